@@ -9,6 +9,8 @@ past = tokens already in the cache.
 """
 
 import math
+import os
+from typing import Any
 
 import torch
 from torch import nn
@@ -62,6 +64,19 @@ class TFChatPreTrainedModel(PreTrainedModel):
             # A model is loaded on the meta device and unsaved buffers come back as garbage.
             init.copy_(module.table, module.make_table())
 
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:
+        """Save weights, configuration and the code that loads them where this package is not.
+
+        Args:
+            save_directory: The folder to fill.
+            **kwargs: As `PreTrainedModel.save_pretrained` takes them.
+        """
+        # transformers names only the class that is saved; all three keep working from the folder.
+        # Written afresh each time: a model from the Hub carries its repository in these names.
+        self.config.auto_map = dict(AUTO_MAP)
+        register_for_hub()
+        super().save_pretrained(save_directory, **kwargs)
+
     @property
     def dummy_inputs(self) -> dict[str, torch.Tensor]:
         """A small valid batch, for tools that trace a model."""
@@ -107,7 +122,10 @@ class TFChatStack(TFChatPreTrainedModel):
             )
 
     def embed(self, inputs_embeds: torch.Tensor, position_ids: torch.Tensor) -> torch.Tensor:
-        """Add positions to `(batch, seq_len, d_model)` embeddings and apply dropout."""
+        """Scale `(batch, seq_len, d_model)` embeddings, add positions and apply dropout."""
+        # Scaled here, not in the look-up, so that `inputs_embeds` are what
+        # `get_input_embeddings()` gives, as everywhere in transformers.
+        inputs_embeds = inputs_embeds * self.embed_scale
         if self.embed_positions is not None:
             positions = self.embed_positions(position_ids)
             inputs_embeds = inputs_embeds + positions.to(inputs_embeds.device, inputs_embeds.dtype)
@@ -157,7 +175,7 @@ class TFChatEncoder(TFChatStack):
         Args:
             input_ids: `(batch, source)` token ids, or None with `inputs_embeds`.
             attention_mask: `(batch, source)`, 1 for tokens and 0 for padding on either side.
-            inputs_embeds: `(batch, source, d_model)`, already multiplied by `sqrt(d_model)`.
+            inputs_embeds: `(batch, source, d_model)`, as `get_input_embeddings()` gives them.
             **kwargs: Passed on to the attention implementation.
 
         Returns:
@@ -168,7 +186,7 @@ class TFChatEncoder(TFChatStack):
         """
         self.check_inputs(input_ids, inputs_embeds, ("input_ids", "inputs_embeds"))
         if inputs_embeds is None:
-            inputs_embeds = self.embed_tokens(input_ids) * self.embed_scale
+            inputs_embeds = self.embed_tokens(input_ids)
         positions = position_ids_from_mask(
             attention_mask, inputs_embeds.shape[1], 0, inputs_embeds.device
         )
@@ -228,7 +246,7 @@ class TFChatDecoder(TFChatStack):
             encoder_hidden_states: `(batch, source, d_model)`.
             encoder_attention_mask: `(batch, source)`.
             past_key_values: Keys and values of the tokens before.
-            inputs_embeds: `(batch, target, d_model)` instead of `input_ids`, already scaled.
+            inputs_embeds: `(batch, target, d_model)` instead of `input_ids`.
             use_cache: Return a cache; `config.use_cache` by default.
             **kwargs: Passed on to the attention implementation.
 
@@ -241,7 +259,7 @@ class TFChatDecoder(TFChatStack):
         names = ("decoder_input_ids", "decoder_inputs_embeds")
         self.check_inputs(input_ids, inputs_embeds, names)
         if inputs_embeds is None:
-            inputs_embeds = self.embed_tokens(input_ids) * self.embed_scale
+            inputs_embeds = self.embed_tokens(input_ids)
         if use_cache and past_key_values is None:
             past_key_values = self.new_cache()
         past_len = past_key_values.get_seq_length() if past_key_values is not None else 0
@@ -510,6 +528,21 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
         return shift_tokens_right(
             labels, self.config.pad_token_id, self.config.decoder_start_token_id
         )
+
+
+# What the Auto classes look up in `config.json` when a folder brings its own code.
+AUTO_MAP = {
+    "AutoConfig": "configuration_tfchat.TFChatConfig",
+    "AutoModel": "modeling_tfchat.TFChatModel",
+    "AutoModelForSeq2SeqLM": "modeling_tfchat.TFChatForConditionalGeneration",
+}
+
+
+def register_for_hub() -> None:
+    """Tell transformers to copy this code beside the weights whenever a model is saved."""
+    TFChatConfig.register_for_auto_class()
+    TFChatModel.register_for_auto_class("AutoModel")
+    TFChatForConditionalGeneration.register_for_auto_class("AutoModelForSeq2SeqLM")
 
 
 __all__ = [
