@@ -1,0 +1,43 @@
+# make chat    train the quickstart model (once, about three minutes) and talk to it
+# make test    run the tests
+# make style   format and lint
+# make smoke   what `make chat` does, in seconds and without a keyboard
+# Every target makes the virtual environment first where it is missing.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MODEL := runs/quickstart
+STAMP := $(VENV)/.installed
+
+.PHONY: chat train test style smoke clean
+
+chat: $(STAMP)
+	@test -f $(MODEL)/metrics.json || $(BIN)/python train_hf.py configs/quickstart.yaml --resume
+	@$(BIN)/python chat_hf.py $(MODEL)
+
+train: $(STAMP)
+	$(BIN)/python train_hf.py configs/quickstart.yaml --resume
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+style: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+smoke: $(STAMP)
+	$(BIN)/python train_hf.py configs/quickstart.yaml --output_dir runs/smoke --overwrite \
+		--max_steps 5 --d_model 32 --encoder_ffn_dim 64 --decoder_ffn_dim 64
+	$(BIN)/python chat_hf.py runs/smoke --demo
+
+# The stamp is written last: an installation that was cut off is done again.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and \
+		"Python 3.11 or newer is needed (found %d.%d). Try: make PYTHON=python3.11 chat" % v[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info

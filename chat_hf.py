@@ -1,0 +1,103 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+r"""Talk to a TFChat model.
+
+At the keyboard (a finished run's folder, or the id of a model on the Hub):
+    python chat_hf.py
+    python chat_hf.py runs/quickstart --temperature 0.8 --top-p 0.9
+One reply, or a few, and out again:
+    python chat_hf.py --once "你好"
+    python chat_hf.py --demo
+    printf '你好\n你是谁\n' | python chat_hf.py
+A file of questions (.txt, or .jsonl with question, dialogue or messages in each row):
+    python chat_hf.py --input questions.jsonl --output replies.jsonl --batch-size 32
+
+Exit code: 0 when done, 2 when something about the command or its files is wrong, 130 on Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+DEFAULT_MODEL = "runs/quickstart"
+# Command line options that are settings of /set too.
+SETTING_OPTIONS = ("temperature", "top_p", "max_new_tokens", "num_beams", "seed")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", nargs="?", default=DEFAULT_MODEL, help="folder or Hub id")
+    parser.add_argument("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--once", metavar="TEXT", help="print the reply to TEXT and end")
+    way.add_argument("--demo", action="store_true", help="ask three fixed questions and end")
+    way.add_argument("--input", type=Path, metavar="FILE", help="answer every row of FILE")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where --input's replies go")
+    parser.add_argument("--batch-size", type=int, default=16, help="rows at once for --input")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing --output")
+    for name in SETTING_OPTIONS:
+        option = "--" + name.replace("_", "-")
+        parser.add_argument(option, dest=name, metavar="VALUE", help=f"as /set {name} VALUE")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load the model and do what was asked for."""
+    # Imported here so that --help and a mistyped option answer at once, before torch loads.
+    from transformers.utils import logging as transformers_logging
+
+    from tfchat_hf import chat_terminal
+    from tfchat_hf.chat import load_session
+    from tfchat_hf.chat_batch import answer_file, check_paths
+
+    chat_terminal.prepare_streams()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    if args.input:
+        check_paths(args.input, args.output, args.batch_size, args.overwrite)
+    session = load_session(args.model, args.device)
+    for name in SETTING_OPTIONS:
+        if (value := getattr(args, name)) is not None:
+            session.settings.set(name, value)
+    if args.input:
+        report = answer_file(session, args.input, args.output, args.batch_size, args.overwrite)
+        print(report.sentence(args.output), file=sys.stderr)
+        return 0
+    if args.once is not None:
+        return chat_terminal.run_once(session, args.once)
+    if args.demo:
+        return chat_terminal.run_demo(session)
+    if sys.stdin is not None and sys.stdin.isatty():
+        return chat_terminal.run_terminal(session)
+    return chat_terminal.run_pipe(session, sys.stdin and sys.stdin.buffer)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, run, and turn errors into one sentence and an exit code."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if (args.input is None) != (args.output is None):
+        parser.error("--input and --output go together")
+    try:
+        return run(args)
+    except BrokenPipeError:
+        # The reader of our output has left (`| head`); Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError, RuntimeError) as error:  # the last: e.g. no GPU memory left
+        print(f"chat_hf.py: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        hint = " The same command goes on from here." if args.input else ""
+        print(f"\nStopped.{hint}", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,255 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""chat_hf.py as a person runs it: one reply, pipes, the demonstration, files, a real terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import chat_hf
+from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration, chat_terminal
+from tfchat_hf.tokenizer_training import train_tokenizer
+
+ROOT = Path(__file__).resolve().parent.parent
+SENTENCES = ["你好，很高兴见到你", "你是谁", "今天天气怎么样", "what is AI", "hello there"] * 4
+
+
+@pytest.fixture(scope="session")
+def model_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    tokenizer = train_tokenizer(SENTENCES, scheme="char", vocab_size=400, model_max_length=128)
+    torch.manual_seed(3)
+    config = TFChatConfig(
+        vocab_size=len(tokenizer),
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        max_position_embeddings=128,
+        max_context_turns=3,
+        init_std=0.3,
+    )
+    model = TFChatForConditionalGeneration(config)
+    model.generation_config.max_new_tokens = 12
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def run(model_dir, monkeypatch, capsys):
+    """Run the command in this process: returns exit code, stdout, stderr."""
+
+    def call(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        code = chat_hf.main([model_dir, "--device", "cpu", *arguments])
+        return (code, *capsys.readouterr())
+
+    return call
+
+
+def test_once_prints_the_reply_and_nothing_else(run):
+    code, out, err = run("--once", "你好")
+    assert code == 0 and err == ""
+    assert out.strip() and "model>" not in out and out == run("--once", "你好")[1]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\udcff"])
+def test_once_without_text_is_refused(run, text):
+    code, out, err = run("--once", text)
+    assert (code, out) == (2, "") and "--once" in err
+
+
+def test_a_pipe_gets_one_reply_a_line(run):
+    code, out, err = run(stdin="\ufeff你好\r\n\n你是谁".encode())
+    assert code == 0 and err == ""
+    assert len(out.splitlines()) == 2
+    assert out.splitlines()[0] == run("--once", "你好")[1].strip()
+
+
+def test_a_pipe_is_a_conversation_and_takes_commands(run):
+    code, out, err = run(stdin="你好\n/reset\n你好\n/nothing\n/exit\n你好\n".encode())
+    first, second = out.splitlines()
+    assert code == 0 and first == second, "/reset did not forget the first turn"
+    assert "no command /nothing" in err
+
+
+def test_invalid_utf8_in_a_pipe_is_told_and_the_rest_answered(run):
+    code, out, err = run(stdin=b"\xff\xfe\xe4\xbd\n" + "你好\n".encode())
+    assert code == 0 and len(out.splitlines()) == 1
+    assert err.startswith("Line 1: ") and "UTF-8" in err
+
+
+def test_demo_asks_three_questions_and_an_empty_stdin_does_the_same(run):
+    code, out, _ = run("--demo")
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("you> ")] == [
+        f"you> {question}" for question in chat_terminal.DEMO_QUESTIONS
+    ]
+    assert out.count("model> ") == 3 and "remembers its corpus" in out
+    assert run(stdin=b"")[1] == out
+
+
+@pytest.mark.parametrize(
+    "option", [("--temperature", "0"), ("--top-p", "x"), ("--max-new-tokens", "128")]
+)
+def test_bad_settings_on_the_command_line_exit_2(run, option):
+    code, out, err = run("--once", "你好", *option)
+    assert (code, out) == (2, "") and "must be" in err and len(err.splitlines()) == 1
+
+
+def test_settings_on_the_command_line_are_used(run):
+    options = ("--temperature", "2", "--seed")
+    replies = {seed: run("--once", "你好", *options, seed)[1] for seed in ("1", "2")}
+    assert replies["1"] != replies["2"]
+    assert run("--once", "你好", *options, "1")[1] == replies["1"]
+    assert len(run("--once", "你好", "--max-new-tokens", "1")[1].strip()) <= 1
+
+
+def test_a_missing_model_is_one_sentence_with_the_next_step(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert chat_hf.main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "runs/quickstart" in err and "make chat" in err
+    assert "Traceback" not in err
+
+
+def test_a_file_of_questions(run, tmp_path):
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"question": "你好", "id": 1}\n{"dialogue": 3}\n', encoding="utf-8")
+    code, out, err = run("--input", str(source), "--output", str(output))
+    rows = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
+    assert code == 0 and out == "" and "1 with `error` (lines 2)" in err
+    assert rows[0] == {"question": "你好", "id": 1, "reply": run("--once", "你好")[1].strip()}
+    assert "reply" not in rows[1] and rows[1]["dialogue"] == 3
+    before = output.read_bytes()
+    code, _, err = run("--input", str(source), "--output", str(output))
+    assert code == 2 and "--overwrite" in err and output.read_bytes() == before
+    assert run("--input", str(source), "--output", str(output), "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_impossible_files_are_refused(run, tmp_path, same):
+    source = tmp_path / "in.txt"
+    if same:
+        source.write_text("你好\n", encoding="utf-8")
+    code, _, err = run("--input", str(source), "--output", str(source), "--overwrite")
+    assert code == 2 and ("input itself" if same else "is not a file") in err
+
+
+def test_options_that_do_not_go_together_exit_2(run):
+    for options in (["--input", "x"], ["--output", "x"], ["--once", "x", "--demo"]):
+        with pytest.raises(SystemExit) as stopped:
+            run(*options)
+        assert stopped.value.code == 2
+
+
+class TypedTerminal:
+    """A real chat_hf.py on a pseudo-terminal."""
+
+    def __init__(self, model_dir: str, home: Path) -> None:
+        import pty
+
+        self.master, slave = pty.openpty()
+        self.shown = ""
+        # Ctrl-C reaches only the terminal's own session, so the child needs one.
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _CHILD, model_dir, "--device", "cpu"],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=ROOT,
+            env={**os.environ, "HOME": str(home), "TERM": "dumb", "PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+        )
+        os.close(slave)
+
+    def until(self, text: str, seconds: float = 60) -> str:
+        """Read until `text` shows up; returns what came before and with it."""
+        end = time.monotonic() + seconds
+        while text not in self.shown:
+            assert time.monotonic() < end, f"no {text!r} in {self.shown!r}"
+            self._read()
+        before, _, self.shown = self.shown.partition(text)
+        return before + text
+
+    def _read(self) -> None:
+        import select
+
+        if select.select([self.master], [], [], 0.2)[0]:
+            try:
+                self.shown += os.read(self.master, 65536).decode("utf-8", "replace")
+            except OSError:  # the other end is closed
+                time.sleep(0.05)
+
+    def type(self, data: bytes) -> None:
+        os.write(self.master, data)
+
+    def press_ctrl_c(self) -> None:
+        os.kill(self.process.pid, signal.SIGINT)
+
+    def ask(self, line: str, answer: str) -> str:
+        """Type a line, read up to `answer` and on to the next prompt."""
+        self.type(line.encode() + b"\n")
+        return self.until(answer) + self.until("you> ")
+
+
+# Slowed down, so that Ctrl-C has a reply to interrupt.
+_CHILD = """
+import sys, time, chat_hf
+from tfchat_hf import chat
+put = chat._PieceStreamer.put
+chat._PieceStreamer.put = lambda self, value: (time.sleep(0.05), put(self, value))
+sys.exit(chat_hf.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminals")
+def test_a_conversation_at_a_terminal(model_dir, tmp_path):
+    chat = TypedTerminal(model_dir, tmp_path)
+    try:
+        welcome = chat.until("you> ")
+        assert "parameters on cpu" in welcome and "remembers its corpus" in welcome
+        assert chat.ask("你好", "model> ")
+        chat.type(b"/history\n")
+        chat.until("you> 你好")
+        chat.until("model> ")
+        chat.until("you> ")
+        chat.ask("/set temprature 1", "There is no setting 'temprature'")
+        chat.ask("/set top_p 2", "`top_p` must be a number above 0 to 1")
+        chat.ask("/set max_new_tokens 127", "max_new_tokens = 127")
+        chat.ask("/set", "repetition_penalty")
+        chat.type(b"\xff\xfe\n")
+        chat.until("not valid UTF-8")
+        chat.until("you> ")
+        chat.type("你是谁\n".encode())
+        chat.until("model> ")
+        time.sleep(0.4)
+        chat.press_ctrl_c()
+        assert "\ufffd" not in chat.until("(stopped)")
+        chat.until("you> ")
+        chat.ask("/help", "/exit")
+        chat.press_ctrl_c()
+        chat.until("Ctrl-C again")
+        chat.until("you> ")
+        chat.press_ctrl_c()
+        assert chat.process.wait(30) == 0
+    finally:
+        chat.process.kill()
+        chat.process.wait()
+        os.close(chat.master)
+    lines = tmp_path / ".tfchat_history"
+    if lines.exists():  # where Python has readline
+        assert lines.stat().st_mode & 0o077 == 0 and "/help" in lines.read_text("utf-8")

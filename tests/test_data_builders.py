@@ -1,0 +1,482 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What the builders promise: no row lost unseen, no question on both sides, no stale cache."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import socket
+import sys
+from pathlib import Path
+
+import datasets
+import pytest
+import yaml
+
+import data_builders.chatterbot as chatterbot_module
+from data_builders import (
+    DIALOGUE_FEATURES,
+    ChatterbotCorpus,
+    DataError,
+    PairsCorpus,
+    build_dialogues,
+    save_result,
+    split_of,
+)
+from data_builders.language import guess_language
+from data_builders.report import MAX_TEXT, RowError, shorten
+from data_builders.splits import first_question, normalize_question
+
+
+@pytest.fixture(scope="module")
+def shared_cache(tmp_path_factory) -> str:
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def chatterbot(shared_cache):
+    return build_dialogues("chatterbot", cache_dir=shared_cache)
+
+
+def write(path: Path, rows: list, ending: str = "\n") -> Path:
+    lines = [row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows]
+    path.write_bytes((ending.join(lines) + ending).encode("utf-8"))
+    return path
+
+
+def good(count: int) -> list[dict]:
+    return [{"question": f"question {i}", "reply": f"reply {i}"} for i in range(count)]
+
+
+def build(path: Path, **settings):
+    return build_dialogues(str(path), cache_dir=str(path.parent / "cache"), **settings)
+
+
+def all_rows(result) -> list[dict]:
+    return [row for split in result.dataset.values() for row in split]
+
+
+# --- splits ---------------------------------------------------------------------------------
+
+
+def test_same_question_written_differently_is_on_one_side():
+    spellings = ["How are you?", "how are you", "  HOW ARE YOU!! ", "Ｈｏｗ　ａｒｅ　ｙｏｕ？"]
+    assert len({normalize_question(text) for text in spellings}) == 1
+    assert len({split_of(text, 0.5) for text in spellings}) == 1
+
+
+def test_punctuation_alone_is_not_one_question():
+    assert normalize_question("？？") != normalize_question("!!")
+
+
+def test_split_is_frozen():
+    # Pinned: another hash or normalisation would move rows between releases.
+    assert [split_of(f"question {i}", 0.3, 0.2)[0] for i in range(12)] == list("ttvtttttttvt")
+
+
+def test_shares_are_near_the_fractions():
+    sides = [split_of(f"q{i}", 0.1, 0.2) for i in range(5000)]
+    assert 0.08 < sides.count("validation") / 5000 < 0.12
+    assert 0.18 < sides.count("test") / 5000 < 0.22
+
+
+def test_a_test_split_takes_nothing_from_validation():
+    for i in range(500):
+        before, after = split_of(f"q{i}", 0.1), split_of(f"q{i}", 0.1, 0.2)
+        assert after == before or (before, after) == ("train", "test")
+
+
+@pytest.mark.parametrize("fractions", [(-0.1, 0.0), (1.0, 0.0), (0.5, 0.5), (float("nan"), 0.0)])
+def test_impossible_fractions_are_refused(tmp_path, fractions):
+    path = write(tmp_path / "a.jsonl", good(3))
+    with pytest.raises(DataError, match="fraction"):
+        build(path, validation_fraction=fractions[0], test_fraction=fractions[1])
+
+
+def test_system_prompt_does_not_decide_the_split():
+    assert first_question(("be nice", "hi", "hello"), ("system", "user", "assistant")) == "hi"
+
+
+def test_adding_rows_moves_no_row(tmp_path):
+    path = write(tmp_path / "a.jsonl", good(60))
+    before = build(path, validation_fraction=0.3).dataset
+    write(path, [{"question": f"new {i}", "reply": "x"} for i in range(60)] + good(60)[::-1])
+    after = build(path, validation_fraction=0.3).dataset
+    for name in ("train", "validation"):
+        assert len(before[name]) > 5
+        assert set(before[name]["id"]) <= set(after[name]["id"])
+
+
+# --- chatterbot -----------------------------------------------------------------------------
+
+
+def test_chatterbot_counts_agree_with_the_yaml(chatterbot):
+    distinct, entries, broken = set(), 0, 0
+    for folder in ("chinese", "english"):
+        for path in (chatterbot_module.corpus_folder() / folder).glob("*.yml"):
+            if path.stem == "coding":
+                continue
+            for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["conversations"]:
+                entries += 1
+                if isinstance(entry, list):
+                    distinct.add(tuple(str(turn).strip() for turn in entry))
+                else:
+                    broken += 1
+    report = chatterbot.report
+    assert (report.rows_read, report.kept) == (entries, len(distinct))
+    assert sum(report.rejected.values()) == broken
+    assert report.duplicates == entries - len(distinct) - broken > 1000
+    assert {tuple(row["turns"]) for row in all_rows(chatterbot)} == distinct
+
+
+def test_chatterbot_rows_follow_the_schema(chatterbot):
+    assert chatterbot.dataset["train"].features == DIALOGUE_FEATURES
+    rows = all_rows(chatterbot)
+    assert len({row["id"] for row in rows}) == len(rows)
+    assert all(len(row["id"]) == 16 and int(row["id"], 16) >= 0 for row in rows)
+    assert all(row["roles"] == [] and len(row["turns"]) >= 2 for row in rows)
+    assert {row["source"] for row in rows} >= {"chatterbot/english/ai", "chatterbot/chinese/ai"}
+    assert {row["lang"] for row in rows} == {"zh", "en"}
+
+
+def test_chatterbot_no_question_on_both_sides(chatterbot):
+    sides = [
+        {normalize_question(turns[0]) for turns in split["turns"]}
+        for split in chatterbot.dataset.values()
+    ]
+    assert sides[1] and not sides[0] & sides[1]
+
+
+def test_chatterbot_leaves_coding_out_unless_told(chatterbot, shared_cache):
+    assert "chatterbot/english/coding" not in {row["source"] for row in all_rows(chatterbot)}
+    full = build_dialogues(
+        "chatterbot", languages=("en",), exclude_categories=(), cache_dir=shared_cache
+    )
+    assert "chatterbot/english/coding" in {row["source"] for row in all_rows(full)}
+
+
+def test_chatterbot_as_a_plain_datasets_builder(shared_cache):
+    builder = ChatterbotCorpus(languages=("zh",), cache_dir=shared_cache)
+    assert isinstance(builder, datasets.GeneratorBasedBuilder)
+    builder.download_and_prepare()
+    assert set(builder.as_dataset()["train"]["lang"]) == {"zh"}
+
+
+def test_chatterbot_traditional_characters_count_as_chinese(shared_cache):
+    result = build_dialogues("chatterbot", languages=("zh-Hant",), cache_dir=shared_cache)
+    assert {row["lang"] for row in all_rows(result)} == {"zh"}
+    assert all("/traditionalchinese/" in row["source"] for row in all_rows(result))
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [({"languages": ("fr",)}, "fr"), ({"exclude_categories": ("codng",)}, "codng")],
+)
+def test_chatterbot_wrong_settings_name_the_value(settings, message):
+    with pytest.raises(DataError, match=message):
+        ChatterbotCorpus(**settings)
+
+
+def test_chatterbot_missing_package_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "chatterbot_corpus", None)
+    with pytest.raises(DataError, match="pip install chatterbot-corpus"):
+        ChatterbotCorpus()
+
+
+def test_chatterbot_values_that_are_not_text():
+    assert chatterbot_module.turns_of(["When?", 1969]) == ("When?", "1969")
+    for entry in (["Yes?", True], ["How much?", 1.10], [{"a": "b"}, "c"], ["q", None]):
+        with pytest.raises(RowError, match="not a string"):
+            chatterbot_module.turns_of(entry)
+
+
+def test_chatterbot_rejects_name_file_and_entry(monkeypatch, tmp_path):
+    for folder in chatterbot_module.FOLDERS.values():
+        (tmp_path / folder).mkdir()
+    text = "conversations:\n- - hi\n  - hello\n- - sure?\n  - yes\n- [alone]\n- - a\n  - b\n  - 3\n"
+    (tmp_path / "english" / "tiny.yml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(chatterbot_module, "corpus_folder", lambda: tmp_path)
+    settings = {"languages": ("en",), "cache_dir": str(tmp_path / "cache")}
+    result = build_dialogues("chatterbot", validation_fraction=0.0, **settings)
+    found = [(r.file, r.line, r.rule) for r in result.report.rejects]
+    assert found == [
+        ("english/tiny.yml", 2, "not a string"),
+        ("english/tiny.yml", 3, "fewer than two turns"),
+    ]
+    assert result.dataset["train"]["turns"][:] == [["hi", "hello"], ["a", "b", "3"]]
+    with pytest.raises(DataError, match=r"english/tiny\.yml:2: not a string .*True"):
+        build_dialogues("chatterbot", strict=True, **settings)
+
+
+# --- the user's own files -------------------------------------------------------------------
+
+
+def test_three_shapes_mixed(tmp_path):
+    parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
+    messages = [
+        {"role": "system", "content": ""},
+        {"role": "user", "content": "hi"},
+        {"role": "user", "content": "there"},
+        {"role": "assistant", "content": parts},
+    ]
+    rows = [
+        {"question": " q ", "reply": "r", "extra": 1},
+        {"dialogue": ["a", "b", "c"]},
+        {"messages": messages},
+    ]
+    result = build(write(tmp_path / "a.jsonl", rows), validation_fraction=0.0)
+    train = result.dataset["train"]
+    assert train["turns"][:] == [["q", "r"], ["a", "b", "c"], ["hi\nthere", "one\ntwo"]]
+    assert train["roles"][:] == [[], [], ["user", "assistant"]]
+    assert set(train["source"]) == {"a.jsonl"}
+
+
+BROKEN = [
+    ("{oops", "bad JSON"),
+    ("[" * 100_000, "bad JSON"),
+    ("[1]", "not an object"),
+    ({"question": "q"}, "missing key"),
+    ({"question": "q", "reply": 5}, "not a string"),
+    ({"question": "q", "reply": None}, "not a string"),
+    ({"question": "q", "reply": " \u3000"}, "empty text"),
+    ({"question": "", "reply": "r"}, "empty text"),
+    ('{"question": "q", "reply": "\\ud800"}', "not valid Unicode"),
+    ({"dialogue": "ab"}, "not a list"),
+    ({"dialogue": ["alone"]}, "fewer than two turns"),
+    ({"messages": ["hi"]}, "not an object"),
+    ({"messages": [{"role": "user"}]}, "missing key"),
+    ({"messages": [{"role": "tool", "content": "x"}]}, "unknown role"),
+    ({"messages": [{"role": ["user"], "content": "x"}]}, "unknown role"),
+    ({"messages": [{"role": "user", "content": None}]}, "not a string"),
+    ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "not a string"),
+    ({"messages": [{"role": "assistant", "content": "hello"}]}, "no reply"),
+    ({"messages": []}, "no reply"),
+]
+
+
+def test_every_broken_row_is_counted_and_none_stops_the_build(tmp_path):
+    path = write(tmp_path / "a.jsonl", [row for row, _ in BROKEN] + good(2))
+    report = build(path, validation_fraction=0.0).report
+    expected = [(str(path), line, rule) for line, (_, rule) in enumerate(BROKEN, start=1)]
+    assert [(r.file, r.line, r.rule) for r in report.rejects] == expected
+    assert all(len(r.text) <= MAX_TEXT for r in report.rejects)
+    assert (report.kept, report.rows_read) == (2, len(BROKEN) + 2)
+
+
+@pytest.mark.parametrize("row, rule", BROKEN)
+def test_strict_names_file_line_rule_and_next_step(tmp_path, row, rule):
+    path = write(tmp_path / "a.jsonl", [*good(1), row])
+    with pytest.raises(DataError) as caught:
+        build(path, strict=True)
+    message = str(caught.value)
+    assert f"{path}:2: {rule} (found " in message and message.count(". ") >= 1
+    # A failed build must leave nothing that a later one would take for finished.
+    assert not list((tmp_path / "cache").rglob("*.arrow"))
+
+
+def test_tab_separated_lines(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_bytes(
+        b"\xef\xbb\xbf\xe4\xbd\xa0\xe5\xa5\xbd\t\xe5\xa5\xbd\r\n\r\nq2\tr2\n"
+        b"alone\na\tb\tc\n\tr\nq\t \n\xff\xfe\xfd\tr\nsep\xe2\x80\xa8inside\tr3"
+    )
+    result = build(path, validation_fraction=0.0)
+    assert result.dataset["train"]["turns"][:] == [
+        ["你好", "好"],
+        ["q2", "r2"],
+        ["sep\u2028inside", "r3"],
+    ]
+    assert [(r.line, r.rule) for r in result.report.rejects] == [
+        (4, "wrong number of columns"),
+        (5, "wrong number of columns"),
+        (6, "empty text"),
+        (7, "empty text"),
+        (8, "not valid UTF-8"),
+    ]
+
+
+def test_json_array_reports_true_lines(tmp_path):
+    path = tmp_path / "a.json"
+    text = '\ufeff[\n {"question": "q",\n  "reply": "r"},\n\n {"question": "only"},\n'
+    path.write_text(text + ' {"dialogue": ["a", "b"]}]\n', encoding="utf-8")
+    result = build(path, validation_fraction=0.0)
+    assert result.dataset["train"]["turns"][:] == [["q", "r"], ["a", "b"]]
+    assert [(r.line, r.rule) for r in result.report.rejects] == [(5, "missing key")]
+
+
+@pytest.mark.parametrize(
+    "text, line",
+    [
+        ('[\n{"question": "q", "reply": "r"},\n{"question": ', 3),
+        ('[\n{"question": "q", "reply": "r"}\n', 3),
+        ('{"question": "q", "reply": "r"}', 1),
+        ('[{"question": "q", "reply": "r"}]\n[]', 2),
+        ("", 1),
+    ],
+)
+def test_half_an_array_is_an_error_not_half_a_dataset(tmp_path, text, line):
+    path = tmp_path / "a.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=rf"a\.json:{line}: "):
+        build(path)
+
+
+def test_several_files_are_one_dataset(tmp_path):
+    first = write(tmp_path / "a.jsonl", good(4))
+    second = write(tmp_path / "b.tsv", ["question 1\treply 1", "new\treply"])
+    builder = PairsCorpus(files=(first, second), cache_dir=str(tmp_path / "cache"))
+    builder.download_and_prepare()
+    assert (builder.report.kept, builder.report.duplicates) == (5, 1)
+
+
+def test_ids_do_not_depend_on_the_order(tmp_path):
+    rows = good(30)
+    path = write(tmp_path / "a.jsonl", rows)
+    before = {row["id"]: row["turns"] for row in all_rows(build(path))}
+    random.Random(0).shuffle(rows)
+    write(path, rows)
+    assert {row["id"]: row["turns"] for row in all_rows(build(path))} == before
+
+
+def test_cached_build_still_reports_its_rejects(tmp_path, caplog):
+    path = write(tmp_path / "a.jsonl", ["{oops", *good(5)])
+    first = build(path)
+    arrow = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.arrow")}
+    with caplog.at_level(logging.WARNING, "data_builders"):
+        second = build(path)
+    assert {f: f.stat().st_mtime_ns for f in (tmp_path / "cache").rglob("*.arrow")} == arrow
+    assert second.report == first.report and second.report.rejected == {"bad JSON": 1}
+    assert "bad JSON 1" in caplog.text
+
+
+def test_changed_content_is_built_again_even_at_equal_size_and_time(tmp_path):
+    import os
+
+    path = write(tmp_path / "a.jsonl", [{"question": "q", "reply": "old"}])
+    stat = path.stat()
+    assert all_rows(build(path, validation_fraction=0.0))[0]["turns"] == ["q", "old"]
+    write(path, [{"question": "q", "reply": "new"}])
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert all_rows(build(path, validation_fraction=0.0))[0]["turns"] == ["q", "new"]
+
+
+def test_changed_setting_is_built_again(tmp_path):
+    path = write(tmp_path / "a.jsonl", good(40))
+    assert len(build(path, validation_fraction=0.0).dataset["validation"]) == 0
+    assert len(build(path, validation_fraction=0.5).dataset["validation"]) > 5
+
+
+def test_languages_choose_rows_by_guess(tmp_path):
+    rows = ["今天天气怎么样\t很好", "我想买 iPhone\t好的", "how are you\tfine", "Привет\tда"]
+    path = write(tmp_path / "a.txt", rows)
+    report = build(path, languages=("zh",), validation_fraction=0.0).report
+    assert (report.languages, report.filtered) == ({"zh": 2}, 2)
+    with pytest.raises(DataError, match="'de'"):
+        build(path, languages=("de",))
+
+
+@pytest.mark.parametrize(
+    "turns, language",
+    [
+        (["你好", "好"], "zh"),
+        (["hello", "hi there"], "en"),
+        (["apple 是什么", "a fruit you can eat, 苹果"], "mixed"),
+        (["こんにちは、元気ですか", "はい"], "other"),
+        (["안녕하세요", "네"], "other"),
+        (["123", "?!"], "other"),
+    ],
+)
+def test_language_guess(turns, language):
+    assert guess_language(turns) == language
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("a.csv", b"q,r\n", "suffix"),
+        ("a.tsv", "q\tr\n".encode("utf-16"), "UTF-16"),
+        ("a.jsonl", b"", "No usable dialogue"),
+        ("a.jsonl", b"{}\n\n{}\n", "missing key 2"),
+    ],
+)
+def test_unusable_files_say_why(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        build(tmp_path / name)
+
+
+def test_missing_file_is_one_sentence_with_a_next_step(tmp_path):
+    with pytest.raises(DataError, match="does not exist.*Check the path"):
+        build(tmp_path / "nowhere.jsonl")
+
+
+def test_nothing_left_to_train_on_is_an_error(tmp_path):
+    questions = [q for q in (f"q{i}" for i in range(50)) if split_of(q, 0.5) == "validation"]
+    path = write(tmp_path / "a.jsonl", [{"question": q, "reply": "r"} for q in questions])
+    with pytest.raises(DataError, match="outside the train split"):
+        build(path, validation_fraction=0.5)
+
+
+def test_no_network(tmp_path, monkeypatch):
+    def refuse(*args: object) -> None:
+        raise AssertionError(f"network call: {args}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert build(write(tmp_path / "a.jsonl", good(3))).report.kept == 3
+
+
+def test_shorten_copes_with_anything():
+    assert shorten(b"\xff" * 10_000).startswith("\\xff") and len(shorten(b"\xff" * 10_000)) == 80
+    assert shorten("a\n\tb") == "a b"
+    shorten("\ud800").encode("utf-8")
+
+
+# --- saved folders --------------------------------------------------------------------------
+
+
+def test_saved_result_comes_back_the_same(tmp_path):
+    result = build(write(tmp_path / "a.jsonl", good(40)), validation_fraction=0.3)
+    save_result(result, tmp_path / "out")
+    again = build_dialogues(str(tmp_path / "out"), validation_fraction=0.9)
+    for name in ("train", "validation"):
+        assert again.dataset[name].to_list() == result.dataset[name].to_list()
+    assert again.report.splits == result.report.splits
+
+
+def test_empty_validation_split_can_be_saved_and_loaded(tmp_path):
+    result = build(write(tmp_path / "a.jsonl", good(3)), validation_fraction=0.0)
+    save_result(result, tmp_path / "out")
+    assert len(build_dialogues(str(tmp_path / "out")).dataset["validation"]) == 0
+    assert any("validation split is empty" in line for line in result.report.lines())
+
+
+def test_saved_plain_dataset_is_split_like_a_file(tmp_path):
+    result = build(write(tmp_path / "a.jsonl", good(40)), validation_fraction=0.3)
+    whole = datasets.concatenate_datasets(list(result.dataset.values()))
+    whole.save_to_disk(tmp_path / "whole")
+    before = sorted(tmp_path.joinpath("whole").iterdir())
+    again = build_dialogues(str(tmp_path / "whole"), validation_fraction=0.3)
+    for name in ("train", "validation"):
+        assert set(again.dataset[name]["id"]) == set(result.dataset[name]["id"])
+    assert sorted(tmp_path.joinpath("whole").iterdir()) == before
+
+
+def test_saved_folder_with_a_missing_column_says_which(tmp_path):
+    result = build(write(tmp_path / "a.jsonl", good(3)), validation_fraction=0.0)
+    result.dataset["train"].remove_columns(["roles", "lang"]).save_to_disk(tmp_path / "bad")
+    with pytest.raises(DataError, match="no column `roles`, `lang` .*it has id, turns, source"):
+        build_dialogues(str(tmp_path / "bad"))
+
+
+def test_saved_folder_with_a_wrong_type_says_which(tmp_path):
+    row = {"id": ["1"], "turns": ["a b"], "roles": [[""]], "lang": ["en"], "source": ["s"]}
+    datasets.Dataset.from_dict(row).save_to_disk(tmp_path / "bad")
+    with pytest.raises(DataError, match="`turns` must be List"):
+        build_dialogues(str(tmp_path / "bad"))
+
+
+def test_saved_folder_of_something_else(tmp_path):
+    with pytest.raises(DataError, match="not a dataset saved"):
+        build_dialogues(str(tmp_path))

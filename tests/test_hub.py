@@ -1,0 +1,118 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""A saved folder serves people who have never heard of this repository."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.tiny import tiny_config, tiny_model
+from tfchat_hf import TFChatForConditionalGeneration, TFChatModel
+from tfchat_hf.hub import save_for_hub
+from tfchat_hf.tokenizer_training import train_tokenizer
+
+TEXTS = ["你好，世界！", "今天天气很好。", "Hello, how are you?", "I am fine, thank you."] * 3
+
+STRANGER = """
+import json, sys
+sys.modules["tfchat_hf"] = None     # importing it raises ImportError, as where it is missing
+sys.modules["jieba"] = None
+from transformers import AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer
+folder = sys.argv[1]
+model = AutoModelForSeq2SeqLM.from_pretrained(folder, trust_remote_code=True)
+base = AutoModel.from_pretrained(folder, trust_remote_code=True)
+tokenizer = AutoTokenizer.from_pretrained(folder)
+inputs = tokenizer(["你好", "Hello"], padding=True, return_tensors="pt")
+made = model.generate(**inputs, max_new_tokens=8)
+model.save_pretrained(sys.argv[2])
+# Without an answer to its question about code, transformers loads the tokenizer without it.
+print()
+print(json.dumps({
+    "module": type(model).__module__, "base": type(base).__name__,
+    "mixins": [c.__name__ for c in type(model).__mro__], "tokens": made.tolist(),
+}))
+"""
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    tokenizer = train_tokenizer(TEXTS, scheme="subword", vocab_size=400)
+    save_for_hub(tiny_model(vocab_size=len(tokenizer)), tokenizer, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def load_as_a_stranger(folder: Path, again: Path, home: Path) -> dict:
+    environment = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        [sys.executable, "-c", STRANGER, str(folder), str(again)],
+        cwd=home,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_folder_loads_without_this_package_and_gives_the_same_tokens(
+    saved: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    home, again = tmp_path / "home", tmp_path / "again"
+    home.mkdir()
+    told = load_as_a_stranger(saved, again, home)
+    assert told["module"].startswith("transformers_modules.")
+    assert told["base"] == "TFChatModel"
+    assert "TFChatGenerationMixin" in told["mixins"]
+    tokenizer = AutoTokenizer.from_pretrained(saved)
+    inputs = tokenizer(["你好", "Hello"], padding=True, return_tensors="pt")
+    here = AutoModelForSeq2SeqLM.from_pretrained(saved).generate(**inputs, max_new_tokens=8)
+    assert told["tokens"] == here.tolist()
+    # What a stranger saves again is complete too.
+    assert {f.name for f in again.glob("*.py")} == {f.name for f in saved.glob("*.py")}
+    assert json.loads((again / "config.json").read_text())["auto_map"]["AutoModel"]
+
+
+def test_the_folder_holds_weights_code_tokenizer_and_nothing_pickled(saved: Path) -> None:
+    names = {f.name for f in saved.iterdir()}
+    assert {"model.safetensors", "config.json", "generation_config.json"} <= names
+    assert {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"} <= names
+    assert {"configuration_tfchat.py", "modeling_tfchat.py", "generation_tfchat.py"} <= names
+    assert not [n for n in names if n.endswith((".bin", ".pt", ".pkl"))]
+    auto_map = json.loads((saved / "config.json").read_text())["auto_map"]
+    assert set(auto_map) == {"AutoConfig", "AutoModel", "AutoModelForSeq2SeqLM"}
+    assert json.loads((saved / "config.json").read_text())["use_cache"] is True
+
+
+def test_plain_save_pretrained_brings_the_code_too(tmp_path: Path) -> None:
+    TFChatModel(tiny_config()).save_pretrained(tmp_path)
+    assert (tmp_path / "modeling_tfchat.py").exists()
+    loaded = TFChatForConditionalGeneration.from_pretrained(tmp_path)
+    assert loaded.config.d_model == 32
+
+
+def test_a_tokenizer_with_more_ids_than_the_model_is_refused(tmp_path: Path) -> None:
+    tokenizer = train_tokenizer(TEXTS, scheme="subword", vocab_size=400)
+    with pytest.raises(ValueError, match="resize_token_embeddings"):
+        save_for_hub(tiny_model(vocab_size=50), tokenizer, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_repositories_prefixed_by_the_hub_are_saved_as_local_files(tmp_path: Path) -> None:
+    model = tiny_model()
+    model.config.auto_map = {"AutoModelForSeq2SeqLM": "someone/some-model--modeling_tfchat.X"}
+    model.save_pretrained(tmp_path)
+    assert "--" not in (tmp_path / "config.json").read_text()
+    assert torch.equal(
+        TFChatForConditionalGeneration.from_pretrained(tmp_path).lm_head.weight,
+        model.lm_head.weight,
+    )

@@ -1,0 +1,377 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The network against independent truth: Marian, hand-written arithmetic, and invariants."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoModel, AutoModelForSeq2SeqLM, MarianConfig, MarianMTModel
+
+from tests.tiny import VOCAB_SIZE, batch, tiny_config, tiny_model
+from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration, TFChatModel
+from tfchat_hf.positions_tfchat import sinusoidal_table
+
+ARCHITECTURES = [
+    {},
+    {"tie_word_embeddings": True},
+    {"normalize_before": True},
+    {"gated_activation": True},
+    {"position_embedding_type": "rotary"},
+    {"shared_layer_norm": True, "original_position_exponents": True},
+]
+
+
+def marian_twin(model: TFChatForConditionalGeneration) -> MarianMTModel:
+    """Return Marian with the same weights; its position tables are its own."""
+    names = ("vocab_size", "d_model", "encoder_layers", "decoder_layers", "encoder_ffn_dim")
+    names += ("decoder_ffn_dim", "encoder_attention_heads", "decoder_attention_heads")
+    names += ("max_position_embeddings", "activation_function", "scale_embedding")
+    settings = {name: getattr(model.config, name) for name in names}
+    marian = MarianMTModel(
+        MarianConfig(
+            **settings, pad_token_id=0, eos_token_id=2, decoder_start_token_id=1, dropout=0.0,
+            tie_word_embeddings=model.config.tie_word_embeddings,
+        )
+    ).eval()  # fmt: skip
+    weights = {k: v for k, v in model.state_dict().items() if k != "lm_head.bias"}
+    report = marian.load_state_dict(weights, strict=False)
+    assert report.unexpected_keys == []
+    own = ("embed_positions.weight", "final_logits_bias")
+    assert all(name.endswith(own) for name in report.missing_keys)
+    marian.final_logits_bias.copy_(model.lm_head.bias.detach()[None])
+    return marian
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize(("rows", "source", "target"), [(1, 1, 1), (3, 9, 7), (5, 40, 33)])
+def test_logits_equal_marians(rows: int, source: int, target: int, tied: bool) -> None:
+    model = tiny_model(tie_word_embeddings=tied)
+    nn.init.normal_(model.lm_head.bias, std=0.1)
+    inputs = batch(rows, source, target)
+    with torch.no_grad():
+        ours, theirs = model(**inputs).logits, marian_twin(model)(**inputs).logits
+    assert ours.std() > 0.1
+    assert (ours - theirs).abs().max() < 1e-5
+
+
+def test_a_padded_reply_gives_marians_logits_at_its_real_places() -> None:
+    model = tiny_model()
+    inputs = batch(3, 6, 8)
+    mask = torch.ones(3, 8, dtype=torch.long)
+    mask[1, 5:] = 0
+    with torch.no_grad():
+        ours = model(**inputs, decoder_attention_mask=mask).logits
+        theirs = marian_twin(model)(**inputs, decoder_attention_mask=mask).logits
+    assert ((ours - theirs).abs() * mask[..., None]).max() < 1e-5
+
+
+@pytest.mark.parametrize("changes", ARCHITECTURES)
+@pytest.mark.parametrize("implementation", ["eager", "sdpa"])
+def test_cached_equals_uncached(changes: dict, implementation: str) -> None:
+    model = tiny_model(attn_implementation=implementation, **changes)
+    inputs = batch(3, 8, 9)
+    reply = inputs.pop("decoder_input_ids")
+    with torch.no_grad():
+        whole = model(**inputs, decoder_input_ids=reply).logits
+        cache, steps = None, []
+        for place in range(reply.shape[1]):
+            step = model(
+                **inputs,
+                decoder_input_ids=reply[:, place : place + 1],
+                past_key_values=cache,
+                use_cache=True,
+            )
+            cache = step.past_key_values
+            steps.append(step.logits)
+    assert (torch.cat(steps, dim=1) - whole).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("changes", ARCHITECTURES)
+@pytest.mark.parametrize("padding", ["left", "right"])
+def test_batch_equals_single(changes: dict, padding: str) -> None:
+    model = tiny_model(**changes)
+    inputs = batch(4, 8, 6, padding=padding)
+    with torch.no_grad():
+        together = model(**inputs).logits
+        for row in range(4):
+            real = inputs["attention_mask"][row].bool()
+            alone = model(
+                input_ids=inputs["input_ids"][row, real][None],
+                decoder_input_ids=inputs["decoder_input_ids"][row][None],
+            ).logits
+            assert (together[row] - alone[0]).abs().max() < 1e-5
+
+
+def test_left_padding_of_a_reply_changes_nothing() -> None:
+    model = tiny_model()
+    inputs = batch(2, 6, 7)
+    reply = inputs.pop("decoder_input_ids")
+    padded = torch.cat((torch.zeros(2, 3, dtype=torch.long), reply), dim=1)
+    mask = padded.ne(0).long()
+    with torch.no_grad():
+        plain = model(**inputs, decoder_input_ids=reply).logits
+        left = model(**inputs, decoder_input_ids=padded, decoder_attention_mask=mask).logits
+    assert (left[:, 3:] - plain).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("changes", ARCHITECTURES)
+def test_sdpa_agrees_with_attention_written_out(changes: dict) -> None:
+    assert_agrees_with_eager("sdpa", tiny_model(**changes))
+
+
+@pytest.mark.slow  # compiles C++: half a minute, and a compiler must be there
+def test_flex_attention_agrees_with_attention_written_out() -> None:
+    assert_agrees_with_eager("flex_attention", tiny_model())
+
+
+def assert_agrees_with_eager(implementation: str, model: TFChatForConditionalGeneration) -> None:
+    inputs = batch(3, 8, 6)
+    with torch.no_grad():
+        model.set_attn_implementation("eager")
+        eager = model(**inputs).logits
+        model.set_attn_implementation(implementation)
+        assert (model(**inputs).logits - eager).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("d_model", [64, 256])
+def test_a_fresh_model_is_close_to_uniform(tied: bool, d_model: int) -> None:
+    torch.manual_seed(0)
+    config = TFChatConfig(vocab_size=2000, d_model=d_model, tie_word_embeddings=tied)
+    model = TFChatForConditionalGeneration(config).eval()
+    inputs = {"input_ids": torch.randint(5, 2000, (8, 12))}
+    with torch.no_grad():
+        loss = model(**inputs, labels=torch.randint(5, 2000, (8, 20))).loss
+    assert abs(loss.item() / math.log(2000) - 1) < 0.05
+
+
+def test_loss_is_the_cross_entropy_of_the_labels_given() -> None:
+    model = tiny_model()
+    inputs = batch(3, 6, 5)
+    del inputs["decoder_input_ids"]
+    labels = torch.randint(5, VOCAB_SIZE, (3, 5))
+    labels[2, 3:] = -100
+    with torch.no_grad():
+        output = model(**inputs, labels=labels)
+        log_probs = output.logits.log_softmax(-1)
+        total = -sum(
+            log_probs[row, place, labels[row, place]].item()
+            for row in range(3)
+            for place in range(5)
+            if labels[row, place] >= 0
+        )
+        shared = model(**inputs, labels=labels, num_items_in_batch=50).loss
+    assert output.loss.item() == pytest.approx(total / 13, abs=1e-5)
+    assert shared.item() == pytest.approx(total / 50, abs=1e-5)
+
+
+def test_each_label_is_predicted_from_the_labels_before_it_only() -> None:
+    model = tiny_model()
+    labels = torch.randint(5, VOCAB_SIZE, (1, 6))
+    changed = labels.clone()
+    changed[0, 3] = 6 if labels[0, 3] != 6 else 7
+    question = torch.tensor([[5, 6, 7]])
+    with torch.no_grad():
+        before = model(input_ids=question, labels=labels).logits
+        after = model(input_ids=question, labels=changed).logits
+    assert torch.equal(before[:, :4], after[:, :4])
+    assert not torch.allclose(before[:, 4], after[:, 4])
+
+
+def test_embeddings_given_instead_of_ids_give_the_same() -> None:
+    model = tiny_model()
+    inputs = batch(2, 6, 5)
+    embed = model.get_input_embeddings()
+    with torch.no_grad():
+        by_ids = model(**inputs).logits
+        by_embeddings = model(
+            inputs_embeds=embed(inputs["input_ids"]),
+            attention_mask=inputs["attention_mask"],
+            decoder_inputs_embeds=embed(inputs["decoder_input_ids"]),
+        ).logits
+    assert torch.equal(by_ids, by_embeddings)
+
+
+def test_recorded_attentions_and_states_have_the_promised_shapes() -> None:
+    model = tiny_model(attn_implementation="eager")
+    output = model(**batch(2, 6, 5), output_attentions=True, output_hidden_states=True)
+    assert [a.shape for a in output.encoder_attentions] == [(2, 4, 6, 6)] * 2
+    assert [a.shape for a in output.decoder_attentions] == [(2, 2, 5, 5)] * 3
+    assert [a.shape for a in output.cross_attentions] == [(2, 2, 5, 6)] * 3
+    assert [h.shape for h in output.encoder_hidden_states] == [(2, 6, 32)] * 3
+    assert [h.shape for h in output.decoder_hidden_states] == [(2, 5, 32)] * 4
+    assert torch.allclose(output.cross_attentions[0].sum(-1), torch.ones(2, 2, 5), atol=1e-6)
+    assert isinstance(model(**batch(2, 6, 5), return_dict=False), tuple)
+
+
+def test_gradients_with_checkpointing_equal_those_without() -> None:
+    torch.manual_seed(0)
+    config = tiny_config(dropout=0.0, attention_dropout=0.0, activation_dropout=0.0)
+    model = TFChatForConditionalGeneration(config).train()
+    inputs = batch(3, 6, 5)
+    labels = inputs.pop("decoder_input_ids")
+    gradients = []
+    for enable in (model.gradient_checkpointing_disable, model.gradient_checkpointing_enable):
+        enable()
+        model.zero_grad()
+        model(**inputs, labels=labels).loss.backward()
+        gradients.append([p.grad.clone() for p in model.parameters()])
+    assert all(torch.allclose(a, b, atol=1e-7) for a, b in zip(*gradients, strict=True))
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_resizing_keeps_old_logits_and_one_table_for_both_sides(tied: bool) -> None:
+    model = tiny_model(tie_word_embeddings=tied)
+    inputs = batch(2, 5, 4)
+    with torch.no_grad():
+        before = model(**inputs).logits
+        model.resize_token_embeddings(VOCAB_SIZE + 7)
+        after = model(**inputs).logits
+    assert after.shape[-1] == model.config.vocab_size == VOCAB_SIZE + 7
+    assert torch.allclose(after[..., :VOCAB_SIZE], before, atol=1e-6)
+    table = model.get_input_embeddings().weight
+    assert model.model.encoder.embed_tokens.weight is table
+    assert model.model.decoder.embed_tokens.weight is table
+    assert (model.lm_head.weight is table) == tied
+
+
+@pytest.mark.parametrize("changes", ARCHITECTURES)
+def test_saved_and_loaded_models_are_equal_to_the_bit(changes: dict, tmp_path) -> None:
+    model = tiny_model(**changes)
+    model.save_pretrained(tmp_path)
+    again = AutoModelForSeq2SeqLM.from_pretrained(tmp_path)
+    inputs = batch(2, 5, 4)
+    with torch.no_grad():
+        assert torch.equal(again(**inputs).logits, model(**inputs).logits)
+    assert isinstance(AutoModel.from_pretrained(tmp_path), TFChatModel)
+    table = again.get_input_embeddings().weight
+    assert again.model.decoder.embed_tokens.weight is table
+    assert (again.lm_head.weight is table) == model.config.tie_word_embeddings
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_stays_near_single(dtype: torch.dtype, tmp_path) -> None:
+    model = tiny_model()
+    model.save_pretrained(tmp_path)
+    half = AutoModelForSeq2SeqLM.from_pretrained(tmp_path, dtype=dtype, device_map="cpu")
+    inputs = batch(2, 5, 4)
+    with torch.no_grad():
+        difference = half(**inputs).logits.float() - model(**inputs).logits
+    assert half.dtype == dtype
+    assert difference.abs().max() < 0.25
+
+
+def test_a_model_made_on_the_meta_device_has_its_positions_after_loading(tmp_path) -> None:
+    tiny_model().save_pretrained(tmp_path)
+    loaded = AutoModelForSeq2SeqLM.from_pretrained(tmp_path)
+    for stack in (loaded.model.encoder, loaded.model.decoder):
+        assert torch.equal(stack.embed_positions.table, sinusoidal_table(64, 32))
+
+
+def test_positions_are_the_papers() -> None:
+    table = sinusoidal_table(50, 8)
+    for position in (0, 1, 7, 49):
+        for i in range(4):
+            angle = position / 10000 ** (2 * i / 8)
+            assert table[position, i].item() == pytest.approx(math.sin(angle), abs=1e-6)
+            assert table[position, 4 + i].item() == pytest.approx(math.cos(angle), abs=1e-6)
+
+
+def test_original_exponents_follow_the_originals_arithmetic() -> None:
+    """The original fills `pe[pos][i]`, i = 0, 2, 4 ..., with exponents 2i/d and 2(i+1)/d."""
+    table = sinusoidal_table(30, 8, original_exponents=True)
+    for position in (1, 5, 29):
+        for i in range(0, 8, 2):
+            sine = math.sin(position / (10000 ** ((2 * i) / 8)))
+            cosine = math.cos(position / (10000 ** ((2 * (i + 1)) / 8)))
+            assert table[position, i].item() == pytest.approx(sine, abs=1e-6)
+            assert table[position, i + 1].item() == pytest.approx(cosine, abs=1e-6)
+
+
+def test_a_shared_norm_equals_separate_norms_with_the_same_weights() -> None:
+    shared = tiny_model(shared_layer_norm=True)
+    norms = [m for m in shared.modules() if isinstance(m, nn.LayerNorm)]
+    assert len(norms) == 5  # one for each of 2 + 3 layers
+    for norm in norms:
+        nn.init.normal_(norm.weight, mean=1.0, std=0.3)
+        nn.init.normal_(norm.bias, std=0.3)
+    separate = tiny_model(seed=3)
+    weights = dict(shared.state_dict())
+    for name in separate.state_dict():
+        if name not in weights:
+            layer, kind = name.rsplit(".", 2)[0], name.rsplit(".", 1)[1]
+            weights[name] = weights[f"{layer}.self_attn_layer_norm.{kind}"]
+    separate.load_state_dict(weights)
+    inputs = batch(3, 6, 5)
+    with torch.no_grad():
+        assert torch.equal(shared(**inputs).logits, separate(**inputs).logits)
+
+
+def test_rotary_attention_depends_on_distance_only() -> None:
+    model = tiny_model(position_embedding_type="rotary")
+    inputs = batch(1, 6, 5)
+    padded = {
+        "input_ids": torch.cat((torch.zeros(1, 4, dtype=torch.long), inputs["input_ids"]), 1),
+        "decoder_input_ids": inputs["decoder_input_ids"],
+    }
+    mask = torch.tensor([[0] * 4 + [1] * 6])
+    with torch.no_grad():
+        plain = model(**inputs).logits
+        shifted = model(**padded, attention_mask=mask).logits
+        swapped = model(**(inputs | {"input_ids": inputs["input_ids"].flip(1)})).logits
+    assert (plain - shifted).abs().max() < 1e-5
+    assert (plain - swapped).abs().max() > 1e-3
+
+
+def test_the_whole_graph_compiles_without_a_break() -> None:
+    model = tiny_model()
+    inputs = batch(2, 6, 5)
+    compiled = torch.compile(model, fullgraph=True, backend="eager")
+    with torch.no_grad():
+        assert torch.allclose(compiled(**inputs).logits, model(**inputs).logits, atol=1e-5)
+
+
+def test_exported_program_equals_the_model_on_other_shapes() -> None:
+    model = tiny_model()
+    rows, source, target = (torch.export.Dim(n, min=2, max=60) for n in ("b", "s", "t"))
+    shapes = {
+        "input_ids": {0: rows, 1: source},
+        "attention_mask": {0: rows, 1: source},
+        "decoder_input_ids": {0: rows, 1: target},
+        "use_cache": None,
+    }
+    example = batch(3, 6, 5) | {"use_cache": False}
+    program = torch.export.export(model, (), example, dynamic_shapes=shapes, strict=False)
+    other = batch(4, 9, 7)
+    exported = program.module()(**other, use_cache=False).logits
+    assert torch.allclose(exported, model(**other).logits, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"d_model": 30}, "`encoder_attention_heads` must divide `d_model` (got 4 and 30)"),
+        ({"dropout": 1.0}, "`dropout` must be in [0, 1) (got 1.0)"),
+        ({"decoder_layers": 0}, "`decoder_layers` must be at least 1 (got 0)"),
+        ({"position_embedding_type": "learned"}, "must be one of ('sinusoidal', 'rotary')"),
+        ({"d_model": "wide"}, "d_model"),
+    ],
+)
+def test_impossible_shapes_are_refused_with_a_reason(changes: dict, words: str) -> None:
+    with pytest.raises(Exception, match=".*") as caught:
+        tiny_config(**changes)
+    text = f"{caught.value} {caught.value.__cause__}"
+    assert words in text
+
+
+def test_a_decoder_with_nothing_to_read_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs `decoder_input_ids`.*generate"):
+        tiny_model()(input_ids=torch.tensor([[5, 6]]))
+
+
+def test_too_long_a_question_is_refused_with_the_limit() -> None:
+    with pytest.raises(ValueError, match="holds 65 tokens.*`config.max_position_embeddings` is 64"):
+        tiny_model().generate(torch.full((1, 65), 5), max_new_tokens=2)

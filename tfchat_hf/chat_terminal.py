@@ -1,0 +1,286 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Chat at the keyboard, from a pipe, or as a demonstration; all on one ChatSession."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from .chat import ChatSession
+from .chat_settings import ChatError
+
+try:
+    import readline
+except ImportError:  # Windows: the console edits lines by itself
+    readline = None
+
+DEMO_QUESTIONS = ("你好", "你是谁", "What is AI?")
+HISTORY_FILE = "~/.tfchat_history"
+HISTORY_LINES = 1000
+
+HELP = """\
+/set NAME VALUE   change how replies are made, e.g. /set temperature 0.7; VALUE may be default
+/set              show all settings; /set NAME says what one does
+/history          show what has been said
+/reset            forget it
+/help             this text
+/exit             leave (also /quit, Ctrl-D)
+Ctrl-C stops a reply. To send a message that begins with /, put a blank before it."""
+
+BAD_UTF8 = "That line is not valid UTF-8 and was not sent; type or save it as UTF-8."
+
+
+def printable(text: str) -> str:
+    """Take out control characters: what a model says must not steer the terminal."""
+    return "".join(c for c in text if c in "\n\t" or not (c < " " or "\x7f" <= c <= "\x9f"))
+
+
+def one_line(text: str) -> str:
+    """Put a reply on one line, for pipes that pair questions and replies by line."""
+    return " ".join(printable(text).split("\n"))
+
+
+class Terminal:
+    """Reads messages and commands, shows replies as they are made.
+
+    Args:
+        session: The conversation.
+        out: Where replies go.
+        info: Where everything else goes; the same as `out` for a person, stderr for a pipe.
+    """
+
+    def __init__(self, session: ChatSession, out: TextIO, info: TextIO) -> None:
+        """Take over the session's notices."""
+        self.session = session
+        self.out = out
+        self.info = info
+        self.done = False
+        session.on_notice = lambda sentence: self.say(f"({sentence})")
+        self.commands = {
+            "/help": self._help,
+            "/reset": self._reset,
+            "/set": self._set,
+            "/history": self._history,
+            "/exit": self._exit,
+            "/quit": self._exit,
+        }
+
+    def say(self, text: str) -> None:
+        """Show a line that is not a reply."""
+        print(text, file=self.info, flush=True)
+
+    def command(self, line: str) -> None:
+        """Run a line that begins with `/`."""
+        name, *arguments = line.split()
+        action = self.commands.get(name.lower())
+        if action is None:
+            self.say(f"There is no command {name}. Commands: {', '.join(self.commands)}.")
+            return
+        try:
+            action(arguments)
+        except ChatError as error:
+            self.say(str(error))
+
+    def answer(self, message: str) -> None:
+        """Show the reply to `message` as it is made; Ctrl-C ends it."""
+        anything = False
+        try:
+            with closing(self.session.stream(message)) as pieces:
+                self.out.write("model> ")
+                self.out.flush()
+                for piece in pieces:
+                    shown = printable(piece)
+                    anything = anything or bool(shown)
+                    self.out.write(shown)
+                    self.out.flush()
+            self.out.write("\n" if anything else "(the model has no reply)\n")
+        except KeyboardInterrupt:
+            self.out.write(" (stopped)\n")
+        except RuntimeError as error:  # e.g. out of GPU memory: this reply fails, the chat goes on
+            self.say(f"\nThis reply failed: {str(error).splitlines()[0]} Try /reset or other /set.")
+        self.out.flush()
+
+    def _help(self, arguments: list[str]) -> None:
+        self.say(HELP)
+
+    def _reset(self, arguments: list[str]) -> None:
+        self.session.reset()
+        self.say("Forgotten; a new conversation begins.")
+
+    def _set(self, arguments: list[str]) -> None:
+        settings = self.session.settings
+        if not arguments:
+            self.say("\n".join(settings.describe()))
+            return
+        if len(arguments) == 1:
+            self.say(settings.explain(arguments[0]))
+            return
+        if len(arguments) != 2:
+            raise ChatError("Write /set NAME VALUE, e.g. /set temperature 0.7, or /set alone.")
+        name, value = arguments
+        settings.set(name, value)
+        self.say(f"{name} = {str(settings.value(name)).lower()}")
+        if settings.num_beams > 1:
+            self.say("With num_beams above 1 a reply comes whole, not as it is made.")
+
+    def _history(self, arguments: list[str]) -> None:
+        turns = self.session.history
+        if not turns:
+            self.say("Nothing has been said yet.")
+        for number, turn in enumerate(turns):
+            self.say(f"{'you' if number % 2 == 0 else 'model'}> {printable(turn)}")
+        if len(turns) >= self.session.max_context_turns:
+            count = self.session.max_context_turns
+            self.say(f"(The model reads the newest {count}, your next message included.)")
+
+    def _exit(self, arguments: list[str]) -> None:
+        self.done = True
+
+
+def welcome(session: ChatSession) -> str:
+    """Say what is being talked to."""
+    count = sum(weight.numel() for weight in session.model.parameters())
+    return (
+        f"{session.name}: {count:,} parameters on {session.model.device}, reads the "
+        f"newest {session.max_context_turns} turn(s).\n"
+        "A small quickstart model mostly remembers its corpus: expect its sentences, not "
+        "knowledge.\nType a message; /help lists the commands, /exit leaves."
+    )
+
+
+def run_terminal(session: ChatSession) -> int:
+    """Chat with the person at the keyboard until they leave."""
+    terminal = Terminal(session, sys.stdout, sys.stdout)
+    terminal.say(welcome(session))
+    _load_line_history()
+    try:
+        _keyboard_loop(terminal)
+    finally:
+        _save_line_history()
+    return 0
+
+
+def _keyboard_loop(terminal: Terminal) -> None:
+    """Read and answer lines; Ctrl-C at the prompt warns once, then leaves."""
+    warned = False
+    while not terminal.done:
+        try:
+            line = input("you> ")
+        except EOFError:
+            terminal.say("")
+            return
+        except KeyboardInterrupt:
+            terminal.say("" if warned else "\nCtrl-C again, or /exit, leaves.")
+            if warned:
+                return
+            warned = True
+            continue
+        warned = False
+        _take_line(terminal, line)
+
+
+def _take_line(terminal: Terminal, line: str) -> None:
+    """Handle one line from the keyboard."""
+    if not is_text(line):
+        terminal.say(BAD_UTF8)
+        if readline is not None and (length := readline.get_current_history_length()):
+            readline.remove_history_item(length - 1)  # keeps the history file valid UTF-8
+    elif line.startswith("/"):
+        terminal.command(line)
+    elif line.strip():
+        terminal.answer(line.strip())
+
+
+def is_text(line: str) -> bool:
+    """Whether every character is one that UTF-8 can say (no stray half of a pair)."""
+    return not any("\ud800" <= character <= "\udfff" for character in line)
+
+
+def run_pipe(session: ChatSession, stdin: BinaryIO | None) -> int:
+    """Answer each line of a pipe with one line; an empty pipe gets the demonstration.
+
+    The lines are one conversation, commands included, as if they had been typed.
+    """
+    terminal = Terminal(session, sys.stdout, sys.stderr)
+    empty = True
+    for number, raw in enumerate(stdin or (), start=1):
+        empty = False
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            terminal.say(f"Line {number}: {BAD_UTF8}")
+            continue
+        if line.startswith("/"):
+            terminal.command(line)
+        elif line.strip():
+            print(one_line(session.reply(line.strip())), file=terminal.out, flush=True)
+        if terminal.done:
+            break
+    return run_demo(session) if empty else 0
+
+
+def run_demo(session: ChatSession) -> int:
+    """Ask three fixed questions, each in a conversation of its own."""
+    terminal = Terminal(session, sys.stdout, sys.stdout)
+    terminal.say(welcome(session).partition("\nType")[0])
+    for question in DEMO_QUESTIONS:
+        session.reset()
+        terminal.say(f"you> {question}")
+        terminal.answer(question)
+    session.reset()
+    return 0
+
+
+def run_once(session: ChatSession, message: str) -> int:
+    """Print the reply to one message and nothing else."""
+    try:
+        # Under a locale that is not UTF-8 Python hands the bytes over as lone surrogates.
+        message = os.fsencode(message).decode("utf-8")
+    except UnicodeError as error:
+        raise ChatError("`--once` is not valid UTF-8; give the message as UTF-8.") from error
+    if not message.strip():
+        raise ChatError('`--once` is empty; give a message, e.g. --once "你好".')
+    terminal = Terminal(session, sys.stdout, sys.stderr)
+    print(printable(session.reply(message.strip())), file=terminal.out, flush=True)
+    return 0
+
+
+def prepare_streams() -> None:
+    """Make the terminal speak UTF-8 everywhere, and let invalid input arrive to be reported."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    if sys.stdin is not None and sys.stdin.isatty() and os.name != "nt":
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def _history_path() -> Path:
+    return Path(HISTORY_FILE).expanduser()
+
+
+def _load_line_history() -> None:
+    """Bring back the lines typed earlier; without them the chat works all the same."""
+    if readline is not None:
+        try:
+            readline.read_history_file(str(_history_path()))
+        except (OSError, RuntimeError):
+            return
+
+
+def _save_line_history() -> None:
+    """Keep the typed lines in a file that only their owner can read."""
+    if readline is None:
+        return
+    old_mask = os.umask(0o077)
+    try:
+        path = _history_path()
+        readline.set_history_length(HISTORY_LINES)
+        readline.write_history_file(str(path))
+        path.chmod(0o600)
+    except (OSError, RuntimeError):
+        return
+    finally:
+        os.umask(old_mask)
