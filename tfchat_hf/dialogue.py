@@ -1,0 +1,187 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""How turns become encoder input: the one place that knows, beside the chat template.
+
+Training, evaluation and chat all go through these functions. The encoder reads
+``turn <sep> turn <sep> newest turn </s>``; the decoder writes ``reply </s>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from transformers import PreTrainedTokenizerBase
+
+from .tokenization import SPECIAL_TOKENS, neutral_spelling
+
+ROLES = ("system", "user", "assistant")
+
+
+class DialogueExample(NamedTuple):
+    """One thing to learn: after this context, this reply."""
+
+    context: tuple[str, ...]
+    reply: str
+
+
+class EncodedContext(NamedTuple):
+    """Encoder input, and what had to be left out to make it fit."""
+
+    input_ids: list[int]
+    dropped_turns: int
+    truncated_tokens: int
+
+
+def examples_from_dialogue(
+    turns: Sequence[str], roles: Sequence[str] = (), max_context_turns: int = 3
+) -> list[DialogueExample]:
+    """Cut a dialogue into (context, reply) examples.
+
+    Args:
+        turns: The turns, oldest first.
+        roles: Empty, and every turn after the first is a reply; or one role a turn, and only
+            the assistant's turns are replies.
+        max_context_turns: How many of the newest turns before a reply are its context.
+
+    Returns:
+        The examples in the dialogue's order; a dialogue of one turn has none.
+    """
+    if max_context_turns < 1:
+        raise ValueError(
+            f"`max_context_turns` must be at least 1 (got {max_context_turns}). "
+            "Use 1 to answer the last turn alone."
+        )
+    if roles and len(roles) != len(turns):
+        raise ValueError(
+            f"`roles` must be empty or name one role a turn (got {len(roles)} for {len(turns)})."
+        )
+    return [
+        DialogueExample(tuple(turns[max(0, place - max_context_turns) : place]), turns[place])
+        for place in range(1, len(turns))
+        if not roles or roles[place] == "assistant"
+    ]
+
+
+def neutralize(text: str) -> str:
+    """Make sure that a text cannot become a control token: ``</s>`` becomes ``< /s>``.
+
+    Only the five spellings change; a space after ``<`` can never complete another one.
+    """
+    for token in SPECIAL_TOKENS:
+        text = text.replace(token, neutral_spelling(token))
+    return text
+
+
+def encode_context(
+    tokenizer: PreTrainedTokenizerBase, turns: Sequence[str], max_source_length: int
+) -> EncodedContext:
+    """Encode turns for the encoder, dropping the oldest ones when they do not fit.
+
+    The newest turn is never dropped. When it alone is too long its end is kept, because a
+    question mostly stands at the end of a long message.
+
+    Args:
+        tokenizer: A tokenizer made by `train_tokenizer`.
+        turns: The turns, oldest first; at least one.
+        max_source_length: The most ids to return, ``</s>`` included.
+
+    Returns:
+        The ids, how many turns were dropped, and how many ids the newest turn lost.
+    """
+    if not turns:
+        raise ValueError("a context needs at least one turn (got none).")
+    if max_source_length < 2:
+        raise ValueError(
+            f"`max_source_length` must be at least 2, one token and </s> (got {max_source_length})."
+        )
+    *older, newest = _encode_texts(tokenizer, turns)
+    room = max_source_length - 1
+    if len(newest) > room:
+        kept = newest[len(newest) - room :]
+        return EncodedContext([*kept, tokenizer.eos_token_id], len(older), len(newest) - room)
+    ids, dropped = newest, len(older)
+    for turn in reversed(older):
+        if len(turn) + 1 + len(ids) > room:
+            break
+        ids = [*turn, tokenizer.sep_token_id, *ids]
+        dropped -= 1
+    return EncodedContext([*ids, tokenizer.eos_token_id], dropped, 0)
+
+
+def encode_reply(tokenizer: PreTrainedTokenizerBase, reply: str) -> list[int]:
+    """Encode a reply as labels: its ids and ``</s>``, never shortened."""
+    return [*_encode_texts(tokenizer, [reply])[0], tokenizer.eos_token_id]
+
+
+def messages_to_turns(messages: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+    """Read OpenAI-style messages as turns and roles.
+
+    Args:
+        messages: Each ``{"role": ..., "content": ...}``, the content a string or a list of
+            ``{"type": "text", "text": ...}``, whose texts are joined with nothing between.
+
+    Returns:
+        The turns and, for each, its role.
+    """
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
+        raise ValueError(f"`messages` must be a list (got {type(messages).__name__}).")
+    if not messages:
+        raise ValueError("`messages` must hold at least one message (got none).")
+    turns, roles = [], []
+    for place, message in enumerate(messages):
+        if not isinstance(message, Mapping):
+            raise ValueError(
+                f"messages[{place}] must be an object with `role` and `content` "
+                f"(got {type(message).__name__})."
+            )
+        if message.get("role") not in ROLES:
+            raise ValueError(
+                f"messages[{place}].role must be one of {', '.join(ROLES)} "
+                f"(got {message.get('role')!r})."
+            )
+        turns.append(_content_text(message.get("content"), f"messages[{place}].content"))
+        roles.append(message["role"])
+    return turns, roles
+
+
+def _content_text(content: Any, where: str) -> str:
+    """Read one message's content; `where` names it in errors."""
+    if isinstance(content, list | tuple):
+        texts = []
+        for place, part in enumerate(content):
+            kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
+            if kind != "text":
+                raise ValueError(
+                    f'{where}[{place}] must be {{"type": "text", "text": ...}}: '
+                    f"this model reads text only (got {kind!r})."
+                )
+            texts.append(_plain_text(part.get("text"), f"{where}[{place}].text"))
+        return "".join(texts)
+    return _plain_text(content, where)
+
+
+def _plain_text(content: Any, where: str) -> str:
+    """Refuse what is no text, or text that cannot be written as UTF-8."""
+    if not isinstance(content, str):
+        raise ValueError(
+            f"{where} must be a string, or a content a list of text parts "
+            f"(got {type(content).__name__})."
+        )
+    try:
+        content.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{where} must be Unicode text (got half of a surrogate pair at character "
+            f"{error.start}). Send the whole character."
+        ) from None
+    return content
+
+
+def _encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    """Encode texts without special tokens, all in one call."""
+    return tokenizer(
+        [neutralize(text) for text in texts],
+        add_special_tokens=False,
+        return_attention_mask=False,
+        verbose=False,
+    )["input_ids"]
