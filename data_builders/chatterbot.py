@@ -2,8 +2,8 @@
 """The ChatterBot corpus: small talk and trivia, read from the installed package.
 
 The package holds one YAML file per category. A list under `conversations` is one dialogue: its
-entries are taken as alternating turns. (In `english/emotion` and `english/computers` most lists
-are really one question with several possible replies; exclude them where that matters.)
+entries are taken as alternating turns; in the files of `ALTERNATIVES` it is one question with
+several possible replies, and becomes one dialogue for each of them.
 Of the 1,050 entries of `english/tech_support` 10 differ: exact duplicates are dropped.
 """
 
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import datasets
 import yaml
 
 from data_builders.base import (
@@ -29,6 +30,8 @@ from data_builders.report import BuildReport, DataError, RowError
 FOLDERS = {"zh": "chinese", "en": "english", "zh-Hant": "traditionalchinese"}
 # Replies in `coding` are whole program listings of up to 1,088 characters.
 DEFAULT_EXCLUDED = ("coding",)
+# Read as turns, their lists would teach to answer one reply with another.
+ALTERNATIVES = ("english/emotion", "english/computers")
 
 
 @dataclass
@@ -79,11 +82,12 @@ class ChatterbotCorpus(DialogueBuilder):
         dataset = builder.as_dataset()
     """
 
+    VERSION = datasets.Version("1.1.0")
     BUILDER_CONFIG_CLASS = ChatterbotConfig
     config: ChatterbotConfig
 
     def read(self, report: BuildReport) -> Iterator[Dialogue]:
-        """Yield one dialogue per list of turns.
+        """Yield the dialogues of each entry.
 
         Args:
             report: Takes the rejected entries.
@@ -98,9 +102,18 @@ class ChatterbotCorpus(DialogueBuilder):
             lang = "en" if folder == "english" else "zh"
             for number, entry in enumerate(_conversations(path), start=1):
                 try:
-                    yield Dialogue(turns_of(entry), (), lang, source)
+                    for turns in self._dialogues_of(entry, f"{folder}/{path.stem}"):
+                        yield Dialogue(turns, (), lang, source)
                 except RowError as error:
                     report.reject(f"{folder}/{path.name}", number, error, self.config.strict)
+
+    @staticmethod
+    def _dialogues_of(entry: Any, category: str) -> list[tuple[str, ...]]:
+        """Read one entry as one dialogue, or as a question with its possible replies."""
+        turns = turns_of(entry)
+        if category not in ALTERNATIVES:
+            return [turns]
+        return [(turns[0], reply) for reply in turns[1:]]
 
     def _wanted(self, dialogue: Dialogue) -> bool:
         return True  # `languages` has already chosen the folders.

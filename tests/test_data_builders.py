@@ -118,11 +118,16 @@ def test_chatterbot_counts_agree_with_the_yaml(chatterbot):
             if path.stem == "coding":
                 continue
             for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["conversations"]:
-                entries += 1
-                if isinstance(entry, list):
-                    distinct.add(tuple(str(turn).strip() for turn in entry))
-                else:
-                    broken += 1
+                if not isinstance(entry, list):
+                    entries, broken = entries + 1, broken + 1
+                    continue
+                turns = tuple(str(turn).strip() for turn in entry)
+                # One question with several replies in these two, one conversation elsewhere.
+                lists = [turns]
+                if (folder, path.stem) in {("english", "emotion"), ("english", "computers")}:
+                    lists = [(turns[0], reply) for reply in turns[1:]]
+                entries += len(lists)
+                distinct.update(lists)
     report = chatterbot.report
     assert (report.rows_read, report.kept) == (entries, len(distinct))
     assert sum(report.rejected.values()) == broken
