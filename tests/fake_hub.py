@@ -1,0 +1,285 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""A model hub on the loopback: as much of the protocol as pushing and loading a model takes.
+
+It keeps repositories in memory. Writing needs a bearer token, of which nothing is kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+FIRST_COMMIT = hashlib.sha1(b"empty repository").hexdigest()
+LFS_SUFFIXES = (".safetensors",)
+
+
+@dataclass
+class Repository:
+    """The files of every commit, oldest first; the last one is `main`."""
+
+    commits: dict[str, dict[str, bytes]] = field(default_factory=lambda: {FIRST_COMMIT: {}})
+
+    @property
+    def head(self) -> str:
+        """Name of the newest commit."""
+        return list(self.commits)[-1]
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Content of every file on `main`, by path."""
+        return self.commits[self.head]
+
+    def commit(self, added: dict[str, bytes]) -> str:
+        """Put files on top of `main` and return the name of the new commit."""
+        files = self.files | added
+        listing = "".join(f"{path} {blob_id(files[path])}\n" for path in sorted(files))
+        name = hashlib.sha1(f"{self.head} {len(self.commits)}\n{listing}".encode()).hexdigest()
+        self.commits[name] = files
+        return name
+
+
+class HubError(Exception):
+    """An answer other than success: HTTP status and the code that clients look for."""
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+
+
+def blob_id(content: bytes) -> str:
+    """Return the name that git gives to this content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def is_lfs(path: str) -> bool:
+    """Tell whether a file travels as a large file."""
+    return path.endswith(LFS_SUFFIXES)
+
+
+class FakeHub:
+    """The server; a context manager that serves while it is open.
+
+    Attributes:
+        repositories: What was pushed, by `owner/name`.
+        large_files: Uploaded large files, by SHA-256.
+        requests: `METHOD /path` of every request, without headers.
+        unknown: Those of them that this server has no answer for.
+    """
+
+    def __init__(self) -> None:
+        self.repositories: dict[str, Repository] = {}
+        self.large_files: dict[str, bytes] = {}
+        self.requests: list[str] = []
+        self.unknown: list[str] = []
+        handler = type("Handler", (_Handler,), {"hub": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    @property
+    def url(self) -> str:
+        """What to put into `HF_ENDPOINT`."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> FakeHub:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    # One method per endpoint: the groups of its route come first, then the body of the request.
+
+    def create(self, body: bytes) -> dict[str, Any]:
+        asked = json.loads(body)
+        name = f"{asked['organization']}/{asked['name']}"
+        self.repositories.setdefault(name, Repository())
+        return {"url": f"{self.url}/{name}", "name": name}
+
+    def validate_card(self, body: bytes) -> dict[str, Any]:
+        return {"errors": [], "warnings": []}
+
+    def preupload(self, name: str, body: bytes) -> dict[str, Any]:
+        self.repository(name)
+        paths = [asked["path"] for asked in json.loads(body)["files"]]
+        modes = {path: "lfs" if is_lfs(path) else "regular" for path in paths}
+        return {
+            "files": [{"path": p, "uploadMode": modes[p], "shouldIgnore": False} for p in paths]
+        }
+
+    def batch(self, name: str, body: bytes) -> dict[str, Any]:
+        self.repository(name)
+        objects = []
+        for asked in json.loads(body)["objects"]:
+            answer = {"oid": asked["oid"], "size": asked["size"]}
+            if asked["oid"] not in self.large_files:
+                answer["actions"] = {
+                    "upload": {"href": f"{self.url}/blobs/{asked['oid']}"},
+                    "verify": {"href": f"{self.url}/{name}.git/info/lfs/verify"},
+                }
+            objects.append(answer)
+        return {"transfer": "basic", "objects": objects}
+
+    def upload(self, oid: str, body: bytes) -> dict[str, Any]:
+        if hashlib.sha256(body).hexdigest() != oid:
+            raise HubError(400, "ChecksumMismatch")
+        self.large_files[oid] = body
+        return {}
+
+    def verify(self, name: str, body: bytes) -> dict[str, Any]:
+        asked = json.loads(body)
+        if len(self.large_files.get(asked["oid"], b"")) != asked["size"]:
+            raise HubError(404, "LargeFileNotFound")
+        return {}
+
+    def commit(self, name: str, body: bytes) -> dict[str, Any]:
+        added = {}
+        for line in body.splitlines():
+            entry = json.loads(line)
+            value = entry["value"]
+            if entry["key"] == "file":
+                added[value["path"]] = base64.b64decode(value["content"])
+            elif entry["key"] == "lfsFile":
+                if value["oid"] not in self.large_files:
+                    raise HubError(400, "LargeFileNotFound")
+                added[value["path"]] = self.large_files[value["oid"]]
+            elif entry["key"] != "header":
+                raise HubError(400, f"UnknownOperation-{entry['key']}")
+        commit = self.repository(name).commit(added)
+        return {"commitUrl": f"{self.url}/{name}/commit/{commit}", "commitOid": commit}
+
+    def info(self, name: str, revision: str | None, body: bytes) -> dict[str, Any]:
+        commit, files = self.snapshot(name, revision or "main")
+        siblings = [{"rfilename": path} for path in sorted(files)]
+        return {"id": name, "sha": commit, "private": False, "tags": [], "siblings": siblings}
+
+    def tree(self, name: str, revision: str, folder: str | None, body: bytes) -> list[dict]:
+        files = self.snapshot(name, revision)[1]
+        prefix = f"{folder}/" if folder else ""
+        listed = []
+        for path in sorted(path for path in files if path.startswith(prefix)):
+            content = files[path]
+            entry = {"type": "file", "path": path, "size": len(content), "oid": blob_id(content)}
+            if is_lfs(path):
+                oid = hashlib.sha256(content).hexdigest()
+                entry["lfs"] = {"oid": oid, "size": len(content), "pointerSize": 134}
+            listed.append(entry)
+        if folder and not listed:
+            raise HubError(404, "EntryNotFound")
+        return listed
+
+    def resolve(self, name: str, revision: str, path: str) -> tuple[str, bytes]:
+        """Return the commit and the content of a file in it."""
+        commit, files = self.snapshot(name, revision)
+        if path not in files:
+            raise HubError(404, "EntryNotFound")
+        return commit, files[path]
+
+    def repository(self, name: str) -> Repository:
+        """Return a repository that exists."""
+        if name not in self.repositories:
+            raise HubError(404, "RepoNotFound")
+        return self.repositories[name]
+
+    def snapshot(self, name: str, revision: str) -> tuple[str, dict[str, bytes]]:
+        """Return name and files of the commit that a revision stands for."""
+        repository = self.repository(name)
+        commit = repository.head if revision == "main" else revision
+        if commit not in repository.commits:
+            raise HubError(404, "RevisionNotFound")
+        return commit, repository.commits[commit]
+
+
+_REPO = r"([^/]+/[^/]+)"
+_JSON_ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
+    ("POST", r"/api/repos/create", FakeHub.create),
+    ("POST", r"/api/validate-yaml", FakeHub.validate_card),
+    ("POST", rf"/api/models/{_REPO}/preupload/main", FakeHub.preupload),
+    ("POST", rf"/{_REPO}\.git/info/lfs/objects/batch", FakeHub.batch),
+    ("PUT", r"/blobs/([0-9a-f]{64})", FakeHub.upload),
+    ("POST", rf"/{_REPO}\.git/info/lfs/verify", FakeHub.verify),
+    ("POST", rf"/api/models/{_REPO}/commit/main", FakeHub.commit),
+    ("GET", rf"/api/models/{_REPO}(?:/revision/([^/]+))?", FakeHub.info),
+    ("GET", rf"/api/models/{_REPO}/tree/([^/]+)(?:/(.+))?", FakeHub.tree),
+]
+_RESOLVE = re.compile(rf"/{_REPO}/resolve/([^/]+)/(.+)")
+# Checking a card writes nothing, and a large file's address is itself the permission.
+_WRITES = ("/api/repos/create", "/preupload/main", "/objects/batch", "/verify", "/commit/main")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: FakeHub
+    protocol_version = "HTTP/1.1"
+    # Headers and body leave in two writes: without this every answer may wait 40 ms.
+    disable_nagle_algorithm = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def _answer(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        # The body is read even for an error, or its bytes would be the next request.
+        body = self._body()
+        self.hub.requests.append(f"{self.command} {path}")
+        try:
+            self._check_token(path)
+            if (found := _RESOLVE.fullmatch(path)) and self.command in ("GET", "HEAD"):
+                commit, content = self.hub.resolve(*found.groups())
+                digest = hashlib.sha256(content).hexdigest()
+                self._send(200, content, {"ETag": f'"{digest}"', "X-Repo-Commit": commit})
+            else:
+                self._send(200, json.dumps(self._route(path, body)).encode(), {})
+        except HubError as error:
+            self._send(error.status, b"{}", {"X-Error-Code": error.code})
+
+    do_GET = do_HEAD = do_POST = do_PUT = _answer
+
+    def _route(self, path: str, body: bytes) -> Any:
+        for method, pattern, endpoint in _JSON_ROUTES:
+            if method == self.command and (found := re.fullmatch(pattern, path)):
+                return endpoint(self.hub, *found.groups(), body)
+        self.hub.unknown.append(f"{self.command} {path}")
+        raise HubError(404, "UnknownEndpoint")
+
+    def _check_token(self, path: str) -> None:
+        given = self.headers.get("Authorization", "").startswith("Bearer ")
+        if path.endswith(_WRITES) and not given:
+            raise HubError(401, "TokenMissing")
+        # Large files lie with a third party, which must never see a token.
+        if path.startswith("/blobs/") and given:
+            raise HubError(400, "TokenGivenAway")
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
