@@ -1,0 +1,131 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What settings files and command lines may say, and what they are told when they may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tfchat_hf.arguments import SettingsError, own_keys, resolved_settings
+from tfchat_hf.settings import parse_arguments, write_yaml
+
+CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
+
+
+def write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "run.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def error_of(argv: list[str]) -> str:
+    with pytest.raises(SettingsError) as caught:
+        parse_arguments(argv)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_config_parses(path):
+    parse_arguments([str(path)])
+
+
+def test_reference_names_every_own_key_with_its_default(tmp_path):
+    path = Path(__file__).parent.parent / "configs" / "reference.yaml"
+    assert set(yaml.safe_load(path.read_text(encoding="utf-8"))) == set(own_keys())
+    explained = resolved_settings(parse_arguments([str(path)]))
+    defaults = resolved_settings(parse_arguments(["--output_dir", "runs/reference"]))
+    assert explained == defaults
+
+
+def test_command_line_overrules_the_file(tmp_path):
+    path = write(tmp_path, "d_model: 64\nencoder_layers: 3\noutput_dir: a\nlanguages: [zh]\n")
+    run = parse_arguments([path, "--d-model=128", "--overwrite", "--languages", "zh", "en"])
+    assert (run.model.d_model, run.model.encoder_layers) == (128, 3)
+    assert run.training.overwrite is True
+    assert run.data.languages == ["zh", "en"]
+
+
+def test_yaml_numbers_and_words_as_people_write_them(tmp_path):
+    text = "learning_rate: 5e-4\nmax_steps: 1e3\neval_strategy: no\nsave_strategy: no\n"
+    run = parse_arguments([write(tmp_path, text + "output_dir: a\nstrict: true\n")])
+    assert run.training.learning_rate == 5e-4
+    assert run.training.max_steps == 1000
+    assert run.training.eval_strategy.value == "no"
+    assert run.data.strict is True
+
+
+def test_learning_rate_zero_is_the_noam_peak():
+    run = parse_arguments(["--output_dir", "a", "--d_model", "256", "--warmup_steps", "400"])
+    assert run.training.learning_rate == pytest.approx(256**-0.5 * 400**-0.5)
+    assert run.training.lr_scheduler_type.value == "inverse_sqrt"
+
+
+def test_unknown_key_names_file_key_and_nearest(tmp_path):
+    path = write(tmp_path, "output_dir: a\nlerning_rate: 1e-3\n")
+    message = error_of([path])
+    assert path in message and "`lerning_rate`" in message and "`learning_rate`" in message
+    assert "command line" in error_of(["--output_dir", "a", "--d_modle", "64"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--d_model", "wide"], ["d_model", "whole number", "'wide'"]),
+        (["--d_model", "1.5"], ["d_model", "whole number"]),
+        (["--dropout", "much"], ["dropout", "a number"]),
+        (["--strict", "perhaps"], ["strict", "true or false"]),
+        (["--d_model", "30"], ["encoder_attention_heads", "divide", "30"]),
+        (["--dropout", "1.0"], ["dropout", "below 1"]),
+        (["--encoder_layers", "0"], ["encoder_layers", "at least 1"]),
+        (["--max_target_length", "600"], ["max_target_length", "max_position_embeddings", "600"]),
+        (["--generation_max_new_tokens", "900"], ["generation_max_new_tokens", "900"]),
+        (["--tokenizer_scheme", "word2"], ["tokenizer_scheme", "subword"]),
+        (["--warmup_steps", "0.1"], ["warmup_steps", "0.1"]),
+        (["--learning_rate", "nan"], ["learning_rate"]),
+        (["--resume", "--overwrite"], ["resume", "overwrite"]),
+        (["--eval_strategy", "sometimes"], ["sometimes"]),
+        (["--resume_from_checkpoint", "x"], ["resume: true"]),
+        (["--report_to", "wandb"], ["wandb"]),
+        (["stray"], ["stray"]),
+        (["--validation_fraction", "1"], ["validation_fraction"]),
+    ],
+)
+def test_bad_values_are_explained(argv, words):
+    message = error_of(["--seed=1", *argv, "--output_dir", "a"])
+    for word in words:
+        assert word in message
+
+
+def test_output_dir_is_required():
+    assert "output_dir" in error_of(["--d_model", "64"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: b: c\n", ["run.yaml:1", "YAML"]),
+        ("- d_model\n", ["list"]),
+        ("d_model: 64\nd_model: 32\n", ["run.yaml:2", "twice"]),
+        ("d_model:\n", ["d_model", "no value"]),
+    ],
+)
+def test_broken_files_are_explained(tmp_path, text, words):
+    message = error_of([write(tmp_path, text)])
+    for word in words:
+        assert word in message
+
+
+def test_missing_file_is_explained(tmp_path):
+    assert "none.yaml" in error_of([str(tmp_path / "none.yaml")])
+
+
+def test_resolved_settings_read_back_as_themselves(tmp_path):
+    run = parse_arguments(["--output_dir", "a", "--optim", "sgd", "--overwrite"])
+    settings = resolved_settings(run)
+    assert settings["optim"] == "sgd" and "overwrite" not in settings
+    write_yaml(settings, tmp_path / "resolved.yaml")
+    again = resolved_settings(parse_arguments([str(tmp_path / "resolved.yaml")]))
+    assert again == settings

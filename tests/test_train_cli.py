@@ -1,0 +1,271 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""train_hf.py as a user meets it: what it leaves, refuses, resumes and says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from huggingface_hub import ModelCard
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+import train_hf
+from tfchat_hf import model_card
+from tfchat_hf.run_folder import checkpoint_problem
+
+ROOT = Path(__file__).parent.parent
+SETTINGS = {
+    "d_model": 32,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+    "max_position_embeddings": 64,
+    "max_source_length": 32,
+    "max_target_length": 32,
+    "generation_max_new_tokens": 8,
+    "tokenizer_scheme": "char",
+    "vocab_size": 300,
+    "validation_fraction": 0.2,
+    "learning_rate": "1e-2",
+    "warmup_steps": 2,
+    "per_device_train_batch_size": 2,
+    "gradient_accumulation_steps": 2,
+    "save_strategy": "steps",
+    "save_steps": 4,
+    "save_total_limit": 10,
+    "max_steps": 12,
+    "use_cpu": True,
+}
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """A settings file with its data, in a folder of its own; datasets' cache goes there too."""
+    data = tmp_path / "pairs.jsonl"
+    with open(data, "w", encoding="utf-8") as file:
+        for i in range(20):
+            row = {"question": f"问题 {i} q" + "a" * (i % 6), "reply": f"回答 {i}" + "b" * (i % 4)}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    settings = {**SETTINGS, "dataset": str(data), "output_dir": str(tmp_path / "run")}
+    settings["dataset_cache_dir"] = str(tmp_path / "cache")
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return path
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+def files_of(folder: Path) -> dict[str, float]:
+    return {str(path): path.stat().st_mtime for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_leaves_the_whole_folder_and_protects_it(config, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train_hf.main([str(config)]) == 0
+    said = capsys.readouterr().out
+    for words in ("device: cpu", "float32", "parameters", "train: ", "validation: ", "12 updates"):
+        assert words in said
+    names = {path.name for path in run.iterdir()}
+    promised = "model.safetensors config.json generation_config.json tokenizer.json README.md "
+    promised += "tokenizer_config.json chat_template.jinja run_config.yaml metrics.json "
+    promised += "samples.jsonl configuration_tfchat.py modeling_tfchat.py generation_tfchat.py"
+    assert set(promised.split()) <= names
+    assert {"checkpoint-4", "checkpoint-8", "checkpoint-12"} <= names
+
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["run"]["steps"] == 12
+    assert metrics["train"]["replies"] == metrics["data"]["train"]["pairs"]
+    assert metrics["validation"]["perplexity"] > 1
+    assert set(metrics["baselines"]) == {
+        "human",
+        "random_training_reply",
+        "most_frequent_reply",
+    }
+    lines = (run / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == metrics["validation"]["replies"]
+    assert {"context", "reference", "reply"} <= set(json.loads(lines[0]))
+    resolved = yaml.safe_load((run / "run_config.yaml").read_text(encoding="utf-8"))
+    assert resolved["learning_rate"] == 1e-2 and resolved["d_model"] == 32
+
+    tokenizer = AutoTokenizer.from_pretrained(run, trust_remote_code=False)
+    model = AutoModelForSeq2SeqLM.from_pretrained(run)
+    assert model.config.use_cache is True and model.generation_config.max_new_tokens == 8
+    assert model.config.vocab_size == len(tokenizer)
+
+    before = files_of(run)
+    capsys.readouterr()
+    assert train_hf.main([str(config)]) == 2
+    complaint = capsys.readouterr().err
+    assert "--overwrite" in complaint and "finished" in complaint
+    assert "Traceback" not in complaint and len(complaint.strip().splitlines()) == 1
+    assert train_hf.main([str(config), "--resume"]) == 0
+    assert "nothing to resume" in capsys.readouterr().out
+    assert files_of(run) == before
+
+    (run / "notes.txt").write_text("mine")
+    same = weights(run)
+    assert train_hf.main([str(config), "--overwrite", "--max_steps", "4"]) == 0
+    assert (run / "notes.txt").exists() and not (run / "checkpoint-12").exists()
+    assert weights(run) != same
+
+
+def test_the_model_card_is_true_and_private(config, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train_hf.main([str(config), "--max_steps", "2", "--save_strategy", "no"]) == 0
+    text = (run / "README.md").read_text(encoding="utf-8")
+    assert str(tmp_path) not in text and str(Path.home()) + "/" not in text
+    card = ModelCard(text)
+    assert card.data.library_name == "transformers" and "tfchat" in card.data.tags
+    assert "trust_remote_code" in text and "pairs.jsonl" in text
+    code = re.search(r"```python\n(.*?)```", text, re.S).group(1)
+    capsys.readouterr()
+    exec(compile(code.replace(model_card.PLACEHOLDER, str(run)), "README.md", "exec"), {})
+    assert capsys.readouterr().out.endswith("\n")
+
+
+@pytest.mark.parametrize("step", [3, 5, 6])
+def test_resumed_is_uninterrupted_to_the_bit(config, tmp_path, step, capsys):
+    # 17 pairs, 4 an update: step 5 ends an epoch, 3 and 6 stand within one, 12 in the third.
+    command = [str(config), "--save_steps", str(step), "--dropout", "0.2", "--eval_strategy"]
+    whole = tmp_path / "whole"
+    assert train_hf.main([*command, "epoch", "--output_dir", str(whole), "--max_steps", "12"]) == 0
+    state = json.loads((whole / f"checkpoint-{step}" / "trainer_state.json").read_text())
+    assert state["global_step"] == step
+    part = tmp_path / "part"
+    part.mkdir()
+    for name in ("run_config.yaml", "data_report.json"):
+        shutil.copy(whole / name, part)
+    shutil.copytree(whole / f"checkpoint-{step}", part / f"checkpoint-{step}")
+    options = ["epoch", "--output_dir", str(part), "--max_steps", "12"]
+    assert train_hf.main([*command, *options]) == 2
+    assert "--resume" in capsys.readouterr().err
+    torch.manual_seed(987)
+    assert train_hf.main([*command, *options, "--resume"]) == 0
+    assert f"resuming from checkpoint-{step}" in capsys.readouterr().out
+    assert weights(part) == weights(whole)
+
+
+def test_the_test_data_crosses_an_epoch_end(config, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train_hf.main([str(config), "--save_steps", "1", "--save_total_limit", "20"]) == 0
+    epochs = [
+        json.loads((run / f"checkpoint-{n}" / "trainer_state.json").read_text())["epoch"]
+        for n in range(1, 13)
+    ]
+    # what the steps of the test above count on
+    assert epochs.index(1.0) + 1 == 5 and epochs.index(2.0) + 1 == 10
+
+
+def test_a_torn_checkpoint_is_passed_over(config, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train_hf.main([str(config)]) == 0
+    (run / "metrics.json").unlink()
+    reference = weights(run)
+    (run / "checkpoint-12" / "optimizer.pt").unlink()
+    with open(run / "checkpoint-8" / "model.safetensors", "r+b") as file:
+        file.truncate(2000)
+    assert "cut off" in checkpoint_problem(run / "checkpoint-8")
+    capsys.readouterr()
+    assert train_hf.main([str(config), "--resume"]) == 0
+    said = capsys.readouterr().out
+    assert "skipping checkpoint-12" in said and "skipping checkpoint-8" in said
+    assert "resuming from checkpoint-4" in said
+    assert weights(run) == reference
+
+
+def test_resume_of_a_run_that_had_only_to_be_evaluated(config, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train_hf.main([str(config)]) == 0
+    reference = weights(run)
+    for name in ("metrics.json", "model.safetensors"):
+        (run / name).unlink()
+    assert train_hf.main([str(config), "--resume"]) == 0
+    assert "resuming from checkpoint-12" in capsys.readouterr().out
+    assert weights(run) == reference and (run / "metrics.json").exists()
+
+
+def test_resume_refuses_another_model_or_other_data(config, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train_hf.main([str(config)]) == 0
+    (run / "metrics.json").unlink()
+    assert train_hf.main([str(config), "--resume", "--d_model", "64"]) == 2
+    assert "`d_model` was 32" in capsys.readouterr().err
+    with open(tmp_path / "pairs.jsonl", "a", encoding="utf-8") as file:
+        file.write(json.dumps({"question": "another q", "reply": "a b"}) + "\n")
+        file.write(json.dumps({"question": "yet another q", "reply": "b a"}) + "\n")
+    assert train_hf.main([str(config), "--resume"]) == 2
+    assert "other training examples" in capsys.readouterr().err
+
+
+def test_resume_with_nothing_there_starts(config, tmp_path, capsys):
+    assert train_hf.main([str(config), "--resume", "--max_steps", "1"]) == 0
+    assert "starting at the beginning" in capsys.readouterr().out
+
+
+def test_without_validation(config, tmp_path, capsys):
+    options = ["--validation_fraction", "0", "--max_steps", "2"]
+    assert train_hf.main([str(config), *options]) == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["validation"] == {} and metrics["train"]["replies"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--d_modle", "64"], "d_model"),
+        (["--dataset", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["--vocab_size", "10"], "vocab_size"),
+    ],
+)
+def test_errors_are_one_sentence(config, tmp_path, options, words, capsys):
+    assert train_hf.main([str(config), *options]) == 2
+    complaint = capsys.readouterr().err
+    assert words in complaint and "Traceback" not in complaint
+    assert not (tmp_path / "run").exists()
+
+
+def test_help_and_nothing(capsys):
+    assert train_hf.main(["--help"]) == 0
+    assert "configs/quickstart.yaml" in capsys.readouterr().out
+    assert train_hf.main([]) == 2
+
+
+def test_ctrl_c_leaves_a_checkpoint_that_resumes(config, tmp_path, capsys):
+    options = ["--max_steps", "100000", "--logging_steps", "5", "--save_strategy", "no"]
+    options += ["--eval_strategy", "no"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train_hf.py"), str(config), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    said = ""
+    for line in process.stdout:
+        said += line
+        if line.startswith("step 5/"):
+            process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130, said
+    assert "--resume" in said and "Traceback" not in said
+    (checkpoint,) = (tmp_path / "run").glob("checkpoint-*")
+    assert checkpoint_problem(checkpoint) is None
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    step = int(checkpoint.name.rpartition("-")[2])
+    options[1] = str(step + 3)
+    assert train_hf.main([str(config), *options, "--resume"]) == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["run"]["steps"] == step + 3

@@ -1,0 +1,300 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What a training run can be told: four dataclasses and the rules between their fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+import torch
+from transformers import Seq2SeqTrainingArguments
+from transformers.integrations import get_reporting_integration_callbacks
+
+TOKENIZER_SCHEMES = ("char", "subword")
+# Keys of transformers that this script answers in another way; a run that took them would ignore
+# them without a word.
+REPLACED_KEYS = {
+    "resume_from_checkpoint": "use `resume: true` (it finds the last whole checkpoint itself)",
+    "generation_max_length": "use `generation_max_new_tokens`",
+    "generation_config": "use the `generation_*` keys",
+    "push_to_hub": "train first, then push the finished folder",
+    "hub_token": "log in with `hf auth login`, so that no token lands in the run folder",
+    "train_sampling_strategy": "batches are always grouped by the longer of source and reply here",
+    "do_train": "the script always trains",
+    "do_eval": "use `eval_strategy`",
+    "do_predict": "replies are always generated and scored at the end",
+}
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; its text is the whole message for the user."""
+
+
+@dataclass
+class ModelArguments:
+    """The network; names and meanings are those of `TFChatConfig`."""
+
+    d_model: int = 512
+    encoder_layers: int = 2
+    decoder_layers: int = 2
+    encoder_attention_heads: int = 8
+    decoder_attention_heads: int = 8
+    encoder_ffn_dim: int = 2048
+    decoder_ffn_dim: int = 2048
+    activation_function: str = "relu"
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    activation_dropout: float = 0.1
+    max_position_embeddings: int = 512
+    tie_word_embeddings: bool = False
+    init_std: float = 0.02
+    scale_embedding: bool = True
+    normalize_before: bool = False
+    gated_activation: bool = False
+    position_embedding_type: str = "sinusoidal"
+
+
+@dataclass
+class DataArguments:
+    """Which dialogues, how they become examples, and the tokenizer."""
+
+    dataset: str = "chatterbot"
+    languages: list[str] = field(default_factory=list)
+    exclude_categories: list[str] = field(default_factory=lambda: ["coding"])
+    validation_fraction: float = 0.05
+    strict: bool = False
+    dataset_cache_dir: str | None = None
+    preprocessing_num_proc: int | None = None
+    tokenizer: str | None = None
+    tokenizer_scheme: str = "subword"
+    vocab_size: int = 8000
+    max_source_length: int = 256
+    max_target_length: int = 128
+    max_context_turns: int = 1
+
+
+@dataclass
+class GenerationArguments:
+    """How the trained model answers by default; saved in generation_config.json."""
+
+    generation_max_new_tokens: int = 128
+    generation_do_sample: bool = False
+    generation_repetition_penalty: float = 1.0
+    generation_no_repeat_ngram_size: int = 0
+
+
+@dataclass
+class TFChatTrainingArguments(Seq2SeqTrainingArguments):
+    """Everything of `Seq2SeqTrainingArguments`, with the defaults of this project.
+
+    `learning_rate` 0 means the peak of the Noam schedule, d_model^-0.5 * warmup_steps^-0.5, and
+    `bf16` None means bf16 where a CUDA device supports it.
+    """
+
+    output_dir: str | None = None
+    resume: bool = False
+    overwrite: bool = False
+    seed: int = 42
+    num_train_epochs: float = 30.0
+    max_steps: int = -1
+    per_device_train_batch_size: int = 64
+    per_device_eval_batch_size: int = 64
+    gradient_accumulation_steps: int = 1
+    learning_rate: float = 0.0
+    lr_scheduler_type: str = "inverse_sqrt"
+    warmup_steps: float = 4000
+    adam_beta2: float = 0.98
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    label_smoothing_factor: float = 0.1
+    bf16: bool | None = None
+    eval_strategy: str = "epoch"
+    save_strategy: str = "epoch"
+    save_total_limit: int | None = 2
+    logging_steps: float = 50
+    predict_with_generate: bool = False
+    eval_max_samples: int = 1000
+    report_to: str | list[str] = "none"
+    # The datasets handed to the trainer hold exactly the model's columns.
+    remove_unused_columns: bool = False
+    disable_tqdm: bool | None = True
+
+    def __post_init__(self) -> None:
+        """Settles what depends on the device, then lets transformers check the rest."""
+        _require(
+            self.output_dir is not None,
+            "`output_dir` is not set. Say where the run goes, for example `output_dir: runs/mine`.",
+        )
+        self.bf16, self.precision_reason = _choose_bf16(self.bf16, self.fp16, self.use_cpu)
+        # transformers takes bf16 without a GPU for a mistake unless the CPU is asked for too.
+        self.use_cpu = self.use_cpu or (self.bf16 and not torch.cuda.is_available())
+        self.dataloader_pin_memory = self.dataloader_pin_memory and _cuda_wanted(self.use_cpu)
+        super().__post_init__()
+
+
+def _cuda_wanted(use_cpu: bool) -> bool:
+    """Tells whether the run will be on a CUDA device."""
+    return torch.cuda.is_available() and not use_cpu
+
+
+def _choose_bf16(bf16: bool | None, fp16: bool, use_cpu: bool) -> tuple[bool, str]:
+    """Decides on bf16 and says why.
+
+    Returns:
+        Whether to use bf16, and the reason as words for the user.
+    """
+    if bf16 is not None:
+        return bf16, f"`bf16: {str(bf16).lower()}` was asked for"
+    if fp16:
+        return False, "`fp16: true` was asked for"
+    if not _cuda_wanted(use_cpu):
+        return False, "bf16 gains little on most CPUs; `bf16: true` turns it on"
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return True, "the GPU supports bf16"
+    return False, "the GPU does not support bf16"
+
+
+@dataclass
+class RunArguments:
+    """The four groups of one run, and which keys the user gave himself."""
+
+    model: ModelArguments
+    data: DataArguments
+    generation: GenerationArguments
+    training: TFChatTrainingArguments
+    given: tuple[str, ...] = ()
+
+
+def own_keys() -> tuple[str, ...]:
+    """Lists the keys that this project defines or gives a default of its own."""
+    groups = (ModelArguments, DataArguments, GenerationArguments)
+    names = [item.name for group in groups for item in fields(group)]
+    return (*names, *TFChatTrainingArguments.__annotations__)
+
+
+def resolved_settings(run: RunArguments) -> dict[str, object]:
+    """Gives the settings a run really used, flat, fit for YAML and for `train_hf.py` again."""
+    settings: dict[str, object] = {}
+    for group in (run.model, run.data, run.generation):
+        settings.update(vars(group))
+    for key in (*TFChatTrainingArguments.__annotations__, *run.given):
+        if key not in settings and key not in ("resume", "overwrite"):
+            value = getattr(run.training, key)
+            settings[key] = getattr(value, "value", value)
+    return settings
+
+
+def check_settings(run: RunArguments) -> None:
+    """Checks the rules between fields and settles the learning rate.
+
+    Raises:
+        SettingsError: names the setting, the rule, the value and the way out.
+    """
+    _check_model(run.model)
+    _check_data(run.data)
+    _check_lengths(run)
+    _check_training(run)
+
+
+def _require(holds: bool, message: str) -> None:
+    """Raises `message` as a `SettingsError` unless the rule holds."""
+    if not holds:
+        raise SettingsError(message)
+
+
+def _check_model(model: ModelArguments) -> None:
+    """Checks sizes, heads and dropout rates of the network."""
+    for name, value in vars(model).items():
+        if "dropout" in name:
+            _require(0 <= value < 1, f"`{name}` must be at least 0 and below 1 (got {value}).")
+        elif isinstance(value, int) and not isinstance(value, bool):
+            _require(value >= 1, f"`{name}` must be at least 1 (got {value}).")
+    for name in ("encoder_attention_heads", "decoder_attention_heads"):
+        heads = getattr(model, name)
+        _require(
+            model.d_model % heads == 0,
+            f"`{name}` must divide `d_model` (got {heads} and {model.d_model}). "
+            f"Use `d_model` {heads * max(1, round(model.d_model / heads))} or other heads.",
+        )
+
+
+def _check_data(data: DataArguments) -> None:
+    """Checks what can be said of the data settings without reading any data."""
+    _require(
+        data.tokenizer_scheme in TOKENIZER_SCHEMES,
+        f"`tokenizer_scheme` must be one of {', '.join(TOKENIZER_SCHEMES)} "
+        f"(got {data.tokenizer_scheme!r}).",
+    )
+    _require(
+        0 <= data.validation_fraction < 1,
+        f"`validation_fraction` must be at least 0 and below 1 (got {data.validation_fraction}).",
+    )
+    for name, least in (
+        ("max_context_turns", 1),
+        ("max_source_length", 2),
+        ("max_target_length", 2),
+        ("vocab_size", 6),
+    ):
+        value = getattr(data, name)
+        _require(value >= least, f"`{name}` must be at least {least} (got {value}).")
+
+
+def _check_lengths(run: RunArguments) -> None:
+    """Checks that nothing can be longer than the position table."""
+    limit = run.model.max_position_embeddings
+    wanted = {
+        "max_source_length": run.data.max_source_length,
+        "max_target_length": run.data.max_target_length,
+        "generation_max_new_tokens": run.generation.generation_max_new_tokens,
+    }
+    for name, value in wanted.items():
+        _require(
+            1 <= value <= limit,
+            f"`{name}` must lie between 1 and `max_position_embeddings` (got {value} and {limit}). "
+            f"Lower it to {limit} or raise `max_position_embeddings` to {value}.",
+        )
+
+
+def _check_training(run: RunArguments) -> None:
+    """Checks the training settings and fills in the Noam learning rate."""
+    training = run.training
+    for key, advice in REPLACED_KEYS.items():
+        _require(key not in run.given, f"`{key}` is not used by train_hf.py: {advice}.")
+    _check_reporters(training.report_to)
+    _require(
+        not (training.resume and training.overwrite),
+        "`resume` and `overwrite` contradict each other. Use one of them.",
+    )
+    _require(
+        0 <= training.label_smoothing_factor < 1,
+        "`label_smoothing_factor` must be at least 0 and below 1 "
+        f"(got {training.label_smoothing_factor}).",
+    )
+    _require(training.seed >= 0, f"`seed` must be at least 0 (got {training.seed}).")
+    _require(
+        training.eval_max_samples >= 0,
+        f"`eval_max_samples` must be at least 0 (got {training.eval_max_samples}); 0 means all.",
+    )
+    _require(
+        training.learning_rate >= 0,
+        f"`learning_rate` must be at least 0 (got {training.learning_rate}); 0 means Noam's peak.",
+    )
+    if training.learning_rate == 0:
+        _require(
+            training.warmup_steps >= 1,
+            "`learning_rate` 0 means d_model^-0.5 * warmup_steps^-0.5, which needs "
+            f"`warmup_steps` of at least 1 (got {training.warmup_steps}). Set either of the two.",
+        )
+        training.learning_rate = run.model.d_model**-0.5 * training.warmup_steps**-0.5
+
+
+def _check_reporters(names: list[str]) -> None:
+    """Makes sure that the packages of `report_to` are there before any data is read."""
+    for name in names:
+        try:
+            reporters = get_reporting_integration_callbacks([name])
+            for reporter in reporters:
+                reporter()
+        except (ImportError, RuntimeError, ValueError) as error:
+            raise SettingsError(
+                f"`report_to` {name!r} cannot be used: {' '.join(str(error).split())}"
+            ) from error

@@ -1,0 +1,239 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Reads a run's settings: a flat YAML file, then `--key value` from the command line on top."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import types
+import typing
+from collections.abc import Hashable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from .arguments import (
+    DataArguments,
+    GenerationArguments,
+    ModelArguments,
+    RunArguments,
+    SettingsError,
+    TFChatTrainingArguments,
+    check_settings,
+)
+
+GROUPS = (ModelArguments, DataArguments, GenerationArguments, TFChatTrainingArguments)
+_TRUE = ("true", "yes", "on", "1")
+_FALSE = ("false", "no", "off", "0")
+
+
+class Setting(NamedTuple):
+    """A raw value and where it was written."""
+
+    value: Any
+    origin: str
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader, where a key written twice is an error and `no` is a word.
+
+    YAML 1.1 reads `eval_strategy: no` as false, and the language code `no` too.
+    """
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":bool")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Builds a mapping after looking for keys written twice."""
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                line = key_node.start_mark.line + 1
+                raise SettingsError(
+                    f"{key_node.start_mark.name}:{line}: `{key_node.value}` is set twice. "
+                    "Keep one of the two lines."
+                )
+            seen.add(str(key_node.value))
+        return super().construct_mapping(node, deep)
+
+
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+def parse_arguments(argv: Sequence[str]) -> RunArguments:
+    """Turns a command line into checked settings.
+
+    Args:
+        argv: an optional YAML file first, then `--key value`, `--key=value` or a bare `--flag`.
+
+    Raises:
+        SettingsError: for a file, key or value that cannot be used.
+    """
+    argv = list(argv)
+    raw: dict[str, Setting] = {}
+    if argv and not argv[0].startswith("--"):
+        raw.update(read_yaml(argv.pop(0)))
+    raw.update(_read_options(argv))
+    return build_arguments(raw)
+
+
+def read_yaml(path: str) -> dict[str, Setting]:
+    """Reads a flat YAML file of settings."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = yaml.load(file, _StrictLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else path
+        problem = getattr(error, "problem", None) or "cannot be read"
+        raise SettingsError(f"{where}: not valid YAML: {problem}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise SettingsError(f"cannot read the settings file {path}: {reason}.") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path}: must hold `key: value` lines (got {type(content).__name__}).")
+    return {str(key): Setting(value, path) for key, value in content.items()}
+
+
+def _read_options(argv: Sequence[str]) -> dict[str, Setting]:
+    """Reads `--key value ...`; several values make a list, none means true."""
+    options: dict[str, Setting] = {}
+    position = 0
+    while position < len(argv):
+        token = argv[position]
+        position += 1
+        if not token.startswith("--") or token == "--":
+            raise SettingsError(
+                f"command line: {token!r} belongs to no key. Write `--key value`, "
+                "and the settings file first."
+            )
+        key, equals, value = token[2:].partition("=")
+        values = [value] if equals else []
+        while not equals and position < len(argv) and not argv[position].startswith("--"):
+            values.append(argv[position])
+            position += 1
+        content: Any = values if len(values) > 1 else values[0] if values else True
+        options[key.replace("-", "_")] = Setting(content, "command line")
+    return options
+
+
+def build_arguments(raw: dict[str, Setting]) -> RunArguments:
+    """Sorts raw settings into the four groups, converts and checks them."""
+    hints = [typing.get_type_hints(group) for group in GROUPS]
+    names = [{item.name for item in fields(group) if item.init} for group in GROUPS]
+    known = set().union(*names)
+    chosen: list[dict[str, Any]] = [{} for _ in GROUPS]
+    for key, setting in raw.items():
+        if key not in known:
+            raise SettingsError(_unknown_key(key, setting.origin, known))
+        index = next(i for i, group in enumerate(names) if key in group)
+        chosen[index][key] = _convert(key, setting, hints[index][key])
+    try:
+        groups = [group(**values) for group, values in zip(GROUPS, chosen, strict=True)]
+        run = RunArguments(*groups, given=tuple(raw))
+        check_settings(run)
+    except SettingsError:
+        raise
+    except (ValueError, ImportError) as error:
+        # transformers' own checks, some of them several lines long
+        raise SettingsError(" ".join(str(error).split())) from error
+    return run
+
+
+def _unknown_key(key: str, origin: str, known: set[str]) -> str:
+    """Words the error for a key that nobody knows."""
+    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    advice = f"Did you mean `{nearest[0]}`?" if nearest else "configs/reference.yaml lists them."
+    return f"{origin}: unknown key `{key}`. {advice}"
+
+
+def _convert(key: str, setting: Setting, hint: Any) -> Any:
+    """Converts a raw value to a field's type; `5e-4` is a string for YAML and a float here."""
+    value, origin = setting
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    kinds = typing.get_args(hint) if union else (hint,)
+    optional = types.NoneType in kinds
+    if value is None or (isinstance(value, str) and value.lower() in ("null", "none") and optional):
+        if not optional:
+            raise SettingsError(f"{origin}: `{key}` has no value. Give one or delete the line.")
+        return None
+    for kind in kinds:
+        base = typing.get_origin(kind) or kind
+        convert = _CONVERTERS.get(base)
+        if convert is not None:
+            try:
+                return convert(value)
+            except (ValueError, TypeError):
+                continue
+        elif base not in (types.NoneType, str):
+            return value
+    if str in kinds and not isinstance(value, (list, dict)):
+        return str(value)
+    named = [typing.get_origin(kind) or kind for kind in kinds if kind is not types.NoneType]
+    wanted = " or ".join(_KIND_NAMES.get(base, "text") for base in named)
+    raise SettingsError(f"{origin}: `{key}` must be {wanted} (got {value!r}).")
+
+
+def _to_bool(value: Any) -> bool:
+    """Reads a truth value as YAML or a shell spells it."""
+    if isinstance(value, bool):
+        return value
+    word = str(value).lower()
+    if word not in _TRUE + _FALSE:
+        raise ValueError(value)
+    return word in _TRUE
+
+
+def _to_float(value: Any) -> float:
+    """Reads a number."""
+    if isinstance(value, bool):
+        raise ValueError(value)
+    return float(value)
+
+
+def _to_int(value: Any) -> int:
+    """Reads a whole number, `1e4` included."""
+    number = _to_float(value)
+    if not number.is_integer():
+        raise ValueError(value)
+    return int(number)
+
+
+def _to_list(value: Any) -> list[str]:
+    """Reads a list; a single word is a list of one, and commas part words."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list):
+        raise ValueError(value)
+    return [str(item) for item in value]
+
+
+def _to_dict(value: Any) -> dict[str, Any]:
+    """Reads a mapping, also one written as JSON."""
+    content = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(content, dict):
+        raise ValueError(value)
+    return content
+
+
+_CONVERTERS = {bool: _to_bool, int: _to_int, float: _to_float, list: _to_list, dict: _to_dict}
+_KIND_NAMES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "a mapping",
+}
+
+
+def write_yaml(settings: dict[str, object], path: Path) -> None:
+    """Writes resolved settings so that `train_hf.py` can read them again."""
+    text = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False)
+    path.write_text(text, encoding="utf-8")
