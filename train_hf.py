@@ -48,17 +48,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(arguments: Sequence[str]) -> int:
     """Reads the settings and trains; imports late, so that `--help` answers at once."""
     import datasets
+    from tqdm import tqdm
+    from transformers.utils import logging as transformers_logging
 
     from tfchat_hf.settings import parse_arguments
     from tfchat_hf.trainer import StopRequest
     from tfchat_hf.training import run_training
 
     datasets.disable_progress_bars()
+    transformers_logging.disable_progress_bar()
     run = parse_arguments(arguments)
 
     def report(line: str) -> None:
         if run.training.should_log:
-            print(line, flush=True)
+            tqdm.write(line)  # above the progress bar, where there is one
+            sys.stdout.flush()
 
     request = StopRequest()
     with request.listening():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, fields
 
 import torch
@@ -116,7 +117,7 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
     report_to: str | list[str] = "none"
     # The datasets handed to the trainer hold exactly the model's columns.
     remove_unused_columns: bool = False
-    disable_tqdm: bool | None = True
+    disable_tqdm: bool | None = None
 
     def __post_init__(self) -> None:
         """Settles what depends on the device, then lets transformers check the rest."""
@@ -128,6 +129,9 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
         # transformers takes bf16 without a GPU for a mistake unless the CPU is asked for too.
         self.use_cpu = self.use_cpu or (self.bf16 and not torch.cuda.is_available())
         self.dataloader_pin_memory = self.dataloader_pin_memory and _cuda_wanted(self.use_cpu)
+        if self.disable_tqdm is None:
+            # A bar drawn into a file is a thousand lines of noise.
+            self.disable_tqdm = not sys.stderr.isatty()
         super().__post_init__()
 
 

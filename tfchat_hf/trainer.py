@@ -7,16 +7,20 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 from datasets import Dataset
+from safetensors.torch import load_model
+from tqdm import tqdm
 from transformers import (
     DataCollatorForSeq2Seq,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
+    ProgressCallback,
     Seq2SeqTrainer,
     TrainerCallback,
     TrainerControl,
@@ -162,6 +166,56 @@ class ProgressLine(TrainerCallback):
             self.report(f"{place}  loss {logs['loss']:.3f}  lr {logs['learning_rate']:.2e}")
 
 
+class ProgressBar(TrainerCallback):
+    """Draws how far training is, how fast it goes and how long it will take yet.
+
+    transformers' own bar prints every log as a dictionary too, beside `ProgressLine`'s words.
+    """
+
+    def __init__(self) -> None:
+        """Starts without a bar: only the first process of several draws one."""
+        self.bar: tqdm | None = None
+
+    def on_train_begin(
+        self,
+        args: TFChatTrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Draws the bar, at the step that a resumed run goes on from."""
+        if state.is_world_process_zero:
+            self.bar = tqdm(
+                total=state.max_steps,
+                initial=state.global_step,
+                desc="training",
+                unit="step",
+                dynamic_ncols=True,
+            )
+
+    def on_step_end(
+        self,
+        args: TFChatTrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Moves the bar."""
+        if self.bar is not None:
+            self.bar.update(state.global_step - self.bar.n)
+
+    def on_train_end(
+        self,
+        args: TFChatTrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Leaves the bar standing."""
+        if self.bar is not None:
+            self.bar.close()
+
+
 class TFChatTrainer(Seq2SeqTrainer):
     """Trains on examples in groups of like length and evaluates without smoothing."""
 
@@ -209,10 +263,31 @@ class TFChatTrainer(Seq2SeqTrainer):
             callbacks=[*callbacks, EpochCallback(self.sampler)],
         )
         self.remove_callback(PrinterCallback)
+        self.remove_callback(ProgressCallback)
+        if not args.disable_tqdm:
+            self.add_callback(ProgressBar())
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroupedSampler:
         """Gives the sampler that resumes exactly."""
         return self.sampler
+
+    def restore_if_trained(self, checkpoint: Path, planned_updates: int) -> bool:
+        """Loads a checkpoint that has nothing left to train, only to be evaluated.
+
+        transformers looks at `max_steps` after a step, so its own resume would train one update
+        too many.
+
+        Returns:
+            Whether it was such a checkpoint; if not, nothing is loaded.
+        """
+        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        if state.global_step < planned_updates:
+            return False
+        best = state.best_model_checkpoint if self.args.load_best_model_at_end else None
+        # load_model knows of tied weights, which the file holds once.
+        load_model(self.model, Path(best or checkpoint) / "model.safetensors")
+        self.state = state
+        return True
 
     def evaluate(
         self,

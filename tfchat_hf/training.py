@@ -68,14 +68,18 @@ def run_training(run: RunArguments, report: Report, request: StopRequest) -> int
     checkpoint = _open_folder(run, folder, shop.data, report)
     _announce(run, shop, report)
     started, cpu_started = time.monotonic(), time.process_time()
-    with request.training():
-        result = shop.trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    steps, _ = planned_updates(run, len(shop.data.train))
+    loss = None
+    if checkpoint is None or not shop.trainer.restore_if_trained(checkpoint, steps):
+        with request.training():
+            result = shop.trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+        loss = result.training_loss
     if request.asked:
         last = folder.last_checkpoint(report)
         report(f"stopped; {last.name if last else 'no checkpoint'} is in {folder.path}.")
         report("Go on with the same command and --resume.")
         return INTERRUPTED
-    facts = _run_facts(run, shop, result)
+    facts = _run_facts(run, shop, loss)
     facts["train_seconds"] = round(time.monotonic() - started, 1)
     facts["train_cpu_seconds"] = round(time.process_time() - cpu_started, 1)
     facts["resumed_from"] = checkpoint.name if checkpoint else None
@@ -245,7 +249,7 @@ def dtype_name(run: RunArguments) -> str:
     return "bfloat16" if run.training.bf16 else "float16" if run.training.fp16 else "float32"
 
 
-def _run_facts(run: RunArguments, shop: Workshop, result: Any) -> dict[str, Any]:
+def _run_facts(run: RunArguments, shop: Workshop, train_loss: float | None) -> dict[str, Any]:
     """Collects what metrics.json says of the run itself."""
     state = shop.trainer.state
     return {
@@ -254,7 +258,7 @@ def _run_facts(run: RunArguments, shop: Workshop, result: Any) -> dict[str, Any]
         "steps": state.global_step,
         "epochs": float(state.epoch or 0),
         "update_size": update_size(run),
-        "train_loss": _finite(result.training_loss),
+        "train_loss": None if train_loss is None else _finite(train_loss),
         "device": device_name(run.training.device),
         "dtype": dtype_name(run),
         "seed": run.training.seed,
