@@ -137,7 +137,7 @@ def _built(builder: DialogueBuilder) -> BuildResult:
     builder.download_and_prepare()
     report = builder.report
     if report.rejected:
-        logger.warning("%s", next(line for line in report.lines() if "rejected" in line))
+        logger.info("%s", next(line for line in report.lines() if "rejected" in line))
     return BuildResult(builder.as_dataset(), report)
 
 

@@ -17,6 +17,7 @@ from torch.utils.data import Sampler
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from .arguments import DataArguments, SettingsError
+from .augmentation import with_hurried_questions
 from .dialogue import encode_context, encode_reply, examples_from_dialogue
 from .tokenizer_training import train_tokenizer
 
@@ -52,9 +53,14 @@ class SplitCounts:
 
 @dataclass
 class PreparedData:
-    """The examples of a run: columns of `EXAMPLE_FEATURES`, one row a (context, reply)."""
+    """The examples of a run: columns of `EXAMPLE_FEATURES`, one row a (context, reply).
+
+    `lessons` is what the model is trained on: `train`, and with `hurried_questions` the same
+    replies to other spellings of their questions.
+    """
 
     train: Dataset
+    lessons: Dataset
     validation: Dataset
     train_counts: SplitCounts
     validation_counts: SplitCounts
@@ -62,7 +68,7 @@ class PreparedData:
     def report(self) -> dict[str, Any]:
         """Gives the counts and a digest of the training examples, in their order."""
         digest = hashlib.sha256()
-        for batch in self.train.with_format("numpy").iter(1000):
+        for batch in self.lessons.with_format("numpy").iter(1000):
             for name in ("input_ids", "labels"):
                 for row in batch[name]:
                     digest.update(np.asarray(row, dtype=np.int32).tobytes() + b"|")
@@ -114,13 +120,16 @@ def prepare_data(
             f"dialogues, {train_counts.long_replies_dropped} replies longer than "
             f"`max_target_length` {settings.max_target_length}. Check the data or raise it."
         )
+    lessons = train
+    if settings.hurried_questions:
+        lessons = with_hurried_questions(train, tokenizer, settings.max_source_length)
     held_out = dialogues["validation"] if "validation" in dialogues else train.select([])
     if "turns" not in held_out.column_names:
-        return PreparedData(train, held_out, train_counts, SplitCounts())
+        return PreparedData(train, lessons, held_out, train_counts, SplitCounts())
     validation, validation_counts = _prepare_split(
         held_out, tokenizer, settings, set(), frozenset(seen)
     )
-    return PreparedData(train, validation, train_counts, validation_counts)
+    return PreparedData(train, lessons, validation, train_counts, validation_counts)
 
 
 def _prepare_split(

@@ -119,7 +119,7 @@ def _set_up(run: RunArguments, report: Report, request: StopRequest) -> Workshop
         model=build_model(run, tokenizer),
         args=run.training,
         tokenizer=tokenizer,
-        train=data.train,
+        train=data.lessons,
         validation=data.validation,
         questions=questions["validation"],
         callbacks=[ProgressLine(report), StopCallback(request, report)],
@@ -206,7 +206,10 @@ def _announce(run: RunArguments, shop: Workshop, report: Report) -> None:
         words += [f"{n:,} {what}" for what, n in cut.items() if n]
         text = f"{name}: {counts.dialogues:,} dialogues, {counts.pairs:,} pairs"
         report(text + (f" ({'; '.join(words)})" if words else ""))
-    steps, epochs = planned_updates(run, data.train_counts.pairs)
+    if len(data.lessons) > data.train_counts.pairs:
+        hurried = len(data.lessons) - data.train_counts.pairs
+        report(f"train: {hurried:,} of the pairs once more, their questions as typed in a hurry")
+    steps, epochs = planned_updates(run, len(data.lessons))
     report(
         f"training: {steps:,} updates of {update_size(run)} pairs, {epochs:.1f} epochs, "
         f"peak learning rate {args.learning_rate:.2e} after {args.get_warmup_steps(steps):g} steps"
