@@ -56,7 +56,7 @@ def config(tmp_path, monkeypatch):
     data = tmp_path / "pairs.jsonl"
     with open(data, "w", encoding="utf-8") as file:
         for i in range(20):
-            row = {"question": f"问题 {i} q" + "a" * (i % 6), "reply": f"回答 {i}" + "b" * (i % 4)}
+            row = {"question": f"问题 {i} Q" + "a" * (i % 6), "reply": f"回答 {i}" + "b" * (i % 4)}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     settings = {**SETTINGS, "dataset": str(data), "output_dir": str(tmp_path / "run")}
     settings["dataset_cache_dir"] = str(tmp_path / "cache")
@@ -196,6 +196,25 @@ def test_resume_of_a_run_that_had_only_to_be_evaluated(config, tmp_path, capsys)
     assert train_hf.main([str(config), "--resume"]) == 0
     assert "resuming from checkpoint-12" in capsys.readouterr().out
     assert weights(run) == reference and (run / "metrics.json").exists()
+
+
+def test_resume_counts_the_hurried_questions_too(config, tmp_path, capsys):
+    # With every question learned twice, checkpoint-8 lies beyond what the pairs alone would need
+    # (5 updates an epoch) and before the end (9 an epoch).
+    command = [str(config), "--hurried_questions", "--max_steps", "-1", "--num_train_epochs", "1"]
+    assert train_hf.main(command) == 0
+    run = tmp_path / "run"
+    steps = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["run"]["steps"]
+    assert steps == 9
+    reference = weights(run)
+    (run / "metrics.json").unlink()
+    for checkpoint in run.glob("checkpoint-*"):
+        if checkpoint.name != "checkpoint-8":
+            shutil.rmtree(checkpoint)
+    assert train_hf.main([*command, "--resume"]) == 0
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["run"]["steps"] == steps
+    assert weights(run) == reference
 
 
 def test_resume_refuses_another_model_or_other_data(config, tmp_path, capsys):

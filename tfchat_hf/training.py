@@ -68,7 +68,7 @@ def run_training(run: RunArguments, report: Report, request: StopRequest) -> int
     checkpoint = _open_folder(run, folder, shop.data, report)
     _announce(run, shop, report)
     started, cpu_started = time.monotonic(), time.process_time()
-    steps, _ = planned_updates(run, len(shop.data.train))
+    steps, _ = planned_updates(run, len(shop.data.lessons))
     loss = None
     if checkpoint is None or not shop.trainer.restore_if_trained(checkpoint, steps):
         with request.training():
