@@ -26,6 +26,8 @@ class TFChatGenerationMixin(GenerationMixin):
         super()._validate_generated_length(
             generation_config, input_ids_length, has_default_max_length
         )
+        if self.config.position_embedding_type == "rotary":
+            return  # angles are computed for any position; transformers has warned already
         limit = self.config.max_position_embeddings
         # The last token made is never fed back, so it needs no position of its own.
         positions = generation_config.max_length - 1

@@ -481,8 +481,8 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
             labels: `(batch, target)` ids to predict, -100 where there is nothing to learn.
             use_cache: Return a cache; never with `labels`.
             logits_to_keep: Compute the logits of the last so many places only; 0 for all.
-            **kwargs: `num_items_in_batch`, by which the loss is divided instead of by the number
-                of labels here, and what the attention implementation takes.
+            **kwargs: `num_items_in_batch`, to divide the loss by instead of the labels here, and
+                what the attention implementation takes.
 
         Returns:
             Logits `(batch, target, vocab_size)`, and with `labels` the cross-entropy in nats.
