@@ -148,8 +148,12 @@ def test_any_text_comes_back(tokenizer: PreTrainedTokenizerFast, text: str) -> N
     assert not set(ids[:-1]) & set(range(len(SPECIAL_TOKENS)))
 
 
+# Another spelling beside the drawn one would be changed too.
+WITHOUT_BRACKET = st.text(st.characters(exclude_characters="<"), max_size=20)
+
+
 @settings(max_examples=100, deadline=None)
-@given(st.text(max_size=20), st.text(max_size=20), st.sampled_from(SPECIAL_TOKENS))
+@given(WITHOUT_BRACKET, WITHOUT_BRACKET, st.sampled_from(SPECIAL_TOKENS))
 def test_neutralize_changes_special_spellings_only(before: str, after: str, token: str) -> None:
     assert neutralize(before + token + after) == before + "< " + token[1:] + after
     assert neutralize(before) == before
