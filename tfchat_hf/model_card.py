@@ -102,11 +102,13 @@ def _training_data(run: RunArguments, metrics: dict[str, Any]) -> str:
     """Counts what the model learned from."""
     train, held_out = metrics["data"]["train"], metrics["data"]["validation"]
     dropped = train["long_replies_dropped"]
+    hurried = "Questions were also learned in small letters without their end mark. "
     return (
         f"{dataset_name(run.data.dataset)[0].upper()}{dataset_name(run.data.dataset)[1:]}: "
         f"{train['pairs']:,} (context, reply) pairs from {train['dialogues']:,} dialogues to train "
         f"on, {held_out['pairs']:,} held out. {train['duplicates_dropped']:,} duplicate pairs and "
         f"{dropped:,} replies above {run.data.max_target_length} tokens were left out of training. "
+        f"{hurried if run.data.hurried_questions else ''}"
         "Whoever publishes this model must check the licence of that data."
     )
 
