@@ -1,11 +1,16 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Corpora in, Arrow dialogues out: one schema, a report for every row, a stable split."""
+"""Corpora in, Arrow dialogues out: one schema, a report for every row, splits without leaks."""
 
-from data_builders.base import DIALOGUE_FEATURES, Dialogue, DialogueBuilder, DialogueConfig
-from data_builders.build import BuildResult, build_dialogues, save_result
-from data_builders.chatterbot import ChatterbotConfig, ChatterbotCorpus
-from data_builders.pairs import PairsConfig, PairsCorpus
+from data_builders.base import DIALOGUE_FEATURES, DialogueBuilder, DialogueConfig
+from data_builders.build import BuildResult, build_dialogues
+from data_builders.cleaning import CleaningSettings
+from data_builders.formats.chatterbot import ChatterbotConfig, ChatterbotCorpus
+from data_builders.formats.pairs import PairsCorpus
+from data_builders.mixture import MixtureConfig, MixtureCorpus
+from data_builders.output import save_result
 from data_builders.report import BuildReport, DataError, Reject
+from data_builders.settings import SelectionSettings
+from data_builders.shards import Dialogue
 from data_builders.splits import split_of
 
 __all__ = [
@@ -14,13 +19,16 @@ __all__ = [
     "BuildResult",
     "ChatterbotConfig",
     "ChatterbotCorpus",
+    "CleaningSettings",
     "DataError",
     "Dialogue",
     "DialogueBuilder",
     "DialogueConfig",
-    "PairsConfig",
+    "MixtureConfig",
+    "MixtureCorpus",
     "PairsCorpus",
     "Reject",
+    "SelectionSettings",
     "build_dialogues",
     "save_result",
     "split_of",

@@ -1,19 +1,31 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Build a dataset of dialogues on the command line.
+"""Build datasets of dialogues on the command line.
 
-python -m data_builders chatterbot --output data/chatterbot --languages zh en
-python -m data_builders pairs my_chat.jsonl more.tsv --output data/mine --strict
+python -m data_builders build my_chat.txt more/ corpus.tar.gz --output data/mine
+python -m data_builders separated my_chat.txt --separator "=" --output data/mine
+python -m data_builders mix mixture.yaml --output data/mixed
+python -m data_builders chatterbot --languages zh en --output data/chatterbot
+python -m data_builders inspect data/mine
+python -m data_builders push data/mine your-name/your-dataset
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import sys
 from collections.abc import Sequence
 
-from data_builders.build import build_dialogues, check_output, save_result
-from data_builders.chatterbot import DEFAULT_EXCLUDED
+import datasets
+
+from data_builders.build import built, make_builder
+from data_builders.command_line import build_settings, family_options, make_parser
+from data_builders.inspect import inspect_lines
+from data_builders.output import check_output, is_up_to_date, save_result
+
+from data_builders.publish import push_dataset
+from data_builders.registry import FAMILIES, FILE_FAMILIES
 from data_builders.report import REJECTS_FILE, DataError
 
 
@@ -26,32 +38,28 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     Returns:
         The settings.
     """
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--output", required=True, help="folder to write")
-    shared.add_argument("--overwrite", action="store_true", help="replace a dataset there")
-    shared.add_argument("--languages", nargs="+", default=[], help="languages to keep")
-    shared.add_argument("--strict", action="store_true", help="stop at the first broken row")
-    shared.add_argument("--validation-fraction", type=float, default=0.05, help="default: 0.05")
-    shared.add_argument("--test-fraction", type=float, default=0.0, help="default: 0, no split")
-    shared.add_argument("--cache-dir", help="cache of datasets (default: its own)")
-
-    parser = argparse.ArgumentParser(prog="python -m data_builders", description="Build dialogues.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    chatterbot = commands.add_parser(
-        "chatterbot", parents=[shared], help="the corpus of the package chatterbot-corpus"
-    )
-    chatterbot.add_argument(
-        "--exclude-categories",
-        nargs="*",
-        default=list(DEFAULT_EXCLUDED),
-        help="categories to leave out (default: coding, whose replies are program listings)",
-    )
-    pairs = commands.add_parser("pairs", parents=[shared], help="your own files")
-    pairs.add_argument("files", nargs="+", metavar="FILE", help=".jsonl, .json, .tsv or .txt")
-    return parser.parse_args(argv)
+    return make_parser().parse_args(argv)
 
 
 def run(arguments: argparse.Namespace) -> None:
+    """Do what the command says.
+
+    Args:
+        arguments: What `parse_arguments` gave.
+    """
+    if arguments.command == "formats":
+        for name, family in FAMILIES.items():
+            print(f"{name:18} {family.TITLE}")
+    elif arguments.command == "inspect":
+        for line in inspect_lines(arguments.path, arguments.samples):
+            print(line)
+    elif arguments.command == "push":
+        print(push_dataset(arguments.path, arguments.repo_id, private=not arguments.public))
+    else:
+        run_build(arguments)
+
+
+def run_build(arguments: argparse.Namespace) -> None:
     """Build, save and say the counts.
 
     Args:
@@ -59,22 +67,51 @@ def run(arguments: argparse.Namespace) -> None:
     """
     # The counts are printed at the end; the log would say them twice.
     logging.getLogger("data_builders").setLevel(logging.ERROR)
-    check_output(arguments.output, arguments.overwrite)
-    result = build_dialogues(
-        arguments.files if arguments.command == "pairs" else "chatterbot",
-        languages=arguments.languages,
-        strict=arguments.strict,
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    name, output = arguments.command, arguments.output
+    known = name if name in FAMILIES else getattr(arguments, "format", None)
+    paths = getattr(arguments, "paths", [])
+    builder = make_builder(
+        paths if name not in FAMILIES or name in FILE_FAMILIES else [],
+        format=known,
+        options=family_options(arguments),
         cache_dir=arguments.cache_dir,
-        validation_fraction=arguments.validation_fraction,
-        test_fraction=arguments.test_fraction,
-        exclude_categories=getattr(arguments, "exclude_categories", DEFAULT_EXCLUDED),
+        say=print,
+        **build_settings(arguments),
     )
-    save_result(result, arguments.output, arguments.overwrite)
-    for line in result.report.lines():
+    if is_up_to_date(output, builder.config_id):
+        print(f"{output} is up to date: same content, same settings")
+        return
+    check_output(output, arguments.overwrite)
+    result = built(builder)
+    notes = save_result(result, output, arguments.overwrite)
+    for line in [*result.report.lines(), *notes]:
         print(line)
-    if result.report.rejected:
-        print(f"each of them is in {arguments.output}/{REJECTS_FILE}")
-    print(f"written to {arguments.output}")
+    if result.report.rejects:
+        print(f"each row left out for itself is in {output}/{REJECTS_FILE}")
+    print(f"written to {output}")
+
+
+def explain(error: OSError) -> str:
+    """Say what an error of the system means for a build.
+
+    Args:
+        error: The error.
+
+    Returns:
+        A sentence with the next step.
+    """
+    if error.errno == errno.ENOSPC:
+        return (
+            "the disk is full. Free some space, or name another place with --cache-dir and "
+            "--output, and run the same command again: finished parts are taken over."
+        )
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return (
+            f"{error.filename} is not there any more. Put it back and run the same command again."
+        )
+    return str(error)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,13 +121,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of the process if None.
 
     Returns:
-        The exit code: 0, or 2 after an error.
+        The exit code: 0, 2 after an error, 130 after Ctrl-C.
     """
     try:
         run(parse_arguments(argv))
-    except (DataError, OSError) as error:
+    except DataError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"error: {explain(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped. Run the same command again: it goes on where it stopped.", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -1,20 +1,33 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""What all builders share: the schema, the settings, deduplication and the report in the cache."""
+"""What all builders share: the schema, the settings, and the way from raw dialogues to Arrow.
+
+A build reads the corpus once (`raw_dialogues`), cleans it in worker processes into shards
+(`staging`), decides on the keys of all of them what stays and where (`selection`), and then
+writes the splits. Nothing in it grows with the corpus but eight bytes or so a dialogue and pair.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import datasets
+import xxhash
 from datasets.exceptions import DatasetGenerationError
 
-from data_builders.report import REPORT_FILE, BuildReport, DataError, RowError
-from data_builders.splits import check_fractions, first_question, split_of
+from data_builders.cleaning import CleaningSettings
+from data_builders.report import REPORT_FILE, BuildReport, DataError, RowError, SourceCount
+from data_builders.selection import SelectedShard, select, selected_rows
+from data_builders.settings import SelectionSettings, as_plain, settings_of
+from data_builders.shards import Shards, open_shard
+from data_builders.splits import check_fractions
+from data_builders.staging import stage
+from data_builders.workers import default_workers
 
 DIALOGUE_FEATURES = datasets.Features(
     {
@@ -25,32 +38,31 @@ DIALOGUE_FEATURES = datasets.Features(
         "source": datasets.Value("string"),
     }
 )
+# Below this many dialogues one process writes a split as fast as two.
+_MANY_ROWS = 100_000
+STAGING_FOLDER = "tfchat-unfinished"
 
 
-class Dialogue(NamedTuple):
-    """One dialogue as a builder reads it.
+class RawDialogue(NamedTuple):
+    """One dialogue as it stands in a file, before cleaning.
 
     Attributes:
-        turns: What was said, in order; at least two, none empty.
+        turns: What was said, in order; at least two, none blank.
         roles: One of system, user, assistant per turn; empty when the source does not tell.
-        lang: "zh", "en", "mixed" or "other".
-        source: Where it is from, such as "chatterbot/english/ai".
+        file: The file's name as the user gave it, for messages.
+        line: Where in the file it begins, from 1.
+        lang: "zh", "en" and so on where the source tells; None lets the text be looked at.
+        source: What stands in the dataset's column of that name.
+        origin: Which source of a mixture it is from.
     """
 
     turns: tuple[str, ...]
-    roles: tuple[str, ...]
-    lang: str
-    source: str
-
-    @property
-    def id(self) -> str:
-        """A stable name: 16 hex digits of source and content, independent of the order."""
-        return _digest([self.source, self.turns, self.roles])[:16]
-
-    @property
-    def content_key(self) -> str:
-        """Equal for equal dialogues, wherever they are from."""
-        return _digest([self.turns, self.roles])
+    roles: tuple[str, ...] = ()
+    file: str = ""
+    line: int = 0
+    lang: str | None = None
+    source: str = ""
+    origin: int = 0
 
 
 @dataclass
@@ -60,24 +72,53 @@ class DialogueConfig(datasets.BuilderConfig):
     Attributes:
         languages: Which languages to keep; what is allowed is up to the builder.
         strict: Stop at the first broken row instead of leaving it out.
-        validation_fraction: Share of distinct first turns kept for validation.
-        test_fraction: Share of distinct first turns kept for a test split.
+        validation_fraction: Share of distinct first questions kept for validation.
+        test_fraction: Share of distinct first questions kept for a test split.
+        cleaning: What is done to the text; a `CleaningSettings` or a dict of its fields.
+        selection: What is left out; a `SelectionSettings` or a dict of its fields.
+        workers: Processes to use; None takes one per core. Does not change the result.
+        license: Licence of the data, for the card.
     """
 
     languages: tuple[str, ...] = ()
     strict: bool = False
     validation_fraction: float = 0.05
     test_fraction: float = 0.0
+    cleaning: CleaningSettings = field(default_factory=CleaningSettings)
+    selection: SelectionSettings = field(default_factory=SelectionSettings)
+    workers: int | None = None
+    license: str | None = None
 
     def __post_init__(self) -> None:
         """Check the settings before anything is read."""
         super().__post_init__()
         self.languages = as_tuple(self.languages)
+        self.cleaning = settings_of(CleaningSettings, self.cleaning)
+        self.selection = settings_of(SelectionSettings, self.selection)
         check_fractions(self.validation_fraction, self.test_fraction)
+        if self.workers is not None and self.workers < 1:
+            raise DataError(f"`workers` must be at least 1 (got {self.workers}).")
+
+    def wanted_languages(self) -> tuple[str, ...]:
+        """Say which languages dialogues must have; empty keeps all."""
+        return self.languages
+
+    def shown(self) -> dict[str, Any]:
+        """Give the settings a reader of the card should know, without any path."""
+        names = ("validation_fraction", "test_fraction", "languages", "seed")
+        known = {name: as_plain(getattr(self, name)) for name in names if hasattr(self, name)}
+        cleaning = as_plain(self.cleaning)
+        if cleaning.get("block_list"):
+            cleaning["block_list"] = Path(cleaning["block_list"]).name
+        return {**known, "cleaning": cleaning, "selection": as_plain(self.selection)}
 
     def content_files(self) -> list[Path]:
         """List the files whose content decides whether the cache is still good."""
         raise NotImplementedError
+
+    def content_marks(self) -> list[str]:
+        """List what else decides that, such as the commit of a dataset of the Hub."""
+        return []
 
     def create_config_id(
         self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None
@@ -95,10 +136,15 @@ class DialogueConfig(datasets.BuilderConfig):
             raise DataError(
                 "`features` cannot be set: all builders share one schema. Leave it out."
             )
-        shared = {field.name for field in fields(datasets.BuilderConfig)}
-        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in shared}
-        contents = [_file_digest(path) for path in self.content_files()]
-        return f"{self.name}-{_digest([settings, contents])[:16]}"
+        shared = {f.name for f in fields(datasets.BuilderConfig)} | {"workers"}
+        settings = {
+            f.name: as_plain(getattr(self, f.name)) for f in fields(self) if f.name not in shared
+        }
+        block_list = [Path(self.cleaning.block_list)] if self.cleaning.block_list else []
+        contents = [file_digest(path) for path in [*self.content_files(), *block_list]]
+        marks = self.content_marks()
+        text = json.dumps([settings, contents, marks], ensure_ascii=False, sort_keys=True)
+        return f"{self.name}-{blake2b(text.encode('utf-8'), digest_size=8).hexdigest()}"
 
 
 class DialogueBuilder(datasets.GeneratorBasedBuilder):
@@ -109,18 +155,35 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
     """
 
     # Raise this when the same file would give other dialogues: it renews the caches.
-    VERSION = datasets.Version("1.0.0")
+    VERSION = datasets.Version("2.0.0")
     BUILDER_CONFIG_CLASS = DialogueConfig
     report: BuildReport | None = None
 
-    def read(self, report: BuildReport) -> Iterator[Dialogue]:
+    @classmethod
+    def read_sources(
+        cls, config: Any, report: BuildReport, progress: Callable[[int], None] | None = None
+    ) -> Iterator[RawDialogue]:
         """Yield the usable dialogues and tell `report` of the rest.
 
         Args:
+            config: The settings.
             report: Takes the rejected rows.
+            progress: Called with the number of bytes of the files on disk that were read.
 
         Yields:
             Dialogues; duplicates may be among them.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def origins(cls, config: Any) -> list[SourceCount]:
+        """List the sources that `RawDialogue.origin` counts, for the report.
+
+        Args:
+            config: The settings.
+
+        Returns:
+            One entry per source, nothing counted yet.
         """
         raise NotImplementedError
 
@@ -151,30 +214,46 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
     def _info(self) -> datasets.DatasetInfo:
         return datasets.DatasetInfo(features=DIALOGUE_FEATURES)
 
-    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
-        names = ["train", "validation"] + ["test"] * (self.config.test_fraction > 0)
-        return [datasets.SplitGenerator(name, {"split": name}) for name in names]
+    @property
+    def _staging(self) -> Path:
+        return Path(self._cache_dir_root, STAGING_FOLDER, self.config_id)
 
-    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        # Each split reads the source again: twice the parsing, but never the corpus in memory.
-        config, report, seen = self.config, BuildReport(), set()
-        for dialogue in self.read(report):
-            if dialogue.content_key in seen:
-                report.duplicates += 1
-                continue
-            seen.add(dialogue.content_key)
-            if not self._wanted(dialogue):
-                report.filtered += 1
-                continue
-            target = split_of(
-                first_question(dialogue.turns, dialogue.roles),
-                config.validation_fraction,
-                config.test_fraction,
-            )
-            report.keep(target, dialogue.lang)
-            if target == split:
-                yield dialogue.id, {"id": dialogue.id, **dialogue._asdict()}
-        self.report = report
+    @property
+    def _workers(self) -> int:
+        return self.config.workers or default_workers()
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        config = self.config
+        self.report = BuildReport(origins=self.origins(config), strict=config.strict)
+        folder = self._staging
+        folder.mkdir(parents=True, exist_ok=True)
+        self.report.keep_rejects_in(folder)
+        paths = stage(
+            lambda progress: self.read_sources(config, self.report, progress),
+            folder,
+            config,
+            self.report,
+            self._workers,
+        )
+        selected = select(Shards(paths), config, self.report, folder, self._workers)
+        check_not_empty(self.report, config.validation_fraction)
+        names = ["train", "validation"] + ["test"] * (config.test_fraction > 0)
+        return [
+            datasets.SplitGenerator(name, {"split": name, "shards": list(selected)})
+            for name in names
+        ]
+
+    def _prepare_split(self, split_generator: Any, **kwargs: Any) -> None:
+        rows, shards = self.report.kept, split_generator.gen_kwargs["shards"]
+        if kwargs.get("num_proc") is None and rows > _MANY_ROWS and self._workers > 1:
+            kwargs["num_proc"] = min(self._workers, len(shards))
+        super()._prepare_split(split_generator, **kwargs)
+
+    def _generate_examples(
+        self, split: str, shards: list[SelectedShard]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        for shard in shards:
+            yield from selected_rows(shard, split)
 
     def _as_dataset(self, split: Any, in_memory: bool = False) -> datasets.Dataset:
         # datasets 5.2 refuses to read a split without rows, which few rows or a
@@ -185,14 +264,13 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
         columns = {name: [] for name in DIALOGUE_FEATURES}
         return datasets.Dataset.from_dict(columns, features=DIALOGUE_FEATURES, split=str(split))
 
-    def _wanted(self, dialogue: Dialogue) -> bool:
-        return not self.config.languages or dialogue.lang in self.config.languages
-
     def _download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
         super()._download_and_prepare(*args, **kwargs)
-        check_not_empty(self.report, self.config.validation_fraction)
         # Here the output folder is still the temporary one: report and data appear together.
         self.report.save(self._output_dir)
+        # Another build of the same name would find the old files still mapped.
+        open_shard.cache_clear()
+        shutil.rmtree(self._staging, ignore_errors=True)
 
 
 def check_not_empty(report: BuildReport, validation_fraction: float) -> None:
@@ -209,7 +287,7 @@ def check_not_empty(report: BuildReport, validation_fraction: float) -> None:
         found = "; ".join(list(report.lines())[2:-1]) or "no rows in it"
         raise DataError(
             f"No usable dialogue in {', '.join(report.sources)}: {found}. "
-            "Look at the format: one question and one reply a row, UTF-8."
+            "Look at the format: one question and one reply a row."
         )
     if not report.splits.get("train"):
         raise DataError(
@@ -254,14 +332,18 @@ def clean_turn(value: Any) -> str:
     return text
 
 
-def _digest(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
+def file_digest(path: Path) -> str:
+    """Give a fingerprint of a file's content.
 
+    Args:
+        path: The file.
 
-def _file_digest(path: Path) -> str:
-    digest = blake2b(digest_size=16)
+    Returns:
+        32 hex digits.
+    """
+    # Not a cryptographic hash: it tells changes, at 10 GB/s where blake2b reads 1 GB/s.
+    digest = xxhash.xxh3_128()
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
+        while block := file.read(1 << 22):
             digest.update(block)
     return digest.hexdigest()

@@ -1,25 +1,32 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""From the name of a source to a checked DatasetDict, and from there to a folder."""
+"""From the name of a source to a checked DatasetDict with its report."""
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import datasets
 
-from data_builders.base import DIALOGUE_FEATURES, DialogueBuilder, as_tuple, check_not_empty
-from data_builders.chatterbot import DEFAULT_EXCLUDED, ChatterbotCorpus
-from data_builders.language import LANGUAGES
-from data_builders.pairs import PairsCorpus
-from data_builders.report import REPORT_FILE, BuildReport, DataError
-from data_builders.splits import check_fractions, first_question, split_of
+from data_builders.base import DialogueBuilder, as_tuple
+from data_builders.formats.chatterbot import DEFAULT_EXCLUDED, ChatterbotCorpus
+from data_builders.formats.pairs import PairsCorpus
+from data_builders.mixture import MixtureCorpus, read_mixture
+from data_builders.reading import sample_of, source_files
+from data_builders.registry import FAMILIES, guess_format
+from data_builders.report import BuildReport, DataError
+from data_builders.saved import is_saved, read_saved
+from data_builders.sources import find_sources
 
 logger = logging.getLogger(__name__)
+
+# Files of these names are taken for the project's own rows when they resemble nothing else: the
+# report then says of each line what is wrong with it.
+_OWN_SUFFIXES = (".jsonl", ".ndjson", ".json", ".tsv", ".txt")
+_SAVED_SETTINGS = ("languages", "validation_fraction", "test_fraction")
+_MIXTURE_SUFFIXES = (".yaml", ".yml")
 
 
 class BuildResult(NamedTuple):
@@ -28,33 +35,39 @@ class BuildResult(NamedTuple):
     Attributes:
         dataset: Always "train" and "validation" (may be empty), "test" if asked for.
         report: The counts and the rejected rows.
+        build_id: Names settings and content: equal for builds with equal results.
+        settings: The settings of the build, for its card.
     """
 
     dataset: datasets.DatasetDict
     report: BuildReport
+    build_id: str = ""
+    settings: Mapping[str, Any] = {}
 
 
 def build_dialogues(
     source: str | Path | Sequence[str | Path],
-    languages: Sequence[str] = (),
-    strict: bool = False,
+    format: str | None = None,
+    options: Mapping[str, Any] | None = None,
     cache_dir: str | None = None,
-    validation_fraction: float = 0.05,
-    test_fraction: float = 0.0,
     exclude_categories: Sequence[str] = DEFAULT_EXCLUDED,
+    say: Callable[[str], None] = logger.info,
+    **settings: Any,
 ) -> BuildResult:
     """Make a dataset of dialogues from any source this package can read.
 
     Args:
-        source: "chatterbot"; a .jsonl, .json, .tsv or .txt file, or several; or a folder saved
-            by `save_to_disk` in the same schema.
-        languages: Languages to keep; empty means zh and en of chatterbot, all of a file.
-        strict: Stop at the first broken row.
+        source: The name of an installed corpus ("chatterbot", "chitchat-dataset"); files,
+            folders, patterns or archives; the YAML file of a mixture; or a folder saved by
+            `save_to_disk` in the same schema.
+        format: The family of the files; None guesses it for each.
+        options: Settings of the family.
         cache_dir: Where `datasets` keeps what it builds; its own default if None.
-        validation_fraction: Share of distinct first turns for validation. A saved folder that
-            has a validation split keeps it.
-        test_fraction: The same for a test split.
         exclude_categories: Categories of chatterbot to leave out.
+        say: Takes a line for each guess of a format.
+        **settings: Fields of `DialogueConfig`: languages, strict, validation_fraction,
+            test_fraction, cleaning, selection, workers, license. A saved folder that has a
+            validation split keeps it.
 
     Returns:
         The dataset and the report.
@@ -62,156 +75,79 @@ def build_dialogues(
     Raises:
         DataError: If the source is not there, is broken, or has nothing usable.
     """
-    shared = {
-        "strict": strict,
-        "cache_dir": cache_dir,
-        "validation_fraction": validation_fraction,
-        "test_fraction": test_fraction,
-    }
-    if source == "chatterbot":
-        chosen = {"languages": as_tuple(languages)} if languages else {}
-        excluded = as_tuple(exclude_categories)
-        return _built(ChatterbotCorpus(**chosen, exclude_categories=excluded, **shared))
     sources = as_tuple(source)
-    if len(sources) == 1 and Path(sources[0]).is_dir():
-        check_fractions(validation_fraction, test_fraction)
-        return _from_folder(Path(sources[0]), languages, validation_fraction, test_fraction)
-    return _built(PairsCorpus(files=sources, languages=as_tuple(languages), **shared))
+    if format is None and len(sources) == 1 and is_saved(Path(sources[0])):
+        known = {key: settings[key] for key in _SAVED_SETTINGS if key in settings}
+        return BuildResult(*read_saved(Path(sources[0]), **known))
+    if sources == ("chatterbot",):
+        options = {"exclude_categories": as_tuple(exclude_categories), **(options or {})}
+    builder = make_builder(sources, format, options, cache_dir, say, **settings)
+    return built(builder)
 
 
-def save_result(result: BuildResult, output: str | Path, overwrite: bool = False) -> None:
-    """Write dataset and report to a folder that appears whole or not at all.
-
-    Args:
-        result: What `build_dialogues` gave.
-        output: The folder to write.
-        overwrite: Replace a dataset that is already there.
-
-    Raises:
-        DataError: If `check_output` refuses the folder.
-    """
-    output = Path(output).absolute()
-    check_output(output, overwrite)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    fresh = output.with_name(f".{output.name}.new-{os.getpid()}")
-    stale = output.with_name(f".{output.name}.old-{os.getpid()}")
-    try:
-        # One shard for an empty split too: datasets 5.2 writes none and then cannot load it.
-        shards = {name: 1 for name, split in result.dataset.items() if not len(split)}
-        all_shards = {name: shards.get(name) for name in result.dataset}
-        result.dataset.save_to_disk(fresh, num_shards=all_shards)
-        result.report.save(fresh)
-        if output.exists():
-            output.rename(stale)
-        fresh.rename(output)
-    finally:
-        if stale.exists() and not output.exists():
-            stale.rename(output)
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(stale, ignore_errors=True)
-
-
-def check_output(output: str | Path, overwrite: bool = False) -> None:
-    """Refuse to write over what must not be lost; to be called before the work.
+def make_builder(
+    sources: Sequence[str],
+    format: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    cache_dir: str | None = None,
+    say: Callable[[str], None] = logger.info,
+    **settings: Any,
+) -> DialogueBuilder:
+    """Choose the builder for a source and give it its settings; nothing is built yet.
 
     Args:
-        output: The folder to write.
-        overwrite: Allow it to hold a dataset.
+        sources: As for `build_dialogues`, but for saved folders.
+        format: The family of the files; None guesses it for each.
+        options: Settings of the family.
+        cache_dir: Where `datasets` keeps what it builds.
+        say: Takes a line for each guess of a format.
+        **settings: Fields of `DialogueConfig`.
+
+    Returns:
+        The builder.
 
     Raises:
-        DataError: If it is there, unless `overwrite` and made by this package.
+        DataError: If a setting or a file is not what it should be.
     """
-    output = Path(output)
-    if not output.exists() and not output.is_symlink():
-        return
-    if not overwrite:
-        raise DataError(f"{output} already exists. Choose another --output, or add --overwrite.")
-    if not output.is_dir() or (any(output.iterdir()) and not (output / REPORT_FILE).is_file()):
-        raise DataError(
-            f"{output} was not made by this command (no {REPORT_FILE} in it), so --overwrite "
-            "leaves it alone. Choose another --output."
-        )
+    settings = {key: value for key, value in settings.items() if value is not None}
+    name = format or (sources[0] if len(sources) == 1 else "")
+    if name == ChatterbotCorpus.FORMAT and not settings.get("languages", True):
+        del settings["languages"]
+    if name in FAMILIES:
+        files = {"files": tuple(sources)} if format is not None and sources else {}
+        return FAMILIES[name](cache_dir=cache_dir, **files, **(options or {}), **settings)
+    if format is not None:
+        raise DataError(f"There is no format {format!r}. Choose from {', '.join(FAMILIES)}.")
+    if len(sources) == 1 and Path(sources[0]).suffix.lower() in _MIXTURE_SUFFIXES:
+        # What the command line says outweighs the file.
+        return MixtureCorpus(cache_dir=cache_dir, **{**read_mixture(sources[0], say), **settings})
+    if all(_has_own_rows(Path(source)) for source in sources):
+        return PairsCorpus(cache_dir=cache_dir, files=tuple(sources), **settings)
+    found = find_sources(sources, options=options, say=say)
+    return MixtureCorpus(cache_dir=cache_dir, sources=tuple(found), **settings)
 
 
-def _built(builder: DialogueBuilder) -> BuildResult:
+def built(builder: DialogueBuilder) -> BuildResult:
+    """Build, or take from the cache.
+
+    Args:
+        builder: The builder.
+
+    Returns:
+        The dataset and the report.
+    """
     builder.download_and_prepare()
-    report = builder.report
-    if report.rejected:
-        logger.info("%s", next(line for line in report.lines() if "rejected" in line))
-    return BuildResult(builder.as_dataset(), report)
+    if builder.report.rejected:
+        logger.info("%s", next(line for line in builder.report.lines() if "rejected" in line))
+    dataset = builder.as_dataset()
+    seed = getattr(builder.config, "seed", None)
+    if seed is not None:
+        dataset["train"] = dataset["train"].shuffle(seed=seed)
+    return BuildResult(dataset, builder.report, builder.config_id, builder.config.shown())
 
 
-def _from_folder(
-    folder: Path, languages: Sequence[str], validation_fraction: float, test_fraction: float
-) -> BuildResult:
-    for language in as_tuple(languages):
-        if language not in LANGUAGES:
-            raise DataError(f"`languages` must be of {', '.join(LANGUAGES)} (got {language!r}).")
-    splits = {name: _checked(split, folder) for name, split in _loaded(folder).items()}
-    if "validation" not in splits:
-        train = splits.pop("train")
-        splits = {**_split(train, validation_fraction, test_fraction), **splits}
-    report = BuildReport(sources=[str(folder)])
-    for name, split in splits.items():
-        langs = split["lang"][:]
-        rows = [i for i, lang in enumerate(langs) if not languages or lang in as_tuple(languages)]
-        report.filtered += len(langs) - len(rows)
-        for row in rows:
-            report.keep(name, langs[row])
-        splits[name] = split.select(rows)
-    check_not_empty(report, validation_fraction)
-    return BuildResult(datasets.DatasetDict(splits), report)
-
-
-def _loaded(folder: Path) -> dict[str, datasets.Dataset]:
-    try:
-        loaded = datasets.load_from_disk(str(folder))
-    except FileNotFoundError:
-        raise DataError(
-            f"{folder} is not a dataset saved by `save_to_disk`. Make one with "
-            "`python -m data_builders`, or name a file instead."
-        ) from None
-    if isinstance(loaded, datasets.Dataset):
-        return {"train": loaded}
-    if "train" not in loaded:
-        raise DataError(f"{folder} has no split `train` (it has {', '.join(loaded)}). Rename one.")
-    return dict(loaded)
-
-
-def _checked(split: datasets.Dataset, folder: Path) -> datasets.Dataset:
-    missing = [name for name in DIALOGUE_FEATURES if name not in split.features]
-    if missing:
-        raise DataError(
-            f"{folder} has no column {', '.join(f'`{name}`' for name in missing)} "
-            f"(it has {', '.join(split.column_names)}). Add it, or rename the column that holds it."
-        )
-    split = split.select_columns(list(DIALOGUE_FEATURES))
-    if split.features == DIALOGUE_FEATURES:
-        return split
-    for name, wanted in DIALOGUE_FEATURES.items():
-        if not _same_kind(split.features[name], wanted):
-            raise DataError(
-                f"{folder}: the column `{name}` must be {wanted} (got {split.features[name]}). "
-                "Convert it and save the dataset again."
-            )
-    # In memory: `datasets` would otherwise write its copy into the user's folder.
-    return split.cast(DIALOGUE_FEATURES, keep_in_memory=True)
-
-
-def _same_kind(found: object, wanted: object) -> bool:
-    lists = (datasets.List, datasets.LargeList)
-    if isinstance(found, lists) and isinstance(wanted, lists):
-        return _same_kind(found.feature, wanted.feature)
-    strings = ("string", "large_string", "string_view")
-    both_flat = isinstance(found, datasets.Value) and isinstance(wanted, datasets.Value)
-    return both_flat and found.dtype in strings
-
-
-def _split(
-    dataset: datasets.Dataset, validation_fraction: float, test_fraction: float
-) -> dict[str, datasets.Dataset]:
-    rows: dict[str, list[int]] = {"train": [], "validation": []}
-    for row, example in enumerate(dataset):
-        question = first_question(example["turns"], example["roles"])
-        rows.setdefault(split_of(question, validation_fraction, test_fraction), []).append(row)
-    return {name: dataset.select(numbers) for name, numbers in rows.items()}
+def _has_own_rows(path: Path) -> bool:
+    if path.suffix.lower() not in _OWN_SUFFIXES or not path.is_file():
+        return False
+    guesses = [guess_format(sample_of(file)) for file in source_files([str(path)])]
+    return all(guess is None or guess.format == PairsCorpus.FORMAT for guess in guesses)

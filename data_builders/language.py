@@ -27,9 +27,9 @@ def guess_language(turns: Iterable[str]) -> str:
         One of `LANGUAGES`.
     """
     text = "\n".join(turns)
-    han = len(_HAN.findall(text))
-    latin = len(_LATIN_WORD.findall(text))
-    other = sum(1 for _ in _OTHER.finditer(_HAN.sub("", text)))
+    rest, han = _HAN.subn(" ", text)
+    latin = len(_LATIN_WORD.findall(rest))
+    other = 0 if rest.isascii() else sum(1 for _ in _OTHER.finditer(rest))
     # A quarter of kana already makes a text Japanese, Han or not.
     if han + latin == 0 or other > (han + latin + other) / 4:
         return "other"

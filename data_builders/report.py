@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,10 +15,10 @@ logger = logging.getLogger(__name__)
 
 REPORT_FILE = "report.json"
 REJECTS_FILE = "rejects.jsonl"
-# All rejects are counted; this many are also kept with their text, so that a file which is wrong
-# from end to end does not fill the memory.
-MAX_STORED_REJECTS = 100_000
+# All rejects are counted and written to the file; so many are also at hand in memory.
+MAX_STORED_REJECTS = 1_000
 MAX_TEXT = 80
+EXACT_DUPLICATE = "exact duplicate"
 
 # Each rule, and what to do about a row that breaks it.
 RULES = {
@@ -32,6 +34,23 @@ RULES = {
     "fewer than two turns": "A dialogue needs a question and a reply.",
     "unknown role": "Use the roles system, user and assistant.",
     "no reply": "Let an assistant turn follow a user turn.",
+    "missing field": "Give the fields that the module of this format describes.",
+    "tool message": "Calls of tools are no dialogue: take them out of the row.",
+    "too many messages": "Write each dialogue as an array of its own.",
+    "wrong number of cells": "Give each row as many cells as the header; quote cells with commas.",
+    "damaged file": "Fetch or write the file again: the rest of it cannot be read.",
+    "unclosed quote": "Close the quotation mark, or double those that are part of the text.",
+    "unknown marker": "Begin a dialogue with a line `E` and each utterance with `M `.",
+    "unknown label": "Begin each line with the label 1 or 0 and a tab.",
+    "missing line": "Add the line this one belongs with, or leave both out.",
+    "damaged characters": "Fetch the text again in its own encoding: U+FFFD marks lost characters.",
+    "empty after cleaning": "Nothing to put right, unless a step of cleaning takes too much.",
+    "too short": "Lower `minimum_chars` to keep such turns.",
+    "too long": "Raise `maximum_chars` to keep such turns.",
+    "too many turns": "Raise `maximum_turns`, or cut the dialogue in two.",
+    "block list": "Take the term off the block list to keep such dialogues.",
+    "wrong encoding": "Save the file as UTF-8, or name its encoding with `encoding`.",
+    "line too long": "Split it: a line or a JSON element may take 64 MB.",
 }
 
 
@@ -88,85 +107,193 @@ def shorten(found: object) -> str:
 
 
 @dataclass
+class SourceCount:
+    """One source of a build.
+
+    Attributes:
+        name: A short name, never a path.
+        format: How it was read.
+        license: Its licence as the user gave it, or None.
+        weight: How often its training dialogues are written.
+        read: Dialogues read from it.
+        kept: Dialogues of these that went into the dataset.
+    """
+
+    name: str
+    format: str
+    license: str | None = None
+    weight: float = 1.0
+    read: int = 0
+    kept: int = 0
+
+
+@dataclass
 class BuildReport:
     """Counts of a build; every row read is in exactly one of them.
 
     Attributes:
-        sources: What was read.
-        splits: Dialogues kept, by split.
-        languages: Dialogues kept, by language.
+        origins: What was read.
+        splits: Rows of the dataset, by split.
+        languages: Rows of the dataset, by language.
         duplicates: Dialogues dropped because the same one was there before.
         filtered: Dialogues dropped because of the `languages` setting.
-        rejected: Rows that break a rule, by rule.
-        rejects: The first `MAX_STORED_REJECTS` of these.
+        dropped: Dialogues dropped by a step of cleaning or selection, by rule.
+        pairs_dropped: Single pairs left out of dialogues, by rule; those of a dialogue that was
+            dropped for want of pairs are among them.
+        extra_rows: Rows more than dialogues, from dialogues cut in two and from weights.
+        changed: Turns changed, by cleaning step.
+        rejected: Rows that break a rule of their format, by rule.
+        rejects: The first `MAX_STORED_REJECTS` of these and of the rows dropped by cleaning.
+        notes: Anything else that was counted.
+        strict: Stop at the first rejected row.
     """
 
-    sources: list[str] = field(default_factory=list)
+    origins: list[SourceCount] = field(default_factory=list)
     splits: dict[str, int] = field(default_factory=dict)
     languages: dict[str, int] = field(default_factory=dict)
     duplicates: int = 0
     filtered: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    pairs_dropped: dict[str, int] = field(default_factory=dict)
+    extra_rows: int = 0
+    changed: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, int] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
+    notes: dict[str, int] = field(default_factory=dict)
+    strict: bool = False
+    rejects_file: Path | None = None
+
+    @property
+    def sources(self) -> list[str]:
+        """What was read, by name."""
+        return [origin.name for origin in self.origins]
 
     @property
     def kept(self) -> int:
-        """How many dialogues are in the dataset, over all splits."""
+        """How many rows are in the dataset, over all splits."""
         return sum(self.splits.values())
 
     @property
     def rows_read(self) -> int:
         """How many rows were read; blank lines are not rows."""
-        return self.kept + self.duplicates + self.filtered + sum(self.rejected.values())
+        lost = sum(self.dropped.values()) + sum(self.rejected.values())
+        return self.kept - self.extra_rows + self.duplicates + self.filtered + lost
 
-    def keep(self, split: str, lang: str) -> None:
-        """Count one dialogue that goes into the dataset.
+    def keep(self, split: str, lang: str, count: int = 1) -> None:
+        """Count rows that go into the dataset.
 
         Args:
-            split: The split it goes to.
-            lang: Its language.
+            split: The split they go to.
+            lang: Their language.
+            count: How many.
         """
-        self.splits[split] = self.splits.get(split, 0) + 1
-        self.languages[lang] = self.languages.get(lang, 0) + 1
+        self.splits[split] = self.splits.get(split, 0) + count
+        self.languages[lang] = self.languages.get(lang, 0) + count
 
-    def reject(self, file: str, line: int, error: RowError, strict: bool = False) -> None:
-        """Count and log one row that breaks a rule, or stop there.
+    def drop(self, rule: str, count: int) -> None:
+        """Count dialogues that a step left out.
+
+        Args:
+            rule: The step.
+            count: How many.
+        """
+        if rule == EXACT_DUPLICATE:
+            self.duplicates += count
+        elif count:
+            self.dropped[rule] = self.dropped.get(rule, 0) + count
+
+    def cut(self, rule: str, count: int) -> None:
+        """Count pairs that a step left out.
+
+        Args:
+            rule: The step.
+            count: How many.
+        """
+        if count:
+            self.pairs_dropped[rule] = self.pairs_dropped.get(rule, 0) + count
+
+    def note(self, what: str, count: int = 1) -> None:
+        """Count something that is not a row but must not go unsaid.
+
+        Args:
+            what: A few words: "NUL characters removed".
+            count: How many.
+        """
+        self.notes[what] = self.notes.get(what, 0) + count
+
+    def keep_rejects_in(self, folder: Path) -> None:
+        """Write every reject to a file from now on: there may be millions.
+
+        Args:
+            folder: An existing folder; gets `rejects.jsonl`.
+        """
+        self.rejects_file = folder / REJECTS_FILE
+        self.rejects_file.write_bytes(b"")
+
+    def reject(self, file: str, line: int, error: RowError) -> None:
+        """Count and keep one row that breaks a rule of its format, or stop there if `strict`.
 
         Args:
             file: The file as the user named it.
             line: Line or entry number, from 1.
             error: The rule broken and the value found.
-            strict: Raise instead of counting.
 
         Raises:
             DataError: If `strict`.
         """
-        reject = Reject(file, line, error.rule, shorten(error.found))
-        if strict:
+        text = shorten(error.found)
+        if self.strict:
             raise DataError(
-                f"{file}:{line}: {error.rule} (found {reject.text!r}). {RULES[error.rule]} "
+                f"{file}:{line}: {error.rule} (found {text!r}). {RULES[error.rule]} "
                 "Without `strict` such rows are left out and listed."
             )
-        logger.info("%s:%d: %s: %s", file, line, reject.rule, reject.text)
         self.rejected[error.rule] = self.rejected.get(error.rule, 0) + 1
+        self._store(Reject(file, line, error.rule, text))
+
+    def drop_row(self, file: str, line: int, rule: str, found: object) -> None:
+        """Count and keep one row that cleaning left out.
+
+        Args:
+            file: The file as the user named it.
+            line: Line or entry number, from 1.
+            rule: The rule.
+            found: The text.
+        """
+        self.drop(rule, 1)
+        self._store(Reject(file, line, rule, shorten(found)))
+
+    def _store(self, reject: Reject) -> None:
+        logger.info("%s:%d: %s: %s", reject.file, reject.line, reject.rule, reject.text)
         if len(self.rejects) < MAX_STORED_REJECTS:
             self.rejects.append(reject)
+        if self.rejects_file is not None:
+            with open(self.rejects_file, "a", encoding="utf-8", newline="\n") as file:
+                file.write(json.dumps(asdict(reject), ensure_ascii=False) + "\n")
 
     def to_dict(self) -> dict[str, object]:
         """Give the counts, ready for JSON; the rejects have a file of their own."""
-        counts = {name: value for name, value in asdict(self).items() if name != "rejects"}
+        left_out = ("rejects", "rejects_file", "strict")
+        counts = {name: value for name, value in asdict(self).items() if name not in left_out}
         return {"rows_read": self.rows_read, "kept": self.kept, **counts}
 
     def lines(self) -> Iterator[str]:
         """Say the counts in a few lines for a terminal."""
-        yield f"{self.rows_read:,} rows read from {', '.join(self.sources)}"
+        yield f"{self.rows_read:,} rows read from {_names(self.sources)}"
         yield f"{self.kept:,} dialogues kept: {_counts(self.splits)} ({_counts(self.languages)})"
         if self.duplicates:
             yield f"exact duplicates dropped: {self.duplicates:,}"
         if self.filtered:
             yield f"not in the languages asked for: {self.filtered:,}"
+        if self.dropped:
+            yield f"dialogues dropped: {sum(self.dropped.values()):,} ({_counts(self.dropped)})"
+        if self.pairs_dropped:
+            yield f"pairs left out: {_counts(self.pairs_dropped)}"
         if self.rejected:
             yield f"rows rejected: {sum(self.rejected.values()):,} ({_counts(self.rejected)})"
+        if self.changed:
+            yield f"turns changed by cleaning: {_counts(self.changed)}"
+        if self.notes:
+            yield f"also: {_counts(self.notes)}"
         if not self.splits.get("validation"):
             yield "the validation split is empty: add data, or raise the validation fraction"
 
@@ -178,6 +305,9 @@ class BuildReport:
         """
         text = json.dumps(self.to_dict(), ensure_ascii=False, indent=2) + "\n"
         Path(folder, REPORT_FILE).write_text(text, encoding="utf-8")
+        if self.rejects_file is not None:
+            shutil.copyfile(self.rejects_file, Path(folder, REJECTS_FILE))
+            return
         with open(Path(folder, REJECTS_FILE), "w", encoding="utf-8", newline="\n") as file:
             for reject in self.rejects:
                 file.write(json.dumps(asdict(reject), ensure_ascii=False) + "\n")
@@ -190,12 +320,22 @@ class BuildReport:
             folder: The folder given to `save`.
 
         Returns:
-            An equal report.
+            An equal report, with the first rejects.
         """
         counts = json.loads(Path(folder, REPORT_FILE).read_text(encoding="utf-8"))
-        fields = {name: counts[name] for name in counts if name not in ("rows_read", "kept")}
-        with open(Path(folder, REJECTS_FILE), encoding="utf-8", newline="\n") as file:
-            return cls(**fields, rejects=[Reject(**json.loads(line)) for line in file])
+        known = {name: counts[name] for name in counts if name in cls.__dataclass_fields__}
+        known["origins"] = [SourceCount(**origin) for origin in known.get("origins", [])]
+        rejects_file = Path(folder, REJECTS_FILE)
+        with open(rejects_file, encoding="utf-8", newline="\n") as file:
+            rejects = [
+                Reject(**json.loads(line)) for line in itertools.islice(file, MAX_STORED_REJECTS)
+            ]
+        return cls(**known, rejects=rejects, rejects_file=rejects_file)
+
+
+def _names(names: list[str], most: int = 4) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def _counts(counts: dict[str, int]) -> str:

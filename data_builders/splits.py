@@ -3,28 +3,71 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
+
+import numpy as np
 
 from data_builders.report import DataError
 
-_BUCKETS = 2**64
+SPLITS = ("train", "validation", "test")
+
+_BUCKETS = 2.0**64
+_WORD = re.compile(r"[^\W_]+")
+# No word, and none of the usual punctuation: it may be a symbol or a mark, which stay.
+_RARE = re.compile(r"[^\w\s!-#%-*,-/:;?@\[-\]{}\u2010-\u2027\u3001-\u3003\u3008-\u3011，！？：；（）]")
+_NO_WORD = re.compile(r"[\W_]+")
+_REPEATED = re.compile(r"(.)\1{2,}", re.DOTALL)
 
 
 def normalize_question(question: str) -> str:
-    """Fold what does not change a question: width, case, punctuation, whitespace.
+    """Fold what does not change a question: width, case, punctuation, blanks, long repetition.
 
     Args:
-        question: The first turn of a dialogue.
+        question: The question.
 
     Returns:
         The folded text; the question itself, only stripped, when nothing else is left of it, so
         that "?" and "!!" do not become one question.
     """
-    folded = unicodedata.normalize("NFKC", question).casefold()
-    kept = "".join(c for c in folded if unicodedata.category(c)[0] not in "PZC")
-    return kept or question.strip()
+    # Punctuation goes first: without it most Chinese is in NFKC already, which is quick to see.
+    bare = _words_of(question)
+    folded = unicodedata.normalize("NFKC", bare).casefold()
+    if folded != bare:
+        folded = _words_of(folded)
+    return _REPEATED.sub(r"\1\1", folded) or question.strip()
+
+
+def question_key(folded: str) -> int:
+    """Give the number that stands for a question in a build, and decides its side.
+
+    Args:
+        folded: A question after `normalize_question`.
+
+    Returns:
+        64 bits.
+    """
+    return int.from_bytes(blake2b(folded.encode("utf-8"), digest_size=8).digest(), "big")
+
+
+def reply_places(turns: Sequence[str], roles: Sequence[str] = ()) -> list[int]:
+    """Say which turns are replies to learn: each has its question before it.
+
+    Args:
+        turns: The turns of a dialogue.
+        roles: One role per turn, or nothing.
+
+    Returns:
+        Without roles every place but the first; with roles those of the assistant that follow
+        something said to it.
+    """
+    if not roles:
+        return list(range(1, len(turns)))
+    places = [i for i in range(1, len(turns)) if roles[i] == "assistant"]
+    return [i for i in places if roles[i - 1] != "system"] or places
 
 
 def check_fractions(validation_fraction: float, test_fraction: float = 0.0) -> None:
@@ -62,26 +105,55 @@ def split_of(question: str, validation_fraction: float, test_fraction: float = 0
     Returns:
         "train", "validation" or "test".
     """
-    digest = blake2b(normalize_question(question).encode("utf-8"), digest_size=8).digest()
-    position = int.from_bytes(digest, "big") / _BUCKETS
-    if position < validation_fraction:
-        return "validation"
-    return "test" if position >= 1.0 - test_fraction else "train"
+    key = np.array([question_key(normalize_question(question))], dtype=np.uint64)
+    return SPLITS[sides_of(key, validation_fraction, test_fraction)[0]]
+
+
+def sides_of(keys: np.ndarray, validation_fraction: float, test_fraction: float) -> np.ndarray:
+    """Say to which split each of many questions belongs.
+
+    Args:
+        keys: Numbers of `question_key`, uint64.
+        validation_fraction: Share of distinct questions for validation.
+        test_fraction: Share of distinct questions for the test split.
+
+    Returns:
+        Places in `SPLITS`, uint8.
+    """
+    position = keys / _BUCKETS
+    sides = np.zeros(len(keys), dtype=np.uint8)
+    sides[position < validation_fraction] = SPLITS.index("validation")
+    sides[position >= 1.0 - test_fraction] = SPLITS.index("test")
+    return sides
 
 
 def first_question(turns: Sequence[str], roles: Sequence[str] = ()) -> str:
-    """Give the turn that decides the split: the first one that is not a system prompt.
+    """Give the turn that decides the split: the question before the first reply.
 
-    A system prompt is often the same in every row and would put all of them on one side.
+    A system prompt or a greeting of the assistant is often the same in every row and would put
+    all of them on one side.
 
     Args:
         turns: The turns of a dialogue, at least one.
         roles: One role per turn, or nothing.
 
     Returns:
-        The first turn spoken by somebody.
+        The turn.
     """
-    for turn, role in zip(turns, roles, strict=False):
-        if role != "system":
-            return turn
-    return turns[0]
+    places = reply_places(turns, roles)
+    return turns[places[0] - 1] if places else turns[0]
+
+
+def _words_of(text: str) -> str:
+    if _RARE.search(text) is None:
+        return "".join(_WORD.findall(text))
+    return _NO_WORD.sub(_spoken, text)
+
+
+def _spoken(match: re.Match[str]) -> str:
+    return _without_punctuation(match.group())
+
+
+@lru_cache(maxsize=4096)
+def _without_punctuation(text: str) -> str:
+    return "".join(c for c in text if unicodedata.category(c)[0] not in "PZC")

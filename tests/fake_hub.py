@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""A model hub on the loopback: as much of the protocol as pushing and loading a model takes.
+"""A hub on the loopback: as much of the protocol as pushing and loading models and datasets takes.
 
 It keeps repositories in memory. Writing needs a bearer token, of which nothing is kept.
 """
@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -19,13 +19,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 FIRST_COMMIT = hashlib.sha1(b"empty repository").hexdigest()
-LFS_SUFFIXES = (".safetensors",)
+LFS_SUFFIXES = (".safetensors", ".parquet", ".png")
 
 
 @dataclass
 class Repository:
     """The files of every commit, oldest first; the last one is `main`."""
 
+    private: bool = False
     commits: dict[str, dict[str, bytes]] = field(default_factory=lambda: {FIRST_COMMIT: {}})
 
     @property
@@ -38,9 +39,9 @@ class Repository:
         """Content of every file on `main`, by path."""
         return self.commits[self.head]
 
-    def commit(self, added: dict[str, bytes]) -> str:
+    def commit(self, added: dict[str, bytes], deleted: Iterable[str] = ()) -> str:
         """Put files on top of `main` and return the name of the new commit."""
-        files = self.files | added
+        files = {k: v for k, v in (self.files | added).items() if k not in set(deleted)}
         listing = "".join(f"{path} {blob_id(files[path])}\n" for path in sorted(files))
         name = hashlib.sha1(f"{self.head} {len(self.commits)}\n{listing}".encode()).hexdigest()
         self.commits[name] = files
@@ -66,14 +67,34 @@ def is_lfs(path: str) -> bool:
     return path.endswith(LFS_SUFFIXES)
 
 
+def is_private(asked: dict[str, Any]) -> bool:
+    """Tell whether a repository is asked for that only its owner sees."""
+    return bool(asked.get("private")) or asked.get("visibility") == "private"
+
+
+def file_entry(path: str, content: bytes) -> dict[str, Any]:
+    """Describe a file as the listing of a folder does."""
+    entry = {"type": "file", "path": path, "size": len(content), "oid": blob_id(content)}
+    if is_lfs(path):
+        oid = hashlib.sha256(content).hexdigest()
+        entry["lfs"] = {"oid": oid, "size": len(content), "pointerSize": 134}
+    return entry
+
+
+def folder_entry(path: str) -> dict[str, Any]:
+    """Describe a folder as the listing of its parent does."""
+    return {"type": "directory", "path": path, "size": 0, "oid": blob_id(path.encode())}
+
+
 class FakeHub:
     """The server; a context manager that serves while it is open.
 
     Attributes:
-        repositories: What was pushed, by `owner/name`.
+        repositories: What was pushed, by `owner/name`; datasets by `datasets/owner/name`.
         large_files: Uploaded large files, by SHA-256.
         requests: `METHOD /path` of every request, without headers.
         unknown: Those of them that this server has no answer for.
+        gated: Repositories whose files nobody may read.
     """
 
     def __init__(self) -> None:
@@ -81,6 +102,7 @@ class FakeHub:
         self.large_files: dict[str, bytes] = {}
         self.requests: list[str] = []
         self.unknown: list[str] = []
+        self.gated: set[str] = set()
         handler = type("Handler", (_Handler,), {"hub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -104,13 +126,15 @@ class FakeHub:
         self._thread.join()
         self._server.server_close()
 
-    # One method per endpoint: the groups of its route come first, then the body of the request.
+    # One method per endpoint: the groups of its route come first, then the body of the request,
+    # or its query when it has none.
 
     def create(self, body: bytes) -> dict[str, Any]:
         asked = json.loads(body)
         name = f"{asked['organization']}/{asked['name']}"
-        self.repositories.setdefault(name, Repository())
-        return {"url": f"{self.url}/{name}", "name": name}
+        key = f"datasets/{name}" if asked.get("type") == "dataset" else name
+        self.repositories.setdefault(key, Repository(private=is_private(asked)))
+        return {"url": f"{self.url}/{key}", "name": name}
 
     def validate_card(self, body: bytes) -> dict[str, Any]:
         return {"errors": [], "warnings": []}
@@ -149,7 +173,7 @@ class FakeHub:
         return {}
 
     def commit(self, name: str, body: bytes) -> dict[str, Any]:
-        added = {}
+        added, deleted = {}, []
         for line in body.splitlines():
             entry = json.loads(line)
             value = entry["value"]
@@ -159,33 +183,45 @@ class FakeHub:
                 if value["oid"] not in self.large_files:
                     raise HubError(400, "LargeFileNotFound")
                 added[value["path"]] = self.large_files[value["oid"]]
+            elif entry["key"] == "deletedFile":
+                deleted.append(value["path"])
             elif entry["key"] != "header":
                 raise HubError(400, f"UnknownOperation-{entry['key']}")
-        commit = self.repository(name).commit(added)
+        commit = self.repository(name).commit(added, deleted)
         return {"commitUrl": f"{self.url}/{name}/commit/{commit}", "commitOid": commit}
 
     def info(self, name: str, revision: str | None, body: bytes) -> dict[str, Any]:
         commit, files = self.snapshot(name, revision or "main")
         siblings = [{"rfilename": path} for path in sorted(files)]
-        return {"id": name, "sha": commit, "private": False, "tags": [], "siblings": siblings}
+        private = self.repository(name).private
+        name = name.removeprefix("datasets/")
+        return {"id": name, "sha": commit, "private": private, "tags": [], "siblings": siblings}
 
     def tree(self, name: str, revision: str, folder: str | None, body: bytes) -> list[dict]:
         files = self.snapshot(name, revision)[1]
         prefix = f"{folder}/" if folder else ""
-        listed = []
-        for path in sorted(path for path in files if path.startswith(prefix)):
-            content = files[path]
-            entry = {"type": "file", "path": path, "size": len(content), "oid": blob_id(content)}
-            if is_lfs(path):
-                oid = hashlib.sha256(content).hexdigest()
-                entry["lfs"] = {"oid": oid, "size": len(content), "pointerSize": 134}
-            listed.append(entry)
-        if folder and not listed:
+        found = sorted(path for path in files if path.startswith(prefix))
+        if folder and not found:
             raise HubError(404, "EntryNotFound")
-        return listed
+        if b"recursive=True" in body or b"recursive=true" in body:
+            return [file_entry(path, files[path]) for path in found]
+        listed = [file_entry(path, files[path]) for path in found if "/" not in path[len(prefix) :]]
+        folders = {
+            path[len(prefix) :].split("/")[0] for path in found if "/" in path[len(prefix) :]
+        }
+        return [folder_entry(prefix + inside) for inside in sorted(folders)] + listed
+
+    def paths_info(self, name: str, revision: str, body: bytes) -> list[dict]:
+        files = self.snapshot(name, revision)[1]
+        paths = json.loads(body)["paths"]
+        folders = [p for p in paths if any(path.startswith(f"{p}/") for path in files)]
+        found = [file_entry(path, files[path]) for path in paths if path in files]
+        return found + [folder_entry(path) for path in folders]
 
     def resolve(self, name: str, revision: str, path: str) -> tuple[str, bytes]:
         """Return the commit and the content of a file in it."""
+        if name in self.gated:
+            raise HubError(403, "GatedRepo")
         commit, files = self.snapshot(name, revision)
         if path not in files:
             raise HubError(404, "EntryNotFound")
@@ -206,10 +242,11 @@ class FakeHub:
         return commit, repository.commits[commit]
 
 
-_REPO = r"([^/]+/[^/]+)"
+_REPO = r"((?:datasets/)?[^/]+/[^/]+)"
 _JSON_ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"/api/repos/create", FakeHub.create),
     ("POST", r"/api/validate-yaml", FakeHub.validate_card),
+    # `/api/datasets/` comes as `/api/models/datasets/`, the name as `repositories` has it.
     ("POST", rf"/api/models/{_REPO}/preupload/main", FakeHub.preupload),
     ("POST", rf"/{_REPO}\.git/info/lfs/objects/batch", FakeHub.batch),
     ("PUT", r"/blobs/([0-9a-f]{64})", FakeHub.upload),
@@ -217,6 +254,7 @@ _JSON_ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", rf"/api/models/{_REPO}/commit/main", FakeHub.commit),
     ("GET", rf"/api/models/{_REPO}(?:/revision/([^/]+))?", FakeHub.info),
     ("GET", rf"/api/models/{_REPO}/tree/([^/]+)(?:/(.+))?", FakeHub.tree),
+    ("POST", rf"/api/models/{_REPO}/paths-info/([^/]+)", FakeHub.paths_info),
 ]
 _RESOLVE = re.compile(rf"/{_REPO}/resolve/([^/]+)/(.+)")
 # Checking a card writes nothing, and a large file's address is itself the permission.
@@ -233,16 +271,17 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def _answer(self) -> None:
-        path = unquote(urlsplit(self.path).path)
+        address = urlsplit(self.path)
+        path = unquote(address.path).replace("/api/datasets/", "/api/models/datasets/", 1)
         # The body is read even for an error, or its bytes would be the next request.
-        body = self._body()
+        body = self._body() or address.query.encode()
         self.hub.requests.append(f"{self.command} {path}")
         try:
             self._check_token(path)
             if (found := _RESOLVE.fullmatch(path)) and self.command in ("GET", "HEAD"):
                 commit, content = self.hub.resolve(*found.groups())
                 digest = hashlib.sha256(content).hexdigest()
-                self._send(200, content, {"ETag": f'"{digest}"', "X-Repo-Commit": commit})
+                self._send_file(content, {"ETag": f'"{digest}"', "X-Repo-Commit": commit})
             else:
                 self._send(200, json.dumps(self._route(path, body)).encode(), {})
         except HubError as error:
@@ -274,6 +313,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
         self.rfile.readline()
         return b"".join(parts)
+
+    def _send_file(self, content: bytes, headers: dict[str, str]) -> None:
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if asked is None:
+            return self._send(200, content, headers)
+        first, last = int(asked[1]), min(int(asked[2] or len(content)), len(content) - 1)
+        headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
+        self._send(206, content[first : last + 1], headers)
 
     def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

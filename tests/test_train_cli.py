@@ -55,7 +55,7 @@ def config(tmp_path, monkeypatch):
     """A settings file with its data, in a folder of its own; datasets' cache goes there too."""
     data = tmp_path / "pairs.jsonl"
     with open(data, "w", encoding="utf-8") as file:
-        for i in range(20):
+        for i in range(22):
             row = {"question": f"问题 {i} Q" + "a" * (i % 6), "reply": f"回答 {i}" + "b" * (i % 4)}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     settings = {**SETTINGS, "dataset": str(data), "output_dir": str(tmp_path / "run")}

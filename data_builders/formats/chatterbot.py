@@ -10,22 +10,21 @@ Of the 1,050 entries of `english/tech_support` 10 differ: exact duplicates are d
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import datasets
 import yaml
 
 from data_builders.base import (
-    Dialogue,
     DialogueBuilder,
     DialogueConfig,
+    RawDialogue,
     as_tuple,
     clean_turn,
 )
-from data_builders.report import BuildReport, DataError, RowError
+from data_builders.report import BuildReport, DataError, RowError, SourceCount
 
 FOLDERS = {"zh": "chinese", "en": "english", "zh-Hant": "traditionalchinese"}
 # Replies in `coding` are whole program listings of up to 1,088 characters.
@@ -66,6 +65,10 @@ class ChatterbotConfig(DialogueConfig):
                     f"Choose from {', '.join(sorted(known))}."
                 )
 
+    def wanted_languages(self) -> tuple[str, ...]:
+        """Keep all: `languages` has already chosen the folders."""
+        return ()
+
     def content_files(self) -> list[Path]:
         """List the YAML files to read, in a stable order."""
         folders = [FOLDERS[language] for language in self.languages]
@@ -82,30 +85,53 @@ class ChatterbotCorpus(DialogueBuilder):
         dataset = builder.as_dataset()
     """
 
-    VERSION = datasets.Version("1.1.0")
+    FORMAT: ClassVar[str] = "chatterbot"
+    TITLE: ClassVar[str] = "the corpus of the installed package chatterbot-corpus"
     BUILDER_CONFIG_CLASS = ChatterbotConfig
     config: ChatterbotConfig
 
-    def read(self, report: BuildReport) -> Iterator[Dialogue]:
+    @classmethod
+    def origins(cls, config: ChatterbotConfig) -> list[SourceCount]:
+        """Name the source and its languages.
+
+        Args:
+            config: The settings.
+
+        Returns:
+            One entry.
+        """
+        name = f"chatterbot ({', '.join(config.languages)})"
+        return [SourceCount(name, cls.FORMAT, config.license or "BSD-3-Clause")]
+
+    @classmethod
+    def read_sources(
+        cls,
+        config: ChatterbotConfig,
+        report: BuildReport,
+        progress: Callable[[int], None] | None = None,
+    ) -> Iterator[RawDialogue]:
         """Yield the dialogues of each entry.
 
         Args:
+            config: The settings.
             report: Takes the rejected entries.
+            progress: Called with the size of each file read.
 
         Yields:
             Dialogues with the source "chatterbot/<folder>/<category>".
         """
-        report.sources = [f"chatterbot ({', '.join(self.config.languages)})"]
-        for path in self.config.content_files():
+        for path in config.content_files():
             folder = path.parent.name
-            source = f"chatterbot/{folder}/{path.stem}"
+            file, source = f"{folder}/{path.name}", f"chatterbot/{folder}/{path.stem}"
             lang = "en" if folder == "english" else "zh"
             for number, entry in enumerate(_conversations(path), start=1):
                 try:
-                    for turns in self._dialogues_of(entry, f"{folder}/{path.stem}"):
-                        yield Dialogue(turns, (), lang, source)
+                    for turns in cls._dialogues_of(entry, f"{folder}/{path.stem}"):
+                        yield RawDialogue(turns, (), file, number, lang, source)
                 except RowError as error:
-                    report.reject(f"{folder}/{path.name}", number, error, self.config.strict)
+                    report.reject(file, number, error)
+            if progress is not None:
+                progress(path.stat().st_size)
 
     @staticmethod
     def _dialogues_of(entry: Any, category: str) -> list[tuple[str, ...]]:
@@ -114,9 +140,6 @@ class ChatterbotCorpus(DialogueBuilder):
         if category not in ALTERNATIVES:
             return [turns]
         return [(turns[0], reply) for reply in turns[1:]]
-
-    def _wanted(self, dialogue: Dialogue) -> bool:
-        return True  # `languages` has already chosen the folders.
 
 
 def turns_of(entry: Any) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import datasets
 import pytest
 import yaml
 
-import data_builders.chatterbot as chatterbot_module
+import data_builders.formats.chatterbot as chatterbot_module
 from data_builders import (
     DIALOGUE_FEATURES,
     ChatterbotCorpus,
@@ -43,6 +43,16 @@ def write(path: Path, rows: list, ending: str = "\n") -> Path:
     lines = [row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows]
     path.write_bytes((ending.join(lines) + ending).encode("utf-8"))
     return path
+
+
+# No cleaning at all.
+AS_IS = {
+    "join_segmented": "never",
+    "mojibake": False,
+    "control_characters": False,
+    "normal_forms": False,
+    "maximum_chars": 0,
+}
 
 
 def good(count: int) -> list[dict]:
@@ -111,7 +121,7 @@ def test_adding_rows_moves_no_row(tmp_path):
 # --- chatterbot -----------------------------------------------------------------------------
 
 
-def test_chatterbot_counts_agree_with_the_yaml(chatterbot):
+def test_chatterbot_counts_agree_with_the_yaml(chatterbot, shared_cache):
     distinct, entries, broken = set(), 0, 0
     for folder in ("chinese", "english"):
         for path in (chatterbot_module.corpus_folder() / folder).glob("*.yml"):
@@ -128,11 +138,15 @@ def test_chatterbot_counts_agree_with_the_yaml(chatterbot):
                     lists = [(turns[0], reply) for reply in turns[1:]]
                 entries += len(lists)
                 distinct.update(lists)
-    report = chatterbot.report
+    every = {"near_duplicates": False, "leak_free": False}
+    result = build_dialogues("chatterbot", cache_dir=shared_cache, selection=every, cleaning=AS_IS)
+    report = result.report
     assert (report.rows_read, report.kept) == (entries, len(distinct))
     assert sum(report.rejected.values()) == broken
     assert report.duplicates == entries - len(distinct) - broken > 1000
-    assert {tuple(row["turns"]) for row in all_rows(chatterbot)} == distinct
+    assert {tuple(row["turns"]) for row in all_rows(result)} == distinct
+    assert chatterbot.report.rows_read == entries
+    assert chatterbot.report.kept > 0.99 * len(distinct)
 
 
 def test_chatterbot_rows_follow_the_schema(chatterbot):
@@ -251,7 +265,8 @@ BROKEN = [
     ({"dialogue": ["alone"]}, "fewer than two turns"),
     ({"messages": ["hi"]}, "not an object"),
     ({"messages": [{"role": "user"}]}, "missing key"),
-    ({"messages": [{"role": "tool", "content": "x"}]}, "unknown role"),
+    ({"messages": [{"role": "tool", "content": "x"}]}, "tool message"),
+    ({"messages": [{"role": "narrator", "content": "x"}]}, "unknown role"),
     ({"messages": [{"role": ["user"], "content": "x"}]}, "unknown role"),
     ({"messages": [{"role": "user", "content": None}]}, "not a string"),
     ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "not a string"),
@@ -290,14 +305,14 @@ def test_tab_separated_lines(tmp_path):
     assert result.dataset["train"]["turns"][:] == [
         ["你好", "好"],
         ["q2", "r2"],
-        ["sep\u2028inside", "r3"],
+        ["sep\ninside", "r3"],
     ]
     assert [(r.line, r.rule) for r in result.report.rejects] == [
         (4, "wrong number of columns"),
         (5, "wrong number of columns"),
         (6, "empty text"),
         (7, "empty text"),
-        (8, "not valid UTF-8"),
+        (8, "wrong encoding"),
     ]
 
 
@@ -310,20 +325,20 @@ def test_json_array_reports_true_lines(tmp_path):
     assert [(r.line, r.rule) for r in result.report.rejects] == [(5, "missing key")]
 
 
-@pytest.mark.parametrize(
-    "text, line",
-    [
-        ('[\n{"question": "q", "reply": "r"},\n{"question": ', 3),
-        ('[\n{"question": "q", "reply": "r"}\n', 3),
-        ('{"question": "q", "reply": "r"}', 1),
-        ('[{"question": "q", "reply": "r"}]\n[]', 2),
-        ("", 1),
-    ],
-)
-def test_half_an_array_is_an_error_not_half_a_dataset(tmp_path, text, line):
+def test_broken_array_loses_only_what_is_broken(tmp_path):
+    path = tmp_path / "a.json"
+    rows = ['{"question": "q1", "reply": "r"}', '{"question": oops}', '{"question": "q2", ']
+    path.write_text("[\n" + ",\n".join(rows), encoding="utf-8")
+    report = build(path, validation_fraction=0.0).report
+    assert report.kept == 1
+    assert {(r.line, r.rule) for r in report.rejects} == {(3, "bad JSON"), (4, "bad JSON")}
+
+
+@pytest.mark.parametrize("text", ['{"question": "q", "reply": "r"}', "", "[]", "[1, 2]"])
+def test_json_without_dialogues_is_an_error(tmp_path, text):
     path = tmp_path / "a.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=rf"a\.json:{line}: "):
+    with pytest.raises(DataError, match=r"No usable dialogue in a\.json: "):
         build(path)
 
 
@@ -399,8 +414,8 @@ def test_language_guess(turns, language):
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("a.csv", b"q,r\n", "suffix"),
-        ("a.tsv", "q\tr\n".encode("utf-16"), "UTF-16"),
+        ("a.csv", b"q,r\n", "no known format.*--format"),
+        ("a.bin", bytes(range(256)) * 9, "no known format"),
         ("a.jsonl", b"", "No usable dialogue"),
         ("a.jsonl", b"{}\n\n{}\n", "missing key 2"),
     ],
@@ -409,6 +424,12 @@ def test_unusable_files_say_why(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         build(tmp_path / name)
+
+
+def test_utf16_is_read(tmp_path):
+    (tmp_path / "a.tsv").write_bytes("你好\t好\nq\tr\n".encode("utf-16"))
+    result = build(tmp_path / "a.tsv", validation_fraction=0.0)
+    assert result.dataset["train"]["turns"][:] == [["你好", "好"], ["q", "r"]]
 
 
 def test_missing_file_is_one_sentence_with_a_next_step(tmp_path):
@@ -483,5 +504,5 @@ def test_saved_folder_with_a_wrong_type_says_which(tmp_path):
 
 
 def test_saved_folder_of_something_else(tmp_path):
-    with pytest.raises(DataError, match="not a dataset saved"):
+    with pytest.raises(DataError, match="holds no file"):
         build_dialogues(str(tmp_path))

@@ -1,0 +1,139 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Finds the terms of a block list, however many there are, in time that grows with the text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import add
+from pathlib import Path
+
+from data_builders.report import DataError
+
+_LATIN = r"a-z0-9\u00df-\u00f6\u00f8-\u024f"
+_WORD = re.compile(f"[{_LATIN}]+")
+# Terms made of Latin words and marks between them; all others may stand anywhere.
+_ALL_LATIN = re.compile(f"[{_LATIN}][{_LATIN}\\s!-~’]*")
+_COMMENT = re.compile(r"(?:^|\s)#.*")
+
+
+class BlockList:
+    """Terms that no turn may hold.
+
+    A term of Latin letters and digits is found as whole words, whatever the case ("ass" is not
+    in "class", but is in "你个ASS"); any other anywhere. Texts are looked up by their words and by
+    their pairs of characters, so 5,000 terms cost no more than 5.
+
+    Attributes:
+        size: How many terms there are.
+    """
+
+    def __init__(self, terms: Iterable[str]) -> None:
+        """Sort the terms by what finds them.
+
+        Args:
+            terms: The terms; blank ones are left out.
+        """
+        lowered = {" ".join(term.lower().split()) for term in terms} - {""}
+        self.size = len(lowered)
+        self._words: dict[str, list[tuple[str, re.Pattern[str] | None]]] = {}
+        self._pairs: dict[str, list[str]] = {}
+        self._characters: set[str] = set()
+        self._ascii_pairs = False
+        for term in sorted(lowered):
+            self._add(term)
+
+    def find(self, text: str) -> str:
+        """Look for the terms in a text.
+
+        Args:
+            text: One turn.
+
+        Returns:
+            A term that is in it, or "".
+        """
+        text = text.lower()
+        found = ""
+        if self._characters and not self._characters.isdisjoint(text):
+            found = next(character for character in text if character in self._characters)
+        if not found and self._words:
+            found = self._word_in(text)
+        if not found and self._pairs and (self._ascii_pairs or not text.isascii()):
+            found = self._pair_in(text)
+        return found
+
+    def _add(self, term: str) -> None:
+        if _ALL_LATIN.fullmatch(term):
+            first = _WORD.match(term)[0]
+            whole = None if first == term else _whole_words(term)
+            self._words.setdefault(first, []).append((term, whole))
+        elif len(term) == 1:
+            self._characters.add(term)
+        else:
+            self._pairs.setdefault(term[:2], []).append(term)
+            self._ascii_pairs |= term.isascii()
+
+    def _word_in(self, text: str) -> str:
+        words = _WORD.findall(text)
+        if self._words.keys().isdisjoint(words):
+            return ""
+        for word in words:
+            for term, whole in self._words.get(word, ()):
+                if whole is None or whole.search(text):
+                    return term
+        return ""
+
+    def _pair_in(self, text: str) -> str:
+        pairs = self._pairs
+        # All in C, and most turns end here.
+        if pairs.keys().isdisjoint(map(add, text, text[1:])):
+            return ""
+        for start in range(len(text) - 1):
+            for term in pairs.get(text[start : start + 2], ()):
+                if text.startswith(term, start):
+                    return term
+        return ""
+
+
+def load_block_list(path: str | Path, steps: Sequence[Callable[[str], str]] = ()) -> BlockList:
+    """Read a block list: a UTF-8 file, one term a line, comments after `#`.
+
+    Args:
+        path: The file.
+        steps: Cleaning that turns go through, to be done to the terms as well, so that a term in
+            full width or traditional characters finds what it means.
+
+    Returns:
+        The list.
+
+    Raises:
+        DataError: If the file cannot be read or has no term.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(
+            f"`block_list`: {path} cannot be read ({error.strerror}). Give the path of a text file "
+            "with one term a line."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"`block_list`: {path} is not UTF-8 (byte {error.start}). Save it as UTF-8."
+        ) from None
+    block_list = BlockList(_terms(text, steps))
+    if not block_list.size:
+        raise DataError(f"`block_list`: {path} has no term. Write one a line, or leave it out.")
+    return block_list
+
+
+def _terms(text: str, steps: Sequence[Callable[[str], str]]) -> Iterator[str]:
+    for line in text.splitlines():
+        term = _COMMENT.sub("", line).strip()
+        for step in steps:
+            term = step(term)
+        yield term
+
+
+def _whole_words(term: str) -> re.Pattern[str]:
+    body = r"\s+".join(re.escape(word) for word in term.split())
+    return re.compile(rf"(?<![{_LATIN}]){body}(?![{_LATIN}])")

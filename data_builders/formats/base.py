@@ -1,0 +1,164 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What the families of file formats share: one file in, raw dialogues out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from data_builders.base import (
+    DialogueBuilder,
+    DialogueConfig,
+    RawDialogue,
+    as_tuple,
+    clean_turn,
+)
+from data_builders.language import LANGUAGES
+from data_builders.reading import Sample, SourceFile, source_files
+from data_builders.reading.files import disk_files
+from data_builders.report import BuildReport, DataError, RowError, SourceCount
+
+
+class Guess(NamedTuple):
+    """How well a family fits a sample.
+
+    Attributes:
+        score: From 0 to 1; 0.9 and above for a mark that no other family has (`+++$+++`,
+            `__eou__`), about 0.5 for "could well be", nothing below 0.2.
+        options: Settings found on the way, such as {"separator": "\\t"}.
+        why: What was seen, to be shown to the user: "lines begin with E and M".
+    """
+
+    score: float
+    options: Mapping[str, Any] = {}
+    why: str = ""
+
+
+@dataclass
+class FilesConfig(DialogueConfig):
+    """Settings of every family that reads files.
+
+    Attributes:
+        files: Files, folders, glob patterns or archives, read as one dataset.
+        encoding: Encoding of the text; None finds it out for each file.
+        language: Tag every dialogue with this language instead of looking at its text.
+    """
+
+    files: tuple[str, ...] = ()
+    encoding: str | None = None
+    language: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the settings before anything is read."""
+        super().__post_init__()
+        self.files = as_tuple(self.files)
+        if self.language is not None and self.language not in LANGUAGES:
+            raise DataError(f"`language` must be of {', '.join(LANGUAGES)} (got {self.language!r}).")
+        for language in self.languages:
+            if language not in LANGUAGES:
+                known = ", ".join(LANGUAGES)
+                raise DataError(f"`languages` must be of {known} (got {language!r}).")
+
+    def content_files(self) -> list[Path]:
+        """List the files on disk, those of folders and patterns one by one."""
+        if not self.files:
+            raise DataError("`files` is empty. Name at least one file, folder or pattern.")
+        return [Path(file) for file in disk_files(self.files)]
+
+
+class FileCorpus(DialogueBuilder):
+    """Base of the families that read files: a subclass says how one file is read.
+
+    Attributes:
+        FORMAT: The name of the family on the command line.
+        TITLE: One line that says what such a file looks like.
+    """
+
+    FORMAT: ClassVar[str]
+    TITLE: ClassVar[str]
+    BUILDER_CONFIG_CLASS = FilesConfig
+
+    @classmethod
+    def resembles(cls, sample: Sample) -> Guess | None:
+        """Say how well the beginning of a file fits this family.
+
+        Args:
+            sample: The beginning of the file.
+
+        Returns:
+            The guess, or None if it cannot be one of these.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def read_file(
+        cls, file: SourceFile, config: Any, report: BuildReport
+    ) -> Iterator[RawDialogue]:
+        """Yield the dialogues of one file.
+
+        Args:
+            file: The file, unpacked, at its beginning.
+            config: The settings of the family.
+            report: Takes the rows that break a rule.
+
+        Yields:
+            Dialogues with `turns`, `roles`, `line` and perhaps `lang`; the rest is filled in.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def origins(cls, config: Any) -> list[SourceCount]:
+        """Name the source: the only one, however many files it has.
+
+        Args:
+            config: The settings of the family.
+
+        Returns:
+            One entry.
+        """
+        names = [Path(file).name for file in config.files]
+        shown = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        return [SourceCount(shown, cls.FORMAT, config.license)]
+
+    @classmethod
+    def read_sources(
+        cls, config: Any, report: BuildReport, progress: Callable[[int], None] | None = None
+    ) -> Iterator[RawDialogue]:
+        """Yield the dialogues of all files named by the settings, in order.
+
+        Args:
+            config: The settings of the family.
+            report: Takes the rows that break a rule.
+            progress: Called with the number of bytes of the files on disk that were read.
+
+        Yields:
+            Whole raw dialogues.
+        """
+        for file in source_files(config.files, progress=progress):
+            for raw in cls.read_file(file, config, report):
+                yield raw._replace(
+                    file=file.name,
+                    lang=raw.lang or config.language,
+                    source=raw.source or file.label,
+                )
+
+
+def checked_turns(values: Iterable[Any]) -> tuple[str, ...]:
+    """Check the turns of one dialogue and strip the blanks around each.
+
+    Args:
+        values: What stands in the row, turn by turn.
+
+    Returns:
+        At least two turns, none empty.
+
+    Raises:
+        RowError: If a turn is no string, is empty or cannot be written as UTF-8, or if there
+            are fewer than two.
+    """
+    turns = tuple(clean_turn(value) for value in values)
+    if len(turns) < 2:
+        raise RowError("fewer than two turns", turns)
+    return turns

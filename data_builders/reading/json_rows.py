@@ -1,0 +1,182 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Rows of a JSON file: one value a line, the elements of an array, the members of an object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from data_builders.reading.chunks import TextSource
+from data_builders.reading.files import SourceFile
+from data_builders.reading.json_layout import json_layout
+from data_builders.reading.lines import text_lines
+from data_builders.reading.resync import go_on, skip_value
+from data_builders.reading.text_buffer import BrokenError, TextBuffer
+from data_builders.report import BuildReport, RowError
+
+
+class JsonRow(NamedTuple):
+    """One value of a JSON file.
+
+    Attributes:
+        line: Where it begins, from 1.
+        key: The key it stands under if the file is one object; else None.
+        value: The value.
+    """
+
+    line: int
+    key: str | None
+    value: Any
+
+
+class _CutOffError(Exception):
+    """The file ends where an element should go on or follow."""
+
+
+class _LostError(Exception):
+    """Nothing after a broken element can be read."""
+
+
+def json_rows(
+    file: SourceFile, report: BuildReport, encoding: str | None = None
+) -> Iterator[JsonRow]:
+    """Yield the values of a JSON file without holding more than one of them.
+
+    The content tells the layout: one value a line; one array, of which each element is a row;
+    one object, of which each member is a row, and of a member that is an array each element.
+
+    Args:
+        file: The file, not read yet.
+        report: Takes the rows that are no JSON.
+        encoding: What the user says it is; None finds it out.
+
+    Yields:
+        The rows, in order.
+
+    Raises:
+        DataError: If there is no such encoding, or the file is a damaged archive (after the
+            rows before the damage were yielded).
+    """
+    source = TextSource(file, encoding)
+    layout = json_layout(source.head_text(), file.suffix, source.whole)
+    if layout in ("lines", None):
+        return _line_rows(file, report, encoding)
+    reader = _Reader(TextBuffer(source, report), file.name, report)
+    return reader.values() if layout == "values" else reader.rows()
+
+
+def _line_rows(file: SourceFile, report: BuildReport, encoding: str | None) -> Iterator[JsonRow]:
+    decode = json.JSONDecoder().decode
+    for number, line in text_lines(file, report, encoding):
+        try:
+            yield JsonRow(number, None, decode(line))
+        except (ValueError, RecursionError):
+            if line.strip():
+                report.reject(file.name, number, RowError("bad JSON", line))
+
+
+class _Reader:
+    """Reads arrays and objects element by element."""
+
+    def __init__(self, buffer: TextBuffer, name: str, report: BuildReport) -> None:
+        self._buffer, self._name, self._report = buffer, name, report
+        # The last element read: what comes after a broken one is known by its likeness.
+        self._last: Any = None
+
+    def rows(self) -> Iterator[JsonRow]:
+        """Yield the rows of each array or object at the top; as a rule there is one."""
+        try:
+            while first := self._buffer.peek():
+                if first not in "[{":
+                    self._reject("bad JSON", self._buffer.shown())
+                    return
+                self._buffer.pos += 1
+                yield from self._items(None) if first == "[" else self._members()
+        except _LostError:
+            return  # Rejected as a part of the broken element.
+        except _CutOffError:
+            shown = self._buffer.shown()
+            self._reject("bad JSON", f"the file ends within an array or object: {shown}")
+
+    def values(self) -> Iterator[JsonRow]:
+        """Yield whole values that follow each other, each over several lines."""
+        buffer = self._buffer
+        while buffer.peek():
+            try:
+                yield JsonRow(buffer.line(), None, buffer.value())
+            except BrokenError as error:
+                self._report.reject(self._name, buffer.line(), error.error)
+                if not error.behind:
+                    return
+
+    def _items(self, key: str | None) -> Iterator[JsonRow]:
+        buffer = self._buffer
+        while not self._closed("]"):
+            line = buffer.line()
+            try:
+                value = buffer.value()
+            except BrokenError as error:
+                self._recover(error, "]")
+            else:
+                self._last = value
+                yield JsonRow(line, key, value)
+            self._separator("]")
+
+    def _members(self) -> Iterator[JsonRow]:
+        buffer = self._buffer
+        while not self._closed("}"):
+            line = buffer.line()
+            try:
+                key = self._key()
+                if buffer.peek() == "[":
+                    buffer.pos += 1
+                    yield from self._items(key)
+                    self._separator("}")
+                    continue
+                value = buffer.value()
+            except BrokenError as error:
+                self._recover(error, "}")
+            else:
+                yield JsonRow(line, key, value)
+            self._separator("}")
+
+    def _key(self) -> str:
+        key = self._buffer.value()
+        if not isinstance(key, str) or self._buffer.peek() != ":":
+            found = f"a key and a colon must stand before {self._buffer.shown()}"
+            raise BrokenError(RowError("bad JSON", found))
+        self._buffer.pos += 1
+        return key
+
+    def _closed(self, close: str) -> bool:
+        found = self._buffer.peek()
+        if not found:
+            raise _CutOffError
+        self._buffer.pos += found == close
+        return found == close
+
+    def _separator(self, close: str) -> None:
+        """Go behind the comma; without one, the next element is still worth a try."""
+        found = self._buffer.peek()
+        if not found:
+            raise _CutOffError
+        if found == ",":
+            self._buffer.pos += 1
+        elif found != close:
+            self._report.note("commas missing between JSON elements")
+
+    def _recover(self, error: BrokenError, close: str) -> None:
+        """Reject what is broken and go behind it, as far as that can be found."""
+        buffer = self._buffer
+        if not error.behind and buffer.cut_off():
+            raise _CutOffError
+        self._report.reject(self._name, buffer.line(), error.error)
+        if error.behind:
+            return
+        found = skip_value(buffer, close) if error.too_long else go_on(buffer, close, self._last)
+        if not found:
+            raise _LostError
+
+    def _reject(self, rule: str, found: str) -> None:
+        self._report.reject(self._name, self._buffer.line(), RowError(rule, found))

@@ -1,0 +1,90 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The beginning of a file, for guessing its format."""
+
+from __future__ import annotations
+
+import io
+import json
+from itertools import islice
+from typing import Any, NamedTuple
+
+from data_builders.reading.chunks import TextSource
+from data_builders.reading.files import SourceFile
+from data_builders.reading.json_layout import json_layout
+from data_builders.reading.json_rows import json_rows
+from data_builders.report import BuildReport, DataError
+
+MAX_LINES = 400
+MAX_ROWS = 50
+
+
+class Sample(NamedTuple):
+    """The beginning of a file.
+
+    Attributes:
+        name: The file, for messages.
+        label: Its short name.
+        suffix: Of the unpacked name, in lower case.
+        lines: The first whole lines, at most 400.
+        text: The beginning as text.
+        rows: The first rows if it is JSON, at most 50 `JsonRow`; else none.
+        layout: "lines", "array" or "object" if it is JSON; else None.
+    """
+
+    name: str
+    label: str
+    suffix: str
+    lines: list[str]
+    text: str
+    rows: list[Any]
+    layout: str | None
+
+
+def sample_of(file: SourceFile, encoding: str | None = None) -> Sample:
+    """Look at the beginning of a file; its stream still begins at the beginning.
+
+    Args:
+        file: The file, not read yet.
+        encoding: What the user says it is; None finds it out.
+
+    Returns:
+        The sample; of what is no text, something that fits no format.
+    """
+    try:
+        source = TextSource(file, encoding)
+    except DataError:  # No such encoding: said when the file is read.
+        source, encoding = TextSource(file, None), None
+    text = source.head_text()
+    layout = json_layout(text, file.suffix, source.whole)
+    rows, rejected = _first_rows(file, encoding) if layout else ([], 0)
+    # A text such as "[Anna] hello" begins like an array and is none.
+    if rejected > len(rows) or (not rows and not _is_json(text)):
+        rows, layout = [], None
+    layout = "lines" if layout == "values" else layout
+    lines = _whole_lines(text, source.whole)
+    return Sample(file.name, file.label, file.suffix, lines, text, rows, layout)
+
+
+def _first_rows(file: SourceFile, encoding: str | None) -> tuple[list[Any], int]:
+    report = BuildReport()
+    beginning = SourceFile(file.name, file.label, io.BytesIO(file.head()), file.suffix)
+    rows = list(islice(json_rows(beginning, report, encoding), MAX_ROWS))
+    return rows, sum(report.rejected.values())
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _whole_lines(text: str, whole: bool) -> list[str]:
+    ends = text if "\n" in text else text.replace("\r", "\n")
+    lines = ends.replace("\r\n", "\n").split("\n", MAX_LINES)
+    # The last piece is the rest: a cut line, what comes after the last end, or too much.
+    rest = lines.pop()
+    if whole and rest and len(lines) < MAX_LINES:
+        lines.append(rest)
+    return lines

@@ -1,0 +1,265 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The second half of a build: what of the cleaned corpus stays, and on which side.
+
+The steps work on whole dialogues first, then on (question, reply) pairs. A pair that is left out
+cuts its dialogue in two there: nobody then learns to answer that question, and the rest stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data_builders.duplicates import near_duplicates, occurrence, repeated
+from data_builders.entropy import too_open
+from data_builders.leaks import TRAIN, Pairs, find_near_copies, leaking_pairs
+from data_builders.report import EXACT_DUPLICATE, BuildReport
+from data_builders.shards import Dialogue, Shards, open_shard
+from data_builders.similarity import mix
+from data_builders.splits import SPLITS, reply_places, sides_of
+
+NEAR = "near duplicate"
+ENTROPY, REPLY_CAP, LEAK = "entropy filter", "reply too frequent", "near copy on another side"
+NO_PAIR, WEIGHT = "no reply to learn", "weight of the source"
+
+
+class SelectedShard(NamedTuple):
+    """A shard and what of it goes into the dataset.
+
+    Attributes:
+        path: The shard.
+        choice: A file with `sides` and `copies` per dialogue, and `kept` per pair.
+    """
+
+    path: str
+    choice: str
+
+
+class _Corpus:
+    """The masks over a corpus while it is being decided."""
+
+    def __init__(self, shards: Shards) -> None:
+        self.shards = shards
+        self.dialogues = np.ones(len(shards), dtype=bool)
+        self.pairs = np.ones(shards.pairs, dtype=bool)
+
+    def spread(self, of_dialogues: np.ndarray) -> np.ndarray:
+        """Give each pair what its dialogue has."""
+        return np.repeat(of_dialogues, self.shards.pairs_of)
+
+    def drop(self, gone: np.ndarray, rule: str, report: BuildReport) -> None:
+        """Leave out whole dialogues."""
+        gone &= self.dialogues
+        report.drop(rule, int(gone.sum()))
+        self.dialogues &= ~gone
+        self.pairs &= self.spread(self.dialogues)
+
+    def drop_pairs(self, gone: np.ndarray, rule: str, report: BuildReport) -> None:
+        """Leave out pairs, and the dialogues that have none left."""
+        gone &= self.pairs
+        report.cut(rule, int(gone.sum()))
+        self.pairs &= ~gone
+        self.drop(~self.has_pairs(), rule, report)
+
+    def has_pairs(self) -> np.ndarray:
+        counts = np.concatenate([[0], np.cumsum(self.pairs)])
+        return counts[self.shards.first_pairs[1:]] > counts[self.shards.first_pairs[:-1]]
+
+
+def select(
+    shards: Shards, config: Any, report: BuildReport, folder: Path, workers: int
+) -> list[SelectedShard]:
+    """Decide what goes into the dataset.
+
+    Args:
+        shards: The cleaned corpus.
+        config: The settings of the build.
+        report: Takes the counts.
+        folder: Where the decisions are written.
+        workers: How many processes.
+
+    Returns:
+        One entry per shard.
+    """
+    corpus = _Corpus(shards)
+    corpus.drop(~corpus.has_pairs(), NO_PAIR, report)
+    _drop_languages(corpus, config, report)
+    _drop_duplicates(corpus, config.selection, report)
+    _drop_dull_pairs(corpus, config.selection, report)
+    sides = _sides(corpus, config)
+    if config.selection.leak_free:
+        _drop_leaks(corpus, sides, report, folder / "leaks", workers)
+    copies = _copies(corpus, sides, config, report)
+    _count_origins(corpus, report)
+    _count_rows(corpus, sides, copies, report)
+    return [
+        _write_choice(path, sides[rows], copies[rows], corpus.pairs[pairs])
+        for path, rows, pairs in shards.spans()
+    ]
+
+
+def _drop_languages(corpus: _Corpus, config: Any, report: BuildReport) -> None:
+    wanted = config.wanted_languages()
+    if wanted:
+        parts = [
+            np.isin(np.asarray(open_shard(path)["lang"].to_pylist(), dtype=str), wanted)
+            for path in corpus.shards.paths
+        ]
+        foreign = ~np.concatenate([np.zeros(0, bool), *parts]) & corpus.dialogues
+        report.filtered += int(foreign.sum())
+        corpus.dialogues &= ~foreign
+        corpus.pairs &= corpus.spread(corpus.dialogues)
+
+
+def _drop_duplicates(corpus: _Corpus, settings: Any, report: BuildReport) -> None:
+    if settings.exact_duplicates:
+        gone = repeated(corpus.shards.numbers("content"), corpus.dialogues)
+        corpus.drop(gone, EXACT_DUPLICATE, report)
+    if settings.near_duplicates:
+        corpus.drop(near_duplicates(corpus.shards, corpus.dialogues), NEAR, report)
+
+
+def _drop_dull_pairs(corpus: _Corpus, settings: Any, report: BuildReport) -> None:
+    if settings.entropy_filter != "none":
+        alive = np.flatnonzero(corpus.pairs)
+        keys = [corpus.shards.pair_keys(name)[alive] for name in ("questions", "replies")]
+        gone = np.zeros(len(corpus.pairs), dtype=bool)
+        gone[alive] = too_open(*keys, settings.entropy_filter, settings.entropy_threshold)
+        corpus.drop_pairs(gone, ENTROPY, report)
+    if settings.maximum_reply_count:
+        numbers = occurrence(corpus.shards.pair_keys("replies"), corpus.pairs)
+        corpus.drop_pairs(numbers >= settings.maximum_reply_count, REPLY_CAP, report)
+
+
+def _sides(corpus: _Corpus, config: Any) -> np.ndarray:
+    """Place each dialogue by its first question, as read: what was cut since moves nothing."""
+    sides = np.zeros(len(corpus.shards), dtype=np.uint8)
+    with_pairs = corpus.shards.pairs_of > 0
+    first = corpus.shards.first_pairs[:-1][with_pairs]
+    keys = corpus.shards.pair_keys("questions")[first]
+    sides[with_pairs] = sides_of(keys, config.validation_fraction, config.test_fraction)
+    return sides
+
+
+def _drop_leaks(
+    corpus: _Corpus, sides: np.ndarray, report: BuildReport, folder: Path, workers: int
+) -> None:
+    held_out = (sides != TRAIN) & corpus.dialogues
+    if not held_out.any():
+        return
+    near = find_near_copies(corpus.shards, held_out, corpus.pairs, folder, workers)
+    keys = corpus.shards.pair_keys("questions")
+    gone = leaking_pairs(Pairs(keys, corpus.spread(sides), corpus.pairs), near)
+    corpus.drop_pairs(gone, LEAK, report)
+
+
+def _copies(corpus: _Corpus, sides: np.ndarray, config: Any, report: BuildReport) -> np.ndarray:
+    """Say how often each dialogue is written: held-out ones once, the others by their weight."""
+    copies = corpus.dialogues.astype(np.uint8)
+    weights = np.array([origin.weight for origin in report.origins])
+    if (weights == 1).all():
+        return copies
+    weight = weights[corpus.shards.numbers("origin")]
+    seed = np.uint64(getattr(config, "seed", None) or 0)
+    chance = mix(corpus.shards.numbers("content") ^ mix(np.array([seed]))) / 2.0**64
+    times = np.floor(weight) + (chance < weight % 1)
+    train = corpus.dialogues & (sides == TRAIN)
+    copies[train] = times[train].astype(np.uint8)
+    corpus.drop(train & (copies == 0), WEIGHT, report)
+    return copies
+
+
+def _count_origins(corpus: _Corpus, report: BuildReport) -> None:
+    kept = np.bincount(
+        corpus.shards.numbers("origin")[corpus.dialogues], minlength=len(report.origins)
+    )
+    for origin, count in zip(report.origins, kept.tolist(), strict=True):
+        origin.kept = count
+
+
+def _count_rows(
+    corpus: _Corpus, sides: np.ndarray, copies: np.ndarray, report: BuildReport
+) -> None:
+    """Count the rows to come: one for each run of kept pairs, times its copies."""
+    begins = corpus.pairs.copy()
+    begins[1:] &= ~corpus.pairs[:-1]
+    # The first pair of a dialogue begins a run whatever stands before it.
+    first = corpus.shards.first_pairs[:-1][corpus.shards.pairs_of > 0]
+    begins[first] = corpus.pairs[first]
+    runs = np.concatenate([[0], np.cumsum(begins)])
+    rows = (runs[corpus.shards.first_pairs[1:]] - runs[corpus.shards.first_pairs[:-1]]) * copies
+    report.extra_rows = int(rows.sum() - (copies > 0).sum())
+    for path, span, _ in corpus.shards.spans():
+        langs = np.asarray(open_shard(path)["lang"].to_pylist(), dtype=object)
+        for side, lang in product(range(len(SPLITS)), sorted(set(langs))):
+            count = int(rows[span][(sides[span] == side) & (langs == lang)].sum())
+            if count:
+                report.keep(SPLITS[side], lang, count)
+
+
+def _write_choice(
+    path: str, sides: np.ndarray, copies: np.ndarray, kept: np.ndarray
+) -> SelectedShard:
+    choice = str(Path(path).with_suffix(".npz"))
+    np.savez(choice, sides=sides, copies=copies, kept=kept)
+    return SelectedShard(path, choice)
+
+
+def selected_rows(shard: SelectedShard, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read the rows of one shard that go into a split.
+
+    Args:
+        shard: The shard and the decisions on it.
+        split: The split.
+
+    Yields:
+        A key that no other row has, and the row.
+    """
+    with np.load(shard.choice) as choice:
+        sides, copies, kept = choice["sides"], choice["copies"], choice["kept"]
+    table = open_shard(shard.path)
+    rows = np.flatnonzero((sides == SPLITS.index(split)) & (copies > 0))
+    ends = np.cumsum(np.asarray(table["questions"].combine_chunks().value_lengths()))
+    name = Path(shard.path).stem
+    for begin in range(0, len(rows), 1000):
+        some = rows[begin : begin + 1000]
+        chosen = table.select(["turns", "roles", "lang", "source"]).take(some).to_pylist()
+        for row, values in zip(some.tolist(), chosen, strict=True):
+            places = reply_places(values["turns"], values["roles"])
+            mask = kept[ends[row] - len(places) : ends[row]].tolist()
+            for number, piece in enumerate(pieces(Dialogue(**values), places, mask)):
+                for copy in range(copies[row]):
+                    identity = piece.id if not copy else f"{piece.id}-{copy + 1}"
+                    yield f"{name}-{row}-{number}-{copy}", {"id": identity, **piece._asdict()}
+
+
+def pieces(dialogue: Dialogue, places: Sequence[int], kept: Sequence[bool]) -> Iterator[Dialogue]:
+    """Cut a dialogue before each reply that is not to be learned.
+
+    Args:
+        dialogue: The whole dialogue.
+        places: Where its replies stand.
+        kept: For each of them whether it stays.
+
+    Yields:
+        The dialogue itself, or parts of it, each with at least one reply; a system prompt goes
+        with every part.
+    """
+    if all(kept):
+        yield dialogue
+        return
+    begins = [0] + [place for place, keep in zip(places, kept, strict=True) if not keep]
+    wanted = [place for place, keep in zip(places, kept, strict=True) if keep]
+    for begin, end in zip(begins, [*begins[1:], len(dialogue.turns)], strict=True):
+        inside = [place for place in wanted if begin < place < end]
+        if not inside:
+            continue
+        span = slice(begin, inside[-1] + 1)
+        turns, roles = tuple(dialogue.turns[span]), tuple(dialogue.roles[span])
+        if begin and dialogue.roles and dialogue.roles[0] == "system":
+            turns, roles = (dialogue.turns[0], *turns), ("system", *roles)
+        yield dialogue._replace(turns=turns, roles=roles)

@@ -1,0 +1,102 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What a build may leave out of a corpus it has read, and how it splits the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, TypeVar
+
+from data_builders.entropy import SIDES
+from data_builders.report import DataError
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True)
+class SelectionSettings:
+    """Which dialogues and pairs of the cleaned corpus go into the dataset.
+
+    Attributes:
+        exact_duplicates: Leave out dialogues that stand in the corpus already.
+        near_duplicates: Leave out those that differ from an earlier one only in case, width,
+            punctuation and blanks, or, when long, in a fifth of their character n-grams.
+        maximum_reply_count: How often one reply may occur; further pairs with it are left out.
+            0 sets no bound.
+        entropy_filter: "source", "target", "both" or "none": leave out pairs whose question gets,
+            or whose reply follows, too many different things (`data_builders.entropy`).
+        entropy_threshold: Bits above which that is too many.
+        leak_free: Let no question, and no near copy of it, stand on two sides of the split.
+    """
+
+    exact_duplicates: bool = True
+    near_duplicates: bool = True
+    maximum_reply_count: int = 1000
+    entropy_filter: str = "none"
+    entropy_threshold: float = 1.0
+    leak_free: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            DataError: If a value is outside its range.
+        """
+        if self.entropy_filter not in SIDES:
+            raise DataError(
+                f"`entropy_filter` must be of {', '.join(SIDES)} (got {self.entropy_filter!r})."
+            )
+        for name in ("maximum_reply_count", "entropy_threshold"):
+            if getattr(self, name) < 0:
+                raise DataError(f"`{name}` must not be negative (got {getattr(self, name)}).")
+
+
+def settings_of(kind: type[Settings], given: Settings | Mapping[str, Any] | None) -> Settings:
+    """Make a settings object of what YAML or a caller gives.
+
+    Args:
+        kind: The dataclass wanted.
+        given: One of these, a mapping of its fields, or None for the defaults.
+
+    Returns:
+        The settings.
+
+    Raises:
+        DataError: If a key is not a field, or a value has another type.
+    """
+    if isinstance(given, kind):
+        return given
+    known = {field.name: field.default for field in fields(kind)}
+    for key, value in (given or {}).items():
+        if key not in known:
+            raise DataError(f"There is no setting `{key}`. Choose from {', '.join(known)}.")
+        _check_type(key, value, known[key])
+    return kind(**dict(given or {}))
+
+
+def as_plain(value: Any) -> Any:
+    """Make settings ready for JSON.
+
+    Args:
+        value: A dataclass, a mapping, a sequence or a plain value, one within the other.
+
+    Returns:
+        Dicts, lists and plain values.
+    """
+    if is_dataclass(value):
+        return {f.name: as_plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): as_plain(item) for key, item in value.items()}
+    return [as_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _check_type(key: str, value: Any, default: Any) -> None:
+    if default is None:
+        return
+    allowed = (int, float) if isinstance(default, float) else type(default)
+    # bool is a kind of int to Python, not to whoever writes `maximum_turns: yes`.
+    if isinstance(value, allowed) and isinstance(value, bool) == isinstance(default, bool):
+        return
+    raise DataError(
+        f"`{key}` must be a {type(default).__name__} such as {default!r} (got {value!r})."
+    )

@@ -1,0 +1,258 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Cleaned dialogues on disk, with the numbers by which a whole corpus is compared.
+
+A build writes its dialogues into shards of a few megabytes before it decides what to keep.
+Duplicates, frequent replies and leaks are then found on the 64-bit keys alone; a text is read
+again only to look closely at a candidate.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from data_builders.similarity import BANDS, band_hashes, encode
+from data_builders.splits import normalize_question, question_key, reply_places
+
+# Dialogues shorter than this are near duplicates only if they fold to the same text.
+MINIMUM_NEAR_DUPLICATE = 40
+
+SCHEMA = pa.schema(
+    {
+        "turns": pa.list_(pa.string()),
+        "roles": pa.list_(pa.string()),
+        "lang": pa.string(),
+        "source": pa.string(),
+        "origin": pa.uint16(),
+        "content": pa.uint64(),
+        "folded": pa.uint64(),
+        "bands": pa.list_(pa.uint64(), BANDS),
+        "questions": pa.list_(pa.uint64()),
+        "replies": pa.list_(pa.uint64()),
+    }
+)
+
+
+class Dialogue(NamedTuple):
+    """One dialogue as it stands in the dataset.
+
+    Attributes:
+        turns: What was said, in order; at least two, none empty.
+        roles: One of system, user, assistant per turn; empty when the source does not tell.
+        lang: "zh", "en", "mixed" or "other".
+        source: Where it is from, such as "chatterbot/english/ai".
+    """
+
+    turns: tuple[str, ...]
+    roles: tuple[str, ...]
+    lang: str
+    source: str
+
+    @property
+    def id(self) -> str:
+        """A stable name: 16 hex digits of source and content, independent of the order."""
+        return _digest(f"{self.source}\x1d{_content(self)}", 8).hex()
+
+    @property
+    def content_key(self) -> int:
+        """Equal for equal dialogues, wherever they are from."""
+        return int.from_bytes(_digest(_content(self), 8), "big")
+
+
+def write_shard(path: Path, dialogues: Sequence[Dialogue], origins: Sequence[int]) -> None:
+    """Write dialogues and their keys; the file appears whole or not at all.
+
+    Args:
+        path: The file to write.
+        dialogues: Cleaned dialogues.
+        origins: Which source each is from, for its weight and its counts.
+    """
+    folded = [[normalize_question(turn) for turn in d.turns] for d in dialogues]
+    places = [reply_places(d.turns, d.roles) for d in dialogues]
+    bands = band_hashes(encode(["\n".join(turns) for turns in folded]), MINIMUM_NEAR_DUPLICATE)
+    columns = {
+        "turns": [d.turns for d in dialogues],
+        "roles": [d.roles for d in dialogues],
+        "lang": [d.lang for d in dialogues],
+        "source": [d.source for d in dialogues],
+        "origin": origins,
+        "content": [d.content_key for d in dialogues],
+        "folded": [question_key("\n".join(turns)) for turns in folded],
+        "bands": pa.FixedSizeListArray.from_arrays(pa.array(bands.reshape(-1)), BANDS),
+        **_pair_keys(folded, places),
+    }
+    arrays = [
+        value if isinstance(value, pa.Array) else pa.array(value, SCHEMA.field(name).type)
+        for name, value in columns.items()
+    ]
+    write_whole(path, pa.Table.from_arrays(arrays, schema=SCHEMA))
+
+
+def _pair_keys(
+    folded: Sequence[Sequence[str]], places: Sequence[Sequence[int]]
+) -> dict[str, list[list[int]]]:
+    questions, replies = [], []
+    for turns, at in zip(folded, places, strict=True):
+        keys = [question_key(turn) for turn in turns]
+        questions.append([keys[place - 1] for place in at])
+        replies.append([keys[place] for place in at])
+    return {"questions": questions, "replies": replies}
+
+
+def write_whole(path: Path, table: pa.Table) -> None:
+    """Write an Arrow file under its name only when it is complete.
+
+    Args:
+        path: The file to write.
+        table: Its content.
+    """
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with pa.OSFile(str(fresh), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file under its name only when it is complete.
+
+    Args:
+        path: The file to write.
+        value: What JSON can hold.
+    """
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fresh.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+# Memory maps: a few hundred open files at most, and their pages belong to the system.
+@lru_cache(maxsize=256)
+def open_shard(path: str) -> pa.Table:
+    """Map a shard into memory.
+
+    Args:
+        path: A file written by `write_shard`.
+
+    Returns:
+        Its table; nothing is read until it is asked for.
+    """
+    with pa.memory_map(path) as file:
+        return pa.ipc.open_file(file).read_all()
+
+
+class Shards:
+    """All shards of a build, as one corpus with numbered dialogues and pairs."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Look at the sizes; nothing else is read.
+
+        Args:
+            paths: The shards in their order.
+        """
+        self.paths = [str(path) for path in paths]
+        rows = [open_shard(path).num_rows for path in self.paths]
+        self.first_rows = np.cumsum([0, *rows])
+        lengths = [
+            np.asarray(_array(path, "questions").value_lengths(), dtype=np.int32)
+            for path in self.paths
+        ]
+        self.pairs_of = np.concatenate([np.zeros(0, np.int32), *lengths])
+        self.first_pairs = np.concatenate([[0], np.cumsum(self.pairs_of, dtype=np.int64)])
+
+    def __len__(self) -> int:
+        """Count the dialogues."""
+        return int(self.first_rows[-1])
+
+    @property
+    def pairs(self) -> int:
+        """Count the (question, reply) pairs."""
+        return int(self.first_pairs[-1])
+
+    def numbers(self, column: str) -> np.ndarray:
+        """Give one number per dialogue.
+
+        Args:
+            column: "origin", "content" or "folded".
+
+        Returns:
+            The column over all shards.
+        """
+        parts = [np.asarray(_array(path, column)) for path in self.paths]
+        return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+
+    def band(self, number: int) -> np.ndarray:
+        """Give one band of the MinHash signatures.
+
+        Args:
+            number: Which.
+
+        Returns:
+            uint64 per dialogue; 0 for short ones.
+        """
+        parts = [
+            np.asarray(_array(path, "bands").flatten()).reshape(-1, BANDS)[:, number]
+            for path in self.paths
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+
+    def pair_keys(self, column: str) -> np.ndarray:
+        """Give one key per pair.
+
+        Args:
+            column: "questions" or "replies".
+
+        Returns:
+            uint64 per pair, over all shards.
+        """
+        parts = [np.asarray(_array(path, column).flatten()) for path in self.paths]
+        return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+
+    def dialogue_of_pairs(self) -> np.ndarray:
+        """Give for each pair the number of its dialogue, int32."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), self.pairs_of)
+
+    def turns(self, number: int) -> list[str]:
+        """Read the turns of one dialogue.
+
+        Args:
+            number: Its number in the corpus.
+
+        Returns:
+            The cleaned turns.
+        """
+        shard = int(np.searchsorted(self.first_rows, number, side="right")) - 1
+        table = open_shard(self.paths[shard])
+        return table["turns"][number - int(self.first_rows[shard])].as_py()
+
+    def spans(self) -> Iterator[tuple[str, slice, slice]]:
+        """Yield path, numbers of the dialogues and numbers of the pairs of each shard."""
+        for path, begin, end in zip(
+            self.paths, self.first_rows[:-1], self.first_rows[1:], strict=True
+        ):
+            pairs = slice(int(self.first_pairs[begin]), int(self.first_pairs[end]))
+            yield path, slice(int(begin), int(end)), pairs
+
+
+def _array(path: str, column: str) -> Any:
+    return open_shard(path)[column].combine_chunks()
+
+
+def _content(dialogue: Dialogue) -> str:
+    return "\x1f".join(dialogue.turns) + "\x1e" + "\x1f".join(dialogue.roles)
+
+
+def _digest(text: str, size: int) -> bytes:
+    return blake2b(text.encode("utf-8"), digest_size=size).digest()

@@ -1,0 +1,280 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The cleaner: which steps run, what is dropped and counted, and that cleaning settles."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import random
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_builders.cleaning import Cleaner, CleaningSettings, looks_segmented
+from data_builders.cleaning_steps.block_list import BlockList
+from data_builders.report import RULES, DataError
+from tests.data_builders.test_cleaning_steps import TEXTS
+
+OPTIONS = (
+    *("mojibake", "control_characters", "normal_forms", "markup", "urls", "kaomoji", "subtitles"),
+    "english_tokens",
+)
+NOTHING = CleaningSettings(
+    join_segmented="never", mojibake=False, control_characters=False, normal_forms=False
+)
+
+
+def test_clean_dialogues_come_back_as_they_were() -> None:
+    cleaner = Cleaner(CleaningSettings())
+    turns = ("你好，在吗？", "Yes, I'm here. 😀")
+    assert cleaner.clean(turns).turns == turns
+    assert not any(cleaner.changed.values())
+
+
+def test_changes_are_counted_once_a_turn_and_step() -> None:
+    cleaner = Cleaner(CleaningSettings())
+    cleaned = cleaner.clean(("Ａ\u200bＢ  Ｃ", "好", "x\x00y"))
+    assert cleaned.turns == ("AB C", "好", "xy")
+    changed = {name: count for name, count in cleaner.changed.items() if count}
+    assert changed == {"normal_forms": 1, "control_characters": 2}
+
+
+@pytest.mark.parametrize(
+    ("setting", "segmented", "joined"),
+    [
+        ("auto", True, True),
+        ("auto", False, False),
+        ("always", False, True),
+        ("never", True, False),
+    ],
+)
+def test_segmented_chinese_is_joined_where_asked(
+    setting: str, segmented: bool, joined: bool
+) -> None:
+    cleaner = Cleaner(CleaningSettings(join_segmented=setting))
+    cleaned = cleaner.clean(("我 们 走 吧",), segmented=segmented)
+    assert cleaned.turns == ("我们走吧" if joined else "我 们 走 吧",)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "cleaned"),
+    [
+        ("mojibake", "ä½\xa0å¥½", "你好"),
+        ("control_characters", "你\u200b好", "你好"),
+        ("normal_forms", "Ａ好", "A好"),
+        ("markup", "<b>好</b>", "好"),
+        ("urls", "看 http://a.example/b", "看"),
+        ("kaomoji", "好^_^", "好"),
+        ("subtitles", r"{\an8}好", "好"),
+        ("english_tokens", "I do n't .", "I don't."),
+    ],
+)
+def test_each_step_can_be_switched_on_and_off(option: str, text: str, cleaned: str) -> None:
+    assert Cleaner(replace(NOTHING, **{option: True})).clean((text,)).turns == (cleaned,)
+    assert Cleaner(NOTHING).clean((text,)).turns == (text,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "turns", "rule", "found"),
+    [
+        ({}, ("好", "你\ufffd好"), "damaged characters", "你\ufffd好"),
+        ({}, ("好", "\u200b "), "empty after cleaning", "\u200b "),
+        ({"markup": True}, ("好", "<br>"), "empty after cleaning", "<br>"),
+        ({"minimum_chars": 2}, ("好的", "好"), "too short", "好"),
+        ({"maximum_chars": 3}, ("好的", "好的好的"), "too long", "好的好的"),
+        ({"maximum_turns": 2}, ("一", "二", "三"), "too many turns", "3"),
+    ],
+)
+def test_dialogues_are_dropped_by_a_rule_that_the_report_knows(
+    settings: dict[str, object], turns: tuple[str, ...], rule: str, found: str
+) -> None:
+    assert Cleaner(CleaningSettings(**settings)).clean(turns) == (None, rule, found)
+    assert rule in RULES
+
+
+def test_bounds_of_zero_bind_nothing() -> None:
+    cleaner = Cleaner(CleaningSettings(maximum_chars=0, maximum_turns=0))
+    assert cleaner.clean(("好" * 5000,) * 300).turns is not None
+
+
+@given(
+    texts=st.lists(TEXTS, min_size=1, max_size=3),
+    names=st.sets(st.sampled_from(OPTIONS)),
+    join=st.sampled_from(["always", "never"]),
+)
+def test_cleaning_twice_is_cleaning_once_for_every_combination_of_steps(
+    texts: list[str], names: set[str], join: str
+) -> None:
+    settings = replace(NOTHING, join_segmented=join, **dict.fromkeys(names, True))
+    once = Cleaner(settings).clean(texts)
+    if once.turns is not None:
+        again = Cleaner(settings)
+        assert again.clean(once.turns).turns == once.turns
+        assert not any(again.changed.values())
+
+
+@given(texts=st.lists(TEXTS, min_size=1, max_size=2))
+def test_simplified_text_settles_too(texts: list[str]) -> None:
+    pytest.importorskip("opencc")
+    cleaner = Cleaner(CleaningSettings(to_simplified=True, markup=True, kaomoji=True))
+    once = cleaner.clean(texts)
+    assert once.turns is None or cleaner.clean(once.turns).turns == once.turns
+
+
+@given(texts=st.lists(TEXTS, min_size=1, max_size=3))
+def test_the_quick_look_misses_nothing_that_the_steps_would_change(texts: list[str]) -> None:
+    settings = CleaningSettings(maximum_chars=0)
+    quick, thorough = Cleaner(settings), Cleaner(settings)
+    thorough._is_clean = lambda text: False
+    assert quick.clean(texts) == thorough.clean(texts)
+
+
+def test_every_single_character_is_seen_by_the_quick_look() -> None:
+    quick, thorough = Cleaner(CleaningSettings()), Cleaner(CleaningSettings())
+    thorough._is_clean = lambda text: False
+    for code in (*range(0xD800), *range(0xE000, 0x11000), *range(0xE0000, 0xE0200)):
+        text = f"a{chr(code)}b"
+        assert quick.clean((text,)) == thorough.clean((text,)), hex(code)
+
+
+def test_settings_are_hashable_and_go_through_json_and_pickle() -> None:
+    settings = CleaningSettings(markup=True, block_list="terms.txt")
+    assert CleaningSettings(**json.loads(json.dumps(asdict(settings)))) == settings
+    assert pickle.loads(pickle.dumps(settings)) == settings
+    assert len({settings, replace(settings)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"join_segmented": "sometimes"}, "join_segmented"),
+        ({"markup": "yes"}, "markup"),
+        ({"minimum_chars": -1}, "minimum_chars"),
+        ({"maximum_chars": 2.5}, "maximum_chars"),
+        ({"maximum_turns": True}, "maximum_turns"),
+        ({"minimum_chars": 10, "maximum_chars": 5}, "maximum_chars"),
+        ({"block_list": "not/there.txt"}, "not/there.txt"),
+    ],
+)
+def test_wrong_settings_are_named(settings: dict[str, object], named: str) -> None:
+    with pytest.raises(DataError, match=named):
+        Cleaner(CleaningSettings(**settings))
+
+
+def test_missing_opencc_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opencc", None)
+    with pytest.raises(DataError, match=r'pip install "tfchat-hf\[opencc\]"'):
+        Cleaner(CleaningSettings(to_simplified=True))
+
+
+@pytest.fixture()
+def terms(tmp_path: Path) -> Path:
+    path = tmp_path / "terms.txt"
+    path.write_text(
+        "# a list\n\n坏词\ncat  # the animal\nice cream\nC#\n$$!\n臺北\nＡbc\n♨\n",
+        encoding="utf-8-sig",
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("这是个坏词吗", "坏词"),
+        ("坏 词", ""),
+        ("A CAT sat", "cat"),
+        ("我的Cat呢", "cat"),
+        ("concatenate cats", ""),
+        ("an Ice   Cream shop", "ice cream"),
+        ("nice cream", ""),
+        ("I write C# code", "c#"),
+        ("Abc!", "abc"),
+        ("gimme $$!", "$$!"),
+        ("去泡♨", "♨"),
+        ("好的", ""),
+    ],
+)
+def test_block_list_finds_words_whole_and_chinese_anywhere(
+    terms: Path, text: str, found: str
+) -> None:
+    cleaned = Cleaner(CleaningSettings(block_list=str(terms))).clean(("好", text))
+    assert (cleaned.rule, cleaned.found) == (("block list", found) if found else ("", ""))
+
+
+def test_terms_are_simplified_like_the_turns(terms: Path) -> None:
+    pytest.importorskip("opencc")
+    cleaner = Cleaner(CleaningSettings(block_list=str(terms), to_simplified=True))
+    assert cleaner.clean(("臺北好玩",)).found == cleaner.clean(("台北好玩",)).found == "台北"
+
+
+@pytest.mark.parametrize(("content", "named"), [(b"# none\n", "no term"), (b"\xff", "UTF-8")])
+def test_block_list_that_says_nothing_is_refused(
+    tmp_path: Path, content: bytes, named: str
+) -> None:
+    path = tmp_path / "terms.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=named):
+        Cleaner(CleaningSettings(block_list=str(path)))
+
+
+@given(
+    terms=st.lists(st.text("天地人ab#. ", min_size=1, max_size=4), min_size=1, max_size=6),
+    text=st.text("天地人ab#. ", max_size=12),
+)
+def test_block_list_agrees_with_a_search_term_by_term(terms: list[str], text: str) -> None:
+    found = BlockList(terms).find(text)
+    cleaned = [" ".join(term.split()) for term in terms if term.strip()]
+    anywhere = [term for term in cleaned if any(c in term for c in "天地人")]
+    whole = [term for term in cleaned if term.isalpha() and term.isascii()]
+    words = "".join(c if c in "ab" else " " for c in text).split()
+    if any(term in text for term in anywhere) or any(term in words for term in whole):
+        assert found
+    assert not found or found in cleaned
+
+
+def test_five_thousand_terms_cost_no_more_than_five() -> None:
+    draw = random.Random(0)
+    common = [chr(0x4E00 + code) for code in range(500)]
+    terms = ["".join(draw.choices(common, k=4)) for _ in range(5000)]
+    texts = ["".join(draw.choices(common, k=20)) for _ in range(2000)]
+
+    def seconds(block_list: BlockList) -> float:
+        times = []
+        for _ in range(3):
+            start = time.process_time()
+            for text in texts:
+                block_list.find(text)
+            times.append(time.process_time() - start)
+        return min(times)
+
+    assert seconds(BlockList(terms)) < 5 * seconds(BlockList(terms[:5])) + 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "segmented"),
+    [
+        ("ptt/PTT_charactors/src-train.txt", True),
+        ("cdial_gpt_toy/toy_train.txt", True),
+        ("format_samples/stc_weibo_train_post", True),
+        ("format_samples/douban.txt", True),
+        ("ptt/Gossiping-QA-Dataset_10000.txt", False),
+        ("kenhenry_zh/train.enc", False),
+        ("format_samples/tieba.dialogues", False),
+    ],
+)
+def test_real_files_are_told_apart_and_joined(
+    shared_data: Path, name: str, segmented: bool
+) -> None:
+    text = (shared_data / "zh_chitchat" / name).read_text(encoding="utf-8")
+    lines = [line for line in text.split("\n") if line.strip()][:300]
+    assert looks_segmented(lines) is segmented
+    cleaner = Cleaner(CleaningSettings(maximum_chars=0))
+    joined = [cleaner.clean((line,), segmented).turns[0] for line in lines]
+    assert not looks_segmented(joined)
+    letters = [[c for c in part if c.isalpha()] for part in ("".join(lines), "".join(joined))]
+    assert letters[0] == letters[1]

@@ -1,0 +1,311 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The steps of cleaning, one by one: what each takes out, and what it must leave alone."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_builders.cleaning_steps.bounds import broken_bound
+from data_builders.cleaning_steps.characters import is_damaged, remove_control_characters
+from data_builders.cleaning_steps.english import rejoin_english
+from data_builders.cleaning_steps.kaomoji import remove_kaomoji
+from data_builders.cleaning_steps.links import remove_links
+from data_builders.cleaning_steps.markup import remove_markup
+from data_builders.cleaning_steps.mojibake import mend_mojibake
+from data_builders.cleaning_steps.normal_forms import normal_forms
+from data_builders.cleaning_steps.segmentation import join_segmented, looks_segmented
+from data_builders.cleaning_steps.simplified import load_simplifier
+from data_builders.cleaning_steps.subtitles import remove_subtitle_residue
+
+STEPS = [
+    mend_mojibake,
+    remove_control_characters,
+    normal_forms,
+    join_segmented,
+    remove_markup,
+    remove_links,
+    remove_kaomoji,
+    remove_subtitle_residue,
+    rejoin_english,
+]
+# Pieces the steps look for, to be put together in every way.
+PIECES = (
+    "我 你好 吃 饭 了 吗 ， 。 ！ ab Bob 12 3 . , ! ? ' \" ’ “ ” n't ( ) [ ] [[ ]] < > "
+    "</b> <b> <br> & &amp; &lt; amp; ; : http:// www. a.example/x @ @小明 // //@amy: ^_^ "
+    "(^o^) T_T = _ - -- — ♪ # \\N {\\an8} 第二季 第3集 校对： ■ ` `` '' {br} {face:1} "
+    "[偷笑] ㎡ Ａ １ ＂ ｡ ﾞ ｶ é e\u0301 \u0301 \u212b \uf900 \u200b \u200d \ufe0f 👩 🚀 "
+    "🏴 \U000e0067 \U000e007f \x00 \x85 \ue000 \ufeff \u00ad می \u200c ä½ å¥½ ĺĽ˝ 臺灣 著"
+).split(" ") + [" ", "  ", "\u3000", "\n", "\r\n", "\r", "\u2028", "\t", "\u00a0"]
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=14).map("".join) | st.text(max_size=30)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
+@given(text=TEXTS)
+def test_each_step_leaves_alone_what_it_gave_back(step: Callable[[str], str], text: str) -> None:
+    once = step(text)
+    assert step(once) == once
+
+
+@pytest.mark.parametrize(
+    "step", [step for step in STEPS if step is not join_segmented], ids=lambda step: step.__name__
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "你好，请问图书馆几点关门？",
+        "爸爸 你昨天几点回来的",
+        "Well, I'd like 2 tickets (and a map), please.",
+        "他说：“没关系……”——然后走了。",
+        "用《红楼梦》第三回做例子，x^2 + y_1 = (a+b) 也行😀",
+    ],
+)
+def test_plain_text_goes_through_every_step_untouched(
+    step: Callable[[str], str], text: str
+) -> None:
+    assert step(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "joined"),
+    [
+        ("我 用 iPhone 12 手机 听 Taylor Swift 。", "我用iPhone 12手机听Taylor Swift。"),
+        ("早 上 好 ~ ~ ~ 新 年 快 乐 ！ ！", "早上好~~~新年快乐！！"),
+        ("这个 价格 涨 了 2 . 5 倍 , 真的 ?", "这个价格涨了2.5倍,真的?"),
+        ("他 说 hello , my friend ! 对 吧", "他说hello, my friend!对吧"),
+        ("O K 啦 1 8 岁", "OK啦18岁"),
+        ("iPhone ( 新 的 ) 好", "iPhone (新的)好"),
+        ("It is fine , really .", "It is fine , really ."),
+        ("今天  天气 好", "今天天气好"),
+    ],
+)
+def test_segmented_chinese_is_joined_and_english_spacing_kept(text: str, joined: str) -> None:
+    assert join_segmented(text) == joined
+
+
+@given(words=st.lists(st.text("天地人山水火木金", min_size=1, max_size=3), min_size=2, max_size=12))
+def test_joining_undoes_segmentation_by_words_and_characters(words: list[str]) -> None:
+    text = "".join(words)
+    assert join_segmented(" ".join(words)) == text
+    assert join_segmented(" ".join(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("texts", "segmented"),
+    [
+        (["我 们 走 吧", "好 的 ， 等 我 一 下"], True),
+        (["我们 今天 去 公园 ， 好 吗", "好的", "下午 三点 见"], True),
+        (["選 A 還 是 選 B", "台 北 好 玩 嗎 -"], True),
+        (["爸爸  你吃饭了没有", "我早就吃过了 谢谢你", "那就好"], False),
+        (["第一季 第二集", "他们在岛上找到了一架飞机"], False),
+        (["How are you ?", "Fine , thanks ."], False),
+        ([], False),
+    ],
+)
+def test_segmentation_is_told_from_pauses(texts: list[str], segmented: bool) -> None:
+    assert looks_segmented(texts) is segmented
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("a\x00b\x07c\x9bd", "abcd"),
+        ("a\tb\nc", "a\tb\nc"),
+        ("一\r\n二\r三\u2028四\x0b五\x0c六", "一\n二\n三\n四\n五\n六"),
+        ("零\u200b宽\ufeff度\u2060\u00ad", "零宽度"),
+        ("\u202eabc\u202c \u2067x\u2069", "abc x"),
+        ("👩\u200d🚀 ❤\ufe0f 1\ufe0f\u20e3", "👩\u200d🚀 ❤\ufe0f 1\ufe0f\u20e3"),
+        ("好\ufe0f 呀\u200d", "好 呀"),
+        ("می\u200cخواهم क्\u200dष", "می\u200cخواهم क्\u200dष"),
+        ("a\u200cb", "ab"),
+        (
+            "🏴\U000e0067\U000e0062\U000e007f x\U000e0067",
+            "🏴\U000e0067\U000e0062\U000e007f x",
+        ),
+        ("\ue000私\uf8ff用\U000f0000", "私用"),
+        ("\ufdd0非\uffff字\U0001ffff", "非字"),
+    ],
+)
+def test_control_characters_go_and_emoji_and_scripts_stay(text: str, cleaned: str) -> None:
+    assert remove_control_characters(text) == cleaned
+
+
+def test_no_control_private_or_unassigned_noncharacter_is_left() -> None:
+    everything = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))
+    left = {unicodedata.category(c) for c in remove_control_characters(everything)}
+    assert not left & {"Cc", "Co", "Zl", "Zp"} - {"Cc"}
+    controls = [c for c in remove_control_characters(everything) if unicodedata.category(c) == "Cc"]
+    assert set(controls) == {"\n", "\t"}
+
+
+def test_lost_characters_are_seen() -> None:
+    assert is_damaged(remove_control_characters("你\ufffd好"))
+    assert not is_damaged("你好")
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("Ｈｅｌｌｏ，　１２３！", "Hello， 123！"),
+        ("１＋１＝２，５０％＆＂ａ＂", '1+1=2，50%&"a"'),
+        ("，。！？：；（）～「」《》…—、", "，。！？：；（）～「」《》…—、"),
+        ("ｶﾀｶﾅ｡｢好｣", "ｶﾀｶﾅ。「好」"),
+        ("e\u0301 \u212b", "é Å"),
+        ("\uf900", "豈"),
+        ("  a\u00a0\u2003b \n\n\n\n c\t", "a b\n\nc"),
+        ("①㎡½", "①㎡½"),
+    ],
+)
+def test_normal_forms_keep_chinese_punctuation(text: str, normal: str) -> None:
+    assert normal_forms(text) == normal
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "iso8859_2"])
+@given(text=st.text("你我他好的是在有人这中大来上国，。！？abc ", min_size=1, max_size=20))
+def test_mojibake_is_mended_whatever_was_written(encoding: str, text: str) -> None:
+    assert mend_mojibake(text.encode("utf-8").decode(encoding)) == text
+
+
+@pytest.mark.parametrize("text", ["déjà vu", "été à Zürich", "ŻÓŁĆ ćwierć", "Ã", "naïve café"])
+def test_accents_are_no_mojibake(text: str) -> None:
+    assert mend_mojibake(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("<b>好</b>&amp;快{face:12}[偷笑]", "好&快"),
+        ("一<br/>二{br}三【换行】四", "一\n二\n三\n四"),
+        ("<script>x < 1</script>你好<!-- 注 -->", "你好"),
+        ("答：<noinput> [face98]", "答："),
+        ('好["face",98]{r+}', "好"),
+        ("[url=http://a.example]站[/url][b]粗[/b]", "站粗"),
+        ("[[汉字|字]]和[[词]]，'''粗'''", "字和词，粗"),
+        ("说得对//@小红:同意//@小刚:好", "说得对"),
+        ("回复@amy:好的", "好的"),
+        ("@小明 你来吗", "你来吗"),
+        ("@你不理我", "@你不理我"),
+        ("amy@mail.example", "amy@mail.example"),
+        ("[西班牙语]你好", "[西班牙语]你好"),
+        ("a[i] = b[j]; if x < y and y > z", "a[i] = b[j]; if x < y and y > z"),
+        ("?a=1&tid=3 &nosuch; &#xD800;", "?a=1&tid=3 &nosuch; &#xD800;"),
+    ],
+)
+def test_markup_goes_and_text_in_brackets_stays(text: str, cleaned: str) -> None:
+    assert remove_markup(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("看 https://a.example/b?c=1&d=%20#e 吧", "看 吧"),
+        ("见https://a.example/b，谢谢", "见，谢谢"),
+        ("See http://a.example/x.", "See."),
+        ("www.abc.example 打不开", "打不开"),
+        ("short t.cn/abc1 link", "short link"),
+        ("写信到 amy.b@mail.example 。", "写信到。"),
+        ("[这里](http://a.example/b) ![图](https://a.example/c.png)", "这里"),
+        ("and/or 1/2 node.js/x example.com", "and/or 1/2 node.js/x example.com"),
+        ("www. that is funny", "www. that is funny"),
+    ],
+)
+def test_links_go_and_bare_names_stay(text: str, cleaned: str) -> None:
+    assert remove_links(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    "face",
+    (
+        "(╯°□°)╯︵┻━┻ ^_^ T_T =_= -_-|| >_< (≧▽≦)/~ (^o^) (*^__^*) o(╯□╰)o ╮(╯▽╰)╭ （￣︶￣）／ "
+        "(⊙o⊙) (-_-) (ToT) (｡･ω･｡) →_→ ^^ (づ￣3￣)づ"
+    ).split(),
+)
+def test_faces_go(face: str) -> None:
+    assert remove_kaomoji(f"好的{face}") == "好的"
+    assert remove_kaomoji(face) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f(a+b) = (x-y) * (-1)",
+        "HBsAg(-)，(+)，(*)",
+        "__init__ size_t_t a^b^c",
+        "(TXT) （笑）(?) (!!!) (12:30) :)",
+        "😀👩\u200d🚀",
+        "-- / -..- -.-- -.- .-",
+        "if (a == b) or (c >= d): pass",
+    ],
+)
+def test_code_brackets_and_emoji_are_no_faces(text: str) -> None:
+    assert remove_kaomoji(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        (r"{\an8}{\fs16}你好", "你好"),
+        ("1\n00:01:02,500 --> 00:01:04,000\n<i>你好</i>", "你好"),
+        ("－你来了？ －来了", "你来了？ 来了"),
+        (r"你好\N再见", "你好\n再见"),
+        ("走吧[法语]", "走吧"),
+        ("校对：甲乙  时间轴：丙", ""),
+        ("《某剧》第二季 第03集 重逢", ""),
+        ("第七集", ""),
+        ("♪ la la la ♪", ""),
+        ("■", ""),
+        ("#NAME?", ""),
+        ("-5度，真冷", "-5度，真冷"),
+        ("停在12:29:13", "停在12:29:13"),
+        ("在第三季最后一集他走了", "在第三季最后一集他走了"),
+        ("翻译得不错", "翻译得不错"),
+        ("-_-", "-_-"),
+    ],
+)
+def test_subtitle_residue_goes_and_talk_about_series_stays(text: str, cleaned: str) -> None:
+    assert remove_subtitle_residue(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("text", "rejoined"),
+    [
+        ("I do n't know , Bob ( yet ) .", "I don't know, Bob (yet)."),
+        ("isn ’ t it ? I ’ m sure !", "isn't it? I'm sure!"),
+        ("`` Hi '' , he said .", '"Hi", he said.'),
+        ('he said " go away " .', 'he said "go away".'),
+        ("at 5 p . m . or 10 : 30 , for $ 20", "at 5 p.m. or 10:30, for $20"),
+        ("five o ' clock , gon na be late . . .", "five o'clock, gonna be late..."),
+        ("1 , 000 and 2 . 5", "1,000 and 2.5"),
+        ("a smile :) and a frown :( there", "a smile :) and a frown :( there"),
+        ("some of 'em", "some of 'em"),
+        ("```\nx = ''\n```", "```\nx = ''\n```"),
+        ("15 % 3 == 0", "15 % 3 == 0"),
+        ("中文 ， 不 变 。", "中文 ， 不 变 。"),
+    ],
+)
+def test_tokenised_english_is_put_together(text: str, rejoined: str) -> None:
+    assert rejoin_english(text) == rejoined
+
+
+@pytest.mark.parametrize(
+    ("turns", "bounds", "rule"),
+    [
+        (["好", "好的"], (2, 0, 0), "too short"),
+        (["好的", "好的呀"], (1, 2, 0), "too long"),
+        (["一", "二", "三"], (1, 0, 2), "too many turns"),
+        (["好的", "好的"], (2, 2, 2), ""),
+    ],
+)
+def test_bounds(turns: list[str], bounds: tuple[int, int, int], rule: str) -> None:
+    assert broken_bound(turns, *bounds) == rule
+
+
+def test_traditional_becomes_simplified_and_simplified_stays() -> None:
+    pytest.importorskip("opencc")
+    simplify = load_simplifier()
+    assert simplify("我看著妳的頭髮，這本著作很顯著") == "我看着你的头发，这本著作很显著"
+    assert simplify("这是什么？显著的著作。") == "这是什么？显著的著作。"
