@@ -21,12 +21,11 @@ import datasets
 
 from data_builders.build import built, make_builder
 from data_builders.command_line import build_settings, family_options, make_parser
-from data_builders.inspect import inspect_lines
 from data_builders.output import check_output, is_up_to_date, save_result
-
 from data_builders.publish import push_dataset
 from data_builders.registry import FAMILIES, FILE_FAMILIES
 from data_builders.report import REJECTS_FILE, DataError
+from data_builders.reporting.inspection import inspect_lines
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -22,7 +22,7 @@ from datasets.exceptions import DatasetGenerationError
 
 from data_builders.cleaning import CleaningSettings
 from data_builders.report import REPORT_FILE, BuildReport, DataError, RowError, SourceCount
-from data_builders.selection import SelectedShard, select, selected_rows
+from data_builders.selecting.selection import SelectedShard, select, selected_rows
 from data_builders.settings import SelectionSettings, as_plain, settings_of
 from data_builders.shards import Shards, open_shard
 from data_builders.splits import check_fractions
@@ -321,7 +321,9 @@ def clean_turn(value: Any) -> str:
         RowError: If it is no string, is empty, or cannot be written as UTF-8.
     """
     if not isinstance(value, str):
-        raise RowError("not a string", repr(value))
+        # Not repr: a list may be nested deeper than that can go.
+        shown = type(value).__name__ if isinstance(value, (list, dict)) else repr(value)
+        raise RowError("not a string", shown)
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:

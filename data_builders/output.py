@@ -9,10 +9,10 @@ import shutil
 from pathlib import Path
 
 from data_builders.build import BuildResult
-from data_builders.card import write_card
-from data_builders.pictures import draw_pictures
 from data_builders.report import REPORT_FILE, DataError
-from data_builders.statistics import describe
+from data_builders.reporting.card import write_card
+from data_builders.reporting.pictures import draw_pictures
+from data_builders.reporting.statistics import describe
 
 BUILD_FILE = "build.json"
 STATISTICS_FILE = "statistics.json"

@@ -326,6 +326,8 @@ class BuildReport:
         known = {name: counts[name] for name in counts if name in cls.__dataclass_fields__}
         known["origins"] = [SourceCount(**origin) for origin in known.get("origins", [])]
         rejects_file = Path(folder, REJECTS_FILE)
+        if not rejects_file.is_file():
+            return cls(**known)
         with open(rejects_file, encoding="utf-8", newline="\n") as file:
             rejects = [
                 Reject(**json.loads(line)) for line in itertools.islice(file, MAX_STORED_REJECTS)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar
 
-from data_builders.entropy import SIDES
 from data_builders.report import DataError
+from data_builders.selecting.entropy import SIDES
 
 Settings = TypeVar("Settings")
 
@@ -24,7 +24,7 @@ class SelectionSettings:
         maximum_reply_count: How often one reply may occur; further pairs with it are left out.
             0 sets no bound.
         entropy_filter: "source", "target", "both" or "none": leave out pairs whose question gets,
-            or whose reply follows, too many different things (`data_builders.entropy`).
+            or whose reply follows, too many different things (`data_builders.selecting.entropy`).
         entropy_threshold: Bits above which that is too many.
         leak_free: Let no question, and no near copy of it, stand on two sides of the split.
     """

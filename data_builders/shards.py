@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from data_builders.similarity import BANDS, band_hashes, encode
+from data_builders.selecting.similarity import BANDS, band_hashes, encode
 from data_builders.splits import normalize_question, question_key, reply_places
 
 # Dialogues shorter than this are near duplicates only if they fold to the same text.

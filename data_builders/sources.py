@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.base import DialogueConfig
-from data_builders.formats.partners import find_pairs
+from data_builders.parsing.partners import find_pairs
 from data_builders.reading import sample_of, source_files, text_lines
 from data_builders.reading.files import disk_files
 from data_builders.registry import FAMILIES, GuessedFormat, guess_format

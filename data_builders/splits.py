@@ -18,7 +18,10 @@ SPLITS = ("train", "validation", "test")
 _BUCKETS = 2.0**64
 _WORD = re.compile(r"[^\W_]+")
 # No word, and none of the usual punctuation: it may be a symbol or a mark, which stay.
-_RARE = re.compile(r"[^\w\s!-#%-*,-/:;?@\[-\]{}\u2010-\u2027\u3001-\u3003\u3008-\u3011，！？：；（）]")
+_RARE = re.compile(
+    r"[^\w\s!-#%-*,-/:;?@\[-\]{}\u2010-\u2027\u3001-\u3003\u3008-\u3011"
+    "\uff0c\uff01\uff1f\uff1a\uff1b\uff08\uff09]"
+)
 _NO_WORD = re.compile(r"[\W_]+")
 _REPEATED = re.compile(r"(.)\1{2,}", re.DOTALL)
 

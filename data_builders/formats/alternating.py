@@ -26,8 +26,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.formats.gathering import unbroken
-from data_builders.formats.marks import talk_lines_of
+from data_builders.parsing.gathering import unbroken
+from data_builders.parsing.marks import talk_lines_of
 from data_builders.reading import Sample, SourceFile, text_lines
 from data_builders.report import BuildReport, RowError
 

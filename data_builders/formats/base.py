@@ -22,12 +22,12 @@ from data_builders.report import BuildReport, DataError, RowError, SourceCount
 
 
 class Guess(NamedTuple):
-    """How well a family fits a sample.
+    r"""How well a family fits a sample.
 
     Attributes:
         score: From 0 to 1; 0.9 and above for a mark that no other family has (`+++$+++`,
             `__eou__`), about 0.5 for "could well be", nothing below 0.2.
-        options: Settings found on the way, such as {"separator": "\\t"}.
+        options: Settings found on the way, such as {"separator": "\t"}.
         why: What was seen, to be shown to the user: "lines begin with E and M".
     """
 
@@ -55,7 +55,8 @@ class FilesConfig(DialogueConfig):
         super().__post_init__()
         self.files = as_tuple(self.files)
         if self.language is not None and self.language not in LANGUAGES:
-            raise DataError(f"`language` must be of {', '.join(LANGUAGES)} (got {self.language!r}).")
+            known = ", ".join(LANGUAGES)
+            raise DataError(f"`language` must be of {known} (got {self.language!r}).")
         for language in self.languages:
             if language not in LANGUAGES:
                 known = ", ".join(LANGUAGES)
@@ -93,9 +94,7 @@ class FileCorpus(DialogueBuilder):
         raise NotImplementedError
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: Any, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: SourceFile, config: Any, report: BuildReport) -> Iterator[RawDialogue]:
         """Yield the dialogues of one file.
 
         Args:

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 from data_builders.base import clean_turn
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.formats.messages import described, text_of
+from data_builders.parsing.checks import described, text_of
 from data_builders.reading import Sample, SourceFile, json_rows
 from data_builders.report import BuildReport, DataError, RowError
 

@@ -18,8 +18,8 @@ from itertools import chain, islice
 from operator import itemgetter
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.formats.columns import RowReader, check_columns, known_columns, row_reader
-from data_builders.formats.csv_records import CsvRecords, Record
+from data_builders.parsing.columns import RowReader, check_columns, known_columns, row_reader
+from data_builders.parsing.csv_records import CsvRecords, Record
 from data_builders.reading import Sample, SourceFile, sample_of, text_lines
 from data_builders.report import BuildReport, DataError, RowError, shorten
 

@@ -34,9 +34,9 @@ from huggingface_hub.errors import (
 )
 from pyarrow.dataset import ParquetFragmentScanOptions
 
-from data_builders.formats.arrow_rows import BATCH, kind_of, rows_of
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.formats.columns import RowReader, check_columns, row_reader
+from data_builders.parsing.arrow_rows import BATCH, kind_of, rows_of
+from data_builders.parsing.columns import RowReader, check_columns, row_reader
 from data_builders.reading import Sample
 from data_builders.report import BuildReport, DataError, SourceCount, shorten
 

@@ -22,7 +22,8 @@ from data_builders.formats.base import (
     RawDialogue,
     checked_turns,
 )
-from data_builders.formats.messages import as_list, described, parse_messages, text_of
+from data_builders.parsing.checks import as_list, described, text_of
+from data_builders.parsing.role_messages import parse_messages
 from data_builders.reading import Sample, SourceFile, json_rows, text_lines
 from data_builders.report import BuildReport, RowError
 

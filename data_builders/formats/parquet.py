@@ -19,9 +19,9 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from data_builders.formats.arrow_rows import BATCH, kind_of, rows_of
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.formats.columns import check_columns, row_reader
+from data_builders.parsing.arrow_rows import BATCH, kind_of, rows_of
+from data_builders.parsing.columns import check_columns, row_reader
 from data_builders.reading import Sample, SourceFile
 from data_builders.report import BuildReport, DataError, RowError, shorten
 

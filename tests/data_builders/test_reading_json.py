@@ -123,7 +123,8 @@ def test_any_bytes_give_rows_or_rejects(data, size):
         rows, report = read(start + data, size=size)
         if not (rows or report.rejected):
             # Nothing was lost: there is nothing but empty arrays and objects.
-            assert not sample_of(file_of(start + data)).text.strip(' \t\r\n[]{}:,"a')
+            text = "".join(sample_of(file_of(start + data)).text.split())
+            assert not text.strip('[]{}:,"a')
 
 
 noise = st.text(st.sampled_from('[]{}",:\\ \n0a'), max_size=40)

@@ -22,7 +22,7 @@ from typing import Any
 
 from data_builders.base import clean_turn
 from data_builders.formats.base import RawDialogue, checked_turns
-from data_builders.formats.cells import (
+from data_builders.parsing.cells import (
     Turns,
     dialogue_or_messages,
     history_in,
@@ -31,7 +31,7 @@ from data_builders.formats.cells import (
     spoken_turns,
     text_in,
 )
-from data_builders.formats.messages import parse_messages
+from data_builders.parsing.role_messages import parse_messages
 from data_builders.report import BuildReport, DataError, RowError
 
 logger = logging.getLogger(__name__)

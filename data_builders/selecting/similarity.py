@@ -4,8 +4,8 @@
 Two tests, both on text folded by `splits.normalize_question`:
 
 * Short texts: two are near copies when they become equal after at most one character, and no
-  digit, is taken from each. Found without loss through the hashes of all texts with one character deleted
-  (the deletion neighbourhood of Bocek, Hunt and Stiller, "Fast similarity search in large
+  digit, is taken from each. Found without loss through the hashes of all texts with one character
+  deleted (the deletion neighbourhood of Bocek, Hunt and Stiller, "Fast similarity search in large
   dictionaries", 2007).
 * Long texts: the Jaccard similarity of their character n-grams is at least a threshold. Candidates
   come from MinHash signatures cut into bands (Broder 1997; Leskovec et al., "Mining of Massive

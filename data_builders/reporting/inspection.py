@@ -11,10 +11,10 @@ from pathlib import Path
 import datasets
 
 from data_builders.base import DIALOGUE_FEATURES
-from data_builders.card import left_out
-from data_builders.markdown import one_line
 from data_builders.report import REPORT_FILE, BuildReport, DataError
-from data_builders.statistics import (
+from data_builders.reporting.card import left_out
+from data_builders.reporting.markdown import one_line
+from data_builders.reporting.statistics import (
     DatasetStatistics,
     SplitStatistics,
     describe,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.report import DataError
-from data_builders.statistics import DatasetStatistics, Histogram
+from data_builders.reporting.statistics import DatasetStatistics, Histogram
 
 # What each picture shows; also its alternative text.
 CAPTIONS = {

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from data_builders.duplicates import near_duplicates, occurrence, repeated
-from data_builders.entropy import too_open
-from data_builders.leaks import TRAIN, Pairs, find_near_copies, leaking_pairs
 from data_builders.report import EXACT_DUPLICATE, BuildReport
+from data_builders.selecting.duplicates import near_duplicates, occurrence, repeated
+from data_builders.selecting.entropy import too_open
+from data_builders.selecting.leaks import TRAIN, Pairs, find_near_copies, leaking_pairs
+from data_builders.selecting.similarity import mix
 from data_builders.shards import Dialogue, Shards, open_shard
-from data_builders.similarity import mix
 from data_builders.splits import SPLITS, reply_places, sides_of
 
 NEAR = "near duplicate"

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from data_builders.card_header import card_header
-from data_builders.markdown import escape, one_line, table
-from data_builders.pictures import CAPTIONS
 from data_builders.report import REJECTS_FILE, BuildReport, SourceCount
-from data_builders.statistics import DatasetStatistics, SplitStatistics
+from data_builders.reporting.card_header import card_header
+from data_builders.reporting.markdown import escape, one_line, table
+from data_builders.reporting.pictures import CAPTIONS
+from data_builders.reporting.statistics import DatasetStatistics, SplitStatistics
 
 CARD_FILE = "README.md"
 PLACEHOLDER = "your-name/your-dataset"

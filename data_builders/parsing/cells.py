@@ -15,7 +15,7 @@ from typing import Any
 
 from data_builders.base import clean_turn
 from data_builders.formats.base import checked_turns
-from data_builders.formats.messages import ROLE_KEYS, ROLES, parse_messages
+from data_builders.parsing.role_messages import ROLE_KEYS, ROLES, parse_messages
 from data_builders.report import RowError
 
 Turns = tuple[tuple[str, ...], tuple[str, ...]]

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import data_builders.inspect as inspect_module
+import data_builders.reporting.inspection as inspect_module
 from data_builders.base import DIALOGUE_FEATURES
-from data_builders.inspect import bar_chart, fit, inspect_lines, text_width
 from data_builders.report import REPORT_FILE, BuildReport, DataError, SourceCount
+from data_builders.reporting.inspection import bar_chart, fit, inspect_lines, text_width
 
 
 def row(*turns: str, roles: tuple[str, ...] = (), lang: str = "en", source: str = "a") -> dict:

@@ -19,8 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from data_builders.shards import Shards, open_shard, write_whole
-from data_builders.similarity import (
+from data_builders.selecting.similarity import (
     SIMILAR,
     band_hashes,
     deletion_variants,
@@ -28,6 +27,7 @@ from data_builders.similarity import (
     jaccard,
     near_enough,
 )
+from data_builders.shards import Shards, open_shard, write_whole
 from data_builders.splits import SPLITS, normalize_question, reply_places
 from data_builders.workers import ordered_map
 

@@ -15,7 +15,7 @@ import datasets
 import numpy as np
 import pyarrow.compute as pc
 
-from data_builders.counting import PairBatch, TextCounts, count_texts, dialogue_batches
+from data_builders.reporting.counting import PairBatch, TextCounts, count_texts, dialogue_batches
 
 # Lower bounds of the bins, each about half as much again as the one before.
 LENGTH_EDGES = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000)

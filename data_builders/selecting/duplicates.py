@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from data_builders.selecting.similarity import BANDS, SIMILAR, jaccard
 from data_builders.shards import Shards
-from data_builders.similarity import BANDS, SIMILAR, jaccard
 from data_builders.splits import normalize_question
 
 # Sorting works on parts of about this many keys, so that its memory does not grow with the corpus.

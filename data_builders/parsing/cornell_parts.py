@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from data_builders.formats.base import RawDialogue
-from data_builders.formats.cornell_lines import LineTable
-from data_builders.formats.gathering import read_rows
-from data_builders.formats.marks import CORNELL_MARK, share, text_lines_of
+from data_builders.parsing.cornell_lines import LineTable
+from data_builders.parsing.gathering import read_rows
+from data_builders.parsing.marks import CORNELL_MARK, share, text_lines_of
 from data_builders.reading import Sample, SourceFile, text_lines
 from data_builders.report import BuildReport, RowError
 

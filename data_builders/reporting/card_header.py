@@ -10,9 +10,9 @@ from typing import Any
 
 from huggingface_hub import DatasetCardData
 
-from data_builders.markdown import one_line
 from data_builders.report import BuildReport
-from data_builders.statistics import DatasetStatistics
+from data_builders.reporting.markdown import one_line
+from data_builders.reporting.statistics import DatasetStatistics
 
 # The identifiers of the Hub that dialogue corpora use; any other licence becomes "other".
 HUB_LICENSES = frozenset(
