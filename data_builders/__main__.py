@@ -16,16 +16,23 @@ import errno
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import datasets
 
 from data_builders.build import built, make_builder
 from data_builders.command_line import build_settings, family_options, make_parser
-from data_builders.output import check_output, is_up_to_date, save_result
+from data_builders.output import check_output, is_up_to_date, save_result, sweep
 from data_builders.publish import push_dataset
 from data_builders.registry import FAMILIES, FILE_FAMILIES
-from data_builders.report import REJECTS_FILE, DataError
+from data_builders.report import REJECTS_FILE, REPORT_FILE, DataError
 from data_builders.reporting.inspection import inspect_lines
+
+_NO_SPACE = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your share of the disk is used up",
+    errno.EFBIG: "a file would be larger than this system allows",
+}
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -79,11 +86,17 @@ def run_build(arguments: argparse.Namespace) -> None:
         say=print,
         **build_settings(arguments),
     )
+    sweep(output)
     if is_up_to_date(output, builder.config_id):
         print(f"{output} is up to date: same content, same settings")
         return
     check_output(output, arguments.overwrite)
+    if Path(builder.cache_dir, REPORT_FILE).is_file():
+        print("this build is in the cache already: only the output is written")
     result = built(builder)
+    if is_up_to_date(output, builder.config_id):
+        print(f"{output} was written meanwhile by another run of the same command")
+        return
     notes = save_result(result, output, arguments.overwrite)
     for line in [*result.report.lines(), *notes]:
         print(line)
@@ -101,16 +114,18 @@ def explain(error: OSError) -> str:
     Returns:
         A sentence with the next step.
     """
-    if error.errno == errno.ENOSPC:
+    if error.errno in _NO_SPACE:
         return (
-            "the disk is full. Free some space, or name another place with --cache-dir and "
+            f"{_NO_SPACE[error.errno]}. Make room, or name another place with --cache-dir and "
             "--output, and run the same command again: finished parts are taken over."
         )
     if isinstance(error, FileNotFoundError) and error.filename:
         return (
             f"{error.filename} is not there any more. Put it back and run the same command again."
         )
-    return str(error)
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return f"{error.filename or 'a folder'} may not be read or written. Change its rights."
+    return " ".join(str(error).split())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

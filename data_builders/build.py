@@ -118,13 +118,35 @@ def make_builder(
         return FAMILIES[name](cache_dir=cache_dir, **files, **(options or {}), **settings)
     if format is not None:
         raise DataError(f"There is no format {format!r}. Choose from {', '.join(FAMILIES)}.")
-    if len(sources) == 1 and Path(sources[0]).suffix.lower() in _MIXTURE_SUFFIXES:
-        # What the command line says outweighs the file.
-        return MixtureCorpus(cache_dir=cache_dir, **{**read_mixture(sources[0], say), **settings})
+    if is_mixture(sources):
+        described = read_mixture(sources[0], say)
+        return MixtureCorpus(cache_dir=cache_dir, **_outweighed(described, settings))
     if all(_has_own_rows(Path(source)) for source in sources):
         return PairsCorpus(cache_dir=cache_dir, files=tuple(sources), **settings)
     found = find_sources(sources, options=options, say=say)
     return MixtureCorpus(cache_dir=cache_dir, sources=tuple(found), **settings)
+
+
+def is_mixture(sources: Sequence[str]) -> bool:
+    """Say whether sources are the YAML file of a mixture.
+
+    Args:
+        sources: As for `build_dialogues`.
+
+    Returns:
+        True for one file of that suffix.
+    """
+    return len(sources) == 1 and Path(sources[0]).suffix.lower() in _MIXTURE_SUFFIXES
+
+
+def _outweighed(described: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Put what the command line says over what a mixture says, setting by setting."""
+    both = {**described, **settings}
+    for name in ("cleaning", "selection"):
+        parts = [part[name] for part in (described, settings) if part.get(name) is not None]
+        if len(parts) == 2 and all(isinstance(part, Mapping) for part in parts):
+            both[name] = {**parts[0], **parts[1]}
+    return both
 
 
 def built(builder: DialogueBuilder) -> BuildResult:
@@ -140,9 +162,6 @@ def built(builder: DialogueBuilder) -> BuildResult:
     if builder.report.rejected:
         logger.info("%s", next(line for line in builder.report.lines() if "rejected" in line))
     dataset = builder.as_dataset()
-    seed = getattr(builder.config, "seed", None)
-    if seed is not None:
-        dataset["train"] = dataset["train"].shuffle(seed=seed)
     return BuildResult(dataset, builder.report, builder.config_id, builder.config.shown())
 
 

@@ -15,6 +15,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from data_builders.base import DialogueConfig
+from data_builders.build import is_mixture
 from data_builders.cleaning import CleaningSettings
 from data_builders.formats.base import FilesConfig
 from data_builders.registry import FAMILIES, FILE_FAMILIES
@@ -101,7 +102,8 @@ def build_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         given = _given(arguments, [field.name for field in fields(kind)])
         if given:
             settings[name] = given
-    if arguments.command != "mix":
+    # What a mixture leaves out it leaves to the library; `build FILE.yaml` is a mixture too.
+    if arguments.command != "mix" and not is_mixture(getattr(arguments, "paths", [])):
         settings.setdefault("test_fraction", _TEST_FRACTION)
     return settings
 

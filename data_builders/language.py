@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 LANGUAGES = ("zh", "en", "mixed", "other")
 
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+_HAN_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
 _LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+")
 # Kana, hangul, Cyrillic, Arabic and the rest: a letter that is neither Han nor Latin.
 _OTHER = re.compile(r"(?![A-Za-z\u00c0-\u024f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])[^\W\d_]")
@@ -27,7 +27,8 @@ def guess_language(turns: Iterable[str]) -> str:
         One of `LANGUAGES`.
     """
     text = "\n".join(turns)
-    rest, han = _HAN.subn(" ", text)
+    rest, runs = _HAN_RUN.subn(" ", text)
+    han = len(text) - len(rest) + runs
     latin = len(_LATIN_WORD.findall(rest))
     other = 0 if rest.isascii() else sum(1 for _ in _OTHER.finditer(rest))
     # A quarter of kana already makes a text Japanese, Han or not.

@@ -22,13 +22,13 @@ A mixture is one YAML file; `files` are looked for beside it:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
 
-from data_builders.base import DialogueBuilder, DialogueConfig, RawDialogue
+from data_builders.base import DialogueBuilder, DialogueConfig, RawDialogue, as_tuple
 from data_builders.language import LANGUAGES
 from data_builders.registry import FAMILIES
 from data_builders.report import BuildReport, DataError, SourceCount
@@ -185,7 +185,7 @@ def _specs_of(entry: Any, where: str, folder: Path, say: Callable[[str], None]) 
     for key in _PATH_KEYS:
         if key in entry:
             options[key] = _beside(entry[key], folder)
-    files = options.pop("files", ())
+    files = as_tuple(options.pop("files", ()))
     shared = {key: entry.get(key) for key in ("name", "license")} | {"weight": float(weight)}
     if entry.get("format") is not None:
         if files:
@@ -194,7 +194,8 @@ def _specs_of(entry: Any, where: str, folder: Path, say: Callable[[str], None]) 
     if not files:
         raise DataError(f"{where} has neither `files` nor a `format`. Give one.")
     found = find_sources(files, options=options, say=say)
-    return [SourceSpec(spec.format, spec.options, **shared) for spec in found]
+    given = {key: value for key, value in shared.items() if value is not None}
+    return [replace(spec, **given) for spec in found]
 
 
 def _beside(value: Any, folder: Path) -> Any:

@@ -8,6 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
+from data_builders.arrow_files import save_split
 from data_builders.build import BuildResult
 from data_builders.report import REPORT_FILE, DataError
 from data_builders.reporting.card import write_card
@@ -33,9 +34,9 @@ def save_result(result: BuildResult, output: str | Path, overwrite: bool = False
         DataError: If `check_output` refuses the folder.
     """
     output = Path(output).absolute()
+    sweep(output)
     check_output(output, overwrite)
     output.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(output)
     fresh = output.with_name(f".{output.name}.new-{os.getpid()}")
     stale = output.with_name(f".{output.name}.old-{os.getpid()}")
     try:
@@ -52,9 +53,11 @@ def save_result(result: BuildResult, output: str | Path, overwrite: bool = False
 
 
 def _write(result: BuildResult, folder: Path, name: str) -> list[str]:
-    # One shard for an empty split too: datasets 5.2 writes none and then cannot load it.
-    shards = {split: 1 for split, rows in result.dataset.items() if not len(rows)}
-    result.dataset.save_to_disk(folder, num_shards={s: shards.get(s) for s in result.dataset})
+    folder.mkdir()
+    for split, rows in result.dataset.items():
+        save_split(rows, folder / split)
+    splits = {"splits": [str(split) for split in result.dataset]}
+    (folder / "dataset_dict.json").write_text(json.dumps(splits), encoding="utf-8")
     result.report.save(folder)
     statistics = describe(result.dataset)
     (folder / STATISTICS_FILE).write_text(json.dumps(statistics.to_dict(), ensure_ascii=False))
@@ -85,8 +88,13 @@ def is_up_to_date(output: str | Path, build_id: str) -> bool:
     return bool(build_id) and known.get("build_id") == build_id
 
 
-def _sweep(output: Path) -> None:
-    """Remove what a killed run of this command left beside the output."""
+def sweep(output: str | Path) -> None:
+    """Put right what a killed run of this command left beside the output.
+
+    Args:
+        output: The folder to write; a dataset that was set aside for a new one comes back.
+    """
+    output = Path(output).absolute()
     for left in output.parent.glob(f".{output.name}.*-*"):
         kind, _, process = left.name.removeprefix(f".{output.name}.").partition("-")
         if kind in ("new", "old") and process.isdigit() and not _runs(int(process)):
@@ -97,6 +105,9 @@ def _sweep(output: Path) -> None:
 
 
 def _runs(process: int) -> bool:
+    # In a container the next run often has the number of the one that was killed.
+    if process == os.getpid():
+        return False
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -118,6 +129,7 @@ def check_output(output: str | Path, overwrite: bool = False) -> None:
     """
     output = Path(output)
     if not output.exists() and not output.is_symlink():
+        _check_place(output.absolute())
         return
     if not overwrite:
         raise DataError(f"{output} already exists. Choose another --output, or add --overwrite.")
@@ -126,3 +138,12 @@ def check_output(output: str | Path, overwrite: bool = False) -> None:
             f"{output} was not made by this command (no {REPORT_FILE} in it), so --overwrite "
             "leaves it alone. Choose another --output."
         )
+
+
+def _check_place(output: Path) -> None:
+    """Refuse a place where nothing can be written, before the work instead of after it."""
+    place = next(parent for parent in output.parents if parent.exists())
+    if not place.is_dir():
+        raise DataError(f"{place} is a file, so {output} cannot be made. Choose another --output.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise DataError(f"{place} may not be written to. Choose another --output.")

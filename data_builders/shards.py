@@ -12,12 +12,12 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 
 from data_builders.selecting.similarity import BANDS, band_hashes, encode
 from data_builders.splits import normalize_question, question_key, reply_places
@@ -27,6 +27,7 @@ MINIMUM_NEAR_DUPLICATE = 40
 
 SCHEMA = pa.schema(
     {
+        "id": pa.string(),
         "turns": pa.list_(pa.string()),
         "roles": pa.list_(pa.string()),
         "lang": pa.string(),
@@ -59,12 +60,12 @@ class Dialogue(NamedTuple):
     @property
     def id(self) -> str:
         """A stable name: 16 hex digits of source and content, independent of the order."""
-        return _digest(f"{self.source}\x1d{_content(self)}", 8).hex()
+        return xxhash.xxh3_64_hexdigest(f"{self.source}\x1d{_content(self)}".encode())
 
     @property
     def content_key(self) -> int:
         """Equal for equal dialogues, wherever they are from."""
-        return int.from_bytes(_digest(_content(self), 8), "big")
+        return xxhash.xxh3_64_intdigest(_content(self).encode())
 
 
 def write_shard(path: Path, dialogues: Sequence[Dialogue], origins: Sequence[int]) -> None:
@@ -79,6 +80,7 @@ def write_shard(path: Path, dialogues: Sequence[Dialogue], origins: Sequence[int
     places = [reply_places(d.turns, d.roles) for d in dialogues]
     bands = band_hashes(encode(["\n".join(turns) for turns in folded]), MINIMUM_NEAR_DUPLICATE)
     columns = {
+        "id": [d.id for d in dialogues],
         "turns": [d.turns for d in dialogues],
         "roles": [d.roles for d in dialogues],
         "lang": [d.lang for d in dialogues],
@@ -138,8 +140,8 @@ def write_json(path: Path, value: Any) -> None:
         fresh.unlink(missing_ok=True)
 
 
-# Memory maps: a few hundred open files at most, and their pages belong to the system.
-@lru_cache(maxsize=256)
+# Few at a time: what was read of a mapped file counts as this process's memory until it is let go.
+@lru_cache(maxsize=4)
 def open_shard(path: str) -> pa.Table:
     """Map a shard into memory.
 
@@ -165,10 +167,7 @@ class Shards:
         self.paths = [str(path) for path in paths]
         rows = [open_shard(path).num_rows for path in self.paths]
         self.first_rows = np.cumsum([0, *rows])
-        lengths = [
-            np.asarray(_array(path, "questions").value_lengths(), dtype=np.int32)
-            for path in self.paths
-        ]
+        lengths = [value_lengths(open_shard(path)["questions"]) for path in self.paths]
         self.pairs_of = np.concatenate([np.zeros(0, np.int32), *lengths])
         self.first_pairs = np.concatenate([[0], np.cumsum(self.pairs_of, dtype=np.int64)])
 
@@ -224,19 +223,6 @@ class Shards:
         """Give for each pair the number of its dialogue, int32."""
         return np.repeat(np.arange(len(self), dtype=np.int32), self.pairs_of)
 
-    def turns(self, number: int) -> list[str]:
-        """Read the turns of one dialogue.
-
-        Args:
-            number: Its number in the corpus.
-
-        Returns:
-            The cleaned turns.
-        """
-        shard = int(np.searchsorted(self.first_rows, number, side="right")) - 1
-        table = open_shard(self.paths[shard])
-        return table["turns"][number - int(self.first_rows[shard])].as_py()
-
     def spans(self) -> Iterator[tuple[str, slice, slice]]:
         """Yield path, numbers of the dialogues and numbers of the pairs of each shard."""
         for path, begin, end in zip(
@@ -246,13 +232,44 @@ class Shards:
             yield path, slice(int(begin), int(end)), pairs
 
 
+def read_turns(
+    paths: Sequence[str], first_rows: np.ndarray, numbers: np.ndarray
+) -> Iterator[tuple[int, list[str]]]:
+    """Read the turns of some dialogues, shard after shard.
+
+    Args:
+        paths: The shards.
+        first_rows: Number of the first dialogue of each shard, and of one after the last.
+        numbers: Distinct numbers of dialogues, rising.
+
+    Yields:
+        Number and turns, in the same order.
+    """
+    bounds = np.searchsorted(numbers, first_rows)
+    for path, first, begin, end in zip(
+        paths, first_rows[:-1].tolist(), bounds[:-1], bounds[1:], strict=True
+    ):
+        if begin < end:
+            wanted = numbers[begin:end]
+            turns = open_shard(path)["turns"].take(pa.array(wanted - first))
+            yield from zip(wanted.tolist(), turns.to_pylist(), strict=True)
+
+
+def value_lengths(column: pa.ChunkedArray) -> np.ndarray:
+    """Give the length of each list of a column.
+
+    Args:
+        column: Lists.
+
+    Returns:
+        int32, one per row.
+    """
+    return np.asarray(column.combine_chunks().value_lengths(), dtype=np.int32)
+
+
 def _array(path: str, column: str) -> Any:
     return open_shard(path)[column].combine_chunks()
 
 
 def _content(dialogue: Dialogue) -> str:
     return "\x1f".join(dialogue.turns) + "\x1e" + "\x1f".join(dialogue.roles)
-
-
-def _digest(text: str, size: int) -> bytes:
-    return blake2b(text.encode("utf-8"), digest_size=size).digest()

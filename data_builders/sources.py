@@ -140,7 +140,8 @@ class _Finder:
         if guess is None or guess.format in _PAIRED:
             return None
         options = {"files": tuple(group), **guess.guess.options, **self.options}
-        return SourceSpec(guess.format, options)
+        name = Path(group[0]).resolve().parent.name if len(group) > 1 else None
+        return SourceSpec(guess.format, options, name)
 
     def parallel(self, guesses: Mapping[str, GuessedFormat | None]) -> dict[str, SourceSpec]:
         """Join files named like questions and replies that have equally many lines."""

@@ -7,9 +7,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import blake2b
 
 import numpy as np
+import xxhash
 
 from data_builders.report import DataError
 
@@ -23,7 +23,8 @@ _RARE = re.compile(
     "\uff0c\uff01\uff1f\uff1a\uff1b\uff08\uff09]"
 )
 _NO_WORD = re.compile(r"[\W_]+")
-_REPEATED = re.compile(r"(.)\1{2,}", re.DOTALL)
+# Not of digits: 1000 is not 100.
+_REPEATED = re.compile(r"(\D)\1{2,}")
 
 
 def normalize_question(question: str) -> str:
@@ -41,7 +42,9 @@ def normalize_question(question: str) -> str:
     folded = unicodedata.normalize("NFKC", bare).casefold()
     if folded != bare:
         folded = _words_of(folded)
-    return _REPEATED.sub(r"\1\1", folded) or question.strip()
+    if _REPEATED.search(folded):
+        folded = _REPEATED.sub(r"\1\1", folded)
+    return folded or question.strip()
 
 
 def question_key(folded: str) -> int:
@@ -51,9 +54,9 @@ def question_key(folded: str) -> int:
         folded: A question after `normalize_question`.
 
     Returns:
-        64 bits.
+        64 bits: the xxh3 hash of its UTF-8.
     """
-    return int.from_bytes(blake2b(folded.encode("utf-8"), digest_size=8).digest(), "big")
+    return xxhash.xxh3_64_intdigest(folded.encode())
 
 
 def reply_places(turns: Sequence[str], roles: Sequence[str] = ()) -> list[int]:
@@ -126,7 +129,9 @@ def sides_of(keys: np.ndarray, validation_fraction: float, test_fraction: float)
     position = keys / _BUCKETS
     sides = np.zeros(len(keys), dtype=np.uint8)
     sides[position < validation_fraction] = SPLITS.index("validation")
-    sides[position >= 1.0 - test_fraction] = SPLITS.index("test")
+    if test_fraction:
+        # Without the question, the keys that round to 1.0 would go where no split is.
+        sides[position >= 1.0 - test_fraction] = SPLITS.index("test")
     return sides
 
 

@@ -2,7 +2,8 @@
 """The first half of a build: raw dialogues are cleaned, in worker processes, into shards.
 
 A shard is written whole or not at all, and its counts after it. A build that was cut off finds
-its finished shards again: it reads the corpus once more and cleans only what is missing.
+its finished shards again: it reads the corpus once more and cleans only what is missing, or what
+was read otherwise than now (a file may have been cut short while it was read).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import xxhash
 
 from data_builders.cleaning import Cleaner, CleaningSettings, looks_segmented
 from data_builders.language import guess_language
@@ -54,6 +57,7 @@ class BatchCounts:
         read: Dialogues read, by origin.
         changed: Turns changed, by cleaning step.
         dropped: File, line, rule and text of each dialogue that cleaning left out.
+        digest: Of what was cleaned.
         resumed: Whether the shard was there already.
     """
 
@@ -61,6 +65,7 @@ class BatchCounts:
     read: dict[str, int]
     changed: dict[str, int]
     dropped: list[tuple[str, int, str, str]]
+    digest: str = ""
     resumed: bool = False
 
 
@@ -150,13 +155,16 @@ def clean_batch(batch: Batch) -> BatchCounts:
     """
     path = Path(batch.path)
     counts_path = path.with_suffix(".json")
-    if path.exists() and counts_path.exists():
-        return BatchCounts(
-            **json.loads(counts_path.read_text(encoding="utf-8")) | {"resumed": True}
-        )
+    digest = xxhash.xxh3_64_hexdigest(repr((batch.dialogues, batch.segmented)).encode())
+    if path.exists() and (known := _counts_at(counts_path)) and known.digest == digest:
+        # Its own path may be of another day: the cache may have been moved, or named otherwise.
+        known.path, known.resumed = batch.path, True
+        return known
+    # Old counts must not vouch for the new shard if this is cut off between the two.
+    counts_path.unlink(missing_ok=True)
     cleaner = _cleaner(batch.settings)
     cleaner.changed = dict.fromkeys(cleaner.changed, 0)
-    counts = BatchCounts(batch.path, {}, {}, [])
+    counts = BatchCounts(batch.path, {}, {}, [], digest)
     dialogues, origins = [], []
     for raw, segmented in zip(batch.dialogues, batch.segmented, strict=True):
         counts.read[str(raw.origin)] = counts.read.get(str(raw.origin), 0) + 1
@@ -171,6 +179,13 @@ def clean_batch(batch: Batch) -> BatchCounts:
     write_shard(path, dialogues, origins)
     write_json(counts_path, vars(counts))
     return counts
+
+
+def _counts_at(path: Path) -> BatchCounts | None:
+    try:
+        return BatchCounts(**json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
 
 
 @lru_cache(maxsize=2)

@@ -140,7 +140,7 @@ class FileCorpus(DialogueBuilder):
                 yield raw._replace(
                     file=file.name,
                     lang=raw.lang or config.language,
-                    source=raw.source or file.label,
+                    source=raw.source or file.source,
                 )
 
 

@@ -82,7 +82,7 @@ class HubConfig(FilesConfig):
         return Path(self.dataset_id).is_dir()
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """The dataset as the report and the dataset name it, never a path."""
         name = Path(self.dataset_id).resolve().name if self.is_folder else self.dataset_id
         return f"{name}/{self.subset}" if self.subset else name
@@ -146,7 +146,7 @@ class HubCorpus(FileCorpus):
         Returns:
             One entry.
         """
-        return [SourceCount(config.shown, cls.FORMAT, config.license)]
+        return [SourceCount(config.label, cls.FORMAT, config.license)]
 
     @classmethod
     def read_sources(
@@ -165,7 +165,7 @@ class HubCorpus(FileCorpus):
         Yields:
             Whole raw dialogues; `line` is the number of the row in its split.
         """
-        source = config.shown
+        source = config.label
         commit = None if config.is_folder else config.commit()
         with hub_errors(config.dataset_id, config.revision):
             splits = _splits(config, commit, report)
@@ -261,7 +261,7 @@ def _splits(
     features = next(iter(streams.values())).features if streams else None
     if isinstance(builder.config, ParquetConfig) and features:
         # Only the columns that are used are fetched.
-        reader = _reader(features.arrow_schema, config.shown, config, report)
+        reader = _reader(features.arrow_schema, config.label, config, report)
         builder.config.columns = list(reader.names)
         streams = _streams(builder, config)
     return streams

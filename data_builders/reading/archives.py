@@ -60,7 +60,11 @@ def is_left_out(path: PurePosixPath) -> bool:
         path: Relative to the folder or archive.
     """
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return hidden or path.suffix.lower() == ".md" or path.name.upper().startswith("LICENSE")
+    return (
+        hidden
+        or path.suffix.lower() == ".md"
+        or path.name.upper().startswith(("LICENSE", "README"))
+    )
 
 
 def printable(name: str) -> str:

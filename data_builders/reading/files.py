@@ -25,12 +25,20 @@ class SourceFile:
 
     Attributes:
         name: As the user gave it; a member follows the name of its archive and a slash.
-        label: Short, without the path of this machine, for the `source` column.
+        label: Short, without the path of this machine.
+        source: The label of the file on disk: of a member that of its archive.
         suffix: Of the unpacked name, in lower case: ".json" for "x.json.gz".
         stream: The unpacked bytes, to be read once.
     """
 
-    def __init__(self, name: str, label: str, stream: BinaryIO, suffix: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        label: str,
+        stream: BinaryIO,
+        suffix: str | None = None,
+        source: str | None = None,
+    ) -> None:
         """Wrap a stream at its beginning.
 
         Args:
@@ -38,9 +46,11 @@ class SourceFile:
             label: The name for the dataset.
             stream: Unpacked bytes.
             suffix: Of the unpacked name; None takes that of `name`.
+            source: The label of the file on disk; None takes `label`.
         """
         self.name = name
         self.label = label
+        self.source = source or label
         self.suffix = PurePosixPath(name).suffix.lower() if suffix is None else suffix
         self._peekable = stream if isinstance(stream, Peekable) else Peekable(stream)
         self.stream: BinaryIO = io.BufferedReader(self._peekable, 1 << 16)
@@ -106,7 +116,7 @@ def _open(found: _Found, progress: Callable[[int], None] | None) -> Iterator[Sou
     try:
         for entry in entries(file, name, label, size):
             suffix = PurePosixPath(entry.unpacked).suffix.lower()
-            yield SourceFile(entry.name, entry.label, entry.stream, suffix)
+            yield SourceFile(entry.name, entry.label, entry.stream, suffix, label)
     except GeneratorExit:
         raise  # The last file may still be read: it closes with its last reference.
     except BaseException:
@@ -137,8 +147,8 @@ def _expand(given: str) -> list[_Found]:
             raise DataError(f"{printable(given)} {what}. Check the path.")
     if not found:
         raise DataError(
-            f"{printable(given)} holds no file (hidden files, *.md and LICENSE* are left out). "
-            "Name the files themselves."
+            f"{printable(given)} holds no file (hidden files, *.md, README* and LICENSE* are left "
+            "out). Name the files themselves."
         )
     return found
 

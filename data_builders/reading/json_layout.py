@@ -35,9 +35,20 @@ def json_layout(head: str, suffix: str, whole: bool) -> str | None:
     # Under such a name only a bracket on a line of its own begins something else.
     if suffix in LINE_SUFFIXES and not (lines and lines[0].strip() in ("[", "{")):
         return "lines"
-    if text.startswith("{") and _another_follows(text):
+    if text.startswith("{") and (_another_follows(text) or (whole and _is_one_row(text))):
         return "values"
     return "array" if text.startswith("[") else "object"
+
+
+def _is_one_row(text: str) -> bool:
+    """Say whether an object is a row itself: texts, and no value that holds rows."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    members = [m for v in value.values() for m in (v if isinstance(v, list) else [v])]
+    holds_rows = any(isinstance(member, (list, dict)) for member in members)
+    return any(isinstance(member, str) for member in members) and not holds_rows
 
 
 def _first_lines(head: str, whole: bool) -> list[str]:

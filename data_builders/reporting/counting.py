@@ -18,6 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandas.util import hash_array
 
+from data_builders.arrow_files import tables_of
+
 PAIRS_PER_PASS = 2_000_000
 _ROWS_PER_BATCH = 8192
 
@@ -55,7 +57,7 @@ class TextCounts(NamedTuple):
 
 
 def dialogue_batches(split: datasets.Dataset) -> Iterator[PairBatch]:
-    """Read a split in Arrow batches, straight from its memory map.
+    """Read a split in Arrow batches.
 
     Args:
         split: Rows with `turns` and `roles`; what is a reply says `splits.reply_places`.
@@ -63,7 +65,7 @@ def dialogue_batches(split: datasets.Dataset) -> Iterator[PairBatch]:
     Yields:
         The rows, a few thousand at a time.
     """
-    for table in split.with_format("arrow").iter(_ROWS_PER_BATCH):
+    for table in tables_of(split, _ROWS_PER_BATCH):
         turns, lengths = _flat(table["turns"])
         roles, role_counts = _flat(table["roles"])
         # Where each turn has a role, both columns list the same places in the same order.

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from data_builders.selecting.similarity import BANDS, SIMILAR, jaccard
-from data_builders.shards import Shards
+from data_builders.shards import Shards, read_turns
 from data_builders.splits import normalize_question
+from data_builders.workers import ordered_map
 
 # Sorting works on parts of about this many keys, so that its memory does not grow with the corpus.
 _PART = 2_000_000
+# Texts of twice as many dialogues lie in memory while they are compared.
+_CANDIDATES_A_TASK = 10_000
 
 
 def repeated(keys: np.ndarray, alive: np.ndarray) -> np.ndarray:
@@ -46,54 +49,43 @@ def occurrence(keys: np.ndarray, alive: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def near_duplicates(shards: Shards, alive: np.ndarray) -> np.ndarray:
+def near_duplicates(shards: Shards, alive: np.ndarray, workers: int) -> np.ndarray:
     """Mark dialogues whose text is nearly that of an earlier one.
 
     Args:
         shards: The corpus.
         alive: Only these count.
+        workers: How many processes measure the candidates.
 
     Returns:
         True for those that fold to the same text as an earlier one, or, when long, share at least
         `SIMILAR` of their n-grams with it.
     """
     marked = repeated(shards.numbers("folded"), alive)
-    stands_for = _Representatives(shards)
-    for first, later in _candidates(shards, alive & ~marked):
-        if stands_for.similar(first, later):
-            marked[later] = True
+    candidates = _candidates(shards, alive & ~marked)
+    tasks = (
+        (shards.paths, shards.first_rows, candidates[begin : begin + _CANDIDATES_A_TASK])
+        for begin in range(0, len(candidates), _CANDIDATES_A_TASK)
+    )
+    for later in ordered_map(_similar_ones, tasks, workers):
+        marked[later] = True
     return marked
 
 
-class _Representatives:
-    """Which kept dialogue a dropped one is a copy of: chains lead to their beginning."""
-
-    def __init__(self, shards: Shards) -> None:
-        self._shards = shards
-        self._original: dict[int, int] = {}
-        self._last: tuple[int, str] = (-1, "")
-
-    def similar(self, first: int, later: int) -> bool:
-        first = self._original.get(first, first)
-        if later in self._original:
-            return True
-        if jaccard(self._text(first), self._fold(later)) < SIMILAR:
-            return False
-        self._original[later] = first
-        return True
-
-    def _text(self, number: int) -> str:
-        if self._last[0] != number:
-            self._last = (number, self._fold(number))
-        return self._last[1]
-
-    def _fold(self, number: int) -> str:
-        return "\n".join(normalize_question(turn) for turn in self._shards.turns(number))
+def _similar_ones(task: tuple[Sequence[str], np.ndarray, np.ndarray]) -> np.ndarray:
+    """Measure candidates: which of the later ones are near copies."""
+    paths, first_rows, pairs = task
+    folded = {
+        number: "\n".join(normalize_question(turn) for turn in turns)
+        for number, turns in read_turns(paths, first_rows, np.unique(pairs))
+    }
+    similar = [jaccard(folded[first], folded[later]) >= SIMILAR for first, later in pairs.tolist()]
+    return pairs[np.array(similar, dtype=bool), 1]
 
 
-def _candidates(shards: Shards, alive: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Yield pairs that agree in a band: the first of its group and each later one."""
-    found: list[np.ndarray] = []
+def _candidates(shards: Shards, alive: np.ndarray) -> np.ndarray:
+    """Pair each dialogue with the first one that agrees with it in a band: (pairs, 2)."""
+    found = [np.zeros((0, 2), dtype=np.int64)]
     for number in range(BANDS):
         keys = shards.band(number)
         for chosen in _parts(keys, alive & (keys != 0)):
@@ -102,10 +94,8 @@ def _candidates(shards: Shards, alive: np.ndarray) -> Iterator[tuple[int, int]]:
             later = np.flatnonzero(first != np.arange(len(order)))
             pairs = np.stack([chosen[order[first[later]]], chosen[order[later]]], axis=1)
             found.append(pairs.astype(np.int64))
-    if found:
-        # By the first one: its text is then read once for all its copies.
-        for first, later in np.unique(np.concatenate(found), axis=0).tolist():
-            yield first, later
+    # In the order of the later one: the pairs of a task then stand in few shards.
+    return np.unique(np.concatenate(found)[:, ::-1], axis=0)[:, ::-1]
 
 
 def _parts(keys: np.ndarray, alive: np.ndarray) -> Iterator[np.ndarray]:

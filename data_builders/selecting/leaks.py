@@ -27,7 +27,7 @@ from data_builders.selecting.similarity import (
     jaccard,
     near_enough,
 )
-from data_builders.shards import Shards, open_shard, write_whole
+from data_builders.shards import Shards, open_shard, value_lengths, write_whole
 from data_builders.splits import SPLITS, normalize_question, reply_places
 from data_builders.workers import ordered_map
 
@@ -130,15 +130,19 @@ def _questions(path: str, wanted: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def _texts_at(table: pa.Table, pairs: np.ndarray) -> Iterator[str]:
-    lengths = np.asarray(table["questions"].combine_chunks().value_lengths())
+    lengths = value_lengths(table["questions"])
     ends = np.cumsum(lengths)
     rows = np.searchsorted(ends, pairs, side="right")
     inside = pairs - (ends - lengths)[rows]
-    chosen = table.select(["turns", "roles"]).take(rows)
-    for turns, roles, pair in zip(
-        chosen["turns"].to_pylist(), chosen["roles"].to_pylist(), inside.tolist(), strict=True
-    ):
-        yield turns[reply_places(turns, roles)[pair] - 1]
+    # Each dialogue is read once: once per pair, long ones would cost the square of their turns.
+    distinct, which = np.unique(rows, return_inverse=True)
+    chosen = table.select(["turns", "roles"]).take(distinct)
+    all_turns, all_roles = chosen["turns"].to_pylist(), chosen["roles"].to_pylist()
+    last, places = -1, []
+    for one, pair in zip(which.tolist(), inside.tolist(), strict=True):
+        if one != last:
+            last, places = one, reply_places(all_turns[one], all_roles[one])
+        yield all_turns[one][places[pair] - 1]
 
 
 def _write_index(shards: Shards, held_out: np.ndarray, alive: np.ndarray, folder: Path) -> None:

@@ -13,18 +13,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from data_builders.report import EXACT_DUPLICATE, BuildReport
 from data_builders.selecting.duplicates import near_duplicates, occurrence, repeated
 from data_builders.selecting.entropy import too_open
 from data_builders.selecting.leaks import TRAIN, Pairs, find_near_copies, leaking_pairs
 from data_builders.selecting.similarity import mix
-from data_builders.shards import Dialogue, Shards, open_shard
+from data_builders.shards import SCHEMA, Dialogue, Shards, open_shard, value_lengths
 from data_builders.splits import SPLITS, reply_places, sides_of
 
 NEAR = "near duplicate"
 ENTROPY, REPLY_CAP, LEAK = "entropy filter", "reply too frequent", "near copy on another side"
 NO_PAIR, WEIGHT = "no reply to learn", "weight of the source"
+
+ROW_SCHEMA = pa.schema([SCHEMA.field(n) for n in ("id", "turns", "roles", "lang", "source")])
 
 
 class SelectedShard(NamedTuple):
@@ -88,7 +91,7 @@ def select(
     corpus = _Corpus(shards)
     corpus.drop(~corpus.has_pairs(), NO_PAIR, report)
     _drop_languages(corpus, config, report)
-    _drop_duplicates(corpus, config.selection, report)
+    _drop_duplicates(corpus, config.selection, report, workers)
     _drop_dull_pairs(corpus, config.selection, report)
     sides = _sides(corpus, config)
     if config.selection.leak_free:
@@ -115,12 +118,13 @@ def _drop_languages(corpus: _Corpus, config: Any, report: BuildReport) -> None:
         corpus.pairs &= corpus.spread(corpus.dialogues)
 
 
-def _drop_duplicates(corpus: _Corpus, settings: Any, report: BuildReport) -> None:
+def _drop_duplicates(corpus: _Corpus, settings: Any, report: BuildReport, workers: int) -> None:
     if settings.exact_duplicates:
         gone = repeated(corpus.shards.numbers("content"), corpus.dialogues)
         corpus.drop(gone, EXACT_DUPLICATE, report)
     if settings.near_duplicates:
-        corpus.drop(near_duplicates(corpus.shards, corpus.dialogues), NEAR, report)
+        gone = near_duplicates(corpus.shards, corpus.dialogues, workers)
+        corpus.drop(gone, NEAR, report)
 
 
 def _drop_dull_pairs(corpus: _Corpus, settings: Any, report: BuildReport) -> None:
@@ -209,32 +213,47 @@ def _write_choice(
     return SelectedShard(path, choice)
 
 
-def selected_rows(shard: SelectedShard, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def selected_table(shard: SelectedShard, split: str) -> pa.Table:
     """Read the rows of one shard that go into a split.
 
     Args:
         shard: The shard and the decisions on it.
         split: The split.
 
-    Yields:
-        A key that no other row has, and the row.
+    Returns:
+        The rows in their order, with the columns of `ROW_SCHEMA`.
     """
     with np.load(shard.choice) as choice:
         sides, copies, kept = choice["sides"], choice["copies"], choice["kept"]
     table = open_shard(shard.path)
-    rows = np.flatnonzero((sides == SPLITS.index(split)) & (copies > 0))
-    ends = np.cumsum(np.asarray(table["questions"].combine_chunks().value_lengths()))
-    name = Path(shard.path).stem
-    for begin in range(0, len(rows), 1000):
-        some = rows[begin : begin + 1000]
-        chosen = table.select(["turns", "roles", "lang", "source"]).take(some).to_pylist()
-        for row, values in zip(some.tolist(), chosen, strict=True):
-            places = reply_places(values["turns"], values["roles"])
-            mask = kept[ends[row] - len(places) : ends[row]].tolist()
-            for number, piece in enumerate(pieces(Dialogue(**values), places, mask)):
-                for copy in range(copies[row]):
-                    identity = piece.id if not copy else f"{piece.id}-{copy + 1}"
-                    yield f"{name}-{row}-{number}-{copy}", {"id": identity, **piece._asdict()}
+    wanted = (sides == SPLITS.index(split)) & (copies > 0)
+    first_pairs = np.concatenate([[0], np.cumsum(value_lengths(table["questions"]))])
+    lost = np.concatenate([[0], np.cumsum(~kept)])
+    as_it_is = (lost[first_pairs[1:]] == lost[first_pairs[:-1]]) & (copies == 1)
+    whole = np.flatnonzero(wanted & as_it_is)
+    rows, places = [], [whole]
+    for row in np.flatnonzero(wanted & ~as_it_is).tolist():
+        mask = kept[first_pairs[row] : first_pairs[row + 1]].tolist()
+        more = list(_written(table, row, mask, int(copies[row])))
+        rows += more
+        places.append(np.full(len(more), row))
+    parts = [table.select(ROW_SCHEMA.names).take(whole)]
+    parts.append(pa.Table.from_pylist(rows, schema=ROW_SCHEMA))
+    # Most rows are taken as they are, in one go; the others then go back to their places.
+    order = np.argsort(np.concatenate(places), kind="stable")
+    return pa.concat_tables(parts).combine_chunks().take(order)
+
+
+def _written(
+    table: pa.Table, row: int, kept: Sequence[bool], copies: int
+) -> Iterator[dict[str, Any]]:
+    """Write one dialogue in pieces, or several times."""
+    columns = {name: table[name][row].as_py() for name in ROW_SCHEMA.names if name != "id"}
+    dialogue = Dialogue(**columns)
+    for piece in pieces(dialogue, reply_places(dialogue.turns, dialogue.roles), kept):
+        for copy in range(copies):
+            identity = piece.id if not copy else f"{piece.id}-{copy + 1}"
+            yield {"id": identity, **piece._asdict()}
 
 
 def pieces(dialogue: Dialogue, places: Sequence[int], kept: Sequence[bool]) -> Iterator[Dialogue]:
