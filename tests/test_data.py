@@ -161,3 +161,16 @@ def test_sampler_groups_like_lengths():
 
 def test_sampler_copes_with_fewer_examples_than_a_group():
     assert sorted(LengthGroupedSampler([3, 1, 2], 8, seed=0)) == [0, 1, 2]
+
+
+def test_copies_that_a_weight_made_are_kept_and_other_repetitions_dropped(tokenizer):
+    rows = [("a" * 16, "hi"), ("a" * 16 + "-2", "hi"), ("b" * 16, "hi"), ("my-2", "hi")]
+    train = Dataset.from_list(
+        [
+            {"id": name, "turns": [text, "hello"], "roles": [], "lang": "en", "source": "t"}
+            for name, text in rows
+        ]
+    )
+    data = prepare(DatasetDict(train=train), tokenizer)
+    assert [row["copy"] for row in data.train] == [1, 2]
+    assert data.train_counts.duplicates_dropped == 2

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from .tokenizer_training import train_tokenizer
 
 logger = logging.getLogger(__name__)
 
+# How `data_builders` names the copies that the weight of a source makes.
+_COPY = re.compile(r"[0-9a-f]{16}-(\d+)")
 # Below this many dialogues the start of worker processes costs more than they save.
 MANY_DIALOGUES = 20_000
 EXAMPLE_FEATURES = Features(
@@ -30,6 +33,7 @@ EXAMPLE_FEATURES = Features(
         "context": List(Value("string")),
         "reply": Value("string"),
         "lang": Value("string"),
+        "copy": Value("int32"),
         "input_ids": List(Value("int32")),
         "labels": List(Value("int32")),
         "dropped_turns": Value("int32"),
@@ -159,7 +163,8 @@ def _prepare_split(
     )
     kept = []
     for index, row in enumerate(examples):
-        key = hashlib.sha256("\0".join([*row["context"], "", row["reply"]]).encode()).digest()
+        text = "\0".join([*row["context"], "", row["reply"], "", str(row["copy"])])
+        key = hashlib.sha256(text.encode()).digest()
         if len(row["labels"]) > settings.max_target_length:
             counts.long_replies_dropped += 1
         elif key in seen:
@@ -190,17 +195,28 @@ def tokenize_dialogues(
 ) -> dict[str, list[Any]]:
     """Turns a batch of dialogues into a batch of tokenised examples, as `map` wants it."""
     columns: dict[str, list[Any]] = {name: [] for name in EXAMPLE_FEATURES}
-    for turns, roles, lang in zip(batch["turns"], batch["roles"], batch["lang"], strict=True):
+    rows = zip(batch["id"], batch["turns"], batch["roles"], batch["lang"], strict=True)
+    for identity, turns, roles, lang in rows:
         for context, reply in examples_from_dialogue(turns, roles or (), max_context_turns):
             encoded = encode_context(tokenizer, context, max_source_length)
             columns["context"].append(list(context))
             columns["reply"].append(reply)
             columns["lang"].append(lang)
+            columns["copy"].append(copy_number(identity))
             columns["input_ids"].append(encoded.input_ids)
             columns["labels"].append(encode_reply(tokenizer, reply))
             columns["dropped_turns"].append(encoded.dropped_turns)
             columns["truncated_tokens"].append(encoded.truncated_tokens)
     return columns
+
+
+def copy_number(identity: str) -> int:
+    """Says which copy of a dialogue a row is: 2 for the second one that a weight asked for.
+
+    Copies are meant; all other repetitions are dropped.
+    """
+    found = _COPY.fullmatch(identity)
+    return int(found[1]) if found else 1
 
 
 def example_lengths(examples: Dataset) -> list[int]:
