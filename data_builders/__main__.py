@@ -24,9 +24,10 @@ from data_builders.build import built, make_builder
 from data_builders.command_line import build_settings, family_options, make_parser
 from data_builders.output import check_output, is_up_to_date, save_result, sweep
 from data_builders.publish import push_dataset
+from data_builders.references import group_references, write_references
 from data_builders.registry import FAMILIES, FILE_FAMILIES
 from data_builders.report import REJECTS_FILE, REPORT_FILE, DataError
-from data_builders.reporting.inspection import inspect_lines
+from data_builders.reporting.inspection import inspect_lines, load_dialogues
 
 _NO_SPACE = {
     errno.ENOSPC: "the disk is full",
@@ -59,10 +60,29 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.command == "inspect":
         for line in inspect_lines(arguments.path, arguments.samples):
             print(line)
+    elif arguments.command == "references":
+        run_references(arguments)
     elif arguments.command == "push":
         print(push_dataset(arguments.path, arguments.repo_id, private=not arguments.public))
     else:
         run_build(arguments)
+
+
+def run_references(arguments: argparse.Namespace) -> None:
+    """Write the references of a split.
+
+    Args:
+        arguments: What `parse_arguments` gave.
+    """
+    splits = load_dialogues(Path(arguments.path))
+    if arguments.split not in splits:
+        raise DataError(
+            f"{arguments.path} has no split {arguments.split!r}. Choose from {', '.join(splits)}."
+        )
+    found = group_references(splits[arguments.split], arguments.max_context_turns)
+    write_references(found, Path(arguments.output))
+    replies = sum(map(len, found["references"]))
+    print(f"{len(found):,} questions with {replies:,} replies, written to {arguments.output}")
 
 
 def run_build(arguments: argparse.Namespace) -> None:
@@ -94,10 +114,13 @@ def run_build(arguments: argparse.Namespace) -> None:
     if Path(builder.cache_dir, REPORT_FILE).is_file():
         print("this build is in the cache already: only the output is written")
     result = built(builder)
-    if is_up_to_date(output, builder.config_id):
+    try:
+        notes = save_result(result, output, arguments.overwrite)
+    except (DataError, OSError):
+        if not is_up_to_date(output, builder.config_id):
+            raise
         print(f"{output} was written meanwhile by another run of the same command")
         return
-    notes = save_result(result, output, arguments.overwrite)
     for line in [*result.report.lines(), *notes]:
         print(line)
     if result.report.rejects:
@@ -114,9 +137,12 @@ def explain(error: OSError) -> str:
     Returns:
         A sentence with the next step.
     """
-    if error.errno in _NO_SPACE:
+    # NumPy's own words for a write that was cut short carry no number.
+    short = error.errno is None and "requested and" in str(error)
+    number = errno.ENOSPC if short else error.errno
+    if number in _NO_SPACE:
         return (
-            f"{_NO_SPACE[error.errno]}. Make room, or name another place with --cache-dir and "
+            f"{_NO_SPACE[number]}. Make room, or name another place with --cache-dir and "
             "--output, and run the same command again: finished parts are taken over."
         )
     if isinstance(error, FileNotFoundError) and error.filename:

@@ -25,7 +25,7 @@ from data_builders.cleaning import CleaningSettings
 from data_builders.report import REPORT_FILE, BuildReport, DataError, RowError, SourceCount
 from data_builders.selecting.selection import SelectedShard, select, selected_table
 from data_builders.selecting.shuffling import shuffled
-from data_builders.settings import SelectionSettings, as_plain, settings_of
+from data_builders.settings import SelectionSettings, as_plain, check_type, settings_of
 from data_builders.shards import Shards, open_shard
 from data_builders.splits import check_fractions
 from data_builders.staging import stage
@@ -93,10 +93,14 @@ class DialogueConfig(datasets.BuilderConfig):
     def __post_init__(self) -> None:
         """Check the settings before anything is read."""
         super().__post_init__()
+        check_type("strict", self.strict, False)
+        for name in ("validation_fraction", "test_fraction"):
+            check_type(name, getattr(self, name), 0.05)
         self.languages = as_tuple(self.languages)
         self.cleaning = settings_of(CleaningSettings, self.cleaning)
         self.selection = settings_of(SelectionSettings, self.selection)
         check_fractions(self.validation_fraction, self.test_fraction)
+        check_type("workers", self.workers or 1, 2)
         if self.workers is not None and self.workers < 1:
             raise DataError(f"`workers` must be at least 1 (got {self.workers}).")
 
@@ -326,7 +330,9 @@ def as_tuple(value: Any) -> tuple[str, ...]:
     Returns:
         The same as a tuple of strings.
     """
-    return (str(value),) if isinstance(value, (str, Path)) else tuple(str(v) for v in value or ())
+    # Not isinstance: `datasets` puts a class of its own for `Path` into the modules of builders.
+    one = isinstance(value, str) or hasattr(value, "__fspath__")
+    return (str(value),) if one else tuple(str(v) for v in value or ())
 
 
 def clean_turn(value: Any) -> str:

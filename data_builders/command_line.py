@@ -66,6 +66,15 @@ def _add_readers(commands: Any) -> None:
     inspect = commands.add_parser("inspect", help="show a built dataset in the terminal")
     inspect.add_argument("path", help="folder written by this command")
     inspect.add_argument("--samples", type=int, default=3, help="dialogues to show (default: 3)")
+    references = commands.add_parser(
+        "references", help="write a held-out split as questions with all their replies"
+    )
+    references.add_argument("path", help="folder written by this command")
+    references.add_argument("--split", default="test", help="the split (default: test)")
+    references.add_argument("--output", required=True, help="JSON lines file to write")
+    references.add_argument(
+        "--max-context-turns", type=int, default=1, help="turns of a context (default: 1)"
+    )
     push = commands.add_parser("push", help="push a built dataset to the Hub")
     push.add_argument("path", help="folder written by this command")
     push.add_argument("repo_id", metavar="USER/NAME", help="dataset repository on the Hub")

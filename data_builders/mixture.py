@@ -32,6 +32,7 @@ from data_builders.base import DialogueBuilder, DialogueConfig, RawDialogue, as_
 from data_builders.language import LANGUAGES
 from data_builders.registry import FAMILIES
 from data_builders.report import BuildReport, DataError, SourceCount
+from data_builders.settings import check_type
 from data_builders.sources import SourceSpec, find_sources
 
 # Keys of a source that are not settings of its family.
@@ -62,6 +63,7 @@ class MixtureConfig(DialogueConfig):
         self.sources = tuple(
             spec if isinstance(spec, SourceSpec) else SourceSpec(**spec) for spec in self.sources
         )
+        check_type("seed", self.seed or 0, 42)
         if not self.sources:
             raise DataError("`sources` is empty. Name at least one.")
         for spec in self.sources:
@@ -179,7 +181,8 @@ def read_mixture(
 def _specs_of(entry: Any, where: str, folder: Path, say: Callable[[str], None]) -> list[SourceSpec]:
     if not isinstance(entry, Mapping):
         raise DataError(f"{where} must be a mapping with `files` or a `format` (got {entry!r}).")
-    if not isinstance(weight := entry.get("weight", 1.0), (int, float)):
+    weight = entry.get("weight", 1.0)
+    if not isinstance(weight, (int, float)) or isinstance(weight, bool):
         raise DataError(f"{where}: `weight` must be a number (got {weight!r}).")
     options = {key: value for key, value in entry.items() if key not in _OWN_KEYS}
     for key in _PATH_KEYS:

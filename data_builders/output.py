@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from data_builders.arrow_files import save_split
@@ -79,13 +80,21 @@ def is_up_to_date(output: str | Path, build_id: str) -> bool:
         build_id: The name of the build, from settings and content.
 
     Returns:
-        True if it was written whole by the same build.
+        True if it was written whole by the same build, and no file of data is gone since.
     """
     try:
         known = json.loads(Path(output, BUILD_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        same = bool(build_id) and known.get("build_id") == build_id
+        return same and all(path.is_file() for path in _data_files(Path(output)))
+    except (OSError, ValueError, KeyError):
         return False
-    return bool(build_id) and known.get("build_id") == build_id
+
+
+def _data_files(folder: Path) -> Iterator[Path]:
+    splits = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
+    for split in splits:
+        state = json.loads((folder / split / "state.json").read_text(encoding="utf-8"))
+        yield from (folder / split / file["filename"] for file in state["_data_files"])
 
 
 def sweep(output: str | Path) -> None:

@@ -20,7 +20,8 @@ class SelectionSettings:
     Attributes:
         exact_duplicates: Leave out dialogues that stand in the corpus already.
         near_duplicates: Leave out those that differ from an earlier one only in case, width,
-            punctuation and blanks, or, when long, in a fifth of their character n-grams.
+            punctuation and blanks, or, when long, in a fifth of their character n-grams. Another
+            reply to the same question is no duplicate.
         maximum_reply_count: How often one reply may occur; further pairs with it are left out.
             0 sets no bound.
         entropy_filter: "source", "target", "both" or "none": leave out pairs whose question gets,
@@ -67,10 +68,14 @@ def settings_of(kind: type[Settings], given: Settings | Mapping[str, Any] | None
     if isinstance(given, kind):
         return given
     known = {field.name: field.default for field in fields(kind)}
+    if given is not None and not isinstance(given, Mapping):
+        name = kind.__name__.removesuffix("Settings").lower()
+        first = next(iter(known))
+        raise DataError(f"`{name}` must be settings by name, such as `{first}` (got {given!r}).")
     for key, value in (given or {}).items():
         if key not in known:
             raise DataError(f"There is no setting `{key}`. Choose from {', '.join(known)}.")
-        _check_type(key, value, known[key])
+        check_type(key, value, known[key])
     return kind(**dict(given or {}))
 
 
@@ -90,7 +95,17 @@ def as_plain(value: Any) -> Any:
     return [as_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _check_type(key: str, value: Any, default: Any) -> None:
+def check_type(key: str, value: Any, default: Any) -> None:
+    """Refuse a value of another type than the default's.
+
+    Args:
+        key: The setting, for the message.
+        value: What is given.
+        default: What is right; None allows anything.
+
+    Raises:
+        DataError: If the types differ; a whole number will do for a fraction.
+    """
     if default is None:
         return
     allowed = (int, float) if isinstance(default, float) else type(default)

@@ -17,9 +17,9 @@ SPLITS = ("train", "validation", "test")
 
 _BUCKETS = 2.0**64
 _WORD = re.compile(r"[^\W_]+")
-# No word, and none of the usual punctuation: it may be a symbol or a mark, which stay.
+# No word, and none of the usual punctuation: it may be a mark, or a sign as in 2+2, which stay.
 _RARE = re.compile(
-    r"[^\w\s!-#%-*,-/:;?@\[-\]{}\u2010-\u2027\u3001-\u3003\u3008-\u3011"
+    r"[^\w\s!-#%-*,-/:;?@\[-\]{}~\u2010-\u2027\u3001-\u3003\u3008-\u3011"
     "\uff0c\uff01\uff1f\uff1a\uff1b\uff08\uff09]"
 )
 _NO_WORD = re.compile(r"[\W_]+")
@@ -28,14 +28,14 @@ _REPEATED = re.compile(r"(\D)\1{2,}")
 
 
 def normalize_question(question: str) -> str:
-    """Fold what does not change a question: width, case, punctuation, blanks, long repetition.
+    """Fold what does not change a question: width, case, punctuation, blanks, emoji, repetition.
 
     Args:
         question: The question.
 
     Returns:
-        The folded text; the question itself, only stripped, when nothing else is left of it, so
-        that "?" and "!!" do not become one question.
+        The folded text. When nothing is left, the emoji and signs alone, without punctuation; and
+        if there are none, the question itself, stripped: "?" and "!!" are two questions.
     """
     # Punctuation goes first: without it most Chinese is in NFKC already, which is quick to see.
     bare = _words_of(question)
@@ -44,7 +44,7 @@ def normalize_question(question: str) -> str:
         folded = _words_of(folded)
     if _REPEATED.search(folded):
         folded = _REPEATED.sub(r"\1\1", folded)
-    return folded or question.strip()
+    return folded or _signs_of(question) or question.strip()
 
 
 def question_key(folded: str) -> int:
@@ -158,10 +158,20 @@ def _words_of(text: str) -> str:
     return _NO_WORD.sub(_spoken, text)
 
 
+def _signs_of(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text)
+    return "".join(c for c in folded if unicodedata.category(c)[0] not in "PZC")
+
+
 def _spoken(match: re.Match[str]) -> str:
     return _without_punctuation(match.group())
 
 
 @lru_cache(maxsize=4096)
 def _without_punctuation(text: str) -> str:
-    return "".join(c for c in text if unicodedata.category(c)[0] not in "PZC")
+    return "".join(c for c in text if not _is_silent(c))
+
+
+def _is_silent(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category[0] in "PZC" or category in ("So", "Sk") or character in "~\uff5e\ufe0f"

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 from data_builders.report import DataError
@@ -97,23 +98,35 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     # fork shares the imported modules; elsewhere it is not safe or not there.
     method = "fork" if sys.platform == "linux" else "spawn"
     context = multiprocessing.get_context(method)
-    return ProcessPoolExecutor(
+    pool = ProcessPoolExecutor(
         workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
     )
+    with _interrupts_held():
+        pool.submit(int).result()  # starts the workers
+    return pool
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C for later: a worker just born would die of it with a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with(parent: int) -> None:
-    """Start a thread that ends this worker when its parent is gone, even by `kill -9`."""
+    """Let a worker end when its parent is gone, even by `kill -9`, and not by Ctrl-C."""
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
-    _ignore_interrupts()
-
-
-def _ignore_interrupts() -> None:
     # Ctrl-C reaches the whole group; the parent alone decides, and says what happened.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=watch, daemon=True).start()

@@ -41,14 +41,14 @@ def json_layout(head: str, suffix: str, whole: bool) -> str | None:
 
 
 def _is_one_row(text: str) -> bool:
-    """Say whether an object is a row itself: texts, and no value that holds rows."""
+    """Say whether an object is a row itself: a text in it, and no value that holds rows."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return False
     members = [m for v in value.values() for m in (v if isinstance(v, list) else [v])]
     holds_rows = any(isinstance(member, (list, dict)) for member in members)
-    return any(isinstance(member, str) for member in members) and not holds_rows
+    return any(isinstance(member, str) for member in value.values()) and not holds_rows
 
 
 def _first_lines(head: str, whole: bool) -> list[str]:

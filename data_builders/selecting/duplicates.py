@@ -16,6 +16,8 @@ from data_builders.workers import ordered_map
 _PART = 2_000_000
 # Texts of twice as many dialogues lie in memory while they are compared.
 _CANDIDATES_A_TASK = 10_000
+# However alike two dialogues are, their last replies must be so too.
+_SIMILAR_REPLY = 0.5
 
 
 def repeated(keys: np.ndarray, alive: np.ndarray) -> np.ndarray:
@@ -59,7 +61,7 @@ def near_duplicates(shards: Shards, alive: np.ndarray, workers: int) -> np.ndarr
 
     Returns:
         True for those that fold to the same text as an earlier one, or, when long, share at least
-        `SIMILAR` of their n-grams with it.
+        `SIMILAR` of their n-grams with it and end in nearly the same reply.
     """
     marked = repeated(shards.numbers("folded"), alive)
     candidates = _candidates(shards, alive & ~marked)
@@ -67,20 +69,29 @@ def near_duplicates(shards: Shards, alive: np.ndarray, workers: int) -> np.ndarr
         (shards.paths, shards.first_rows, candidates[begin : begin + _CANDIDATES_A_TASK])
         for begin in range(0, len(candidates), _CANDIDATES_A_TASK)
     )
-    for later in ordered_map(_similar_ones, tasks, workers):
-        marked[later] = True
+    for similar in ordered_map(_similar_ones, tasks, workers):
+        for first, later in similar.tolist():
+            # What is like a dropped one alone stays, or a chain of copies could end anywhere.
+            if not marked[first]:
+                marked[later] = True
     return marked
 
 
 def _similar_ones(task: tuple[Sequence[str], np.ndarray, np.ndarray]) -> np.ndarray:
-    """Measure candidates: which of the later ones are near copies."""
+    """Measure candidates: which pairs are near copies, in the order of the later one."""
     paths, first_rows, pairs = task
     folded = {
-        number: "\n".join(normalize_question(turn) for turn in turns)
+        number: [normalize_question(turn) for turn in turns]
         for number, turns in read_turns(paths, first_rows, np.unique(pairs))
     }
-    similar = [jaccard(folded[first], folded[later]) >= SIMILAR for first, later in pairs.tolist()]
-    return pairs[np.array(similar, dtype=bool), 1]
+    similar = [_are_copies(folded[first], folded[later]) for first, later in pairs.tolist()]
+    return pairs[np.array(similar, dtype=bool)]
+
+
+def _are_copies(first: Sequence[str], later: Sequence[str]) -> bool:
+    # Another reply to the same long question is a second reference, not a copy.
+    alike = jaccard(first[-1], later[-1]) >= _SIMILAR_REPLY
+    return alike and jaccard("\n".join(first), "\n".join(later)) >= SIMILAR
 
 
 def _candidates(shards: Shards, alive: np.ndarray) -> np.ndarray:

@@ -20,22 +20,30 @@ import numpy as np
 import pyarrow as pa
 
 from data_builders.selecting.similarity import (
+    MINIMUM_TO_SUBSTITUTE,
     SIMILAR,
+    Codes,
     band_hashes,
     deletion_variants,
     encode,
     jaccard,
-    near_enough,
 )
 from data_builders.shards import Shards, open_shard, value_lengths, write_whole
 from data_builders.splits import SPLITS, normalize_question, reply_places
 from data_builders.workers import ordered_map
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
+# Who must not ask what the side asks.
+_GIVES_WAY = {TRAIN: (VALIDATION, TEST), TEST: (VALIDATION,)}
 
 _TEXTS_FILE = "held_out_texts.arrow"
-# A bit array in front of the index: most hashes of training questions end there.
-_FILTER_BITS = np.uint64(2**27 - 1)
+# Kinds of hashes that meet: a whole text and one shortened by a character, two shortened ones, and
+# the bands of long texts.
+_WHOLE, _SHORTER, _SHORTER_OF_LONGER, _BANDS = range(4)
+_MEETS = {_WHOLE: _SHORTER, _SHORTER: _WHOLE, _SHORTER_OF_LONGER: _SHORTER_OF_LONGER}
+# How many texts of a shard are measured against one held-out text. Where a template is filled in
+# a thousand ways, everything is a candidate of everything.
+_MEASURED = 4
 
 
 class Pairs(NamedTuple):
@@ -52,80 +60,61 @@ class Pairs(NamedTuple):
     alive: np.ndarray
 
 
-class NearCopies(NamedTuple):
-    """Pairs of different questions that are nearly the same, by their keys.
-
-    Attributes:
-        ones: uint64.
-        others: uint64; each match stands there in both directions.
-    """
-
-    ones: np.ndarray
-    others: np.ndarray
-
-    def of(self, keys: np.ndarray) -> np.ndarray:
-        """Give the keys themselves and those of their near copies.
-
-        Args:
-            keys: Distinct or not.
-
-        Returns:
-            Distinct keys.
-        """
-        return np.unique(np.concatenate([keys, self.others[np.isin(self.ones, keys)]]))
-
-
-def leaking_pairs(pairs: Pairs, near: NearCopies) -> np.ndarray:
+def leaking_pairs(pairs: Pairs, near: dict[int, np.ndarray]) -> np.ndarray:
     """Choose the pairs that have to go so that no question stands on two sides.
 
     Args:
         pairs: All pairs of the corpus.
-        near: The near copies among their questions, as far as one of the two is held out.
+        near: For each side, keys of held-out questions that are near copies of what it asks.
 
     Returns:
         True for pairs to leave out.
     """
     keys, sides, alive = pairs
     gone = np.zeros(len(keys), dtype=bool)
-    for owner, others in ((TRAIN, (VALIDATION, TEST)), (TEST, (VALIDATION,))):
-        taken = near.of(np.unique(keys[alive & ~gone & (sides == owner)]))
-        asked = np.flatnonzero(alive & np.isin(sides, others))
-        gone[asked[np.isin(keys[asked], taken)]] = True
+    for owner, others in _GIVES_WAY.items():
+        asked = np.unique(keys[alive & (sides == owner)])
+        taken = np.concatenate([asked, near.get(owner, np.zeros(0, np.uint64))])
+        places = np.flatnonzero(alive & np.isin(sides, others))
+        gone[places[np.isin(keys[places], taken)]] = True
     return gone
 
 
 def find_near_copies(
-    shards: Shards, held_out: np.ndarray, alive: np.ndarray, folder: Path, workers: int
-) -> NearCopies:
+    shards: Shards, pairs: Pairs, folder: Path, workers: int
+) -> dict[int, np.ndarray]:
     """Search the corpus for near copies of held-out questions.
 
     Args:
         shards: The corpus.
-        held_out: True for dialogues that are not for training.
-        alive: True for pairs still in the corpus.
+        pairs: All its pairs.
         folder: Where the index of held-out questions is kept meanwhile.
         workers: How many processes search.
 
     Returns:
-        The matches.
+        For each side that others give way to, the keys of their questions that are near copies
+        of what it asks.
     """
-    _write_index(shards, held_out, alive, folder)
-    # One test question may be asked a million times: each shard looks at each of its keys once.
+    _write_index(shards, pairs, folder)
     tasks = (
-        (path, str(folder), alive[pairs]) for path, _, pairs in shards.spans() if alive[pairs].any()
+        (path, str(folder), pairs.sides[span], pairs.alive[span])
+        for path, _, span in shards.spans()
+        if pairs.alive[span].any()
     )
-    found = list(ordered_map(_search_shard, tasks, workers))
-    matches = np.concatenate([np.zeros((0, 2), np.uint64), *found])
-    matches = np.unique(np.concatenate([matches, matches[:, ::-1]]), axis=0)
-    return NearCopies(matches[:, 0], matches[:, 1])
+    found: dict[int, list[np.ndarray]] = {side: [np.zeros(0, np.uint64)] for side in _GIVES_WAY}
+    for matches in ordered_map(_search_shard, tasks, workers):
+        for side, keys in matches.items():
+            found[side].append(keys)
+    return {side: np.unique(np.concatenate(keys)) for side, keys in found.items()}
 
 
 def _questions(path: str, wanted: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Read the distinct questions of a shard: their keys and folded texts."""
     table = open_shard(path)
     keys = np.asarray(table["questions"].combine_chunks().flatten())
-    _, at = np.unique(np.where(wanted, keys, np.uint64(0)), return_index=True)
-    at = np.sort(at[wanted[at]])
+    chosen = np.flatnonzero(wanted)
+    _, first = np.unique(keys[chosen], return_index=True)
+    at = np.sort(chosen[first])
     return keys[at], [normalize_question(text) for text in _texts_at(table, at)]
 
 
@@ -134,42 +123,43 @@ def _texts_at(table: pa.Table, pairs: np.ndarray) -> Iterator[str]:
     ends = np.cumsum(lengths)
     rows = np.searchsorted(ends, pairs, side="right")
     inside = pairs - (ends - lengths)[rows]
-    # Each dialogue is read once: once per pair, long ones would cost the square of their turns.
-    distinct, which = np.unique(rows, return_inverse=True)
-    chosen = table.select(["turns", "roles"]).take(distinct)
-    all_turns, all_roles = chosen["turns"].to_pylist(), chosen["roles"].to_pylist()
-    last, places = -1, []
-    for one, pair in zip(which.tolist(), inside.tolist(), strict=True):
-        if one != last:
-            last, places = one, reply_places(all_turns[one], all_roles[one])
-        yield all_turns[one][places[pair] - 1]
+    chosen = table.select(["turns", "roles"]).take(rows)
+    for turns, roles, pair in zip(
+        chosen["turns"].to_pylist(), chosen["roles"].to_pylist(), inside.tolist(), strict=True
+    ):
+        yield turns[reply_places(turns, roles)[pair] - 1]
 
 
-def _write_index(shards: Shards, held_out: np.ndarray, alive: np.ndarray, folder: Path) -> None:
-    keys, texts = [], []
-    for path, dialogues, pairs in shards.spans():
-        wanted = np.repeat(held_out[dialogues], shards.pairs_of[dialogues]) & alive[pairs]
-        if wanted.any():
-            some_keys, some_texts = _questions(path, wanted)
-            keys.append(some_keys)
-            texts.extend(some_texts)
-    keys, at = np.unique(np.concatenate([np.zeros(0, np.uint64), *keys]), return_index=True)
-    texts = [texts[i] for i in at]
-    codes = encode(texts)
+def _hashes(codes: Codes) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Hash texts in all four kinds: hashes and the texts they are of."""
     variants = deletion_variants(codes)
+    whole = np.arange(len(variants.hashes)) < variants.whole
+    long_enough = codes.lengths[variants.owners] >= MINIMUM_TO_SUBSTITUTE
+    kinds = {_WHOLE: whole, _SHORTER: ~whole, _SHORTER_OF_LONGER: ~whole & long_enough}
+    found = {kind: (variants.hashes[m], variants.owners[m]) for kind, m in kinds.items()}
     bands = band_hashes(codes)
-    long_ones, _ = np.nonzero(bands)
-    hashes = np.concatenate([variants.hashes, bands[bands != 0]])
-    owners = np.concatenate([variants.owners, long_ones]).astype(np.int32)
-    order = np.argsort(hashes)
-    seen = np.zeros(int(_FILTER_BITS) // 8 + 1, dtype=np.uint8)
-    place = hashes & _FILTER_BITS
-    np.bitwise_or.at(seen, place >> np.uint64(3), _bit(place))
-    arrays = {"hashes": hashes[order], "owners": owners[order], "seen": seen}
-    arrays |= {"keys": keys, "lengths": codes.lengths}
+    owners, numbers = np.nonzero(bands)
+    return {**found, _BANDS: (bands[owners, numbers], owners)}
+
+
+def _write_index(shards: Shards, pairs: Pairs, folder: Path) -> None:
+    """Write all hashes of the held-out questions, sorted, for the workers to share."""
+    keys, sides, texts = [], [], []
+    for path, _, span in shards.spans():
+        for side in (VALIDATION, TEST):
+            wanted = pairs.alive[span] & (pairs.sides[span] == side)
+            if wanted.any():
+                some_keys, some_texts = _questions(path, wanted)
+                keys.append(some_keys)
+                sides.append(np.full(len(some_keys), side, dtype=np.uint8))
+                texts.extend(some_texts)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
+    np.save(folder / "keys.npy", np.concatenate(keys))
+    np.save(folder / "sides.npy", np.concatenate(sides))
+    for kind, (hashes, owners) in _hashes(encode(texts)).items():
+        order = np.argsort(hashes)
+        np.save(folder / f"hashes-{kind}.npy", hashes[order])
+        np.save(folder / f"owners-{kind}.npy", owners[order].astype(np.int32))
     write_whole(folder / _TEXTS_FILE, pa.table({"text": pa.array(texts, pa.string())}))
 
 
@@ -177,43 +167,51 @@ class _Index:
     """The held-out questions, mapped into memory and shared by all workers."""
 
     def __init__(self, folder: str) -> None:
-        for name in ("hashes", "owners", "seen", "keys", "lengths"):
-            setattr(self, name, np.load(Path(folder, f"{name}.npy"), mmap_mode="r"))
-        self.texts = open_shard(str(Path(folder, _TEXTS_FILE)))["text"]
+        self._folder = Path(folder)
+        self.keys, self.sides = self._load("keys"), self._load("sides")
+        self.texts = open_shard(str(self._folder / _TEXTS_FILE))["text"]
 
-    def lookup(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find all entries of each hash: places in `hashes`, and owners."""
-        place = hashes & _FILTER_BITS
-        maybe = np.flatnonzero(self.seen[place >> np.uint64(3)] & _bit(place))
-        begin = np.searchsorted(self.hashes, hashes[maybe], side="left")
-        count = np.searchsorted(self.hashes, hashes[maybe], side="right") - begin
+    def _load(self, name: str) -> np.ndarray:
+        return np.load(self._folder / f"{name}.npy", mmap_mode="r")
+
+    def lookup(self, kind: int, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find the entries of distinct hashes: places in `hashes`, and owners."""
+        index = self._load(f"hashes-{kind}")
+        begin = np.searchsorted(index, hashes, side="left")
+        count = np.searchsorted(index, hashes, side="right") - begin
         ends = np.cumsum(count)
         entries = np.repeat(begin - (ends - count), count) + np.arange(ends[-1] if len(ends) else 0)
-        return np.repeat(maybe, count), self.owners[entries]
+        return np.repeat(np.arange(len(hashes)), count), self._load(f"owners-{kind}")[entries]
 
 
-def _bit(place: np.ndarray) -> np.ndarray:
-    return np.uint8(1) << (place & np.uint64(7)).astype(np.uint8)
-
-
-def _search_shard(task: tuple[str, str, np.ndarray]) -> np.ndarray:
-    """Match the questions of one shard: (matches, 2) keys, its own and the held-out one."""
-    path, folder, wanted = task
+def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray]) -> dict[int, np.ndarray]:
+    """Find, for each side, the held-out questions that a shard asks nearly so on that side."""
+    path, folder, sides, alive = task
     index = _Index(folder)
-    keys, texts = _questions(path, wanted)
-    codes = encode(texts)
-    variants = deletion_variants(codes)
-    places, owners = index.lookup(variants.hashes)
-    ours = variants.owners[places]
-    fits = near_enough(codes.lengths[ours], index.lengths[owners])
-    short = np.stack([keys[ours[fits]], index.keys[owners[fits]]], axis=1)
-    long_ones, _ = np.nonzero(bands := band_hashes(codes))
-    places, owners = index.lookup(bands[bands != 0])
-    candidates = np.unique(np.stack([long_ones[places], owners], axis=1), axis=0)
-    long = [
-        (keys[one], index.keys[other])
-        for one, other in candidates.tolist()
-        if jaccard(texts[one], index.texts[other].as_py()) >= SIMILAR
-    ]
-    found = np.concatenate([short, np.array(long, dtype=np.uint64).reshape(-1, 2)])
-    return np.unique(found[found[:, 0] != found[:, 1]], axis=0)
+    found = {}
+    for side, others in _GIVES_WAY.items():
+        wanted = alive & (sides == side)
+        if wanted.any():
+            _, texts = _questions(path, wanted)
+            near = _near_ones(texts, index)
+            found[side] = np.unique(index.keys[near[np.isin(index.sides[near], others)]])
+    return found
+
+
+def _near_ones(texts: list[str], index: _Index) -> np.ndarray:
+    """Give the held-out questions that are near copies of any of the texts."""
+    hashes = _hashes(encode(texts))
+    near = [index.lookup(_MEETS[kind], np.unique(hashes[kind][0]))[1] for kind in _MEETS]
+    # One text stands for all of its shard with the same band.
+    bands, first = np.unique(hashes[_BANDS][0], return_index=True)
+    places, owners = index.lookup(_BANDS, bands)
+    candidates = np.unique(np.stack([owners, hashes[_BANDS][1][first][places]], axis=1), axis=0)
+    measured, left = set(), {}
+    for owner, text in candidates.tolist():
+        if owner in measured or left.setdefault(owner, _MEASURED) == 0:
+            continue
+        left[owner] -= 1
+        if jaccard(texts[text], index.texts[owner].as_py()) >= SIMILAR:
+            measured.add(owner)
+    near.append(np.array(sorted(measured), dtype=np.int64))
+    return np.unique(np.concatenate(near))

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 
 from data_builders.report import EXACT_DUPLICATE, BuildReport
 from data_builders.selecting.duplicates import near_duplicates, occurrence, repeated
@@ -152,13 +153,12 @@ def _sides(corpus: _Corpus, config: Any) -> np.ndarray:
 def _drop_leaks(
     corpus: _Corpus, sides: np.ndarray, report: BuildReport, folder: Path, workers: int
 ) -> None:
-    held_out = (sides != TRAIN) & corpus.dialogues
-    if not held_out.any():
+    if not ((sides != TRAIN) & corpus.dialogues).any():
         return
-    near = find_near_copies(corpus.shards, held_out, corpus.pairs, folder, workers)
     keys = corpus.shards.pair_keys("questions")
-    gone = leaking_pairs(Pairs(keys, corpus.spread(sides), corpus.pairs), near)
-    corpus.drop_pairs(gone, LEAK, report)
+    pairs = Pairs(keys, corpus.spread(sides), corpus.pairs)
+    near = find_near_copies(corpus.shards, pairs, folder, workers)
+    corpus.drop_pairs(leaking_pairs(pairs, near), LEAK, report)
 
 
 def _copies(corpus: _Corpus, sides: np.ndarray, config: Any, report: BuildReport) -> np.ndarray:
@@ -250,10 +250,14 @@ def _written(
     """Write one dialogue in pieces, or several times."""
     columns = {name: table[name][row].as_py() for name in ROW_SCHEMA.names if name != "id"}
     dialogue = Dialogue(**columns)
-    for piece in pieces(dialogue, reply_places(dialogue.turns, dialogue.roles), kept):
+    parts = pieces(dialogue, reply_places(dialogue.turns, dialogue.roles), kept)
+    for number, piece in enumerate(parts):
+        identity = dialogue.id
+        if piece is not dialogue:
+            # Not after its content: two dialogues may be cut to the same rest.
+            identity = xxhash.xxh3_64_hexdigest(f"{identity}\x1d{number}".encode())
         for copy in range(copies):
-            identity = piece.id if not copy else f"{piece.id}-{copy + 1}"
-            yield {"id": identity, **piece._asdict()}
+            yield {"id": f"{identity}-{copy + 1}" if copy else identity, **piece._asdict()}
 
 
 def pieces(dialogue: Dialogue, places: Sequence[int], kept: Sequence[bool]) -> Iterator[Dialogue]:

@@ -83,10 +83,12 @@ class Variants(NamedTuple):
     Attributes:
         hashes: uint64; two texts share one only if they are near copies or equal.
         owners: Which text each hash is of, int64.
+        whole: So many of the hashes are of whole texts; they come first.
     """
 
     hashes: np.ndarray
     owners: np.ndarray
+    whole: int
 
 
 def deletion_variants(codes: Codes) -> Variants:
@@ -120,7 +122,7 @@ def deletion_variants(codes: Codes) -> Variants:
     # "Chapter 3" and "chapter 4" are two questions: digits are never taken out.
     free = (points < ord("0")) | (points > ord("9"))
     hashes = np.concatenate([whole, shorter[free]])
-    return Variants(hashes, np.concatenate([chosen, owner[free]]))
+    return Variants(hashes, np.concatenate([chosen, owner[free]]), len(chosen))
 
 
 def near_enough(first: np.ndarray, second: np.ndarray) -> np.ndarray:

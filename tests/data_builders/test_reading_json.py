@@ -73,6 +73,8 @@ def test_any_values_of_an_array(rows, size, indent):
 
 @given(rows=st.dictionaries(st.text(max_size=5), json_values, max_size=6), size=chunk_sizes)
 def test_any_members_of_an_object(rows, size):
+    # A value that holds something: an object of nothing but texts is a row itself.
+    rows = {**rows, "last": [{}]}
     found, report = read(json.dumps(rows), size=size)
     wanted = []
     for key, value in rows.items():
@@ -218,10 +220,16 @@ def test_objects_over_several_lines_that_follow_each_other():
     assert sample_of(file_of(data.encode(), name="a.json")).layout == "lines"
 
 
-def test_a_single_object_is_a_row_in_json_lines_and_members_elsewhere():
-    data = '{"ask": "Tea?", "say": "Yes."}'
+def test_a_single_object_of_texts_is_a_row():
+    data = '{"ask": "Tea?", "say": "Yes.", "more": ["Milk?", 1]}'
+    for name in ("a.jsonl", "a.json", "a.txt"):
+        assert read(data, name=name)[0] == [JsonRow(1, None, json.loads(data))]
+
+
+def test_a_single_object_that_holds_rows_is_members_but_in_json_lines():
+    data = '{"version": "1", "data": [["Tea?", "Yes."]]}'
     assert read(data, name="a.jsonl")[0] == [JsonRow(1, None, json.loads(data))]
-    assert read(data)[0] == [JsonRow(1, "ask", "Tea?"), JsonRow(1, "say", "Yes.")]
+    assert read(data)[0] == [JsonRow(1, "version", "1"), JsonRow(1, "data", ["Tea?", "Yes."])]
 
 
 def test_odd_numbers_and_surrogates_do_not_crash():

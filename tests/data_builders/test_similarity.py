@@ -1,0 +1,199 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Near copies: the hashes against plain definitions that look at every pair."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from data_builders.selecting.similarity import (
+    BAND_ROWS,
+    BANDS,
+    band_hashes,
+    deletion_variants,
+    encode,
+    jaccard,
+    mix,
+    near_enough,
+)
+from tests.data_builders.memory_corpus import shortened
+
+LETTERS = "ab1天😀"
+ALL_BITS = 2**64 - 1
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    """Arithmetic modulo 2**64 is meant: numpy must have nothing to say about it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def changed(text: str, generator: random.Random, letters: str = LETTERS) -> str:
+    place = generator.randrange(len(text))
+    kind = generator.choice(("take", "put", "change"))
+    middle = "" if kind == "take" else generator.choice(letters)
+    return text[:place] + middle + text[place + (kind != "put") :]
+
+
+@st.composite
+def families(draw: st.DrawFn) -> list[str]:
+    """Draw texts and texts made of them by one or two changes."""
+    texts = draw(st.lists(st.text(LETTERS, min_size=4, max_size=11), min_size=1, max_size=4))
+    generator = random.Random(draw(st.integers(0, 2**32)))
+    for text in list(texts):
+        once = changed(text, generator)
+        texts += [once, changed(once, generator) if once else "a"]
+    return texts
+
+
+def variants_by_text(texts: list[str]) -> list[set[int]]:
+    hashes, owners, _ = deletion_variants(encode(texts))
+    found: list[set[int]] = [set() for _ in texts]
+    for value, owner in zip(hashes.tolist(), owners.tolist(), strict=True):
+        found[owner].add(value)
+    return found
+
+
+# --- short texts ----------------------------------------------------------------------------
+
+
+@given(families())
+@example(["abcde", "abcd", "abde1", "abde2"])
+@example(["天天天天天", "天天天天天天", "天天天天天天天"])
+def test_short_texts_share_a_variant_only_if_one_deletion_each_makes_them_equal(texts):
+    hashes = variants_by_text(texts)
+    for one, other in combinations(range(len(texts)), 2):
+        if min(len(texts[one]), len(texts[other])) >= 5:
+            expected = bool(shortened(texts[one]) & shortened(texts[other]))
+            assert bool(hashes[one] & hashes[other]) == expected, (texts[one], texts[other])
+
+
+@given(st.text(LETTERS, min_size=5, max_size=64))
+def test_a_text_has_one_hash_for_each_text_it_shortens_to(text):
+    assert len(variants_by_text([text])[0]) == len(shortened(text))
+
+
+def test_a_changed_digit_is_another_question():
+    one, other, third = variants_by_text(["chapter 3 of it", "chapter 4 of it", "chapters 3 of it"])
+    assert not one & other and one & third
+
+
+def test_only_texts_of_5_to_64_characters_have_variants():
+    texts = ["", "abcd", "abcde", "x" * 64, "x" * 65]
+    assert [bool(found) for found in variants_by_text(texts)] == [False, False, True, True, False]
+
+
+def test_hashes_do_not_depend_on_the_batch():
+    texts = ["good morning", "早上好呀呀", "good mornings"]
+    apart = [variants_by_text([text])[0] for text in texts]
+    assert variants_by_text(texts) == apart
+
+
+@pytest.mark.parametrize(
+    "first, second, near",
+    [(8, 8, True), (7, 7, False), (5, 6, True), (6, 5, True), (4, 5, False), (7, 8, True)],
+)
+def test_near_enough_wants_more_characters_for_a_change_than_for_an_insertion(first, second, near):
+    assert near_enough(np.array([first]), np.array([second])).tolist() == [near]
+
+
+# --- long texts -----------------------------------------------------------------------------
+
+
+def test_jaccard_by_hand():
+    assert jaccard("abcde", "abcde") == 1.0
+    # abcd bcde | abcd bcdx: one of three.
+    assert jaccard("abcde", "abcdx") == pytest.approx(1 / 3)
+    # Repeated n-grams count once: aaaa | aaaa.
+    assert jaccard("aaaaaaaa", "aaaa") == 1.0
+    assert jaccard("abcd", "wxyz") == 0.0
+    assert jaccard("今天天气不错", "今天天气不好") == pytest.approx(2 / 4)
+
+
+def texts_of_similarity(low: float, high: float, count: int) -> list[tuple[str, str, float]]:
+    """Make pairs of long texts, and measure them with code of this file alone."""
+    generator = random.Random(20)
+    letters = "abcdefghijklmnopqrstuvwxyz的一是不了人我在有他这中大来上"
+    found = []
+    while len(found) < count:
+        text = "".join(generator.choices(letters, k=generator.randrange(40, 160)))
+        other = text
+        for _ in range(generator.randrange(1, 12)):
+            other = changed(other, generator, letters)
+        sets = [{t[i : i + 4] for i in range(len(t) - 3)} for t in (text, other)]
+        share = len(sets[0] & sets[1]) / len(sets[0] | sets[1])
+        assert jaccard(text, other) == pytest.approx(share)
+        if low <= share <= high:
+            found.append((text, other, share))
+    return found
+
+
+def share_found(pairs: list[tuple[str, str, float]]) -> float:
+    one, other = (band_hashes(encode([pair[side] for pair in pairs])) for side in (0, 1))
+    return float((one == other).any(axis=1).mean())
+
+
+def test_bands_find_nearly_all_similar_texts():
+    pairs = texts_of_similarity(0.8, 1.0, 400)
+    theory = np.mean([1 - (1 - share**BAND_ROWS) ** BANDS for _, _, share in pairs])
+    found = share_found(pairs)
+    assert found >= 0.98 and abs(found - theory) < 0.01
+
+
+def test_bands_leave_most_dissimilar_texts_alone():
+    assert share_found(texts_of_similarity(0.2, 0.4, 300)) < 0.25
+    generator = random.Random(3)
+    apart = ["".join(generator.choices("abcdefgh", k=80)) for _ in range(400)]
+    assert share_found([(a, b, 0.0) for a, b in zip(apart[::2], apart[1::2], strict=True)]) == 0.0
+
+
+def test_bands_of_short_texts_are_zero_and_of_long_ones_never():
+    bands = band_hashes(encode(["x" * 23, "x" * 24, "", "天" * 200]))
+    assert bands.shape == (4, BANDS)
+    assert (bands != 0).all(axis=1).tolist() == [False, True, False, True]
+    assert (bands != 0).any(axis=1).tolist() == [False, True, False, True]
+    assert not band_hashes(encode(["x" * 39, "abc"]), 40).any()
+    # Whatever the bound, a text without a single n-gram has none.
+    assert not band_hashes(encode(["abc"]), 1).any()
+
+
+@given(st.lists(st.text(min_size=24, max_size=60), min_size=1, max_size=4))
+def test_bands_do_not_depend_on_the_batch(texts):
+    texts = [text.encode("utf-8", "ignore").decode("utf-8") for text in texts]
+    together = band_hashes(encode(texts))
+    for row, text in zip(together, texts, strict=True):
+        assert (row == band_hashes(encode([text]))[0]).all()
+
+
+# --- numbers --------------------------------------------------------------------------------
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=5))
+def test_encode_keeps_every_character(texts):
+    points, starts, lengths = encode(texts)
+    bounds = zip(starts.tolist(), lengths.tolist(), strict=True)
+    cut = [points[start : start + length].tolist() for start, length in bounds]
+    assert cut == [[ord(character) for character in text] for text in texts]
+
+
+@given(st.lists(st.integers(0, ALL_BITS), min_size=1))
+def test_mix_is_splitmix64(values):
+    def slow(value: int) -> int:
+        value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & ALL_BITS
+        value = (value ^ (value >> 27)) * 0x94D049BB133111EB & ALL_BITS
+        return value ^ (value >> 31)
+
+    assert mix(np.array(values, dtype=np.uint64)).tolist() == [slow(value) for value in values]
+
+
+def test_no_texts_at_all():
+    assert len(deletion_variants(encode([])).hashes) == 0
+    assert band_hashes(encode([])).shape == (0, BANDS)

@@ -1,0 +1,161 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Worker processes: order, faults, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_builders.report import DataError
+from data_builders.workers import default_workers, ordered_map
+
+
+def square(number: int) -> tuple[int, int]:
+    # The first ones take longest: in the order of finishing they would come last.
+    time.sleep(0.02 if number < 2 else 0)
+    return number * number, os.getpid()
+
+
+def fail_at_three(number: int) -> int:
+    if number == 3:
+        raise ValueError(f"no good: {number}")
+    return number
+
+
+def die_at_three(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def children() -> set[int]:
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == os.getpid():
+            found.add(int(path.parent.name))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """No test may leave a process, not even for a while."""
+    before = children() if sys.platform == "linux" else set()
+    yield
+    if sys.platform == "linux":
+        assert children() <= before
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_results_come_in_the_order_of_the_tasks_from_other_processes(workers):
+    found = list(ordered_map(square, range(20), workers))
+    assert [value for value, _ in found] == [n * n for n in range(20)]
+    processes = {process for _, process in found}
+    assert os.getpid() not in processes and 1 < len(processes) <= workers
+
+
+@pytest.mark.parametrize("count, workers", [(0, 2), (1, 2), (5, 1)])
+def test_few_tasks_or_one_worker_start_no_process(count, workers):
+    found = list(ordered_map(square, range(count), workers))
+    assert {process for _, process in found} <= {os.getpid()}
+    assert [value for value, _ in found] == [n * n for n in range(count)]
+
+
+@given(st.lists(st.integers(), max_size=8))
+@settings(max_examples=20)
+def test_one_worker_is_map(numbers):
+    assert list(ordered_map(str, numbers, 1)) == list(map(str, numbers))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_exception_passes_after_the_results_before_it(workers):
+    found = []
+    with pytest.raises(ValueError, match="no good: 3"):
+        for value in ordered_map(fail_at_three, range(10), workers):
+            found.append(value)
+    assert found == [0, 1, 2]
+
+
+def test_a_killed_worker_is_a_sentence_with_a_next_step():
+    with pytest.raises(DataError, match="killed from outside.*same command again.*--workers 1"):
+        list(ordered_map(die_at_three, range(10), 2))
+
+
+def test_whoever_stops_early_leaves_no_process():
+    results = ordered_map(square, range(1000), 2)
+    assert next(results)[0] == 0
+    results.close()
+
+
+def test_tasks_are_taken_only_when_a_worker_is_nearly_free():
+    taken = []
+
+    def tasks():
+        for number in range(50):
+            taken.append(number)
+            yield number
+
+    results = ordered_map(square, tasks(), 2)
+    for done in range(1, 20):
+        next(results)
+        assert len(taken) <= done + 2 * 2 + 1
+    results.close()
+
+
+def test_workers_are_the_cores_but_not_without_bound(monkeypatch):
+    if hasattr(os, "sched_getaffinity"):
+        assert default_workers() == min(16, len(os.sched_getaffinity(0)))
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)))
+        assert default_workers() == 16
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert default_workers() == 1
+
+
+PARENT = """
+import os, sys, time
+from data_builders.workers import ordered_map
+
+def work(number):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+list(ordered_map(work, range(4), 2))
+"""
+
+
+def runs(process: int) -> bool:
+    try:
+        # A zombie is gone: nobody may be there to collect it.
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_workers_end_with_a_killed_parent():
+    command = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()) as parent:
+        workers = [int(parent.stdout.readline()) for _ in range(2)]
+        assert all(runs(worker) for worker in workers) and parent.pid not in workers
+        parent.kill()
+        parent.wait(5)
+        parent.stdout.close()
+    deadline = time.monotonic() + 4
+    while any(runs(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    left = [worker for worker in workers if runs(worker)]
+    for worker in left:
+        os.kill(worker, signal.SIGKILL)
+    assert not left
