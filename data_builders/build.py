@@ -122,7 +122,10 @@ def make_builder(
         described = read_mixture(sources[0], say)
         return MixtureCorpus(cache_dir=cache_dir, **_outweighed(described, settings))
     if all(_has_own_rows(Path(source)) for source in sources):
-        return PairsCorpus(cache_dir=cache_dir, files=tuple(sources), **settings)
+        for source in sources:
+            say(f"{Path(source).name}: format {PairsCorpus.FORMAT}")
+        files = {"files": tuple(sources), **(options or {})}
+        return PairsCorpus(cache_dir=cache_dir, **files, **settings)
     found = find_sources(sources, options=options, say=say)
     return MixtureCorpus(cache_dir=cache_dir, sources=tuple(found), **settings)
 

@@ -11,7 +11,7 @@ import re
 import types
 import typing
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, Field, fields
+from dataclasses import Field, fields
 from typing import Any
 
 from data_builders.base import DialogueConfig
@@ -34,6 +34,7 @@ _NESTED = {"cleaning": CleaningSettings, "selection": SelectionSettings}
 # A dataset to be worked with has all three parts; the library's default has no test part, which
 # training does not need.
 _TEST_FRACTION = 0.05
+_DEFAULTS = {"test_fraction": _TEST_FRACTION}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -186,8 +187,9 @@ def _kind_of(hint: Any) -> dict[str, Any]:
 
 def _help(field: Field[Any], docs: dict[str, str]) -> str:
     text = docs.get(field.name, "")
-    simple = isinstance(field.default, (int, float, str)) and field.default is not MISSING
-    default = f" (default: {_shown(field.default)})" if simple else ""
+    default = _DEFAULTS.get(field.name, field.default)
+    simple = isinstance(default, (int, float, str)) and default != ""
+    default = f" (default: {_shown(default)})" if simple else ""
     return (text + default).replace("%", "%%")
 
 
@@ -201,8 +203,8 @@ def _field_docs(kind: type) -> dict[str, str]:
     for base in reversed(kind.__mro__):
         _, _, section = (base.__doc__ or "").partition("Attributes:\n")
         for name, text in re.findall(r"^ {4,8}(\w+): (.*(?:\n {9,}.*)*)", section, re.MULTILINE):
-            sentence = re.split(r"(?<=[.;])\s", " ".join(text.split()))[0]
-            docs[name] = sentence.rstrip(".;")
+            sentence = re.split(r"(?<=\.)\s", " ".join(text.split()))[0]
+            docs[name] = sentence.rstrip(".")
     return docs
 
 

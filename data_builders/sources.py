@@ -104,6 +104,12 @@ def find_sources(
 _ADVICE = "See `python -m data_builders formats`, and name the format with --format."
 
 
+def _refusal(name: str) -> str:
+    if not Path(name).stat().st_size:
+        return f"{name} is empty. Check where it is from."
+    return f"{name}: no known format of dialogues. {_ADVICE}"
+
+
 class _Finder:
     """One search: the settings for all files, and who listens."""
 
@@ -120,7 +126,7 @@ class _Finder:
             spec = joined.get(group[0]) or self.single(group, guesses[group[0]])
             if spec is None:
                 if group[0] in paths:
-                    raise DataError(f"{group[0]}: no known format of dialogues. {_ADVICE}")
+                    raise DataError(_refusal(group[0]))
                 self.say(f"{Path(group[0]).name}: passed over, no known format of dialogues")
             elif spec not in found:
                 self.tell(spec, group, guesses[group[0]])

@@ -47,6 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "configs", folder / "configs")
     examples = blocks("README.md", "json")[0]
     (folder / "my_pairs.jsonl").write_text(examples, encoding="utf-8")
+    (folder / "mixture.yaml").write_text(blocks("README.md", "yaml")[0], encoding="utf-8")
     questions = '{"question": "你好"}\n{"question": "What is AI?"}\n'
     (folder / "questions.jsonl").write_text(questions, encoding="utf-8")
     return folder
@@ -89,7 +90,7 @@ def test_each_command_does_what_the_readme_says(place: Path, outputs: dict[str, 
 
 
 def test_both_languages_give_the_same_commands_and_programs() -> None:
-    for language in ("bash", "json", "python"):
+    for language in ("bash", "json", "python", "yaml"):
         english, chinese = (blocks(readme, language) for readme in READMES)
         assert english == chinese
         assert english

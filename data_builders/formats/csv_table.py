@@ -7,7 +7,7 @@
 
 The Toyhom clinic is of this kind, as are most tables exported from a spreadsheet. Cells with the
 delimiter or a line break in them stand in double quotes. The columns are found by their names,
-see `columns.py`.
+see `data_builders/parsing/columns.py`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class CsvConfig(FilesConfig):
 
     Attributes:
         delimiter: What stands between two cells; None finds it out of `DELIMITERS`.
-        columns: Which columns are question and reply, see `columns.py`; empty looks for
+        columns: Which columns are what: question=ask reply=text, messages=chat; empty looks for
             well-known names.
         header: Whether the first row names the columns; without it they are "1", "2" and so on.
     """

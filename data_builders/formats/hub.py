@@ -5,7 +5,8 @@
     HubCorpus(dataset_id="someone/chats", subset="zh", hub_split="train", revision="main")
 
 Rows are streamed: nothing is kept but what is built of them. The columns are found by their
-names, see `columns.py`. A folder of files that `datasets.load_dataset` understands does as well.
+names (`data_builders/parsing/columns.py`). A folder of files that `datasets.load_dataset`
+understands does as well.
 Code that comes with a dataset is never run.
 """
 
@@ -57,7 +58,7 @@ class HubConfig(FilesConfig):
         subset: Which of its configurations; None takes the default one.
         hub_split: Which of its splits; None takes all of them, to be split anew.
         revision: Branch, tag or commit; None takes what is newest.
-        columns: Which columns are question and reply, see `columns.py`; empty looks for
+        columns: Which columns are what: question=ask reply=text, messages=chat; empty looks for
             well-known names.
     """
 

@@ -4,7 +4,8 @@
     instruction: string    output: string
     conversations: list<struct<from: string, value: string>>
 
-Such are most datasets on the Hub. The columns are found by their names, see `columns.py`.
+Such are most datasets on the Hub. The columns are found by their names
+(`data_builders/parsing/columns.py`).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class ParquetConfig(FilesConfig):
     """Settings of tables of Arrow.
 
     Attributes:
-        columns: Which columns are question and reply, see `columns.py`; empty looks for
+        columns: Which columns are what: question=ask reply=text, messages=chat; empty looks for
             well-known names.
     """
 

@@ -123,11 +123,15 @@ def _texts_at(table: pa.Table, pairs: np.ndarray) -> Iterator[str]:
     ends = np.cumsum(lengths)
     rows = np.searchsorted(ends, pairs, side="right")
     inside = pairs - (ends - lengths)[rows]
-    chosen = table.select(["turns", "roles"]).take(rows)
-    for turns, roles, pair in zip(
-        chosen["turns"].to_pylist(), chosen["roles"].to_pylist(), inside.tolist(), strict=True
-    ):
-        yield turns[reply_places(turns, roles)[pair] - 1]
+    # Each dialogue is read once: once per pair, long ones would cost the square of their turns.
+    distinct, which = np.unique(rows, return_inverse=True)
+    chosen = table.select(["turns", "roles"]).take(distinct)
+    all_turns, all_roles = chosen["turns"].to_pylist(), chosen["roles"].to_pylist()
+    last, places = -1, []
+    for one, pair in zip(which.tolist(), inside.tolist(), strict=True):
+        if one != last:
+            last, places = one, reply_places(all_turns[one], all_roles[one])
+        yield all_turns[one][places[pair] - 1]
 
 
 def _hashes(codes: Codes) -> dict[int, tuple[np.ndarray, np.ndarray]]:
