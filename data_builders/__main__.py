@@ -20,13 +20,14 @@ from pathlib import Path
 
 import datasets
 
-from data_builders.build import built, make_builder
+from data_builders.base import DialogueBuilder
+from data_builders.build import built, is_mixture, make_builder
 from data_builders.command_line import build_settings, family_options, make_parser
 from data_builders.output import check_output, is_up_to_date, save_result, sweep
 from data_builders.publish import push_dataset
 from data_builders.references import group_references, write_references
 from data_builders.registry import FAMILIES, FILE_FAMILIES
-from data_builders.report import REJECTS_FILE, REPORT_FILE, DataError
+from data_builders.report import REJECTS_FILE, REPORT_FILE, BuildReport, DataError
 from data_builders.reporting.inspection import inspect_lines, load_dialogues
 
 _NO_SPACE = {
@@ -95,19 +96,9 @@ def run_build(arguments: argparse.Namespace) -> None:
     logging.getLogger("data_builders").setLevel(logging.ERROR)
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
-    name, output = arguments.command, arguments.output
-    known = name if name in FAMILIES else getattr(arguments, "format", None)
-    paths = getattr(arguments, "paths", [])
-    builder = make_builder(
-        paths if name not in FAMILIES or name in FILE_FAMILIES else [],
-        format=known,
-        options=family_options(arguments),
-        cache_dir=arguments.cache_dir,
-        say=print,
-        **build_settings(arguments),
-    )
+    builder, output = _builder_of(arguments), arguments.output
     sweep(output)
-    if is_up_to_date(output, builder.config_id):
+    if is_up_to_date(output, builder.build_id):
         print(f"{output} is up to date: same content, same settings")
         return
     check_output(output, arguments.overwrite)
@@ -117,13 +108,31 @@ def run_build(arguments: argparse.Namespace) -> None:
     try:
         notes = save_result(result, output, arguments.overwrite)
     except (DataError, OSError):
-        if not is_up_to_date(output, builder.config_id):
+        if not is_up_to_date(output, builder.build_id):
             raise
         print(f"{output} was written meanwhile by another run of the same command")
         return
-    for line in [*result.report.lines(), *notes]:
+    _say_result(result.report, notes, output)
+
+
+def _builder_of(arguments: argparse.Namespace) -> DialogueBuilder:
+    name, paths = arguments.command, getattr(arguments, "paths", [])
+    if name == "mix" and not is_mixture(paths):
+        raise DataError(f"{paths[0]} is no .yaml file. For other files use `build`.")
+    return make_builder(
+        paths if name not in FAMILIES or name in FILE_FAMILIES else [],
+        format=name if name in FAMILIES else getattr(arguments, "format", None),
+        options=family_options(arguments),
+        cache_dir=arguments.cache_dir,
+        say=print,
+        **build_settings(arguments),
+    )
+
+
+def _say_result(report: BuildReport, notes: Sequence[str], output: str) -> None:
+    for line in [*report.lines(), *notes]:
         print(line)
-    if result.report.rejects:
+    if report.rejects:
         print(f"each row left out for itself is in {output}/{REJECTS_FILE}")
     print(f"written to {output}")
 

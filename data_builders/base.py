@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
@@ -42,6 +43,10 @@ DIALOGUE_FEATURES = datasets.Features(
     }
 )
 STAGING_FOLDER = "tfchat-unfinished"
+# What a build that was cut off has left behind is of use to nobody after this time.
+_STAGING_DAYS = 7
+# Raise this when the same file would give other dialogues: it renews the caches.
+RESULT_VERSION = "2.0.0"
 
 
 class RawDialogue(NamedTuple):
@@ -154,7 +159,8 @@ class DialogueConfig(datasets.BuilderConfig):
         self.stamps_before = self.stamps()
         contents = [file_digest(Path(path)) for path in self.stamps_before]
         marks = self.content_marks()
-        text = json.dumps([settings, contents, marks], ensure_ascii=False, sort_keys=True)
+        named_by = [RESULT_VERSION, settings, contents, marks]
+        text = json.dumps(named_by, ensure_ascii=False, sort_keys=True)
         return f"{self.name}-{blake2b(text.encode('utf-8'), digest_size=8).hexdigest()}"
 
 
@@ -165,8 +171,7 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
     from the cache of `datasets`: it is written beside the Arrow files.
     """
 
-    # Raise this when the same file would give other dialogues: it renews the caches.
-    VERSION = datasets.Version("2.0.0")
+    VERSION = datasets.Version(RESULT_VERSION)
     BUILDER_CONFIG_CLASS = DialogueConfig
     report: BuildReport | None = None
 
@@ -226,8 +231,13 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
         return datasets.DatasetInfo(features=DIALOGUE_FEATURES)
 
     @property
+    def build_id(self) -> str:
+        """Name format, settings and content: equal for builds with equal results."""
+        return f"{self.dataset_name}-{self.config_id}"
+
+    @property
     def _staging(self) -> Path:
-        return Path(self._cache_dir_root, STAGING_FOLDER, self.config_id)
+        return Path(self._cache_dir_root, STAGING_FOLDER, self.build_id)
 
     @property
     def _workers(self) -> int:
@@ -238,6 +248,7 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
         self.report = BuildReport(origins=self.origins(config), strict=config.strict)
         folder = self._staging
         folder.mkdir(parents=True, exist_ok=True)
+        _sweep_staging(folder)
         self.report.keep_rejects_in(folder)
         paths = stage(
             lambda progress: self.read_sources(config, self.report, progress),
@@ -296,6 +307,13 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
         # Another build of the same name would find the old files still mapped.
         open_shard.cache_clear()
         shutil.rmtree(self._staging, ignore_errors=True)
+
+
+def _sweep_staging(folder: Path) -> None:
+    """Remove what builds that nobody has taken up again have left beside this one."""
+    for other in folder.parent.iterdir():
+        if other != folder and other.stat().st_mtime < time.time() - _STAGING_DAYS * 86_400:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def check_not_empty(report: BuildReport, validation_fraction: float) -> None:

@@ -165,7 +165,7 @@ def built(builder: DialogueBuilder) -> BuildResult:
     if builder.report.rejected:
         logger.info("%s", next(line for line in builder.report.lines() if "rejected" in line))
     dataset = builder.as_dataset()
-    return BuildResult(dataset, builder.report, builder.config_id, builder.config.shown())
+    return BuildResult(dataset, builder.report, builder.build_id, builder.config.shown())
 
 
 def _has_own_rows(path: Path) -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
@@ -195,6 +196,18 @@ def test_a_near_copy_takes_out_every_time_it_was_asked():
         "test": 0,
     }
     assert built.report.dropped == {LEAK: 3000}
+
+
+def test_a_long_dialogue_costs_no_square_of_its_turns(tmp_path):
+    # Each of 4,000 questions is looked at; reading the whole dialogue for each of them would make
+    # 4,000 x 8,000 texts, about 2 GB.
+    turns = [text for n in range(4000) for text in (f"was ist los {n} hier", f"nichts {n} davon")]
+    tracemalloc.start()
+    built = build([raw(*turns), raw("was ist los 7 hier", "egal")], **FRACTIONS)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(map(len, built.rows.values())) >= 1
+    assert peak < 100e6
 
 
 # --- real corpora ---------------------------------------------------------------------------
