@@ -25,6 +25,7 @@ from data_builders.selecting.similarity import (
     Codes,
     band_hashes,
     deletion_variants,
+    distinct,
     encode,
     jaccard,
 )
@@ -73,7 +74,7 @@ def leaking_pairs(pairs: Pairs, near: dict[int, np.ndarray]) -> np.ndarray:
     keys, sides, alive = pairs
     gone = np.zeros(len(keys), dtype=bool)
     for owner, others in _GIVES_WAY.items():
-        asked = np.unique(keys[alive & (sides == owner)])
+        asked = distinct(keys[alive & (sides == owner)])
         taken = np.concatenate([asked, near.get(owner, np.zeros(0, np.uint64))])
         places = np.flatnonzero(alive & np.isin(sides, others))
         gone[places[np.isin(keys[places], taken)]] = True
@@ -105,7 +106,7 @@ def find_near_copies(
     for matches in ordered_map(_search_shard, tasks, workers):
         for side, keys in matches.items():
             found[side].append(keys)
-    return {side: np.unique(np.concatenate(keys)) for side, keys in found.items()}
+    return {side: distinct(np.concatenate(keys)) for side, keys in found.items()}
 
 
 def _questions(path: str, wanted: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -124,8 +125,8 @@ def _texts_at(table: pa.Table, pairs: np.ndarray) -> Iterator[str]:
     rows = np.searchsorted(ends, pairs, side="right")
     inside = pairs - (ends - lengths)[rows]
     # Each dialogue is read once: once per pair, long ones would cost the square of their turns.
-    distinct, which = np.unique(rows, return_inverse=True)
-    chosen = table.select(["turns", "roles"]).take(distinct)
+    numbers, which = np.unique(rows, return_inverse=True)
+    chosen = table.select(["turns", "roles"]).take(numbers)
     all_turns, all_roles = chosen["turns"].to_pylist(), chosen["roles"].to_pylist()
     last, places = -1, []
     for one, pair in zip(which.tolist(), inside.tolist(), strict=True):
@@ -198,14 +199,14 @@ def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray]) -> dict[int, np
         if wanted.any():
             _, texts = _questions(path, wanted)
             near = _near_ones(texts, index)
-            found[side] = np.unique(index.keys[near[np.isin(index.sides[near], others)]])
+            found[side] = distinct(index.keys[near[np.isin(index.sides[near], others)]])
     return found
 
 
 def _near_ones(texts: list[str], index: _Index) -> np.ndarray:
     """Give the held-out questions that are near copies of any of the texts."""
     hashes = _hashes(encode(texts))
-    near = [index.lookup(_MEETS[kind], np.unique(hashes[kind][0]))[1] for kind in _MEETS]
+    near = [index.lookup(_MEETS[kind], distinct(hashes[kind][0]))[1] for kind in _MEETS]
     # One text stands for all of its shard with the same band.
     bands, first = np.unique(hashes[_BANDS][0], return_index=True)
     places, owners = index.lookup(_BANDS, bands)
@@ -218,4 +219,4 @@ def _near_ones(texts: list[str], index: _Index) -> np.ndarray:
         if jaccard(texts[text], index.texts[owner].as_py()) >= SIMILAR:
             measured.add(owner)
     near.append(np.array(sorted(measured), dtype=np.int64))
-    return np.unique(np.concatenate(near))
+    return distinct(np.concatenate(near))
