@@ -12,7 +12,7 @@ A lost pair cuts its dialogue in two there. No row changes its side, whatever da
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,11 +40,12 @@ _GIVES_WAY = {TRAIN: (VALIDATION, TEST), TEST: (VALIDATION,)}
 _TEXTS_FILE = "held_out_texts.arrow"
 # Kinds of hashes that meet: a whole text and one shortened by a character, two shortened ones, and
 # the bands of long texts.
-_WHOLE, _SHORTER, _SHORTER_OF_LONGER, _BANDS = range(4)
-_MEETS = {_WHOLE: _SHORTER, _SHORTER: _WHOLE, _SHORTER_OF_LONGER: _SHORTER_OF_LONGER}
+_KINDS = _WHOLE, _SHORTER, _SHORTER_OF_LONGER, _BANDS = range(4)
+_MEETS = {_WHOLE: _SHORTER, _SHORTER: _WHOLE, _SHORTER_OF_LONGER: _SHORTER}
 # How many texts of a shard are measured against one held-out text. Where a template is filled in
 # a thousand ways, everything is a candidate of everything.
 _MEASURED = 4
+_TEXTS_AT_ONCE = 10_000
 
 
 class Pairs(NamedTuple):
@@ -135,16 +136,34 @@ def _texts_at(table: pa.Table, pairs: np.ndarray) -> Iterator[str]:
         yield all_turns[one][places[pair] - 1]
 
 
-def _hashes(codes: Codes) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+def _hashes(texts: Sequence[str]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Hash texts in all four kinds: hashes and the texts they are of."""
+    parts: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {kind: [] for kind in _KINDS}
+    # A part at a time: some arrays in between have an entry for each character.
+    for begin in range(0, len(texts), _TEXTS_AT_ONCE):
+        codes = encode(texts[begin : begin + _TEXTS_AT_ONCE])
+        for kind, (hashes, owners) in _hashes_of(codes):
+            parts[kind].append((hashes, owners + begin))
+    nothing = (np.zeros(0, np.uint64), np.zeros(0, np.int64))
+    return {
+        kind: tuple(map(np.concatenate, zip(nothing, *found, strict=True)))
+        for kind, found in parts.items()
+    }
+
+
+def _hashes_of(codes: Codes) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
     variants = deletion_variants(codes)
     whole = np.arange(len(variants.hashes)) < variants.whole
     long_enough = codes.lengths[variants.owners] >= MINIMUM_TO_SUBSTITUTE
-    kinds = {_WHOLE: whole, _SHORTER: ~whole, _SHORTER_OF_LONGER: ~whole & long_enough}
-    found = {kind: (variants.hashes[m], variants.owners[m]) for kind, m in kinds.items()}
+    for kind, chosen in (
+        (_WHOLE, whole),
+        (_SHORTER, ~whole),
+        (_SHORTER_OF_LONGER, ~whole & long_enough),
+    ):
+        yield kind, (variants.hashes[chosen], variants.owners[chosen])
     bands = band_hashes(codes)
     owners, numbers = np.nonzero(bands)
-    return {**found, _BANDS: (bands[owners, numbers], owners)}
+    yield _BANDS, (bands[owners, numbers], owners)
 
 
 def _write_index(shards: Shards, pairs: Pairs, folder: Path) -> None:
@@ -161,7 +180,10 @@ def _write_index(shards: Shards, pairs: Pairs, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "keys.npy", np.concatenate(keys))
     np.save(folder / "sides.npy", np.concatenate(sides))
-    for kind, (hashes, owners) in _hashes(encode(texts)).items():
+    hashed = _hashes(texts)
+    # Found among all the shorter ones: equal hashes are of texts of equal length.
+    del hashed[_SHORTER_OF_LONGER]
+    for kind, (hashes, owners) in hashed.items():
         order = np.argsort(hashes)
         np.save(folder / f"hashes-{kind}.npy", hashes[order])
         np.save(folder / f"owners-{kind}.npy", owners[order].astype(np.int32))
@@ -205,7 +227,7 @@ def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray]) -> dict[int, np
 
 def _near_ones(texts: list[str], index: _Index) -> np.ndarray:
     """Give the held-out questions that are near copies of any of the texts."""
-    hashes = _hashes(encode(texts))
+    hashes = _hashes(texts)
     near = [index.lookup(_MEETS[kind], distinct(hashes[kind][0]))[1] for kind in _MEETS]
     # One text stands for all of its shard with the same band.
     bands, first = np.unique(hashes[_BANDS][0], return_index=True)
