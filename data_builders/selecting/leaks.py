@@ -42,10 +42,10 @@ _TEXTS_FILE = "held_out_texts.arrow"
 # the bands of long texts.
 _KINDS = _WHOLE, _SHORTER, _SHORTER_OF_LONGER, _BANDS = range(4)
 _MEETS = {_WHOLE: _SHORTER, _SHORTER: _WHOLE, _SHORTER_OF_LONGER: _SHORTER}
-# How many texts of a shard are measured against one held-out text. Where a template is filled in
+# How many of `_TEXTS_AT_ONCE` are measured against one held-out text. Where a template is filled in
 # a thousand ways, everything is a candidate of everything.
 _MEASURED = 4
-_TEXTS_AT_ONCE = 10_000
+_TEXTS_AT_ONCE = 4_000
 
 
 class Pairs(NamedTuple):
@@ -220,7 +220,9 @@ def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray]) -> dict[int, np
         wanted = alive & (sides == side)
         if wanted.any():
             _, texts = _questions(path, wanted)
-            near = _near_ones(texts, index)
+            parts = range(0, len(texts), _TEXTS_AT_ONCE)
+            found_here = [_near_ones(texts[i : i + _TEXTS_AT_ONCE], index) for i in parts]
+            near = distinct(np.concatenate(found_here))
             found[side] = distinct(index.keys[near[np.isin(index.sides[near], others)]])
     return found
 
@@ -229,7 +231,7 @@ def _near_ones(texts: list[str], index: _Index) -> np.ndarray:
     """Give the held-out questions that are near copies of any of the texts."""
     hashes = _hashes(texts)
     near = [index.lookup(_MEETS[kind], distinct(hashes[kind][0]))[1] for kind in _MEETS]
-    # One text stands for all of its shard with the same band.
+    # One text stands for all with the same band.
     bands, first = np.unique(hashes[_BANDS][0], return_index=True)
     places, owners = index.lookup(_BANDS, bands)
     candidates = np.unique(np.stack([owners, hashes[_BANDS][1][first][places]], axis=1), axis=0)
