@@ -105,6 +105,10 @@ class DialogueConfig(datasets.BuilderConfig):
         self.cleaning = settings_of(CleaningSettings, self.cleaning)
         self.selection = settings_of(SelectionSettings, self.selection)
         check_fractions(self.validation_fraction, self.test_fraction)
+        block_list = self.cleaning.block_list
+        if block_list is not None and not Path(str(block_list)).is_file():
+            raise DataError(f"`block_list`: {block_list} is no file. Give one with a term a line.")
+        check_type("license", self.license or "", "MIT")
         check_type("workers", self.workers or 1, 2)
         if self.workers is not None and self.workers < 1:
             raise DataError(f"`workers` must be at least 1 (got {self.workers}).")
@@ -116,6 +120,7 @@ class DialogueConfig(datasets.BuilderConfig):
     def shown(self) -> dict[str, Any]:
         """Give the settings a reader of the card should know, without any path."""
         names = ("validation_fraction", "test_fraction", "languages", "seed")
+        names += ("license",) if self.license else ()
         known = {name: as_plain(getattr(self, name)) for name in names if hasattr(self, name)}
         cleaning = as_plain(self.cleaning)
         if cleaning.get("block_list"):

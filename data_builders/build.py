@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +16,10 @@ from data_builders.formats.chatterbot import DEFAULT_EXCLUDED, ChatterbotCorpus
 from data_builders.formats.pairs import PairsCorpus
 from data_builders.mixture import MixtureCorpus, read_mixture
 from data_builders.reading import sample_of, source_files
-from data_builders.registry import FAMILIES, guess_format
+from data_builders.registry import FAMILIES, OTHER_FAMILIES, guess_format
 from data_builders.report import BuildReport, DataError
 from data_builders.saved import is_saved, read_saved
-from data_builders.sources import find_sources
+from data_builders.sources import check_options, find_sources
 
 logger = logging.getLogger(__name__)
 
@@ -110,15 +111,20 @@ def make_builder(
         DataError: If a setting or a file is not what it should be.
     """
     settings = {key: value for key, value in settings.items() if value is not None}
-    name = format or (sources[0] if len(sources) == 1 else "")
+    # "messages" alone is a folder of that name: what reads files is no corpus by itself.
+    name = format or (sources[0] if tuple(sources) in ((n,) for n in OTHER_FAMILIES) else "")
     if name == ChatterbotCorpus.FORMAT and not settings.get("languages", True):
         del settings["languages"]
     if name in FAMILIES:
+        check_options(name, options or {})
         files = {"files": tuple(sources)} if format is not None and sources else {}
         return FAMILIES[name](cache_dir=cache_dir, **files, **(options or {}), **settings)
     if format is not None:
         raise DataError(f"There is no format {format!r}. Choose from {', '.join(FAMILIES)}.")
     if is_mixture(sources):
+        if options:
+            given = ", ".join(f"`{key}`" for key in options)
+            raise DataError(f"{given} cannot be set for a whole mixture. Set it for each source.")
         described = read_mixture(sources[0], say)
         return MixtureCorpus(cache_dir=cache_dir, **_outweighed(described, settings))
     if all(_has_own_rows(Path(source)) for source in sources):
@@ -127,6 +133,7 @@ def make_builder(
         files = {"files": tuple(sources), **(options or {})}
         return PairsCorpus(cache_dir=cache_dir, **files, **settings)
     found = find_sources(sources, options=options, say=say)
+    found = [replace(spec, license=settings.get("license")) for spec in found]
     return MixtureCorpus(cache_dir=cache_dir, sources=tuple(found), **settings)
 
 

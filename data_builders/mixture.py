@@ -64,6 +64,8 @@ class MixtureConfig(DialogueConfig):
             spec if isinstance(spec, SourceSpec) else SourceSpec(**spec) for spec in self.sources
         )
         check_type("seed", self.seed or 0, 42)
+        if self.seed is not None and self.seed < 0:
+            raise DataError(f"`seed` must not be negative (got {self.seed}).")
         if not self.sources:
             raise DataError("`sources` is empty. Name at least one.")
         for spec in self.sources:
@@ -170,6 +172,10 @@ def read_mixture(
     for key in content:
         if key not in known:
             raise DataError(f"{path}: there is no setting `{key}`. Choose from {_listed(known)}.")
+    cleaning = content.get("cleaning")
+    if isinstance(cleaning, dict) and cleaning.get("block_list"):
+        block_list = _beside(cleaning["block_list"], path.parent)
+        content["cleaning"] = cleaning | {"block_list": block_list}
     specs = [
         spec
         for number, entry in enumerate(content["sources"], start=1)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import datasets
 
+from data_builders.report import DataError
 from data_builders.splits import normalize_question, reply_places
 
 REFERENCE_FEATURES = datasets.Features(
@@ -38,10 +39,10 @@ def group_references(split: datasets.Dataset, max_context_turns: int = 1) -> dat
         One row per context, in the order of first occurrence; no reference stands twice in it.
 
     Raises:
-        ValueError: If `max_context_turns` is below 1.
+        DataError: If `max_context_turns` is below 1.
     """
     if max_context_turns < 1:
-        raise ValueError(f"`max_context_turns` must be at least 1 (got {max_context_turns}).")
+        raise DataError(f"`max_context_turns` must be at least 1 (got {max_context_turns}).")
     groups: dict[tuple[str, ...], tuple[list[str], dict[str, None], str]] = {}
     for row in split:
         for context, reply in _pairs(row["turns"], row["roles"], max_context_turns):

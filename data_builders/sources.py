@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from itertools import islice
@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.base import DialogueConfig
+from data_builders.formats.base import FilesConfig
 from data_builders.parsing.partners import find_pairs
 from data_builders.reading import sample_of, source_files, text_lines
 from data_builders.reading.files import disk_files
 from data_builders.registry import FAMILIES, GuessedFormat, guess_format
 from data_builders.report import BuildReport, DataError
+from data_builders.settings import check_type
 
 # So many files of one kind in a folder are one corpus (SmileChat: 55,165 of one dialogue each).
 MANY_FILES = 50
@@ -56,13 +58,20 @@ class SourceSpec:
         Raises:
             DataError: If the family, or one of its settings, is not known.
         """
-        if self.format not in FAMILIES:
+        if str(self.format) not in FAMILIES:
             known = ", ".join(FAMILIES)
             raise DataError(f"There is no format {self.format!r}. Choose from {known}.")
+        check_type("name", self.name or "", "my chat")
+        check_options(self.format, self.options)
         kind = FAMILIES[self.format].BUILDER_CONFIG_CLASS
         for key in self.options:
-            if key not in kind.__dataclass_fields__:
-                raise DataError(f"The format {self.format} has no setting `{key}`.")
+            # Of one source they would be taken and do nothing; `languages` of chatterbot does.
+            own = key == "languages" and not issubclass(kind, FilesConfig)
+            if key in DialogueConfig.__dataclass_fields__ and not own:
+                raise DataError(
+                    f"`{key}` is a setting of the whole build and not of one source. "
+                    "Put it beside `sources`."
+                )
         return kind(strict=strict, license=self.license, **self.options)
 
     def shown_name(self) -> str:
@@ -70,6 +79,21 @@ class SourceSpec:
         if self.name:
             return self.name
         return FAMILIES[self.format].origins(self.config())[0].name
+
+
+def check_options(format: str, options: Iterable[str]) -> None:
+    """Refuse settings that a family does not have.
+
+    Args:
+        format: The name of the family.
+        options: The names of the settings.
+
+    Raises:
+        DataError: If one is not known.
+    """
+    for key in options:
+        if key not in FAMILIES[format].BUILDER_CONFIG_CLASS.__dataclass_fields__:
+            raise DataError(f"The format {format} has no setting `{key}`.")
 
 
 def find_sources(

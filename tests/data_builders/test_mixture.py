@@ -214,6 +214,18 @@ WRONG = {
     ),
     "half a pair": ("sources: [{format: parallel, questions: film/questions.txt}]", "replies"),
     "a format without its files": ("sources: [{format: conv}]", "`files` is empty"),
+    "seed below 0": ("sources: [{files: chat.tsv}]\nseed: -1", "`seed` must not be negative"),
+    "name 5": ("sources: [{files: chat.tsv, name: 5}]", "`name` must be a str such as"),
+    "licence 5": ("sources: [{files: chat.tsv, license: 5}]", "`license` must be a str such as"),
+    "languages of a source": (
+        "sources: [{files: chat.tsv, languages: [zh]}]",
+        "`languages` is a setting of the whole build",
+    ),
+    "strict of a source": ("sources: [{files: chat.tsv, strict: true}]", "`strict` is a setting"),
+    "block list that is not there": (
+        "sources: [{files: chat.tsv}]\ncleaning: {block_list: nowhere.txt}",
+        "nowhere.txt is no file",
+    ),
     "strict in words": ("sources: [{files: chat.tsv}]\nstrict: sometimes", "strict"),
 }
 
@@ -253,3 +265,23 @@ def test_build_takes_a_mixture_too(folder):
     options = ["--output", str(folder / "out"), "--cache-dir", str(folder / "cache")]
     assert main(["build", str(folder / "mix.yaml"), *options]) == 0
     assert main(["mix", str(folder / "mix.yaml"), *options]) == 0
+
+
+def test_options_of_the_command_line_that_a_mixture_cannot_take_are_refused(folder, capsys):
+    options = ["--output", str(folder / "out"), "--cache-dir", str(folder / "cache")]
+    assert main(["build", str(folder / "mix.yaml"), *options, "--language", "zh"]) == 2
+    assert "`language` cannot be set for a whole mixture" in capsys.readouterr().err
+
+
+def test_the_licence_of_the_whole_is_in_the_card(folder):
+    options = ["--output", str(folder / "out"), "--cache-dir", str(folder / "cache")]
+    path = write(folder / "mix.yaml", THREE + "license: CC-BY-4.0\n")
+    assert main(["mix", str(path), *options]) == 0
+    assert "\nlicense: cc-by-4.0\n" in (folder / "out" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_block_list_lies_beside_the_file(folder):
+    write(folder / "terms.txt", "chat\n")
+    text = THREE + "cleaning: {block_list: terms.txt}\n"
+    report = build(folder, write(folder / "blocked.yaml", text)).report
+    assert report.dropped["block list"] == 120

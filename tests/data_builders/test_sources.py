@@ -273,6 +273,23 @@ def test_settings_a_format_does_not_have_are_refused():
         SourceSpec("klingon").config()
 
 
+def test_a_folder_named_like_a_format_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "messages" / "a.conv", TEXTS["conv"])
+    assert build_dialogues("messages", cache_dir="cache").report.rows_read == 40
+
+
+def test_a_package_has_no_settings_of_files():
+    with pytest.raises(DataError, match="The format chatterbot has no setting `language`"):
+        build_dialogues("chatterbot", options={"language": "zh"})
+
+
+def test_the_licence_given_stands_beside_every_source(folder, tmp_path):
+    result = build_dialogues(str(folder), cache_dir=str(tmp_path / "cache"), license="MIT")
+    assert {origin.license for origin in result.report.origins} == {"MIT"}
+    assert result.settings["license"] == "MIT"
+
+
 def test_shown_names_are_never_paths(folder):
     for spec in find(folder)[0]:
         assert os.sep not in spec.shown_name()
