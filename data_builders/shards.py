@@ -167,6 +167,7 @@ class Shards:
         self.paths = [str(path) for path in paths]
         rows = [open_shard(path).num_rows for path in self.paths]
         self.first_rows = np.cumsum([0, *rows])
+        # Here and below arrays are copied: a view would keep its whole file mapped.
         lengths = [value_lengths(open_shard(path)["questions"]) for path in self.paths]
         self.pairs_of = np.concatenate([np.zeros(0, np.int32), *lengths])
         self.first_pairs = np.concatenate([[0], np.cumsum(self.pairs_of, dtype=np.int64)])
@@ -189,7 +190,7 @@ class Shards:
         Returns:
             The column over all shards.
         """
-        parts = [np.asarray(_array(path, column)) for path in self.paths]
+        parts = [np.array(_array(path, column)) for path in self.paths]
         return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
 
     def band(self, number: int) -> np.ndarray:
@@ -202,7 +203,7 @@ class Shards:
             uint64 per dialogue; 0 for short ones.
         """
         parts = [
-            np.asarray(_array(path, "bands").flatten()).reshape(-1, BANDS)[:, number]
+            np.asarray(_array(path, "bands").flatten()).reshape(-1, BANDS)[:, number].copy()
             for path in self.paths
         ]
         return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
@@ -216,7 +217,7 @@ class Shards:
         Returns:
             uint64 per pair, over all shards.
         """
-        parts = [np.asarray(_array(path, column).flatten()) for path in self.paths]
+        parts = [np.array(_array(path, column).flatten()) for path in self.paths]
         return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
 
     def dialogue_of_pairs(self) -> np.ndarray:
@@ -264,7 +265,7 @@ def value_lengths(column: pa.ChunkedArray) -> np.ndarray:
     Returns:
         int32, one per row.
     """
-    return np.asarray(column.combine_chunks().value_lengths(), dtype=np.int32)
+    return np.array(column.combine_chunks().value_lengths(), dtype=np.int32)
 
 
 def _array(path: str, column: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from data_builders.selecting.similarity import BANDS, SIMILAR, jaccard
+from data_builders.selecting.similarity import BANDS, SIMILAR, distinct, jaccard
 from data_builders.shards import Shards, read_turns
 from data_builders.splits import normalize_question
 from data_builders.workers import ordered_map
@@ -96,17 +96,20 @@ def _are_copies(first: Sequence[str], later: Sequence[str]) -> bool:
 
 def _candidates(shards: Shards, alive: np.ndarray) -> np.ndarray:
     """Pair each dialogue with the first one that agrees with it in a band: (pairs, 2)."""
-    found = [np.zeros((0, 2), dtype=np.int64)]
+    # A pair is one number, the later one in its high half: sorted so, a task's pairs stand in few
+    # shards.
+    found = np.zeros(0, dtype=np.uint64)
     for number in range(BANDS):
         keys = shards.band(number)
         for chosen in _parts(keys, alive & (keys != 0)):
             order = np.argsort(keys[chosen], kind="stable")
             first = _group_starts(keys[chosen][order])
             later = np.flatnonzero(first != np.arange(len(order)))
-            pairs = np.stack([chosen[order[first[later]]], chosen[order[later]]], axis=1)
-            found.append(pairs.astype(np.int64))
-    # In the order of the later one: the pairs of a task then stand in few shards.
-    return np.unique(np.concatenate(found)[:, ::-1], axis=0)[:, ::-1]
+            pairs = chosen[order[later]].astype(np.uint64) << np.uint64(32)
+            pairs |= chosen[order[first[later]]].astype(np.uint64)
+            found = distinct(np.concatenate([found, pairs]))
+    halves = [found & np.uint64(2**32 - 1), found >> np.uint64(32)]
+    return np.stack(halves, axis=1).astype(np.int64)
 
 
 def _parts(keys: np.ndarray, alive: np.ndarray) -> Iterator[np.ndarray]:

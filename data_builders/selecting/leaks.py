@@ -12,7 +12,8 @@ A lost pair cuts its dialogue in two there. No row changes its side, whatever da
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ from data_builders.selecting.similarity import (
     encode,
     jaccard,
 )
-from data_builders.shards import Shards, open_shard, value_lengths, write_whole
+from data_builders.shards import Shards, open_shard, value_lengths
 from data_builders.splits import SPLITS, normalize_question, reply_places
 from data_builders.workers import ordered_map
 
@@ -40,12 +41,15 @@ _GIVES_WAY = {TRAIN: (VALIDATION, TEST), TEST: (VALIDATION,)}
 _TEXTS_FILE = "held_out_texts.arrow"
 # Kinds of hashes that meet: a whole text and one shortened by a character, two shortened ones, and
 # the bands of long texts.
-_KINDS = _WHOLE, _SHORTER, _SHORTER_OF_LONGER, _BANDS = range(4)
+_WHOLE, _SHORTER, _SHORTER_OF_LONGER, _BANDS = range(4)
 _MEETS = {_WHOLE: _SHORTER, _SHORTER: _WHOLE, _SHORTER_OF_LONGER: _SHORTER}
 # How many of `_TEXTS_AT_ONCE` are measured against one held-out text. Where a template is filled in
 # a thousand ways, everything is a candidate of everything.
-_MEASURED = 4
+_MEASURED = 16
 _TEXTS_AT_ONCE = 4_000
+# The index is sorted in parts, by the highest four bits of the hashes.
+_PARTS, _PART_SHIFT = 16, np.uint64(60)
+_ENTRY = np.dtype([("hash", np.uint64), ("owner", np.int32)])
 
 
 class Pairs(NamedTuple):
@@ -136,21 +140,6 @@ def _texts_at(table: pa.Table, pairs: np.ndarray) -> Iterator[str]:
         yield all_turns[one][places[pair] - 1]
 
 
-def _hashes(texts: Sequence[str]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Hash texts in all four kinds: hashes and the texts they are of."""
-    parts: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {kind: [] for kind in _KINDS}
-    # A part at a time: some arrays in between have an entry for each character.
-    for begin in range(0, len(texts), _TEXTS_AT_ONCE):
-        codes = encode(texts[begin : begin + _TEXTS_AT_ONCE])
-        for kind, (hashes, owners) in _hashes_of(codes):
-            parts[kind].append((hashes, owners + begin))
-    nothing = (np.zeros(0, np.uint64), np.zeros(0, np.int64))
-    return {
-        kind: tuple(map(np.concatenate, zip(nothing, *found, strict=True)))
-        for kind, found in parts.items()
-    }
-
-
 def _hashes_of(codes: Codes) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
     variants = deletion_variants(codes)
     whole = np.arange(len(variants.hashes)) < variants.whole
@@ -168,26 +157,54 @@ def _hashes_of(codes: Codes) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray
 
 def _write_index(shards: Shards, pairs: Pairs, folder: Path) -> None:
     """Write all hashes of the held-out questions, sorted, for the workers to share."""
-    keys, sides, texts = [], [], []
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    keys, sides, count = [], [], 0
+    schema = pa.schema({"text": pa.string()})
+    with (
+        pa.OSFile(str(folder / _TEXTS_FILE), "wb") as file,
+        pa.ipc.new_file(file, schema) as writer,
+    ):
+        for some_keys, side, texts in _held_out(shards, pairs):
+            keys.append(some_keys)
+            sides.append(np.full(len(some_keys), side, dtype=np.uint8))
+            writer.write_table(pa.table({"text": pa.array(texts, pa.string())}))
+            _append_hashes(texts, count, folder)
+            count += len(texts)
+    np.save(folder / "keys.npy", np.concatenate(keys))
+    np.save(folder / "sides.npy", np.concatenate(sides))
+    for path in folder.glob("*.raw"):
+        entries = np.fromfile(path, dtype=_ENTRY)
+        order = np.argsort(entries["hash"])
+        np.save(path.with_suffix(".hashes.npy"), entries["hash"][order])
+        np.save(path.with_suffix(".owners.npy"), entries["owner"][order])
+        path.unlink()
+
+
+def _held_out(shards: Shards, pairs: Pairs) -> Iterator[tuple[np.ndarray, int, list[str]]]:
+    """Yield keys, side and folded texts of the held-out questions, some thousand at a time."""
     for path, _, span in shards.spans():
         for side in (VALIDATION, TEST):
             wanted = pairs.alive[span] & (pairs.sides[span] == side)
-            if wanted.any():
-                some_keys, some_texts = _questions(path, wanted)
-                keys.append(some_keys)
-                sides.append(np.full(len(some_keys), side, dtype=np.uint8))
-                texts.extend(some_texts)
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "keys.npy", np.concatenate(keys))
-    np.save(folder / "sides.npy", np.concatenate(sides))
-    hashed = _hashes(texts)
-    # Found among all the shorter ones: equal hashes are of texts of equal length.
-    del hashed[_SHORTER_OF_LONGER]
-    for kind, (hashes, owners) in hashed.items():
-        order = np.argsort(hashes)
-        np.save(folder / f"hashes-{kind}.npy", hashes[order])
-        np.save(folder / f"owners-{kind}.npy", owners[order].astype(np.int32))
-    write_whole(folder / _TEXTS_FILE, pa.table({"text": pa.array(texts, pa.string())}))
+            keys, texts = _questions(path, wanted) if wanted.any() else (np.zeros(0), [])
+            for begin in range(0, len(texts), _TEXTS_AT_ONCE):
+                part = slice(begin, begin + _TEXTS_AT_ONCE)
+                yield keys[part], side, texts[part]
+
+
+def _append_hashes(texts: list[str], first: int, folder: Path) -> None:
+    """Add the hashes of some texts to the files of their kind and of their highest bits."""
+    for kind, (hashes, owners) in _hashes_of(encode(texts)):
+        # The shortened ones of longer texts are found among all the shortened ones: equal hashes
+        # are of texts of equal length.
+        if kind == _SHORTER_OF_LONGER:
+            continue
+        entries = np.empty(len(hashes), dtype=_ENTRY)
+        entries["hash"], entries["owner"] = hashes, owners + first
+        part = hashes >> _PART_SHIFT
+        for number in distinct(part).tolist():
+            with open(folder / f"{kind}-{number:02d}.raw", "ab") as file:
+                entries[part == number].tofile(file)
 
 
 class _Index:
@@ -195,20 +212,32 @@ class _Index:
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
-        self.keys, self.sides = self._load("keys"), self._load("sides")
+        self.keys, self.sides = self._load("keys.npy"), self._load("sides.npy")
         self.texts = open_shard(str(self._folder / _TEXTS_FILE))["text"]
 
     def _load(self, name: str) -> np.ndarray:
-        return np.load(self._folder / f"{name}.npy", mmap_mode="r")
+        return np.load(self._folder / name, mmap_mode="r")
 
     def lookup(self, kind: int, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find the entries of distinct hashes: places in `hashes`, and owners."""
-        index = self._load(f"hashes-{kind}")
-        begin = np.searchsorted(index, hashes, side="left")
-        count = np.searchsorted(index, hashes, side="right") - begin
-        ends = np.cumsum(count)
-        entries = np.repeat(begin - (ends - count), count) + np.arange(ends[-1] if len(ends) else 0)
-        return np.repeat(np.arange(len(hashes)), count), self._load(f"owners-{kind}")[entries]
+        """Find the entries of distinct, rising hashes: places in `hashes`, and owners."""
+        places, owners = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
+        bounds = np.searchsorted(hashes >> _PART_SHIFT, np.arange(_PARTS + 1, dtype=np.uint64))
+        for number, begin, end in zip(range(_PARTS), bounds[:-1], bounds[1:], strict=True):
+            name = f"{kind}-{number:02d}"
+            if begin < end and (self._folder / f"{name}.hashes.npy").exists():
+                at, entries = _matches(self._load(f"{name}.hashes.npy"), hashes[begin:end])
+                places.append(at + begin)
+                owners.append(self._load(f"{name}.owners.npy")[entries])
+        return np.concatenate(places), np.concatenate(owners)
+
+
+def _matches(index: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find hashes in a sorted array: places in `hashes`, and places in the array."""
+    begin = np.searchsorted(index, hashes, side="left")
+    count = np.searchsorted(index, hashes, side="right") - begin
+    ends = np.cumsum(count)
+    entries = np.repeat(begin - (ends - count), count) + np.arange(ends[-1] if len(ends) else 0)
+    return np.repeat(np.arange(len(hashes)), count), entries
 
 
 def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray]) -> dict[int, np.ndarray]:
@@ -229,18 +258,20 @@ def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray]) -> dict[int, np
 
 def _near_ones(texts: list[str], index: _Index) -> np.ndarray:
     """Give the held-out questions that are near copies of any of the texts."""
-    hashes = _hashes(texts)
+    hashes = dict(_hashes_of(encode(texts)))
     near = [index.lookup(_MEETS[kind], distinct(hashes[kind][0]))[1] for kind in _MEETS]
     # One text stands for all with the same band.
     bands, first = np.unique(hashes[_BANDS][0], return_index=True)
     places, owners = index.lookup(_BANDS, bands)
-    candidates = np.unique(np.stack([owners, hashes[_BANDS][1][first][places]], axis=1), axis=0)
-    measured, left = set(), {}
-    for owner, text in candidates.tolist():
-        if owner in measured or left.setdefault(owner, _MEASURED) == 0:
+    pairs = np.stack([owners, hashes[_BANDS][1][first][places]], axis=1)
+    pairs, shared = np.unique(pairs, axis=0, return_counts=True)
+    # Those that share the most bands first: they are the likeliest.
+    similar, left = set(), {}
+    for owner, text in pairs[np.lexsort((-shared, pairs[:, 0]))].tolist():
+        if owner in similar or left.setdefault(owner, _MEASURED) == 0:
             continue
         left[owner] -= 1
         if jaccard(texts[text], index.texts[owner].as_py()) >= SIMILAR:
-            measured.add(owner)
-    near.append(np.array(sorted(measured), dtype=np.int64))
+            similar.add(owner)
+    near.append(np.array(sorted(similar), dtype=np.int64))
     return distinct(np.concatenate(near))
