@@ -12,6 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from pathlib import Path
@@ -317,8 +318,10 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
 def _sweep_staging(folder: Path) -> None:
     """Remove what builds that nobody has taken up again have left beside this one."""
     for other in folder.parent.iterdir():
-        if other != folder and other.stat().st_mtime < time.time() - _STAGING_DAYS * 86_400:
-            shutil.rmtree(other, ignore_errors=True)
+        # Another build may end, and take its folder away, in this very moment.
+        with suppress(FileNotFoundError):
+            if other != folder and other.stat().st_mtime < time.time() - _STAGING_DAYS * 86_400:
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def check_not_empty(report: BuildReport, validation_fraction: float) -> None:

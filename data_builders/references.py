@@ -61,8 +61,14 @@ def write_references(references: datasets.Dataset, path: Path) -> None:
 
     Args:
         references: What `group_references` gave.
-        path: The file.
+        path: The file; its folder is made where it is missing.
+
+    Raises:
+        DataError: If it is a folder.
     """
+    if path.is_dir():
+        raise DataError(f"{path} is a folder. Name a file, such as {path / 'references.jsonl'}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(fresh, "w", encoding="utf-8", newline="\n") as file:

@@ -17,6 +17,7 @@ from data_builders.reading import sample_of, source_files, text_lines
 from data_builders.reading.files import disk_files
 from data_builders.registry import FAMILIES, GuessedFormat, guess_format
 from data_builders.report import BuildReport, DataError
+from data_builders.saved import is_saved
 from data_builders.settings import check_type
 
 # So many files of one kind in a folder are one corpus (SmileChat: 55,165 of one dialogue each).
@@ -128,9 +129,12 @@ def find_sources(
 _ADVICE = "See `python -m data_builders formats`, and name the format with --format."
 
 
-def _refusal(name: str) -> str:
+def _refusal(name: str, guess: GuessedFormat | None) -> str:
     if not Path(name).stat().st_size:
         return f"{name} is empty. Check where it is from."
+    if guess is not None and guess.format in _PAIRED:
+        two = " and ".join(_PAIRED[guess.format])
+        return f"{name}: {guess.format} is two files, {two}, and this is one. Name both."
     return f"{name}: no known format of dialogues. {_ADVICE}"
 
 
@@ -142,6 +146,12 @@ class _Finder:
         self.say = say
 
     def find(self, paths: Sequence[str]) -> list[SourceSpec]:
+        for path in paths:
+            if is_saved(Path(path)):
+                raise DataError(
+                    f"{path} is a dataset that was built already: train on it as it is. To mix it "
+                    "with others, name the corpora it was built from."
+                )
         groups = list(_groups(disk_files(paths)))
         guesses = {group[0]: self.guess(group[0]) for group in groups}
         joined = {**self.parallel(guesses), **self.cornell(guesses)}
@@ -150,7 +160,7 @@ class _Finder:
             spec = joined.get(group[0]) or self.single(group, guesses[group[0]])
             if spec is None:
                 if group[0] in paths:
-                    raise DataError(_refusal(group[0]))
+                    raise DataError(_refusal(group[0], guesses[group[0]]))
                 self.say(f"{Path(group[0]).name}: passed over, no known format of dialogues")
             elif spec not in found:
                 self.tell(spec, group, guesses[group[0]])

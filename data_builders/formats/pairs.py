@@ -24,13 +24,13 @@ from data_builders.formats.base import (
 )
 from data_builders.parsing.checks import as_list, described, text_of
 from data_builders.parsing.role_messages import parse_messages
-from data_builders.reading import Sample, SourceFile, json_rows, text_lines
+from data_builders.reading import Sample, SourceFile, json_rows, sample_of, text_lines
 from data_builders.report import BuildReport, RowError
 
 Turns = tuple[tuple[str, ...], tuple[str, ...]]
 
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
-_BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
+_TEXT_SUFFIXES = (".tsv",)
 
 
 class PairsCorpus(FileCorpus):
@@ -134,11 +134,15 @@ def parse_tab_line(text: str) -> Turns:
 def _rows(
     file: SourceFile, config: FilesConfig, report: BuildReport
 ) -> Iterator[tuple[int, Any, Any]]:
-    begins = file.head(64).lstrip(_BEFORE_JSON)[:1]
-    if file.suffix in _JSON_SUFFIXES or begins in (b"{", b"["):
+    if file.suffix in _JSON_SUFFIXES or _looks_like_json(file):
         for row in json_rows(file, report, config.encoding):
             yield row.line, parse_row, row.value
         return
     for line, text in text_lines(file, report, config.encoding):
         if text.strip():
             yield line, parse_tab_line, text
+
+
+def _looks_like_json(file: SourceFile) -> bool:
+    # "[Anna] hi" begins with a bracket too.
+    return file.suffix not in _TEXT_SUFFIXES and bool(sample_of(file).rows)

@@ -431,6 +431,20 @@ def test_unusable_files_say_why(tmp_path, name, content, message):
         build(tmp_path / name)
 
 
+def test_a_bracket_alone_makes_no_json(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("[Anna] hi\thello\nalone\n{ok}\tyes\n", encoding="utf-8")
+    report = build(path, validation_fraction=0.0).report
+    assert (report.kept, report.rejected) == (2, {"wrong number of columns": 1})
+
+
+def test_a_built_dataset_is_no_corpus(tmp_path):
+    save_result(build(write(tmp_path / "a.jsonl", good(9))), tmp_path / "out")
+    more = write(tmp_path / "b.jsonl", good(3))
+    with pytest.raises(DataError, match="built already"):
+        build_dialogues([str(tmp_path / "out"), str(more)], cache_dir=str(tmp_path / "cache"))
+
+
 def test_utf16_is_read(tmp_path):
     (tmp_path / "a.tsv").write_bytes("你好\t好\nq\tr\n".encode("utf-16"))
     result = build(tmp_path / "a.tsv", validation_fraction=0.0)

@@ -196,7 +196,7 @@ def test_both_halves_named_one_by_one_are_joined_too(tmp_path):
 
 def test_half_a_pair_alone_is_an_error(tmp_path):
     lines = write(tmp_path / "movie_lines.txt", LINES)
-    with pytest.raises(DataError, match="movie_lines.txt: no known format of dialogues"):
+    with pytest.raises(DataError, match="cornell is two files, lines and conversations"):
         find(lines)
 
 
