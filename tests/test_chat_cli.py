@@ -241,9 +241,13 @@ def test_a_conversation_at_a_terminal(model_dir, tmp_path):
         assert "\ufffd" not in chat.until("(stopped)")
         chat.until("you> ")
         chat.ask("/help", "/exit")
+        # The prompt is shown a moment before readline listens: a signal in between is only seen
+        # at the next key.
+        time.sleep(0.5)
         chat.press_ctrl_c()
         chat.until("Ctrl-C again")
         chat.until("you> ")
+        time.sleep(0.5)
         chat.press_ctrl_c()
         assert chat.process.wait(30) == 0
     finally:
