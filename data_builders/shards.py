@@ -220,10 +220,6 @@ class Shards:
         parts = [np.array(_array(path, column).flatten()) for path in self.paths]
         return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
 
-    def dialogue_of_pairs(self) -> np.ndarray:
-        """Give for each pair the number of its dialogue, int32."""
-        return np.repeat(np.arange(len(self), dtype=np.int32), self.pairs_of)
-
     def spans(self) -> Iterator[tuple[str, slice, slice]]:
         """Yield path, numbers of the dialogues and numbers of the pairs of each shard."""
         for path, begin, end in zip(

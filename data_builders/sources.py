@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from data_builders.base import DialogueConfig
 from data_builders.formats.base import FilesConfig
+from data_builders.parsing.cornell_parts import find_companion
 from data_builders.parsing.partners import find_pairs
 from data_builders.reading import sample_of, source_files, text_lines
 from data_builders.reading.files import disk_files
@@ -204,8 +204,7 @@ class _Finder:
         for name in parts["conversations"]:
             near = [n for n in parts["lines"] if Path(n).parent == Path(name).parent]
             if near:
-                wanted = Path(name).name.replace("conversations", "lines")
-                best = max(near, key=lambda n: SequenceMatcher(None, Path(n).name, wanted).ratio())
+                best = find_companion(name, near) or near[0]
                 options = {"lines": best, "conversations": name, **self.options}
                 joined[name] = joined[best] = SourceSpec("cornell", options)
         return joined

@@ -39,14 +39,7 @@ class ChitchatCorpus(FileCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say how well the beginning of a file fits this family.
-
-        Args:
-            sample: The beginning of the file.
-
-        Returns:
-            The guess, or None if it cannot be one of these.
-        """
+        """Say how well the beginning of a file fits this family."""
         fitting = sum(_fits(row.value) for row in sample.rows)
         if fitting * 2 <= len(sample.rows):
             return None
@@ -57,11 +50,6 @@ class ChitchatCorpus(FileCorpus):
         cls, file: SourceFile, config: FilesConfig, report: BuildReport
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of one file.
-
-        Args:
-            file: The file, unpacked, at its beginning.
-            config: The settings of the family.
-            report: Takes the rows that break a rule.
 
         Yields:
             Dialogues without roles.

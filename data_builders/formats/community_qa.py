@@ -75,14 +75,7 @@ class CommunityQACorpus(FileCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say how well the beginning of a file fits this family.
-
-        Args:
-            sample: The beginning of the file.
-
-        Returns:
-            The guess, or None if it cannot be one of these.
-        """
+        """Say how well the beginning of a file fits this family."""
         fitting = sum(_fits(row.value) for row in sample.rows)
         if fitting * 2 <= len(sample.rows):
             return None

@@ -86,14 +86,7 @@ class InstructionCorpus(FileCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say how well the beginning of a file fits this family.
-
-        Args:
-            sample: The beginning of the file.
-
-        Returns:
-            The guess, or None if it cannot be one of these.
-        """
+        """Say how well the beginning of a file fits this family."""
         rows = [row.value for row in sample.rows]
         fitting = [row for row in rows if isinstance(row, dict) and columns_of(tuple(row))]
         if len(fitting) * 2 <= len(rows):

@@ -31,14 +31,7 @@ class LcccCorpus(FileCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say how well the beginning of a file fits this family.
-
-        Args:
-            sample: The beginning of the file.
-
-        Returns:
-            The guess, or None if it cannot be one of these.
-        """
+        """Say how well the beginning of a file fits this family."""
         rows = list(whole_dialogues(sample.rows, _is_turn, top=False))
         fitting = sum(_fits(row.value) for row in rows)
         if fitting * 2 <= len(rows):
@@ -53,11 +46,6 @@ class LcccCorpus(FileCorpus):
         cls, file: SourceFile, config: FilesConfig, report: BuildReport
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of one file.
-
-        Args:
-            file: The file, unpacked, at its beginning.
-            config: The settings of the family.
-            report: Takes the rows that break a rule.
 
         Yields:
             Dialogues without roles.

@@ -53,14 +53,7 @@ class MessagesCorpus(FileCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say how well the beginning of a file fits this family.
-
-        Args:
-            sample: The beginning of the file.
-
-        Returns:
-            The guess, or None if it cannot be one of these.
-        """
+        """Say how well the beginning of a file fits this family."""
         top = sample.layout == "array"
         rows = list(whole_dialogues(sample.rows, is_message, top))
         with_roles = sum(_fits(row.value) for row in rows)
@@ -76,11 +69,6 @@ class MessagesCorpus(FileCorpus):
         cls, file: SourceFile, config: FilesConfig, report: BuildReport
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of one file.
-
-        Args:
-            file: The file, unpacked, at its beginning.
-            config: The settings of the family.
-            report: Takes the rows that break a rule.
 
         Yields:
             Dialogues with their roles where the messages have any.

@@ -47,14 +47,7 @@ class PairsCorpus(FileCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say how well the beginning of a file fits this family.
-
-        Args:
-            sample: The beginning of the file.
-
-        Returns:
-            The guess, or None if it cannot be one of these.
-        """
+        """Say how well the beginning of a file fits this family."""
         fits = sum(
             isinstance(row.value, dict) and {"question", "reply"} <= row.value.keys()
             for row in sample.rows
@@ -68,11 +61,6 @@ class PairsCorpus(FileCorpus):
         cls, file: SourceFile, config: FilesConfig, report: BuildReport
     ) -> Iterator[RawDialogue]:
         """Yield the good rows of one file.
-
-        Args:
-            file: The file, unpacked, at its beginning.
-            config: The settings of the family.
-            report: Takes the rows that break a rule.
 
         Yields:
             Dialogues; with roles where the row has messages.

@@ -142,20 +142,6 @@ def deletion_variants(codes: Codes) -> Variants:
     return Variants(hashes, np.concatenate([chosen, owner[free]]), len(chosen))
 
 
-def near_enough(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Say which pairs with a common variant count, given their lengths.
-
-    Args:
-        first: Lengths of the one side.
-        second: Lengths of the other.
-
-    Returns:
-        True where the shorter is long enough for an inserted, or a changed character.
-    """
-    shorter = np.minimum(first, second)
-    return shorter >= np.where(first == second, MINIMUM_TO_SUBSTITUTE, MINIMUM_TO_INSERT)
-
-
 def band_hashes(codes: Codes, minimum: int = MINIMUM_LONG) -> np.ndarray:
     """Hash long texts so that similar ones agree in at least one band.
 
