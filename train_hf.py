@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         0 when the run is finished, 130 when it was stopped and can be resumed, 2 for an error
-        that the message explains.
+        that the message explains, 3 when it is finished but could not be pushed.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -51,8 +51,9 @@ def _train(arguments: Sequence[str]) -> int:
     from tqdm import tqdm
     from transformers.utils import logging as transformers_logging
 
+    from tfchat_hf.callbacks.stopping import StopRequest
+    from tfchat_hf.host_memory import keep_freed_memory
     from tfchat_hf.settings import parse_arguments
-    from tfchat_hf.trainer import StopRequest
     from tfchat_hf.training import run_training
 
     datasets.disable_progress_bars()
@@ -64,6 +65,7 @@ def _train(arguments: Sequence[str]) -> int:
             tqdm.write(line)  # above the progress bar, where there is one
             sys.stdout.flush()
 
+    keep_freed_memory()
     request = StopRequest()
     with request.listening():
         return run_training(run, report, request)

@@ -11,12 +11,16 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import pytest
+from huggingface_hub import constants
 
 FIRST_COMMIT = hashlib.sha1(b"empty repository").hexdigest()
 LFS_SUFFIXES = (".safetensors", ".parquet", ".png")
@@ -49,12 +53,13 @@ class Repository:
 
 
 class HubError(Exception):
-    """An answer other than success: HTTP status and the code that clients look for."""
+    """An answer other than success: HTTP status, the code that clients look for, and the body."""
 
-    def __init__(self, status: int, code: str) -> None:
+    def __init__(self, status: int, code: str, body: dict[str, Any] | None = None) -> None:
         super().__init__(code)
         self.status = status
         self.code = code
+        self.body = body or {}
 
 
 def blob_id(content: bytes) -> str:
@@ -86,6 +91,14 @@ def folder_entry(path: str) -> dict[str, Any]:
     return {"type": "directory", "path": path, "size": 0, "oid": blob_id(path.encode())}
 
 
+def upload_entry(path: str, known: bytes | None) -> dict[str, Any]:
+    """Say how a file is to be sent, and which content of it is there already."""
+    entry = {"path": path, "uploadMode": "lfs" if is_lfs(path) else "regular"}
+    if known is not None:
+        entry["oid"] = hashlib.sha256(known).hexdigest() if is_lfs(path) else blob_id(known)
+    return {**entry, "shouldIgnore": False}
+
+
 class FakeHub:
     """The server; a context manager that serves while it is open.
 
@@ -95,6 +108,8 @@ class FakeHub:
         requests: `METHOD /path` of every request, without headers.
         unknown: Those of them that this server has no answer for.
         gated: Repositories whose files nobody may read.
+        failures: End of a path and the status to answer it with, each once; 0 hangs up instead.
+        token_digest: SHA-256 of the only token that may write; any may if it is empty.
     """
 
     def __init__(self) -> None:
@@ -103,6 +118,8 @@ class FakeHub:
         self.requests: list[str] = []
         self.unknown: list[str] = []
         self.gated: set[str] = set()
+        self.failures: list[tuple[str, int]] = []
+        self.token_digest = ""
         handler = type("Handler", (_Handler,), {"hub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -133,19 +150,19 @@ class FakeHub:
         asked = json.loads(body)
         name = f"{asked['organization']}/{asked['name']}"
         key = f"datasets/{name}" if asked.get("type") == "dataset" else name
-        self.repositories.setdefault(key, Repository(private=is_private(asked)))
-        return {"url": f"{self.url}/{key}", "name": name}
+        answer = {"url": f"{self.url}/{key}", "name": name}
+        if key in self.repositories:
+            raise HubError(409, "RepoExists", answer)
+        self.repositories[key] = Repository(private=is_private(asked))
+        return answer
 
     def validate_card(self, body: bytes) -> dict[str, Any]:
         return {"errors": [], "warnings": []}
 
     def preupload(self, name: str, body: bytes) -> dict[str, Any]:
-        self.repository(name)
+        known = self.repository(name).files
         paths = [asked["path"] for asked in json.loads(body)["files"]]
-        modes = {path: "lfs" if is_lfs(path) else "regular" for path in paths}
-        return {
-            "files": [{"path": p, "uploadMode": modes[p], "shouldIgnore": False} for p in paths]
-        }
+        return {"files": [upload_entry(path, known.get(path)) for path in paths]}
 
     def batch(self, name: str, body: bytes) -> dict[str, Any]:
         self.repository(name)
@@ -242,6 +259,21 @@ class FakeHub:
         return commit, repository.commits[commit]
 
 
+@contextmanager
+def in_place_of_the_hub(monkeypatch: pytest.MonkeyPatch, token: str = "") -> Iterator[FakeHub]:
+    """Let this process take a new `FakeHub` for the Hub, and find this token and no other."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.setenv("HF_TOKEN", token)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/nowhere/token")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    for name in ("HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_TELEMETRY"):
+        monkeypatch.setattr(constants, name, True)
+    with FakeHub() as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        yield hub
+
+
 _REPO = r"((?:datasets/)?[^/]+/[^/]+)"
 _JSON_ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"/api/repos/create", FakeHub.create),
@@ -277,6 +309,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body() or address.query.encode()
         self.hub.requests.append(f"{self.command} {path}")
         try:
+            self._stumble(path)
             self._check_token(path)
             if (found := _RESOLVE.fullmatch(path)) and self.command in ("GET", "HEAD"):
                 commit, content = self.hub.resolve(*found.groups())
@@ -285,7 +318,11 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._send(200, json.dumps(self._route(path, body)).encode(), {})
         except HubError as error:
-            self._send(error.status, b"{}", {"X-Error-Code": error.code})
+            if not error.status:
+                self.close_connection = True
+                return
+            body = json.dumps(error.body).encode()
+            self._send(error.status, body, {"X-Error-Code": error.code})
 
     do_GET = do_HEAD = do_POST = do_PUT = _answer
 
@@ -296,10 +333,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.unknown.append(f"{self.command} {path}")
         raise HubError(404, "UnknownEndpoint")
 
+    def _stumble(self, path: str) -> None:
+        """Fail as the test has asked for."""
+        for failure in self.hub.failures:
+            if path.endswith(failure[0]):
+                self.hub.failures.remove(failure)
+                raise HubError(failure[1], "Stumbled")
+
     def _check_token(self, path: str) -> None:
-        given = self.headers.get("Authorization", "").startswith("Bearer ")
+        kind, _, token = self.headers.get("Authorization", "").partition(" ")
+        given = kind == "Bearer"
         if path.endswith(_WRITES) and not given:
             raise HubError(401, "TokenMissing")
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        if path.endswith(_WRITES) and self.hub.token_digest not in ("", digest):
+            raise HubError(401, "TokenUnknown")
         # Large files lie with a third party, which must never see a token.
         if path.startswith("/blobs/") and given:
             raise HubError(400, "TokenGivenAway")

@@ -10,6 +10,7 @@ from tfchat_hf.arguments import DataArguments
 from tfchat_hf.augmentation import hurried
 from tfchat_hf.data import PreparedData, prepare_data
 from tfchat_hf.dialogue import encode_context
+from tfchat_hf.tokenized_examples import ids_key
 from tfchat_hf.tokenizer_training import train_tokenizer
 
 PAIRS = [
@@ -46,6 +47,7 @@ def prepared(hurried_questions: bool) -> PreparedData:
     data = prepare_data(dialogues, tokenizer, settings)
     for row in data.lessons:
         assert row["input_ids"] == encode_context(tokenizer, row["context"], 64).input_ids
+        assert row["context_key"] == ids_key(row["input_ids"])
     return data
 
 

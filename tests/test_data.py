@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from pathlib import Path
+
+import datasets
 import numpy as np
 import pytest
-from datasets import Dataset, DatasetDict
+from datasets import Dataset, DatasetDict, load_from_disk
 from transformers import DataCollatorForSeq2Seq
 
+from tfchat_hf import tokenizer_cache
 from tfchat_hf.arguments import DataArguments, SettingsError
 from tfchat_hf.data import (
-    LengthGroupedSampler,
-    example_lengths,
     load_or_train_tokenizer,
     prepare_data,
 )
-from tfchat_hf.evaluation import collect_questions
+from tfchat_hf.dialogue import encode_context, encode_reply, examples_from_dialogue
+from tfchat_hf.questions import collect_questions
 
 TRAIN = [
     ["你好", "嗨", "最近如何?"],
@@ -112,55 +117,12 @@ def test_collator_pads_to_the_longest_and_labels_with_minus_100(dialogues, token
     assert batch["attention_mask"][0].sum() == len(data[0]["input_ids"])
 
 
-def test_questions_gather_every_reply_of_the_corpus(dialogues, tokenizer):
-    data = prepare(dialogues, tokenizer)
-    questions = collect_questions(data.train, [data.train, data.validation], tokenizer)
-    known = {question.context[-1]: question.references for question in questions}
-    assert known["你好"] == ["嗨", "您好"]
-    assert len(questions) == 3
-    some = collect_questions(data.train, [data.train], tokenizer, limit=2, seed=1)
-    again = collect_questions(data.train, [data.train], tokenizer, limit=2, seed=1)
-    assert len(some) == 2 and some == again
-
-
 def test_a_tokenizer_folder_is_used(dialogues, tokenizer, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     loaded = load_or_train_tokenizer(dialogues["train"], DataArguments(tokenizer=str(tmp_path)), 64)
     assert loaded.get_vocab() == tokenizer.get_vocab()
     with pytest.raises(SettingsError, match="tokenizer"):
         load_or_train_tokenizer(dialogues["train"], DataArguments(tokenizer="nowhere"), 64)
-
-
-def test_lengths_are_the_longer_side(dialogues, tokenizer):
-    data = prepare(dialogues, tokenizer).train
-    expected = [max(len(row["input_ids"]), len(row["labels"])) for row in data]
-    assert example_lengths(data) == expected
-    assert example_lengths(data.select([2, 0])) == [expected[2], expected[0]]
-
-
-def test_sampler_visits_each_example_once_in_an_order_of_seed_and_epoch():
-    lengths = list(np.random.default_rng(0).integers(1, 60, 203))
-    sampler = LengthGroupedSampler(lengths, 8, seed=5)
-    first = list(sampler)
-    assert sorted(first) == list(range(203)) == list(range(len(sampler)))
-    assert first == list(sampler)
-    sampler.set_epoch(1)
-    assert first != list(sampler)
-    again = LengthGroupedSampler(lengths, 8, seed=5)
-    again.set_epoch(1)
-    assert list(again) == list(sampler)
-    assert list(LengthGroupedSampler(lengths, 8, seed=6)) != first
-
-
-def test_sampler_groups_like_lengths():
-    lengths = np.random.default_rng(0).integers(1, 100, 1600)
-    order = np.array(list(LengthGroupedSampler(lengths, 16, seed=0)))
-    padded = lengths[order].reshape(-1, 16).max(1).sum() * 16
-    assert padded < 1.1 * lengths.sum()  # shuffled without grouping it is 1.9
-
-
-def test_sampler_copes_with_fewer_examples_than_a_group():
-    assert sorted(LengthGroupedSampler([3, 1, 2], 8, seed=0)) == [0, 1, 2]
 
 
 def test_copies_that_a_weight_made_are_kept_and_other_repetitions_dropped(tokenizer):
@@ -174,3 +136,205 @@ def test_copies_that_a_weight_made_are_kept_and_other_repetitions_dropped(tokeni
     data = prepare(DatasetDict(train=train), tokenizer)
     assert [row["copy"] for row in data.train] == [1, 2]
     assert data.train_counts.duplicates_dropped == 2
+
+
+@pytest.fixture
+def saved(dialogues, tmp_path):
+    dialogues.save_to_disk(tmp_path / "dialogues")
+    return load_from_disk(str(tmp_path / "dialogues"))
+
+
+def prepare_saved(saved, tokenizer, tmp_path, **settings):
+    return prepare(saved, tokenizer, dataset_cache_dir=str(tmp_path / "cache"), **settings)
+
+
+def entries(tmp_path, kind="tfchat_examples"):
+    return sorted(path.name for path in (tmp_path / "cache" / kind).iterdir())
+
+
+def examples_one_by_one(dialogues, tokenizer, turns, max_source, max_target):
+    """The rules of `prepare_data` in the plainest words: the truth to compare with."""
+    seen, kept = set(), []
+    for row in dialogues:
+        for context, reply in examples_from_dialogue(row["turns"], (), turns):
+            labels = encode_reply(tokenizer, reply)
+            if len(labels) > max_target or (context, reply) in seen:
+                continue
+            seen.add((context, reply))
+            kept.append((encode_context(tokenizer, context, max_source).input_ids, labels))
+    return kept
+
+
+def many_dialogues(count, seed):
+    """Dialogues of few words, so that many pairs come twice."""
+    rng = np.random.default_rng(seed)
+    words = ["hi", "你好", "ok", "why?", "<sep>", "", "a long answer", "Hi "]
+    picked = [[words[i] for i in rng.integers(0, 8, rng.integers(1, 6))] for _ in range(count)]
+    return as_dataset(picked)
+
+
+def test_examples_and_their_order_are_those_of_the_plain_rules(tokenizer):
+    train = many_dialogues(300, seed=0)
+    held_out = many_dialogues(80, seed=1)
+    splits = {"train": train, "validation": held_out}
+    data = prepare(
+        splits, tokenizer, max_context_turns=2, max_source_length=6, max_target_length=10
+    )
+    expected = examples_one_by_one(train, tokenizer, 2, 6, 10)
+    assert [(row["input_ids"], row["labels"]) for row in data.train] == expected
+    # Every distinct pair of the validation split is kept, or stands in the training split.
+    alone = prepare({"train": held_out}, tokenizer, max_context_turns=2, max_target_length=10)
+    twins = {(tuple(row["context"]), row["reply"]) for row in data.train}
+    fresh = [row for row in alone.train if (tuple(row["context"]), row["reply"]) not in twins]
+    assert [row["reply"] for row in data.validation] == [row["reply"] for row in fresh]
+    for counts, split in ((data.train_counts, train), (data.validation_counts, held_out)):
+        dropped = counts.duplicates_dropped + counts.also_in_train_dropped
+        pairs = sum(max(0, len(turns) - 1) for turns in split["turns"])
+        assert counts.pairs + dropped + counts.long_replies_dropped == pairs
+
+
+def test_several_processes_give_the_same_examples(tokenizer):
+    splits = {"train": many_dialogues(50, seed=0)}
+    one = prepare(splits, tokenizer)
+    two = prepare(splits, tokenizer, preprocessing_num_proc=2)
+    assert one.report() == two.report()
+
+
+def test_a_second_start_reads_the_cache(saved, tokenizer, tmp_path):
+    first = prepare_saved(saved, tokenizer, tmp_path)
+    file = Path(first.train.cache_files[0]["filename"])
+    written = file.stat().st_mtime_ns
+    again = load_from_disk(str(tmp_path / "dialogues"))
+    second = prepare_saved(again, tokenizer, tmp_path, preprocessing_num_proc=2)
+    assert second.train.cache_files[0]["filename"] == str(file)
+    assert file.stat().st_mtime_ns == written
+    assert second.report() == first.report() and second.train[:] == first.train[:]
+    # Neither half-made folders nor the file before rows were dropped stay behind.
+    assert len(entries(tmp_path)) == 1
+    assert len(list((tmp_path / "cache").rglob("*.arrow"))) == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"max_source_length": 32}, {"max_context_turns": 2}, {"hurried_questions": True}]
+)
+def test_other_settings_are_another_cache_entry(saved, tokenizer, tmp_path, change):
+    prepare_saved(saved, tokenizer, tmp_path)
+    prepare_saved(saved, tokenizer, tmp_path, **change)
+    assert len(entries(tmp_path)) == 2
+
+
+def test_other_dialogues_and_another_tokenizer_are_other_cache_entries(saved, tokenizer, tmp_path):
+    prepare_saved(saved, tokenizer, tmp_path)
+    fewer = DatasetDict(train=saved["train"].select([0, 2]), validation=saved["validation"])
+    assert prepare_saved(fewer, tokenizer, tmp_path).train_counts.dialogues == 2
+    settings = DataArguments(tokenizer_scheme="char", vocab_size=265)
+    other = load_or_train_tokenizer(as_dataset(TRAIN), settings, 64)
+    prepare_saved(saved, other, tmp_path)
+    assert len(entries(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("name", ["train.arrow", "entry.json"])
+def test_a_damaged_cache_entry_is_made_anew(saved, tokenizer, tmp_path, name):
+    first = prepare_saved(saved, tokenizer, tmp_path)
+    report, rows = first.report(), first.train[:]
+    path = tmp_path / "cache" / "tfchat_examples" / entries(tmp_path)[0] / name
+    size = path.stat().st_size
+    content = path.read_bytes()
+    path.unlink()  # the file is mapped into memory: its content must not change in place
+    path.write_bytes(content[:-20])
+    again = prepare_saved(saved, tokenizer, tmp_path)
+    assert again.report() == report and again.train[:] == rows
+    assert path.stat().st_size == size
+
+
+def test_a_file_that_is_whole_but_not_the_one_written_is_noticed(saved, tokenizer, tmp_path):
+    report = prepare_saved(saved, tokenizer, tmp_path).report()
+    folder = tmp_path / "cache" / "tfchat_examples" / entries(tmp_path)[0]
+    (folder / "train.arrow").rename(folder / "aside")
+    (folder / "validation.arrow").rename(folder / "train.arrow")
+    (folder / "aside").rename(folder / "validation.arrow")
+    assert prepare_saved(saved, tokenizer, tmp_path).report() == report
+
+
+def test_data_without_training_pairs_leaves_no_cache_entry(saved, tokenizer, tmp_path):
+    with pytest.raises(SettingsError, match="max_target_length"):
+        prepare_saved(saved, tokenizer, tmp_path, max_target_length=1)
+    assert entries(tmp_path) == []
+
+
+def test_languages_and_characters_of_the_replies(dialogues, tokenizer):
+    data = prepare(dialogues, tokenizer)
+    assert data.languages() == ["mixed"]
+    assert data.validation_characters() == len("sleep well")
+    nothing = dataclasses.replace(data, validation=data.validation.select([]))
+    assert nothing.validation_characters() == 0
+    some = dataclasses.replace(data, validation=data.train.select([2, 0]))
+    assert some.validation_characters() == len("您好") + len("嗨")
+
+
+def test_a_trained_tokenizer_is_trained_once(saved, tmp_path, monkeypatch):
+    settings = DataArguments(
+        tokenizer_scheme="char", vocab_size=300, dataset_cache_dir=str(tmp_path / "cache")
+    )
+    first = load_or_train_tokenizer(saved["train"], settings, 64)
+
+    def fail(*_):
+        raise AssertionError("trained again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tokenizer_cache, "train_tokenizer", fail)
+        second = load_or_train_tokenizer(saved["train"], settings, 64)
+        for other in (
+            {"vocab_size": 301},
+            {"tokenizer_scheme": "subword"},
+        ):
+            changed = dataclasses.replace(settings, **other)
+            with pytest.raises(AssertionError, match="trained again"):
+                load_or_train_tokenizer(saved["train"], changed, 64)
+        with pytest.raises(AssertionError, match="trained again"):
+            load_or_train_tokenizer(saved["validation"], settings, 64)
+    assert second.backend_tokenizer.to_str() == first.backend_tokenizer.to_str()
+    uncached = tokenizer_cache.train_tokenizer(
+        [turn for turns in TRAIN for turn in turns], "char", 300, 64
+    )
+    for name in ("loaded", "trained"):
+        (tmp_path / name).mkdir()
+    second.save_pretrained(tmp_path / "loaded")
+    uncached.save_pretrained(tmp_path / "trained")
+    for path in sorted((tmp_path / "trained").iterdir()):
+        assert path.read_bytes() == (tmp_path / "loaded" / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "entry.json"])
+def test_a_damaged_cached_tokenizer_is_made_anew(saved, tmp_path, name):
+    settings = DataArguments(
+        tokenizer_scheme="char", vocab_size=300, dataset_cache_dir=str(tmp_path / "cache")
+    )
+    first = load_or_train_tokenizer(saved["train"], settings, 64)
+    (folder,) = (tmp_path / "cache" / "tfchat_tokenizers").iterdir()
+    (folder / name).write_text("{")
+    again = load_or_train_tokenizer(saved["train"], settings, 64)
+    assert again.get_vocab() == first.get_vocab()
+    assert (folder / name).stat().st_size > 10
+
+
+def test_cache_files_replaced_by_hand_are_noticed(saved, tokenizer, tmp_path):
+    before = prepare_saved(saved, tokenizer, tmp_path)
+    other = DatasetDict(train=as_dataset(TRAIN[::-1]), validation=as_dataset(VALIDATION))
+    other.save_to_disk(tmp_path / "other")
+    kept = json.loads((tmp_path / "dialogues" / "train" / "state.json").read_text())
+    state_file = tmp_path / "other" / "train" / "state.json"
+    state = json.loads(state_file.read_text())
+    state_file.write_text(json.dumps({**state, "_fingerprint": kept["_fingerprint"]}))
+    loaded = load_from_disk(str(tmp_path / "other"))
+    assert loaded["train"]._fingerprint == saved["train"]._fingerprint
+    after = prepare_saved(loaded, tokenizer, tmp_path)
+    assert after.train_digest != before.train_digest
+
+
+def test_without_a_cache_folder_the_cache_of_datasets_is_used(
+    saved, tokenizer, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "theirs")
+    prepare(saved, tokenizer)
+    assert len(list((tmp_path / "theirs" / "tfchat_examples").iterdir())) == 1

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -52,29 +53,69 @@ def test_shares_and_lengths():
     assert metrics.describe_replies([], [])["replies"] == 0
 
 
-def test_bleu_by_hand():
-    # tokens a b c d e against a b c d f: 4/5, 3/4, 2/3, 1/2; same length, so no penalty
-    expected = 100 * (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** 0.25
-    assert metrics.corpus_bleu(["a b c d e"], [["a b c d f"]]) == pytest.approx(expected)
+def test_perplexity_is_e_to_the_loss_and_survives_a_diverged_model():
+    assert metrics.perplexity(math.log(50)) == pytest.approx(50)
+    assert math.isfinite(metrics.perplexity(1e9))
 
 
-def test_bleu_brevity_and_clipping():
-    # a b c d of a b c d e f: all precisions 1, penalty exp(1 - 6/4)
-    assert metrics.corpus_bleu(["a b c d"], [["a b c d e f"]]) == pytest.approx(
-        100 * math.exp(-0.5)
-    )
-    # "a" five times against one: the unigram counts once, and no bigram matches at all
-    assert metrics.corpus_bleu(["a a a a a"], [["a b c d e"]]) == 0
+def test_bits_per_character_do_not_depend_on_the_cut_into_tokens():
+    # 8 characters at 4 bits each: as 8 tokens of 4 bits, or as 2 tokens of 16 bits
+    fine = metrics.bits_per_character(4 * math.log(2), tokens=8, characters=8)
+    coarse = metrics.bits_per_character(16 * math.log(2), tokens=2, characters=8)
+    assert fine == pytest.approx(4) and coarse == pytest.approx(4)
 
 
-def test_bleu_takes_the_best_of_several_references_and_pools_the_corpus():
-    assert metrics.corpus_bleu(["a b c d"], [["x y", "a b c d"]]) == pytest.approx(100)
-    # pooled over two replies: 1-grams 5/6, 2-grams 3/4, 3-grams 2/2, 4-grams 1/1
-    value = metrics.corpus_bleu(["a b c d", "e x"], [["a b c d"], ["e f"]])
-    assert value == pytest.approx(100 * (5 / 6 * 3 / 4) ** 0.25)
+@pytest.mark.parametrize(
+    ("reply", "references", "expected"),
+    [
+        ("a b c", ["a b d"], 2 * 2 / 6),
+        ("a b c", ["x", "a b c d e", "a b d"], 2 * 3 / 8),  # the best of several
+        ("A b!", ["a b."], 1.0),  # neither case nor punctuation counts
+        ("a a a", ["a b"], 2 * 1 / 5),  # a word counts as often as both have it
+        ("我很好", ["我不好"], 2 * 2 / 6),
+        ("...", ["..."], 1.0),
+        ("...", ["a"], 0.0),
+        ("", ["a"], 0.0),
+    ],
+)
+def test_f1_by_hand(reply, references, expected):
+    assert metrics.token_f1(reply, references) == pytest.approx(expected)
 
 
-def test_describe_is_plain_json_numbers():
+def test_f1_of_a_set_is_the_mean():
+    assert metrics.mean_f1(["a", "b"], [["a"], ["c"]]) == 0.5
+    assert metrics.mean_f1([], []) == 0
+
+
+def test_distinct_looks_at_a_fixed_number_of_replies():
+    varied = [f"w{i} x{i}" for i in range(metrics.DISTINCT_REPLIES)]
+    references = [["a"]] * 3 * len(varied)
+    row = metrics.describe_replies(varied + ["w0 x0"] * 2 * len(varied), references)
+    assert row["distinct_replies"] == metrics.DISTINCT_REPLIES
+    assert row["distinct_2"] == 1  # 1/3 over all of them
+    assert row["replies"] == 3 * metrics.DISTINCT_REPLIES
+    few = metrics.describe_replies(["a b", "a b"], [["a"]] * 2)
+    assert (few["distinct_2"], few["distinct_replies"]) == (0.5, 2)
+
+
+def test_questions_without_a_right_answer_are_left_out_of_likeness_only():
+    row = metrics.describe_replies(["a b c d", "x y"], [["a b c d"], []])
+    assert (row["replies"], row["scored_replies"]) == (2, 1)
+    assert row["exact_match"] == 1 and row["f1"] == 1 and row["bleu"] == pytest.approx(100)
+    assert row["mean_length"] == 3
+    none = metrics.describe_replies(["a b"], [[]])
+    assert none["scored_replies"] == 0
+    assert not {"exact_match", "bleu", "bleu_signature", "f1"} & set(none)
+
+
+def test_describe_is_plain_json():
     row = metrics.describe_replies(["a b", "c"], [["a b"], ["d"]])
     assert row["exact_match"] == 0.5
-    assert set(map(type, row.values())) <= {int, float}
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+    assert "tok:13a" in row["bleu_signature"]
+
+
+def test_both_languages_are_reported_where_there_are_two():
+    row = metrics.describe_replies(["a b c d", "我很不好"], [["a b c d"], ["我很不好"]])
+    assert row["bleu_en"] == pytest.approx(100) and row["bleu_zh"] == pytest.approx(100)
+    assert "bleu_en" not in metrics.describe_replies(["a"], [["a"]])

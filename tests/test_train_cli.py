@@ -47,6 +47,7 @@ SETTINGS = {
     "save_total_limit": 10,
     "max_steps": 12,
     "use_cpu": True,
+    "bf16": False,
 }
 
 

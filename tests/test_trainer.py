@@ -15,10 +15,13 @@ from transformers import TrainerCallback
 
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
 from tfchat_hf.arguments import TFChatTrainingArguments
+from tfchat_hf.callbacks.stopping import StopCallback, StopRequest
 from tfchat_hf.data import DataArguments, prepare_data
-from tfchat_hf.evaluation import baseline_rows, collect_questions, exact_loss, generate_replies
+from tfchat_hf.evaluation import exact_loss, generate_replies
+from tfchat_hf.questions import collect_questions
+from tfchat_hf.selection import ReplyAssessor
 from tfchat_hf.tokenizer_training import train_tokenizer
-from tfchat_hf.trainer import StopCallback, StopRequest, TFChatTrainer
+from tfchat_hf.trainer import TFChatTrainer
 
 PAIRS = [(f"question {i} " + "ab " * (i % 5), f"reply {i} " + "好" * (i % 7)) for i in range(24)]
 
@@ -63,6 +66,8 @@ def make_trainer(tmp_path, tokenizer, data, dropout=0.0, callbacks=(), **setting
         "eval_strategy": "no",
         "save_strategy": "no",
         "use_cpu": True,
+        "bf16": False,
+        "tokens_per_update": 0,
     }
     args = TFChatTrainingArguments(output_dir=str(tmp_path), **{**defaults, **settings})
     model = TFChatForConditionalGeneration(config)
@@ -118,7 +123,8 @@ def test_evaluation_is_the_plain_mean_over_tokens(tmp_path, tokenizer, data):
 
 def test_evaluation_leaves_the_random_numbers_alone(tmp_path, tokenizer, data):
     trainer = make_trainer(tmp_path, tokenizer, data, dropout=0.1, predict_with_generate=True)
-    trainer.questions = collect_questions(data.validation, [data.validation], tokenizer)
+    questions = collect_questions(data.validation, [data.validation], tokenizer)
+    trainer.assessor = ReplyAssessor(questions, tokenizer, 0.5, 4)
     state = torch.random.get_rng_state()
     found = trainer.evaluate()
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -139,14 +145,6 @@ def test_replies_keep_the_order_of_their_questions(tmp_path, tokenizer, data):
     together = generate_replies(model, tokenizer, questions, 5)
     alone = [generate_replies(model, tokenizer, [q], 1)[0] for q in questions]
     assert together == alone
-
-
-def test_baselines(tokenizer, data):
-    questions = collect_questions(data.validation, [data.validation], tokenizer)
-    rows = baseline_rows(questions, ["a", "b", "b"], seed=0)
-    assert rows["human"]["exact_match"] == 1 and rows["human"]["bleu"] == pytest.approx(100)
-    assert rows["most_frequent_reply"]["top_reply_share"] == 1
-    assert rows["random_training_reply"]["exact_match"] == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

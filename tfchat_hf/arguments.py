@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from dataclasses import dataclass, field, fields
 
@@ -17,9 +18,11 @@ REPLACED_KEYS = {
     "resume_from_checkpoint": "use `resume: true` (it finds the last whole checkpoint itself)",
     "generation_max_length": "use `generation_max_new_tokens`",
     "generation_config": "use the `generation_*` keys",
-    "push_to_hub": "train first, then push the finished folder",
     "hub_token": "log in with `hf auth login`, so that no token lands in the run folder",
-    "train_sampling_strategy": "batches are always grouped by the longer of source and reply here",
+    "train_sampling_strategy": "batches are always grouped by length here",
+    "auto_find_batch_size": "use `find_batch_size`, which never changes what an update holds",
+    "dataloader_drop_last": "an epoch is always cut into whole updates here",
+    "restore_callback_states_from_checkpoint": "what has to go on after a resume does so by itself",
     "do_train": "the script always trains",
     "do_eval": "use `eval_strategy`",
     "do_predict": "replies are always generated and scored at the end",
@@ -89,7 +92,7 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
     """Everything of `Seq2SeqTrainingArguments`, with the defaults of this project.
 
     `learning_rate` 0 means the peak of the Noam schedule, d_model^-0.5 * warmup_steps^-0.5, and
-    `bf16` None means bf16 where a CUDA device supports it.
+    `bf16` None means bf16 where the device multiplies it in hardware.
     """
 
     output_dir: str | None = None
@@ -98,9 +101,12 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
     seed: int = 42
     num_train_epochs: float = 30.0
     max_steps: int = -1
+    max_minutes: float | None = None
+    tokens_per_update: int = 4096
     per_device_train_batch_size: int = 64
     per_device_eval_batch_size: int = 64
     gradient_accumulation_steps: int = 1
+    find_batch_size: bool = False
     learning_rate: float = 0.0
     lr_scheduler_type: str = "inverse_sqrt"
     warmup_steps: float = 4000
@@ -108,17 +114,33 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     label_smoothing_factor: float = 0.1
+    unlikelihood_weight: float = 0.0
+    frequency_weight: float = 0.0
     bf16: bool | None = None
     eval_strategy: str = "epoch"
     save_strategy: str = "epoch"
     save_total_limit: int | None = 2
     logging_steps: float = 50
-    predict_with_generate: bool = False
+    predict_with_generate: bool = True
+    eval_generate_samples: int = 200
     eval_max_samples: int = 1000
+    load_best_model_at_end: bool = False
+    metric_for_best_model: str | None = "selection_score"
+    greater_is_better: bool | None = False
+    selection_diversity_weight: float = 1.0
+    early_stopping_patience: int = 0
     report_to: str | list[str] = "none"
+    push_to_hub: bool = False
+    push_dry_run: bool = False
+    hub_model_id: str | None = None
+    hub_private_repo: bool | None = None
+    # The check costs a wait for the device at each update; a loss that is not a number is logged.
+    logging_nan_inf_filter: bool = False
     # The datasets handed to the trainer hold exactly the model's columns.
     remove_unused_columns: bool = False
     disable_tqdm: bool | None = None
+    # Each parameter is used in each update; looking for unused ones costs a walk of the graph.
+    ddp_find_unused_parameters: bool | None = False
 
     def __post_init__(self) -> None:
         """Settles what depends on the device, then lets transformers check the rest."""
@@ -152,10 +174,24 @@ def _choose_bf16(bf16: bool | None, fp16: bool, use_cpu: bool) -> tuple[bool, st
     if fp16:
         return False, "`fp16: true` was asked for"
     if not _cuda_wanted(use_cpu):
-        return False, "bf16 gains little on most CPUs; `bf16: true` turns it on"
+        # Known from the processor, not timed: a resumed run must decide alike.
+        if _cpu_multiplies_bf16():
+            return True, "this CPU multiplies bf16 faster"
+        return False, "this CPU has no instructions for bf16"
     if torch.cuda.is_bf16_supported(including_emulation=False):
         return True, "the GPU supports bf16"
     return False, "the GPU does not support bf16"
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Tells whether the CPU has products of bf16 in hardware.
+
+    Measured with AVX-512 BF16 on the quickstart and at d_model 512: matrix products take a
+    quarter of the time of float32. Conversion alone (AVX-512 without BF16) gains nothing.
+    """
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return False
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 @dataclass
@@ -262,6 +298,8 @@ def _check_lengths(run: RunArguments) -> None:
 def _check_training(run: RunArguments) -> None:
     """Checks the training settings and fills in the Noam learning rate."""
     training = run.training
+    if "per_device_train_batch_size" in run.given and "tokens_per_update" not in run.given:
+        training.tokens_per_update = 0  # whoever counts pairs means pairs
     for key, advice in REPLACED_KEYS.items():
         _require(key not in run.given, f"`{key}` is not used by train_hf.py: {advice}.")
     _check_reporters(training.report_to)
@@ -273,6 +311,37 @@ def _check_training(run: RunArguments) -> None:
         0 <= training.label_smoothing_factor < 1,
         "`label_smoothing_factor` must be at least 0 and below 1 "
         f"(got {training.label_smoothing_factor}).",
+    )
+    for name in (
+        "tokens_per_update",
+        "unlikelihood_weight",
+        "frequency_weight",
+        "selection_diversity_weight",
+        "early_stopping_patience",
+        "eval_generate_samples",
+    ):
+        value = getattr(training, name)
+        _require(value >= 0, f"`{name}` must be at least 0 (got {value}).")
+    _require(
+        training.frequency_weight <= 1,
+        f"`frequency_weight` must lie between 0 and 1 (got {training.frequency_weight}). "
+        "0.5 divides by the square root of a word's count.",
+    )
+    _require(
+        training.max_minutes is None or training.max_minutes > 0,
+        f"`max_minutes` must be above 0 (got {training.max_minutes}).",
+    )
+    for name in ("logging_steps", "eval_steps", "save_steps"):
+        value = getattr(training, name)
+        _require(
+            training.max_minutes is None or value is None or value >= 1,
+            f"`{name}` below 1 is a share of all updates, and with `max_minutes` nobody knows how "
+            f"many there will be (got {value}). Give a number of updates.",
+        )
+    _require(
+        not training.early_stopping_patience or training.load_best_model_at_end,
+        "`early_stopping_patience` needs `load_best_model_at_end: true`: it stops when the best "
+        "checkpoint lies that many evaluations back.",
     )
     _require(training.seed >= 0, f"`seed` must be at least 0 (got {training.seed}).")
     _require(

@@ -15,6 +15,7 @@ from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 
 from .configuration_tfchat import TFChatConfig
+from .dropout_tfchat import dropout as dropout_of
 from .positions_tfchat import rotate
 
 
@@ -49,7 +50,7 @@ def eager_attention_forward(
     if attention_mask is not None:
         scores = scores + attention_mask
     weights = nn.functional.softmax(scores, dim=-1)
-    weights = nn.functional.dropout(weights, p=dropout, training=module.training)
+    weights = dropout_of(weights, dropout, module.training)
     mixed = torch.matmul(weights, value).transpose(1, 2).contiguous()
     return mixed, weights
 
@@ -58,13 +59,19 @@ class TFChatAttention(nn.Module):
     """Multi-head attention (Vaswani et al., 3.2.2): to oneself, or to the encoder's states."""
 
     def __init__(
-        self, config: TFChatConfig, num_heads: int, layer_idx: int, is_causal: bool = False
+        self,
+        config: TFChatConfig,
+        num_heads: int,
+        layer_idx: int,
+        is_causal: bool = False,
+        is_cross_attention: bool = False,
     ) -> None:
         """Make the four projections, each `(d_model, d_model)` with a bias."""
         super().__init__()
         self.config = config
         self.layer_idx = layer_idx
         self.is_causal = is_causal
+        self.is_cross_attention = is_cross_attention
         self.head_dim = config.d_model // num_heads
         self.scaling = self.head_dim**-0.5
         self.dropout = config.attention_dropout
@@ -112,6 +119,7 @@ class TFChatAttention(nn.Module):
         attention_mask: torch.Tensor | None = None,
         past_key_values: Cache | None = None,
         angles: tuple[torch.Tensor, torch.Tensor] | None = None,
+        packing: Callable | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Attend from `hidden_states` to themselves or to `encoder_hidden_states`.
@@ -122,6 +130,8 @@ class TFChatAttention(nn.Module):
             attention_mask: As `transformers.masking_utils` makes it.
             past_key_values: The cache of both attentions, or None.
             angles: Rotation of queries and keys, or None.
+            packing: The attention to use where sequences stand end to end in one row (training
+                does without padding that way); None for the one that the configuration names.
             **kwargs: Passed on to the attention implementation.
 
         Returns:
@@ -135,7 +145,7 @@ class TFChatAttention(nn.Module):
             key, value = self.cross_keys_and_values(encoder_hidden_states, past_key_values)
         else:
             key, value = self.keys_and_values(hidden_states, self_cache(past_key_values), angles)
-        attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
+        attend: Callable = packing or ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
         mixed, weights = attend(

@@ -1,45 +1,36 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Dialogues to tokenised examples, and the order in which training sees them."""
+"""Dialogues to the examples of a run, prepared once and then read from the cache."""
 
 from __future__ import annotations
 
-import hashlib
+import json
 import logging
-import os
-import re
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, DatasetDict, Features, List, Value
-from torch.utils.data import Sampler
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset, concatenate_datasets
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from . import augmentation, dialogue, example_files, tokenization, tokenized_examples
 from .arguments import DataArguments, SettingsError
-from .augmentation import with_hurried_questions
-from .dialogue import encode_context, encode_reply, examples_from_dialogue
-from .tokenizer_training import train_tokenizer
+from .augmentation import write_hurried_questions
+from .cache_entries import dataset_identity, entry_folder, fresh_entry, source_version
+from .example_files import arrow_column, choose_rows, number_column, write_rows
+from .example_rows import ExampleRows, ListColumn
+from .tokenized_examples import EXAMPLE_FEATURES, TWIN_KEYS, tokenized
+from .tokenizer_cache import train_tokenizer_once
 
 logger = logging.getLogger(__name__)
 
-# How `data_builders` names the copies that the weight of a source makes.
-_COPY = re.compile(r"[0-9a-f]{16}-(\d+)")
-# Below this many dialogues the start of worker processes costs more than they save.
-MANY_DIALOGUES = 20_000
-EXAMPLE_FEATURES = Features(
-    {
-        "context": List(Value("string")),
-        "reply": Value("string"),
-        "lang": Value("string"),
-        "copy": Value("int32"),
-        "input_ids": List(Value("int32")),
-        "labels": List(Value("int32")),
-        "dropped_turns": Value("int32"),
-        "truncated_tokens": Value("int32"),
-    }
-)
+# Written last into a cache entry: the counts, and how large each file must be.
+_SEAL = "entry.json"
 
 
 @dataclass
@@ -71,16 +62,24 @@ class PreparedData:
 
     def report(self) -> dict[str, Any]:
         """Gives the counts and a digest of the training examples, in their order."""
-        digest = hashlib.sha256()
-        for batch in self.lessons.with_format("numpy").iter(1000):
-            for name in ("input_ids", "labels"):
-                for row in batch[name]:
-                    digest.update(np.asarray(row, dtype=np.int32).tobytes() + b"|")
         return {
             "train": asdict(self.train_counts),
             "validation": asdict(self.validation_counts),
-            "train_digest": digest.hexdigest(),
+            "train_digest": self.train_digest,
         }
+
+    @cached_property
+    def train_digest(self) -> str:
+        """Names the training examples: equal ids in equal order, and nothing else, give it."""
+        return ExampleRows(self.lessons).digest()
+
+    def languages(self) -> list[str]:
+        """Lists the languages of the training examples."""
+        return sorted(pc.unique(arrow_column(self.train, "lang")).to_pylist())
+
+    def validation_characters(self) -> int:
+        """Counts the characters of all validation replies."""
+        return pc.sum(pc.utf8_length(arrow_column(self.validation, "reply"))).as_py() or 0
 
 
 def load_or_train_tokenizer(
@@ -88,9 +87,12 @@ def load_or_train_tokenizer(
 ) -> PreTrainedTokenizerBase:
     """Loads the tokenizer that the settings name, or trains one on the training turns."""
     if settings.tokenizer is None:
-        texts = (turn for turns in dialogues["turns"] for turn in turns)
-        return train_tokenizer(
-            texts, settings.tokenizer_scheme, settings.vocab_size, model_max_length
+        return train_tokenizer_once(
+            dialogues,
+            settings.tokenizer_scheme,
+            settings.vocab_size,
+            model_max_length,
+            settings.dataset_cache_dir,
         )
     if not Path(settings.tokenizer).is_dir():
         raise SettingsError(
@@ -108,165 +110,147 @@ def load_or_train_tokenizer(
 
 
 def prepare_data(
-    dialogues: DatasetDict, tokenizer: PreTrainedTokenizerBase, settings: DataArguments
+    dialogues: Mapping[str, Dataset], tokenizer: PreTrainedTokenizerBase, settings: DataArguments
 ) -> PreparedData:
     """Cuts both splits into examples, tokenises them and drops what cannot be used.
 
     Replies longer than `max_target_length` are dropped, never cut: a cut reply teaches the model
     to stop in the middle. Validation examples that stand in the training split too are dropped,
-    for they would measure memory.
+    for they would measure memory. The result is cached if the dialogues come from files.
     """
-    seen: set[bytes] = set()
-    train, train_counts = _prepare_split(dialogues["train"], tokenizer, settings, seen, frozenset())
+    folder = _entry(dialogues, tokenizer, settings)
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="tfchat-examples-") as scratch:
+            _write_entry(Path(scratch), dialogues, tokenizer, settings)
+            return _read_entry(Path(scratch), in_memory=True)
+    data = _cached(folder)
+    if data is None:
+        with fresh_entry(folder) as scratch:
+            _write_entry(scratch, dialogues, tokenizer, settings)
+        data = _read_entry(folder)
+    return data
+
+
+def _entry(
+    dialogues: Mapping[str, Dataset], tokenizer: PreTrainedTokenizerBase, settings: DataArguments
+) -> Path | None:
+    """Names the cache entry of prepared data; None if the dialogues lie in memory only."""
+    splits = {name: dialogues[name] for name in ("train", "validation") if name in dialogues}
+    identities = {name: dataset_identity(split) for name, split in splits.items() if len(split)}
+    if not identities or None in identities.values():
+        return None
+    pipeline = json.loads(tokenizer.backend_tokenizer.to_str())
+    names = ("max_source_length", "max_target_length", "max_context_turns", "hurried_questions")
+    depends_on = {
+        "dialogues": identities,
+        # Without what a call with `truncation` or `padding` leaves behind.
+        "tokenizer": {**pipeline, "truncation": None, "padding": None},
+        "special": [tokenizer.sep_token_id, tokenizer.eos_token_id],
+        "settings": [getattr(settings, name) for name in names],
+        "code": source_version(
+            augmentation, dialogue, example_files, tokenization, tokenized_examples
+        ),
+    }
+    return entry_folder("tfchat_examples", settings.dataset_cache_dir, depends_on)
+
+
+def _cached(folder: Path) -> PreparedData | None:
+    """Reads an entry; None where there is none, or a damaged one."""
+    if not folder.is_dir():
+        return None
+    try:
+        return _read_entry(folder)
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        logger.warning("The cached examples %s are damaged (%s) and are made anew.", folder, error)
+        return None
+
+
+def _read_entry(folder: Path, in_memory: bool = False) -> PreparedData:
+    """Opens the files of an entry; mapped into memory, they cost none."""
+    seal = json.loads((folder / _SEAL).read_text())
+    opened = {}
+    for name, size in seal["bytes"].items():
+        path = folder / name
+        if path.stat().st_size != size:
+            raise ValueError(f"{name} has {path.stat().st_size} bytes instead of {size}")
+        opened[path.stem] = Dataset.from_file(str(path), in_memory=in_memory)
+    train = opened["train"]
+    hurried = opened.get("hurried", ())
+    return PreparedData(
+        train,
+        concatenate_datasets([train, hurried]) if len(hurried) else train,
+        opened["validation"],
+        SplitCounts(**seal["train"]),
+        SplitCounts(**seal["validation"]),
+    )
+
+
+def _write_entry(
+    folder: Path,
+    dialogues: Mapping[str, Dataset],
+    tokenizer: PreTrainedTokenizerBase,
+    settings: DataArguments,
+) -> None:
+    """Writes the examples of a run as Arrow files, and the seal."""
+    nothing = np.empty((0, len(TWIN_KEYS)), dtype=np.int64)
+    train_counts, keys = _write_split("train", folder, dialogues, tokenizer, settings, nothing)
     if not train_counts.pairs:
         raise SettingsError(
             f"`dataset` {settings.dataset} gives no training pairs: {train_counts.dialogues} "
             f"dialogues, {train_counts.long_replies_dropped} replies longer than "
             f"`max_target_length` {settings.max_target_length}. Check the data or raise it."
         )
-    lessons = train
+    counts, _ = _write_split("validation", folder, dialogues, tokenizer, settings, keys)
     if settings.hurried_questions:
-        lessons = with_hurried_questions(train, tokenizer, settings.max_source_length)
-    held_out = dialogues["validation"] if "validation" in dialogues else train.select([])
-    if "turns" not in held_out.column_names:
-        return PreparedData(train, lessons, held_out, train_counts, SplitCounts())
-    validation, validation_counts = _prepare_split(
-        held_out, tokenizer, settings, set(), frozenset(seen)
-    )
-    return PreparedData(train, lessons, validation, train_counts, validation_counts)
+        train = Dataset.from_file(str(folder / "train.arrow"))
+        write_hurried_questions(
+            train,
+            tokenizer,
+            settings.max_source_length,
+            folder / "hurried.arrow",
+            settings.preprocessing_num_proc,
+        )
+    sizes = {path.name: path.stat().st_size for path in sorted(folder.glob("*.arrow"))}
+    seal = {"train": asdict(train_counts), "validation": asdict(counts), "bytes": sizes}
+    (folder / _SEAL).write_text(json.dumps(seal))
 
 
-def _prepare_split(
-    dialogues: Dataset,
+def _write_split(
+    name: str,
+    folder: Path,
+    dialogues: Mapping[str, Dataset],
     tokenizer: PreTrainedTokenizerBase,
     settings: DataArguments,
-    seen: set[bytes],
-    forbidden: frozenset[bytes],
-) -> tuple[Dataset, SplitCounts]:
-    """Prepares one split; adds the digests of the examples it keeps to `seen`."""
-    counts = SplitCounts(dialogues=len(dialogues))
-    if not len(dialogues):
-        return Dataset.from_dict({name: [] for name in EXAMPLE_FEATURES}, EXAMPLE_FEATURES), counts
-    examples = dialogues.map(
-        tokenize_dialogues,
-        batched=True,
-        batch_size=200,
-        num_proc=_processes(len(dialogues), settings.preprocessing_num_proc),
-        remove_columns=dialogues.column_names,
-        features=EXAMPLE_FEATURES,
-        fn_kwargs={
-            "tokenizer": tokenizer,
-            "max_source_length": settings.max_source_length,
-            "max_context_turns": settings.max_context_turns,
-        },
-        desc="Tokenising" if len(dialogues) >= MANY_DIALOGUES else None,
+    forbidden: np.ndarray,
+) -> tuple[SplitCounts, np.ndarray]:
+    """Writes the examples of one split that are neither too long nor there already.
+
+    Returns:
+        The counts, and the keys of the examples written `(pairs, 2)`.
+    """
+    split = dialogues[name] if name in dialogues else dialogues["train"].select([])
+    with tempfile.TemporaryDirectory(dir=folder, prefix="tokenised-") as scratch:
+        rows = tokenized(
+            split,
+            tokenizer,
+            settings.max_source_length,
+            settings.max_context_turns,
+            settings.preprocessing_num_proc,
+            Path(scratch, "rows.arrow"),
+        )
+        fits = ListColumn(rows.data.column("labels")).lengths <= settings.max_target_length
+        keys = np.stack([number_column(rows, key) for key in TWIN_KEYS], axis=1)
+        choice = choose_rows(fits, keys, forbidden)
+        write_rows(rows, choice.keep, EXAMPLE_FEATURES, folder / f"{name}.arrow")
+        dropped = number_column(rows, "dropped_turns")[choice.keep]
+        cut = number_column(rows, "truncated_tokens")[choice.keep]
+    counts = SplitCounts(
+        dialogues=len(split),
+        pairs=int(choice.keep.sum()),
+        duplicates_dropped=choice.duplicates,
+        also_in_train_dropped=choice.forbidden,
+        long_replies_dropped=choice.long,
+        contexts_with_dropped_turns=int((dropped > 0).sum()),
+        contexts_truncated=int((cut > 0).sum()),
     )
-    kept = []
-    for index, row in enumerate(examples):
-        text = "\0".join([*row["context"], "", row["reply"], "", str(row["copy"])])
-        key = hashlib.sha256(text.encode()).digest()
-        if len(row["labels"]) > settings.max_target_length:
-            counts.long_replies_dropped += 1
-        elif key in seen:
-            counts.duplicates_dropped += 1
-        elif key in forbidden:
-            counts.also_in_train_dropped += 1
-        else:
-            kept.append(index)
-            counts.contexts_with_dropped_turns += row["dropped_turns"] > 0
-            counts.contexts_truncated += row["truncated_tokens"] > 0
-            seen.add(key)
-    counts.pairs = len(kept)
-    return examples.select(kept), counts
-
-
-def _processes(dialogues: int, wanted: int | None) -> int | None:
-    """Says how many processes tokenise; None means this one."""
-    if wanted is None:
-        wanted = 1 if dialogues < MANY_DIALOGUES else min(8, os.cpu_count() or 1)
-    return wanted if wanted > 1 else None
-
-
-def tokenize_dialogues(
-    batch: dict[str, list[Any]],
-    tokenizer: PreTrainedTokenizerBase,
-    max_source_length: int,
-    max_context_turns: int,
-) -> dict[str, list[Any]]:
-    """Turns a batch of dialogues into a batch of tokenised examples, as `map` wants it."""
-    columns: dict[str, list[Any]] = {name: [] for name in EXAMPLE_FEATURES}
-    rows = zip(batch["id"], batch["turns"], batch["roles"], batch["lang"], strict=True)
-    for identity, turns, roles, lang in rows:
-        for context, reply in examples_from_dialogue(turns, roles or (), max_context_turns):
-            encoded = encode_context(tokenizer, context, max_source_length)
-            columns["context"].append(list(context))
-            columns["reply"].append(reply)
-            columns["lang"].append(lang)
-            columns["copy"].append(copy_number(identity))
-            columns["input_ids"].append(encoded.input_ids)
-            columns["labels"].append(encode_reply(tokenizer, reply))
-            columns["dropped_turns"].append(encoded.dropped_turns)
-            columns["truncated_tokens"].append(encoded.truncated_tokens)
-    return columns
-
-
-def copy_number(identity: str) -> int:
-    """Says which copy of a dialogue a row is: 2 for the second one that a weight asked for.
-
-    Copies are meant; all other repetitions are dropped.
-    """
-    found = _COPY.fullmatch(identity)
-    return int(found[1]) if found else 1
-
-
-def example_lengths(examples: Dataset) -> list[int]:
-    """Gives the longer of source and reply of each example.
-
-    Batches sorted by it execute 1.6 times the needed arithmetic on the ChatterBot corpus, by the
-    sum of both 1.9 times, unsorted 4.4 times (64 pairs a batch).
-    """
-    columns = examples.with_format("arrow")[:]
-    sizes = [columns[name].combine_chunks().value_lengths() for name in ("input_ids", "labels")]
-    return np.maximum(np.asarray(sizes[0]), np.asarray(sizes[1])).tolist()
-
-
-class LengthGroupedSampler(Sampler[int]):
-    """Shuffles examples, then lets those of like length stand together.
-
-    The order is a function of (seed, epoch) alone, so a resumed run sees what an uninterrupted
-    one does; transformers' own grouping is exact only within the first epoch. A group is a whole
-    update: accumulating over small batches trains on the same examples as one large batch.
-    """
-
-    # Examples are sorted within pools of this many groups: larger pools pad less but mix less.
-    pool_groups = 32
-
-    def __init__(self, lengths: Sequence[int], group_size: int, seed: int) -> None:
-        """Keeps the lengths, how many examples share an update, and the run's seed."""
-        self.lengths = np.asarray(lengths)
-        self.group_size = group_size
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch whose order `__iter__` gives."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        """Counts the examples."""
-        return len(self.lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        """Yields the indices of one epoch."""
-        rng = np.random.default_rng([self.seed, self.epoch])
-        shuffled = rng.permutation(len(self.lengths))
-        whole = len(shuffled) - len(shuffled) % self.group_size
-        pool_size = self.group_size * self.pool_groups
-        groups: list[np.ndarray] = []
-        for start in range(0, whole, pool_size):
-            pool = shuffled[start : min(start + pool_size, whole)]
-            pool = pool[np.argsort(self.lengths[pool], kind="stable")]
-            groups.extend(pool.reshape(-1, self.group_size))
-        # The short group must stand last, or every batch after it would straddle two groups.
-        order = [groups[i] for i in rng.permutation(len(groups))] + [shuffled[whole:]]
-        return iter(np.concatenate(order).tolist())
+    return counts, keys[choice.keep]

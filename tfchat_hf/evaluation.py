@@ -1,144 +1,184 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""What a trained model really says: exact loss, generated replies and plain baselines."""
+"""What a model is like: its exact loss, its replies, and what needs no model at all."""
 
 from __future__ import annotations
 
-import math
-import random
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import torch
-from datasets import Dataset
+from accelerate import Accelerator, PartialState
+from accelerate.utils import gather_object
 from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from .metrics import describe_replies
+from .metrics import bits_per_character, describe_replies, perplexity
+from .questions import Question, decode_reply
+
+# Logits of so many numbers are made at a time: 8 million are 32 MB in float32.
+LOGITS_AT_ONCE = 8_000_000
 
 
-@dataclass
-class Question:
-    """One distinct context with every reply that the corpus gives to it."""
-
-    context: list[str]
-    input_ids: list[int]
-    references: list[str]
-
-
-def collect_questions(
-    examples: Dataset,
-    corpus: Sequence[Dataset],
-    tokenizer: PreTrainedTokenizerBase,
-    limit: int = 0,
-    seed: int = 0,
-) -> list[Question]:
-    """Lists the distinct contexts of a split, as the model reads them.
-
-    Args:
-        examples: the split that asks.
-        corpus: all splits whose replies count as right answers.
-        tokenizer: decodes the references exactly as replies are decoded.
-        limit: at most this many, drawn at random but always the same; 0 means all.
-        seed: of that draw.
-    """
-    wanted: dict[tuple[int, ...], Question] = {}
-    for row in examples.select_columns(["context", "input_ids"]):
-        wanted.setdefault(tuple(row["input_ids"]), Question(row["context"], row["input_ids"], []))
-    if limit and limit < len(wanted):
-        keys = random.Random(seed).sample(list(wanted), limit)
-        wanted = {key: wanted[key] for key in keys}
-    for split in corpus:
-        for row in split.select_columns(["input_ids", "labels"]):
-            question = wanted.get(tuple(row["input_ids"]))
-            if question is not None:
-                text = decode_reply(tokenizer, row["labels"])
-                if text not in question.references:
-                    question.references.append(text)
-    return list(wanted.values())
-
-
-def decode_reply(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
-    """Turns ids into the text that a user sees."""
-    return tokenizer.decode(ids, skip_special_tokens=True).strip()
-
-
-@torch.no_grad()
 def generate_replies(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     questions: Sequence[Question],
     batch_size: int,
 ) -> list[str]:
-    """Answers questions with the model's default generation config.
+    """Answers questions with the model's default generation config, in this process.
 
     Returns:
         One reply a question, in the order of the questions.
     """
-    was_training = model.training
-    model.eval()
-    replies = [""] * len(questions)
+    batches = list(enumerate(_length_batches(questions, batch_size)))
+    return _in_order(_answers(model, tokenizer, questions, batches))
+
+
+def generate_replies_together(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    questions: Sequence[Question],
+    batch_size: int,
+) -> list[str]:
+    """Answers questions in all processes of a distributed run, each its share of the batches.
+
+    The batches are those of `generate_replies`, and so are the replies. Every process must call
+    this, and gets all replies.
+    """
+    state = PartialState()
+    batches = list(enumerate(_length_batches(questions, batch_size)))
+    share = batches[state.process_index :: state.num_processes]
+    return _in_order(gather_object(_answers(model, tokenizer, questions, share)))
+
+
+def _length_batches(questions: Sequence[Question], batch_size: int) -> list[list[int]]:
+    """Puts the numbers of questions of like length together."""
     by_length = sorted(range(len(questions)), key=lambda i: len(questions[i].input_ids))
-    for start in range(0, len(by_length), batch_size):
-        chosen = by_length[start : start + batch_size]
-        batch = tokenizer.pad(
-            {"input_ids": [questions[i].input_ids for i in chosen]}, return_tensors="pt"
-        ).to(model.device)
-        output = model.generate(**batch)
-        for i, ids in zip(chosen, output.tolist(), strict=True):
-            replies[i] = decode_reply(tokenizer, ids)
-    model.train(was_training)
-    return replies
+    return [by_length[i : i + batch_size] for i in range(0, len(by_length), batch_size)]
 
 
 @torch.no_grad()
-def exact_loss(model: torch.nn.Module, batches: DataLoader, accelerator: Any) -> dict[str, float]:
+def _answers(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    questions: Sequence[Question],
+    batches: Sequence[tuple[int, list[int]]],
+) -> list[tuple[int, str]]:
+    """Answers numbered batches of questions; gives the number of each question and its reply."""
+    was_training = model.training
+    model.eval()
+    answers: list[tuple[int, str]] = []
+    devices = [model.device] if model.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        for number, chosen in batches:
+            # Sampled replies too depend on the batch alone, not on who answers it or when.
+            torch.manual_seed(number)
+            batch = tokenizer.pad(
+                {"input_ids": [questions[i].input_ids for i in chosen]}, return_tensors="pt"
+            ).to(model.device)
+            # transformers turns the cache off for training; without it this is several times slower
+            output = model.generate(**batch, use_cache=True)
+            texts = [decode_reply(tokenizer, ids) for ids in output.tolist()]
+            answers += zip(chosen, texts, strict=True)
+    model.train(was_training)
+    return answers
+
+
+def _in_order(answers: Sequence[tuple[int, str]]) -> list[str]:
+    """Sorts replies by the number of their question."""
+    return [text for _, text in sorted(answers)]
+
+
+@torch.no_grad()
+def exact_loss(
+    model: torch.nn.Module,
+    batches: DataLoader,
+    accelerator: Accelerator,
+    characters: int | None = None,
+) -> dict[str, float]:
     """Measures the plain cross-entropy a reply token, without label smoothing.
 
     The mean runs over tokens of the whole set; a mean of batch means would weigh short replies
-    too much. Works on every process of a distributed run.
+    too much. Every process of a distributed run must call this, and gets the same numbers.
+
+    Args:
+        model: a `TFChatForConditionalGeneration`, wrapped or not.
+        batches: `input_ids`, `attention_mask` and `labels`, -100 where a reply has ended.
+        accelerator: gathers from the processes.
+        characters: of all replies, for bits per character.
 
     Returns:
-        `loss` in nats a token, `perplexity`, and the `tokens` counted.
+        `loss` in nats a token, `perplexity`, the `tokens` counted and, if `characters` is given,
+        `bits_per_character`.
     """
     was_training = model.training
     model.eval()
-    total, tokens = 0.0, 0
-    for batch in batches:
-        labels = batch["labels"]
-        logits = model(**batch).logits.float()
-        # (batch, target_len)
-        losses = functional.cross_entropy(
-            logits.transpose(1, 2), labels, ignore_index=-100, reduction="none"
-        )
-        pair = torch.stack([losses.sum(1).double(), (labels != -100).sum(1).double()], dim=1)
-        sums = accelerator.gather_for_metrics(pair).sum(0)
-        total += sums[0].item()
-        tokens += int(sums[1].item())
+    # One row a reply, (batch, 2): nats and tokens. They stay on the device until the end.
+    rows = [
+        accelerator.gather_for_metrics(model(**batch, reply_loss=nats_and_tokens).loss)
+        for batch in batches
+    ]
     model.train(was_training)
-    loss = total / max(tokens, 1)
-    # exp(700) is close to the largest float: a diverged model must not end the run.
-    return {"loss": loss, "perplexity": math.exp(min(loss, 700.0)), "tokens": tokens}
+    sums = torch.cat(rows).double().sum(0).tolist() if rows else [0.0, 0.0]
+    tokens = int(sums[1])
+    loss = sums[0] / max(tokens, 1)
+    found = {"loss": loss, "perplexity": perplexity(loss), "tokens": tokens}
+    if characters is not None:
+        found["bits_per_character"] = bits_per_character(loss, tokens, characters)
+    return found
 
 
-def baseline_rows(
-    questions: Sequence[Question], train_replies: Sequence[str], seed: int
-) -> dict[str, dict[str, float | int]]:
+def nats_and_tokens(
+    states: torch.Tensor, output_layer: torch.nn.Linear, labels: torch.Tensor
+) -> torch.Tensor:
+    """Sums up each reply of a batch; the network calls it as its `reply_loss`.
+
+    Logits are made only where there is a token, and some at a time: all of them together would be
+    the largest tensor of an evaluation.
+
+    Args:
+        states: of the decoder, `(batch, target_len, d_model)`.
+        output_layer: from d_model to the vocabulary.
+        labels: `(batch, target_len)`, -100 where a reply has ended.
+
+    Returns:
+        `(batch, 2)` in float32: the cross-entropy of a reply in nats, and its tokens.
+    """
+    real = labels != -100
+    step = max(1, LOGITS_AT_ONCE // output_layer.out_features)
+    parts = zip(states[real].split(step), labels[real].split(step), strict=True)
+    nats = [
+        functional.cross_entropy(output_layer(part).float(), wanted, reduction="none")
+        for part, wanted in parts
+    ]
+    by_place = torch.zeros(labels.shape, device=labels.device)  # (batch, target_len)
+    by_place[real] = torch.cat(nats)
+    return torch.stack([by_place.sum(1), real.sum(1).float()], dim=1)
+
+
+def score_baselines(
+    questions: Sequence[Question], random_replies: Sequence[str], most_frequent: str
+) -> dict[str, dict[str, float | int | str]]:
     """Scores what needs no model, so that the model's numbers mean something.
+
+    A person's reply is compared with what *other* people said to the same words: it would be
+    perfect beside itself. It has one reference less than the model's reply, and questions with
+    one known reply have none: `scored_replies` says how many are left, and without any the row
+    has no exact match, BLEU and F1.
 
     Args:
         questions: the validation questions.
-        train_replies: every reply of the training split.
-        seed: of the random replies.
+        random_replies: a random reply of the training split for each question.
+        most_frequent: the most frequent reply of the training split.
     """
     references = [question.references for question in questions]
-    rng = random.Random(seed)
-    common = Counter(train_replies).most_common(1)[0][0]
-    rows = {
-        "human": [known[0] for known in references],
-        "random_training_reply": [rng.choice(train_replies) for _ in questions],
-        "most_frequent_reply": [common for _ in questions],
+    return {
+        "human": describe_replies(human_replies(questions), [known[1:] for known in references]),
+        "random_training_reply": describe_replies(random_replies, references),
+        "most_frequent_reply": describe_replies([most_frequent] * len(references), references),
     }
-    return {name: describe_replies(replies, references) for name, replies in rows.items()}
+
+
+def human_replies(questions: Sequence[Question]) -> list[str]:
+    """Gives the first reply that the corpus has to each question."""
+    return [question.references[0] for question in questions]

@@ -11,6 +11,7 @@ from transformers.utils import TransformersKwargs
 
 from .attention_tfchat import TFChatAttention
 from .configuration_tfchat import TFChatConfig
+from .dropout_tfchat import dropout
 
 
 class TFChatLayer(GradientCheckpointingLayer):
@@ -42,7 +43,7 @@ class TFChatLayer(GradientCheckpointingLayer):
 
     def after(self, residual: torch.Tensor, output: torch.Tensor, norm: str) -> torch.Tensor:
         """Add a sub-layer's output to its input: `LayerNorm(x + Dropout(f(x)))` with post-norm."""
-        output = nn.functional.dropout(output, p=self.dropout, training=self.training)
+        output = dropout(output, self.dropout, self.training)
         summed = residual + output
         return summed if self.normalize_before else self.norm(norm)(summed)
 
@@ -53,7 +54,7 @@ class TFChatLayer(GradientCheckpointingLayer):
             inner = self.activation_fn(self.fc1(inner))  # (batch, seq_len, ffn_dim)
         else:
             inner = self.activation_fn(self.fc_gate(inner)) * self.fc1(inner)
-        inner = nn.functional.dropout(inner, p=self.activation_dropout, training=self.training)
+        inner = dropout(inner, self.activation_dropout, self.training)
         return self.after(hidden_states, self.fc2(inner), "final_layer_norm")
 
 
@@ -86,7 +87,7 @@ class TFChatDecoderLayer(TFChatLayer):
         super().__init__(config, config.decoder_ffn_dim)
         heads = config.decoder_attention_heads
         self.self_attn = TFChatAttention(config, heads, layer_idx, is_causal=True)
-        self.encoder_attn = TFChatAttention(config, heads, layer_idx)
+        self.encoder_attn = TFChatAttention(config, heads, layer_idx, is_cross_attention=True)
         if not config.shared_layer_norm:
             self.encoder_attn_layer_norm = nn.LayerNorm(config.d_model)
 

@@ -8,6 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from .bleu import corpus_bleu
+
 # A Chinese character is a token, a Latin word or number is one, and so is any other visible sign.
 _TOKEN = re.compile(
     r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -16,6 +18,7 @@ _TOKEN = re.compile(
 )
 PHRASE_REPEATS = 3
 CHARACTER_REPEATS = 5
+DISTINCT_REPLIES = 200
 
 
 def metric_tokens(text: str) -> list[str]:
@@ -30,6 +33,23 @@ def metric_tokens(text: str) -> list[str]:
 def _ngrams(tokens: Sequence[str], order: int) -> list[tuple[str, ...]]:
     """Lists the runs of `order` neighbouring tokens."""
     return [tuple(tokens[i : i + order]) for i in range(len(tokens) - order + 1)]
+
+
+def perplexity(loss: float) -> float:
+    """Gives e to the power of a cross-entropy in nats a token."""
+    # exp(700) is close to the largest float: a diverged model must not end the run.
+    return math.exp(min(loss, 700.0))
+
+
+def bits_per_character(loss: float, tokens: int, characters: int) -> float:
+    """Spreads a cross-entropy over characters, which makes tokenizers comparable.
+
+    Args:
+        loss: nats a token.
+        tokens: tokens that the loss is the mean of, the one that ends a reply among them.
+        characters: Unicode characters of the same replies.
+    """
+    return loss * tokens / math.log(2) / max(characters, 1)
 
 
 def distinct(replies: Sequence[str], order: int) -> float:
@@ -80,46 +100,74 @@ def exact_match(replies: Sequence[str], references: Sequence[Sequence[str]]) -> 
     return hits / len(replies) if replies else 0.0
 
 
-def corpus_bleu(replies: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """Gives BLEU-4 from 0 to 100 over the whole set (Papineni et al., 2002), unsmoothed.
+def token_f1(reply: str, references: Sequence[str]) -> float:
+    """Gives the overlap of words with the best reference (F1 of ConvAI2; Dinan et al., 2019).
 
-    Tokens are those of `metric_tokens`; of several references the one nearest in length counts
-    for the brevity penalty, the shorter one of two equally near.
+    Words are `metric_tokens` in small letters without punctuation, and each counts as often as
+    both texts have it.
     """
-    matched, total = [0] * 4, [0] * 4
-    reply_length = reference_length = 0
-    for reply, known in zip(replies, references, strict=True):
-        tokens = metric_tokens(reply)
-        known_tokens = [metric_tokens(text) for text in known]
-        reply_length += len(tokens)
-        reference_length += min(
-            (abs(len(other) - len(tokens)), len(other)) for other in known_tokens
-        )[1]
-        for order in range(4):
-            counts = Counter(_ngrams(tokens, order + 1))
-            most: Counter[tuple[str, ...]] = Counter()
-            for other in known_tokens:
-                most |= Counter(_ngrams(other, order + 1))
-            matched[order] += (counts & most).total()
-            total[order] += counts.total()
-    if not all(matched):
-        return 0.0
-    precision = sum(math.log(m / t) for m, t in zip(matched, total, strict=True)) / 4
-    penalty = min(0.0, 1 - reference_length / reply_length)
-    return 100 * math.exp(precision + penalty)
+    if reply in references:
+        return 1.0
+    words = _words(reply)
+    best = 0.0
+    for reference in references:
+        known = _words(reference)
+        both = (words & known).total()
+        if both:
+            best = max(best, 2 * both / (words.total() + known.total()))
+    return best
+
+
+def _words(text: str) -> Counter[str]:
+    """Counts the words and characters of a text, without its punctuation."""
+    return Counter(token for token in metric_tokens(text.casefold()) if token[0].isalnum())
+
+
+def mean_f1(replies: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    """Gives the mean of `token_f1` over the replies."""
+    scores = [token_f1(reply, known) for reply, known in zip(replies, references, strict=True)]
+    return sum(scores) / len(scores) if scores else 0.0
 
 
 def describe_replies(
-    replies: Sequence[str], references: Sequence[Sequence[str]]
-) -> dict[str, float | int]:
-    """Gives all of the above for one set of replies, ready for metrics.json."""
+    replies: Sequence[str],
+    references: Sequence[Sequence[str]],
+    distinct_sample: int = DISTINCT_REPLIES,
+) -> dict[str, float | int | str]:
+    """Gives all of the above for one set of replies, ready for metrics.json.
+
+    Args:
+        replies: one text a question.
+        references: right answers to each question. Replies to questions without any are left out
+            of exact match, BLEU and F1; `scored_replies` counts those that are in, and where it
+            is 0 the three are left out altogether.
+        distinct_sample: distinct-1 and distinct-2 look at the first so many replies, so that they
+            can be compared between sets of different size; `distinct_replies` says how many.
+    """
+    scored = [pair for pair in zip(replies, references, strict=True) if pair[1]]
+    first = replies[:distinct_sample]
     return {
         "replies": len(replies),
-        "exact_match": exact_match(replies, references),
-        "bleu": corpus_bleu(replies, references),
-        "distinct_1": distinct(replies, 1),
-        "distinct_2": distinct(replies, 2),
+        "scored_replies": len(scored),
+        **(_likeness(*map(list, zip(*scored, strict=True))) if scored else {}),
+        "distinct_1": distinct(first, 1),
+        "distinct_2": distinct(first, 2),
+        "distinct_replies": len(first),
         "repetition": repetition_share(replies),
         "top_reply_share": top_reply_share(replies),
         "mean_length": mean_length(replies),
+    }
+
+
+def _likeness(
+    replies: Sequence[str], references: Sequence[Sequence[str]]
+) -> dict[str, float | str]:
+    """Gives what compares replies with references."""
+    bleu = corpus_bleu(replies, references)
+    return {
+        "exact_match": exact_match(replies, references),
+        "bleu": bleu.score,
+        "bleu_signature": bleu.signature,
+        **{f"bleu_{language}": score for language, score in bleu.by_language.items()},
+        "f1": mean_f1(replies, references),
     }

@@ -10,6 +10,7 @@ past = tokens already in the cache.
 
 import math
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from .attention_tfchat import TFChatAttention, self_cache
 from .configuration_tfchat import TFChatConfig
+from .dropout_tfchat import dropout
 from .generation_tfchat import TFChatGenerationMixin
 from .layers_tfchat import TFChatDecoderLayer, TFChatEncoderLayer
 from .positions_tfchat import (
@@ -129,7 +131,7 @@ class TFChatStack(TFChatPreTrainedModel):
         if self.embed_positions is not None:
             positions = self.embed_positions(position_ids)
             inputs_embeds = inputs_embeds + positions.to(inputs_embeds.device, inputs_embeds.dtype)
-        return nn.functional.dropout(inputs_embeds, p=self.dropout, training=self.training)
+        return dropout(inputs_embeds, self.dropout, self.training)
 
     def close(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """Normalise the last layer's output where the layers have not done so."""
@@ -168,6 +170,7 @@ class TFChatEncoder(TFChatStack):
         input_ids: torch.LongTensor | None = None,
         attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
+        packing: Any | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> BaseModelOutput:
         """Encode a batch of questions.
@@ -176,6 +179,7 @@ class TFChatEncoder(TFChatStack):
             input_ids: `(batch, source)` token ids, or None with `inputs_embeds`.
             attention_mask: `(batch, source)`, 1 for tokens and 0 for padding on either side.
             inputs_embeds: `(batch, source, d_model)`, as `get_input_embeddings()` gives them.
+            packing: As `TFChatModel` takes it.
             **kwargs: Passed on to the attention implementation.
 
         Returns:
@@ -184,20 +188,24 @@ class TFChatEncoder(TFChatStack):
         Raises:
             ValueError: if both or neither input is given, or it is too long.
         """
-        self.check_inputs(input_ids, inputs_embeds, ("input_ids", "inputs_embeds"))
-        if inputs_embeds is None:
-            inputs_embeds = self.embed_tokens(input_ids)
-        positions = position_ids_from_mask(
-            attention_mask, inputs_embeds.shape[1], 0, inputs_embeds.device
-        )
+        mask = None
+        if packing is not None:
+            inputs_embeds, positions = self.embed_tokens(input_ids), packing.source_positions
+        else:
+            self.check_inputs(input_ids, inputs_embeds, ("input_ids", "inputs_embeds"))
+            if inputs_embeds is None:
+                inputs_embeds = self.embed_tokens(input_ids)
+            positions = position_ids_from_mask(
+                attention_mask, inputs_embeds.shape[1], 0, inputs_embeds.device
+            )
+            mask = create_bidirectional_mask(
+                config=self.config, inputs_embeds=inputs_embeds, attention_mask=attention_mask
+            )
         hidden_states = self.embed(inputs_embeds, positions)
-        mask = create_bidirectional_mask(
-            config=self.config, inputs_embeds=inputs_embeds, attention_mask=attention_mask
-        )
         if self.rotary:
             kwargs["angles"] = rotary_angles(positions, self.head_dim, hidden_states.dtype)
         for layer in self.layers:
-            hidden_states = layer(hidden_states, mask, **kwargs)
+            hidden_states = layer(hidden_states, mask, packing=packing, **kwargs)
         return BaseModelOutput(last_hidden_state=self.close(hidden_states))
 
 
@@ -236,6 +244,7 @@ class TFChatDecoder(TFChatStack):
         past_key_values: Cache | None = None,
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
+        packing: Any | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> BaseModelOutputWithPastAndCrossAttentions:
         """Decode one or more tokens of a batch of replies.
@@ -248,6 +257,7 @@ class TFChatDecoder(TFChatStack):
             past_key_values: Keys and values of the tokens before.
             inputs_embeds: `(batch, target, d_model)` instead of `input_ids`.
             use_cache: Return a cache; `config.use_cache` by default.
+            packing: As `TFChatModel` takes it.
             **kwargs: Passed on to the attention implementation.
 
         Returns:
@@ -256,29 +266,33 @@ class TFChatDecoder(TFChatStack):
         Raises:
             ValueError: if both or neither input is given, or it is too long.
         """
-        names = ("decoder_input_ids", "decoder_inputs_embeds")
-        self.check_inputs(input_ids, inputs_embeds, names)
-        if inputs_embeds is None:
-            inputs_embeds = self.embed_tokens(input_ids)
-        if use_cache and past_key_values is None:
-            past_key_values = self.new_cache()
-        past_len = past_key_values.get_seq_length() if past_key_values is not None else 0
-        positions = position_ids_from_mask(
-            attention_mask, inputs_embeds.shape[1], past_len, inputs_embeds.device
-        )
+        self_mask = cross_mask = None
+        if packing is not None:
+            inputs_embeds, positions = self.embed_tokens(input_ids), packing.target_positions
+        else:
+            names = ("decoder_input_ids", "decoder_inputs_embeds")
+            self.check_inputs(input_ids, inputs_embeds, names)
+            if inputs_embeds is None:
+                inputs_embeds = self.embed_tokens(input_ids)
+            if use_cache and past_key_values is None:
+                past_key_values = self.new_cache()
+            past_len = past_key_values.get_seq_length() if past_key_values is not None else 0
+            positions = position_ids_from_mask(
+                attention_mask, inputs_embeds.shape[1], past_len, inputs_embeds.device
+            )
+            self_mask = create_causal_mask(
+                config=self.config,
+                inputs_embeds=inputs_embeds,
+                attention_mask=attention_mask,
+                past_key_values=self_cache(past_key_values),
+            )
+            cross_mask = create_bidirectional_mask(
+                config=self.config,
+                inputs_embeds=inputs_embeds,
+                attention_mask=encoder_attention_mask,
+                encoder_hidden_states=encoder_hidden_states,
+            )
         hidden_states = self.embed(inputs_embeds, positions)
-        self_mask = create_causal_mask(
-            config=self.config,
-            inputs_embeds=inputs_embeds,
-            attention_mask=attention_mask,
-            past_key_values=self_cache(past_key_values),
-        )
-        cross_mask = create_bidirectional_mask(
-            config=self.config,
-            inputs_embeds=inputs_embeds,
-            attention_mask=encoder_attention_mask,
-            encoder_hidden_states=encoder_hidden_states,
-        )
         angles = None
         if self.rotary:
             angles = rotary_angles(positions, self.head_dim, hidden_states.dtype)
@@ -290,6 +304,7 @@ class TFChatDecoder(TFChatStack):
                 encoder_attention_mask=cross_mask,
                 past_key_values=past_key_values,
                 angles=angles,
+                packing=packing,
                 **kwargs,
             )
         return BaseModelOutputWithPastAndCrossAttentions(
@@ -385,7 +400,9 @@ class TFChatModel(TFChatPreTrainedModel):
             inputs_embeds: `(batch, source, d_model)` instead of `input_ids`.
             decoder_inputs_embeds: `(batch, target, d_model)` instead of `decoder_input_ids`.
             use_cache: Return a cache.
-            **kwargs: Passed on to both stacks.
+            **kwargs: Passed on to both stacks. With `packing` all sequences of the batch stand
+                end to end in one row, `(1, tokens)`: an object with `source_positions` and
+                `target_positions` of that shape, which is also the attention to be called.
 
         Returns:
             The decoder's states `(batch, target, d_model)`, the cache and the encoder's states.
@@ -465,6 +482,7 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
         labels: torch.LongTensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
+        reply_loss: Callable | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> Seq2SeqLMOutput:
         """Predict the next token at every place of the reply.
@@ -481,6 +499,8 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
             labels: `(batch, target)` ids to predict, -100 where there is nothing to learn.
             use_cache: Return a cache; never with `labels`.
             logits_to_keep: Compute the logits of the last so many places only; 0 for all.
+            reply_loss: Called with the decoder's states, the output layer and `labels`; gives
+                the loss. The logits, the largest tensor of all, then need not be made.
             **kwargs: `num_items_in_batch`, to divide the loss by instead of the labels here, and
                 what the attention implementation takes.
 
@@ -506,10 +526,13 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
             use_cache=use_cache,
             **kwargs,
         )
-        kept = slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep)
-        logits = self.lm_head(kept)
-        loss = None
-        if labels is not None:
+        loss = logits = None
+        if reply_loss is not None:
+            loss = reply_loss(outputs.last_hidden_state, self.lm_head, labels)
+        else:
+            kept = slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep)
+            logits = self.lm_head(kept)
+        if labels is not None and reply_loss is None:
             loss = self.loss_function(logits, labels, self.config.vocab_size, **kwargs)
         return Seq2SeqLMOutput(
             loss=loss,

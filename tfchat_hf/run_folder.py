@@ -10,21 +10,22 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from .arguments import SettingsError
+from .checkpoints import STAGING, checkpoint_problem, list_checkpoints
 from .settings import read_yaml, write_yaml
 
 METRICS_FILE = "metrics.json"
 SETTINGS_FILE = "run_config.yaml"
 DATA_FILE = "data_report.json"
 SAMPLES_FILE = "samples.jsonl"
-CHECKPOINT_FILES = (
-    "trainer_state.json",
-    "optimizer.pt",
-    "scheduler.pt",
+WRITTEN_FILES = (
+    METRICS_FILE,
+    SETTINGS_FILE,
+    DATA_FILE,
+    SAMPLES_FILE,
+    "samples_during_training.jsonl",
+    "curves.png",
     "model.safetensors",
-    "config.json",
 )
 
 
@@ -42,12 +43,7 @@ class RunFolder:
 
     def checkpoints(self) -> list[Path]:
         """Lists checkpoint folders, the newest step first."""
-        found = [
-            path
-            for path in self.path.glob("checkpoint-*")
-            if path.is_dir() and path.name.rpartition("-")[2].isdigit()
-        ]
-        return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+        return list_checkpoints(self.path)
 
     def last_checkpoint(self, report: Callable[[str], None]) -> Path | None:
         """Finds the newest whole checkpoint, saying which torn ones it passes over."""
@@ -55,7 +51,7 @@ class RunFolder:
             problem = checkpoint_problem(path)
             if problem is None:
                 return path
-            report(f"skipping {path.name}: {problem}; it was not written to its end")
+            report(f"skipping {path.name}: {problem}")
         return None
 
     def check_free(self, overwrite: bool) -> None:
@@ -85,10 +81,12 @@ class RunFolder:
     def clear(self) -> None:
         """Removes what a run wrote, and nothing that it did not write."""
         # metrics.json first: whatever stops this half-way leaves no folder that looks finished.
-        for name in (METRICS_FILE, SETTINGS_FILE, DATA_FILE, SAMPLES_FILE, "model.safetensors"):
+        for name in WRITTEN_FILES:
             (self.path / name).unlink(missing_ok=True)
         for checkpoint in self.checkpoints():
             shutil.rmtree(checkpoint)
+        # A checkpoint moved aside in there would be brought back into the new run.
+        shutil.rmtree(self.path / STAGING, ignore_errors=True)
 
     def start(self, settings: dict[str, object], data_report: dict[str, Any]) -> None:
         """Writes what a resumed run must agree with."""
@@ -134,26 +132,6 @@ class RunFolder:
     def finish(self, metrics: dict[str, Any]) -> None:
         """Writes metrics.json, the mark of a finished run."""
         write_json(metrics, self.path / METRICS_FILE)
-
-
-def checkpoint_problem(path: Path) -> str | None:
-    """Says why a checkpoint cannot be resumed from, or None if it can."""
-    for name in CHECKPOINT_FILES:
-        if not (path / name).is_file() or not (path / name).stat().st_size:
-            return f"{name} is missing or empty"
-    if not list(path.glob("rng_state*.pth")):
-        return "rng_state.pth is missing"
-    try:
-        json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-    except ValueError:
-        return "trainer_state.json is cut off"
-    try:
-        # Reads the header only, and checks that the file is as long as the header says.
-        with safe_open(path / "model.safetensors", framework="pt"):
-            pass
-    except SafetensorError:
-        return "model.safetensors is cut off"
-    return None
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:

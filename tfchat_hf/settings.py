@@ -26,6 +26,7 @@ from .arguments import (
 )
 
 GROUPS = (ModelArguments, DataArguments, GenerationArguments, TFChatTrainingArguments)
+COMMAND_LINE = "command line"
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 
@@ -120,12 +121,13 @@ def _read_options(argv: Sequence[str]) -> dict[str, Setting]:
             values.append(argv[position])
             position += 1
         content: Any = values if len(values) > 1 else values[0] if values else True
-        options[key.replace("-", "_")] = Setting(content, "command line")
+        options[key.replace("-", "_")] = Setting(content, COMMAND_LINE)
     return options
 
 
 def build_arguments(raw: dict[str, Setting]) -> RunArguments:
     """Sorts raw settings into the four groups, converts and checks them."""
+    raw = _pairs_over_tokens(raw)
     hints = [typing.get_type_hints(group) for group in GROUPS]
     names = [{item.name for item in fields(group) if item.init} for group in GROUPS]
     known = set().union(*names)
@@ -145,6 +147,16 @@ def build_arguments(raw: dict[str, Setting]) -> RunArguments:
         # transformers' own checks, some of them several lines long
         raise SettingsError(" ".join(str(error).split())) from error
     return run
+
+
+def _pairs_over_tokens(raw: dict[str, Setting]) -> dict[str, Setting]:
+    """Lets a number of pairs on the command line overrule a file's number of tokens."""
+    pairs, tokens = raw.get("per_device_train_batch_size"), raw.get("tokens_per_update")
+    if pairs is None or tokens is None or pairs.origin == tokens.origin:
+        return raw
+    if pairs.origin != COMMAND_LINE:
+        return raw
+    return {key: setting for key, setting in raw.items() if key != "tokens_per_update"}
 
 
 def _unknown_key(key: str, origin: str, known: set[str]) -> str:

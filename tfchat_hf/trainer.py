@@ -1,27 +1,25 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Seq2SeqTrainer where it must differ: batch order, exact evaluation loss, a clean stop."""
+"""Seq2SeqTrainer where it must differ: batches, the loss on real tokens, exact evaluation."""
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import Dataset
 from safetensors.torch import load_model
-from tqdm import tqdm
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader
 from transformers import (
     DataCollatorForSeq2Seq,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
     ProgressCallback,
-    Seq2SeqTrainer,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -29,102 +27,27 @@ from transformers import (
 from transformers.trainer_utils import speed_metrics
 
 from .arguments import TFChatTrainingArguments
-from .data import LengthGroupedSampler, example_lengths
-from .evaluation import Question, exact_loss, generate_replies
-from .metrics import describe_replies
+from .batching import PieceSampler, UpdatePlan
+from .callbacks.early_stopping import evaluations_since_best
+from .callbacks.progress import ProgressBar
+from .callbacks.time_budget import time_was_up
+from .checkpoints import WholeCheckpointTrainer
+from .collating import BatchMaker
+from .evaluation import exact_loss
+from .example_rows import ExampleRows
+from .losses import LossOptions
+from .reply_loss import ReplyLoss
+from .selection import ReplyAssessor
+from .throughput import ThroughputMeter
+from .time_budget import TrainingClock, time_budget_schedule
 
 MODEL_COLUMNS = ["input_ids", "labels"]
 
 
-class StopRequest:
-    """Turns Ctrl-C and SIGTERM into a request to stop after the step that is under way.
-
-    Outside `training()` a signal raises KeyboardInterrupt at once, and so does the second one:
-    whoever asks twice does not want to wait.
-    """
-
-    def __init__(self) -> None:
-        """Starts with nothing asked for."""
-        self.asked = False
-        self._patient = False
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[StopRequest]:
-        """Takes over both signals for the time of a `with` block."""
-        signals = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self._on_signal) for number in signals}
-        try:
-            yield self
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    @contextlib.contextmanager
-    def training(self) -> Iterator[None]:
-        """Marks the time in which a signal waits for the end of a step."""
-        self._patient = True
-        try:
-            yield
-        finally:
-            self._patient = False
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Remembers the first signal, obeys the second."""
-        if self.asked or not self._patient:
-            raise KeyboardInterrupt
-        self.asked = True
-
-
-class StopCallback(TrainerCallback):
-    """Saves a checkpoint and ends training when a stop was asked for."""
-
-    def __init__(self, request: StopRequest, report: Callable[[str], None]) -> None:
-        """Keeps where to look and where to say so."""
-        self.request = request
-        self.report = report
-
-    def on_step_end(
-        self,
-        args: TFChatTrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
-    ) -> None:
-        """Asks the trainer for a checkpoint and the end."""
-        if self.request.asked and not control.should_training_stop:
-            self.report(f"stopping: writing a checkpoint of step {state.global_step} ...")
-            control.should_save = True
-            control.should_training_stop = True
-
-    def on_epoch_end(
-        self,
-        args: TFChatTrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
-    ) -> None:
-        """Keeps the flow callback from evaluating an epoch that was left in its middle.
-
-        At a true end of an epoch the evaluation belongs to the checkpoint, and the signal may
-        have come after the last step's `on_step_end`: save and stop here too.
-        """
-        if not self.request.asked:
-            return
-        if float(state.epoch).is_integer():
-            control.should_save = True
-            control.should_training_stop = True
-        else:
-            control.should_evaluate = False
-            control.should_save = False
-
-
 class EpochCallback(TrainerCallback):
-    """Tells the sampler its epoch.
+    """Tells the sampler its epoch, whatever accelerate has wrapped around it."""
 
-    accelerate reaches a sampler through one wrapper; a resumed run on several processes has two.
-    """
-
-    def __init__(self, sampler: LengthGroupedSampler) -> None:
+    def __init__(self, sampler: PieceSampler) -> None:
         """Keeps the sampler."""
         self.sampler = sampler
 
@@ -139,85 +62,13 @@ class EpochCallback(TrainerCallback):
         self.sampler.set_epoch(int(state.epoch or 0))
 
 
-class ProgressLine(TrainerCallback):
-    """Says one short line a log instead of a dictionary."""
+class TFChatTrainer(WholeCheckpointTrainer):
+    """Trains on updates of like length without padding and evaluates without smoothing.
 
-    def __init__(self, report: Callable[[str], None]) -> None:
-        """Keeps where to say it."""
-        self.report = report
-
-    def on_log(
-        self,
-        args: TFChatTrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Words the numbers of one log."""
-        logs = logs or {}
-        place = f"step {state.global_step}/{state.max_steps}  epoch {state.epoch or 0:.2f}"
-        if "eval_loss" in logs:
-            self.report(
-                f"{place}  validation loss {logs['eval_loss']:.3f}  "
-                f"perplexity {logs['eval_perplexity']:.1f}"
-            )
-        elif "loss" in logs and state.is_world_process_zero:
-            self.report(f"{place}  loss {logs['loss']:.3f}  lr {logs['learning_rate']:.2e}")
-
-
-class ProgressBar(TrainerCallback):
-    """Draws how far training is, how fast it goes and how long it will take yet.
-
-    transformers' own bar prints every log as a dictionary too, beside `ProgressLine`'s words.
+    Attributes:
+        meter: counts pairs, tokens and arithmetic of the run.
+        sampler: of the training batches of this process.
     """
-
-    def __init__(self) -> None:
-        """Starts without a bar: only the first process of several draws one."""
-        self.bar: tqdm | None = None
-
-    def on_train_begin(
-        self,
-        args: TFChatTrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
-    ) -> None:
-        """Draws the bar, at the step that a resumed run goes on from."""
-        if state.is_world_process_zero:
-            self.bar = tqdm(
-                total=state.max_steps,
-                initial=state.global_step,
-                desc="training",
-                unit="step",
-                dynamic_ncols=True,
-            )
-
-    def on_step_end(
-        self,
-        args: TFChatTrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
-    ) -> None:
-        """Moves the bar."""
-        if self.bar is not None:
-            self.bar.update(state.global_step - self.bar.n)
-
-    def on_train_end(
-        self,
-        args: TFChatTrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
-    ) -> None:
-        """Leaves the bar standing."""
-        if self.bar is not None:
-            self.bar.close()
-
-
-class TFChatTrainer(Seq2SeqTrainer):
-    """Trains on examples in groups of like length and evaluates without smoothing."""
 
     args: TFChatTrainingArguments
 
@@ -228,7 +79,10 @@ class TFChatTrainer(Seq2SeqTrainer):
         tokenizer: PreTrainedTokenizerBase,
         train: Dataset,
         validation: Dataset,
-        questions: Sequence[Question] = (),
+        losses: LossOptions | None = None,
+        assessor: ReplyAssessor | None = None,
+        clock: TrainingClock | None = None,
+        characters: int | None = None,
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
         """Builds the trainer.
@@ -239,37 +93,119 @@ class TFChatTrainer(Seq2SeqTrainer):
             tokenizer: pads, and is saved in every checkpoint.
             train: examples with the columns `input_ids` and `labels`; others are left out.
             validation: the same.
-            questions: answered at each evaluation if `predict_with_generate` is on.
+            losses: what is minimised; None for cross-entropy with the settings' smoothing.
+            assessor: answers questions at each evaluation; None for none.
+            clock: of a run that ends with a time; the learning rate follows it.
+            characters: of all validation replies, for bits per character.
             callbacks: beside transformers' own.
         """
-        train = train.select_columns(MODEL_COLUMNS)
-        # model=: without it the collator makes no decoder_input_ids, which smoothing needs.
-        collator = DataCollatorForSeq2Seq(
-            tokenizer, model=model, pad_to_multiple_of=8 if args.bf16 or args.fp16 else None
+        self.losses = losses or LossOptions(label_smoothing=args.label_smoothing_factor)
+        self.assessor = assessor
+        self.clock = clock
+        self.characters = characters
+        self.meter = ThroughputMeter()
+        self.examples = ExampleRows(train)
+        self.sampler = PieceSampler(
+            update_plan(self.examples, args),
+            args.gradient_accumulation_steps,
+            args.process_index,
+            args.world_size,
         )
-        self.questions = questions
-        self.sampler = LengthGroupedSampler(
-            example_lengths(train),
-            args.train_batch_size * args.gradient_accumulation_steps * args.world_size,
-            args.seed if args.data_seed is None else args.data_seed,
-        )
+        # torch.compile wants few shapes: padded batches have few, packed ones a new one each.
+        self.batch_maker = BatchMaker(model.config, packed=not args.torch_compile)
         super().__init__(
             model=model,
             args=args,
-            data_collator=collator,
-            train_dataset=train,
-            eval_dataset=validation.select_columns(MODEL_COLUMNS) if len(validation) else None,
+            data_collator=DataCollatorForSeq2Seq(tokenizer, model=model),
+            train_dataset=self.examples,
+            eval_dataset=by_length(validation) if len(validation) else None,
             processing_class=tokenizer,
             callbacks=[*callbacks, EpochCallback(self.sampler)],
         )
+        # The losses divide by the tokens of the whole update themselves.
+        self.loss_is_scaled_for_ga = True
+        self.losses = self.losses.to(args.device)
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         if not args.disable_tqdm:
-            self.add_callback(ProgressBar())
+            self.add_callback(ProgressBar(endless=clock is not None))
 
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroupedSampler:
-        """Gives the sampler that resumes exactly."""
-        return self.sampler
+    def get_train_dataloader(self) -> DataLoader:
+        """Gives the batches of this process.
+
+        Not through accelerate: its shards would deal out whole batches again, and draw from the
+        random numbers that dropout needs.
+        """
+        workers = self.args.dataloader_num_workers
+        return DataLoader(
+            self.examples,
+            batch_sampler=self.sampler,
+            collate_fn=self.batch_maker,
+            num_workers=workers,
+            pin_memory=self.args.dataloader_pin_memory,
+            persistent_workers=self.args.dataloader_persistent_workers and workers > 0,
+            prefetch_factor=self.args.dataloader_prefetch_factor,
+            generator=torch.Generator().manual_seed(self.args.seed),
+        )
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> LRScheduler:
+        """Makes the schedule of the learning rate; with a clock, one that ends with the time."""
+        if self.clock is None:
+            return super().create_scheduler(num_training_steps, optimizer)
+        if self.lr_scheduler is None:
+            args = self.args
+            self.lr_scheduler = time_budget_schedule(
+                optimizer or self.optimizer,
+                self.clock,
+                args.warmup_steps,
+                args.lr_scheduler_type,
+                num_training_steps,
+            )
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def training_step(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """Counts a batch and learns from it."""
+        facts = inputs["facts"]
+        self.meter.count(
+            facts.pairs, facts.source_tokens, facts.target_tokens, facts.flops, facts.positions
+        )
+        return super().training_step(model, inputs, num_items_in_batch)
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
+        """Sums the losses of one piece and divides by the reply tokens of the whole update.
+
+        The gradients of several processes are averaged, hence the factor `world_size`.
+        """
+        inputs = dict(inputs)
+        facts, rows, kept = inputs.pop("facts"), inputs.pop("rows"), inputs.pop("kept")
+        if "packing" in inputs:
+            inputs["packing"] = inputs["packing"].to(self.args.device)
+        reply_loss = ReplyLoss(self.losses, kept, rows, learns=facts.pairs > 0)
+        outputs = model(**inputs, reply_loss=reply_loss)
+        loss = outputs.loss * (self.args.world_size / num_items_in_batch)
+        return (loss, outputs) if return_outputs else loss
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> float:
+        """Gives the arithmetic that the real tokens of a batch need."""
+        return inputs["facts"].flops
+
+    def get_total_train_batch_size(self, args: TFChatTrainingArguments) -> int:
+        """Gives the mean number of pairs of an update, for transformers' own figures."""
+        return max(1, round(len(self.examples) / self.sampler.plan.updates))
 
     def restore_if_trained(self, checkpoint: Path, planned_updates: int) -> bool:
         """Loads a checkpoint that has nothing left to train, only to be evaluated.
@@ -281,13 +217,36 @@ class TFChatTrainer(Seq2SeqTrainer):
             Whether it was such a checkpoint; if not, nothing is loaded.
         """
         state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-        if state.global_step < planned_updates:
+        if state.global_step < planned_updates and not self._ended_early(state):
             return False
         best = state.best_model_checkpoint if self.args.load_best_model_at_end else None
         # load_model knows of tied weights, which the file holds once.
         load_model(self.model, Path(best or checkpoint) / "model.safetensors")
         self.state = state
         return True
+
+    def _ended_early(self, state: TrainerState) -> bool:
+        """Tells whether the clock or early stopping has ended the run that a state is of."""
+        minutes, patience = self.args.max_minutes, self.args.early_stopping_patience
+        if minutes is not None and time_was_up(state, minutes):
+            return True
+        return bool(patience) and evaluations_since_best(self.args, state) >= patience
+
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
+    ) -> None:
+        """Loads weights to go on from; transformers would warn of tied weights as missing."""
+        if self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            load_model(self.model, Path(resume_from_checkpoint) / "model.safetensors")
+
+    def _load_best_model(self) -> None:
+        """Loads the selected checkpoint; transformers would warn of tied weights as missing."""
+        if self.is_fsdp_enabled:
+            super()._load_best_model()
+        else:
+            load_model(self.model, Path(self.state.best_model_checkpoint) / "model.safetensors")
 
     def evaluate(
         self,
@@ -303,13 +262,18 @@ class TFChatTrainer(Seq2SeqTrainer):
         """
         start = time.time()
         devices = [self.args.device] if self.args.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
+        with self.meter.paused(), torch.random.fork_rng(devices=devices):
             batches = self.get_eval_dataloader(eval_dataset)
             model = self.accelerator.prepare_model(self.model, evaluation_mode=True)
             with self.compute_loss_context_manager():
-                metrics: dict[str, float] = exact_loss(model, batches, self.accelerator)
-            if self.args.predict_with_generate and self.questions:
-                metrics.update(self._describe_generated())
+                metrics: dict[str, float] = exact_loss(
+                    model, batches, self.accelerator, self.characters
+                )
+            if self.args.predict_with_generate and self.assessor is not None:
+                found, _ = self.assessor(self.model, metrics["loss"])
+                metrics.update(found)
+            else:
+                metrics["selection_score"] = metrics["loss"]
         named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
         named.update(
             speed_metrics(metric_key_prefix, start, num_samples=self.num_examples(batches))
@@ -318,12 +282,23 @@ class TFChatTrainer(Seq2SeqTrainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, named)
         return named
 
-    def _describe_generated(self) -> dict[str, float]:
-        """Answers the evaluation questions and describes the answers."""
-        replies = generate_replies(
-            self.model,
-            self.processing_class,
-            self.questions,
-            self.args.per_device_eval_batch_size,
-        )
-        return describe_replies(replies, [question.references for question in self.questions])
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """Saves a checkpoint; its time does not count as training."""
+        with self.meter.paused():
+            super()._save_checkpoint(model, trial)
+
+
+def update_plan(examples: ExampleRows, args: TFChatTrainingArguments) -> UpdatePlan:
+    """Plans the updates of an epoch as the settings ask for them."""
+    pairs = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    seed = args.seed if args.data_seed is None else args.data_seed
+    return UpdatePlan(
+        examples.source_lengths, examples.target_lengths, args.tokens_per_update, pairs, seed
+    )
+
+
+def by_length(examples: Dataset) -> Dataset:
+    """Sorts examples for evaluation: batches of like length have little padding."""
+    chosen = examples.select_columns(MODEL_COLUMNS)
+    rows = ExampleRows(chosen)
+    return chosen.select(np.lexsort((rows.source_lengths, rows.target_lengths)))

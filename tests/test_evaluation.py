@@ -1,0 +1,186 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Exact loss, replies and baselines on a tiny model, in one process and in two."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import socket
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch.nn import functional
+
+from tests.two_processes import BATCH_SIZE, make_batches, make_model, make_questions, make_tokenizer
+from tfchat_hf import evaluation
+from tfchat_hf.evaluation import exact_loss, generate_replies, score_baselines
+from tfchat_hf.questions import Question as Q
+from tfchat_hf.selection import ReplyAssessor
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return make_tokenizer()
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    return make_model(tokenizer)
+
+
+@pytest.fixture(scope="module")
+def questions(tokenizer):
+    return make_questions(tokenizer)
+
+
+def one_at_a_time(model, batches):
+    """The definition: each reply alone, without padding."""
+    total, tokens = 0.0, 0
+    for batch in batches:
+        for ids, mask, labels in zip(*(batch[key] for key in batch), strict=True):
+            ids, labels = ids[mask.bool()][None], labels[labels != -100][None]
+            with torch.no_grad():
+                logits = model(input_ids=ids, labels=labels).logits
+            total += functional.cross_entropy(logits[0], labels[0], reduction="sum").item()
+            tokens += labels.numel()
+    return total / tokens, tokens
+
+
+def test_loss_is_the_plain_mean_over_all_tokens(model, tokenizer):
+    batches = make_batches(tokenizer, Accelerator(cpu=True))
+    loss, tokens = one_at_a_time(model, batches)
+    found = exact_loss(model, batches, Accelerator(cpu=True), characters=100)
+    assert found["tokens"] == tokens
+    assert found["loss"] == pytest.approx(loss, rel=1e-5)
+    assert found["perplexity"] == pytest.approx(math.exp(loss), rel=1e-4)
+    assert found["bits_per_character"] == pytest.approx(loss * tokens / math.log(2) / 100, rel=1e-5)
+
+
+def test_logits_made_in_parts_give_the_same_loss(model, tokenizer, monkeypatch):
+    batches = make_batches(tokenizer, Accelerator(cpu=True))
+    whole = exact_loss(model, batches, Accelerator(cpu=True))
+    monkeypatch.setattr(evaluation, "LOGITS_AT_ONCE", 3 * model.config.vocab_size)
+    assert exact_loss(model, batches, Accelerator(cpu=True)) == pytest.approx(whole, rel=1e-6)
+
+
+def test_sums_of_each_reply_by_hand():
+    layer = torch.nn.Linear(1, 4)
+    torch.nn.init.zeros_(layer.weight)
+    layer.bias.data = torch.tensor([1 / 2, 1 / 4, 1 / 8, 1 / 8]).log()
+    labels = torch.tensor([[0, 1, -100], [2, -100, -100], [-100, -100, -100]])
+    found = evaluation.nats_and_tokens(torch.ones(3, 3, 1), layer, labels)
+    # bits: 1 + 2 of the first reply, 3 of the second; the third has no token
+    expected = torch.tensor([[3 * math.log(2), 2], [3 * math.log(2), 1], [0, 0]])
+    torch.testing.assert_close(found, expected)
+
+
+def test_bits_per_character_need_the_characters(model, tokenizer):
+    batches = make_batches(tokenizer, Accelerator(cpu=True))
+    assert "bits_per_character" not in exact_loss(model, batches, Accelerator(cpu=True))
+
+
+def test_loss_leaves_the_batches_and_the_mode_alone(model, tokenizer):
+    batches = list(make_batches(tokenizer, Accelerator(cpu=True)))
+    model.train()
+    exact_loss(model, batches, Accelerator(cpu=True))
+    assert model.training and "labels" in batches[0]
+    model.eval()
+
+
+def test_loss_of_nothing():
+    assert exact_loss(torch.nn.Module(), [], Accelerator(cpu=True))["tokens"] == 0
+
+
+def test_replies_keep_the_order_of_their_questions(model, tokenizer, questions):
+    together = generate_replies(model, tokenizer, questions, 4)
+    alone = [generate_replies(model, tokenizer, [question], 1)[0] for question in questions]
+    assert together == alone and len(set(together)) > 1
+
+
+def test_sampled_replies_are_the_same_each_time_and_touch_no_random_state(tokenizer, questions):
+    model = make_model(tokenizer)
+    model.generation_config.do_sample = True
+    state = torch.random.get_rng_state()
+    first = generate_replies(model, tokenizer, questions, 4)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    torch.rand(3)
+    assert generate_replies(model, tokenizer, questions, 4) == first
+    model.generation_config.do_sample = False
+    assert generate_replies(model, tokenizer, questions, 4) != first
+
+
+@pytest.mark.parametrize("processes", [2, 3, 20])
+def test_the_shares_of_processes_make_up_the_whole(
+    model, tokenizer, questions, processes, monkeypatch
+):
+    shares = []
+    monkeypatch.setattr(evaluation, "gather_object", lambda own: shares.append(own) or own)
+    for rank in range(processes):
+        state = SimpleNamespace(process_index=rank, num_processes=processes)
+        monkeypatch.setattr(evaluation, "PartialState", lambda state=state: state)
+        evaluation.generate_replies_together(model, tokenizer, questions, BATCH_SIZE)
+    gathered = sorted(answer for share in shares for answer in share)
+    assert [number for number, _ in gathered] == list(range(len(questions)))
+    alone = generate_replies(model, tokenizer, questions, BATCH_SIZE)
+    assert [text for _, text in gathered] == alone
+
+
+QUESTIONS = [Q(["a"], [1], ["x y", "z", "x y"]), Q(["b"], [2], ["only one"])]
+
+
+def test_a_person_is_scored_against_other_people():
+    row = score_baselines(QUESTIONS, ["r", "r"], "m")["human"]
+    # of two questions one has other answers, "z" and "x y": the latter is what was said
+    assert (row["replies"], row["scored_replies"], row["exact_match"]) == (2, 1, 1)
+    unlike = score_baselines([Q(["a"], [1], ["x y", "z"])], ["r"], "m")["human"]
+    assert unlike["exact_match"] == 0 and unlike["f1"] == 0
+
+
+def test_a_person_without_others_gets_no_score():
+    row = score_baselines(QUESTIONS[1:], ["r"], "m")["human"]
+    assert row["scored_replies"] == 0 and "bleu" not in row and "exact_match" not in row
+    assert row["mean_length"] == 2  # what needs no comparison is there
+
+
+def test_baselines_by_hand():
+    rows = score_baselines(QUESTIONS, ["z", "no"], "only one")
+    assert list(rows) == ["human", "random_training_reply", "most_frequent_reply"]
+    assert rows["random_training_reply"]["exact_match"] == 0.5
+    assert rows["most_frequent_reply"]["exact_match"] == 0.5
+    assert rows["most_frequent_reply"]["top_reply_share"] == 1
+
+
+@pytest.mark.slow  # two starts of Python with torch
+def test_two_processes_find_what_one_finds(model, tokenizer, questions):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.two_processes"],
+            env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    outputs = [process.communicate(timeout=120) for process in started]
+    found = [json.loads(out) if out else pytest.fail(error) for out, error in outputs]
+    assert found[0] == found[1] and found[0]["processes"] == 2
+
+    accelerator = Accelerator(cpu=True)
+    expected = exact_loss(model, make_batches(tokenizer, accelerator), accelerator, 100)
+    assessed, replies = ReplyAssessor(questions, tokenizer, 0.9, BATCH_SIZE)(
+        model, expected["loss"]
+    )
+    assert found[0]["loss"]["tokens"] == expected["tokens"]
+    assert found[0]["loss"] == pytest.approx(expected, rel=1e-6)
+    assert found[0]["replies"] == replies
+    assert found[0]["assessed"] == pytest.approx(assessed, rel=1e-6)

@@ -1,0 +1,330 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The card of a run says what the run's own files say, all of it, and nothing of the machine."""
+
+from __future__ import annotations
+
+import copy
+import getpass
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+from markdown_it import MarkdownIt
+from transformers import TrainerState
+
+import train_hf
+from data_builders.report import BuildReport, SourceCount
+from tests.finished_run import LOG, METRICS, SAMPLES, tiny_run
+from tests.test_train_cli import SETTINGS
+from tfchat_hf.card_facts import choose_samples, read_samples, selection_facts, source_facts
+from tfchat_hf.curves import build_curves
+from tfchat_hf.model_card import PLACEHOLDER, build_model_card, write_model_card
+from tfchat_hf.run_folder import RunFolder
+from tfchat_hf.settings import parse_arguments
+
+HEADINGS = [
+    "How to use",
+    "Training data",
+    "Training",
+    "Curves",
+    "Evaluation",
+    "Sample replies",
+    "Limits",
+]
+ROWS = [
+    "model, training questions",
+    "model, held-out questions",
+    "human replies (held-out)",
+    "a random training reply",
+    "the most frequent training reply",
+]
+
+
+def changed(**places: Any) -> dict[str, Any]:
+    """Return metrics with some numbers of the held-out row replaced."""
+    metrics = copy.deepcopy(METRICS)
+    metrics["validation"].update(places)
+    return metrics
+
+
+def card_text(folder: Path, metrics: dict[str, Any], *options: str) -> str:
+    return str(build_model_card(tiny_run(folder, *options), metrics, "你好"))
+
+
+def section(text: str, title: str) -> str:
+    return text.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def cells(part: str) -> list[list[str]]:
+    lines = [line for line in part.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train for a moment; return the run folder."""
+    place = tmp_path_factory.mktemp("real")
+    with open(place / "pairs.jsonl", "w", encoding="utf-8") as file:
+        for i in range(22):
+            row = {"question": f"问题 {i} Q" + "a" * (i % 6), "reply": f"回答 {i}" + "b" * (i % 4)}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    settings = {**SETTINGS, "dataset": str(place / "pairs.jsonl"), "max_steps": 4}
+    settings |= {"output_dir": str(place / "run"), "dataset_cache_dir": str(place / "cache")}
+    settings |= {"eval_strategy": "steps", "eval_steps": 2, "save_steps": 2, "logging_steps": 1}
+    (place / "tiny.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    assert train_hf.main([str(place / "tiny.yaml")]) == 0
+    return place / "run"
+
+
+@pytest.fixture(scope="module")
+def card(real: Path) -> str:
+    """Write the card of that run from what it left; return its text."""
+    run = parse_arguments([str(real / "run_config.yaml")])
+    metrics = json.loads((real / "metrics.json").read_text(encoding="utf-8"))
+    state = json.loads((real / "checkpoint-4" / "trainer_state.json").read_text(encoding="utf-8"))
+    samples = read_samples(real / "samples.jsonl", 100)
+    write_model_card(real, run, metrics, "问题 1 Q", state["log_history"], samples)
+    return (real / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_card_of_a_real_run_is_whole(card: str) -> None:
+    assert re.findall(r"^## (.*)$", card, flags=re.M) == HEADINGS
+    for part in card.split("\n## ")[1:]:
+        assert len(part.splitlines()) > 2, part
+    assert not re.search(r"\bNone\b|\bnan\b|\{|\}", re.sub(r"```.*?```", "", card, flags=re.S))
+    # Every table is one: a stray character would make it a paragraph.
+    tables = MarkdownIt().enable("table").parse(card)
+    assert sum(token.type == "table_open" for token in tables) == card.count("|---") - sum(
+        line.count("|---") - 1 for line in card.splitlines() if line.startswith("|---")
+    )
+
+
+def test_the_numbers_of_a_real_run_are_those_of_its_files(card: str, real: Path) -> None:
+    metrics = json.loads((real / "metrics.json").read_text(encoding="utf-8"))
+    head, _, *rows = cells(section(card, "Evaluation"))
+    named = {row[0].rpartition(" (")[0]: dict(zip(head, row, strict=True)) for row in rows}
+    assert list(named) == ROWS
+    for key, name in (("validation", ROWS[1]), ("train", ROWS[0])):
+        assert named[name]["distinct-2"] == f"{metrics[key]['distinct_2']:.3f}"
+        assert named[name]["top reply"] == f"{100 * metrics[key]['top_reply_share']:.1f} %"
+    assert named[ROWS[1]]["perplexity"] == f"{metrics['validation']['perplexity']:.1f}"
+    assert named[ROWS[1]]["bits/char"] == f"{metrics['validation']['bits_per_character']:.2f}"
+    settings = dict(row for row in cells(section(card, "Training")) if len(row) == 2)
+    assert settings["parameters"] == f"{metrics['run']['parameters']:,}"
+    assert settings["seed"] == "42" and settings["updates"].startswith("4 (")
+    steps = [row[0].split()[0] for row in cells(section(card, "Curves"))[2:]]
+    assert steps == ["2", "4"]
+    shown = cells(section(card, "Sample replies"))[2:]
+    questions = {row["context"][-1] for row in read_samples(real / "samples.jsonl", 100)}
+    assert {row[0] for row in shown} <= questions and shown
+
+
+def test_the_code_of_the_card_runs_all_of_it(
+    card: str, real: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = re.findall(r"```python\n(.*?)```", card, flags=re.S)
+    assert len(code) == 2 and card.count(PLACEHOLDER) == 1
+    names: dict[str, Any] = {}
+    for block in code:
+        exec(compile(block.replace(PLACEHOLDER, str(real)), "README.md", "exec"), names)
+        assert capsys.readouterr().out.endswith("\n")
+    assert names["settings"].do_sample and names["settings"].max_new_tokens == 8
+
+
+def test_the_header_gives_the_hub_language_and_results(card: str, real: Path) -> None:
+    data = ModelCard(card).data
+    metrics = json.loads((real / "metrics.json").read_text(encoding="utf-8"))
+    assert data.library_name == "transformers" and "tfchat" in data.tags
+    assert data.model_name == "run"
+    results = {result.metric_type: result for result in data.eval_results}
+    assert {"perplexity", "bits_per_character", "sacrebleu", "distinct_2"} <= set(results)
+    assert results["perplexity"].metric_value == pytest.approx(
+        metrics["validation"]["perplexity"], abs=1e-4
+    )
+    assert results["perplexity"].dataset_name == "pairs.jsonl"
+    assert results["perplexity"].dataset_split == "validation"
+
+
+def test_the_card_names_no_place_and_nobody(card: str, real: Path, tmp_path: Path) -> None:
+    places = [str(real), str(real.parent), str(Path.home()) + "/", str(Path.cwd())]
+    assert not [place for place in places if place in card]
+    assert not re.search(rf"\b{re.escape(getpass.getuser())}\b", card)
+
+
+def test_the_picture_is_shown_only_when_it_is_there(
+    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    run = tiny_run(tmp_path)
+    write_model_card(tmp_path, run, METRICS, "你好", LOG, SAMPLES)
+    assert "](curves.png)" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    # Of one that is left from an earlier run the numbers are others.
+    write_model_card(tmp_path, run, METRICS, "你好", LOG[:1], SAMPLES)
+    assert "curves.png" not in (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert not (tmp_path / "curves.png").exists()
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {},
+        {"run": {}, "data": {}, "train": {}, "validation": {}, "baselines": {}},
+        {"validation": {"perplexity": 5.0}, "baselines": None, "data": None},
+        {key: METRICS[key] for key in ("train", "data", "run")},
+    ],
+)
+def test_an_older_metrics_file_makes_a_card_too(tmp_path: Path, metrics: dict[str, Any]) -> None:
+    text = card_text(tmp_path, metrics)
+    assert "## Limits" in text and "None" not in text
+    # What nobody counted is not nothing.
+    assert not re.search(r"\b0 (\(context|held|dialogues)", text)
+
+
+def test_the_new_metrics_have_columns_and_say_how_they_were_counted(tmp_path: Path) -> None:
+    signature = "nrefs:1|case:mixed|tok:zh"
+    metrics = changed(f1=0.25, bleu_signature=signature, distinct_replies=1000)
+    part = section(card_text(tmp_path, metrics), "Evaluation")
+    head, _, _, held_out, *_ = cells(part)
+    row = dict(zip(head, held_out, strict=True))
+    assert row["F1"] == "0.250" and row["BLEU"] == "12.5"
+    assert f"`{signature}`" in part and "over 1,000 replies" in part
+
+
+def test_the_human_row_says_what_it_was_compared_with(tmp_path: Path) -> None:
+    metrics = changed()
+    alone = {key: value for key, value in METRICS["baselines"]["human"].items() if key != "bleu"}
+    for scored, words in ((0, "No question has two"), (7, "which 7 of the questions have")):
+        metrics["baselines"]["human"] = {**alone, "scored_replies": scored}
+        part = section(card_text(tmp_path, metrics), "Evaluation")
+        head, _, *rows = cells(part)
+        assert words in part and dict(zip(head, rows[2], strict=True))["BLEU"] == ""
+    assert "compared with" not in section(card_text(tmp_path, METRICS), "Evaluation")
+
+
+def test_bleu_by_language_is_shown_where_there_are_two(tmp_path: Path) -> None:
+    for scores, heads in (({"bleu_zh": 3.0}, []), ({"bleu_zh": 3.0, "bleu_en": 4.0}, ["zh", "en"])):
+        head, *_ = cells(section(card_text(tmp_path, changed(**scores)), "Evaluation"))
+        assert [name.split()[1] for name in head if name.startswith("BLEU ")] == heads
+
+
+def test_numbers_that_no_json_of_the_hub_takes_are_left_out_of_the_header(tmp_path: Path) -> None:
+    metrics = changed(perplexity=float("inf"), bleu=None)
+    data = build_model_card(tiny_run(tmp_path), metrics, "你好").data
+    assert "perplexity" not in {result.metric_type for result in data.eval_results}
+    assert "sacrebleu" not in {result.metric_type for result in data.eval_results}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ({"distinct_2": 0.3}, "far less varied than those of people (distinct-2 0.300 against"),
+        ({"top_reply_share": 0.4}, "the same reply to 40 % of held-out questions"),
+        ({"repetition": 0.05}, "5.0 % of its replies repeat"),
+        ({"bleu": 1.0}, "a random reply of the training data (BLEU 1 against 12.5)"),
+        ({"mean_length": 2.0}, "much shorter than those of people (2.0 and 5.0 tokens)"),
+        ({"replies": 20}, "stand on 20 held-out questions"),
+        ({"replies": 0}, "Nothing is known"),
+    ],
+)
+def test_each_limit_is_told_when_the_numbers_show_it_and_only_then(
+    tmp_path: Path, numbers: dict[str, float], words: str
+) -> None:
+    fine = {"bleu": 20.0, "replies": 500}
+    assert words not in section(card_text(tmp_path, changed(**fine)), "Limits")
+    assert words in section(card_text(tmp_path, changed(**(fine | numbers))), "Limits")
+
+
+def test_learning_by_heart_is_told(tmp_path: Path) -> None:
+    metrics = changed(exact_match=0.02)
+    metrics["train"] = {**METRICS["train"], "exact_match": 0.98}
+    words = "98 % of training questions get a corpus reply, of held-out questions 2 %"
+    assert words in section(card_text(tmp_path, metrics), "Limits")
+    metrics["train"]["exact_match"] = 0.3
+    assert "by heart" not in section(card_text(tmp_path, metrics), "Limits")
+
+
+def trained(**facts: Any) -> TrainerState:
+    return TrainerState(global_step=40, **facts)
+
+
+def test_the_rule_that_chose_the_checkpoint_is_told(tmp_path: Path) -> None:
+    args = SimpleNamespace(
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_selection_score",
+        greater_is_better=False,
+        selection_diversity_weight=0.5,
+    )
+    state = trained(best_model_checkpoint="/x/checkpoint-30", best_metric=3.25)
+    metrics = changed()
+    metrics["selection"] = selection_facts(state, args, human_distinct_2=0.9)
+    assert metrics["selection"]["step"] == 30
+    text = card_text(tmp_path, metrics)
+    assert "weights of update 30, with the lowest selection score (3.250)" in text
+    assert "validation loss + 0.5 × (1 − min(1, distinct-2 / 0.900))" in text
+    curves = build_curves([{"step": s, "eval_loss": 1.0} for s in (20, 30, 40)])
+    drawn = str(build_model_card(tiny_run(tmp_path), metrics, "你好", curves))
+    assert [row[0] for row in cells(section(drawn, "Curves"))[2:]] == ["20", "30 (kept)", "40"]
+
+
+def test_without_selection_the_last_weights_are_named(tmp_path: Path) -> None:
+    metrics = changed()
+    metrics["selection"] = selection_facts(trained(), SimpleNamespace(load_best_model_at_end=False))
+    assert "last update (update 40); none was selected" in card_text(tmp_path, metrics)
+
+
+def test_sources_and_their_licences_are_listed_by_name_alone(tmp_path: Path) -> None:
+    origins = [
+        SourceCount("/home/me/small.tsv", "pairs", "CC BY 4.0", kept=3),
+        SourceCount("large.tsv", "pairs", None, kept=1200),
+    ]
+    metrics = changed()
+    metrics["data"]["sources"] = source_facts(BuildReport(origins=origins), "pairs.jsonl")
+    rows = cells(section(card_text(tmp_path, metrics), "Training data"))[2:]
+    assert rows == [["large.tsv", "not stated", "1,200"], ["small.tsv", "CC BY 4.0", "3"]]
+
+
+def test_a_saved_dataset_tells_the_licences_it_was_built_with(tmp_path: Path) -> None:
+    origins = [SourceCount("chat.tsv", "pairs", "mit", kept=7)]
+    BuildReport(origins=origins).save(tmp_path)
+    opened = BuildReport(origins=[SourceCount("saved", "saved dataset")])
+    found = source_facts(opened, tmp_path)
+    assert found == [{"name": "chat.tsv", "license": "mit", "kept": 7}]
+    (tmp_path / "report.json").write_text("{", encoding="utf-8")
+    assert source_facts(opened, tmp_path)[0]["name"] == "saved"
+
+
+def test_samples_are_taken_at_even_distances_and_cannot_break_the_table(tmp_path: Path) -> None:
+    assert [row["reply"] for row in choose_samples(SAMPLES, 4)] == [
+        f"回答 {i}" for i in (0, 5, 10, 15)
+    ]
+    assert len(choose_samples(SAMPLES[:3], 4)) == 3 and read_samples(tmp_path / "none") == []
+    nasty = {"context": ["a | b\n\n# c", "<b>`x`"], "reply": "r" * 500, "reference": "|"}
+    text = str(build_model_card(tiny_run(tmp_path), METRICS, "你好", samples=[nasty]))
+    (row,) = cells(section(text, "Sample replies"))[2:]
+    assert len(row) == 3 and "<b>" not in row[0] and len(row[1]) == 60
+
+
+def test_an_example_with_quotes_and_ticks_stays_one_line_of_code(tmp_path: Path) -> None:
+    example = 'say "```" and\nthen \\'
+    text = str(build_model_card(tiny_run(tmp_path), METRICS, example))
+    block = re.search(r"```python\n(.*?)```", text, flags=re.S)[1]
+    (line,) = (line for line in block.splitlines() if line.startswith("inputs = "))
+    heard: list[str] = []
+    exec(line, {"tokenizer": lambda message, **_: heard.append(message)})
+    assert heard == [example]
+
+
+def test_speed_and_losses_of_the_run_are_told(tmp_path: Path) -> None:
+    metrics = changed()
+    metrics["run"] |= {"train_seconds": 5400, "device": "cpu (1 threads)", "dtype": "bfloat16"}
+    metrics["run"] |= {"tokens_per_second": 12345.6, "pairs_per_second": 88.8, "padding": 0.021}
+    part = section(card_text(tmp_path, metrics, "--label_smoothing_factor", "0.2"), "Training")
+    assert "90 min of training on cpu (1 threads), 12,346 real tokens/s, 89 pairs/s, 2.1 %" in part
+    assert dict(row for row in cells(part))["precision"] == "bfloat16"
+    assert "label smoothing 0.2" in part and RunFolder(tmp_path).path.name not in part
