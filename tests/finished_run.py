@@ -11,7 +11,7 @@ from tests.tiny import tiny_model
 from tfchat_hf.arguments import RunArguments, resolved_settings
 from tfchat_hf.hub import save_for_hub
 from tfchat_hf.model_card import write_model_card
-from tfchat_hf.run_folder import write_json
+from tfchat_hf.run.folder import write_json
 from tfchat_hf.settings import parse_arguments, write_yaml
 from tfchat_hf.tokenizer_training import train_tokenizer
 

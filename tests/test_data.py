@@ -13,13 +13,13 @@ import pytest
 from datasets import Dataset, DatasetDict, load_from_disk
 from transformers import DataCollatorForSeq2Seq
 
-from tfchat_hf import tokenizer_cache
 from tfchat_hf.arguments import DataArguments, SettingsError
 from tfchat_hf.data import (
     load_or_train_tokenizer,
     prepare_data,
 )
 from tfchat_hf.dialogue import encode_context, encode_reply, examples_from_dialogue
+from tfchat_hf.examples import tokenizer_cache
 from tfchat_hf.questions import collect_questions
 
 TRAIN = [

@@ -58,3 +58,18 @@ def test_without_gradients_nothing_is_kept():
     with torch.no_grad():
         found = linear_cross_entropy(states, layer, labels, 0.1)
     assert not found.requires_grad
+
+
+def test_negative_labels_are_left_out():
+    states, layer, labels = parts()
+    labels[[0, 4]] = -100
+    inputs = [states, layer.weight, layer.bias]
+    expected = functional.cross_entropy(
+        layer(states), labels, label_smoothing=0.1, reduction="sum", ignore_index=-100
+    )
+    found = linear_cross_entropy(states, layer, labels, 0.1)
+    torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=1e-6)
+    for gradient, reference in zip(
+        torch.autograd.grad(found, inputs), torch.autograd.grad(expected, inputs), strict=True
+    ):
+        torch.testing.assert_close(gradient, reference, atol=1e-9, rtol=1e-7)

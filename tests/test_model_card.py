@@ -21,10 +21,10 @@ import train_hf
 from data_builders.report import BuildReport, SourceCount
 from tests.finished_run import LOG, METRICS, SAMPLES, tiny_run
 from tests.test_train_cli import SETTINGS
-from tfchat_hf.card_facts import choose_samples, read_samples, selection_facts, source_facts
-from tfchat_hf.curves import build_curves
+from tfchat_hf.card.curves import build_curves
+from tfchat_hf.card.facts import choose_samples, read_samples, selection_facts, source_facts
 from tfchat_hf.model_card import PLACEHOLDER, build_model_card, write_model_card
-from tfchat_hf.run_folder import RunFolder
+from tfchat_hf.run.folder import RunFolder
 from tfchat_hf.settings import parse_arguments
 
 HEADINGS = [
@@ -323,7 +323,8 @@ def test_an_example_with_quotes_and_ticks_stays_one_line_of_code(tmp_path: Path)
 def test_speed_and_losses_of_the_run_are_told(tmp_path: Path) -> None:
     metrics = changed()
     metrics["run"] |= {"train_seconds": 5400, "device": "cpu (1 threads)", "dtype": "bfloat16"}
-    metrics["run"] |= {"tokens_per_second": 12345.6, "pairs_per_second": 88.8, "padding": 0.021}
+    speed = {"tokens_per_second": 12345.6, "pairs_per_second": 88.8, "padding": 0.021}
+    metrics["run"]["speed"] = speed
     part = section(card_text(tmp_path, metrics, "--label_smoothing_factor", "0.2"), "Training")
     assert "90 min of training on cpu (1 threads), 12,346 real tokens/s, 89 pairs/s, 2.1 %" in part
     assert dict(row for row in cells(part))["precision"] == "bfloat16"

@@ -20,7 +20,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import train_hf
 from tfchat_hf import model_card
-from tfchat_hf.run_folder import checkpoint_problem
+from tfchat_hf.run.folder import checkpoint_problem
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = {

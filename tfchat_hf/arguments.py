@@ -23,6 +23,22 @@ REPLACED_KEYS = {
     "auto_find_batch_size": "use `find_batch_size`, which never changes what an update holds",
     "dataloader_drop_last": "an epoch is always cut into whole updates here",
     "restore_callback_states_from_checkpoint": "what has to go on after a resume does so by itself",
+    "average_tokens_across_devices": "the loss always counts the tokens of all processes",
+    "save_only_model": "a run without its optimizer cannot be resumed",
+    "neftune_noise_alpha": "noise on embeddings is not made here",
+    **dict.fromkeys(
+        (
+            "bf16_full_eval",
+            "fp16_full_eval",
+            "eval_accumulation_steps",
+            "prediction_loss_only",
+            "include_for_metrics",
+            "batch_eval_metrics",
+            "eval_do_concat_batches",
+            "eval_use_gather_object",
+        ),
+        "evaluation is this project's own",
+    ),
     "do_train": "the script always trains",
     "do_eval": "use `eval_strategy`",
     "do_predict": "replies are always generated and scored at the end",
@@ -152,10 +168,17 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
         # transformers takes bf16 without a GPU for a mistake unless the CPU is asked for too.
         self.use_cpu = self.use_cpu or (self.bf16 and not torch.cuda.is_available())
         self.dataloader_pin_memory = self.dataloader_pin_memory and _cuda_wanted(self.use_cpu)
+        if self.tf32 is None and _cuda_wanted(self.use_cpu) and not (self.bf16 or self.fp16):
+            # Products of float32 in 19 bits, where the GPU has them: Ampere and later.
+            self.tf32 = torch.cuda.get_device_capability()[0] >= 8 or None
         if self.disable_tqdm is None:
             # A bar drawn into a file is a thousand lines of noise.
             self.disable_tqdm = not sys.stderr.isatty()
         super().__post_init__()
+        # Without a launcher transformers would split each batch over all GPUs (DataParallel),
+        # which a packed batch cannot be. torchrun uses them all.
+        self.unused_gpus = max(0, self.n_gpu - 1)
+        self._n_gpu = min(self._n_gpu, 1)
 
 
 def _cuda_wanted(use_cpu: bool) -> bool:
@@ -303,6 +326,7 @@ def _check_training(run: RunArguments) -> None:
     for key, advice in REPLACED_KEYS.items():
         _require(key not in run.given, f"`{key}` is not used by train_hf.py: {advice}.")
     _check_reporters(training.report_to)
+    _check_selection(training)
     _require(
         not (training.resume and training.overwrite),
         "`resume` and `overwrite` contradict each other. Use one of them.",
@@ -359,6 +383,19 @@ def _check_training(run: RunArguments) -> None:
             f"`warmup_steps` of at least 1 (got {training.warmup_steps}). Set either of the two.",
         )
         training.learning_rate = run.model.d_model**-0.5 * training.warmup_steps**-0.5
+
+
+def _check_selection(training: TFChatTrainingArguments) -> None:
+    """Makes sure that every evaluation has the number by which checkpoints are compared."""
+    known = ["selection_score", "loss", "perplexity", "bits_per_character"]
+    if training.predict_with_generate:
+        known += ["bleu", "f1", "exact_match", "distinct_1", "distinct_2"]
+        known += ["repetition", "top_reply_share", "mean_length"]
+    name = (training.metric_for_best_model or "").removeprefix("eval_")
+    _require(
+        name in known,
+        f"`metric_for_best_model` must be one of {', '.join(known)} (got {name!r}).",
+    )
 
 
 def _check_reporters(names: list[str]) -> None:

@@ -18,14 +18,16 @@ import pyarrow.compute as pc
 from datasets import Dataset, concatenate_datasets
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from . import augmentation, dialogue, example_files, tokenization, tokenized_examples
+from . import dialogue, tokenization
 from .arguments import DataArguments, SettingsError
-from .augmentation import write_hurried_questions
-from .cache_entries import dataset_identity, entry_folder, fresh_entry, source_version
-from .example_files import arrow_column, choose_rows, number_column, write_rows
-from .example_rows import ExampleRows, ListColumn
-from .tokenized_examples import EXAMPLE_FEATURES, TWIN_KEYS, tokenized
-from .tokenizer_cache import train_tokenizer_once
+from .examples import augmentation, files
+from .examples import tokenized as tokenized_examples
+from .examples.augmentation import write_hurried_questions
+from .examples.cache_entries import dataset_identity, entry_folder, fresh_entry, source_version
+from .examples.files import arrow_column, choose_rows, number_column, write_rows
+from .examples.rows import ExampleRows, ListColumn
+from .examples.tokenized import EXAMPLE_FEATURES, TWIN_KEYS, tokenized
+from .examples.tokenizer_cache import train_tokenizer_once
 
 logger = logging.getLogger(__name__)
 
@@ -147,9 +149,7 @@ def _entry(
         "tokenizer": {**pipeline, "truncation": None, "padding": None},
         "special": [tokenizer.sep_token_id, tokenizer.eos_token_id],
         "settings": [getattr(settings, name) for name in names],
-        "code": source_version(
-            augmentation, dialogue, example_files, tokenization, tokenized_examples
-        ),
+        "code": source_version(augmentation, dialogue, files, tokenization, tokenized_examples),
     }
     return entry_folder("tfchat_examples", settings.dataset_cache_dir, depends_on)
 

@@ -25,7 +25,7 @@ def linear_cross_entropy(
     Args:
         states: `(tokens, d_model)`.
         output_layer: from d_model to the vocabulary.
-        labels: `(tokens,)`, ids.
+        labels: `(tokens,)`, ids; a negative one is left out.
         smoothing: share of the probability spread over the whole vocabulary (Szegedy et al.,
             2016).
 
@@ -100,18 +100,16 @@ def _chunk(
     vocabulary = logits.shape[1]
     highest = logits.amax(1, keepdim=True)
     logits -= highest
-    loss = -(1 - smoothing) * logits.gather(1, labels[:, None]).sum()
+    learnt = (labels >= 0).to(wide)[:, None]  # (tokens, 1)
+    places = labels.clamp(min=0)[:, None]
+    losses = (smoothing - 1) * logits.gather(1, places)
     if smoothing:
-        loss -= smoothing / vocabulary * logits.sum()
+        losses -= smoothing / vocabulary * logits.sum(1, keepdim=True)
     powers = logits.exp_()
     sums = powers.sum(1, keepdim=True)
-    loss += sums.log().sum()
-    gradient = powers.div_(sums)
+    losses += sums.log()
+    gradient = powers.mul_(learnt / sums)
     if smoothing:
-        gradient -= smoothing / vocabulary
-    gradient.scatter_add_(
-        1,
-        labels[:, None],
-        labels[:, None].new_full((), smoothing - 1, dtype=wide).expand(len(labels), 1),
-    )
-    return loss.float(), gradient
+        gradient -= learnt * (smoothing / vocabulary)
+    gradient.scatter_add_(1, places, learnt * (smoothing - 1))
+    return (losses * learnt).sum().float(), gradient

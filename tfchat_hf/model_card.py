@@ -14,11 +14,11 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from data_builders.reporting.markdown import escape, one_line
 
 from .arguments import RunArguments
-from .card_facts import choose_samples
-from .card_limits import LANGUAGE_NAMES, limits
-from .card_results import evaluation, samples_part, selection
-from .card_training import curves_part, dataset_name, speed, training_data, training_settings
-from .curves import CURVES_PICTURE, Curves, build_curves, draw_curves
+from .card.curves import CURVES_PICTURE, Curves, build_curves, draw_curves
+from .card.facts import choose_samples
+from .card.limits import LANGUAGE_NAMES, limits
+from .card.results import evaluation, samples_part, selection
+from .card.training import curves_part, dataset_name, speed, training_data, training_settings
 
 PLACEHOLDER = "your-name/your-model"
 CARD_FILE = "README.md"

@@ -32,7 +32,7 @@ from huggingface_hub.utils import disable_progress_bars, validate_repo_id
 from .arguments import SettingsError
 from .model_card import PLACEHOLDER
 from .privacy import find_leaks, machine_places
-from .run_folder import SETTINGS_FILE
+from .run.folder import SETTINGS_FILE
 from .upload_plan import UploadPlan, plan_upload
 
 Report = Callable[[str], None]

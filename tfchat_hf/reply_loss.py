@@ -11,6 +11,8 @@ from torch import nn
 from .fused_loss import linear_cross_entropy
 from .losses import LossOptions
 
+FEW_IGNORED = 1.1
+
 
 @dataclass(frozen=True)
 class ReplyLoss:
@@ -18,16 +20,18 @@ class ReplyLoss:
 
     Attributes:
         options: which losses.
-        kept: places of the real tokens among all decoder positions; None if all are real.
+        kept: places of the real tokens among all decoder positions, `(tokens,)`.
         rows: the reply that each real token belongs to, `(tokens,)`.
         learns: False for a batch of nothing but ignored tokens; its loss is zero.
     """
 
     options: LossOptions
-    kept: torch.Tensor | None
+    kept: torch.Tensor
     rows: torch.Tensor
     learns: bool = True
 
+    # torch.compile would make a new graph for each number of real tokens.
+    @torch.compiler.disable
     def __call__(
         self, states: torch.Tensor, output_layer: nn.Linear, labels: torch.Tensor
     ) -> torch.Tensor:
@@ -39,11 +43,13 @@ class ReplyLoss:
             labels: `(batch, target)`.
         """
         states, labels = states.flatten(0, 1), labels.flatten()
-        if self.kept is not None and self.learns:
-            states, labels = states.index_select(0, self.kept), labels.index_select(0, self.kept)
-        if not self.learns:
-            # All weights take part, or other processes would wait for their gradients for ever.
-            return linear_cross_entropy(states, output_layer, labels.clamp(min=0), 0.0) * 0.0
+        # Few ignored places are cheaper to compute than new shapes; a batch that teaches nothing
+        # goes through here too, or other processes would wait for its gradients for ever.
+        few = len(labels) <= FEW_IGNORED * len(self.kept)
+        if not self.learns or (self.options.is_plain and few):
+            smoothing = self.options.label_smoothing
+            return linear_cross_entropy(states, output_layer, labels, smoothing)
+        states, labels = states.index_select(0, self.kept), labels.index_select(0, self.kept)
         if self.options.is_plain:
             smoothing = self.options.label_smoothing
             return linear_cross_entropy(states, output_layer, labels, smoothing)

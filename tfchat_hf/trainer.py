@@ -24,19 +24,19 @@ from transformers import (
     TrainerControl,
     TrainerState,
 )
-from transformers.trainer_utils import speed_metrics
+from transformers.trainer_utils import TrainOutput, speed_metrics
 
 from .arguments import TFChatTrainingArguments
-from .batching import PieceSampler, UpdatePlan
+from .batches.collating import BatchMaker
+from .batches.updates import PieceSampler, UpdatePlan
 from .callbacks.early_stopping import evaluations_since_best
 from .callbacks.progress import ProgressBar
 from .callbacks.time_budget import time_was_up
-from .checkpoints import WholeCheckpointTrainer
-from .collating import BatchMaker
 from .evaluation import exact_loss
-from .example_rows import ExampleRows
+from .examples.rows import ExampleRows
 from .losses import LossOptions
 from .reply_loss import ReplyLoss
+from .run.checkpoints import WholeCheckpointTrainer
 from .selection import ReplyAssessor
 from .throughput import ThroughputMeter
 from .time_budget import TrainingClock, time_budget_schedule
@@ -220,10 +220,26 @@ class TFChatTrainer(WholeCheckpointTrainer):
         if state.global_step < planned_updates and not self._ended_early(state):
             return False
         best = state.best_model_checkpoint if self.args.load_best_model_at_end else None
+        # By its name: the run folder may have been moved since.
+        chosen = checkpoint.parent / Path(best or checkpoint).name
         # load_model knows of tied weights, which the file holds once.
-        load_model(self.model, Path(best or checkpoint) / "model.safetensors")
+        load_model(self.model, chosen / "model.safetensors")
         self.state = state
         return True
+
+    def _finalize_training(
+        self, trial: Any, num_train_samples: int | float, start_time: float
+    ) -> TrainOutput:
+        """Ends training; which checkpoints stay was settled when they were written.
+
+        transformers would delete all but the best here, the one that Ctrl-C has just made among
+        them.
+        """
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            return super()._finalize_training(trial, num_train_samples, start_time)
+        finally:
+            self.args.save_total_limit = limit
 
     def _ended_early(self, state: TrainerState) -> bool:
         """Tells whether the clock or early stopping has ended the run that a state is of."""

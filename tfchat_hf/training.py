@@ -12,16 +12,16 @@ from typing import Any
 
 import torch
 
-from .announcing import announce
 from .arguments import RunArguments, SettingsError, resolved_settings
 from .callbacks.stopping import StopRequest
-from .checkpoints import process_count, sweep
 from .data import PreparedData
-from .finishing import finish, run_facts
-from .processes import check_process_count, leave
 from .publishing import PushOrder, publish_after_training, push_order
-from .run_folder import RunFolder
-from .workshop import Workshop, fit_to_memory, set_up
+from .run.announcing import announce
+from .run.checkpoints import process_count, sweep
+from .run.finishing import finish, run_facts
+from .run.folder import RunFolder
+from .run.processes import check_process_count, leave
+from .run.workshop import Workshop, fit_to_memory, set_up
 
 Report = Callable[[str], None]
 INTERRUPTED = 130

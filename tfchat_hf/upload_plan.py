@@ -15,7 +15,7 @@ from data_builders.reporting.card import without_paths
 
 from .arguments import SettingsError
 from .model_card import CARD_FILE, PLACEHOLDER
-from .run_folder import METRICS_FILE, SETTINGS_FILE
+from .run.folder import METRICS_FILE, SETTINGS_FILE
 
 WEIGHTS = "*.safetensors"
 PICKLES = ("*.pt", "*.bin", "*.pth", "*.pkl", "*.pickle", "*.ckpt")

@@ -12,10 +12,10 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from ..metrics import top_reply_share
 from ..questions import Question
-from ..sample_file import SampleFile
 from ..selection import ReplyAssessor
-from ..text_table import shorten, table_lines
 from ..time_budget import TrainingClock
+from .sample_file import SampleFile
+from .text_table import shorten, table_lines
 
 SAMPLES_DURING_TRAINING = "samples_during_training.jsonl"
 SAMPLES_WRITTEN = 10

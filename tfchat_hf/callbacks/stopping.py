@@ -13,7 +13,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from ..processes import Agreement
+from ..run.processes import Agreement
 
 # torchrun passes on the Ctrl-C that the terminal has sent to every process already.
 ECHO_SECONDS = 2.0

@@ -1,0 +1,87 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Questions as people type them: without capitals, without the mark at the end."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, Features, Value
+from transformers import PreTrainedTokenizerBase
+
+from ..dialogue import encode_context
+from .files import number_column, write_rows
+from .tokenized import EXAMPLE_FEATURES, ids_key, key_of, process_count
+
+END_MARKS = "?？!！.。,，;；~～… "
+# Keys of the context's text as it was and as it is typed.
+_TEXT_KEYS = ("written_key", "typed_key")
+
+
+def hurried(text: str) -> str:
+    """Write a turn the way it is typed in a hurry.
+
+    Args:
+        text: "What is AI?"
+
+    Returns:
+        "what is ai"; the text itself where nothing but marks would be left of it.
+    """
+    return text.lower().rstrip(END_MARKS) or text
+
+
+def write_hurried_questions(
+    examples: Dataset,
+    tokenizer: PreTrainedTokenizerBase,
+    max_source_length: int,
+    path: Path,
+    processes: int | None = None,
+) -> None:
+    """Write each example once more with its newest turn as typed in a hurry.
+
+    A small corpus has each question in one spelling only, and a model that has seen no other
+    takes "hello" for something else than "Hello". Questions that are the same in a hurry, and
+    those whose hurried spelling is a question of the corpus itself, are left out.
+
+    Args:
+        examples: Rows of `EXAMPLE_FEATURES`.
+        tokenizer: Encodes the changed contexts.
+        max_source_length: The most ids of a context.
+        path: The Arrow file to write, rows of `EXAMPLE_FEATURES`.
+        processes: How many work at it; None chooses.
+    """
+    keys = {name: Value("int64") for name in _TEXT_KEYS}
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix="hurried-") as scratch:
+        changed = examples.map(
+            type_hurriedly,
+            batched=True,
+            batch_size=500,
+            num_proc=process_count(len(examples), processes),
+            features=Features({**EXAMPLE_FEATURES, **keys}),
+            fn_kwargs={"tokenizer": tokenizer, "max_source_length": max_source_length},
+            cache_file_name=str(Path(scratch, "rows.arrow")),
+        )
+        written, typed = (number_column(changed, name) for name in _TEXT_KEYS)
+        write_rows(changed, ~np.isin(typed, written), EXAMPLE_FEATURES, path)
+
+
+def type_hurriedly(
+    batch: dict[str, list[Any]], tokenizer: PreTrainedTokenizerBase, max_source_length: int
+) -> dict[str, list[Any]]:
+    """Change the newest turns of a batch, as `map` wants it."""
+    contexts = [[*turns[:-1], hurried(turns[-1])] for turns in batch["context"]]
+    encoded = [encode_context(tokenizer, turns, max_source_length) for turns in contexts]
+    return {
+        "context": contexts,
+        "input_ids": [context.input_ids for context in encoded],
+        "context_key": [ids_key(context.input_ids) for context in encoded],
+        _TEXT_KEYS[0]: [_text_key(turns) for turns in batch["context"]],
+        _TEXT_KEYS[1]: [_text_key(turns) for turns in contexts],
+    }
+
+
+def _text_key(turns: list[str]) -> int:
+    """Give the key of a context's text."""
+    return key_of("\0".join(turns).encode())

@@ -1,0 +1,138 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Dialogues cut into tokenised (context, reply) rows, with keys to tell equal ones apart."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, Features, List, Value
+from transformers import PreTrainedTokenizerBase
+
+from ..dialogue import encode_context, encode_reply, examples_from_dialogue
+
+# Below this many dialogues the start of worker processes costs more than they save.
+MANY_DIALOGUES = 20_000
+EXAMPLE_FEATURES = Features(
+    {
+        "context": List(Value("string")),
+        "reply": Value("string"),
+        "lang": Value("string"),
+        "copy": Value("int32"),
+        "input_ids": List(Value("int32")),
+        "labels": List(Value("int32")),
+        "dropped_turns": Value("int32"),
+        "truncated_tokens": Value("int32"),
+        # Equal ids and equal texts have equal keys; see `key_of`.
+        "context_key": Value("int64"),
+        "reply_key": Value("int64"),
+    }
+)
+# 128 bits of (context, reply, copy): among 10^9 rows two different ones meet once in 10^20 corpora.
+TWIN_KEYS = ("twin_key_high", "twin_key_low")
+_ROW_FEATURES = Features({**EXAMPLE_FEATURES, **{name: Value("int64") for name in TWIN_KEYS}})
+# How `data_builders` names the copies that the weight of a source makes.
+_COPY = re.compile(r"[0-9a-f]{16}-(\d+)")
+
+
+def tokenized(
+    dialogues: Dataset,
+    tokenizer: PreTrainedTokenizerBase,
+    max_source_length: int,
+    max_context_turns: int,
+    processes: int | None,
+    file: Path,
+) -> Dataset:
+    """Tokenises a split into a file of rows of `EXAMPLE_FEATURES` and `TWIN_KEYS`.
+
+    Args:
+        dialogues: rows of the data builders' schema.
+        tokenizer: encodes both sides.
+        max_source_length: the most ids of a context.
+        max_context_turns: the most turns of a context.
+        processes: how many work at it; None chooses.
+        file: the Arrow file to write; several processes put numbers into its name.
+    """
+    if not len(dialogues):
+        return Dataset.from_dict({name: [] for name in _ROW_FEATURES}, _ROW_FEATURES)
+    return dialogues.map(
+        tokenize_dialogues,
+        batched=True,
+        batch_size=200,
+        num_proc=process_count(len(dialogues), processes),
+        remove_columns=dialogues.column_names,
+        features=_ROW_FEATURES,
+        fn_kwargs={
+            "tokenizer": tokenizer,
+            "max_source_length": max_source_length,
+            "max_context_turns": max_context_turns,
+        },
+        cache_file_name=str(file),
+        desc="Tokenising" if len(dialogues) >= MANY_DIALOGUES else None,
+    )
+
+
+def process_count(dialogues: int, wanted: int | None) -> int | None:
+    """Says how many processes tokenise; None means this one."""
+    if wanted is None:
+        wanted = 1 if dialogues < MANY_DIALOGUES else min(8, os.cpu_count() or 1)
+    return wanted if wanted > 1 else None
+
+
+def tokenize_dialogues(
+    batch: dict[str, list[Any]],
+    tokenizer: PreTrainedTokenizerBase,
+    max_source_length: int,
+    max_context_turns: int,
+) -> dict[str, list[Any]]:
+    """Turns a batch of dialogues into a batch of tokenised examples, as `map` wants it."""
+    columns: dict[str, list[Any]] = {name: [] for name in _ROW_FEATURES}
+    rows = zip(batch["id"], batch["turns"], batch["roles"], batch["lang"], strict=True)
+    for identity, turns, roles, lang in rows:
+        copy = copy_number(identity)
+        for context, reply in examples_from_dialogue(turns, roles or (), max_context_turns):
+            encoded = encode_context(tokenizer, context, max_source_length)
+            columns["context"].append(list(context))
+            columns["reply"].append(reply)
+            columns["lang"].append(lang)
+            columns["copy"].append(copy)
+            columns["input_ids"].append(encoded.input_ids)
+            columns["labels"].append(encode_reply(tokenizer, reply))
+            columns["dropped_turns"].append(encoded.dropped_turns)
+            columns["truncated_tokens"].append(encoded.truncated_tokens)
+            columns["context_key"].append(ids_key(encoded.input_ids))
+            columns["reply_key"].append(key_of(reply.encode()))
+            text = "\0".join([*context, "", reply, "", str(copy)])
+            for name, key in zip(TWIN_KEYS, _keys(text.encode(), 2), strict=True):
+                columns[name].append(key)
+    return columns
+
+
+def copy_number(identity: str) -> int:
+    """Says which copy of a dialogue a row is: 2 for the second one that a weight asked for.
+
+    Copies are meant; all other repetitions are dropped.
+    """
+    found = _COPY.fullmatch(identity)
+    return int(found[1]) if found else 1
+
+
+def ids_key(ids: Sequence[int]) -> int:
+    """Gives the key of token ids, the same on each machine."""
+    return key_of(np.asarray(ids, dtype="<i4").tobytes())
+
+
+def key_of(content: bytes) -> int:
+    """Gives 64 bits that stand for some bytes, as a signed number, which Arrow can hold."""
+    return _keys(content, 1)[0]
+
+
+def _keys(content: bytes, count: int) -> list[int]:
+    """Gives `count` independent keys of 64 bits."""
+    digest = hashlib.blake2b(content, digest_size=8 * count).digest()
+    return np.frombuffer(digest, dtype="<i8").tolist()

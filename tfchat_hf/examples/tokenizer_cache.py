@@ -1,0 +1,94 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Tokenizers that runs trained for themselves, kept for the next run on the same dialogues."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from datasets import Dataset
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from .. import tokenization, tokenizer_training
+from ..tokenizer_training import train_tokenizer
+from .cache_entries import dataset_identity, entry_folder, fresh_entry, source_version
+
+logger = logging.getLogger(__name__)
+
+# Written last: says how large the vocabulary is that the folder must hold.
+_SEAL = "entry.json"
+
+
+def train_tokenizer_once(
+    dialogues: Dataset,
+    scheme: str,
+    vocab_size: int,
+    model_max_length: int,
+    cache_dir: str | None = None,
+) -> PreTrainedTokenizerBase:
+    """Trains a tokenizer on all turns, or loads the one that the same training gave before.
+
+    Args:
+        dialogues: the training split; what lies in memory only is not cached.
+        scheme: see `train_tokenizer`, as for the next two.
+        vocab_size: the most tokens to have.
+        model_max_length: the length that truncation cuts to.
+        cache_dir: where entries lie; None is the cache of `datasets`.
+    """
+    identity = dataset_identity(dialogues)
+    if identity is None:
+        return train_tokenizer(_turns(dialogues), scheme, vocab_size, model_max_length)
+    depends_on = [identity, scheme, vocab_size, model_max_length, _training_version()]
+    folder = entry_folder("tfchat_tokenizers", cache_dir, depends_on)
+    tokenizer = _load(folder)
+    if tokenizer is None:
+        with fresh_entry(folder) as fresh:
+            trained = train_tokenizer(_turns(dialogues), scheme, vocab_size, model_max_length)
+            trained.save_pretrained(fresh)
+            (fresh / _SEAL).write_text(json.dumps({"tokens": len(trained)}))
+        # Loaded again, so that a first start and a later one work with the very same thing.
+        tokenizer = _load(folder)
+    if tokenizer is None:
+        raise OSError(f"the tokenizer just written to {folder} cannot be read. Check the disk.")
+    return tokenizer
+
+
+def _turns(dialogues: Dataset) -> Iterator[str]:
+    """Yields the turns, a thousand dialogues in memory at a time."""
+    for batch in dialogues.select_columns("turns").iter(1000):
+        for turns in batch["turns"]:
+            yield from turns
+
+
+def _training_version() -> list[str]:
+    """Names the code that trains: ours and the packages it relies on."""
+    versions = [source_version(tokenization, tokenizer_training)]
+    for package in ("tokenizers", "jieba", "transformers"):
+        try:
+            versions.append(version(package))
+        except PackageNotFoundError:
+            versions.append("")
+    return versions
+
+
+def _load(folder: Path) -> PreTrainedTokenizerBase | None:
+    """Loads an entry; None where there is none, or a damaged one."""
+    if not folder.is_dir():
+        return None
+    try:
+        tokens = json.loads((folder / _SEAL).read_text())["tokens"]
+        # trust_remote_code=False: the folder must never run code.
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        if len(tokenizer) != tokens:
+            raise ValueError(f"{len(tokenizer)} tokens instead of {tokens}")
+        # Marks of having been loaded, which would be saved with the run.
+        for key in ("is_local", "local_files_only"):
+            tokenizer.init_kwargs.pop(key, None)
+    # `tokenizers` raises bare Exception for a file that it cannot parse.
+    except Exception as error:
+        logger.warning("The cached tokenizer %s is damaged (%s) and is made anew.", folder, error)
+        return None
+    return tokenizer

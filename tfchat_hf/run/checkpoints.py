@@ -1,0 +1,265 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Checkpoints that are there whole or not at all, and that run nobody's code when read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+from transformers import Seq2SeqTrainer
+from transformers.trainer_pt_utils import safe_globals
+
+# A checkpoint is written here and renamed when it is whole. The dot and the missing number keep
+# every reader of `checkpoint-*` from taking it for one.
+STAGING = ".saving"
+STATE_FILE = "trainer_state.json"
+JSON_FILES = (STATE_FILE, "config.json")
+WEIGHTS_FILE = "model.safetensors"
+# FSDP writes optimizer.bin.
+OPTIMIZER_FILES = ("optimizer.pt", "optimizer.bin")
+RANDOM_FILES = "rng_state*.pth"
+
+
+def checkpoint_step(path: Path) -> int:
+    """Reads the number of updates from the name of a checkpoint folder.
+
+    Raises:
+        ValueError: if the folder is not called `checkpoint-<number>`.
+    """
+    return int(path.name.removeprefix("checkpoint-"))
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Lists the checkpoint folders of a run, the newest step first."""
+    found = [
+        path
+        for path in folder.glob("checkpoint-*")
+        if path.is_dir() and path.name.removeprefix("checkpoint-").isdigit()
+    ]
+    return sorted(found, key=checkpoint_step, reverse=True)
+
+
+def checkpoint_problem(path: Path) -> str | None:
+    """Says why a checkpoint cannot be resumed from, or None if it can."""
+    for name in (*JSON_FILES, WEIGHTS_FILE, "scheduler.pt"):
+        if not (path / name).is_file() or not (path / name).stat().st_size:
+            return f"{name} is missing or empty"
+    optimizer = next((path / name for name in OPTIMIZER_FILES if (path / name).is_file()), None)
+    if optimizer is None:
+        return f"{OPTIMIZER_FILES[0]} is missing"
+    random_states = sorted(path.glob(RANDOM_FILES))
+    if not random_states:
+        return "rng_state.pth is missing"
+    problem = _json_problem(path) or _weights_problem(path / WEIGHTS_FILE)
+    scaler = [path / "scaler.pt"] if (path / "scaler.pt").exists() else []
+    for file in (optimizer, path / "scheduler.pt", *scaler, *random_states):
+        problem = problem or pickle_problem(file)
+    return problem
+
+
+def _json_problem(path: Path) -> str | None:
+    """Says what is wrong with the JSON files of a checkpoint."""
+    for name in JSON_FILES:
+        try:
+            content = json.loads((path / name).read_text(encoding="utf-8"))
+        except ValueError:
+            return f"{name} is cut off"
+        if not isinstance(content, dict):
+            return f"{name} is not a mapping"
+        # transformers would begin at update 0 with these weights, without a word.
+        if name == STATE_FILE and content.get("global_step") != checkpoint_step(path):
+            return f"{name} is of step {content.get('global_step')}"
+    return None
+
+
+def _weights_problem(path: Path) -> str | None:
+    """Says whether a safetensors file is shorter than its header says; reads the header only."""
+    try:
+        with safe_open(path, framework="pt"):
+            return None
+    except SafetensorError:
+        return f"{path.name} is cut off"
+
+
+def pickle_problem(path: Path) -> str | None:
+    """Says why a file of `torch.save` must not be loaded, or None; runs nothing of it.
+
+    Each byte is checked against the archive's sums (a gigabyte a second), and the pickle may name
+    nothing but what `weights_only=True` allows: a pickle can call any function it names.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError):
+        return f"{path.name} is cut off or damaged"
+    if damaged:
+        return f"{path.name} is damaged"
+    try:
+        with safe_globals():
+            named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # hostile bytes can break the reader anywhere
+        return f"{path.name} cannot be read"
+    if named:
+        return f"{path.name} would run code ({', '.join(sorted(named))}), which no checkpoint needs"
+    return None
+
+
+def process_count(checkpoint: Path) -> int:
+    """Counts the processes that wrote a checkpoint: each left a file of its random numbers."""
+    return len(list(checkpoint.glob(RANDOM_FILES)))
+
+
+@contextlib.contextmanager
+def disk_errors(what: str, folder: Path, advice: str) -> Iterator[None]:
+    """Turns the many errors of a full disk into one `OSError` that can be shown to a user.
+
+    safetensors raises an error of its own, torch.save a RuntimeError about its archive.
+
+    Args:
+        what: what is being written, as the subject of a sentence.
+        folder: where it goes.
+        advice: what the user does next.
+
+    Raises:
+        OSError: in place of what was raised; that is its cause.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _of_torch_save(error):
+            raise
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        free = shutil.disk_usage(folder).free / 1e6
+        raise OSError(
+            f"{what} could not be written to {folder} ({free:,.1f} MB free): {reason}. {advice}"
+        ) from error
+
+
+def _of_torch_save(error: RuntimeError) -> bool:
+    """Tells the errors of torch.save's archive writer from all others."""
+    return any(word in str(error) for word in ("inline_container", "PytorchStreamWriter"))
+
+
+def publish(staged: Path, final: Path) -> None:
+    """Gives a checkpoint that is written to its end its name.
+
+    The bytes are on the disk before the name is there, so that a power cut leaves no empty files
+    under it. A checkpoint of the same step (the signal to stop came where one was due anyway) is
+    moved aside first; `sweep` brings it back if the process dies between the two renames.
+    """
+    for path in staged.rglob("*"):
+        _flush(path)
+    _flush(staged)
+    aside = staged.with_name(f"replaced-{final.name}")
+    if final.exists():
+        os.replace(final, aside)
+    os.replace(staged, final)
+    _flush(final.parent)
+    shutil.rmtree(staged.parent)
+
+
+def _flush(path: Path) -> None:
+    """Waits until a file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a killed process left half-written; brings back what it had moved aside."""
+    staging = folder / STAGING
+    for aside in staging.glob("replaced-*"):
+        final = folder / aside.name.removeprefix("replaced-")
+        if not final.exists():
+            os.replace(aside, final)
+    shutil.rmtree(staging, ignore_errors=True)
+
+
+def rotate(folder: Path, newest: Path, best: Path | None, limit: int | None) -> None:
+    """Deletes checkpoints beyond a number, never the newest (whole by now) nor the best.
+
+    transformers deletes by date or by number; after a resume that passed over a torn checkpoint
+    of a later step, either can take the torn one for the newest.
+
+    Args:
+        folder: the run folder.
+        newest: the checkpoint just written.
+        best: the checkpoint to load at the end, if there is one.
+        limit: how many to keep, at least; None or 0 keeps all.
+    """
+    if not limit:
+        return
+    now = checkpoint_step(newest)
+    kept = {newest} if best is None else {newest, best}
+    # Later steps than the newest are torn or of an abandoned past: they go first.
+    others = sorted(
+        (path for path in list_checkpoints(folder) if path not in kept),
+        key=lambda path: (checkpoint_step(path) <= now, checkpoint_step(path)),
+    )
+    for path in others[: max(0, len(others) + len(kept) - limit)]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+class WholeCheckpointTrainer(Seq2SeqTrainer):
+    """Writes checkpoints beside their place and renames them.
+
+    transformers writes file by file under the final name: a process killed there leaves a folder
+    that looks like a checkpoint.
+    """
+
+    _staging: Path | None = None
+
+    def _get_output_dir(self, trial: Any) -> str:
+        """Gives transformers the staging folder while a checkpoint is being written."""
+        return super()._get_output_dir(trial) if self._staging is None else str(self._staging)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Saves a checkpoint; after it, the folder of that name is whole."""
+        folder = Path(self._get_output_dir(trial))
+        name = f"checkpoint-{self.state.global_step}"
+        if self.args.should_save:
+            sweep(folder)
+        self.accelerator.wait_for_everyone()
+        self._staging = folder / STAGING
+        advice = "The checkpoints before it are whole: make room, then add --resume."
+        try:
+            with disk_errors(f"`{name}`", folder, advice):
+                super()._save_checkpoint(model, trial)
+                self._name_best(folder)
+                # Each process writes its own random numbers.
+                self.accelerator.wait_for_everyone()
+                if self.args.should_save:
+                    publish(self._staging / name, folder / name)
+                    best = self.state.best_model_checkpoint
+                    limit = self.args.save_total_limit
+                    rotate(folder, folder / name, best and Path(best), limit)
+        except OSError:
+            if self.args.should_save:
+                sweep(folder)
+            raise
+        finally:
+            self._staging = None
+        self.accelerator.wait_for_everyone()
+
+    def _name_best(self, folder: Path) -> None:
+        """Puts the final path of the best checkpoint where transformers put the staging path."""
+        best, step = self.state.best_global_step, self.state.global_step
+        if not self.args.load_best_model_at_end:
+            self.state.best_model_checkpoint, best = None, None
+        path = folder / f"checkpoint-{best}"
+        if not best or (best != step and not path.is_dir()):
+            return
+        self.state.best_model_checkpoint = str(path)
+        if self.args.should_save:
+            self.state.save_to_json(str(folder / STAGING / f"checkpoint-{step}" / STATE_FILE))

@@ -1,0 +1,70 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What the processes of one run must agree on: how many they are, and when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import distributed
+
+from ..arguments import SettingsError
+
+
+def check_process_count(running: int, environment: Mapping[str, str]) -> None:
+    """Refuses a run with fewer processes than its launcher was asked for.
+
+    `accelerate launch --cpu --num_processes 2` starts one process and says nothing. It leaves a
+    trace: it sets MASTER_ADDR only for more than one process, but starts a lone one without RANK.
+
+    Args:
+        running: the processes of this run.
+        environment: the environment variables of this process.
+
+    Raises:
+        SettingsError: says how to start all of them.
+    """
+    asked = environment.get("WORLD_SIZE", "")
+    if asked.isdigit() and int(asked) > running:
+        raise SettingsError(
+            f"the launcher asked for {asked} processes (WORLD_SIZE) and {running} runs. Start "
+            "with `torchrun --nproc_per_node 2 train_hf.py ...`, or unset WORLD_SIZE."
+        )
+    by_accelerate = "ACCELERATE_MIXED_PRECISION" in environment
+    if running == 1 and by_accelerate and "MASTER_ADDR" in environment and not asked:
+        raise SettingsError(
+            "`accelerate launch` was asked for several processes and started one: with `--cpu` it "
+            "always does. Use `accelerate launch --config_file configs/accelerate/ddp_cpu.yaml`, "
+            "or unset MASTER_ADDR if one process is what you want."
+        )
+
+
+class Agreement:
+    """Tells each process what any of them was told.
+
+    A signal reaches one process, or all of them a step apart. One that stops by itself leaves the
+    others waiting for its gradients.
+    """
+
+    def __init__(self) -> None:
+        """Starts without a channel: the processes may not know each other yet."""
+        self._group: distributed.ProcessGroup | None = None
+
+    def any(self, told: bool) -> bool:
+        """Gives whether `told` holds in at least one process; all of them must ask.
+
+        Goes over the CPU, so that it does not wait for a GPU: 0.1 ms between two processes.
+        """
+        if not distributed.is_available() or not distributed.is_initialized():
+            return told
+        if self._group is None:
+            self._group = distributed.new_group(backend="gloo")
+        answer = torch.tensor([int(told)])
+        distributed.all_reduce(answer, op=distributed.ReduceOp.MAX, group=self._group)
+        return bool(answer.item())
+
+
+def leave() -> None:
+    """Takes leave of the other processes at the end of a run; torch complains otherwise."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()

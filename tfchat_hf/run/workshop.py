@@ -1,0 +1,249 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What a run works with once its data is read: examples, tokenizer, model, trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase, set_seed
+from transformers.trainer_utils import IntervalStrategy
+
+from data_builders import build_dialogues
+
+from ..arguments import RunArguments, SettingsError
+from ..batches.finder import Update, find_pieces
+from ..batches.updates import PieceSampler
+from ..callbacks.early_stopping import EarlyStopping
+from ..callbacks.progress import ProgressLine
+from ..callbacks.quality import CollapseWarning, SampleTable
+from ..callbacks.stopping import StopCallback, StopRequest
+from ..callbacks.throughput import ThroughputCallback
+from ..callbacks.time_budget import TimeBudgetCallback
+from ..callbacks.tracking import add_samples_to_tensorboard
+from ..card.facts import source_facts
+from ..configuration_tfchat import TFChatConfig
+from ..data import PreparedData, load_or_train_tokenizer, prepare_data
+from ..examples.rows import ExampleRows
+from ..losses import LossOptions, frequency_weights, label_counts
+from ..modeling_tfchat import TFChatForConditionalGeneration
+from ..questions import Question, collect_questions
+from ..selection import ReplyAssessor, human_distinct_2
+from ..time_budget import TrainingClock, epochs_under_budget
+from ..trainer import TFChatTrainer
+
+Report = Callable[[str], None]
+
+
+@dataclass
+class Workshop:
+    """The parts of one run.
+
+    Attributes:
+        data: the examples.
+        sources: where the dialogues come from, for the model card.
+        tokenizer: of the data.
+        trainer: ready to train.
+        questions: asked of the finished model, by split.
+        updates: how many the run has, if no clock ends it.
+    """
+
+    data: PreparedData
+    sources: list[dict[str, Any]]
+    tokenizer: PreTrainedTokenizerBase
+    trainer: TFChatTrainer
+    questions: dict[str, list[Question]]
+    updates: int
+
+
+def set_up(run: RunArguments, report: Report, request: StopRequest) -> Workshop:
+    """Reads the data and builds tokenizer, model and trainer."""
+    with run.training.main_process_first(desc="data"):
+        data, sources, tokenizer = _read_data(run, report)
+    if not len(data.validation):
+        _do_without_validation(run)
+    limit, seed = run.training.eval_max_samples, run.training.seed
+    corpus = [data.train, data.validation]
+    questions = {
+        "train": collect_questions(data.train, corpus, tokenizer, limit, seed),
+        "validation": collect_questions(data.validation, corpus, tokenizer, limit, seed),
+    }
+    set_seed(seed)
+    trainer = _make_trainer(run, data, tokenizer, questions["validation"], report, request)
+    if run.training.world_size > 1:
+        # Dropout on each process is its own; the weights are those of the first one anyway.
+        torch.manual_seed(seed + run.training.process_index)
+    planned = trainer.sampler.plan.updates * run.training.num_train_epochs
+    updates = run.training.max_steps if run.training.max_steps > 0 else int(np.ceil(planned))
+    return Workshop(data, sources, tokenizer, trainer, questions, updates)
+
+
+def _read_data(
+    run: RunArguments, report: Report
+) -> tuple[PreparedData, list[dict[str, Any]], PreTrainedTokenizerBase]:
+    """Builds dialogues, tokenizer and examples, or reads them from the cache."""
+    settings = run.data
+    built = build_dialogues(
+        settings.dataset,
+        languages=settings.languages,
+        strict=settings.strict,
+        cache_dir=settings.dataset_cache_dir,
+        validation_fraction=settings.validation_fraction,
+        exclude_categories=settings.exclude_categories,
+    )
+    for line in built.report.lines():
+        report(line)
+    length = settings.max_source_length
+    tokenizer = load_or_train_tokenizer(built.dataset["train"], settings, length)
+    data = prepare_data(built.dataset, tokenizer, settings)
+    return data, source_facts(built.report, settings.dataset), tokenizer
+
+
+def _do_without_validation(run: RunArguments) -> None:
+    """Turns evaluation off where there is nothing to evaluate on."""
+    if run.training.load_best_model_at_end:
+        raise SettingsError(
+            "`load_best_model_at_end` needs validation examples and there are none. Raise "
+            f"`validation_fraction` (now {run.data.validation_fraction}) or add data."
+        )
+    run.training.eval_strategy = IntervalStrategy.NO
+
+
+def _make_trainer(
+    run: RunArguments,
+    data: PreparedData,
+    tokenizer: PreTrainedTokenizerBase,
+    questions: list[Question],
+    report: Report,
+    request: StopRequest,
+) -> TFChatTrainer:
+    """Builds the trainer with everything that happens beside the updates."""
+    args = run.training
+    clock = None
+    if args.max_minutes is not None:
+        clock = TrainingClock(args.max_minutes)
+        args.num_train_epochs = epochs_under_budget(args.num_train_epochs, run.given)
+    assessor = _assessor(run, tokenizer, questions)
+    trainer = TFChatTrainer(
+        model=build_model(run, tokenizer),
+        args=args,
+        tokenizer=tokenizer,
+        train=data.lessons,
+        validation=data.validation,
+        losses=_losses(run, data, tokenizer),
+        characters=data.validation_characters(),
+        assessor=assessor,
+        clock=clock,
+        callbacks=[ProgressLine(report, clock), StopCallback(request, report)],
+    )
+    if clock is not None:
+        trainer.add_callback(TimeBudgetCallback(clock, args.warmup_steps, report))
+    if assessor is not None:
+        trainer.add_callback(SampleTable(assessor, args.output_dir, report))
+        trainer.add_callback(CollapseWarning(assessor, report, clock))
+    if args.early_stopping_patience:
+        trainer.add_callback(EarlyStopping(args.early_stopping_patience, report))
+    add_samples_to_tensorboard(trainer, assessor)
+    # First in the list: reporters show the speed only if it is among the numbers by then.
+    trainer.callback_handler.callbacks.insert(0, ThroughputCallback(trainer.meter, report))
+    return trainer
+
+
+def _assessor(
+    run: RunArguments, tokenizer: PreTrainedTokenizerBase, questions: list[Question]
+) -> ReplyAssessor | None:
+    """Makes what answers questions at each evaluation, if that is wanted and possible."""
+    asked = questions[: run.training.eval_generate_samples or None]
+    if not run.training.predict_with_generate or not asked:
+        return None
+    return ReplyAssessor(
+        asked,
+        tokenizer,
+        human_distinct_2(asked),
+        run.training.per_device_eval_batch_size,
+        run.training.selection_diversity_weight,
+        split=not (run.training.fsdp or run.training.deepspeed),
+    )
+
+
+def _losses(
+    run: RunArguments, data: PreparedData, tokenizer: PreTrainedTokenizerBase
+) -> LossOptions:
+    """Chooses the losses that the settings ask for."""
+    args, weights = run.training, None
+    if args.frequency_weight:
+        rows = ExampleRows(data.lessons)
+        targets = (
+            ids
+            for start in range(0, len(rows), 1000)
+            for _, ids in rows.__getitems__(range(start, min(start + 1000, len(rows))))
+        )
+        counts = label_counts(targets, len(tokenizer))
+        weights = frequency_weights(counts, args.frequency_weight, [tokenizer.eos_token_id])
+    return LossOptions(
+        args.label_smoothing_factor,
+        args.unlikelihood_weight,
+        weights,
+        tuple(tokenizer.all_special_ids),
+    )
+
+
+def build_model(
+    run: RunArguments, tokenizer: PreTrainedTokenizerBase
+) -> TFChatForConditionalGeneration:
+    """Makes a new model that fits the tokenizer, with the generation defaults of the run."""
+    config = TFChatConfig(
+        **vars(run.model),
+        vocab_size=len(tokenizer),
+        max_context_turns=run.data.max_context_turns,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        sep_token_id=tokenizer.sep_token_id,
+        decoder_start_token_id=tokenizer.bos_token_id,
+    )
+    model = TFChatForConditionalGeneration(config)
+    wanted = {
+        name.removeprefix("generation_"): value for name, value in vars(run.generation).items()
+    }
+    if run.training.generation_num_beams is not None:
+        wanted["num_beams"] = run.training.generation_num_beams
+    model.generation_config.update(**wanted)
+    return model
+
+
+def fit_to_memory(shop: Workshop, report: Report) -> None:
+    """Cuts updates into as many pieces as the memory of the device asks for, if that is wanted."""
+    trainer = shop.trainer
+    args, plan = trainer.args, trainer.sampler.plan
+    if not args.find_batch_size:
+        return
+    world = args.world_size
+
+    def epoch(pieces: int) -> Iterator[np.ndarray]:
+        cutter = PieceSampler(plan, pieces, world_size=world)
+        for update in plan.order(0):
+            yield from cutter.cut(update)
+
+    update = Update(
+        plan.source_lengths,
+        plan.target_lengths,
+        plan.tokens // world,
+        -(-plan.pairs // world),
+        epoch,
+    )
+
+    def train_piece(numbers: np.ndarray) -> None:
+        batch = trainer.batch_maker(trainer.examples.__getitems__(numbers))
+        inputs = trainer._prepare_inputs(batch)
+        with trainer.accelerator.autocast():  # the model is not wrapped yet
+            tokens = torch.tensor(1.0, device=args.device)
+            loss = trainer.compute_loss(trainer.model, inputs, num_items_in_batch=tokens)
+        loss.backward()
+
+    pieces = find_pieces(trainer.model, update, train_piece, report)
+    if pieces is not None:
+        args.gradient_accumulation_steps = trainer.sampler.pieces = pieces
