@@ -52,7 +52,6 @@ def _train(arguments: Sequence[str]) -> int:
     from transformers.utils import logging as transformers_logging
 
     from tfchat_hf.callbacks.stopping import StopRequest
-    from tfchat_hf.run.host_memory import keep_freed_memory
     from tfchat_hf.settings import parse_arguments
     from tfchat_hf.training import run_training
 
@@ -65,7 +64,6 @@ def _train(arguments: Sequence[str]) -> int:
             tqdm.write(line)  # above the progress bar, where there is one
             sys.stdout.flush()
 
-    keep_freed_memory()
     request = StopRequest()
     with request.listening():
         return run_training(run, report, request)

@@ -20,6 +20,7 @@ from .run.announcing import announce
 from .run.checkpoints import process_count, sweep
 from .run.finishing import finish, run_facts
 from .run.folder import RunFolder
+from .run.host_memory import keep_freed_memory
 from .run.processes import check_process_count, leave
 from .run.workshop import Workshop, fit_to_memory, set_up
 
@@ -44,6 +45,8 @@ def run_training(run: RunArguments, report: Report, request: StopRequest) -> int
         but could not be pushed.
     """
     check_process_count(run.training.world_size, os.environ)
+    if run.training.device.type == "cpu":
+        keep_freed_memory()
     order = push_order(run.training)
     folder = RunFolder(run.training.output_dir)
     if run.training.resume and folder.finished:

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Keeps the memory of freed tensors in the process instead of giving it back at once."""
+"""Memory of freed tensors: kept for the next update, given back before it adds up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,21 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether it was done: there is nothing to do outside Linux with glibc.
     """
-    if platform.libc_ver()[0] != "glibc":
+    if not _has_glibc():
         return False
     mallopt = ctypes.CDLL(None).mallopt
     return bool(mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES) and mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))
+
+
+def give_back_memory() -> None:
+    """Returns to the system what lies between the blocks in use.
+
+    Tensors of many sizes come and go, and leave gaps that no later one fits into.
+    """
+    if _has_glibc():
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _has_glibc() -> bool:
+    """Tells whether this is Linux with glibc."""
+    return platform.libc_ver()[0] == "glibc"

@@ -18,6 +18,7 @@ from ..arguments import RunArguments, SettingsError
 from ..batches.finder import Update, find_pieces
 from ..batches.updates import PieceSampler
 from ..callbacks.early_stopping import EarlyStopping
+from ..callbacks.memory import MemoryCallback
 from ..callbacks.progress import ProgressLine
 from ..callbacks.quality import CollapseWarning, SampleTable
 from ..callbacks.stopping import StopCallback, StopRequest
@@ -137,7 +138,7 @@ def _make_trainer(
         characters=data.validation_characters(),
         assessor=assessor,
         clock=clock,
-        callbacks=[ProgressLine(report, clock), StopCallback(request, report)],
+        callbacks=[ProgressLine(report, clock), StopCallback(request, report), MemoryCallback()],
     )
     if clock is not None:
         trainer.add_callback(TimeBudgetCallback(clock, args.warmup_steps, report))
