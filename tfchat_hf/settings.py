@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 import types
 import typing
@@ -248,4 +249,6 @@ _KIND_NAMES = {
 def write_yaml(settings: dict[str, object], path: Path) -> None:
     """Writes resolved settings so that `train_hf.py` can read them again."""
     text = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False)
-    path.write_text(text, encoding="utf-8")
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text, encoding="utf-8")
+    os.replace(fresh, path)  # whole or not at all
