@@ -116,7 +116,10 @@ def _split(
     dataset: datasets.Dataset, validation_fraction: float, test_fraction: float
 ) -> dict[str, datasets.Dataset]:
     rows: dict[str, list[int]] = {"train": [], "validation": []}
-    for row, example in enumerate(dataset):
-        question = first_question(example["turns"], example["roles"])
+    # By columns, a thousand rows at a time: a row at a time is several times slower.
+    batches = dataset.select_columns(["turns", "roles"]).iter(1000)
+    pairs = (pair for batch in batches for pair in zip(batch["turns"], batch["roles"], strict=True))
+    for row, (turns, roles) in enumerate(pairs):
+        question = first_question(turns, roles)
         rows.setdefault(split_of(question, validation_fraction, test_fraction), []).append(row)
     return {name: dataset.select(numbers) for name, numbers in rows.items()}
