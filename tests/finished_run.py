@@ -61,7 +61,7 @@ def finished_run(folder: Path) -> Path:
     """Write the folder of a finished run, with a checkpoint and a note of its user."""
     run = tiny_run(folder)
     path = folder / "mine"
-    tokenizer = train_tokenizer(TEXTS, scheme="subword", vocab_size=400)
+    tokenizer = train_tokenizer(TEXTS, scheme="subword-bpe", vocab_size=400)
     save_for_hub(tiny_model(vocab_size=len(tokenizer)), tokenizer, path)
     write_yaml(resolved_settings(run), path / "run_config.yaml")
     lines = [json.dumps(row, ensure_ascii=False) for row in SAMPLES]

@@ -82,7 +82,7 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
         (["--encoder_layers", "0"], ["encoder_layers", "at least 1"]),
         (["--max_target_length", "600"], ["max_target_length", "max_position_embeddings", "600"]),
         (["--generation_max_new_tokens", "900"], ["generation_max_new_tokens", "900"]),
-        (["--tokenizer_scheme", "word2"], ["tokenizer_scheme", "subword"]),
+        (["--tokenizer_scheme", "word2"], ["tokenizer_scheme", "subword-bpe"]),
         (["--warmup_steps", "0.1"], ["warmup_steps", "0.1"]),
         (["--learning_rate", "nan"], ["learning_rate"]),
         (["--resume", "--overwrite"], ["resume", "overwrite"]),

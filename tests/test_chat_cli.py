@@ -206,9 +206,12 @@ class TypedTerminal:
         return self.until(answer) + self.until("you> ")
 
 
-# Slowed down, so that Ctrl-C has a reply to interrupt.
+# Slowed down, so that Ctrl-C has a reply to interrupt. What a shell starts with & ignores Ctrl-C,
+# and so does all that it starts: the suite may run there, a person at a terminal never does.
 _CHILD = """
-import sys, time, chat_hf
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import chat_hf
 from tfchat_hf import chat
 put = chat._PieceStreamer.put
 chat._PieceStreamer.put = lambda self, value: (time.sleep(0.05), put(self, value))

@@ -286,7 +286,7 @@ def test_a_trained_tokenizer_is_trained_once(saved, tmp_path, monkeypatch):
         second = load_or_train_tokenizer(saved["train"], settings, 64)
         for other in (
             {"vocab_size": 301},
-            {"tokenizer_scheme": "subword"},
+            {"tokenizer_scheme": "subword-bpe"},
         ):
             changed = dataclasses.replace(settings, **other)
             with pytest.raises(AssertionError, match="trained again"):

@@ -42,7 +42,7 @@ print(json.dumps({
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    tokenizer = train_tokenizer(TEXTS, scheme="subword", vocab_size=400)
+    tokenizer = train_tokenizer(TEXTS, scheme="subword-bpe", vocab_size=400)
     save_for_hub(tiny_model(vocab_size=len(tokenizer)), tokenizer, tmp_path / "model")
     return tmp_path / "model"
 
@@ -101,7 +101,7 @@ def test_plain_save_pretrained_brings_the_code_too(tmp_path: Path) -> None:
 
 
 def test_a_tokenizer_with_more_ids_than_the_model_is_refused(tmp_path: Path) -> None:
-    tokenizer = train_tokenizer(TEXTS, scheme="subword", vocab_size=400)
+    tokenizer = train_tokenizer(TEXTS, scheme="subword-bpe", vocab_size=400)
     with pytest.raises(ValueError, match="resize_token_embeddings"):
         save_for_hub(tiny_model(vocab_size=50), tokenizer, tmp_path / "model")
     assert not (tmp_path / "model").exists()

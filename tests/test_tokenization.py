@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import datasets
-import jieba
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -20,14 +19,10 @@ from tokenizers import Tokenizer, models, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, TextIteratorStreamer
 
 from tfchat_hf.dialogue import encode_reply, neutralize
-from tfchat_hf.tokenization import (
-    SPECIAL_TOKENS,
-    byte_symbols,
-    install_pipeline,
-    piece_splitter,
-    spell,
-)
+from tfchat_hf.tokenization import SPECIAL_TOKENS, install_pipeline
 from tfchat_hf.tokenizer_training import SCHEMES, main, train_tokenizer
+from tfchat_hf.vocabulary.pieces import BASE_PIECES
+from tfchat_hf.vocabulary.word_cutter import open_word_cutter
 
 # Whole sentences come back again and again, so that words stand beside the same neighbours:
 # without word boundaries BPE would join them.
@@ -203,35 +198,24 @@ def test_char_scheme_keeps_the_most_frequent_characters() -> None:
     assert len(tokenizer("丁", add_special_tokens=False)["input_ids"]) == 3
 
 
-def jieba_pieces(texts: list[str]) -> set[str]:
-    segmenter = jieba.Tokenizer()
-    pieces: set[str] = set()
-    for text in texts:
-        for piece, _ in piece_splitter().pre_tokenize_str(text):
-            han = "\u4e00" <= piece[0] <= "\u9fff"
-            pieces.update(segmenter.cut(piece, HMM=False) if han else [piece])
-    return pieces
-
-
-def tokens_across_words(tokenizer: Tokenizer, texts: list[str]) -> list[str]:
-    words = [spell(piece) for piece in jieba_pieces(texts)]
-    learned = set(tokenizer.get_vocab()) - set(SPECIAL_TOKENS) - set(byte_symbols())
+def pieces_across_words(tokenizer: Tokenizer, texts: list[str]) -> list[str]:
+    with open_word_cutter() as cutter:
+        words = {word for text in texts for word in cutter.cut(text)}
+    learned = set(tokenizer.get_vocab()) - set(BASE_PIECES)
     assert len(learned) > 50
-    return [token for token in learned if not any(token in word for word in words)]
+    return [piece for piece in learned if not any(piece in word for word in words)]
 
 
-def test_subwords_stay_inside_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # jieba's cache in this test
-    trained = train_tokenizer(CORPUS, "subword", 1000)
-    assert not tokens_across_words(trained.backend_tokenizer, CORPUS)
-    assert {spell(word) for word in ("我们", "机器", "公园", " park")} <= set(trained.get_vocab())
+@pytest.mark.parametrize("scheme", ["word", "subword-bpe", "subword-unigram"])
+def test_pieces_stay_inside_words(scheme: str) -> None:
+    trained = train_tokenizer(CORPUS, scheme, 1000)
+    assert not pieces_across_words(trained.backend_tokenizer, CORPUS)
+    assert {"我们", "机器", "公园", " park"} <= set(trained.get_vocab())
 
     unbounded = install_pipeline(Tokenizer(models.BPE()))
-    trainer = trainers.BpeTrainer(
-        vocab_size=1000, initial_alphabet=byte_symbols(), show_progress=False
-    )
+    trainer = trainers.BpeTrainer(vocab_size=1000, show_progress=False)
     unbounded.train_from_iterator(CORPUS, trainer)
-    assert tokens_across_words(unbounded, CORPUS), "the check above could not fail"
+    assert pieces_across_words(unbounded, CORPUS), "the check above could not fail"
 
 
 def test_training_leaves_no_dictionary_cache(
@@ -240,7 +224,7 @@ def test_training_leaves_no_dictionary_cache(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     planted = tmp_path / "jieba.cache"
     planted.write_bytes(b"planted by another user")
-    train_tokenizer(["我们喜欢机器学习"] * 3, "subword", 300)
+    train_tokenizer(["我们喜欢机器学习"] * 3, "subword-bpe", 300)
     assert planted.read_bytes() == b"planted by another user"
     assert list(tmp_path.iterdir()) == [planted]
 
@@ -249,7 +233,7 @@ def test_same_texts_give_the_same_bytes() -> None:
     corpus = json.dumps(CORPUS)
     runs = [start(TRAIN_AND_HASH, corpus, seed=seed) for seed in (0, 1)]
     first, second = [answer_of(run) for run in runs]
-    assert len(first) == 6  # three files a scheme
+    assert len(first) == 3 * len(SCHEMES)  # three files a scheme
     assert first == second
 
 
@@ -297,7 +281,7 @@ def test_streaming_shows_whole_characters_only(
     ("texts", "options", "says"),
     [
         (CORPUS, {"vocab_size": 260}, "at least 261.*got 260"),
-        (CORPUS, {"scheme": "word"}, "`scheme`.*got 'word'"),
+        (CORPUS, {"scheme": "words"}, "`scheme`.*got 'words'"),
         ([], {}, "some text"),
         (["", ""], {"scheme": "char"}, "some text"),
         ("我们", {}, "got one string"),
@@ -311,7 +295,7 @@ def test_wrong_requests_are_named(texts: list[str], options: dict, says: str) ->
 def test_missing_jieba_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jieba", None)
     with pytest.raises(ImportError, match="jieba.*`char`"):
-        train_tokenizer(CORPUS, "subword", 300)
+        train_tokenizer(CORPUS, "subword-bpe", 300)
     assert len(train_tokenizer(CORPUS, "char", 300)) <= 300
 
 
@@ -333,7 +317,7 @@ def test_command_trains_on_the_training_split(
     assert main(order) == 0
     assert "char" in capsys.readouterr().out
     loaded = AutoTokenizer.from_pretrained(output)
-    assert spell("公") in loaded.get_vocab() and spell("龘") not in loaded.get_vocab()
+    assert "公" in loaded.get_vocab() and "龘" not in loaded.get_vocab()
     assert [path.name for path in output.parent.iterdir()] == ["tokenizer"]
 
     before = (output / "tokenizer.json").read_bytes()

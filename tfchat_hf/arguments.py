@@ -11,7 +11,7 @@ import torch
 from transformers import Seq2SeqTrainingArguments
 from transformers.integrations import get_reporting_integration_callbacks
 
-TOKENIZER_SCHEMES = ("char", "subword")
+TOKENIZER_SCHEMES = ("char", "word", "subword-bpe", "subword-unigram")
 # Keys of transformers that this script answers in another way; a run that took them would ignore
 # them without a word.
 REPLACED_KEYS = {
@@ -85,7 +85,7 @@ class DataArguments:
     dataset_cache_dir: str | None = None
     preprocessing_num_proc: int | None = None
     tokenizer: str | None = None
-    tokenizer_scheme: str = "subword"
+    tokenizer_scheme: str = "subword-bpe"
     vocab_size: int = 8000
     max_source_length: int = 256
     max_target_length: int = 128

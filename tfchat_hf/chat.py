@@ -195,20 +195,22 @@ class ChatSession:
 
     def _generate_in_thread(self, ids: list[int]) -> Iterator[str]:
         """Run `generate()` in a thread and yield its pieces; closing this stops the thread."""
-        pieces: queue.Queue[str | Exception | None] = queue.Queue()
+        # Not queue.Queue: Ctrl-C may leave its lock held, and the thread would wait for it forever.
+        pieces: queue.SimpleQueue[str | Exception | None] = queue.SimpleQueue()
         stop = threading.Event()
         worker = threading.Thread(target=self._work, args=(ids, pieces, stop), daemon=True)
-        worker.start()
         try:
+            worker.start()
             while (piece := _next_piece(pieces)) is not None:
                 if isinstance(piece, Exception):
                     raise piece
                 yield piece
         finally:
             stop.set()
-            worker.join()
+            if worker.is_alive():  # not so if Ctrl-C came before it had begun
+                worker.join()
 
-    def _work(self, ids: list[int], pieces: queue.Queue, stop: threading.Event) -> None:
+    def _work(self, ids: list[int], pieces: queue.SimpleQueue, stop: threading.Event) -> None:
         """Generate one reply into `pieces`; None ends it, an exception is handed over."""
         # Beam search changes its mind about earlier tokens, so it cannot be streamed.
         streamed = self.settings.num_beams == 1
@@ -231,7 +233,7 @@ class ChatSession:
             pieces.put(None)
 
 
-def _next_piece(pieces: queue.Queue) -> str | Exception | None:
+def _next_piece(pieces: queue.SimpleQueue) -> str | Exception | None:
     """Wait for the next item in a way that Ctrl-C can interrupt."""
     while True:
         try:

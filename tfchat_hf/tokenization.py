@@ -1,44 +1,21 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The tokenizer's fixed parts: special tokens, pipeline and chat template.
+"""The tokenizer's fixed parts: special tokens, decoder and chat template.
 
-A text becomes ids in three steps, each of them kept in the plain ``tokenizer.json``::
-
-    text -> pieces (PIECE_PATTERN) -> their UTF-8 bytes as 256 symbols -> ids, then </s>
-
-There is no normalizer and every byte has an id, so nothing is ever lost: decoding gives the text
-back exactly. What differs between the schemes (the model that turns symbols into ids) is made in
-``tokenizer_training.py``.
+A text becomes ids in one step, then ``</s>`` follows. No normalizer changes it and no regular
+expression cuts it first: the model has learned no piece that crosses a word, so its best path
+through the whole text keeps to the words, and characters it does not know become their bytes.
+Nothing is ever lost: decoding gives the text back exactly. What differs between the schemes (the
+model) is made in ``tokenizer_training.py``.
 """
 
 from __future__ import annotations
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, pre_tokenizers, processors
+from tokenizers import AddedToken, Tokenizer, decoders, processors
 from transformers import PreTrainedTokenizerFast
 
 PAD_TOKEN, BOS_TOKEN, EOS_TOKEN, UNK_TOKEN, SEP_TOKEN = "<pad>", "<s>", "</s>", "<unk>", "<sep>"
 # The place in this tuple is the token's id; model configurations rely on it.
 SPECIAL_TOKENS = (PAD_TOKEN, BOS_TOKEN, EOS_TOKEN, UNK_TOKEN, SEP_TOKEN)
-
-# Han characters as the inside of a character class. Written out, and not as \p{Han}, because
-# Python's `re` (at training) and the tokenizer's own engine (at run time) must agree on it.
-HAN_CHARACTERS = (
-    "\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff"
-    "\uf900-\ufaff\U00020000-\U000323af"
-)
-
-# Han never shares a piece with anything else, so no learned token mixes the two.
-PIECE_PATTERN = "|".join(
-    (
-        f"[{HAN_CHARACTERS}]+",
-        r"['’](?i:ll|ve|re|[sdmt])(?![\p{L}\p{M}])",  # don't -> don + 't
-        rf" ?[[\p{{L}}\p{{M}}]&&[^{HAN_CHARACTERS}]]+",
-        rf" ?[\p{{N}}&&[^{HAN_CHARACTERS}]]{{1,3}}",
-        r"\s+(?!\S)",  # leaves the last blank to the word after it
-        r"\s+",
-        r"[^\s\p{L}\p{M}\p{N}]",  # punctuation marks and symbols, one by one
-    )
-)
-
 
 def _chat_template() -> str:
     """Write the Jinja template: turns joined by ``<sep>``, then ``</s>``, as `encode_context`.
@@ -78,28 +55,10 @@ def neutral_spelling(token: str) -> str:
     return token.replace("<", "< ", 1)
 
 
-def byte_symbols() -> list[str]:
-    """List the 256 characters that stand for the 256 bytes, in a fixed order."""
-    return sorted(pre_tokenizers.ByteLevel.alphabet())
-
-
-def spell(text: str) -> str:
-    """Spell a text in byte symbols, the way the vocabulary holds it."""
-    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    return "".join(piece for piece, _ in level.pre_tokenize_str(text))
-
-
-def piece_splitter() -> pre_tokenizers.Split:
-    """Build the step that cuts a text into Han runs, words, digits, marks and blanks."""
-    return pre_tokenizers.Split(Regex(PIECE_PATTERN), "isolated")
-
-
 def install_pipeline(tokenizer: Tokenizer) -> Tokenizer:
-    """Give a bare model the pre-tokenizer and decoder that both schemes share."""
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [piece_splitter(), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
+    """Give a bare model the special tokens, and the decoder that all schemes share."""
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.add_special_tokens(special_added_tokens())
     return tokenizer
 
 

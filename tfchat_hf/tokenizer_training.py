@@ -1,7 +1,7 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Training a tokenizer: one token a character, or pieces inside jieba's words.
+"""Training a tokenizer: characters, jieba's words, or pieces inside words.
 
-    python -m tfchat_hf.tokenizer_training DATASET_DIR --scheme subword --vocab-size 8000 \
+    python -m tfchat_hf.tokenizer_training DATASET_DIR --scheme word --vocab-size 16000 \
         --output DIR
 
 DATASET_DIR is a folder made by ``python -m data_builders``. jieba is used here only: what is
@@ -13,58 +13,80 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
-import re
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer, models, trainers
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from .tokenization import (
-    HAN_CHARACTERS,
-    SPECIAL_TOKENS,
-    UNK_TOKEN,
-    byte_symbols,
-    install_pipeline,
-    piece_splitter,
-    special_added_tokens,
-    spell,
-    wrap_tokenizer,
-)
+from .tokenization import SPECIAL_TOKENS, wrap_tokenizer
+from .vocabulary.byte_pairs import train_byte_pairs
+from .vocabulary.dictionary_words import train_words
+from .vocabulary.pieces import SMALLEST_VOCABULARY
+from .vocabulary.single_characters import train_characters
+from .vocabulary.unigram import train_unigram
+from .vocabulary.word_counts import count_words
+from .vocabulary.word_cutter import open_word_cutter
 
 logger = logging.getLogger(__name__)
 
-SCHEMES = ("char", "subword")
-SMALLEST_VOCABULARY = len(SPECIAL_TOKENS) + 256
-_HAN = re.compile(f"[{HAN_CHARACTERS}]")
+SCHEMES = ("char", "word", "subword-bpe", "subword-unigram")
+DEFAULT_SCHEME = "subword-bpe"
 
 
 def train_tokenizer(
     texts: Iterable[str],
-    scheme: str = "subword",
+    scheme: str = DEFAULT_SCHEME,
     vocab_size: int = 8000,
     model_max_length: int = 512,
+    user_dictionaries: Sequence[str | Path] = (),
+    whole_dictionary: bool = False,
 ) -> PreTrainedTokenizerFast:
     """Train a tokenizer; the same texts always give the same tokenizer, to the byte.
 
     Args:
-        texts: The corpus, one turn a text.
+        texts: The corpus, one turn a text; read once, and never held in memory.
         scheme: ``"char"`` gives every character of the corpus a token of its own, the most
-            frequent first. ``"subword"`` learns pieces inside jieba's Chinese words and inside
-            English words.
+            frequent first. ``"word"`` takes jieba's words, with jieba's own scores, and pieces
+            of letters for other languages. ``"subword-bpe"`` and ``"subword-unigram"`` learn
+            pieces inside jieba's Chinese words and inside words of letters.
         vocab_size: The most tokens to have, the 5 special ones and the 256 bytes included. A
             small corpus may give fewer.
         model_max_length: The length, in tokens, that ``truncation=True`` cuts to.
+        user_dictionaries: Files in jieba's dictionary format. Their words are cut as words, and
+            the scheme ``word`` has them all.
+        whole_dictionary: Give the scheme ``word`` every word of jieba's dictionary, some
+            350,000, beyond `vocab_size`.
 
     Returns:
         A tokenizer that loses no text, whatever the corpus held.
+
+    Raises:
+        ValueError: A setting or the corpus cannot be used; the message says what to do.
+        ImportError: jieba is missing and the scheme is not ``char``.
     """
+    _check_settings(texts, scheme, vocab_size, user_dictionaries, whole_dictionary)
+    texts = _texts_that_say_something(texts)
+    if scheme == "char":
+        backend = train_characters(texts, vocab_size)
+    else:
+        backend = _train_on_words(texts, scheme, vocab_size, user_dictionaries, whole_dictionary)
+    if (size := backend.get_vocab_size()) < vocab_size:
+        logger.info("The corpus gives %d tokens of the %d asked for.", size, vocab_size)
+    return wrap_tokenizer(backend, model_max_length)
+
+
+def _check_settings(
+    texts: Iterable[str],
+    scheme: str,
+    vocab_size: int,
+    user_dictionaries: Sequence[str | Path],
+    whole_dictionary: bool,
+) -> None:
+    """Refuse what cannot be trained."""
     if scheme not in SCHEMES:
         raise ValueError(f"`scheme` must be one of {', '.join(SCHEMES)} (got {scheme!r}).")
     if vocab_size < SMALLEST_VOCABULARY:
@@ -74,11 +96,36 @@ def train_tokenizer(
         )
     if isinstance(texts, str):
         raise ValueError("`texts` must be a list of texts (got one string). Use [text].")
-    train = _train_characters if scheme == "char" else _train_subwords
-    backend = train(_texts_that_say_something(texts), vocab_size)
-    if (size := backend.get_vocab_size()) < vocab_size:
-        logger.info("The corpus gives %d tokens of the %d asked for.", size, vocab_size)
-    return wrap_tokenizer(backend, model_max_length)
+    if isinstance(user_dictionaries, (str, Path)):
+        raise ValueError(
+            f"`user_dictionaries` must be a list of files (got {user_dictionaries!r}). "
+            "Use [path]."
+        )
+    if user_dictionaries and scheme == "char":
+        raise ValueError("the scheme `char` knows no words: leave out the user dictionaries.")
+    if whole_dictionary and scheme != "word":
+        raise ValueError(
+            f"the whole dictionary goes with the scheme `word` (got {scheme!r}). "
+            "Use --scheme word, or leave it out."
+        )
+
+
+def _train_on_words(
+    texts: Iterable[str],
+    scheme: str,
+    vocab_size: int,
+    user_dictionaries: Sequence[str | Path],
+    whole_dictionary: bool,
+) -> Tokenizer:
+    """Count the words of the corpus and choose the vocabulary from them."""
+    with open_word_cutter(user_dictionaries) as cutter:
+        words = count_words(texts, cutter.cut)
+        logger.info("Counted %d different words; choosing %d tokens.", len(words), vocab_size)
+        if scheme == "word":
+            return train_words(words, vocab_size, cutter, whole_dictionary)
+    if scheme == "subword-bpe":
+        return train_byte_pairs(words, vocab_size)
+    return train_unigram(words, vocab_size)
 
 
 def _texts_that_say_something(texts: Iterable[str]) -> Iterator[str]:
@@ -90,82 +137,6 @@ def _texts_that_say_something(texts: Iterable[str]) -> Iterator[str]:
             yield text
     if not seen:
         raise ValueError("the corpus must hold some text to train a tokenizer on (got none).")
-
-
-def _train_characters(texts: Iterable[str], vocab_size: int) -> Tokenizer:
-    """Make the ``char`` scheme: a Unigram model whose pieces are single characters.
-
-    No piece holds two characters, so none are ever merged. A byte costs more than the rarest
-    character, so bytes are used only for characters without a token.
-    """
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(text)
-    total = sum(counts.values())
-    byte_score = -math.log(total) - 10.0
-    pieces = {token: 0.0 for token in SPECIAL_TOKENS}
-    pieces.update((symbol, byte_score) for symbol in byte_symbols())
-    # By falling count, then by code point: the order of the texts does not matter.
-    for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        symbols = spell(character)
-        # A character of one byte has its token already, at any vocabulary size.
-        if len(pieces) < vocab_size or symbols in pieces:
-            pieces[symbols] = math.log(count / total)
-    model = models.Unigram(
-        list(pieces.items()), unk_id=SPECIAL_TOKENS.index(UNK_TOKEN), byte_fallback=False
-    )
-    tokenizer = install_pipeline(Tokenizer(model))
-    tokenizer.add_special_tokens(special_added_tokens())
-    return tokenizer
-
-
-def _train_subwords(texts: Iterable[str], vocab_size: int) -> Tokenizer:
-    """Make the ``subword`` scheme: BPE over bytes, learned inside word boundaries."""
-    tokenizer = install_pipeline(Tokenizer(models.BPE()))
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        min_frequency=2,
-        special_tokens=special_added_tokens(),
-        initial_alphabet=byte_symbols(),
-        show_progress=False,
-    )
-    with _word_cutter() as cut:
-        tokenizer.train_from_iterator((cut(text) for text in texts), trainer)
-    return tokenizer
-
-
-@contextmanager
-def _word_cutter() -> Iterator[Callable[[str], list[str]]]:
-    """Lend a function that cuts a text into words, which join to the text again.
-
-    jieba runs without its hidden Markov model: that one invents words the dictionary does not
-    hold, differently with every context.
-    """
-    try:
-        import jieba
-    except ImportError as error:
-        raise ImportError(
-            "training a `subword` tokenizer needs the package jieba. "
-            "Install it (pip install jieba), or use the scheme `char`."
-        ) from error
-    jieba.setLogLevel(logging.WARNING)
-    splitter = piece_splitter()
-    with tempfile.TemporaryDirectory(prefix="tfchat-jieba-") as private:
-        segmenter = jieba.Tokenizer()
-        # jieba loads a marshal file from a fixed name in the shared temporary folder. Another
-        # user could plant one there, so ours lives in a folder nobody else can write to.
-        segmenter.tmp_dir = private
-
-        def cut(text: str) -> list[str]:
-            words: list[str] = []
-            for piece, _ in splitter.pre_tokenize_str(text):
-                if _HAN.match(piece):
-                    words.extend(segmenter.cut(piece, HMM=False))
-                else:
-                    words.append(piece)
-            return words
-
-        yield cut
 
 
 def load_training_turns(dataset_dir: str | Path) -> tuple[Iterator[str], int]:
@@ -195,15 +166,23 @@ def load_training_turns(dataset_dir: str | Path) -> tuple[Iterator[str], int]:
         raise ValueError(
             f"{dataset_dir} must have a column `turns` (got {', '.join(dataset.column_names)})."
         )
-    rows = dataset.select_columns("turns")
-    return (turn for row in _with_progress(rows) for turn in row["turns"]), len(rows)
+    return turns_of(dataset), len(dataset)
 
 
-def _with_progress(rows: Any) -> Iterable[Any]:
-    """Show how far the reading is, on a terminal only."""
+def turns_of(dialogues: Any) -> Iterator[str]:
+    """Give the turns of a data set, a thousand dialogues in memory at a time.
+
+    Args:
+        dialogues: A `datasets.Dataset` with a column ``turns``.
+    """
     from tqdm.auto import tqdm
 
-    return tqdm(rows, desc="dialogues read", unit="", disable=not sys.stderr.isatty())
+    silent = not sys.stderr.isatty()
+    with tqdm(total=len(dialogues), desc="dialogues read", unit="", disable=silent) as bar:
+        for batch in dialogues.select_columns("turns").iter(1000):
+            for turns in batch["turns"]:
+                yield from turns
+            bar.update(len(batch["turns"]))
 
 
 def save_tokenizer(
@@ -251,8 +230,20 @@ def _parser() -> argparse.ArgumentParser:
         description="Train a tokenizer on the training split of a built data set.",
     )
     parser.add_argument("dataset_dir", help="folder made by `python -m data_builders`")
-    parser.add_argument("--scheme", choices=SCHEMES, default="subword")
-    parser.add_argument("--vocab-size", type=int, default=8000)
+    parser.add_argument("--scheme", choices=SCHEMES, default=DEFAULT_SCHEME)
+    parser.add_argument("--vocab-size", type=int, default=8000, help="the most tokens to have")
+    parser.add_argument(
+        "--user-dict",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="dictionary in jieba's format: word, frequency, tag; may be given several times",
+    )
+    parser.add_argument(
+        "--whole-dictionary",
+        action="store_true",
+        help="scheme word: every word of jieba's dictionary, beyond --vocab-size",
+    )
     parser.add_argument("--model-max-length", type=int, default=512)
     parser.add_argument("--output", required=True, type=Path, help="folder to make")
     parser.add_argument("--overwrite", action="store_true", help="replace an older tokenizer")
@@ -266,7 +257,12 @@ def main(arguments: list[str] | None = None) -> int:
         check_output(options.output, options.overwrite)
         turns, dialogues = load_training_turns(options.dataset_dir)
         tokenizer = train_tokenizer(
-            turns, options.scheme, options.vocab_size, options.model_max_length
+            turns,
+            options.scheme,
+            options.vocab_size,
+            options.model_max_length,
+            options.user_dict,
+            options.whole_dictionary,
         )
         save_tokenizer(tokenizer, options.output, options.overwrite)
     except (ValueError, OSError, ImportError) as error:

@@ -14,10 +14,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
 
-# The process touches the mark and then stands still, at the moment chosen by the test.
+# The process touches the mark and then stands still, at the moment chosen by the test. What a shell
+# starts with & ignores Ctrl-C, and so does all that it starts: the suite may run there.
 _SCRIPT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def hold():
     Path(sys.argv[1]).touch()

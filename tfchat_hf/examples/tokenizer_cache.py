@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from datasets import Dataset
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from .. import tokenization, tokenizer_training
-from ..tokenizer_training import train_tokenizer
+from .. import tokenization, tokenizer_training, vocabulary
+from ..tokenizer_training import train_tokenizer, turns_of
 from .cache_entries import dataset_identity, entry_folder, fresh_entry, source_version
 
 logger = logging.getLogger(__name__)
@@ -40,13 +39,13 @@ def train_tokenizer_once(
     """
     identity = dataset_identity(dialogues)
     if identity is None:
-        return train_tokenizer(_turns(dialogues), scheme, vocab_size, model_max_length)
+        return train_tokenizer(turns_of(dialogues), scheme, vocab_size, model_max_length)
     depends_on = [identity, scheme, vocab_size, model_max_length, _training_version()]
     folder = entry_folder("tfchat_tokenizers", cache_dir, depends_on)
     tokenizer = _load(folder)
     if tokenizer is None:
         with fresh_entry(folder) as fresh:
-            trained = train_tokenizer(_turns(dialogues), scheme, vocab_size, model_max_length)
+            trained = train_tokenizer(turns_of(dialogues), scheme, vocab_size, model_max_length)
             trained.save_pretrained(fresh)
             (fresh / _SEAL).write_text(json.dumps({"tokens": len(trained)}))
         # Loaded again, so that a first start and a later one work with the very same thing.
@@ -56,16 +55,9 @@ def train_tokenizer_once(
     return tokenizer
 
 
-def _turns(dialogues: Dataset) -> Iterator[str]:
-    """Yields the turns, a thousand dialogues in memory at a time."""
-    for batch in dialogues.select_columns("turns").iter(1000):
-        for turns in batch["turns"]:
-            yield from turns
-
-
 def _training_version() -> list[str]:
     """Names the code that trains: ours and the packages it relies on."""
-    versions = [source_version(tokenization, tokenizer_training)]
+    versions = [source_version(tokenization, tokenizer_training, *vocabulary.MODULES)]
     for package in ("tokenizers", "jieba", "transformers"):
         try:
             versions.append(version(package))
