@@ -87,6 +87,7 @@ class DataArguments:
     tokenizer: str | None = None
     tokenizer_scheme: str = "subword-bpe"
     vocab_size: int = 8000
+    tokenizer_user_dictionaries: list[str] = field(default_factory=list)
     max_source_length: int = 256
     max_target_length: int = 128
     max_context_turns: int = 1
@@ -287,6 +288,11 @@ def _check_data(data: DataArguments) -> None:
         data.tokenizer_scheme in TOKENIZER_SCHEMES,
         f"`tokenizer_scheme` must be one of {', '.join(TOKENIZER_SCHEMES)} "
         f"(got {data.tokenizer_scheme!r}).",
+    )
+    _require(
+        data.tokenizer_scheme != "char" or not data.tokenizer_user_dictionaries,
+        "`tokenizer_user_dictionaries` must be empty with `tokenizer_scheme` char, which knows no "
+        f"words (got {', '.join(data.tokenizer_user_dictionaries)}). Take another scheme.",
     )
     _require(
         0 <= data.validation_fraction < 1,

@@ -95,6 +95,7 @@ def load_or_train_tokenizer(
             settings.vocab_size,
             model_max_length,
             settings.dataset_cache_dir,
+            settings.tokenizer_user_dictionaries,
         )
     if not Path(settings.tokenizer).is_dir():
         raise SettingsError(

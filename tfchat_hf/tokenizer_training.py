@@ -98,8 +98,7 @@ def _check_settings(
         raise ValueError("`texts` must be a list of texts (got one string). Use [text].")
     if isinstance(user_dictionaries, (str, Path)):
         raise ValueError(
-            f"`user_dictionaries` must be a list of files (got {user_dictionaries!r}). "
-            "Use [path]."
+            f"`user_dictionaries` must be a list of files (got {user_dictionaries!r}). Use [path]."
         )
     if user_dictionaries and scheme == "char":
         raise ValueError("the scheme `char` knows no words: leave out the user dictionaries.")

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -27,6 +29,7 @@ def train_tokenizer_once(
     vocab_size: int,
     model_max_length: int,
     cache_dir: str | None = None,
+    user_dictionaries: Sequence[str] = (),
 ) -> PreTrainedTokenizerBase:
     """Trains a tokenizer on all turns, or loads the one that the same training gave before.
 
@@ -36,16 +39,18 @@ def train_tokenizer_once(
         vocab_size: the most tokens to have.
         model_max_length: the length that truncation cuts to.
         cache_dir: where entries lie; None is the cache of `datasets`.
+        user_dictionaries: files in jieba's format.
     """
     identity = dataset_identity(dialogues)
+    asked = (scheme, vocab_size, model_max_length, user_dictionaries)
     if identity is None:
-        return train_tokenizer(turns_of(dialogues), scheme, vocab_size, model_max_length)
-    depends_on = [identity, scheme, vocab_size, model_max_length, _training_version()]
+        return train_tokenizer(turns_of(dialogues), *asked)
+    depends_on = [identity, *asked[:3], _digests(user_dictionaries), _training_version()]
     folder = entry_folder("tfchat_tokenizers", cache_dir, depends_on)
     tokenizer = _load(folder)
     if tokenizer is None:
         with fresh_entry(folder) as fresh:
-            trained = train_tokenizer(turns_of(dialogues), scheme, vocab_size, model_max_length)
+            trained = train_tokenizer(turns_of(dialogues), *asked)
             trained.save_pretrained(fresh)
             (fresh / _SEAL).write_text(json.dumps({"tokens": len(trained)}))
         # Loaded again, so that a first start and a later one work with the very same thing.
@@ -53,6 +58,12 @@ def train_tokenizer_once(
     if tokenizer is None:
         raise OSError(f"the tokenizer just written to {folder} cannot be read. Check the disk.")
     return tokenizer
+
+
+def _digests(files: Sequence[str]) -> list[str]:
+    """Names the content of files; training says what is wrong with one that cannot be read."""
+    contents = [Path(file).read_bytes() if Path(file).is_file() else b"" for file in files]
+    return [hashlib.sha256(content).hexdigest() for content in contents]
 
 
 def _training_version() -> list[str]:

@@ -109,8 +109,10 @@ def _prune(
             scores = np.where(kept, _log_shares(counts), -np.inf)
         if kept.sum() <= target:
             return [p for p, k in zip(pieces, kept, strict=True) if k], scores[kept]
-        losses = np.where(single, np.inf, counts * (scores - alternatives.best_scores(scores)))
-        losses[~kept] = -np.inf
+        losses = np.where(single, np.inf, -np.inf)
+        droppable = kept & ~single
+        gap = scores[droppable] - alternatives.best_scores(scores)[droppable]
+        losses[droppable] = counts[droppable] * gap
         size = max(target, int(_KEPT_EACH_ROUND * kept.sum()))
         # Stable: of equal losses the earlier seed, which covers more text, stays.
         kept = np.zeros(len(pieces), bool)

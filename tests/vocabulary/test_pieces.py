@@ -1,0 +1,38 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The pieces that lose nothing, and the models on them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tfchat_hf.vocabulary.pieces import (
+    BASE_PIECES,
+    bpe_tokenizer,
+    covering_characters,
+    unigram_tokenizer,
+)
+
+
+def test_rare_characters_are_left_to_the_bytes() -> None:
+    counts = {"我": 20000, "们": 990, "a": 5, "稀": 3, "罕": 2, "极": 1}
+    assert covering_characters(counts, 9) == ["我", "们"]
+    assert covering_characters(counts, 1) == ["我"]
+    assert covering_characters({"我": 5, "极": 1}, 9) == ["我"], "one sight is not enough"
+
+
+@pytest.mark.parametrize("model", ["unigram", "bpe"])
+def test_what_is_unknown_becomes_its_bytes(model: str) -> None:
+    if model == "unigram":
+        tokenizer = unigram_tokenizer(["我"], {"我": -3.0})
+    else:
+        tokenizer = bpe_tokenizer(["我"], [])
+    assert tokenizer.encode("我é~").tokens == ["我", "<0xC3>", "<0xA9>", "~"]
+    assert tokenizer.encode("<0xC3>").tokens == list("<0xC3>"), "text is never taken for a byte"
+    assert tokenizer.get_vocab_size() == len(BASE_PIECES) + 1
+    assert [tokenizer.id_to_token(n) for n in range(len(BASE_PIECES))] == list(BASE_PIECES)
+
+
+def test_the_best_path_wins() -> None:
+    scores = {"我": -2.0, "们": -2.0, "好": -2.0, "我们": -3.0, "们好": -3.5}
+    tokenizer = unigram_tokenizer(list(scores), scores)
+    assert tokenizer.encode("我们好").tokens == ["我们", "好"]
