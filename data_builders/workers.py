@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from queue import SimpleQueue
+from types import FrameType
 from typing import TypeVar
 
 from data_builders.report import DataError
@@ -59,6 +61,8 @@ def ordered_map(
         return
     try:
         with _pool(workers) as pool:
+            with _interrupts_held():
+                pool.submit(int).result()  # Starts the workers.
             yield from _in_flight(
                 pool, function, _chained(first, _chained(second, iterator)), workers
             )
@@ -81,34 +85,60 @@ def _in_flight(
     tasks: Iterable[Task],
     workers: int,
 ) -> Iterator[Result]:
-    waiting: deque[Future[Result]] = deque()
+    # Not `future.result()`: Ctrl-C may leave the future's lock held, and the pool, which needs it
+    # to say what became of the task, would never end.
+    waiting: deque[tuple[Future[Result], SimpleQueue[Future[Result]]]] = deque()
     try:
         for task in tasks:
-            waiting.append(pool.submit(function, task))
+            with _interrupts_held():
+                future, done = pool.submit(function, task), SimpleQueue()
+                future.add_done_callback(done.put)
+                waiting.append((future, done))
             if len(waiting) >= workers * (1 + _AHEAD):
-                yield waiting.popleft().result()
+                yield waiting.popleft()[1].get().result()
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft()[1].get().result()
     finally:
-        for future in waiting:
-            future.cancel()
+        with _interrupts_held():
+            for future, _ in waiting:
+                future.cancel()
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     # fork shares the imported modules; elsewhere it is not safe or not there.
     method = "fork" if sys.platform == "linux" else "spawn"
     context = multiprocessing.get_context(method)
-    pool = ProcessPoolExecutor(
+    return ProcessPoolExecutor(
         workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
     )
-    with _interrupts_held():
-        pool.submit(int).result()  # starts the workers
-    return pool
 
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Keep Ctrl-C for later: a worker just born would die of it with a traceback."""
+    """Keep Ctrl-C until the block is done.
+
+    A worker just born would die of it with a traceback, and a pool that is cut off while it
+    takes a task in may wait for that task forever.
+    """
+    came: list[tuple[int, FrameType | None]] = []
+    before = signal.getsignal(signal.SIGINT)
+    # Blocking the signal alone would not do: any other thread may receive it for this one.
+    held = callable(before) and threading.current_thread() is threading.main_thread()
+    if held:
+        signal.signal(signal.SIGINT, lambda *given: came.append(given))
+    try:
+        with _signal_blocked():
+            yield
+    finally:
+        if held:
+            signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])
+
+
+@contextmanager
+def _signal_blocked() -> Iterator[None]:
+    """Block SIGINT in this thread and in the processes it starts, where the system can."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

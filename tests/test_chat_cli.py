@@ -17,6 +17,7 @@ import torch
 
 import chat_hf
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration, chat_terminal
+from tfchat_hf import chat as chat_sessions
 from tfchat_hf.tokenizer_training import train_tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -260,3 +261,43 @@ def test_a_conversation_at_a_terminal(model_dir, tmp_path):
     lines = tmp_path / ".tfchat_history"
     if lines.exists():  # where Python has readline
         assert lines.stat().st_mode & 0o077 == 0 and "/help" in lines.read_text("utf-8")
+
+
+def interrupt_the_wait(moment: int) -> None:
+    """Raise KeyboardInterrupt at so-many-th line or return within the wait for a piece."""
+    left = [moment]
+
+    def inside(frame, event, given):
+        left[0] -= event in ("line", "return")
+        if left[0] < 0:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return inside
+
+    def called(frame, event, given):
+        caller = frame.f_back
+        waits = frame.f_code is chat_sessions._next_piece.__code__
+        return inside if waits or (caller is not None and caller.f_trace is inside) else None
+
+    sys.settrace(called)
+
+
+@pytest.mark.parametrize("moment", range(0, 60, 3))
+def test_ctrl_c_at_any_moment_of_the_wait_stops_the_reply(model_dir, moment):
+    session = chat_sessions.load_session(model_dir, "cpu")
+    session.settings.set("max_new_tokens", "127")
+    out = io.StringIO()
+
+    def hangs(*given: object) -> None:
+        raise AssertionError("the reply never ended")
+
+    before = signal.signal(signal.SIGALRM, hangs), sys.gettrace()
+    signal.alarm(60)
+    try:
+        interrupt_the_wait(moment)
+        chat_terminal.Terminal(session, out, out).answer("你是谁")
+    finally:
+        sys.settrace(before[1])
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before[0])
+    assert out.getvalue().endswith(" (stopped)\n")

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import logging
 import queue
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
@@ -200,14 +203,15 @@ class ChatSession:
         stop = threading.Event()
         worker = threading.Thread(target=self._work, args=(ids, pieces, stop), daemon=True)
         try:
-            worker.start()
+            with _interrupts_held():
+                worker.start()
             while (piece := _next_piece(pieces)) is not None:
                 if isinstance(piece, Exception):
                     raise piece
                 yield piece
         finally:
             stop.set()
-            if worker.is_alive():  # not so if Ctrl-C came before it had begun
+            if worker.is_alive():  # Not so if it could not be started.
                 worker.join()
 
     def _work(self, ids: list[int], pieces: queue.SimpleQueue, stop: threading.Event) -> None:
@@ -231,6 +235,23 @@ class ChatSession:
             pieces.put(error)
         finally:
             pieces.put(None)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C until the block is done: cut off in its locks, `threading` leaves them held."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *given: came.append(given))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])
 
 
 def _next_piece(pieces: queue.SimpleQueue) -> str | Exception | None:
