@@ -6,11 +6,12 @@
     python benchmarks/tokenizer_choice.py --out DIR --show            # the table of what is done
 
 A corpus is a folder that `python -m data_builders` wrote; `NAME=FOLDER@zh,mixed` takes the rows
-of these languages only. Each run is `train_hf.py` in a process of its own with one thread. All
-runs have 2 + 2 layers of width 256, the same pairs an update, and as many updates as the budget
-of multiply-adds allows (`tfchat_hf.throughput.needed_flops`): a scheme with shorter texts, or a
-smaller output layer, sees more of them. Results are kept line by line in DIR/results.jsonl, so a
-stopped study goes on where it was. No text is shown.
+of these languages only, and `NAME=FOLDER:16` makes updates of 16 pairs instead of 64 (long texts
+need fewer for as many tokens). Each run is `train_hf.py` in a process of its own with one thread.
+All runs have 2 + 2 layers of width 256, all runs on one corpus the same pairs an update, and as
+many updates as the budget of multiply-adds allows (`tfchat_hf.throughput.needed_flops`): a scheme
+with shorter texts, or a smaller output layer, sees more of them. Results are kept line by line in
+DIR/results.jsonl, so a stopped study goes on where it was. No text is shown.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from tokenizer_choice_table import draw, print_tables
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMES = ("char", "word", "subword-bpe", "subword-unigram")
 SIZES = (4000, 8000, 16000)
-PAIRS_PER_UPDATE = 64
+PAIRS = 64
 MODEL = {
     "d_model": 256,
     "encoder_layers": 2,
@@ -50,7 +51,6 @@ MODEL = {
     "generation_max_new_tokens": 128,
 }
 TRAINING = {
-    "per_device_train_batch_size": PAIRS_PER_UPDATE,
     "learning_rate": 1e-3,
     "lr_scheduler_type": "cosine",
     "warmup_steps": 0.1,
@@ -59,6 +59,7 @@ TRAINING = {
     "save_strategy": "no",
     "eval_max_samples": 300,
 }
+_SPELLING = "NAME=FOLDER[@LANGUAGES][:PAIRS]"
 # A vocabulary that the corpus fills so much less than asked for is the smaller one again.
 _FILLED = 0.9
 
@@ -71,11 +72,13 @@ class Corpus:
         name: what the table calls them.
         source: the folder they were built into.
         languages: which rows to take; none named takes all.
+        pairs: pairs of an update.
     """
 
     name: str
     source: Path
     languages: tuple[str, ...]
+    pairs: int = PAIRS
 
     def prepare(self, work: Path) -> Path:
         """Write the rows of the wanted languages, once.
@@ -180,12 +183,13 @@ def run(work: Path, corpus: Corpus, vocabulary: Vocabulary, seed: int, budget: f
         return
     folder = work / corpus.name / f"run-{name}-{seed}-{budget:.2g}"
     shutil.rmtree(folder, ignore_errors=True)
-    steps = max(1, round(2 * budget / (vocabulary.flops_per_pair * PAIRS_PER_UPDATE)))
+    steps = max(1, round(2 * budget / (vocabulary.flops_per_pair * corpus.pairs)))
     settings = {
         **MODEL,
         **TRAINING,
         "dataset": work / corpus.name / "data",
         "tokenizer": work / corpus.name / name,
+        "per_device_train_batch_size": corpus.pairs,
         "seed": seed,
         "max_steps": steps,
     }
@@ -276,7 +280,13 @@ def main() -> None:
 
 def _read(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", action="append", type=_corpus, default=[], help="NAME=FOLDER")
+    parser.add_argument(
+        "--corpus",
+        action="append",
+        type=_corpus,
+        default=[],
+        help="NAME=FOLDER[@LANGUAGES][:PAIRS]",
+    )
     parser.add_argument("--out", type=Path, required=True, help="where the study works")
     parser.add_argument("--budget", type=float, default=1e13, help="multiply-adds of a run")
     parser.add_argument("--seeds", type=_numbers, default=[1])
@@ -289,10 +299,12 @@ def _read(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _corpus(text: str) -> Corpus:
     name, _, rest = text.partition("=")
+    rest, _, pairs = rest.partition(":")
     folder, _, languages = rest.partition("@")
     if not Path(folder).is_dir():
         raise argparse.ArgumentTypeError(f"{text}: {folder} is not a folder")
-    return Corpus(name, Path(folder), tuple(filter(None, languages.split(","))))
+    wanted = tuple(filter(None, languages.split(",")))
+    return Corpus(name, Path(folder), wanted, int(pairs or PAIRS))
 
 
 def _numbers(text: str) -> list[int]:

@@ -250,8 +250,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 0 when all went well, 2 after a mistake in what was asked."""
+    """Run the command; 0 when all went well, 2 after a mistake in what was asked, 130 if stopped."""
     options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s")
+    logger.setLevel(logging.INFO)
     try:
         check_output(options.output, options.overwrite)
         turns, dialogues = load_training_turns(options.dataset_dir)
@@ -267,6 +269,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped: nothing was written.", file=sys.stderr)
+        return 130
     print(
         f"{options.output}: {options.scheme}, {len(tokenizer):,} tokens "
         f"(asked for {options.vocab_size:,}), from {dialogues:,} dialogues"

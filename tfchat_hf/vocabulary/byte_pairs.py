@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from tokenizers import Tokenizer, models, trainers
 
 from .pieces import SMALLEST_VOCABULARY, bpe_tokenizer, covering_characters
-from .word_counts import count_characters, ranked
+from .word_counts import LEARNED_WORDS, count_characters, most_frequent, ranked
 
 Merge = tuple[str, str]
 # The trainer takes words one by one: very large counts are scaled down to so many in all.
@@ -27,7 +28,8 @@ def train_byte_pairs(words: Counter[str], vocab_size: int) -> Tokenizer:
     """
     free = vocab_size - SMALLEST_VOCABULARY
     characters = covering_characters(count_characters(words), int(CHARACTER_SHARE * free))
-    merges = learn_merges(words, characters, free - len(characters))
+    learned = most_frequent(words, LEARNED_WORDS)
+    merges = learn_merges(learned, characters, free - len(characters))
     # Two merges may give one piece: (a, bc) and (ab, c).
     pieces = dict.fromkeys([*characters, *(left + right for left, right in merges)])
     return bpe_tokenizer(list(pieces), merges)
@@ -81,8 +83,6 @@ def known_parts(word: str, known: set[str]) -> list[str]:
 
 def _merges_of(tokenizer: Tokenizer) -> list[Merge]:
     """Reads the merges of a trained model, in their order."""
-    import json
-
     return [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
 
 

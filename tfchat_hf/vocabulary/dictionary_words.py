@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from .byte_pairs import learn_merges, tokens_saved
 from .pieces import SMALLEST_VOCABULARY, covering_characters, unigram_tokenizer
 from .unigram import fit_scores
-from .word_counts import count_characters, ranked
+from .word_counts import LEARNED_WORDS, count_characters, most_frequent, ranked
 from .word_cutter import HAN, WordCutter
 
 # What jieba cuts within: it gives such a character frequency 1 if the dictionary lacks it.
@@ -35,7 +35,8 @@ def train_words(
         whole_dictionary: have every word of the dictionary as well, beyond `vocab_size`.
     """
     han = Counter({word: n for word, n in words.items() if HAN.search(word)})
-    latin = Counter({word: n for word, n in words.items() if word not in han})
+    others = {word: n for word, n in words.items() if word not in han}
+    latin = most_frequent(others, LEARNED_WORDS)
     room = vocab_size - SMALLEST_VOCABULARY
     saved, latin_pieces = _tokens_saved(words, han, latin, room, cutter)
     pieces = _choose(saved, cutter.user_words, room)

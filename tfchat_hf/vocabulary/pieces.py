@@ -20,8 +20,9 @@ BASE_PIECES = (
     *(f"<0x{byte:02X}>" for byte in range(128, 256)),
 )
 SMALLEST_VOCABULARY = len(BASE_PIECES)
-# So low that the text "<0xE4>" is six tokens and never the byte E4.
-_BYTE_SCORE = -1000.0
+# So low that the text "<0xE4>" is six tokens and never the byte E4, and that "</s>" is four where
+# the caller wants the spelling of a special token taken as text (`split_special_tokens`).
+_NEVER = -1000.0
 # Characters that together are 0.05 % of the text are left to the bytes (the share that
 # SentencePiece proposes for Chinese): a token seen a few times only is never learned.
 _COVERAGE = 0.9995
@@ -54,9 +55,7 @@ def unigram_tokenizer(pieces: Iterable[str], scores: Mapping[str, float]) -> Tok
         scores: natural logarithms of probabilities; a base piece may have one too.
     """
     floor = min(scores.values(), default=0.0) - 10.0
-    entries = [(piece, 0.0) for piece in SPECIAL_TOKENS]
-    entries += [(p, scores.get(p, floor)) for p in BASE_PIECES[5:133]]
-    entries += [(p, _BYTE_SCORE) for p in BASE_PIECES[133:]]
+    entries = [(p, scores.get(p, floor) if len(p) == 1 else _NEVER) for p in BASE_PIECES]
     entries += [(p, scores[p]) for p in pieces]
     unk_id = SPECIAL_TOKENS.index(UNK_TOKEN)
     model = models.Unigram(entries, unk_id=unk_id, byte_fallback=True)

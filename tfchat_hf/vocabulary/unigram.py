@@ -15,10 +15,8 @@ from tokenizers import Tokenizer
 from .byte_pairs import CHARACTER_SHARE, known_parts
 from .likelihood import LONGEST_PIECE, Floats, Lattices
 from .pieces import SMALLEST_VOCABULARY, covering_characters, unigram_tokenizer
-from .word_counts import count_characters, ranked
+from .word_counts import LEARNED_WORDS, count_characters, most_frequent, ranked
 
-# More different words than these change nothing that is kept, and cost time and memory.
-_MOST_WORDS = 200_000
 _SEEDS_PER_TOKEN = 4
 _KEPT_EACH_ROUND = 0.75
 # What an unused character counts as, so that its score is finite.
@@ -63,14 +61,14 @@ def fit_scores(words: Counter[str], pieces: list[str], rounds: int = 4) -> dict[
     return dict(zip(pieces, scores.tolist(), strict=True))
 
 
-def _parts(words: Counter[str], known: set[str]) -> dict[str, int]:
+def _parts(words: Counter[str], known: set[str]) -> Counter[str]:
     """Counts the parts of words between unknown characters, the most frequent first."""
     parts: Counter[str] = Counter()
     for word, count in words.items():
         for part in known_parts(word, known):
             if part:
                 parts[part] += count
-    return {part: parts[part] for part in ranked(parts)[:_MOST_WORDS]}
+    return most_frequent(parts, LEARNED_WORDS)
 
 
 def _seeds(parts: dict[str, int], most: int) -> list[str]:

@@ -6,8 +6,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-# A word takes about 120 bytes here, so the table stays below some 400 MB.
-MOST_WORDS = 3_000_000
+# The table of so many words takes some 120 MB.
+MOST_WORDS = 1_000_000
+# Pieces are learned from the most frequent words only: the rest changes next to nothing that is
+# kept, and costs time.
+LEARNED_WORDS = 200_000
 
 
 def count_words(
@@ -58,3 +61,13 @@ def ranked(counts: dict[str, int]) -> list[str]:
         counts: what to sort.
     """
     return sorted(counts, key=lambda key: (-counts[key], key))
+
+
+def most_frequent(counts: dict[str, int], most: int) -> Counter[str]:
+    """Keeps the most frequent, in their order.
+
+    Args:
+        counts: what to choose from.
+        most: how many to keep.
+    """
+    return Counter({key: counts[key] for key in ranked(counts)[:most]})
