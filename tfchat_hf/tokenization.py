@@ -17,6 +17,7 @@ PAD_TOKEN, BOS_TOKEN, EOS_TOKEN, UNK_TOKEN, SEP_TOKEN = "<pad>", "<s>", "</s>", 
 # The place in this tuple is the token's id; model configurations rely on it.
 SPECIAL_TOKENS = (PAD_TOKEN, BOS_TOKEN, EOS_TOKEN, UNK_TOKEN, SEP_TOKEN)
 
+
 def _chat_template() -> str:
     """Write the Jinja template: turns joined by ``<sep>``, then ``</s>``, as `encode_context`.
 
@@ -99,3 +100,11 @@ def wrap_tokenizer(tokenizer: Tokenizer, model_max_length: int = 512) -> PreTrai
         model_input_names=["input_ids", "attention_mask"],
         chat_template=_chat_template(),
     )
+
+
+if __name__ == "__main__":
+    import sys
+
+    from .explaining.command import main
+
+    sys.exit(main())

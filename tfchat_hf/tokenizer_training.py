@@ -250,7 +250,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 0 when all went well, 2 after a mistake in what was asked, 130 if stopped."""
+    """Run the command; 0 when all went well, 2 after a mistake, 130 if stopped."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
     logger.setLevel(logging.INFO)

@@ -67,6 +67,14 @@ class WordCutter:
         """
         return math.log(self.frequencies.get(word) or 1) - math.log(self.total)
 
+    def jieba_words(self, text: str) -> list[str]:
+        """Cuts one text as jieba does: blanks alone, runs of letters whole.
+
+        Args:
+            text: any text.
+        """
+        return list(self._segmenter.cut(text, HMM=False))
+
     def cut(self, text: str) -> list[str]:
         """Cuts one text.
 
@@ -77,7 +85,7 @@ class WordCutter:
             return self._cut_unmixed(text)
         words: list[str] = []
         begin = end = 0
-        for word in self._segmenter.cut(text, HMM=False):
+        for word in self.jieba_words(text):
             if _TOUCHING.search(word):
                 words += self._cut_unmixed(text[begin:end])
                 words.append(word)
@@ -90,7 +98,7 @@ class WordCutter:
         words: list[str] = []
         for piece, _ in self._splitter.pre_tokenize_str(text):
             if HAN.match(piece):
-                words.extend(self._segmenter.cut(piece, HMM=False))
+                words += self.jieba_words(piece)
             else:
                 words.append(piece)
         return words

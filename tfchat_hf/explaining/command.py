@@ -1,0 +1,180 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The command ``python -m tfchat_hf.tokenization``: see a tokenizer at work.
+
+    python -m tfchat_hf.tokenization "你好，我是 TFChat"
+    python -m tfchat_hf.tokenization --scheme subword-bpe "你好，我是 TFChat"
+    python -m tfchat_hf.tokenization --tokenizer runs/mine --top 3 < sentences.txt
+
+Without `--tokenizer` one is trained on the corpus that comes with the package chatterbot-corpus,
+as a run with default settings does, and kept for the next time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from ..arguments import TOKENIZER_SCHEMES, DataArguments
+from .explainer import Explainer
+from .jieba_cut import open_jieba
+from .text import render
+
+_DEFAULT_SCHEME = "word"
+_DEFAULT_SIZE = 8000
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Explains the texts of the command line, or each line of standard input.
+
+    Args:
+        argv: the command line without the program's name; None takes the real one.
+
+    Returns:
+        0 when all went well, 2 after a mistake in what was asked.
+    """
+    from ..chat_terminal import prepare_streams
+
+    options = _parser().parse_args(argv)
+    prepare_streams()
+    try:
+        _run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `| head` has seen enough; Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError, ImportError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped.\n")
+        return 130
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    """Writes one explanation after the other."""
+    _check(options)
+    texts = iter(options.text) if options.text else _lines_of_standard_input()
+    tokenizer = _open_tokenizer(options)
+    with open_jieba() as cut_words:
+        explainer = Explainer(tokenizer, cut_words)
+        if not options.json:
+            sys.stdout.write(f"Tokenizer: {_described(options)}, {len(tokenizer):,} tokens.\n")
+        for text in texts:
+            explanation = explainer.explain(text, options.top)
+            if options.json:
+                sys.stdout.write(json.dumps(asdict(explanation), ensure_ascii=False) + "\n")
+            else:
+                sys.stdout.write("\n" + render(explanation))
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuses options that contradict each other or name nothing."""
+    if options.top < 1:
+        raise ValueError(f"--top must be at least 1 (got {options.top}). Leave it out for 1.")
+    if options.tokenizer is None:
+        return
+    if options.scheme or options.vocab_size is not None:
+        raise ValueError(
+            "--tokenizer names a tokenizer that is there, --scheme and --vocab-size train one "
+            "(got both). Leave out the one or the other."
+        )
+    if not Path(options.tokenizer, "tokenizer.json").is_file():
+        raise ValueError(
+            f"--tokenizer must be a folder with a tokenizer.json (got {options.tokenizer}). "
+            "Make one with `python -m tfchat_hf.tokenizer_training`, or leave it out."
+        )
+
+
+def _lines_of_standard_input() -> Iterator[str]:
+    """Gives the lines that are piped in."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise ValueError('there must be a text (got none). Give one, e.g. "你好", or pipe lines.')
+    return _lines()
+
+
+def _lines() -> Iterator[str]:
+    """Reads standard input line by line."""
+    try:
+        for line in sys.stdin:
+            yield line.rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"standard input must be UTF-8 (got {error}).") from error
+
+
+def _open_tokenizer(options: argparse.Namespace) -> PreTrainedTokenizerBase:
+    """Loads the tokenizer that is asked for, or trains it once."""
+    import datasets
+
+    from data_builders import build_dialogues
+
+    from ..data import load_or_train_tokenizer
+
+    datasets.disable_progress_bars()
+    settings = DataArguments(
+        tokenizer=options.tokenizer,
+        tokenizer_scheme=options.scheme or _DEFAULT_SCHEME,
+        vocab_size=_DEFAULT_SIZE if options.vocab_size is None else options.vocab_size,
+    )
+    if settings.tokenizer is not None:
+        return _load(settings.tokenizer)
+    built = build_dialogues(
+        settings.dataset,
+        languages=settings.languages,
+        strict=settings.strict,
+        cache_dir=settings.dataset_cache_dir,
+        validation_fraction=settings.validation_fraction,
+        exclude_categories=settings.exclude_categories,
+    )
+    return load_or_train_tokenizer(built.dataset["train"], settings, settings.max_source_length)
+
+
+def _load(folder: str) -> PreTrainedTokenizerBase:
+    """Loads a tokenizer from a folder, which may be a run."""
+    from transformers import AutoTokenizer
+
+    try:
+        # trust_remote_code=False: else a terminal is asked about the model code beside it.
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    # `tokenizers` raises bare Exception for a file that it cannot parse.
+    except Exception as error:
+        raise ValueError(
+            f"--tokenizer {folder} must hold a tokenizer that can be read (got {error}). "
+            "Make it anew with `python -m tfchat_hf.tokenizer_training`."
+        ) from error
+
+
+def _described(options: argparse.Namespace) -> str:
+    """Says which tokenizer is at work."""
+    if options.tokenizer is not None:
+        return str(options.tokenizer)
+    return f"scheme {options.scheme or _DEFAULT_SCHEME}, trained on chatterbot"
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Describes the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tfchat_hf.tokenization",
+        description="See how a text is cut into tokens, and why there.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("text", nargs="*", help="what to cut; none: the lines of standard input")
+    parser.add_argument("--tokenizer", metavar="DIR", help="folder with a tokenizer.json, or a run")
+    parser.add_argument(
+        "--scheme", choices=TOKENIZER_SCHEMES, help=f"train one (default {_DEFAULT_SCHEME})"
+    )
+    parser.add_argument(
+        "--vocab-size", type=int, help=f"the most tokens to have (default {_DEFAULT_SIZE})"
+    )
+    parser.add_argument(
+        "--top", type=int, default=1, metavar="N", help="other paths to show at one place"
+    )
+    parser.add_argument("--json", action="store_true", help="the same facts as JSON, a line a text")
+    return parser

@@ -1,0 +1,226 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The explanation of a cut as lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..callbacks.text_table import GAP, display_width
+from .facts import Decision, Explanation, ScoredPath, Token
+from .jieba_cut import Difference, spans_of
+from .merges import AppliedMerge
+
+# Sums of the same scores in another order differ by less.
+_EQUAL = 1e-9
+
+
+def visible(text: str) -> str:
+    """Spells blanks as ␣, and what a terminal would not show as escapes.
+
+    Args:
+        text: any piece.
+    """
+    return "".join(
+        "␣" if c == " " else c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in text
+    )
+
+
+def render(explanation: Explanation) -> str:
+    """Writes an explanation for a person.
+
+    Args:
+        explanation: what `Explainer.explain` gave.
+    """
+    if not explanation.text:
+        return "An empty text has no tokens.\n"
+    sections = [
+        _heading(explanation),
+        _token_table(explanation),
+        _unknown_lines(explanation),
+        _jieba_lines(explanation),
+        _path_lines(explanation) if explanation.model == "Unigram" else _merge_lines(explanation),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Lays rows out in columns as wide as their widest cell.
+
+    Args:
+        rows: cells, equally many in each row.
+        right: which columns hold numbers, aligned to the right.
+    """
+    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = []
+        for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            padding = " " * (width - display_width(cell))
+            cells.append(padding + cell if place in right else cell + padding)
+        lines.append(("  " + GAP.join(cells)).rstrip())
+    return lines
+
+
+def _heading(explanation: Explanation) -> list[str]:
+    """Says how much became how much."""
+    characters = _counted(len(explanation.text), "character")
+    tokens = _counted(len(explanation.tokens), "token")
+    return [f"{visible(explanation.text)}", f"{characters}, {tokens}:"]
+
+
+def _counted(number: int, noun: str) -> str:
+    """Writes a number with its noun."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _token_table(explanation: Explanation) -> list[str]:
+    """Lists the tokens with jieba's words beside them."""
+    words = explanation.jieba
+    rows = [["token", "at", "id", "log p", "" if words is None else "jieba", ""]]
+    shown = -1
+    for token in explanation.tokens:
+        first = token.begin > shown
+        shown = token.begin
+        rows.append(
+            [
+                visible(token.token),
+                str(token.begin) if first else "",
+                str(token.id),
+                "" if token.score is None else f"{token.score:.2f}",
+                _words_beside(token, words) if first and words else "",
+                _note(token, explanation, first),
+            ]
+        )
+    if explanation.model == "BPE":
+        rows = [[*row[:3], *row[4:]] for row in rows]
+        return columns(rows, right=(1, 2))
+    return columns(rows, right=(1, 2, 3))
+
+
+def _words_beside(token: Token, words: Sequence[str]) -> str:
+    """Picks jieba's words that begin inside a token."""
+    beginning = zip(words, spans_of(words), strict=True)
+    return " ".join(visible(w) for w, (b, _) in beginning if token.begin <= b < token.end)
+
+
+def _note(token: Token, explanation: Explanation, first: bool) -> str:
+    """Says what is special about a token."""
+    if token.kind == "special":
+        return "special token"
+    if token.kind == "byte":
+        return f"byte of {visible(explanation.text[token.begin : token.end])}"
+    differs = any(d.begin <= token.begin < d.end for d in explanation.differences)
+    return "otherwise" if differs and first else ""
+
+
+def _unknown_lines(explanation: Explanation) -> list[str]:
+    """Explains the characters that are written as bytes."""
+    unknown = {explanation.text[t.begin : t.end] for t in explanation.tokens if t.kind == "byte"}
+    lines = []
+    for character in sorted(unknown, key=explanation.text.index):
+        data = " ".join(f"<0x{byte:02X}>" for byte in character.encode())
+        count = len(character.encode())
+        lines.append(f"{visible(character)} has no token: its {count} bytes {data} stand for it.")
+    if lines and explanation.unknown_score is not None:
+        lines.append(
+            f"In the lattice such a character counts {explanation.unknown_score:.2f}, less than "
+            "any piece."
+        )
+    return lines
+
+
+def _jieba_lines(explanation: Explanation) -> list[str]:
+    """Says where jieba cuts otherwise, and why."""
+    if explanation.jieba is None:
+        return ["jieba is not installed: its own cut is not shown."]
+    if not explanation.differences:
+        return ["jieba (HMM=False) cuts at the same places."]
+    places = _counted(len(explanation.differences), "place")
+    rows = [
+        [
+            f"at {difference.begin}",
+            _joined(difference.pieces),
+            f"jieba: {_joined(difference.words)}",
+            _cause(difference),
+        ]
+        for difference in explanation.differences
+    ]
+    return [f"jieba (HMM=False) cuts otherwise in {places}:", *columns(rows)]
+
+
+def _joined(pieces: Sequence[str]) -> str:
+    """Writes pieces with a plus between them."""
+    return " + ".join(visible(piece) for piece in pieces)
+
+
+def _cause(difference: Difference) -> str:
+    """Says why the tokenizer does not do as jieba does."""
+    if difference.special:
+        return "(a special token is never cut)"
+    if difference.missing:
+        return f"({', '.join(map(visible, difference.missing))} not in the vocabulary)"
+    if difference.words_score is None or difference.pieces_score is None:
+        return "(the merges lead elsewhere)"
+    return f"({difference.words_score:.2f} against {difference.pieces_score:.2f} here)"
+
+
+def _path_lines(explanation: Explanation) -> list[str]:
+    """Shows what each choice was made against."""
+    lines = [
+        "Of all paths through the lattice the tokenizer takes the one of the highest sum of "
+        f"log p, here {explanation.total:.2f}."
+    ]
+    if not explanation.decisions:
+        return [*lines, "No other path exists."]
+    lines.append("Where pieces allow another cut:")
+    for decision in explanation.decisions:
+        lines += _decision_lines(decision)
+    return lines
+
+
+def _decision_lines(decision: Decision) -> list[str]:
+    """Sets the chosen pieces against those that lost."""
+    beaten = [f"{_verb(decision.chosen, rival)}" for rival in decision.rivals]
+    begin = f"  at {decision.begin}: {_path(decision.chosen)}"
+    if len(beaten) == 1:
+        return [f"{begin} {beaten[0]}"]
+    return [begin, *(f"      {line}" for line in beaten)]
+
+
+def _verb(chosen: ScoredPath, rival: ScoredPath) -> str:
+    """Says by how much a path lost."""
+    if abs(chosen.total - rival.total) < _EQUAL:
+        return f"ties with {_path(rival)}; the longer last piece decides"
+    return f"beats {_path(rival)} by {chosen.total - rival.total:.2f}"
+
+
+def _path(path: ScoredPath) -> str:
+    """Writes pieces with their scores and the sum."""
+    scores = " ".join(f"{score:.2f}" for score in path.scores)
+    total = f" = {path.total:.2f}" if len(path.scores) > 1 else ""
+    return f"{_joined(path.pieces)} ({scores}{total})"
+
+
+def _merge_lines(explanation: Explanation) -> list[str]:
+    """Lists the merges as they happened."""
+    if not explanation.merges_known:
+        return ["This tokenizer has no merges: each character is a token of its own."]
+    if not explanation.merges:
+        return ["No two neighbours have a merge: each character is a token of its own."]
+    return [
+        "Merges in the order they were applied, the lowest rank (learned first) first:",
+        *columns([_merge_row(merge) for merge in explanation.merges], right=(0,)),
+        "No two neighbours that are left have a merge.",
+    ]
+
+
+def _merge_row(merge: AppliedMerge) -> list[str]:
+    """Writes one merge."""
+    result = visible(merge.left + merge.right)
+    return [
+        f"rank {merge.rank}:",
+        f"{visible(merge.left)} + {visible(merge.right)}",
+        f"→ {result}",
+        f"at {merge.begin}",
+    ]
