@@ -1,0 +1,189 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Makes a saved tokenizer give the same ids in transformers.js as in Python.
+
+    python -m tfchat_hf.javascript_tokenizer DIR --output DIR2
+
+Two things are missing there (seen in version 4.3.1). It reads the chat template from
+tokenizer_config.json only, so the template is written there. And its Unigram model knows no
+fallback: a character without a token becomes ``<unk>`` where Python gives bytes. So a vocabulary
+of that model is spelled anew, in bytes, as GPT-2's is: then bytes are pieces like all others and
+nothing has to fall back. A model of merges falls back there as it does here and stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+from .tokenization import SPECIAL_TOKENS, UNK_TOKEN, special_added_tokens, wrap_tokenizer
+from .tokenizer_training import check_output, save_tokenizer
+from .vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY
+
+_SYMBOLS = bytes_to_unicode()
+
+
+def load_saved(folder: str | Path) -> PreTrainedTokenizerFast:
+    """Opens a saved tokenizer.
+
+    Args:
+        folder: what `tokenizer_training` wrote, or a model's folder that holds its tokenizer.
+
+    Raises:
+        FileNotFoundError: there is no tokenizer in it.
+        ValueError: it is damaged, or this project did not make it.
+    """
+    if not Path(folder, "tokenizer.json").is_file():
+        raise FileNotFoundError(
+            f"DIR must be a folder with a tokenizer.json (got {folder}). Make one with "
+            "`python -m tfchat_hf.tokenizer_training`."
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # of a damaged file the Rust part raises just this
+        raise ValueError(
+            f"the tokenizer in DIR must load with AutoTokenizer (got {folder}, which says: "
+            f"{' '.join(str(error).split())[:200]}). Make it anew, or fetch it again."
+        ) from error
+    if problem := _foreign(tokenizer):
+        raise ValueError(
+            f"DIR must hold a tokenizer made by `python -m tfchat_hf.tokenizer_training` "
+            f"(got {folder}, {problem}). Give the folder that this command wrote."
+        )
+    return tokenizer
+
+
+def _foreign(tokenizer: PreTrainedTokenizerFast) -> str | None:
+    """Says what shows that a tokenizer is not one of this project; None if nothing does."""
+    if not getattr(tokenizer, "is_fast", False):
+        return "which is not a fast tokenizer"
+    if not _model_of(tokenizer).get("byte_fallback"):
+        return "whose model has no byte fallback"
+    ids = {number: piece for piece, number in tokenizer.get_vocab().items()}
+    if tuple(ids.get(number) for number in range(SMALLEST_VOCABULARY)) != BASE_PIECES:
+        return f"whose first {SMALLEST_VOCABULARY} tokens are others"
+    return None
+
+
+def _model_of(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """Reads the model's part of tokenizer.json."""
+    return json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+
+
+def javascript_tokenizer(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """Gives a tokenizer with the same ids for every text, which transformers.js can follow.
+
+    Args:
+        tokenizer: one of this project; see `load_saved`.
+
+    Returns:
+        The same tokenizer if its model is of merges; else one whose vocabulary is in bytes.
+    """
+    model = _model_of(tokenizer)
+    if model["type"] != "Unigram":
+        return tokenizer
+    rewritten = wrap_tokenizer(_in_bytes(model["vocab"]), tokenizer.model_max_length)
+    rewritten.chat_template = tokenizer.chat_template
+    return rewritten
+
+
+def _in_bytes(entries: list[tuple[str, float]]) -> Tokenizer:
+    """Builds a Unigram tokenizer whose pieces are spelled with a symbol for each byte.
+
+    Args:
+        entries: pieces and scores, in the order of their ids.
+    """
+    spelled = [(spelling(number, piece), score) for number, (piece, score) in enumerate(entries)]
+    backend = Tokenizer(models.Unigram(spelled, unk_id=SPECIAL_TOKENS.index(UNK_TOKEN)))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens(special_added_tokens())
+    return backend
+
+
+def spelling(number: int, piece: str) -> str:
+    """Spells a piece in byte symbols: a blank is ``Ġ``, ``你`` is ``ä½ł``, ``<0xE4>`` is ``ä``.
+
+    Args:
+        number: its id; it tells a byte from a text that is written like one.
+        piece: the piece.
+    """
+    if number < len(SPECIAL_TOKENS):
+        return piece
+    if number < SMALLEST_VOCABULARY:
+        return _SYMBOLS[number - len(SPECIAL_TOKENS)]
+    return "".join(_SYMBOLS[byte] for byte in piece.encode())
+
+
+def save_for_javascript(
+    tokenizer: PreTrainedTokenizerFast, output: str | Path, overwrite: bool = False
+) -> None:
+    """Saves a tokenizer with its chat template inside tokenizer_config.json.
+
+    Args:
+        tokenizer: what to save.
+        output: the folder to make.
+        overwrite: replace a tokenizer that is there already.
+    """
+    save_tokenizer(_TemplateInSettings(tokenizer), output, overwrite)
+
+
+class _TemplateInSettings:
+    """Saves a tokenizer without chat_template.jinja, the template among the settings."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Holds what is to be saved."""
+        self._tokenizer = tokenizer
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes tokenizer.json and tokenizer_config.json.
+
+        Args:
+            folder: an empty folder.
+        """
+        self._tokenizer.save_pretrained(folder, save_jinja_files=False)
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Describes the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tfchat_hf.javascript_tokenizer",
+        description="Write a saved tokenizer so that transformers.js gives the same ids.",
+    )
+    parser.add_argument("folder", metavar="DIR", help="folder of a saved tokenizer")
+    parser.add_argument("--output", required=True, type=Path, help="folder to make")
+    parser.add_argument("--overwrite", action="store_true", help="replace an older tokenizer")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; 0 when all went well, 2 after a mistake in what was asked.
+
+    Args:
+        arguments: the command line; None for that of the process.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        check_output(options.output, options.overwrite)
+        tokenizer = load_saved(options.folder)
+        rewritten = javascript_tokenizer(tokenizer)
+        save_for_javascript(rewritten, options.output, options.overwrite)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    kept = "as it was" if rewritten is tokenizer else "now spelled in bytes"
+    print(
+        f"{options.output}: {len(rewritten):,} tokens, the vocabulary {kept}, "
+        "the chat template in tokenizer_config.json"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
