@@ -85,7 +85,7 @@ class DataArguments:
     dataset_cache_dir: str | None = None
     preprocessing_num_proc: int | None = None
     tokenizer: str | None = None
-    tokenizer_scheme: str = "word"
+    tokenizer_scheme: str = "subword-unigram"
     vocab_size: int = 8000
     tokenizer_user_dictionaries: list[str] = field(default_factory=list)
     max_source_length: int = 256

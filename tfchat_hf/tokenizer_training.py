@@ -34,7 +34,7 @@ from .vocabulary.word_cutter import open_word_cutter
 logger = logging.getLogger(__name__)
 
 SCHEMES = ("char", "word", "subword-bpe", "subword-unigram")
-DEFAULT_SCHEME = "word"
+DEFAULT_SCHEME = "subword-unigram"
 
 
 def train_tokenizer(
