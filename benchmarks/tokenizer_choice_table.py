@@ -10,6 +10,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+# A scheme whose bits are so many times the best is named beside the curves, not drawn.
+_FAR = 1.1
 Result = dict[str, Any]
 Runs = list[Result]
 
@@ -140,7 +142,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
         panel.set_title(corpus)
         panel.set_xlabel("tokens in the vocabulary")
     panels[0].set_ylabel("bits a character, held out")
-    panels[-1].legend()
+    panels[0].legend()
     figure.tight_layout()
     figure.savefig(path, dpi=120)
 
@@ -151,12 +153,19 @@ def _draw_corpus(panel: Any, tokenizers: dict[str, Runs]) -> None:
     for runs in tokenizers.values():
         vocabulary = runs[0]["vocabulary"]
         lines[vocabulary["scheme"]].append((vocabulary["size"], runs))
+    best = min(map(_mean, tokenizers.values()))
+    far = []
     for number, scheme in enumerate(sorted(lines)):
         points = sorted(lines[scheme], key=lambda point: point[0])
         color = f"C{number}"
+        if min(_mean(runs) for _, runs in points) > _FAR * best:
+            far.append(f"{scheme}: {_mean(points[0][1]):.2f}")
+            del lines[scheme]
+            continue
         panel.plot([x for x, _ in points], [_mean(runs) for _, runs in points], color, label=scheme)
         for x, runs in points:
             panel.plot([x] * len(runs), list(map(bits, runs)), "o", color=color, markersize=4)
+    panel.text(0.5, 0.96, "\n".join(far), transform=panel.transAxes, va="top", ha="center")
     panel.set_xscale("log", base=2)
     sizes = sorted({x for points in lines.values() for x, _ in points})
     panel.set_xticks(sizes, [f"{x:,}" for x in sizes], fontsize=7)

@@ -46,7 +46,7 @@ def make_model(tokenizer: PreTrainedTokenizerBase) -> TFChatForConditionalGenera
     # An untrained model says one token to everybody, in whatever order it is asked.
     batch = DataCollatorForSeq2Seq(tokenizer)(make_rows(tokenizer))
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    for _ in range(40):
+    for _ in range(80):
         model(**batch).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
