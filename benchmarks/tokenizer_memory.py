@@ -16,6 +16,7 @@ import string
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,13 @@ def write(source: str, count: int, folder: Path) -> float:
         count: its dialogues.
         folder: where to write.
     """
-    from datasets import Dataset, load_from_disk
+    from datasets import Dataset, disable_progress_bars, load_from_disk
 
     turns = load_from_disk(source)["train"]["turns"][:]
-    dataset = Dataset.from_generator(
-        rows, gen_kwargs={"turns": turns, "count": count}, cache_dir=str(folder / "cache")
-    )
+    # Not through `gen_kwargs`: a list there is taken for shards.
+    made = partial(rows, turns, count)
+    disable_progress_bars()
+    dataset = Dataset.from_generator(made, cache_dir=str(folder / "cache"))
     dataset.save_to_disk(str(folder / "data"))
     return sum(len(t.encode()) for row in turns for t in row) / len(turns) * count / 1e6
 
