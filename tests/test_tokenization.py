@@ -264,6 +264,38 @@ def test_pickle_keeps_everything(tokenizer: PreTrainedTokenizerFast) -> None:
     assert copy.chat_template == tokenizer.chat_template
 
 
+MAP_IN_TWO_PROCESSES = """
+import json, sys
+from datasets import load_from_disk
+from transformers import AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1], trust_remote_code=False)
+dataset = load_from_disk(sys.argv[2])
+mapped = dataset.map(lambda row: tokenizer(row["text"]), num_proc=2)
+print(json.dumps([mapped._fingerprint, [f["filename"] for f in mapped.cache_files],
+                  mapped["input_ids"][:]]))
+"""
+
+
+def test_a_second_process_finds_the_first_ones_mapping(tmp_path: Path) -> None:
+    tokenizer = train_tokenizer(CORPUS, "word", 400)
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    datasets.Dataset.from_dict({"text": CORPUS}).save_to_disk(tmp_path / "data")
+    folders = [str(tmp_path / "tokenizer"), str(tmp_path / "data")]
+    first = answer_of(start(MAP_IN_TWO_PROCESSES, *folders, seed=0))
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*.arrow")}
+    assert first == answer_of(start(MAP_IN_TWO_PROCESSES, *folders, seed=1))
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*.arrow")}
+    assert after == written and len(written) > 1, "the second run must read, not write"
+    assert first[2] == tokenizer(CORPUS)["input_ids"]
+
+
+def test_a_special_spelling_can_be_taken_as_text(tokenizer: PreTrainedTokenizerFast) -> None:
+    text = "a</s>b<pad>"
+    ids = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    assert not set(ids) & set(range(len(SPECIAL_TOKENS)))
+    assert tokenizer.decode(ids) == text
+
+
 @pytest.mark.parametrize("kind", TEXTS)
 def test_streaming_shows_whole_characters_only(
     tokenizer: PreTrainedTokenizerFast, kind: str
