@@ -18,9 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -30,9 +28,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from losses import train
 from tokenizer_choice_table import draw, print_tables
 
-ROOT = Path(__file__).resolve().parents[1]
 SCHEMES = ("char", "word", "subword-bpe", "subword-unigram")
 SIZES = (4000, 8000, 16000)
 PAIRS = 64
@@ -139,12 +137,12 @@ def train_vocabulary(data: Path, folder: Path, scheme: str, asked: int) -> Vocab
 
     from tfchat_hf.tokenizer_training import save_tokenizer, train_tokenizer, turns_of
 
-    train = load_from_disk(str(data))["train"]
+    rows = load_from_disk(str(data))["train"]
     began = time.process_time()
-    tokenizer = train_tokenizer(turns_of(train), scheme, asked)
+    tokenizer = train_tokenizer(turns_of(rows), scheme, asked)
     seconds = time.process_time() - began
     save_tokenizer(tokenizer, folder, overwrite=True)
-    per_token, flops = _cost(train.select(range(min(20_000, len(train)))), tokenizer)
+    per_token, flops = _cost(rows.select(range(min(20_000, len(rows)))), tokenizer)
     found = Vocabulary(scheme, asked, len(tokenizer), seconds, per_token, flops)
     facts.write_text(json.dumps(asdict(found)))
     return found
@@ -193,33 +191,13 @@ def run(work: Path, corpus: Corpus, vocabulary: Vocabulary, seed: int, budget: f
         "seed": seed,
         "max_steps": steps,
     }
-    metrics = _train(folder, settings)
+    metrics = train(folder, settings, ())
     shutil.rmtree(folder)
     line = {"key": key, "vocabulary": asdict(vocabulary), "metrics": metrics}
     with open(work / "results.jsonl", "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     bits = metrics["validation"]["bits_per_character"]
     print(f"{corpus.name} {name} seed {seed}: {steps:,} updates, {bits:.3f} bits", flush=True)
-
-
-def _train(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Run train_hf.py to its end and read its metrics."""
-    command = [sys.executable, str(ROOT / "train_hf.py")]
-    command += [f"--{key}={value}" for key, value in settings.items()]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    log = folder.with_suffix(".log")
-    with open(log, "w", encoding="utf-8") as file:
-        done = subprocess.run(
-            [*command, "--output_dir", str(folder)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    if done.returncode:
-        last = log.read_text(encoding="utf-8").strip().splitlines()[-1:]
-        raise RuntimeError(f"the run {folder.name} ended with {done.returncode}: {''.join(last)}")
-    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
 def read_results(work: Path) -> list[dict[str, Any]]:

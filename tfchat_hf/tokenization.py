@@ -103,8 +103,7 @@ def wrap_tokenizer(tokenizer: Tokenizer, model_max_length: int = 512) -> PreTrai
 
 
 if __name__ == "__main__":
-    import sys
+    # By name: this module stands below all that the command needs, and imports none of it.
+    import runpy
 
-    from .explaining.command import main
-
-    sys.exit(main())
+    runpy.run_module("tfchat_hf.explaining", run_name="__main__")
