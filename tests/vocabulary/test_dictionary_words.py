@@ -73,6 +73,15 @@ def test_the_users_words_are_always_there(tmp_path: Path) -> None:
         assert tokenizer.tokenize("云原生") == tokens
 
 
+def test_a_users_word_of_one_letter_has_its_token_already(tmp_path: Path) -> None:
+    dictionary = tmp_path / "mine.txt"
+    dictionary.write_text("A 5\n好 5\n云原生 9\n", encoding="utf-8")
+    tokenizer = train_tokenizer(TEXTS * 2, "word", 400, user_dictionaries=[dictionary])
+    assert sorted(tokenizer.get_vocab().values()) == list(range(len(tokenizer)))
+    assert tokenizer.decode(tokenizer("A好云原生")["input_ids"], True) == "A好云原生"
+    assert tokenizer.convert_tokens_to_ids("A") < SMALLEST_VOCABULARY
+
+
 def test_pieces_of_letters_share_the_vocabulary() -> None:
     with open_word_cutter() as cutter:
         words = Counter({" the": 50, " then": 20, "我们": 40, "我": 9})

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from tokenizers import Tokenizer
 
 from .byte_pairs import learn_merges, tokens_saved
-from .pieces import SMALLEST_VOCABULARY, covering_characters, unigram_tokenizer
+from .pieces import BASE_PIECES, SMALLEST_VOCABULARY, covering_characters, unigram_tokenizer
 from .unigram import fit_scores
 from .word_counts import LEARNED_WORDS, count_characters, most_frequent, ranked
 from .word_cutter import HAN, WordCutter
@@ -93,10 +93,11 @@ def _choose(saved: dict[str, int], wanted: Iterable[str], room: int) -> list[str
         room: the most pieces to take.
     """
     chosen: dict[str, None] = {}
+    base = set(BASE_PIECES)  # a user's dictionary may hold a single letter
     for piece in [*wanted, *ranked(saved)]:
         needed = [c for c in piece if ord(c) >= 128 and c not in chosen]
         fresh = dict.fromkeys([*needed, piece])
-        if piece not in chosen and len(chosen) + len(fresh) <= room:
+        if piece not in base and piece not in chosen and len(chosen) + len(fresh) <= room:
             chosen.update(fresh)
     return list(chosen)
 
