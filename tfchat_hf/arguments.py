@@ -92,6 +92,7 @@ class DataArguments:
     max_target_length: int = 128
     max_context_turns: int = 1
     hurried_questions: bool = False
+    swap_sides: bool = False
 
 
 @dataclass
@@ -306,6 +307,16 @@ def _check_data(data: DataArguments) -> None:
     ):
         value = getattr(data, name)
         _require(value >= least, f"`{name}` must be at least {least} (got {value}).")
+    _require(
+        not data.swap_sides or data.max_context_turns == 1,
+        "`swap_sides` learns which turn a reply answers, one turn, so `max_context_turns` must be "
+        f"1 (got {data.max_context_turns}). Delete one of the two lines.",
+    )
+    _require(
+        not (data.swap_sides and data.hurried_questions),
+        "`swap_sides` and `hurried_questions` contradict each other: with sides swapped the "
+        "question is what the model writes. Delete one of the two lines.",
+    )
 
 
 def _check_lengths(run: RunArguments) -> None:

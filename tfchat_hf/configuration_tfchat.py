@@ -32,6 +32,10 @@ class TFChatConfig(PreTrainedConfig):
         tie_word_embeddings: Use the token embeddings as output weights too. The embeddings of
             encoder and decoder are one table in any case.
         max_context_turns: How many of the newest turns the model was trained to read at once.
+        swap_sides: The model reads a reply and writes the turn that it answers, as re-ranking
+            needs it (`generate(reverse_model=...)`); a chat model does not.
+        first_byte_token_id: Id of the token `<0x80>`, the 127 other bytes behind it, so that no
+            reply ends in half a character; None where the vocabulary has no such tokens.
         normalize_before: Pre-norm instead of post-norm (Xiong et al., 2020).
         gated_activation: Gated feed-forward layer, `act(gate(x)) * fc1(x)` (Shazeer, 2020).
         position_embedding_type: `"sinusoidal"`, or `"rotary"` (Su et al., 2021).
@@ -75,6 +79,8 @@ class TFChatConfig(PreTrainedConfig):
     scale_embedding: bool = True
     tie_word_embeddings: bool = False
     max_context_turns: int = 1
+    swap_sides: bool = False
+    first_byte_token_id: int | None = None
     normalize_before: bool = False
     gated_activation: bool = False
     position_embedding_type: str = "sinusoidal"

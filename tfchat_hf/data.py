@@ -143,7 +143,13 @@ def _entry(
     if not identities or None in identities.values():
         return None
     pipeline = json.loads(tokenizer.backend_tokenizer.to_str())
-    names = ("max_source_length", "max_target_length", "max_context_turns", "hurried_questions")
+    names = (
+        "max_source_length",
+        "max_target_length",
+        "max_context_turns",
+        "hurried_questions",
+        "swap_sides",
+    )
     depends_on = {
         "dialogues": identities,
         # Without what a call with `truncation` or `padding` leaves behind.
@@ -238,6 +244,7 @@ def _write_split(
             settings.max_context_turns,
             settings.preprocessing_num_proc,
             Path(scratch, "rows.arrow"),
+            settings.swap_sides,
         )
         fits = ListColumn(rows.data.column("labels")).lengths <= settings.max_target_length
         keys = np.stack([number_column(rows, key) for key in TWIN_KEYS], axis=1)

@@ -11,7 +11,7 @@ model) is made in ``tokenizer_training.py``.
 from __future__ import annotations
 
 from tokenizers import AddedToken, Tokenizer, decoders, processors
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PAD_TOKEN, BOS_TOKEN, EOS_TOKEN, UNK_TOKEN, SEP_TOKEN = "<pad>", "<s>", "</s>", "<unk>", "<sep>"
 # The place in this tuple is the token's id; model configurations rely on it.
@@ -100,6 +100,15 @@ def wrap_tokenizer(tokenizer: Tokenizer, model_max_length: int = 512) -> PreTrai
         model_input_names=["input_ids", "attention_mask"],
         chat_template=_chat_template(),
     )
+
+
+def first_byte_token_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """Give the id of ``<0x80>`` if the tokens of the 128 high bytes follow each other in order."""
+    ids = tokenizer.convert_tokens_to_ids([f"<0x{byte:02X}>" for byte in range(0x80, 0x100)])
+    first = ids[0]
+    if first in (None, tokenizer.unk_token_id) or ids != list(range(first, first + 128)):
+        return None
+    return first
 
 
 if __name__ == "__main__":

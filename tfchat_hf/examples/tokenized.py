@@ -14,7 +14,12 @@ import numpy as np
 from datasets import Dataset, Features, List, Value
 from transformers import PreTrainedTokenizerBase
 
-from ..dialogue import encode_context, encode_reply, examples_from_dialogue
+from ..dialogue import (
+    DialogueExample,
+    encode_context,
+    encode_reply,
+    examples_from_dialogue,
+)
 
 # Below this many dialogues the start of worker processes costs more than they save.
 MANY_DIALOGUES = 20_000
@@ -47,6 +52,7 @@ def tokenized(
     max_context_turns: int,
     processes: int | None,
     file: Path,
+    swap_sides: bool = False,
 ) -> Dataset:
     """Tokenises a split into a file of rows of `EXAMPLE_FEATURES` and `TWIN_KEYS`.
 
@@ -57,6 +63,7 @@ def tokenized(
         max_context_turns: the most turns of a context.
         processes: how many work at it; None chooses.
         file: the Arrow file to write; several processes put numbers into its name.
+        swap_sides: learn the turn that a reply answers, from the reply.
     """
     if not len(dialogues):
         return Dataset.from_dict({name: [] for name in _ROW_FEATURES}, _ROW_FEATURES)
@@ -71,6 +78,7 @@ def tokenized(
             "tokenizer": tokenizer,
             "max_source_length": max_source_length,
             "max_context_turns": max_context_turns,
+            "swap_sides": swap_sides,
         },
         cache_file_name=str(file),
         desc="Tokenising" if len(dialogues) >= MANY_DIALOGUES else None,
@@ -89,13 +97,15 @@ def tokenize_dialogues(
     tokenizer: PreTrainedTokenizerBase,
     max_source_length: int,
     max_context_turns: int,
+    swap_sides: bool = False,
 ) -> dict[str, list[Any]]:
     """Turns a batch of dialogues into a batch of tokenised examples, as `map` wants it."""
     columns: dict[str, list[Any]] = {name: [] for name in _ROW_FEATURES}
     rows = zip(batch["id"], batch["turns"], batch["roles"], batch["lang"], strict=True)
     for identity, turns, roles, lang in rows:
         copy = copy_number(identity)
-        for context, reply in examples_from_dialogue(turns, roles or (), max_context_turns):
+        for example in examples_from_dialogue(turns, roles or (), max_context_turns):
+            context, reply = swapped(example) if swap_sides else example
             encoded = encode_context(tokenizer, context, max_source_length)
             columns["context"].append(list(context))
             columns["reply"].append(reply)
@@ -111,6 +121,11 @@ def tokenize_dialogues(
             for name, key in zip(TWIN_KEYS, _keys(text.encode(), 2), strict=True):
                 columns[name].append(key)
     return columns
+
+
+def swapped(example: DialogueExample) -> DialogueExample:
+    """Gives the reply as the context, and the turn that it answers as what is to be learned."""
+    return DialogueExample((example.reply,), example.context[-1])
 
 
 def copy_number(identity: str) -> int:

@@ -34,6 +34,7 @@ from ..modeling_tfchat import TFChatForConditionalGeneration
 from ..questions import Question, collect_questions
 from ..selection import ReplyAssessor, human_distinct_2
 from ..time_budget import TrainingClock, epochs_under_budget
+from ..tokenization import first_byte_token_id
 from ..trainer import TFChatTrainer
 
 Report = Callable[[str], None]
@@ -200,6 +201,8 @@ def build_model(
         **vars(run.model),
         vocab_size=len(tokenizer),
         max_context_turns=run.data.max_context_turns,
+        swap_sides=run.data.swap_sides,
+        first_byte_token_id=first_byte_token_id(tokenizer),
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

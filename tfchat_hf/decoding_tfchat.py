@@ -1,0 +1,189 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The fast loop of greedy search and sampling: the same tokens as transformers' own, sooner.
+
+A stepper decodes one token a row (`stepping_tfchat.Stepper`; an engine may bring another one).
+Rows whose reply has ended leave the batch, so that a batch costs what its replies need and not
+what its longest one needs.
+"""
+
+from typing import Any, Protocol
+
+import torch
+from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+from transformers.generation import EosTokenCriteria, MaxLengthCriteria
+
+from .characters_tfchat import WholeCharactersLogitsProcessor
+
+# A batch is made smaller once so many of its rows are done: copying the rest costs a step or so.
+_SHRINK_BELOW = 0.75
+
+
+class DecoderStepper(Protocol):
+    """What the loop needs of a decoder."""
+
+    def start(
+        self,
+        encoder_hidden_states: torch.Tensor,
+        encoder_attention_mask: torch.Tensor | None,
+        max_steps: int,
+    ) -> None:
+        """Read the questions `(rows, source, d_model)` and make room for the replies."""
+
+    def step(self, tokens: torch.LongTensor, position: int) -> torch.Tensor:
+        """Map the newest token of each row `(rows,)` to float32 logits `(rows, vocab_size)`."""
+
+    def select(self, rows: torch.LongTensor) -> None:
+        """Go on with these rows only."""
+
+
+@torch.no_grad()
+def fast_decode(
+    stepper: DecoderStepper,
+    input_ids: torch.LongTensor,
+    logits_processor: LogitsProcessorList,
+    stopping_criteria: StoppingCriteriaList,
+    generation_config: GenerationConfig,
+    encoder_hidden_states: torch.Tensor,
+    attention_mask: torch.Tensor | None = None,
+    streamer: Any = None,
+) -> torch.LongTensor:
+    """Decode a batch, greedily or by drawing, exactly as `GenerationMixin._sample` would.
+
+    Args:
+        stepper: Runs the decoder.
+        input_ids: `(rows, 1)`, the start token.
+        logits_processor: As transformers prepared them.
+        stopping_criteria: As transformers prepared them; one of them limits the length.
+        generation_config: `do_sample` and the prepared special tokens.
+        encoder_hidden_states: `(rows, source, d_model)`.
+        attention_mask: `(rows, source)`, or None.
+        streamer: Given the tokens of each step.
+
+    Returns:
+        `(rows, length)`, padded behind the end token.
+    """
+    rows, longest = input_ids.shape[0], stopping_criteria.max_length
+    stepper.start(encoder_hidden_states, attention_mask, longest - 1)
+    state = _Rows(stepper, rows, input_ids.device)
+    choose = _Chooser(logits_processor, generation_config.do_sample)
+    stop = _Stopping(stopping_criteria, generation_config)
+    ids = input_ids.new_zeros(rows, longest)
+    ids[:, :1] = input_ids
+    length = 1
+    while length < longest and len(state.active):
+        reply = ids[:, :length]
+        tokens = choose(state, reply, length - 1)
+        if state.done is not None:
+            tokens = torch.where(state.done, stop.pad, tokens)
+        ids[:, length] = tokens
+        length += 1
+        if streamer is not None:
+            streamer.put(tokens.cpu())
+        state.leave(stop(ids[:, :length], tokens))
+    if streamer is not None:
+        streamer.end()
+    return ids[:, :length].clone()
+
+
+class _Rows:
+    """Which rows of the batch are still being written, and their decoder."""
+
+    def __init__(self, stepper: DecoderStepper, rows: int, device: torch.device) -> None:
+        self.stepper = stepper
+        self.active = torch.arange(rows, device=device)  # numbers of the rows in the stepper
+        self.done: torch.Tensor | None = None  # (rows,), None while no row is
+        self.rows = rows
+        self._logits: torch.Tensor | None = None
+
+    def logits(self, tokens: torch.LongTensor, position: int) -> torch.Tensor:
+        """Return logits `(rows, vocab_size)`; a row that has ended keeps its last ones."""
+        if len(self.active) == self.rows:
+            self._logits = self.stepper.step(tokens, position)
+            return self._logits
+        # Processors and the drawing see the whole batch, as transformers' loop shows it to them:
+        # so the same random numbers fall to the same rows.
+        fresh = self.stepper.step(tokens[self.active], position)
+        if self._logits is None:
+            self._logits = fresh.new_zeros(self.rows, fresh.shape[1])
+        self._logits = self._logits.index_copy(0, self.active, fresh)
+        return self._logits
+
+    def likeliest(self, tokens: torch.LongTensor, position: int) -> torch.LongTensor:
+        """Return the likeliest next token of each row `(rows,)`, anything where it has ended."""
+        whole = len(self.active) == self.rows
+        asked = tokens if whole else tokens[self.active]
+        greedy = getattr(self.stepper, "greedy_step", None)
+        if greedy is not None:
+            found = greedy(asked, position)
+        else:
+            found = self.stepper.step(asked, position).argmax(-1)
+        if whole:
+            return found
+        return tokens.index_copy(0, self.active, found)
+
+    def leave(self, done: torch.Tensor) -> None:
+        """Note which rows `(rows,)` have ended, and drop them when they are many."""
+        if self.done is not None:
+            done = done | self.done
+        left = int(self.rows - done.sum())
+        if left == self.rows:
+            return
+        self.done = done
+        if left == 0:
+            self.active = self.active[:0]
+        elif left <= _SHRINK_BELOW * len(self.active):
+            kept = (~done[self.active]).nonzero()[:, 0]
+            self.stepper.select(kept)
+            self.active = self.active[kept]
+
+
+class _Chooser:
+    """Takes the next token of each row from the logits."""
+
+    def __init__(self, processors: LogitsProcessorList, do_sample: bool) -> None:
+        self.processors = processors
+        self.do_sample = do_sample
+        only = self.processors[0] if len(self.processors) == 1 else None
+        self.bytes = only if isinstance(only, WholeCharactersLogitsProcessor) else None
+        self.plain = not do_sample and (not self.processors or self.bytes is not None)
+
+    def __call__(self, state: _Rows, reply: torch.LongTensor, position: int) -> torch.LongTensor:
+        """Return the next token of each row, `(rows,)`."""
+        newest = reply[:, -1]
+        if self.plain and not self._near_bytes(newest, reply.shape[1]):
+            tokens = state.likeliest(newest, position)
+            if self.bytes is None or not self.bytes.concerns(tokens):
+                return tokens
+        scores = self.processors(reply, state.logits(newest, position))
+        if not self.do_sample:
+            return scores.argmax(-1)
+        return torch.multinomial(scores.softmax(-1), num_samples=1).squeeze(1)
+
+    def _near_bytes(self, newest: torch.LongTensor, length: int) -> bool:
+        """Tell whether a character spelled in bytes is being written."""
+        return self.bytes is not None and self.bytes.concerns(newest)
+
+
+class _Stopping:
+    """Tells which rows end, without a general criterion's work where the usual two are all."""
+
+    def __init__(self, criteria: StoppingCriteriaList, config: GenerationConfig) -> None:
+        self.criteria = criteria
+        self.pad = config._pad_token_tensor
+        kinds = {type(one) for one in criteria}
+        self.usual = kinds <= {MaxLengthCriteria, EosTokenCriteria}
+        ends = [one.eos_token_id for one in criteria if isinstance(one, EosTokenCriteria)]
+        self.eos = torch.cat(ends) if ends else None
+
+    def __call__(self, ids: torch.LongTensor, tokens: torch.LongTensor) -> torch.Tensor:
+        """Return which rows `(rows,)` end with their newest `tokens`."""
+        if not self.usual:
+            return self.criteria(ids, None)
+        if self.eos is None:
+            return torch.zeros_like(tokens, dtype=torch.bool)
+        if len(self.eos) == 1:
+            return tokens == self.eos.to(tokens.device)
+        return torch.isin(tokens, self.eos.to(tokens.device))
+
+
+__all__ = ["DecoderStepper", "fast_decode"]
