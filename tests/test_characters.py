@@ -74,6 +74,6 @@ def test_the_fast_loop_gives_the_same_bytes_as_transformers() -> None:
     inputs = {**batch(6, 7, 2), "max_new_tokens": 30}
     del inputs["decoder_input_ids"]
     fast = model.generate(**inputs)
-    model._make_stepper = lambda config: None
+    model._packed_network = lambda config: None
     assert torch.equal(fast, model.generate(**inputs))
     assert ((fast >= FIRST) & (fast < FIRST + 128)).any()

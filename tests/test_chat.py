@@ -13,10 +13,14 @@ import pytest
 import torch
 
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
-from tfchat_hf.chat import ChatSession, choose_device, clean_reply, load_session
-from tfchat_hf.chat_batch import answer_file, read_rows, row_turns
+from tfchat_hf.chat import ChatSession, clean_reply, load_session
+from tfchat_hf.chat_batch import answer_file
+from tfchat_hf.chat_loading import choose_device
+from tfchat_hf.chat_planning import BatchLimits, plan_batches
+from tfchat_hf.chat_rows import read_rows, row_turns
 from tfchat_hf.chat_settings import SETTINGS, ChatError
 from tfchat_hf.chat_terminal import one_line, printable
+from tfchat_hf.streaming import ReplyTextStreamer
 from tfchat_hf.tokenizer_training import train_tokenizer
 
 SENTENCES = [
@@ -94,16 +98,13 @@ def test_a_stream_never_holds_half_a_character(session):
 
 
 def test_the_bytes_of_a_character_are_held_back_until_it_is_whole(session):
-    from tfchat_hf.chat import _PieceStreamer
-
     ids = session.tokenizer("好🦆吗", add_special_tokens=False)["input_ids"]
     assert len(ids) > 3, "the duck must be spelled in several tokens for this test"
     pieces: list[str] = []
-    streamer = _PieceStreamer(session._decode, pieces.append)
+    streamer = ReplyTextStreamer(session.tokenizer, pieces.append, trim=True)
     for token in [1, *ids, 2, 0]:
         streamer.put(torch.tensor([token]))
-    assert "".join(pieces) == "好🦆吗"
-    assert all(piece in ("好", "🦆", "吗") for piece in pieces)
+    assert pieces == ["好", "🦆吗"]
 
 
 def test_clean_reply_only_ever_grows():
@@ -143,17 +144,19 @@ def test_reset_forgets(session):
     assert session.history == []
 
 
-def test_closing_a_stream_stops_the_model_and_keeps_what_was_said(session):
+def test_closing_a_stream_stops_the_model_and_keeps_what_was_said(session, monkeypatch):
     steps = []
-    hook = session.model.lm_head.register_forward_hook(
-        lambda *_: steps.append(1) or time.sleep(0.02)
-    )
+    put = ReplyTextStreamer.put
+
+    def slowly(streamer, value):
+        steps.append(1)
+        time.sleep(0.02)
+        put(streamer, value)
+
+    monkeypatch.setattr(ReplyTextStreamer, "put", slowly)
     before = threading.active_count()
-    try:
-        with closing(session.stream("你好")) as pieces:
-            first = next(pieces)
-    finally:
-        hook.remove()
+    with closing(session.stream("你好")) as pieces:
+        first = next(pieces)
     assert threading.active_count() == before
     assert session.history == ["你好", first]
     assert 0 < len(steps) < 20, "the model went on to the end of its reply"
@@ -195,6 +198,7 @@ def test_batches_have_seeds_of_their_own(session):
         ("temperature", "0"), ("temperature", "nan"), ("temperature", "hot"), ("top_p", "1.5"),
         ("top_k", "-1"), ("top_k", "2.5"), ("num_beams", "0"), ("do_sample", "perhaps"),
         ("max_new_tokens", "32"), ("seed", "-1"), ("repetition_penalty", "inf"),
+        ("max_phrase_repeats", "1.5"), ("anti_lm_weight", "3"), ("num_candidates", "0"),
     ],
 )  # fmt: skip
 def test_values_out_of_range_are_refused_with_the_range(session, name, text):
@@ -221,6 +225,93 @@ def test_settings_go_back_to_the_models_own_and_never_change_it(session):
     session.settings.set("num_beams", "default")
     assert session.settings.generation_config().num_beams != 4
     assert session.model.generation_config.to_dict() == before
+
+
+def test_a_preset_is_the_start_and_what_is_set_later_goes_on_top(session):
+    session.settings.set("preset", "creative")
+    preset = session.model.preset("creative")
+    assert session.settings.generation_config().top_p == preset.top_p != 0.5
+    session.settings.set("top_p", "0.5")
+    config = session.settings.generation_config()
+    assert (config.top_p, config.copy_penalty) == (0.5, preset.copy_penalty)
+    session.settings.set("top_p", "default")
+    assert session.settings.value("top_p") == preset.top_p
+
+
+def test_choosing_a_preset_drops_what_was_set_before_but_not_length_and_seed(session):
+    for name, value in (("top_k", "5"), ("seed", "3"), ("max_new_tokens", "7")):
+        session.settings.set(name, value)
+    session.settings.set("preset", "greedy")
+    config = session.settings.generation_config()
+    assert (config.do_sample, config.max_new_tokens, session.settings.seed) == (False, 7, 3)
+    session.settings.set("preset", "default")
+    assert session.settings.value("top_k") == session.model.generation_config.top_k
+    assert session.settings.value("preset") is None
+
+
+def test_an_unknown_preset_names_the_known_ones(session):
+    with pytest.raises(ChatError, match="got 'wild'.*greedy, precise.*creative"):
+        session.settings.set("preset", "wild")
+    assert session.settings.chosen == {}
+
+
+@pytest.mark.parametrize("name", ["greedy", "precise", "lively", "creative", "balanced", "beam"])
+def test_every_preset_answers_at_once_and_in_batches(session, name):
+    session.settings.set("preset", name)
+    session.settings.set("seed", "1")
+    alone = session.reply("你好")
+    assert session.reply_to_many([["你好"]]) == [alone]
+
+
+def test_presets_are_listed_with_what_they_are_for(session):
+    session.settings.set("preset", "lively")
+    lines = session.settings.describe_presets()
+    assert [line[2:].split()[0] for line in lines] == session.model.preset_names()
+    assert all(len(line.split()) > 4 and len(line) < 100 for line in lines)
+    assert [line.split()[1] for line in lines if line.startswith("*")] == ["lively"]
+
+
+def test_presets_of_the_models_own_are_described_by_what_they_change(session):
+    session.model.generation_config.presets = {"mine": {"do_sample": True, "top_p": 0.3}}
+    try:
+        (line,) = session.settings.describe_presets()
+        assert "do_sample true" in line and "top_p 0.3" in line
+    finally:
+        del session.model.generation_config.presets
+
+
+def test_a_reply_chosen_among_candidates_comes_whole(session):
+    session.settings.set("num_candidates", "4")
+    config = session.settings.generation_config()
+    assert (config.do_sample, config.rerank_by) == (True, "unconditional")
+    assert len(list(session.stream("你好"))) <= 1
+    session.settings.set("num_candidates", "1")
+    session.settings.set("do_sample", "false")
+    assert len(list(session.stream("你好"))) > 1
+
+
+def test_a_preset_that_needs_a_reverse_model_says_so(session):
+    session.settings.set("preset", "mutual")
+    with pytest.raises(ValueError, match="needs `reverse_model`"):
+        session.reply("你好")
+
+
+def test_a_reverse_model_chooses_where_the_preset_asks_for_it(model, tokenizer, session):
+    reverse = TFChatForConditionalGeneration(model.config.__class__.from_dict(
+        {**model.config.to_dict(), "swap_sides": True}
+    )).eval()  # fmt: skip
+    with_reverse = ChatSession(model, tokenizer, reverse_model=reverse)
+    assert with_reverse.reply("你好") == session.reply("你好")
+    for one in (with_reverse, session):
+        one.settings.set("preset", "mutual")
+    assert "".join(with_reverse.stream("你好"))
+
+
+def test_a_reverse_model_that_nobody_asks_is_refused(session):
+    with pytest.raises(ChatError, match="--preset mutual"):
+        session.check_reverse_model()
+    session.settings.set("preset", "mutual")
+    session.check_reverse_model()
 
 
 def test_every_setting_is_shown_with_its_range(session):
@@ -293,7 +384,7 @@ def questions(tmp_path) -> Path:
 
 def test_a_batch_file_keeps_rows_order_and_names_bad_lines(session, questions, tmp_path):
     output = tmp_path / "deep" / "out.jsonl"
-    report = answer_file(session, questions, output, batch_size=2)
+    report = answer_file(session, questions, output, BatchLimits(rows=2))
     rows = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
     assert len(rows) == 30 and report.bad_lines == [5, 8]
     assert "lines 5, 8" in report.sentence(output)
@@ -310,7 +401,7 @@ def test_a_batch_file_keeps_rows_order_and_names_bad_lines(session, questions, t
 def test_a_stopped_batch_goes_on_to_the_same_file(session, questions, tmp_path, stop_after):
     sampled(session)
     whole = tmp_path / "whole.jsonl"
-    answer_file(session, questions, whole, batch_size=2)
+    answer_file(session, questions, whole, BatchLimits(rows=2))
     output = tmp_path / "out.jsonl"
     answer = session.reply_to_many
     calls = []
@@ -323,16 +414,63 @@ def test_a_stopped_batch_goes_on_to_the_same_file(session, questions, tmp_path, 
 
     session.reply_to_many = stops
     with pytest.raises(KeyboardInterrupt):
-        answer_file(session, questions, output, batch_size=2)
+        answer_file(session, questions, output, BatchLimits(rows=2))
     assert not output.exists()
     with (tmp_path / "out.jsonl.partial").open("ab") as torn:
         torn.write(b'{"id": 9, "quest')
     session.reply_to_many = answer
     again = []
     session.reply_to_many = lambda rows, seed: again.append(seed) or answer(rows, seed)
-    report = answer_file(session, questions, output, batch_size=2)
+    report = answer_file(session, questions, output, BatchLimits(rows=2))
     assert output.read_bytes() == whole.read_bytes()
-    assert stop_after < 9 or (report.resumed >= 16 and len(again) == 15 - 8)
+    assert report.resumed == 2 * stop_after and len(again) == 14 - stop_after
+
+
+def test_a_batch_is_filled_until_padded_questions_and_replies_reach_the_budget():
+    lengths = {0: 5, 1: 90, 2: 5, 3: 40, 4: 5, 5: 6}
+    limits = BatchLimits(rows=3, tokens=100)
+    batches = list(plan_batches(lengths, limits, reply_room=10))
+    assert batches == [[1], [3, 5], [0, 2, 4]]
+    for batch in batches:
+        assert len(batch) * (10 + max(lengths[row] for row in batch)) <= 100
+
+
+def test_beams_and_candidates_count_in_a_batch():
+    lengths = dict.fromkeys(range(6), 10)
+    limits = BatchLimits(rows=9, tokens=120)
+    assert [len(batch) for batch in plan_batches(lengths, limits, 10, copies=2)] == [3, 3]
+
+
+def test_a_question_larger_than_the_budget_is_answered_alone():
+    limits = BatchLimits(tokens=5)
+    assert list(plan_batches({0: 9, 1: 8}, limits, 10)) == [[0], [1]]
+
+
+@pytest.mark.parametrize("limits", [{"rows": 0}, {"tokens": 0}])
+def test_limits_that_allow_no_batch_are_refused(limits):
+    with pytest.raises(ChatError, match="--batch-.* must be at least 1"):
+        BatchLimits(**limits)
+
+
+def test_replies_drawn_at_random_are_the_same_in_every_run(session, questions, tmp_path):
+    session.settings.set("temperature", "1.5")
+    outputs = [tmp_path / "one.jsonl", tmp_path / "two.jsonl"]
+    for output in outputs:
+        torch.seed()
+        answer_file(session, questions, output)
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+
+
+def test_a_changed_input_does_not_go_on_with_the_old_replies(session, questions, tmp_path):
+    output = tmp_path / "out.jsonl"
+    answer = session.reply_to_many
+    session.reply_to_many = lambda *args: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        answer_file(session, questions, output)
+    questions.write_text(questions.read_text("utf-8").replace("what is AI", "what is it"), "utf-8")
+    session.reply_to_many = answer
+    with pytest.raises(ChatError, match="another input"):
+        answer_file(session, questions, output)
 
 
 def test_a_partial_file_of_another_job_is_refused(session, questions, tmp_path):
@@ -404,6 +542,22 @@ def test_another_kind_of_model_is_refused(tokenizer, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     with pytest.raises(ChatError, match="'bart'; chat needs a TFChat model"):
         load_session(str(tmp_path), "cpu")
+
+
+def test_int8_is_a_setting_of_the_whole_session(model_dir):
+    session = load_session(str(model_dir), "cpu", int8=True)
+    session.settings.set("preset", "greedy")
+    assert session.settings.generation_config().weight_dtype == "int8"
+
+
+def test_an_unknown_engine_names_the_known_ones(model_dir):
+    with pytest.raises(ChatError, match="torch, ctranslate2, onnx"):
+        load_session(str(model_dir), "cpu", engine="steam")
+
+
+def test_an_engine_for_the_cpu_refuses_a_gpu(model_dir):
+    with pytest.raises(ChatError, match="runs on the CPU.*cuda"):
+        load_session(str(model_dir), "cuda", engine="onnx")
 
 
 def test_a_device_that_is_not_there_is_a_sentence():

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import chat_hf
-from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration, chat_terminal
+from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration, chat_terminal, interruptible
 from tfchat_hf import chat as chat_sessions
 from tfchat_hf.tokenizer_training import train_tokenizer
 
@@ -119,6 +119,38 @@ def test_settings_on_the_command_line_are_used(run):
     assert len(run("--once", "你好", "--max-new-tokens", "1")[1].strip()) <= 1
 
 
+def test_a_preset_on_the_command_line_is_used_and_single_settings_go_on_top(run):
+    greedy = run("--once", "你好", "--preset", "greedy")[1]
+    creative = [run("--once", "你好", "--preset", "creative", "--seed", seed)[1] for seed in "12"]
+    assert len({greedy, *creative}) == 3
+    assert len(run("--once", "你好", "--preset", "greedy", "--max-new-tokens", "1")[1].strip()) <= 1
+
+
+def test_an_unknown_preset_on_the_command_line_names_the_known_ones(run):
+    code, out, err = run("--once", "你好", "--preset", "wild")
+    assert (code, out) == (2, "") and "greedy" in err and len(err.splitlines()) == 1
+
+
+def test_presets_are_listed_and_chosen_in_a_conversation(run):
+    lines = "/presets\n/set top_k 3\n/set preset greedy\n你好\n/set preset wild\n/set num_beams 2\n"
+    code, out, err = run(stdin=lines.encode())
+    assert code == 0 and out == run("--once", "你好", "--preset", "greedy")[1]
+    assert "creative" in err and "preset = greedy" in err
+    assert "dropped now: do_sample, top_k" in err
+    assert "got 'wild'" in err and "comes whole" in err
+
+
+def test_a_preset_without_its_reverse_model_is_one_sentence(run):
+    code, out, err = run("--once", "你好", "--preset", "mutual")
+    assert (code, out) == (2, "") and "reverse_model" in err and len(err.splitlines()) == 1
+
+
+def test_int8_and_other_engines_that_are_not_there_say_what_to_do(run):
+    assert run("--once", "你好", "--preset", "greedy", "--int8")[0] == 0
+    code, out, err = run("--once", "你好", "--engine", "steam")
+    assert (code, out) == (2, "") and "ctranslate2" in err
+
+
 def test_a_missing_model_is_one_sentence_with_the_next_step(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert chat_hf.main([]) == 2
@@ -141,6 +173,14 @@ def test_a_file_of_questions(run, tmp_path):
     assert run("--input", str(source), "--output", str(output), "--overwrite")[0] == 0
 
 
+@pytest.mark.parametrize("option", ["--batch-size", "--batch-tokens"])
+def test_batches_of_nothing_are_refused(run, tmp_path, option):
+    source = tmp_path / "in.txt"
+    source.write_text("你好\n", encoding="utf-8")
+    code, _, err = run("--input", str(source), "--output", str(tmp_path / "out"), option, "0")
+    assert code == 2 and f"`{option}` must be at least 1" in err
+
+
 @pytest.mark.parametrize("same", [True, False])
 def test_impossible_files_are_refused(run, tmp_path, same):
     source = tmp_path / "in.txt"
@@ -151,7 +191,12 @@ def test_impossible_files_are_refused(run, tmp_path, same):
 
 
 def test_options_that_do_not_go_together_exit_2(run):
-    for options in (["--input", "x"], ["--output", "x"], ["--once", "x", "--demo"]):
+    for options in (
+        ["--input", "x"],
+        ["--output", "x"],
+        ["--once", "x", "--demo"],
+        ["--once", "x", "--batch-size", "3"],
+    ):
         with pytest.raises(SystemExit) as stopped:
             run(*options)
         assert stopped.value.code == 2
@@ -213,9 +258,9 @@ _CHILD = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import chat_hf
-from tfchat_hf import chat
-put = chat._PieceStreamer.put
-chat._PieceStreamer.put = lambda self, value: (time.sleep(0.05), put(self, value))
+from tfchat_hf import streaming
+put = streaming.ReplyTextStreamer.put
+streaming.ReplyTextStreamer.put = lambda self, value: (time.sleep(0.05), put(self, value))
 sys.exit(chat_hf.main(sys.argv[1:]))
 """
 
@@ -276,7 +321,7 @@ def interrupt_the_wait(moment: int) -> None:
 
     def called(frame, event, given):
         caller = frame.f_back
-        waits = frame.f_code is chat_sessions._next_piece.__code__
+        waits = frame.f_code is interruptible.next_item.__code__
         return inside if waits or (caller is not None and caller.f_trace is inside) else None
 
     sys.settrace(called)

@@ -40,12 +40,12 @@ def questions(rows: int = 5, padding: str = "right", source: int = 9) -> dict[st
 
 
 def core(model: TFChatForConditionalGeneration, **kwargs: Any) -> Any:
-    """Generate with transformers' loop: the model has no stepper."""
-    model._make_stepper = lambda config: None
+    """Generate with transformers' loop: the model has no packed weights."""
+    model._packed_network = lambda config: None
     try:
         return model.generate(**kwargs)
     finally:
-        del model._make_stepper
+        del model._packed_network
 
 
 @pytest.fixture

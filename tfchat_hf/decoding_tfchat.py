@@ -36,7 +36,6 @@ class DecoderStepper(Protocol):
         """Go on with these rows only."""
 
 
-@torch.no_grad()
 def fast_decode(
     stepper: DecoderStepper,
     input_ids: torch.LongTensor,
@@ -62,17 +61,28 @@ def fast_decode(
     Returns:
         `(rows, length)`, padded behind the end token.
     """
-    rows, longest = input_ids.shape[0], stopping_criteria.max_length
-    stepper.start(encoder_hidden_states, attention_mask, longest - 1)
-    state = _Rows(stepper, rows, input_ids.device)
-    choose = _Chooser(logits_processor, generation_config.do_sample)
-    stop = _Stopping(stopping_criteria, generation_config)
-    ids = input_ids.new_zeros(rows, longest)
+    with torch.inference_mode():
+        stepper.start(encoder_hidden_states, attention_mask, stopping_criteria.max_length - 1)
+        choose = _Chooser(logits_processor, generation_config.do_sample)
+        stop = _Stopping(stopping_criteria, generation_config)
+        rows = _Rows(stepper, input_ids.shape[0], input_ids.device)
+        ids = _decode(rows, input_ids, choose, stop, streamer)
+    return ids.clone()  # a tensor like any other, which inference mode does not make
+
+
+def _decode(
+    state: "_Rows",
+    input_ids: torch.LongTensor,
+    choose: "_Chooser",
+    stop: "_Stopping",
+    streamer: Any,
+) -> torch.LongTensor:
+    """Add tokens until every row has ended."""
+    longest, length = stop.criteria.max_length, 1
+    ids = input_ids.new_zeros(len(input_ids), longest)
     ids[:, :1] = input_ids
-    length = 1
     while length < longest and len(state.active):
-        reply = ids[:, :length]
-        tokens = choose(state, reply, length - 1)
+        tokens = choose(state, ids[:, :length], length - 1)
         if state.done is not None:
             tokens = torch.where(state.done, stop.pad, tokens)
         ids[:, length] = tokens
@@ -82,7 +92,7 @@ def fast_decode(
         state.leave(stop(ids[:, :length], tokens))
     if streamer is not None:
         streamer.end()
-    return ids[:, :length].clone()
+    return ids[:, :length]
 
 
 class _Rows:
@@ -123,12 +133,10 @@ class _Rows:
 
     def leave(self, done: torch.Tensor) -> None:
         """Note which rows `(rows,)` have ended, and drop them when they are many."""
-        if self.done is not None:
-            done = done | self.done
-        left = int(self.rows - done.sum())
-        if left == self.rows:
+        if not done.any():
             return
-        self.done = done
+        self.done = done if self.done is None else done | self.done
+        done, left = self.done, int(self.rows - self.done.sum())
         if left == 0:
             self.active = self.active[:0]
         elif left <= _SHRINK_BELOW * len(self.active):

@@ -2,7 +2,7 @@
 """When the fast loop may stand in for transformers' own, and the packed weights it works with."""
 
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -11,14 +11,21 @@ from transformers.cache_utils import EncoderDecoderCache
 from transformers.generation import EosTokenCriteria
 
 from .attention_tfchat import TFChatAttention
-from .layers_tfchat import TFChatDecoderLayer
-from .stepping_tfchat import PackedDecoder
+from .layers_tfchat import TFChatDecoderLayer, TFChatEncoderLayer
+from .packed_network_tfchat import PackedDecoder, PackedEncoder
+from .positions_tfchat import TFChatSinusoidalPositions
 
-# Of each weight so many numbers, evenly spread, are compared to see whether it was changed
-# behind torch's back, by `.data`; the output layer is looked at whole (0.4 ms for 8,000 x 256).
-_SPOT_CHECKS = 2048
-# A decoder's modules; one of another type (LoRA, quantised, hooked) does what nobody here knows.
-_KNOWN_MODULES = (nn.Linear, nn.LayerNorm, nn.Embedding, nn.ModuleList, nn.Dropout)
+# A module of another type (LoRA, quantised, wrapped) does what nobody here knows.
+_KNOWN_MODULES = (
+    nn.Linear,
+    nn.LayerNorm,
+    nn.Embedding,
+    nn.ModuleList,
+    TFChatAttention,
+    TFChatEncoderLayer,
+    TFChatDecoderLayer,
+    TFChatSinusoidalPositions,
+)
 _USED = ("attention_mask", "encoder_outputs", "past_key_values", "use_cache", "logits_to_keep")
 
 _packed: "weakref.WeakKeyDictionary[nn.Module, dict]" = weakref.WeakKeyDictionary()
@@ -57,25 +64,28 @@ def suits_fast_loop(
     )
 
 
-def has_own_decoder(model: PreTrainedModel) -> bool:
-    """Tell whether decoder and output layer are the unchanged modules of this project."""
+def is_unchanged(model: PreTrainedModel) -> bool:
+    """Tell whether encoder, decoder and output layer are this project's own modules, unhooked."""
     if model.training or model.device.type not in ("cpu", "cuda"):
         return False
-    decoder = model.model.decoder
-    parts = [decoder, model.lm_head, *decoder.modules()]
-    kinds = {type(layer.activation_fn) for layer in decoder.layers}
-    known = {*_KNOWN_MODULES, TFChatAttention, TFChatDecoderLayer, type(decoder), *kinds}
-    known.add(type(decoder.embed_positions))
-    return (
-        all(
-            type(part) in known and not part._forward_hooks and not part._forward_pre_hooks
-            for part in parts
-        )
-        and type(model.lm_head) is nn.Linear
+    stacks = (model.model.encoder, model.model.decoder)
+    known = {*_KNOWN_MODULES, *map(type, stacks)}
+    known |= {type(layer.activation_fn) for stack in stacks for layer in stack.layers}
+    parts = [model.lm_head, *(part for stack in stacks for part in stack.modules())]
+    return type(model.lm_head) is nn.Linear and all(
+        type(part) in known and not part._forward_hooks and not part._forward_pre_hooks
+        for part in parts
     )
 
 
-def packed_decoder(model: PreTrainedModel, dtype: str | None) -> PackedDecoder:
+class Packed(NamedTuple):
+    """The packed weights of a model."""
+
+    encoder: PackedEncoder
+    decoder: PackedDecoder
+
+
+def packed_network(model: PreTrainedModel, dtype: str | None) -> Packed:
     """Return the packed weights of a model, packed anew where they have changed.
 
     Args:
@@ -88,31 +98,33 @@ def packed_decoder(model: PreTrainedModel, dtype: str | None) -> PackedDecoder:
         return kept[dtype][1]
     for other in [name for name, (made_of, _) in kept.items() if made_of != key]:
         del kept[other]
-    packed = PackedDecoder(model, dtype)
+    heads = model.config.encoder_attention_heads
+    packed = Packed(PackedEncoder(model.model.encoder, heads, dtype), PackedDecoder(model, dtype))
     kept[dtype] = (key, packed)
     return packed
 
 
 def _fingerprint(model: PreTrainedModel) -> tuple:
-    """Name the weights as they are: where they lie, how often torch changed them, and samples."""
-    weights = [*model.model.decoder.parameters(), *model.lm_head.parameters()]
+    """Name the weights as they are: where they lie, how often torch changed them, and samples.
+
+    Torch counts its own changes, but not those made through `.data`. So one number of each row of
+    each matrix is compared too: who changes a row or a whole weight changes it.
+    """
+    networks = (model.model.encoder, model.model.decoder, model.lm_head)
+    weights = [weight for network in networks for weight in network.parameters()]
     places = tuple((weight.data_ptr(), weight._version) for weight in weights)
-    device = str(model.device)
     if model.device.type != "cpu":
-        return (device, places)  # each comparison would be a wait for the device
-    samples = [_sample(weight.detach()) for weight in weights if weight.dim() == 2]
-    biases = [weight.detach().float().reshape(-1) for weight in weights if weight.dim() == 1]
-    whole = model.lm_head.weight.detach().float().sum()
-    seen = torch.cat([*samples, *biases]).double()
+        return (str(model.device), places, ())  # each comparison would be a wait for the device
+    samples = []
+    for weight in weights:
+        values = weight.detach()
+        if values.dim() == 2:
+            values = values[:, values.shape[1] // 2]
+        samples.append(values)
+    seen = torch.cat(samples).double()
     # A weighted sum: two numbers that changed places do not give the same.
-    ramp = torch.linspace(1, 2, len(seen), dtype=torch.double)
-    return (device, places, float(whole), float(seen @ ramp))
+    ramp = torch.arange(1, len(seen) + 1, dtype=torch.double)
+    return (str(model.device), places, (float(seen @ ramp), float(seen.abs().sum())))
 
 
-def _sample(weight: torch.Tensor) -> torch.Tensor:
-    """Take every n-th number of a matrix, as float32."""
-    flat = weight.reshape(-1)
-    return flat[:: max(1, len(flat) // _SPOT_CHECKS)].float()
-
-
-__all__ = ["has_own_decoder", "packed_decoder", "suits_fast_loop"]
+__all__ = ["Packed", "is_unchanged", "packed_network", "suits_fast_loop"]

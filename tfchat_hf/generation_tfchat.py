@@ -14,11 +14,12 @@ from transformers import (
     StoppingCriteriaList,
 )
 from transformers.generation import BaseStreamer, GenerationMode
+from transformers.modeling_outputs import BaseModelOutput
 
 from .anti_lm_tfchat import AntiLanguageModelLogitsProcessor
 from .characters_tfchat import WholeCharactersLogitsProcessor
 from .decoding_tfchat import DecoderStepper, fast_decode
-from .fast_path_tfchat import has_own_decoder, packed_decoder, suits_fast_loop
+from .fast_path_tfchat import Packed, is_unchanged, packed_network, suits_fast_loop
 from .generation_checks_tfchat import check_rerank, check_settings, check_weight_dtype
 from .presets_tfchat import OWN_CHOICES, OWN_SETTINGS, all_presets
 from .repetition_tfchat import (
@@ -290,9 +291,36 @@ class TFChatGenerationMixin(GenerationMixin):
 
     def _make_stepper(self, generation_config: GenerationConfig) -> DecoderStepper | None:
         """Return what runs the decoder in the fast loop; None for transformers' own loop."""
-        if not has_own_decoder(self):
+        network = self._packed_network(generation_config)
+        return None if network is None else Stepper(network.decoder)
+
+    def _packed_network(self, generation_config: GenerationConfig) -> Packed | None:
+        """Return the packed weights; None where the modules themselves have to run."""
+        if not is_unchanged(self):
             return None
-        return Stepper(packed_decoder(self, generation_config.weight_dtype))
+        # An assistant's encoder is run with a configuration that knows nothing of this project.
+        return packed_network(self, getattr(generation_config, "weight_dtype", None))
+
+    def _prepare_text_encoder_decoder_kwargs_for_generation(
+        self,
+        inputs_tensor: torch.Tensor,
+        model_kwargs: dict[str, Any],
+        model_input_name: str | None,
+        generation_config: GenerationConfig,
+    ) -> dict[str, Any]:
+        """Read the questions with packed weights where nothing but the states is asked for."""
+        mask = model_kwargs.get("attention_mask")
+        asked_more = generation_config.output_attentions or generation_config.output_hidden_states
+        rest = set(model_kwargs) - {"attention_mask", "use_cache", "logits_to_keep"}
+        plain = model_input_name == "input_ids" and not asked_more and not rest
+        network = self._packed_network(generation_config) if plain else None
+        if network is None:
+            return super()._prepare_text_encoder_decoder_kwargs_for_generation(
+                inputs_tensor, model_kwargs, model_input_name, generation_config
+            )
+        states = network.encoder(inputs_tensor.to(self.device), mask)
+        model_kwargs["encoder_outputs"] = BaseModelOutput(last_hidden_state=states)
+        return model_kwargs
 
     def _validate_generation_mode(
         self, generation_mode: GenerationMode, generation_config: Any, generation_mode_kwargs: Any

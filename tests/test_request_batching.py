@@ -1,0 +1,387 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Many callers, one model: the same replies as alone, and nobody's trouble is another's."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from tests.tiny import tiny_model
+from tfchat_hf.request_batching import BatchingQueue, QueueClosedError, QueueFullError
+from tfchat_hf.request_run import BatchRun
+from tfchat_hf.tokenizer_training import train_tokenizer
+
+TOKENIZER = train_tokenizer(["你好，今天天气很好吗", "hello there, how are you"], "char", 300)
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = tiny_model(seed=5, vocab_size=len(TOKENIZER))
+    model.generation_config.max_new_tokens = 20
+    # An untrained model never ends by itself: a few tokens that it likes are made end tokens.
+    made = [model.generate(torch.tensor([question]))[0, 1:].tolist() for question in QUESTIONS]
+    model.generation_config.eos_token_id = [2, made[0][3], made[1][9], made[2][1]]
+    return model
+
+
+_DRAW = random.Random(0)
+QUESTIONS = [
+    [_DRAW.randrange(5, len(TOKENIZER)) for _ in range(_DRAW.randrange(2, 30))] for _ in range(40)
+]
+
+
+def alone(model, question: list[int], **settings: object) -> list[int]:
+    """Return the reply to one question by `generate()`, cut behind its end token."""
+    ids = model.generate(torch.tensor([question]), **settings)[0, 1:].tolist()
+    ends = [place for place, token in enumerate(ids) if token in set(_ends(model))]
+    return ids[: ends[0] + 1] if ends else ids
+
+
+def _ends(model) -> list[int]:
+    return model.generation_config.eos_token_id
+
+
+def config_of(model, **settings: object):
+    """Return the model's configuration with changes."""
+    config = type(model.generation_config).from_dict(model.generation_config.to_dict())
+    for name, value in settings.items():
+        setattr(config, name, value)
+    return config
+
+
+@contextmanager
+def slowed(seconds: float = 0.02) -> Iterator[list[int]]:
+    """Make each step take a while; gives a list that grows with the steps."""
+    steps: list[int] = []
+    stopped = BatchRun.stopped
+
+    def slowly(run: BatchRun) -> list[bool]:
+        steps.append(1)
+        time.sleep(seconds)
+        return stopped(run)
+
+    BatchRun.stopped = slowly
+    try:
+        yield steps
+    finally:
+        BatchRun.stopped = stopped
+
+
+def test_greedy_replies_of_a_batch_are_those_of_one_at_a_time(model):
+    with BatchingQueue(model, max_batch_size=16, max_wait_ms=200) as batching:
+        futures = [batching.submit(question) for question in QUESTIONS]
+        replies = [future.result(30).sequences[0] for future in futures]
+    assert replies == [alone(model, question) for question in QUESTIONS]
+    assert len({len(reply) for reply in replies}) > 3, "all replies have one length"
+    assert max(batching.batch_sizes) == 16 and sum(batching.batch_sizes.values()) < 40
+
+
+def test_replies_say_why_they_ended(model):
+    with BatchingQueue(model) as batching:
+        done = [future.result(30) for future in map(batching.submit, QUESTIONS)]
+    reasons = {reply.finish_reasons[0] for reply in done}
+    assert reasons == {"stop", "length"}
+    for reply in done:
+        is_whole = reply.sequences[0][-1] in _ends(model)
+        assert reply.finish_reasons == ["stop" if is_whole else "length"]
+
+
+def test_requests_of_other_settings_have_batches_of_their_own_and_the_oldest_goes_first(model):
+    short, long = config_of(model, max_new_tokens=3), config_of(model, max_new_tokens=7)
+    ended: list[int] = []
+    with BatchingQueue(model, max_wait_ms=300) as batching:
+        for number, question in enumerate(QUESTIONS[:6]):
+            future = batching.submit(question, short if number % 2 else long)
+            future.add_done_callback(lambda _, number=number: ended.append(number))
+        future.result(30)
+    assert batching.batch_sizes == {3: 2}
+    assert {0, 2, 4} == set(ended[:3])
+
+
+@pytest.mark.parametrize("settings", [{"num_beams": 3}, {"num_beams": 2, "length_penalty": 0.5}])
+def test_beams_share_batches_too_and_come_whole(model, settings):
+    pieces: list[tuple[int, str]] = []
+    with BatchingQueue(model, TOKENIZER, max_wait_ms=200) as batching:
+        config = config_of(model, **settings)
+        say = [lambda *piece: pieces.append(piece), None, None]
+        asked = zip(QUESTIONS, say, strict=False)
+        futures = [batching.submit(ids, config, on_text=function) for ids, function in asked]
+        replies = [future.result(30).sequences[0] for future in futures]
+    assert replies == [alone(model, ids, **settings) for ids in QUESTIONS[:3]]
+    assert batching.batch_sizes == {3: 1}
+    assert "".join(piece for _, piece in pieces) == text_of(cut_end(model, replies[0]))
+
+
+def text_of(ids: list[int]) -> str:
+    """Return the text of a reply as a person sees it."""
+    return TOKENIZER.decode(ids, skip_special_tokens=True).replace("\ufffd", "").strip()
+
+
+def test_a_seed_gives_the_same_reply_in_company_as_alone(model):
+    config = config_of(model, do_sample=True, temperature=1.5)
+    with BatchingQueue(model, max_wait_ms=100) as batching:
+        lonely = batching.submit(QUESTIONS[0], config, seed=7).result(30).sequences
+        crowd = [batching.submit(ids, config) for ids in QUESTIONS[:5]]
+        again = batching.submit(QUESTIONS[0], config, seed=7)
+        other = batching.submit(QUESTIONS[0], config, seed=8)
+        assert again.result(30).sequences == lonely != other.result(30).sequences
+        assert all(future.result(30) for future in crowd)
+
+
+def test_a_seed_does_not_make_the_draws_of_others_predictable(model):
+    config = config_of(model, do_sample=True, temperature=1.5)
+    after = []
+    with BatchingQueue(model) as batching:
+        for _ in range(2):
+            batching.submit(QUESTIONS[0], config, seed=7).result(30)
+            after.append(batching.submit(QUESTIONS[0], config).result(30).sequences)
+    assert after[0] != after[1]
+
+
+def test_several_replies_to_one_request_come_together(model):
+    config = config_of(model, do_sample=True, num_return_sequences=3)
+    said: dict[int, str] = {}
+    with BatchingQueue(model, TOKENIZER, max_wait_ms=100) as batching:
+        first = batching.submit(
+            QUESTIONS[0],
+            config,
+            on_text=lambda row, piece: said.update({row: said.get(row, "") + piece}),
+        )
+        second = batching.submit(QUESTIONS[1], config)
+        reply = first.result(30)
+        assert len(reply.sequences) == len(second.result(30).finish_reasons) == 3
+    assert batching.batch_sizes == {2: 1}
+    shown = [cut_end(model, ids) for ids in reply.sequences]
+    assert [said.get(row, "") for row in range(3)] == list(map(text_of, shown))
+
+
+def cut_end(model, ids: list[int]) -> list[int]:
+    """Drop the end token, which the tests' model also has among ordinary tokens."""
+    return ids[:-1] if ids[-1] in _ends(model) else ids
+
+
+def test_text_comes_while_the_reply_is_made(model):
+    pieces: list[str] = []
+    first = threading.Event()
+    config = config_of(model, eos_token_id=2)
+    with slowed(), BatchingQueue(model, TOKENIZER) as batching:
+        future = batching.submit(
+            QUESTIONS[1], config, on_text=lambda _, piece: (pieces.append(piece), first.set())
+        )
+        assert first.wait(30) and not future.done()
+        assert len(pieces) < 5
+        future.result(30)
+    assert "".join(pieces) == text_of(future.result().sequences[0])
+
+
+def test_a_short_reply_does_not_wait_for_the_longest_of_its_batch(model):
+    lengths = {len(alone(model, question)): question for question in QUESTIONS}
+    with slowed(), BatchingQueue(model, max_wait_ms=200) as batching:
+        long = batching.submit(lengths[max(lengths)])
+        short = batching.submit(lengths[min(lengths)])
+        short.result(30)
+        assert not long.done()
+    assert batching.batch_sizes == {2: 1} and long.done()
+
+
+def test_cancelling_ends_a_reply_and_leaves_the_others_alone(model):
+    config = config_of(model, eos_token_id=2)
+    with slowed() as steps, BatchingQueue(model, max_wait_ms=200) as batching:
+        going, gone = (batching.submit(ids, config) for ids in QUESTIONS[:2])
+        while len(steps) < 4:
+            time.sleep(0.005)
+        assert gone.cancel() is False
+        reply = gone.result(30)
+        assert not going.done()
+        assert reply.finish_reasons == ["cancelled"] and 0 < len(reply.sequences[0]) < 12
+        assert going.result(30).finish_reasons == ["length"]
+
+
+def test_a_batch_that_nobody_wants_any_more_stops(model):
+    with slowed() as steps, BatchingQueue(model) as batching:
+        config = config_of(model, eos_token_id=2)
+        future = batching.submit(QUESTIONS[0], config)
+        while not steps:
+            time.sleep(0.005)
+        future.cancel()
+        future.result(30)
+        batching.close()
+        assert len(steps) < 12
+
+
+def test_a_request_that_waits_can_be_cancelled(model):
+    with slowed(), BatchingQueue(model, max_batch_size=1, max_wait_ms=0) as batching:
+        running = batching.submit(QUESTIONS[0])
+        waiting, stopped = batching.submit(QUESTIONS[1]), threading.Event()
+        by_event = batching.submit(QUESTIONS[2], stop=stopped)
+        assert waiting.cancel() is True
+        stopped.set()
+        assert running.result(30).sequences[0] == alone(model, QUESTIONS[0])
+        with pytest.raises(CancelledError):
+            waiting.result(30)
+        with pytest.raises(CancelledError):
+            by_event.result(30)
+    assert batching.batch_sizes == {1: 1}
+
+
+def test_a_deadline_ends_a_reply_with_what_there_is(model):
+    with slowed(0.03), BatchingQueue(model) as batching:
+        config = config_of(model, eos_token_id=2)
+        reply = batching.submit(QUESTIONS[0], config, deadline=time.monotonic() + 0.2).result(30)
+    assert reply.finish_reasons == ["deadline"] and 0 < len(reply.sequences[0]) < 20
+
+
+def test_a_deadline_that_passes_before_the_batch_is_an_error(model):
+    with BatchingQueue(model) as batching:
+        late = batching.submit(QUESTIONS[0], deadline=time.monotonic() - 1)
+        with pytest.raises(TimeoutError, match="deadline passed"):
+            late.result(30)
+
+
+def test_a_caller_whose_function_fails_loses_its_own_reply_only(model):
+    def gone(row: int, piece: str) -> None:
+        raise BrokenPipeError("the reader has left")
+
+    with BatchingQueue(model, TOKENIZER, max_wait_ms=200) as batching:
+        config = config_of(model, eos_token_id=2)
+        broken = batching.submit(QUESTIONS[1], config, on_text=gone)
+        sound = batching.submit(QUESTIONS[0], config)
+        with pytest.raises(BrokenPipeError):
+            broken.result(30)
+        assert sound.result(30).finish_reasons == ["length"]
+    assert batching.batch_sizes == {2: 1}
+
+
+def test_an_error_in_generate_reaches_the_callers_of_its_batch_only(model):
+    wrong = config_of(model, num_beams=2, max_new_tokens=10_000)
+    with BatchingQueue(model, max_wait_ms=100) as batching:
+        bad = [batching.submit(ids, wrong) for ids in QUESTIONS[:2]]
+        good = batching.submit(QUESTIONS[2])
+        for future in bad:
+            with pytest.raises(ValueError, match="max_new_tokens"):
+                future.result(30)
+        assert good.result(30).sequences[0] == alone(model, QUESTIONS[2])
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"), [([], "1 to 64"), ([5] * 65, "got 65"), ([5, 10_000], "10000"), ([-1], "-1")]
+)
+def test_what_the_model_cannot_read_is_refused_at_once(model, ids, said):
+    with BatchingQueue(model) as batching, pytest.raises(ValueError, match=said):
+        batching.submit(ids)
+
+
+def test_text_without_a_tokenizer_is_refused(model):
+    with BatchingQueue(model) as batching, pytest.raises(ValueError, match="needs a tokenizer"):
+        batching.submit([5], on_text=print)
+
+
+@pytest.mark.parametrize("limits", [{"max_batch_size": 0}, {"max_waiting": 0}, {"max_wait_ms": -1}])
+def test_limits_that_serve_nobody_are_refused(model, limits):
+    with pytest.raises(ValueError, match=next(iter(limits))):
+        BatchingQueue(model, **limits)
+
+
+def test_too_many_waiting_requests_are_refused_until_there_is_room(model):
+    with slowed(), BatchingQueue(model, max_batch_size=1, max_waiting=2) as batching:
+        running = batching.submit(QUESTIONS[0])
+        while not batching.batch_sizes:
+            time.sleep(0.005)
+        waiting = [batching.submit(ids) for ids in QUESTIONS[1:3]]
+        with pytest.raises(QueueFullError, match="2 requests wait"):
+            batching.submit(QUESTIONS[3])
+        waiting[1].cancel()
+        running.result(30)
+        waiting[0].result(30)
+        assert batching.submit(QUESTIONS[3]).result(30).sequences
+
+
+def test_closing_answers_what_waits(model):
+    batching = BatchingQueue(model, max_batch_size=2, max_wait_ms=0)
+    futures = [batching.submit(ids) for ids in QUESTIONS[:7]]
+    batching.close()
+    assert all(future.done() for future in futures)
+    assert [f.result().sequences[0] for f in futures] == [alone(model, q) for q in QUESTIONS[:7]]
+    with pytest.raises(QueueClosedError):
+        batching.submit(QUESTIONS[0])
+    batching.close()
+
+
+def test_closing_without_draining_stops_what_runs_and_cancels_what_waits(model):
+    config = config_of(model, eos_token_id=2)
+    with slowed() as steps:
+        batching = BatchingQueue(model, max_batch_size=1)
+        running, waiting = (batching.submit(ids, config) for ids in QUESTIONS[:2])
+        while not steps:
+            time.sleep(0.005)
+        batching.close(drain=False)
+        assert len(steps) < 12
+    assert running.result(0).finish_reasons == ["cancelled"]
+    with pytest.raises(CancelledError):
+        waiting.result(0)
+
+
+def test_closing_within_a_limit_says_when_it_took_longer(model):
+    with slowed(0.05):
+        batching = BatchingQueue(model)
+        future = batching.submit(QUESTIONS[0], config_of(model, eos_token_id=2))
+        with pytest.raises(TimeoutError):
+            batching.close(timeout=0.1)
+        future.result(30)
+        batching.close()
+
+
+def test_no_request_is_lost_however_they_come(model):
+    answered: list[bool] = []
+
+    def ask(number: int) -> None:
+        draw = random.Random(number)
+        for _ in range(12):
+            question = draw.choice(QUESTIONS)
+            config = config_of(model, max_new_tokens=draw.choice([1, 2, 5]))
+            future = batching.submit(question, config)
+            if draw.random() < 0.2:
+                future.cancel()
+                continue
+            wanted = alone(model, question, max_new_tokens=config.max_new_tokens)
+            answered.append(future.result(60).sequences[0] == wanted)
+            time.sleep(draw.choice([0, 0, 0.002]))
+
+    with BatchingQueue(model, max_batch_size=4, max_wait_ms=1) as batching:
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    assert all(answered) and len(answered) > 60
+
+
+def test_ctrl_c_while_waiting_for_a_reply_leaves_the_queue_working(model):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with BatchingQueue(model) as batching:
+            for _ in range(25):
+                timer = threading.Timer(
+                    random.random() * 0.02, signal.raise_signal, args=(signal.SIGINT,)
+                )
+                timer.start()
+                try:
+                    while timer.is_alive():
+                        future = batching.submit(QUESTIONS[0], config_of(model, max_new_tokens=2))
+                        future.result(30), future.done(), future.cancel()
+                    timer.join()
+                    time.sleep(0.01)
+                except KeyboardInterrupt:
+                    timer.join()
+            assert batching.submit(QUESTIONS[0]).result(30).sequences
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,186 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Streamers: the pieces join to what decoding gives, for any ids, and never break a character."""
+
+from __future__ import annotations
+
+import functools
+import threading
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models
+from transformers import PreTrainedTokenizerFast
+
+from tests.tiny import speaking_model, tiny_model
+from tfchat_hf.dialogue import encode_reply
+from tfchat_hf.javascript_tokenizer import javascript_tokenizer
+from tfchat_hf.streaming import BatchTextStreamer, GrowingText, PieceTable, ReplyTextStreamer
+from tfchat_hf.tokenizer_training import SCHEMES, train_tokenizer
+
+CORPUS = ["今天天气很好，我们去公园吗？", "The students like green tea, don't they?", "好的！"] * 9
+TEXTS = [
+    "今天我们去公园，好吗？", "  The students LIKE  tea ", "好🦆吗👨‍👩‍👧‍👦 👍🏽",
+    "龘靐𠮷 ñandú ไทย 한국어",
+    "a\n\tb\r\n", "", "<0xE4><0xBD>▁",
+]  # fmt: skip
+
+
+@functools.cache
+def tokenizer_of(scheme: str) -> PreTrainedTokenizerFast:
+    if scheme.startswith("javascript "):
+        return javascript_tokenizer(tokenizer_of(scheme.removeprefix("javascript ")))
+    return train_tokenizer(CORPUS, scheme, 400)
+
+
+ALL = [*SCHEMES, "javascript subword-unigram"]
+
+
+def streamed(tokenizer: PreTrainedTokenizerFast, ids: list[int], trim: bool = False) -> list[str]:
+    """Return the pieces of a reply as `generate()` would hand its tokens over."""
+    pieces: list[str] = []
+    streamer = ReplyTextStreamer(tokenizer, pieces.append, trim=trim)
+    streamer.put(torch.tensor([[1]]))
+    for token in ids:
+        streamer.put(torch.tensor([token]))
+    streamer.end()
+    return pieces
+
+
+@pytest.mark.parametrize("scheme", ALL)
+@pytest.mark.parametrize("text", TEXTS)
+def test_pieces_join_to_the_text(scheme, text):
+    tokenizer = tokenizer_of(scheme)
+    ids = encode_reply(tokenizer, text)
+    pieces = streamed(tokenizer, ids)
+    assert "".join(pieces) == tokenizer.decode(ids, skip_special_tokens=True) == text
+    assert all(pieces) and all("\ufffd" not in piece for piece in pieces)
+
+
+@pytest.mark.parametrize("scheme", ALL)
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_any_tokens_stream_to_what_decoding_gives(scheme, data):
+    tokenizer = tokenizer_of(scheme)
+    # Bytes stand for half of what is drawn: broken runs of them are what is hard.
+    token = st.integers(5, 260) | st.integers(0, len(tokenizer) + 3).filter(lambda n: n != 2)
+    ids = data.draw(st.lists(token, max_size=20))
+    whole = tokenizer.decode(ids, skip_special_tokens=True)
+    assert "".join(streamed(tokenizer, ids)) == whole
+    trimmed = "".join(streamed(tokenizer, ids, trim=True))
+    assert trimmed == whole.replace("\ufffd", "").strip()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@settings(max_examples=80, deadline=None)
+@given(text=st.text(max_size=15))
+def test_any_text_streams_in_whole_characters(scheme, text):
+    tokenizer = tokenizer_of(scheme)
+    pieces = streamed(tokenizer, encode_reply(tokenizer, text.replace("<", "")))
+    assert "".join(pieces) == text.replace("<", "")
+
+
+def test_text_comes_with_its_token_and_bytes_when_their_run_ends():
+    tokenizer = tokenizer_of("char")
+    text = GrowingText(PieceTable(tokenizer))
+    ids = encode_reply(tokenizer, "今🦆天")[:-1]
+    assert [text.add(token) for token in ids] == ["今", "", "", "", "", "🦆天"]
+
+
+def test_each_token_is_decoded_once(monkeypatch):
+    tokenizer = tokenizer_of("char")
+    table, decoded = PieceTable(tokenizer), []
+    decode = table.decode
+    monkeypatch.setattr(table, "decode", lambda ids: decoded.extend(ids) or decode(ids))
+    text = GrowingText(table)
+    ids = encode_reply(tokenizer, "今🦆天" * 200)[:-1]
+    assert "".join([*map(text.add, ids), text.close()]) == "今🦆天" * 200
+    assert len(decoded) <= 4 * 200 + 2, "the reply was decoded more than once"
+
+
+def test_a_decoder_that_looks_at_neighbours_gives_the_reply_at_its_end():
+    model = models.WordLevel({"<unk>": 0, "</s>": 1, "▁a": 2, "▁b": 3}, unk_token="<unk>")
+    backend = Tokenizer(model)
+    backend.decoder = decoders.Metaspace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>")
+    assert tokenizer.decode([2, 3]) == "a b"
+    assert streamed(tokenizer, [2, 3, 1]) == ["a b"]
+
+
+def test_a_row_ends_at_its_end_token_and_the_others_go_on():
+    tokenizer = tokenizer_of("char")
+    said: list[tuple[int, str]] = []
+    streamer = BatchTextStreamer(tokenizer, lambda *piece: said.append(piece))
+    first, second = (encode_reply(tokenizer, text) for text in ("好🦆", "今天去吗"))
+    first += [0] * (len(second) - len(first))
+    second += [0] * (len(first) - len(second))
+    streamer.put(torch.tensor([1, 1]))
+    for tokens in zip(first, second, strict=True):
+        streamer.put(torch.tensor(tokens))
+    streamer.put(torch.tensor([10, 11]))
+    streamer.end()
+    assert [piece for row, piece in said if row == 0] == ["好", "🦆"]
+    assert "".join(piece for row, piece in said if row == 1) == "今天去吗"
+
+
+def test_a_batch_of_several_replies_each_streams_like_decoding():
+    model, tokenizer = speaking_model(), tokenizer_of("char")
+    ids = torch.randint(5, 90, (3, 6), generator=torch.Generator().manual_seed(0))
+    rows: dict[int, str] = {}
+    streamer = BatchTextStreamer(
+        tokenizer, lambda row, piece: rows.update({row: rows.get(row, "") + piece})
+    )
+    torch.manual_seed(4)
+    output = model.generate(
+        ids, do_sample=True, num_return_sequences=2, max_new_tokens=12, streamer=streamer
+    )
+    cut = [row[1:] for row in output.tolist()]
+    cut = [row[: row.index(2)] if 2 in row else row for row in cut]
+    whole = [tokenizer.decode(row, skip_special_tokens=True) for row in cut]
+    assert [rows.get(row, "") for row in range(6)] == whole and any(whole)
+
+
+def test_a_streamer_serves_one_batch_after_the_other():
+    tokenizer = tokenizer_of("char")
+    pieces: list[str] = []
+    streamer = ReplyTextStreamer(tokenizer, pieces.append)
+    for _ in range(2):
+        streamer.put(torch.tensor([[1]]))
+        streamer.put(torch.tensor(encode_reply(tokenizer, "好")[:1]))
+        streamer.end()
+    assert pieces == ["好", "好"]
+
+
+def test_pieces_can_be_read_in_another_thread_while_they_are_made():
+    model, tokenizer = tiny_model(), tokenizer_of("char")
+    streamer = BatchTextStreamer(tokenizer)
+    ids = torch.randint(5, 90, (2, 5))
+    settings = {"max_new_tokens": 9, "eos_token_id": None, "streamer": streamer}
+    worker = threading.Thread(target=model.generate, args=(ids,), kwargs=settings)
+    worker.start()
+    rows = {0: "", 1: ""}
+    for row, piece in streamer:
+        rows[row] += piece
+    worker.join()
+    output = model.generate(ids, max_new_tokens=9, eos_token_id=None)
+    whole = [tokenizer.decode(row[1:], skip_special_tokens=True) for row in output.tolist()]
+    assert list(rows.values()) == whole
+
+
+def test_an_error_is_raised_where_the_pieces_are_read():
+    streamer = ReplyTextStreamer(tokenizer_of("char"))
+    streamer.fail(RuntimeError("out of memory"))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        next(iter(streamer))
+
+
+def test_the_streamer_of_one_reply_refuses_a_batch():
+    streamer = ReplyTextStreamer(tokenizer_of("char"), print)
+    with pytest.raises(ValueError, match="batch of 2.*BatchTextStreamer"):
+        streamer.put(torch.tensor([[1], [1]]))
+
+
+def test_pieces_that_go_to_a_function_cannot_be_iterated_over_too():
+    with pytest.raises(ValueError, match="without `on_text`"):
+        next(iter(BatchTextStreamer(tokenizer_of("char"), print)))
