@@ -9,7 +9,11 @@ One reply, or a few, and out again:
     python chat_hf.py --demo
     printf '你好\n你是谁\n' | python chat_hf.py
 A file of questions (.txt, or .jsonl with question, dialogue or messages in each row):
-    python chat_hf.py --input questions.jsonl --output replies.jsonl --batch-size 32
+    python chat_hf.py --input questions.jsonl --output replies.jsonl
+Named ways to decode, exported models, and a model that chooses among candidates:
+    python chat_hf.py runs/mine --preset creative
+    python chat_hf.py runs/mine --engine onnx --int8
+    python chat_hf.py runs/mine --preset mutual --reverse-model runs/mine_reverse
 
 Exit code: 0 when done, 2 when something about the command or its files is wrong, 130 on Ctrl-C.
 """
@@ -39,12 +43,38 @@ def build_parser() -> argparse.ArgumentParser:
     way.add_argument("--demo", action="store_true", help="ask three fixed questions and end")
     way.add_argument("--input", type=Path, metavar="FILE", help="answer every row of FILE")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where --input's replies go")
-    parser.add_argument("--batch-size", type=int, default=16, help="rows at once for --input")
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", help="most rows at once for --input (64)"
+    )
+    parser.add_argument(
+        "--batch-tokens",
+        type=int,
+        metavar="N",
+        help="most tokens at once, padding and room for the replies included (8192)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing --output")
+    _add_model_options(parser)
+    parser.add_argument("--preset", metavar="NAME", help="a named set of settings (see /presets)")
     for name in SETTING_OPTIONS:
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, dest=name, metavar="VALUE", help=f"as /set {name} VALUE")
     return parser
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides which model runs, and how."""
+    parser.add_argument(
+        "--engine",
+        default="torch",
+        metavar="ENGINE",
+        help="torch, or ctranslate2 or onnx (made by `python -m tfchat_hf.export`)",
+    )
+    parser.add_argument("--int8", action="store_true", help="weights in int8, on the CPU")
+    parser.add_argument(
+        "--reverse-model",
+        metavar="MODEL",
+        help="folder or Hub id; chooses among candidates where the preset asks for it",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,19 +84,23 @@ def run(args: argparse.Namespace) -> int:
 
     from tfchat_hf import chat_terminal
     from tfchat_hf.chat import load_session
-    from tfchat_hf.chat_batch import answer_file, check_paths
+    from tfchat_hf.chat_batch import BatchLimits, answer_file, check_paths
 
     chat_terminal.prepare_streams()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     if args.input:
-        check_paths(args.input, args.output, args.batch_size, args.overwrite)
-    session = load_session(args.model, args.device)
-    for name in SETTING_OPTIONS:
+        sizes = {"rows": args.batch_size, "tokens": args.batch_tokens}
+        limits = BatchLimits(**{name: size for name, size in sizes.items() if size is not None})
+        check_paths(args.input, args.output, args.overwrite)
+    session = load_session(args.model, args.device, args.engine, args.int8, args.reverse_model)
+    for name in ("preset", *SETTING_OPTIONS):
         if (value := getattr(args, name)) is not None:
             session.settings.set(name, value)
+    if args.reverse_model and (args.input or args.once is not None or args.demo):
+        session.check_reverse_model()
     if args.input:
-        report = answer_file(session, args.input, args.output, args.batch_size, args.overwrite)
+        report = answer_file(session, args.input, args.output, limits, args.overwrite)
         print(report.sentence(args.output), file=sys.stderr)
         return 0
     if args.once is not None:
@@ -84,6 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if (args.input is None) != (args.output is None):
         parser.error("--input and --output go together")
+    if args.input is None and {args.batch_size, args.batch_tokens} != {None}:
+        parser.error("--batch-size and --batch-tokens go with --input")
     try:
         return run(args)
     except BrokenPipeError:

@@ -155,9 +155,15 @@ def score_original(
     """
     from training_peers.original_chat import load_checkpoint
 
+    from tfchat_hf.held_out import held_out
     from tfchat_hf.metrics import describe_replies
 
-    questions, pairs = held_out(run_folder, dataset)
+    asked = held_out(run_folder, dataset, "validation")
+    questions = asked.questions
+    pairs = [
+        (row["context"][-1], row["reply"])
+        for row in asked.examples.select_columns(["context", "reply"])
+    ]
     model = load_checkpoint(checkout, checkpoint)
     replies = [model.reply(question.context[-1], MAX_TOKENS) for question in questions]
     known = [question.references for question in questions]
@@ -167,36 +173,6 @@ def score_original(
         f"unknown to it, {figures['left_out']} replies are too long for it"
     )
     return {**describe_replies(replies, known), **figures}
-
-
-def held_out(run_folder: Path, dataset: str | None) -> tuple[list[Any], list[tuple[str, str]]]:
-    """Makes the questions and the pairs that a run was evaluated on, from its settings.
-
-    Returns:
-        The questions, and (newest turn, reply) of each validation example.
-    """
-    from data_builders import build_dialogues
-    from tfchat_hf.data import load_or_train_tokenizer, prepare_data
-    from tfchat_hf.questions import collect_questions
-    from tfchat_hf.settings import parse_arguments
-
-    words = [str(run_folder / "run_config.yaml"), "--tokenizer", str(run_folder)]
-    run = parse_arguments(words + (["--dataset", dataset] if dataset else []))
-    settings = run.data
-    built = build_dialogues(
-        settings.dataset,
-        languages=settings.languages,
-        cache_dir=settings.dataset_cache_dir,
-        validation_fraction=settings.validation_fraction,
-        exclude_categories=settings.exclude_categories,
-    )
-    tokenizer = load_or_train_tokenizer(built.dataset["train"], settings, 0)
-    data = prepare_data(built.dataset, tokenizer, settings)
-    limit, seed = run.training.eval_max_samples, run.training.seed
-    corpus = [data.train, data.validation]
-    questions = collect_questions(data.validation, corpus, tokenizer, limit, seed)
-    rows = data.validation.select_columns(["context", "reply"])
-    return questions, [(row["context"][-1], row["reply"]) for row in rows]
 
 
 if __name__ == "__main__":

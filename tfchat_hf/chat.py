@@ -5,37 +5,27 @@ from __future__ import annotations
 
 import logging
 import queue
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
+from typing import Any
 
 import torch
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
-from transformers.generation.streamers import BaseStreamer
 
-import tfchat_hf  # registers the model with AutoModelForSeq2SeqLM
-
+from .chat_loading import choose_device, load_for_chat
 from .chat_settings import ChatError, ChatSettings
 from .dialogue import encode_context
+from .interruptible import interrupts_held, next_item
+from .streaming import BROKEN, ReplyTextStreamer
 
 logger = logging.getLogger(__name__)
 
-# Ctrl-C cannot interrupt a wait without a time limit on Windows.
-_POLL_SECONDS = 0.1
-
 
 def clean_reply(text: str) -> str:
-    """Drop bytes that are no character, and blanks at both ends.
-
-    For a growing reply the result only ever grows at its end, which is what streaming needs:
-    half a character decodes to U+FFFD and is held back until its other bytes are there.
-    """
-    return text.replace("\ufffd", "").strip()
+    """Drop bytes that are no character, and blanks at both ends."""
+    return text.replace(BROKEN, "").strip()
 
 
 class _StopWhenAsked(StoppingCriteria):
@@ -53,40 +43,16 @@ class _StopWhenAsked(StoppingCriteria):
         )
 
 
-class _PieceStreamer(BaseStreamer):
-    """Turns tokens into pieces of text, each of whole characters.
-
-    Args:
-        decode: Token ids to cleaned text.
-        deliver: Called with each piece.
-    """
-
-    def __init__(self, decode: Callable[[list[int]], str], deliver: Callable[[str], None]) -> None:
-        self.decode = decode
-        self.deliver = deliver
-        self.ids: list[int] = []
-        self.sent = 0
-
-    def put(self, value: torch.Tensor) -> None:
-        """Take the next ids, (1,) or (1, length); the first call brings the start token."""
-        self.ids.extend(value.reshape(-1).tolist())
-        text = self.decode(self.ids)
-        if len(text) > self.sent:
-            self.deliver(text[self.sent :])
-            self.sent = len(text)
-
-    def end(self) -> None:
-        """Nothing is kept back that could still become text."""
-
-
 class ChatSession:
     """A model, its tokenizer, what has been said so far, and the generation settings.
 
     Args:
-        model: A TFChat model, in evaluation mode.
+        model: A TFChat model in evaluation mode, or what `engines.load_engine` returns.
         tokenizer: Its tokenizer.
         name: What to call the model on the screen.
         on_notice: Called with a sentence when a turn is dropped or a message cut.
+        reverse_model: A model that was trained from reply to message; chooses among candidates
+            where the settings say so.
     """
 
     def __init__(
@@ -95,14 +61,19 @@ class ChatSession:
         tokenizer: Tokenizer,
         name: str = "model",
         on_notice: Callable[[str], None] = logger.warning,
+        reverse_model: PreTrainedModel | None = None,
     ) -> None:
         """Begin a conversation with nothing said."""
         self.model = model
         self.tokenizer = tokenizer
         self.name = name
         self.on_notice = on_notice
+        self.reverse_model = reverse_model
         self.history: list[str] = []
-        self.settings = ChatSettings(model.generation_config, model.config.max_position_embeddings)
+        # What the replies depend on beside the settings; a file of replies notes it.
+        self.origin: dict[str, object] = {"model": name}
+        limit = model.config.max_position_embeddings
+        self.settings = ChatSettings(model.generation_config, limit, model)
 
     @property
     def max_context_turns(self) -> int:
@@ -161,7 +132,7 @@ class ChatSession:
         output = self.model.generate(
             input_ids=ids.to(self.model.device),
             attention_mask=mask.to(self.model.device),
-            generation_config=self.settings.generation_config(),
+            **self._generation_options(),
         )
         return [self._decode(row) for row in output.tolist()]
 
@@ -183,6 +154,25 @@ class ChatSession:
             )
         return list(encoded.input_ids), notices
 
+    def check_reverse_model(self) -> None:
+        """Refuse a reverse model that these settings never ask.
+
+        Raises:
+            ChatError: Says which settings would.
+        """
+        if self.settings.rerank_by != "reverse":
+            raise ChatError(
+                "`--reverse-model` is not asked with these settings. Add `--preset mutual`, or "
+                "leave it out."
+            )
+
+    def _generation_options(self) -> dict[str, Any]:
+        """Return what the settings mean for `generate()`."""
+        options: dict[str, Any] = {"generation_config": self.settings.generation_config()}
+        if self.settings.rerank_by == "reverse" and self.reverse_model is not None:
+            options["reverse_model"] = self.reverse_model
+        return options
+
     def _seed(self, offset: int = 0) -> None:
         """Make the coming reply repeatable if a seed was set."""
         if self.settings.seed is not None:
@@ -198,14 +188,13 @@ class ChatSession:
 
     def _generate_in_thread(self, ids: list[int]) -> Iterator[str]:
         """Run `generate()` in a thread and yield its pieces; closing this stops the thread."""
-        # Not queue.Queue: Ctrl-C may leave its lock held, and the thread would wait for it forever.
         pieces: queue.SimpleQueue[str | Exception | None] = queue.SimpleQueue()
         stop = threading.Event()
         worker = threading.Thread(target=self._work, args=(ids, pieces, stop), daemon=True)
         try:
-            with _interrupts_held():
+            with interrupts_held():
                 worker.start()
-            while (piece := _next_piece(pieces)) is not None:
+            while (piece := next_item(pieces)) is not None:
                 if isinstance(piece, Exception):
                     raise piece
                 yield piece
@@ -216,20 +205,19 @@ class ChatSession:
 
     def _work(self, ids: list[int], pieces: queue.SimpleQueue, stop: threading.Event) -> None:
         """Generate one reply into `pieces`; None ends it, an exception is handed over."""
-        # Beam search changes its mind about earlier tokens, so it cannot be streamed.
-        streamed = self.settings.num_beams == 1
-        streamer = _PieceStreamer(self._decode, pieces.put) if streamed else None
+        whole = self.settings.comes_whole
+        streamer = None if whole else ReplyTextStreamer(self.tokenizer, pieces.put, trim=True)
         try:
             self._seed()
             source = torch.tensor([ids], device=self.model.device)
             output = self.model.generate(
                 input_ids=source,
                 attention_mask=torch.ones_like(source),
-                generation_config=self.settings.generation_config(),
                 streamer=streamer,
                 stopping_criteria=StoppingCriteriaList([_StopWhenAsked(stop)]),
+                **self._generation_options(),
             )
-            if not streamed and (text := self._decode(output[0].tolist())):
+            if whole and (text := self._decode(output[0].tolist())):
                 pieces.put(text)
         except Exception as error:  # handed over: the caller's thread raises it
             pieces.put(error)
@@ -237,108 +225,34 @@ class ChatSession:
             pieces.put(None)
 
 
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Keep Ctrl-C until the block is done: cut off in its locks, `threading` leaves them held."""
-    before = signal.getsignal(signal.SIGINT)
-    if not callable(before) or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda *given: came.append(given))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if came:
-            before(*came[0])
-
-
-def _next_piece(pieces: queue.SimpleQueue) -> str | Exception | None:
-    """Wait for the next item in a way that Ctrl-C can interrupt."""
-    while True:
-        try:
-            return pieces.get(timeout=_POLL_SECONDS)
-        except queue.Empty:
-            continue
-
-
-def load_session(name: str, device: str = "auto") -> ChatSession:
+def load_session(
+    name: str,
+    device: str = "auto",
+    engine: str = "torch",
+    int8: bool = False,
+    reverse_model: str | None = None,
+) -> ChatSession:
     """Load a model folder or Hub id and begin a conversation with it.
+
+    Args:
+        name: The model.
+        device: `auto`, or one that torch knows.
+        engine: `torch`, `ctranslate2` or `onnx`; the latter two need an export.
+        int8: Decode with weights in int8 (torch: on the CPU).
+        reverse_model: Folder or Hub id of a model that chooses among candidates.
 
     Raises:
         ChatError: There is no such model, or it is not one to chat with.
     """
-    target = choose_device(device)
-    source = _check_folder(name)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        model, report = AutoModelForSeq2SeqLM.from_pretrained(
-            source, trust_remote_code=False, output_loading_info=True
+    if int8 and engine == "torch" and choose_device(device).type != "cpu":
+        raise ChatError(
+            f"`--int8` is for the CPU (got `--device {device}`, which is a GPU here). "
+            "Use --device cpu, or leave out --int8."
         )
-    except Exception as error:  # many libraries, many error types, one thing to tell
-        logger.debug("loading failed", exc_info=True)
-        reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
-        raise ChatError(
-            f"Model {name!r} cannot be loaded: {reason} Give the folder of a finished run, "
-            "or the id of a TFChat model on the Hub."
-        ) from error
-    if not isinstance(model, tfchat_hf.TFChatForConditionalGeneration):
-        raise ChatError(
-            f"Model {name!r} is of type {model.config.model_type!r}; chat needs a TFChat model."
-        )
-    if report["missing_keys"]:
-        raise ChatError(
-            f"Model {name!r} lacks weights ({', '.join(sorted(report['missing_keys'])[:3])} ...): "
-            "the file is not a whole TFChat model. Train again or take another checkpoint."
-        )
-    return ChatSession(model.to(target).eval(), tokenizer, name)
-
-
-def choose_device(device: str) -> torch.device:
-    """Return the device asked for; `auto` is the GPU where there is one."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        logger.debug("device refused", exc_info=True)
-        gpus = ", ".join(f"cuda:{index}" for index in range(torch.cuda.device_count()))
-        raise ChatError(
-            f"`--device` must be one that torch can use here (got {device!r}). "
-            f"Use auto, cpu{', ' + gpus if gpus else ''}."
-        ) from error
-    return chosen
-
-
-def _check_folder(name: str) -> str:
-    """Return what to load; refuse a missing path or a folder with no model in it."""
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise ChatError(_unfinished_text(folder))
-        return str(folder)
-    if folder.exists():
-        raise ChatError(f"{name} is a file; give the folder of the model it belongs to.")
-    if _looks_like_a_path(name):
-        raise ChatError(
-            f"There is no model folder {name}. Train the small one with `make chat` or "
-            "`python train_hf.py configs/quickstart.yaml`, or give another folder or a Hub id."
-        )
-    return name
-
-
-def _looks_like_a_path(name: str) -> bool:
-    """Whether `name` cannot be a Hub id (`name` or `owner/name`), or starts in a folder here."""
-    parts = name.replace("\\", "/").split("/")
-    is_id_shaped = len(parts) <= 2 and all(parts) and name[:1] not in "./~" and "\\" not in name
-    return not is_id_shaped or (len(parts) == 2 and (parts[0] == "runs" or Path(parts[0]).is_dir()))
-
-
-def _unfinished_text(folder: Path) -> str:
-    """Say that a folder holds no model, and name its newest checkpoint if there is one."""
-    steps = [p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit()]
-    newest = max(steps, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-    hint = f"its newest checkpoint is {newest}" if newest else "train one with `make chat`"
-    return f"{folder} holds no config.json, so no finished model; {hint}."
+    model, tokenizer = load_for_chat(name, device, engine, int8)
+    reverse = load_for_chat(reverse_model, device)[0] if reverse_model is not None else None
+    session = ChatSession(model, tokenizer, name, reverse_model=reverse)
+    session.origin |= {"engine": engine, "int8": int8, "reverse_model": reverse_model}
+    if int8 and engine == "torch":
+        session.settings.fixed["weight_dtype"] = "int8"
+    return session

@@ -1,21 +1,35 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """The generation settings a person may change while chatting: names, ranges, and their effect.
 
-Nothing here has a value of its own: what is not set comes from the model's generation_config.
+Nothing here has a value of its own: what is not set comes from the preset that was chosen, and
+without one from the model's generation_config.
 """
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from transformers import GenerationConfig
+
+from .presets_tfchat import ABOUT_PRESETS, OWN_SETTINGS
 
 _YES = {"true", "yes", "on", "1"}
 _NO = {"false", "no", "off", "0"}
 
 # Setting one of these says that sampling is wanted; under greedy search they would do nothing.
 IMPLIES_SAMPLING = ("temperature", "top_p", "top_k")
+# What a preset says nothing about stays when one is chosen.
+KEPT_BY_PRESETS = ("seed", "max_new_tokens")
+# Shown here with transformers' settings; those that are missing belong to whoever tunes a preset.
+_SHOWN_OWN_SETTINGS = (
+    "max_phrase_repeats",
+    "dry_multiplier",
+    "copy_penalty",
+    "anti_lm_weight",
+    "num_candidates",
+)
 
 
 class ChatError(ValueError):
@@ -27,7 +41,7 @@ class Setting:
     """What one setting accepts.
 
     Attributes:
-        kind: `bool`, `int` or `float`.
+        kind: `bool`, `int`, `float`, or `str` for the name of a preset.
         low: Smallest allowed value.
         high: Largest allowed value.
         open_low: Whether `low` itself is refused.
@@ -44,6 +58,8 @@ class Setting:
         """Say the allowed values in words."""
         if self.kind is bool:
             return "true or false"
+        if self.kind is str:
+            return "a name; /presets lists them"
         noun = "a whole number" if self.kind is int else "a number"
         start = f"above {self.low}" if self.open_low else f"from {self.low}"
         return f"{noun} {start} to {self.high}"
@@ -61,7 +77,14 @@ class Setting:
         return value if inside else None
 
 
+def _own(name: str) -> Setting:
+    """Describe a setting that transformers does not have."""
+    own = OWN_SETTINGS[name]
+    return Setting(type(own.default), own.low, own.high, about=own.about)
+
+
 SETTINGS: dict[str, Setting] = {
+    "preset": Setting(str, about="a named set of the settings below; those set later go on top"),
     "do_sample": Setting(bool, about="draw each token at random instead of taking the likeliest"),
     "temperature": Setting(float, 0, 10, open_low=True, about="above 1 wilder, below 1 tamer"),
     "top_p": Setting(float, 0, 1, open_low=True, about="draw from this much probability only"),
@@ -71,31 +94,53 @@ SETTINGS: dict[str, Setting] = {
     "repetition_penalty": Setting(float, 0, 10, open_low=True, about="above 1 repeats less"),
     "no_repeat_ngram_size": Setting(int, 0, 100, about="never say so many tokens twice; 0 is off"),
     "length_penalty": Setting(float, -10, 10, about="with beams: above 0 prefers long replies"),
+    **{name: _own(name) for name in _SHOWN_OWN_SETTINGS},
     "seed": Setting(int, 0, 2**32 - 1, about="same seed, talk and message: same reply"),
 }
 
 
+class HasPresets(Protocol):
+    """A model with named ways to decode."""
+
+    def preset_names(self) -> list[str]:
+        """Name them."""
+
+    def preset(self, name: str) -> GenerationConfig:
+        """Return one whole."""
+
+
 class ChatSettings:
-    """What was set by hand, on top of a model's own generation_config.
+    """What was set by hand, on top of a preset or of a model's own generation_config.
 
     Args:
-        base: The model's generation_config; never changed.
+        own: The model's generation_config; never changed.
         position_limit: Most positions the decoder has, its start token included.
+        presets: The model, if it has presets.
     """
 
-    def __init__(self, base: GenerationConfig, position_limit: int) -> None:
+    def __init__(
+        self, own: GenerationConfig, position_limit: int, presets: HasPresets | None = None
+    ) -> None:
         """Start with nothing set."""
-        self.base = base
+        self.own = self.base = own
+        self.presets = presets
         self.max_reply = position_limit - 1
-        self.chosen: dict[str, bool | int | float] = {}
+        self.chosen: dict[str, bool | int | float | str] = {}
+        # Not for the keyboard: what the command line has fixed for the whole session.
+        self.fixed: dict[str, object] = {}
 
     def set(self, name: str, text: str) -> None:
-        """Set `name` to the value spelled by `text`; `default` goes back to the model's own.
+        """Set `name` to what `text` spells; `default` goes back to the preset's or model's value.
+
+        Choosing a preset drops what was set before, except what a preset says nothing about.
 
         Raises:
             ChatError: The name is unknown or the value is out of range.
         """
         setting = self._known(name)
+        if name == "preset":
+            self._choose_preset(text)
+            return
         if text.lower() in ("default", "none"):
             self.chosen.pop(name, None)
             return
@@ -103,8 +148,47 @@ class ChatSettings:
         if value is None:
             raise ChatError(f"`{name}` must be {setting.range_text()} (got {text!r}).")
         self.chosen[name] = value
-        if name in IMPLIES_SAMPLING:
+        if name in IMPLIES_SAMPLING or (name == "num_candidates" and value > 1):
             self.chosen["do_sample"] = True
+
+    def preset_names(self) -> list[str]:
+        """Name the presets of the model."""
+        return self.presets.preset_names() if self.presets is not None else []
+
+    def describe_presets(self) -> list[str]:
+        """List every preset with what it is for; the one in force has a star."""
+        chosen = self.chosen.get("preset")
+        return [
+            f"{'*' if name == chosen else ' '} {name:<14}{self._about_preset(name)}"
+            for name in self.preset_names()
+        ]
+
+    def _about_preset(self, name: str) -> str:
+        """Say what a preset is for; of a model's own one, what differs from its default."""
+        if name in ABOUT_PRESETS:
+            return ABOUT_PRESETS[name]
+        preset = self.presets.preset(name)
+        values = {key: getattr(preset, key, None) for key in SETTINGS}
+        changed = [
+            f"{key} {str(value).lower()}"
+            for key, value in values.items()
+            if value is not None and value != getattr(self.own, key, None)
+        ]
+        return ", ".join(changed) or "as the model does by itself"
+
+    def _choose_preset(self, name: str) -> None:
+        """Start from a preset, or from the model's own configuration again."""
+        if name.lower() in ("default", "none"):
+            base = self.own
+        elif name in self.preset_names():
+            base = self.presets.preset(name)
+        else:
+            names = ", ".join(self.preset_names()) or "none"
+            raise ChatError(
+                f"`preset` must be one of the model's (got {name!r}). Presets: {names}."
+            )
+        kept = {key: value for key, value in self.chosen.items() if key in KEPT_BY_PRESETS}
+        self.base, self.chosen = base, kept if base is self.own else {**kept, "preset": name}
 
     def _known(self, name: str) -> Setting:
         """Return what setting `name` accepts for this model."""
@@ -121,17 +205,29 @@ class ChatSettings:
         return None if value is None else int(value)
 
     @property
-    def num_beams(self) -> int:
-        """Beams in force; above 1 a reply cannot be streamed."""
-        return int(self.value("num_beams") or 1)
+    def rows_per_reply(self) -> int:
+        """How many replies the decoder works on for one that is given."""
+        return max(int(self.value(name) or 1) for name in ("num_beams", "num_candidates"))
 
-    def value(self, name: str) -> bool | int | float | None:
+    @property
+    def comes_whole(self) -> bool:
+        """Whether a reply cannot be streamed: the choice among several is made at the end."""
+        return self.rows_per_reply > 1
+
+    @property
+    def rerank_by(self) -> str | None:
+        """What chooses among candidates."""
+        candidates = int(self.value("num_candidates") or 1)
+        asked = getattr(self.base, "rerank_by", None)
+        return (asked or "unconditional") if candidates > 1 else None
+
+    def value(self, name: str) -> bool | int | float | str | None:
         """Return the value in force, None where neither the person nor the model says."""
         if name == "max_new_tokens":
-            return self._reply_length()
+            return self.reply_length()
         return self.chosen.get(name, getattr(self.base, name, None))
 
-    def _reply_length(self) -> int:
+    def reply_length(self) -> int:
         """Most tokens of a reply: what was asked for, never more than the decoder can hold."""
         asked = self.chosen.get("max_new_tokens") or self.base.max_new_tokens
         if not asked and self.base.max_length:
@@ -139,15 +235,18 @@ class ChatSettings:
         return max(1, min(int(asked or self.max_reply), self.max_reply))
 
     def generation_config(self) -> GenerationConfig:
-        """Return the configuration for `generate()`: the model's own with the changes on it."""
+        """Return the configuration for `generate()`: the preset's or model's with the changes."""
         config = copy.deepcopy(self.base)
-        for name, value in self.chosen.items():
-            if name not in ("seed", "max_new_tokens"):
+        changes = {**self.chosen, **self.fixed}
+        if "num_candidates" in self.chosen:
+            changes["rerank_by"] = self.rerank_by
+        for name, value in changes.items():
+            if name not in ("preset", *KEPT_BY_PRESETS):
                 setattr(config, name, value)
         if config.max_length and not config.max_new_tokens:
-            config.max_length = self._reply_length() + 1
+            config.max_length = self.reply_length() + 1
         else:
-            config.max_new_tokens = self._reply_length()
+            config.max_new_tokens = self.reply_length()
         return config
 
     def explain(self, name: str) -> str:
@@ -163,7 +262,9 @@ class ChatSettings:
         self._known(name)
         value = self.value(name)
         shown = "not set" if value is None else str(value).lower()
-        source = "set here" if name in self.chosen else "model"
+        source = "model" if self.base is self.own else "preset"
         if value is None:
             source = ""
-        return f"{name:<21}{shown:<9}{source:<10}{self._known(name).range_text()}"
+        elif name in self.chosen:
+            source = "set here"
+        return f"{name:<21}{shown:<9} {source:<9}{self._known(name).range_text()}"

@@ -24,6 +24,7 @@ HISTORY_LINES = 1000
 HELP = """\
 /set NAME VALUE   change how replies are made, e.g. /set temperature 0.7; VALUE may be default
 /set              show all settings; /set NAME says what one does
+/presets          show named sets of settings; /set preset NAME chooses one
 /history          show what has been said
 /reset            forget it
 /help             this text
@@ -63,6 +64,7 @@ class Terminal:
             "/help": self._help,
             "/reset": self._reset,
             "/set": self._set,
+            "/presets": self._presets,
             "/history": self._history,
             "/exit": self._exit,
             "/quit": self._exit,
@@ -99,7 +101,8 @@ class Terminal:
             self.out.write("\n" if anything else "(the model has no reply)\n")
         except KeyboardInterrupt:
             self.out.write(" (stopped)\n")
-        except RuntimeError as error:  # e.g. out of GPU memory: this reply fails, the chat goes on
+        # E.g. settings that do not go together, or no GPU memory left: the chat goes on.
+        except (RuntimeError, ValueError) as error:
             self.say(f"\nThis reply failed: {str(error).splitlines()[0]} Try /reset or other /set.")
         self.out.flush()
 
@@ -121,10 +124,17 @@ class Terminal:
         if len(arguments) != 2:
             raise ChatError("Write /set NAME VALUE, e.g. /set temperature 0.7, or /set alone.")
         name, value = arguments
+        before = set(settings.chosen) - {"preset"}
         settings.set(name, value)
         self.say(f"{name} = {str(settings.value(name)).lower()}")
-        if settings.num_beams > 1:
-            self.say("With num_beams above 1 a reply comes whole, not as it is made.")
+        if dropped := before - set(settings.chosen) - {name}:
+            self.say(f"Set before and dropped now: {', '.join(sorted(dropped))}.")
+        if settings.comes_whole:
+            self.say("A reply comes whole now: it is chosen among beams or candidates at its end.")
+
+    def _presets(self, arguments: list[str]) -> None:
+        lines = self.session.settings.describe_presets()
+        self.say("\n".join(lines or ["This model has no presets."]))
 
     def _history(self, arguments: list[str]) -> None:
         turns = self.session.history
@@ -142,9 +152,12 @@ class Terminal:
 
 def welcome(session: ChatSession) -> str:
     """Say what is being talked to."""
-    count = sum(weight.numel() for weight in session.model.parameters())
+    # Another engine's model has no weights to count here.
+    weights = getattr(session.model, "parameters", tuple)()
+    count = sum(weight.numel() for weight in weights)
+    size = f"{count:,} parameters" if count else "an exported model"
     return (
-        f"{session.name}: {count:,} parameters on {session.model.device}, reads the "
+        f"{session.name}: {size} on {session.model.device}, reads the "
         f"newest {session.max_context_turns} turn(s).\n"
         "A small quickstart model mostly remembers its corpus: expect its sentences, not "
         "knowledge.\nType a message; /help lists the commands, /exit leaves."

@@ -18,6 +18,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from .anti_lm_tfchat import AntiLanguageModelLogitsProcessor
 from .characters_tfchat import WholeCharactersLogitsProcessor
+from .cuda_graph_tfchat import GraphStepper
 from .decoding_tfchat import DecoderStepper, fast_decode
 from .fast_path_tfchat import Packed, is_unchanged, packed_network, suits_fast_loop
 from .generation_checks_tfchat import check_rerank, check_settings, check_weight_dtype
@@ -292,7 +293,11 @@ class TFChatGenerationMixin(GenerationMixin):
     def _make_stepper(self, generation_config: GenerationConfig) -> DecoderStepper | None:
         """Return what runs the decoder in the fast loop; None for transformers' own loop."""
         network = self._packed_network(generation_config)
-        return None if network is None else Stepper(network.decoder)
+        if network is None:
+            return None
+        if self.device.type == "cuda":
+            return GraphStepper(network.decoder)
+        return Stepper(network.decoder)
 
     def _packed_network(self, generation_config: GenerationConfig) -> Packed | None:
         """Return the packed weights; None where the modules themselves have to run."""

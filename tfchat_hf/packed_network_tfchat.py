@@ -6,6 +6,8 @@ outputs, a choice of attention, dropout, modules' calls. Names of axes: rows; so
 tokens of the question, of the reply; heads; head_dim.
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -131,6 +133,7 @@ class PackedDecoder:
         self.closing_norm = decoder.layer_norm and normaliser(decoder.layer_norm)
         self.num_heads = config.decoder_attention_heads
         self.head_dim = config.d_model // self.num_heads
+        self.graphs: dict[tuple, Any] = {}  # steps recorded with these weights, by shape
 
     def embed(self, tokens: torch.LongTensor, position: int) -> torch.Tensor:
         """Embed one token a row, `(rows,)` to `(rows, d_model)`."""

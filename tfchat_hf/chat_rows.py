@@ -1,0 +1,111 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Files of questions: what a row may look like, and what is wrong with one that does not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .chat_settings import ChatError
+from .dialogue import messages_to_turns
+
+SHAPES = "`question` (text), `dialogue` (list of texts) or `messages` (list of role and content)"
+
+
+@dataclass
+class BatchRow:
+    """One line of the input.
+
+    Attributes:
+        line: Its number in the file, from 1.
+        row: What the output keeps of it.
+        turns: What the model is to read; empty for a bad row.
+        error: What is wrong with a bad row.
+    """
+
+    line: int
+    row: dict[str, object]
+    turns: list[str] = field(default_factory=list)
+    error: str = ""
+
+
+def read_rows(source: Path) -> list[BatchRow]:
+    """Parse a .txt (a question a line) or JSONL file; blank lines are skipped."""
+    parse = _parse_text if source.suffix.lower() == ".txt" else _parse_json
+    rows = []
+    for number, raw in enumerate(source.read_bytes().split(b"\n"), start=1):
+        try:
+            text = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError as error:
+            rows.append(BatchRow(number, {"line": number}, error=f"not valid UTF-8: {error}"))
+            continue
+        if text:
+            rows.append(parse(number, text))
+    if not rows:
+        raise ChatError(f"`--input` {source} has no rows; write one question a line.")
+    return rows
+
+
+def _parse_text(number: int, text: str) -> BatchRow:
+    """Take a plain line as a question."""
+    return BatchRow(number, {"question": text}, [text])
+
+
+def _parse_json(number: int, text: str) -> BatchRow:
+    """Take a JSON line; what is wrong with it becomes the row's error."""
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return BatchRow(number, {"line": number, "text": text}, error=f"not JSON: {error}")
+    if not isinstance(row, dict):
+        return BatchRow(number, {"line": number, "text": text}, error="not a JSON object")
+    try:
+        return BatchRow(number, row, row_turns(row))
+    except (ValueError, TypeError, KeyError) as error:
+        return BatchRow(number, row, error=str(error))
+
+
+def row_turns(row: dict[str, object]) -> list[str]:
+    """Return the turns of a row, the one to answer last.
+
+    Raises:
+        ChatError: The row has none, or not as they should be.
+    """
+    shapes = [key for key in ("question", "dialogue", "messages") if key in row]
+    if len(shapes) != 1:
+        found = " and ".join(shapes) or f"only {', '.join(row) or 'nothing'}"
+        raise ChatError(f"a row needs exactly one of {SHAPES}; this one has {found}")
+    if "reply" in row:
+        raise ChatError("the row has a `reply` already, which would be lost; rename that key")
+    turns = _turns_of(shapes[0], row[shapes[0]])
+    for turn in turns:
+        if not isinstance(turn, str) or not turn.strip():
+            raise ChatError(f"every turn in `{shapes[0]}` must be text that says something")
+        if any("\ud800" <= character <= "\udfff" for character in turn):
+            raise ChatError(f"`{shapes[0]}` holds half of a character (a lone surrogate)")
+    return [turn.strip() for turn in turns]
+
+
+def _turns_of(shape: str, value: object) -> list[object]:
+    """Return what should be the turns; the caller looks at each."""
+    if shape == "question":
+        return [value]
+    if not isinstance(value, list) or not value:
+        raise ChatError(f"`{shape}` must be a list with at least one entry")
+    if shape == "dialogue":
+        return value
+    turns, roles = messages_to_turns(value)
+    if not roles or roles[-1] != "user":
+        raise ChatError("the last of `messages` must be the user's, for it is the one answered")
+    return list(turns)
+
+
+def output_line(row: BatchRow, reply: str) -> bytes:
+    """Return the row with its reply or error as a line of JSON."""
+    added = {"error": row.error} if row.error else {"reply": reply}
+    merged = {**row.row, **added}
+    try:
+        return (json.dumps(merged, ensure_ascii=False) + "\n").encode("utf-8")
+    except UnicodeEncodeError:  # the row kept holds a lone surrogate
+        return (json.dumps(merged) + "\n").encode("utf-8")
