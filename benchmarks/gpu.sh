@@ -40,6 +40,7 @@ if [ $dry = 1 ]; then
         --our-block 20 --batch 10 --our-batch 10 --vocabulary 1500 --d-model 16 --heads 2
         --layers 1 --ffn 32)
     shape_names=ours,ours-bf16,loop-bf16,original large_names=ours-bf16 feeding=0
+    spoken=(--rounds 1 --d-model 16 --layers 1 --vocabulary 300 --new 8 --positions 32)
     slow=10
 else
     device=cuda
@@ -54,6 +55,7 @@ else
     shape_names=original,marian-tuned-bf16,loop-bf16,ours-tf32,ours-bf16
     large_names=loop-bf16,ours-tf32,ours-bf16,ours-bf16-compile
     feeding=4 slow=1
+    spoken=(--rounds 5)
 fi
 
 # part NAME SECONDS COMMAND...: runs one part under its limit and keeps what it printed.
@@ -81,6 +83,12 @@ part large-model 100 "${train[@]}" "${large[@]}" --only "$large_names" \
     --deadline $((75 * slow)) --out "$out/part-large-model.json"
 part data-feeding 40 "${train[@]}" "${many[@]}" --only ours-bf16 --rounds 1 \
     --setting dataloader_num_workers=$feeding --out "$out/part-data-feeding.json"
+# The tokens must be those of transformers' own loop: "tokens equal" in the table.
+part generation 90 "$PYTHON" "$here/generation.py" --device $device "${spoken[@]}" \
+    --only transformers,ours,transformers-sample,ours-sample,ours-precise \
+    --out "$out/part-generation.json"
+part generation-flat 60 "$PYTHON" "$here/generation.py" --device $device "${spoken[@]}" --flat
+part recorded-step 60 "$PYTHON" -m pytest -q -n 0 "$root/tests/test_cuda_graph.py"
 if [ -n "$original" ]; then
     part time-to-loss 150 "$PYTHON" "$here/time_to_loss.py" --device $device --workload-data "$data" \
         "${with_original[@]}" "${loss[@]}" --out "$out/part-time-to-loss.json"

@@ -11,6 +11,8 @@ import torch
 from transformers import Seq2SeqTrainingArguments
 from transformers.integrations import get_reporting_integration_callbacks
 
+from .presets_tfchat import DEFAULT_PRESET, PRESETS
+
 TOKENIZER_SCHEMES = ("char", "word", "subword-bpe", "subword-unigram")
 # Keys of transformers that this script answers in another way; a run that took them would ignore
 # them without a word.
@@ -97,12 +99,16 @@ class DataArguments:
 
 @dataclass
 class GenerationArguments:
-    """How the trained model answers by default; saved in generation_config.json."""
+    """How the trained model answers by default; saved in generation_config.json.
 
+    What is None is as `generation_preset` says.
+    """
+
+    generation_preset: str = DEFAULT_PRESET
     generation_max_new_tokens: int = 128
-    generation_do_sample: bool = False
-    generation_repetition_penalty: float = 1.0
-    generation_no_repeat_ngram_size: int = 0
+    generation_do_sample: bool | None = None
+    generation_repetition_penalty: float | None = None
+    generation_no_repeat_ngram_size: int | None = None
 
 
 @dataclass
@@ -257,6 +263,7 @@ def check_settings(run: RunArguments) -> None:
     """
     _check_model(run.model)
     _check_data(run.data)
+    _check_generation(run)
     _check_lengths(run)
     _check_training(run)
 
@@ -316,6 +323,20 @@ def _check_data(data: DataArguments) -> None:
         not (data.swap_sides and data.hurried_questions),
         "`swap_sides` and `hurried_questions` contradict each other: with sides swapped the "
         "question is what the model writes. Delete one of the two lines.",
+    )
+
+
+def _check_generation(run: RunArguments) -> None:
+    """Checks that a finished run can answer with the preset it names."""
+    name = run.generation.generation_preset
+    _require(
+        name in PRESETS,
+        f"`generation_preset` must be one of {', '.join(PRESETS)} (got {name!r}).",
+    )
+    _require(
+        PRESETS[name].get("rerank_by") != "reverse",
+        f"`generation_preset: {name}` asks a second model, which a folder cannot bring along. "
+        "Choose another one here, and give this one to `generate(preset=..., reverse_model=...)`.",
     )
 
 

@@ -39,7 +39,7 @@ def corpus_bleu(replies: Sequence[str], references: Sequence[Sequence[str]]) -> 
     Returns:
         The score, 0.0 for no replies.
     """
-    languages = _languages(references)
+    languages = languages_of(references)
     rows = list(zip(languages, replies, references, strict=True))
     scores: dict[str, float] = {}
     signatures: dict[str, str] = {}
@@ -53,7 +53,7 @@ def corpus_bleu(replies: Sequence[str], references: Sequence[Sequence[str]]) -> 
     return BleuScore(total / len(rows), "; ".join(named), scores)
 
 
-def _languages(references: Sequence[Sequence[str]]) -> list[str]:
+def languages_of(references: Sequence[Sequence[str]]) -> list[str]:
     """Names the language of each question, by whether its right answers hold a Han character."""
     languages = ["zh" if any(map(_HAN.search, known)) else "en" for known in references]
     for minor, major in (("zh", "en"), ("en", "zh")):

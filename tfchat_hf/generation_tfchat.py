@@ -139,6 +139,8 @@ class TFChatGenerationMixin(GenerationMixin):
                     "`model.preset(name)` is a configuration to change."
                 )
             generation_config = self.preset(preset)
+            # Single settings go onto it here: transformers warns of a configuration beside them.
+            kwargs = generation_config.update(**kwargs)
         if (
             reverse_model is None
             and self._setting("num_candidates", generation_config, kwargs) == 1
@@ -177,6 +179,8 @@ class TFChatGenerationMixin(GenerationMixin):
             return_dict_in_generate=False,
             output_scores=False,
         )
+        if making.max_new_tokens is not None:
+            making.max_length = None  # a default by now, and transformers warns of two lengths
         # Settings are in the configuration by now; what is left is for the model.
         read = {name: value for name, value in kwargs.items() if not hasattr(config, name)}
         candidates = super().generate(inputs, making, **others, **read)

@@ -146,6 +146,12 @@ def _introduction(run: RunArguments, metrics: Mapping[str, Any]) -> str:
     reads = "the last turn alone" if turns == 1 else f"the last {turns} turns"
     count = (metrics.get("run") or {}).get("parameters")
     size = f"{count:,} parameters, " if count else ""
+    if run.data.swap_sides:
+        return (
+            f"A reverse model for {named}, trained with TFChat-HF: it reads a reply and writes the "
+            "turn that was answered. A chat model asks it which of several replies fits best "
+            '(`generate(rerank_by="reverse", reverse_model=...)`); it is not one to talk to.'
+        )
     return (
         f"A small encoder-decoder chat model for {named}, trained from scratch with TFChat-HF: "
         f"{size}{model.encoder_layers} encoder and {model.decoder_layers} decoder layers of width "
@@ -171,15 +177,12 @@ print(tokenizer.decode(reply[0], skip_special_tokens=True))
 
 The network is not part of transformers: `trust_remote_code=True` runs the Python files of this
 repository, so read them first. `generate` follows `generation_config.json`, with which the
-figures below were measured. To begin there and change what you like, and to put earlier turns in:
+figures below were measured. Other ways to decode are saved beside it under names
+(`model.preset_names()`), and single settings go on top. With earlier turns put in:
 
 ```python
-from transformers import GenerationConfig
-
-settings = GenerationConfig.from_pretrained(name)
-settings.update(do_sample=True, top_p=0.9, temperature=0.8)
 messages = [{{"role": "user", "content": {message}}}]
 inputs = tokenizer.apply_chat_template(messages, return_tensors="pt", return_dict=True)
-reply = model.generate(**inputs, generation_config=settings)
+reply = model.generate(**inputs, preset="creative", temperature=0.8)
 print(tokenizer.decode(reply[0], skip_special_tokens=True))
 ```'''

@@ -56,6 +56,8 @@ _NEUTRAL: dict[str, Any] = {
     "repetition_penalty": 1.0,
     "no_repeat_ngram_size": 0,
     "length_penalty": 1.0,
+    "early_stopping": False,
+    "renormalize_logits": False,
     **{name: setting.default for name, setting in OWN_SETTINGS.items()},
     "rerank_by": None,
 }
@@ -69,7 +71,13 @@ _DRAW = {"do_sample": True, "top_k": 0, "min_p": 0.1}
 PRESETS: dict[str, dict[str, Any]] = {
     "greedy": {},
     "precise": {**_NO_LOOPS},
-    "beam": {"num_beams": 4, "no_repeat_ngram_size": 3},
+    # As CTranslate2 searches, so that both find the same.
+    "beam": {
+        "num_beams": 4,
+        "no_repeat_ngram_size": 3,
+        "early_stopping": True,
+        "renormalize_logits": True,
+    },
     "lively": {**_NO_LOOPS, **_NO_ECHO, "anti_lm_weight": 0.4},
     "balanced": {
         **_NO_LOOPS,

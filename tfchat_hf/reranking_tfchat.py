@@ -14,8 +14,8 @@ from transformers.utils import ModelOutput
 
 from .anti_lm_tfchat import empty_message_states
 
-# 16 million numbers are 64 MB in float32.
-LOGITS_AT_ONCE = 16_000_000
+# 8 million numbers are 32 MB in float32.
+LOGITS_AT_ONCE = 8_000_000
 
 
 @dataclass
@@ -115,39 +115,41 @@ def reply_scores(
         labels: `(rows, length)`, -100 for what does not count.
         attention_mask: `(rows, source)`.
     """
-    # The logits of all candidates at once would be the largest tensor of all: some rows at a time.
-    step = max(1, LOGITS_AT_ONCE // (labels.shape[1] * model.config.vocab_size))
-    parts = [slice(at, at + step) for at in range(0, len(labels), step)]
-    return torch.cat(
-        [
-            _nats(
-                model,
-                states[part],
-                labels[part],
-                None if attention_mask is None else attention_mask[part],
-            )
-            for part in parts
-        ]
-    )
-
-
-def _nats(
-    model: PreTrainedModel,
-    states: torch.Tensor,
-    labels: torch.LongTensor,
-    attention_mask: torch.Tensor | None,
-) -> torch.Tensor:
-    """Score some rows in one go."""
-    logits = model(
+    return model(
         encoder_outputs=(states,),
         attention_mask=attention_mask,
-        decoder_input_ids=model.prepare_decoder_input_ids_from_labels(labels),
+        labels=labels,
         use_cache=False,
-    ).logits
-    nats = torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), labels.flatten(), reduction="none"
-    )
-    return -nats.view(labels.shape).sum(1)
+        reply_loss=_log_probabilities,
+    ).loss
+
+
+def _log_probabilities(
+    states: torch.Tensor, output_layer: torch.nn.Linear, labels: torch.Tensor
+) -> torch.Tensor:
+    """Add up each reply; the model calls it as its `reply_loss`.
+
+    Logits are made only where there is a token, and some at a time: of all candidates they would
+    be the largest tensor of all.
+
+    Args:
+        states: Of the decoder, `(rows, length, d_model)`.
+        output_layer: From d_model to the vocabulary.
+        labels: `(rows, length)`, -100 behind the end of a reply.
+
+    Returns:
+        `(rows,)` in nats.
+    """
+    real = labels != -100
+    step = max(1, LOGITS_AT_ONCE // output_layer.out_features)
+    parts = zip(states[real].split(step), labels[real].split(step), strict=True)
+    nats = [
+        torch.nn.functional.cross_entropy(output_layer(part).float(), wanted, reduction="none")
+        for part, wanted in parts
+    ]
+    by_place = torch.zeros(labels.shape, device=labels.device)  # (rows, length)
+    by_place[real] = torch.cat(nats)
+    return -by_place.sum(1)
 
 
 def reverse_scores(

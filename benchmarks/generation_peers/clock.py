@@ -13,9 +13,11 @@ class StepClock(LogitsProcessor):
     """Notes the CPU time at each step."""
 
     def __init__(self) -> None:
+        """Nothing has been noted."""
         self.times: list[float] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Note the time and return the scores as they are."""
         self.times.append(time.process_time())
         return scores
 

@@ -21,6 +21,7 @@ class Layer(nn.Module):
     """One decoder layer, post-norm and ReLU."""
 
     def __init__(self, layer: nn.Module) -> None:
+        """Join what reads the same input."""
         super().__init__()
         own, other = layer.self_attn, layer.encoder_attn
         self.qkv, self.own_out = joined(own.q_proj, own.k_proj, own.v_proj), joined(own.out_proj)
@@ -36,6 +37,7 @@ class HandLoop(nn.Module):
     """Decodes greedily with the weights of a TFChat model of the default shape."""
 
     def __init__(self, model: nn.Module) -> None:
+        """Take the weights of a model."""
         super().__init__()
         self.encoder = model.model.encoder
         decoder = model.model.decoder

@@ -150,7 +150,7 @@ def test_the_warning_says_what_and_what_to_try():
     text = "\n".join(run.said)
     for part in ("step 2", "100 %", "我不知道", "2 %", "`label_smoothing_factor` (now 0.1)"):
         assert part in text
-    assert "`frequency_weight` (now 0.5)" in text and "more data" in text and "sample" in text
+    assert "`frequency_weight` (now 0.5)" in text and "more data" in text and "preset" in text
 
 
 def test_a_long_reply_is_cut():

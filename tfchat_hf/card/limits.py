@@ -70,7 +70,7 @@ def _loops(held_out: Row, human: Row) -> str:
         return ""
     return (
         f"{100 * ours:.1f} % of its replies repeat a phrase again and again; "
-        "`no_repeat_ngram_size` or `repetition_penalty` in `generate` keeps that down."
+        "`max_phrase_repeats=2` and `dry_multiplier=0.8` in `generate` keep that down."
     )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from sacrebleu.metrics import BLEU
 
-from ..bleu import TOKENIZATIONS, _languages
+from ..bleu import TOKENIZATIONS, languages_of
 
 DRAWS = 200
 _ORDERS = 4
@@ -43,7 +43,7 @@ def bleu_counts(replies: Sequence[str], references: Sequence[Sequence[str]]) -> 
         replies: one text a question.
         references: right answers to each question, at least one.
     """
-    languages = _languages(references)
+    languages = languages_of(references)
     # effective_order only keeps sentence_score from warning of short sentences: the counts are
     # the same.
     metrics = {

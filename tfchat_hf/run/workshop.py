@@ -31,6 +31,7 @@ from ..data import PreparedData, load_or_train_tokenizer, prepare_data
 from ..examples.rows import ExampleRows
 from ..losses import LossOptions, frequency_weights, label_counts
 from ..modeling_tfchat import TFChatForConditionalGeneration
+from ..presets_tfchat import with_presets
 from ..questions import Question, collect_questions
 from ..selection import ReplyAssessor, human_distinct_2
 from ..time_budget import TrainingClock, epochs_under_budget
@@ -210,12 +211,16 @@ def build_model(
         decoder_start_token_id=tokenizer.bos_token_id,
     )
     model = TFChatForConditionalGeneration(config)
-    wanted = {
-        name.removeprefix("generation_"): value for name, value in vars(run.generation).items()
+    chosen = {
+        name.removeprefix("generation_"): value
+        for name, value in vars(run.generation).items()
+        if value is not None and name != "generation_preset"
     }
     if run.training.generation_num_beams is not None:
-        wanted["num_beams"] = run.training.generation_num_beams
-    model.generation_config.update(**wanted)
+        chosen["num_beams"] = run.training.generation_num_beams
+    preset = run.generation.generation_preset
+    model.generation_config = with_presets(model.generation_config, preset)
+    model.generation_config.update(**chosen)
     return model
 
 

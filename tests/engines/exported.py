@@ -1,0 +1,78 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Tiny runs that are exported, and what the tests of both engines ask of them."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from tests.finished_run import TEXTS
+from tests.tiny import batch, tiny_model
+from tfchat_hf import TFChatForConditionalGeneration
+from tfchat_hf.hub import save_for_hub
+from tfchat_hf.tokenizer_training import train_tokenizer
+
+VOCAB_SIZE = 300
+# Every switch of the network, at least once.
+SHAPES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "pre-norm": {"normalize_before": True},
+    "gated": {"gated_activation": True, "activation_function": "silu"},
+    "gelu": {"activation_function": "gelu"},
+    "rotary": {"position_embedding_type": "rotary"},
+    "rotary, gated, pre-norm": {
+        "position_embedding_type": "rotary",
+        "gated_activation": True,
+        "normalize_before": True,
+        "activation_function": "gelu_new",
+    },
+    "one norm a layer, the original's positions": {
+        "shared_layer_norm": True,
+        "original_position_exponents": True,
+    },
+    "tied, unscaled": {"tie_word_embeddings": True, "scale_embedding": False},
+    "heads of 4 and 8": {"encoder_attention_heads": 8, "decoder_attention_heads": 4},
+    "heads of 10": {"d_model": 40, "decoder_attention_heads": 4, "encoder_attention_heads": 5},
+    "heads of 10, rotary": {
+        "d_model": 40,
+        "decoder_attention_heads": 4,
+        "encoder_attention_heads": 5,
+        "position_embedding_type": "rotary",
+    },
+}
+
+
+def lively_model(**changes: Any) -> TFChatForConditionalGeneration:
+    """Return a model whose replies vary and end, with no weight left at its first value."""
+    model = tiny_model(vocab_size=VOCAB_SIZE, max_position_embeddings=32, **changes)
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.1 * torch.randn(weight.shape, generator=generator))
+        model.lm_head.weight.mul_(0.4)
+    model.generation_config.update(do_sample=False, max_new_tokens=12)
+    return model
+
+
+@functools.cache
+def tokenizer() -> PreTrainedTokenizerFast:
+    """Train the tokenizer of all runs here, once."""
+    return train_tokenizer(TEXTS, scheme="subword-bpe", vocab_size=VOCAB_SIZE)
+
+
+def saved_run(folder: Path, **changes: Any) -> TFChatForConditionalGeneration:
+    """Write a run without training; returns its model."""
+    model = lively_model(**changes)
+    save_for_hub(model, tokenizer(), folder)
+    return model
+
+
+def questions(rows: int = 4, padding: str = "right") -> dict[str, torch.Tensor]:
+    """Return a batch of questions of different lengths."""
+    inputs = batch(rows, 7, 2, padding=padding)
+    del inputs["decoder_input_ids"]
+    return inputs

@@ -1,0 +1,235 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""A TFChat model in onnxruntime that is used like the one in torch, `generate()` included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import GenerationConfig
+from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
+
+from ..configuration_tfchat import TFChatConfig
+from ..generation_tfchat import TFChatGenerationMixin
+from ..modeling_tfchat import TFChatPreTrainedModel, shift_tokens_right
+from .onnx_sessions import GRAPHS, OnnxSessions
+from .onnx_stepper import OnnxStepper, check_steps
+from .packages import EngineError
+
+_NO_BEAMS = "Use 1, or `--engine ctranslate2` or `--engine torch`."
+# Each needs what the graphs do not give: hidden states, a cache of transformers', other loops.
+_NOT_GIVEN = (
+    "assistant_model",
+    "cache_implementation",
+    "decoder_attention_mask",
+    "decoder_input_ids",
+    "decoder_inputs_embeds",
+    "inputs_embeds",
+    "output_attentions",
+    "output_hidden_states",
+    "output_logits",
+    "output_scores",
+    "past_key_values",
+    "penalty_alpha",
+    "prefill_chunk_size",
+    "prompt_lookup_num_tokens",
+)
+
+
+class OnnxEncoder:
+    """The encoder, called as transformers calls one."""
+
+    main_input_name = "input_ids"
+
+    def __init__(self, model: OnnxModel) -> None:
+        """Serve `model`."""
+        self.model = model
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor,
+        attention_mask: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutput:
+        """Encode `(batch, source)` questions to `last_hidden_state`, `(batch, source, d_model)`."""
+        _refuse(kwargs)
+        model, config = self.model, self.model.config
+        check_steps(config, input_ids.shape[1], "input_ids")
+        limit = config.max_position_embeddings
+        if config.position_embedding_type != "rotary" and input_ids.shape[1] > limit:
+            raise EngineError(
+                f"`input_ids` holds {input_ids.shape[1]} tokens, but "
+                f"`config.max_position_embeddings` is {limit}. Shorten the text."
+            )
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        inputs = {
+            "input_ids": np.ascontiguousarray(input_ids.numpy()),
+            "attention_mask": np.ascontiguousarray(mask.long().numpy()),
+        }
+        states = model.sessions.open("encoder", model.int8).run(None, inputs)[0]
+        return BaseModelOutput(last_hidden_state=torch.from_numpy(states))
+
+    __call__ = forward
+
+
+class _NoLayer(torch.nn.Identity):
+    """Stands for the output layer where its work is done already."""
+
+    def __init__(self, out_features: int) -> None:
+        super().__init__()
+        self.out_features = out_features
+
+
+class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
+    """What `TFChatForConditionalGeneration` is, without weights in torch and without beams.
+
+    Args:
+        config: The model's configuration.
+        sessions: The graphs.
+        generation_config: As the run saved it.
+        int8: Use the graphs with weights in int8.
+    """
+
+    def __init__(
+        self,
+        config: TFChatConfig,
+        sessions: OnnxSessions,
+        generation_config: GenerationConfig,
+        int8: bool = False,
+    ) -> None:
+        """Take what `load_engine` found."""
+        super().__init__(config)
+        self.sessions, self.int8 = sessions, int8
+        self.generation_config = generation_config
+        self.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """The CPU; a model without weights could not say."""
+        return torch.device("cpu")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of states and logits."""
+        return torch.float32
+
+    def get_encoder(self, modality: str | None = None) -> OnnxEncoder:
+        """Return the encoder."""
+        return OnnxEncoder(self)
+
+    def generate(
+        self,
+        inputs: torch.LongTensor | None = None,
+        generation_config: GenerationConfig | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Do as `generate()` of the torch model, but for beams and hidden states.
+
+        Args:
+            inputs: `(batch, source)` question ids, or `input_ids` by name.
+            generation_config: Settings; by default the model's own.
+            *args: As the torch model takes them.
+            **kwargs: As the torch model takes them.
+
+        Returns:
+            As the torch model does.
+
+        Raises:
+            EngineError: for what the graphs have not.
+        """
+        asked = generation_config or self.generation_config
+        if kwargs.get("preset") is not None:
+            asked = self.preset(kwargs["preset"])
+        values = {**vars(asked), **kwargs}
+        _refuse(values)
+        for name in ("num_beams", "num_beam_groups"):
+            if (values.get(name) or 1) > 1:
+                raise EngineError(
+                    f"The onnx engine has no beam search (got `{name}` {values[name]}). {_NO_BEAMS}"
+                )
+        if values.get("return_dict_in_generate") and (values.get("num_candidates") or 1) == 1:
+            _refuse({"output_scores": True})
+        return super().generate(inputs, generation_config, *args, **kwargs)
+
+    def _make_stepper(self, generation_config: GenerationConfig) -> OnnxStepper:
+        """Make what decodes step by step; int8 if the model or the configuration says so."""
+        int8 = self.int8 or getattr(generation_config, "weight_dtype", None) == "int8"
+        cross, decoder = (self.sessions.open(graph, int8) for graph in GRAPHS[1:])
+        return OnnxStepper(self.config, cross, decoder)
+
+    def _packed_network(self, generation_config: GenerationConfig) -> None:
+        """Say that there is nothing to pack: the weights are in the graphs."""
+        return None
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        decoder_input_ids: torch.LongTensor | None = None,
+        encoder_outputs: Any = None,
+        labels: torch.LongTensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int = 0,
+        reply_loss: Callable | None = None,
+        **kwargs: Any,
+    ) -> Seq2SeqLMOutput:
+        """Give the logits at every place of a reply, as scoring it needs them.
+
+        Args:
+            input_ids: `(batch, source)`, where there is no `encoder_outputs`.
+            attention_mask: `(batch, source)`.
+            decoder_input_ids: `(batch, target)`, beginning with the start token.
+            encoder_outputs: What the encoder gave before.
+            labels: `(batch, target)`, -100 where there is nothing to score.
+            use_cache: Without effect: no cache is returned.
+            logits_to_keep: Return the logits of the last so many places only; 0 for all.
+            reply_loss: As the torch model takes it. It is given logits for states, and a layer
+                that leaves them as they are.
+            **kwargs: Refused where they ask for more.
+
+        Returns:
+            `logits` of `(batch, target, vocab_size)`, and with `labels` the loss.
+        """
+        _refuse(kwargs)
+        if decoder_input_ids is None and labels is not None:
+            decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
+        if decoder_input_ids is None:
+            raise EngineError("The onnx engine needs `decoder_input_ids` or `labels` (got none).")
+        if encoder_outputs is None:
+            encoder_outputs = self.get_encoder()(input_ids, attention_mask)
+        logits = self._logits(encoder_outputs[0], attention_mask, decoder_input_ids)
+        loss = None
+        if labels is not None and reply_loss is not None:
+            loss = reply_loss(logits, _NoLayer(self.config.vocab_size), labels)
+        elif labels is not None:
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        return Seq2SeqLMOutput(loss=loss, logits=logits[:, -logits_to_keep:])
+
+    def _logits(
+        self, states: torch.Tensor, mask: torch.Tensor | None, ids: torch.LongTensor
+    ) -> torch.Tensor:
+        """Decode given tokens `(batch, target)` to `(batch, target, vocab_size)`."""
+        steps = ids.shape[1]
+        check_steps(self.config, steps, "decoder_input_ids")
+        stepper = self._make_stepper(self.generation_config)
+        stepper.start(states, mask, steps)
+        return torch.stack([stepper.step(ids[:, at], at) for at in range(steps)], dim=1)
+
+    def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
+        """Shift `(batch, target)` labels right."""
+        config = self.config
+        return shift_tokens_right(labels, config.pad_token_id, config.decoder_start_token_id)
+
+
+def _refuse(given: dict[str, Any]) -> None:
+    """Refuse what the graphs have not, where it is asked for."""
+    for name in _NOT_GIVEN:
+        value = given.get(name)
+        if value is not None and value is not False:
+            raise EngineError(
+                f"The onnx engine has no `{name}`: it gives tokens, from the start token on, by "
+                "greedy search or sampling. Leave it out, or use `--engine torch`."
+            )
