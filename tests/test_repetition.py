@@ -10,11 +10,14 @@ import torch
 
 from tests.tiny import batch, tiny_model
 from tfchat_hf.repetition_tfchat import (
+    CharacterRunLogitsProcessor,
     CopyPenaltyLogitsProcessor,
     DryLogitsProcessor,
     PhraseRepeatLogitsProcessor,
     suffix_matches,
 )
+from tfchat_hf.tokenization import character_runs
+from tfchat_hf.tokenizer_training import train_tokenizer
 
 VOCAB = 40
 
@@ -192,3 +195,50 @@ def test_suffix_matches_equal_a_loop_written_out() -> None:
             ):
                 most += 1
             assert found[place] == min(most, 16)
+
+
+RUNS = [[7, "哈", 1], [8, "哈", 2], [9, "哈", 3], [10, "啊", 1], [11, "啊", 2], [12, ".", 6]]
+
+
+@pytest.mark.parametrize(
+    ("reply", "forbidden"),
+    [
+        ([5], {12}),  # six at once are too many
+        ([8], {9, 12}),
+        ([9], {8, 9, 12}),
+        ([8, 8], {7, 8, 9, 12}),
+        ([9, 10], {12}),  # another character
+        ([9, 5, 8], {9, 12}),
+        ([7, 7, 7], {8, 9, 12}),
+    ],
+)
+def test_one_character_stands_four_times_in_a_row_at_most_however_it_is_cut(
+    reply, forbidden
+) -> None:
+    assert banned(CharacterRunLogitsProcessor(RUNS, 4), reply) == forbidden
+
+
+def test_a_laughing_model_is_stopped_by_characters_where_tokens_differ() -> None:
+    model, inputs = tiny_model(character_runs=RUNS), batch(2, 7, 2)
+    del inputs["decoder_input_ids"]
+    given = {**inputs, "max_new_tokens": 30, "logits_processor": [Cycle([9, 8])]}
+
+    def longest_laugh(**settings: int) -> int:
+        most = run = 0
+        for token in model.generate(**given, **settings)[0, 1:].tolist():
+            run = run + {7: 1, 8: 2, 9: 3}[token] if token in (7, 8, 9) else 0
+            most = max(most, run)
+        return most
+
+    assert longest_laugh(max_phrase_repeats=2) > 8
+    assert 3 <= longest_laugh(max_character_run=4) <= 4
+
+
+def test_the_runs_of_a_vocabulary_are_its_tokens_of_one_character() -> None:
+    texts = ["哈哈哈 哈哈 哈", "哈哈哈", "哈哈", "10000000", "你好"] * 40
+    tokenizer = train_tokenizer(texts, "subword-unigram", 400)
+    found = character_runs(tokenizer)
+    assert {(character, times) for _, character, times in found} >= {("哈", 1), ("哈", 2)}
+    for number, character, times in found:
+        assert tokenizer.decode([number]) == character * times
+    assert not any(character.isdigit() for _, character, _ in found)

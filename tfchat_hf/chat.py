@@ -19,6 +19,7 @@ from .chat_settings import ChatError, ChatSettings
 from .dialogue import encode_context
 from .interruptible import interrupts_held, next_item
 from .streaming import BROKEN, ReplyTextStreamer
+from .tokenization import describe_tokens
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class ChatSession:
         reverse_model: PreTrainedModel | None = None,
     ) -> None:
         """Begin a conversation with nothing said."""
+        describe_tokens(model.config, tokenizer)
         self.model = model
         self.tokenizer = tokenizer
         self.name = name

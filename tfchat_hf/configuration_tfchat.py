@@ -36,6 +36,8 @@ class TFChatConfig(PreTrainedConfig):
             needs it (`generate(reverse_model=...)`); a chat model does not.
         first_byte_token_id: Id of the token `<0x80>`, the 127 other bytes behind it, so that no
             reply ends in half a character; None where the vocabulary has no such tokens.
+        character_runs: Tokens that are one character once or several times, `[id, character,
+            times]` each: "哈", "哈哈", "哈哈哈"; for the setting `max_character_run`.
         normalize_before: Pre-norm instead of post-norm (Xiong et al., 2020).
         gated_activation: Gated feed-forward layer, `act(gate(x)) * fc1(x)` (Shazeer, 2020).
         position_embedding_type: `"sinusoidal"`, or `"rotary"` (Su et al., 2021).
@@ -81,6 +83,7 @@ class TFChatConfig(PreTrainedConfig):
     max_context_turns: int = 1
     swap_sides: bool = False
     first_byte_token_id: int | None = None
+    character_runs: list | None = None
     normalize_before: bool = False
     gated_activation: bool = False
     position_embedding_type: str = "sinusoidal"

@@ -24,6 +24,7 @@ from .fast_path_tfchat import Packed, is_unchanged, packed_network, suits_fast_l
 from .generation_checks_tfchat import check_rerank, check_settings, check_weight_dtype
 from .presets_tfchat import OWN_CHOICES, OWN_SETTINGS, all_presets
 from .repetition_tfchat import (
+    CharacterRunLogitsProcessor,
     CopyPenaltyLogitsProcessor,
     DryLogitsProcessor,
     PhraseRepeatLogitsProcessor,
@@ -231,6 +232,9 @@ class TFChatGenerationMixin(GenerationMixin):
             made.append(WholeCharactersLogitsProcessor(first, config.max_length))
         if config.max_phrase_repeats:
             made.append(PhraseRepeatLogitsProcessor(config.max_phrase_repeats))
+        if config.max_character_run and self.config.character_runs:
+            runs = self.config.character_runs
+            made.append(CharacterRunLogitsProcessor(runs, config.max_character_run))
         if config.dry_multiplier:
             made.append(
                 DryLogitsProcessor(

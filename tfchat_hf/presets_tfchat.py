@@ -22,6 +22,7 @@ class OwnSetting(NamedTuple):
 
 OWN_SETTINGS: dict[str, OwnSetting] = {
     "max_phrase_repeats": OwnSetting(0, 0, 100, "most times a phrase may stand in a row; 0: any"),
+    "max_character_run": OwnSetting(0, 0, 100, "most times a character may stand in a row; 0: any"),
     "dry_multiplier": OwnSetting(0.0, 0, 100, "cost of going on with what was said before; 0: off"),
     "dry_base": OwnSetting(1.75, 1, 10, "how fast that cost grows with the tokens repeated"),
     "dry_allowed_length": OwnSetting(2, 1, 100, "so many tokens may be repeated for nothing"),
@@ -61,8 +62,9 @@ _NEUTRAL: dict[str, Any] = {
     **{name: setting.default for name, setting in OWN_SETTINGS.items()},
     "rerank_by": None,
 }
-# Against loops: no phrase more than twice in a row, and what was said once costs more to say again.
-_NO_LOOPS = {"max_phrase_repeats": 2, "dry_multiplier": 0.8}
+# Against loops: no phrase more than twice in a row, a laugh of four at most, and what was said
+# once costs more to say again.
+_NO_LOOPS = {"max_phrase_repeats": 2, "max_character_run": 4, "dry_multiplier": 0.8}
 _NO_ECHO = {"copy_penalty": 1.0}
 # Among tokens at least a tenth as likely as the likeliest (min-p; Nguyen et al., 2024), which needs
 # no sorting: for 256 rows of 8,000 tokens top-p takes 130 ms a step.
@@ -78,15 +80,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "early_stopping": True,
         "renormalize_logits": True,
     },
-    "lively": {**_NO_LOOPS, **_NO_ECHO, "anti_lm_weight": 0.4},
-    "balanced": {
-        **_NO_LOOPS,
-        **_NO_ECHO,
-        **_DRAW,
-        "num_candidates": 8,
-        "rerank_by": "unconditional",
-        "rerank_weight": 0.5,
-    },
+    "balanced": {**_NO_LOOPS, **_NO_ECHO, "anti_lm_weight": 0.6},
     "creative": {**_NO_LOOPS, **_NO_ECHO, **_DRAW, "min_p": 0.05},
     "mutual": {
         **_NO_LOOPS,
@@ -100,12 +94,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 DEFAULT_PRESET = "balanced"
 ABOUT_PRESETS = {
     "greedy": "the likeliest token each time; nothing against loops",
-    "precise": "the same reply every time, close to the data, without loops",
-    "beam": "beam search: likely replies, short and safe",
-    "lively": "the same reply every time, but not the one that fits everything",
-    "balanced": "draws several replies and takes the one that fits this question best",
-    "creative": "draws freely; every reply another one",
-    "mutual": "draws many and asks a reverse model which fits (`reverse_model`)",
+    "precise": "greedy without loops: the same reply every time, close to the data",
+    "beam": "beam search: likely replies, safe and alike",
+    "balanced": "the same reply every time, but not the one that fits any question",
+    "creative": "draws freely: every reply another one",
+    "mutual": "draws 16 and asks a reverse model which fits (`reverse_model`)",
 }
 
 

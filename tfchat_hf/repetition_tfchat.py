@@ -52,6 +52,48 @@ class PhraseRepeatLogitsProcessor(LogitsProcessor):
         return scores.masked_fill(barred.bool(), -torch.inf)
 
 
+class CharacterRunLogitsProcessor(LogitsProcessor):
+    """Forbids tokens that would make one character stand more than `longest` times in a row.
+
+    A vocabulary has "哈", "哈哈" and "哈哈哈" as tokens of their own, so that repeated tokens and
+    repeated characters are not the same: "哈哈哈" twice is no phrase too many, but six of a kind.
+
+    Args:
+        runs: `[id, character, times]` of each token that is one character, once or several times.
+        longest: Most times in a row.
+    """
+
+    def __init__(self, runs: list, longest: int) -> None:
+        """Tabulate characters and times by token."""
+        self.longest = longest
+        characters = sorted({character for _, character, _ in runs})
+        self.ids = torch.tensor([run[0] for run in runs], dtype=torch.long)
+        self.kinds = torch.tensor([characters.index(run[1]) for run in runs], dtype=torch.long)
+        self.times = torch.tensor([run[2] for run in runs], dtype=torch.long)
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return `scores` `(rows, vocab_size)` with the forbidden tokens at minus infinity."""
+        if not len(self.ids):
+            return scores
+        if self.ids.device != scores.device:
+            self.ids, self.kinds, self.times = (
+                part.to(scores.device) for part in (self.ids, self.kinds, self.times)
+            )
+        newest = input_ids[:, -self.longest :]
+        held = newest[..., None] == self.ids  # (rows, tokens, runs)
+        kinds = torch.where(held.any(-1), self.kinds[held.int().argmax(-1)], -1)
+        times = torch.where(held.any(-1), self.times[held.int().argmax(-1)], 0)
+        unbroken = (kinds == kinds[:, -1:]).flip(1).cumprod(1).flip(1)
+        so_far = (times * unbroken).sum(1, keepdim=True)  # (rows, 1), 0 after anything else
+        again = self.kinds == kinds[:, -1:]  # (rows, runs)
+        barred = torch.where(again, so_far + self.times, self.times) > self.longest
+        if not barred.any():
+            return scores
+        scores = scores.clone()
+        scores[:, self.ids] = scores[:, self.ids].masked_fill(barred, -torch.inf)
+        return scores
+
+
 class DryLogitsProcessor(LogitsProcessor):
     """Makes it dear to go on with a sequence of tokens that the reply holds already.
 
@@ -160,6 +202,7 @@ def suffix_matches(text: torch.LongTensor, reply: torch.LongTensor) -> torch.Lon
 
 
 __all__ = [
+    "CharacterRunLogitsProcessor",
     "CopyPenaltyLogitsProcessor",
     "DryLogitsProcessor",
     "PhraseRepeatLogitsProcessor",

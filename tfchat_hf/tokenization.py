@@ -11,7 +11,7 @@ model) is made in ``tokenizer_training.py``.
 from __future__ import annotations
 
 from tokenizers import AddedToken, Tokenizer, decoders, processors
-from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PAD_TOKEN, BOS_TOKEN, EOS_TOKEN, UNK_TOKEN, SEP_TOKEN = "<pad>", "<s>", "</s>", "<unk>", "<sep>"
 # The place in this tuple is the token's id; model configurations rely on it.
@@ -109,6 +109,29 @@ def first_byte_token_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
     if first in (None, tokenizer.unk_token_id) or ids != list(range(first, first + 128)):
         return None
     return first
+
+
+def character_runs(tokenizer: PreTrainedTokenizerBase) -> list[list]:
+    """List the tokens that are one character several times, and those characters themselves.
+
+    Returns:
+        `[id, character, times]` each, by id: with "哈哈" in the vocabulary also that of "哈".
+        Digits and blanks are left out: 100,000 and an indentation are no laughter.
+    """
+    ids = range(len(tokenizer))
+    texts = {i: tokenizer.decode([i], skip_special_tokens=True) for i in ids}
+    runs = {i: text for i, text in texts.items() if text and len(set(text)) == 1}
+    several = {text[0] for text in runs.values() if len(text) > 1}
+    several -= {sign for sign in several if sign.isdigit() or sign.isspace() or sign == "\ufffd"}
+    return [[i, text[0], len(text)] for i, text in runs.items() if text[0] in several]
+
+
+def describe_tokens(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Tell a model that was saved before it knew so which of its tokens are bytes and runs."""
+    if config.first_byte_token_id is None:
+        config.first_byte_token_id = first_byte_token_id(tokenizer)
+    if config.character_runs is None:
+        config.character_runs = character_runs(tokenizer)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from ..presets_tfchat import with_presets
 from ..questions import Question, collect_questions
 from ..selection import ReplyAssessor, human_distinct_2
 from ..time_budget import TrainingClock, epochs_under_budget
-from ..tokenization import first_byte_token_id
+from ..tokenization import character_runs, first_byte_token_id
 from ..trainer import TFChatTrainer
 
 Report = Callable[[str], None]
@@ -204,6 +204,7 @@ def build_model(
         max_context_turns=run.data.max_context_turns,
         swap_sides=run.data.swap_sides,
         first_byte_token_id=first_byte_token_id(tokenizer),
+        character_runs=character_runs(tokenizer),
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
