@@ -80,8 +80,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "early_stopping": True,
         "renormalize_logits": True,
     },
-    "balanced": {**_NO_LOOPS, **_NO_ECHO, "anti_lm_weight": 0.6},
-    "creative": {**_NO_LOOPS, **_NO_ECHO, **_DRAW, "min_p": 0.05},
+    "balanced": {**_NO_LOOPS, **_NO_ECHO, "anti_lm_weight": 0.7},
+    "creative": {**_NO_LOOPS, **_NO_ECHO, **_DRAW, "temperature": 0.7, "anti_lm_weight": 0.4},
     "mutual": {
         **_NO_LOOPS,
         **_NO_ECHO,
