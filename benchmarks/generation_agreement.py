@@ -11,53 +11,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset, DatasetDict, load_from_disk
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.dialogue import encode_context, examples_from_dialogue
 from tfchat_hf.engines import load_engine
+from tfchat_hf.held_out import HeldOut, held_out
+from tfchat_hf.metrics import describe_replies
+from tfchat_hf.questions import Question, decode_reply
 
 # Settings of every engine, on top of plain greedy search.
 WAYS: dict[str, dict[str, Any]] = {
     "greedy": {},
     "no_repeat_ngram_size 3": {"no_repeat_ngram_size": 3},
     "repetition_penalty 1.2": {"repetition_penalty": 1.2},
-    "beam 4, early_stopping true": {"num_beams": 4, "early_stopping": True},
-    "beam 4, no_repeat_ngram_size 3, both explicit": {
+    "beam 4 (the preset)": {
         "num_beams": 4,
         "no_repeat_ngram_size": 3,
         "early_stopping": True,
         "renormalize_logits": True,
     },
-    "beam 4, early_stopping not set": {"num_beams": 4},
 }
-ENGINES = (("onnx", False), ("onnx", True), ("ctranslate2", False), ("ctranslate2", True))
-
-
-def test_questions(
-    tokenizer: PreTrainedTokenizerBase, dataset: str, count: int, max_turns: int
-) -> list[list[int]]:
-    """Encode the first questions of a test split.
-
-    Args:
-        tokenizer: the run's.
-        dataset: a folder that `tfchat-data` wrote.
-        count: how many to take.
-        max_turns: turns of a context.
-    """
-    splits: DatasetDict | Dataset = load_from_disk(dataset)
-    if isinstance(splits, DatasetDict):
-        splits = splits["test"] if "test" in splits else splits["validation"]
-    limit = tokenizer.model_max_length
-    found: list[list[int]] = []
-    for row in splits:
-        roles = row.get("roles") or ()
-        for context, _ in examples_from_dialogue(row["turns"], roles, max_turns):
-            found.append(list(encode_context(tokenizer, context, limit).input_ids))
-            if len(found) == count:
-                return found
-    return found
+ENGINES = (
+    ("torch", True),
+    ("onnx", False),
+    ("onnx", True),
+    ("ctranslate2", False),
+    ("ctranslate2", True),
+)
+BEAMS = "beam 4"
 
 
 def batches(rows: Sequence[list[int]], size: int, pad: int) -> Iterator[dict[str, torch.Tensor]]:
@@ -108,23 +88,46 @@ def print_agreement(run: str, dataset: str, count: int, size: int) -> None:
         count: how many questions.
         size: questions of a batch.
     """
-    tokenizer = AutoTokenizer.from_pretrained(run)
     model = TFChatForConditionalGeneration.from_pretrained(run).eval()
-    rows = test_questions(tokenizer, dataset, count, model.config.max_context_turns)
-    inputs = list(batches(rows, size, tokenizer.pad_token_id))
-    ordered = sorted(rows, key=len)
+    held = held_out(Path(run), dataset, "test", count)
+    questions = sorted(held.questions, key=lambda question: len(question.input_ids))
+    rows = [question.input_ids for question in questions]
+    inputs = list(batches(rows, size, held.tokenizer.pad_token_id))
     print(f"\n{Path(run).name}: {len(rows)} questions in batches of {size}\n")
-    print("| settings | engine | equal replies | largest gap of logits where they part |")
-    print("| --- | --- | ---: | ---: |")
+    print("| settings | engine | equal replies | gap of logits | BLEU | distinct-2 | loops |")
+    print("|---|---|---:|---:|---:|---:|---:|")
     for way, settings in WAYS.items():
         expected = replies(model, inputs, **settings)
+        print(f"| {way} | torch float32 | | | {qualities(expected, questions, held)} |")
         for engine, int8 in ENGINES:
-            if engine == "onnx" and settings.get("num_beams"):
+            if way.startswith(BEAMS) and engine != "ctranslate2":
                 continue
-            made = replies(load_engine(run, engine, int8), inputs, **settings)
-            pairs = list(zip(ordered, expected, made, strict=True))
+            made = answers(model, run, engine, int8, inputs, settings)
+            pairs = list(zip(rows, expected, made, strict=True))
             differing = [pair for pair in pairs if pair[1] != pair[2]]
-            gaps = [gap(model, *pair) for pair in differing]
-            shown = f"{max(gaps):.2g}" if gaps and way == "greedy" else ""
+            gaps = [gap(model, *pair) for pair in differing] if way == "greedy" else []
             name = f"{engine} {'int8' if int8 else 'float32'}"
-            print(f"| {way} | {name} | {len(rows) - len(differing)} | {shown} |", flush=True)
+            shown = [name, len(rows) - len(differing), f"{max(gaps):.2g}" if gaps else ""]
+            cells = " | ".join(map(str, shown))
+            print(f"| {way} | {cells} | {qualities(made, questions, held)} |", flush=True)
+
+
+def answers(
+    model: Any,
+    run: str,
+    engine: str,
+    int8: bool,
+    inputs: Sequence[dict[str, torch.Tensor]],
+    settings: dict[str, Any],
+) -> list[list[int]]:
+    """Answer all batches with an engine; torch in int8 is the model itself, told so."""
+    if engine == "torch":
+        return replies(model, inputs, **settings, weight_dtype="int8")
+    return replies(load_engine(run, engine, int8), inputs, **settings)
+
+
+def qualities(made: Sequence[list[int]], questions: Sequence[Question], held: HeldOut) -> str:
+    """Give BLEU, distinct-2 and the share of loops of some replies, as cells of a table."""
+    texts = [decode_reply(held.tokenizer, ids) for ids in made]
+    found = describe_replies(texts, [question.references for question in questions])
+    return f"{found['bleu']:.2f} | {found['distinct_2']:.3f} | {100 * found['repetition']:.1f} %"

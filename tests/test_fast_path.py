@@ -289,3 +289,9 @@ def test_a_plain_configuration_object_works(fast_calls) -> None:
     config = GenerationConfig(max_new_tokens=7, do_sample=False, eos_token_id=2, pad_token_id=0)
     made = model.generate(**inputs, generation_config=config)
     assert torch.equal(made, core(model, **inputs, generation_config=config))
+
+
+def test_a_preset_has_every_setting_so_that_update_passes_over_none() -> None:
+    config = speaking_model().preset("greedy")
+    assert not config.update(weight_dtype="int8", max_phrase_repeats=1, rerank_by="reverse")
+    assert config.weight_dtype == "int8"

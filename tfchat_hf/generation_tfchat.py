@@ -70,6 +70,10 @@ class TFChatGenerationMixin(GenerationMixin):
         if name not in presets:
             raise ValueError(f"There is no preset {name!r}. Presets: {', '.join(presets)}.")
         config = copy.deepcopy(self.generation_config)
+        # `update` passes over what a configuration does not have: let it have every setting.
+        for own in (*OWN_SETTINGS, *OWN_CHOICES):
+            if not hasattr(config, own):
+                setattr(config, own, OWN_SETTINGS[own].default if own in OWN_SETTINGS else None)
         config.update(**presets[name], allow_custom_entries=True)
         return config
 
