@@ -205,7 +205,7 @@ def test_a_changed_network_goes_through_transformers(fast_calls) -> None:
 
 
 @pytest.mark.parametrize("way", ["step", "copy", "data", "row", "replaced", "tied row"])
-def test_changed_weights_are_never_missed(way) -> None:
+def test_weights_that_changed_are_packed_anew(way) -> None:
     model = speaking_model(tie_word_embeddings=True) if way == "tied row" else speaking_model()
     wanted = {**questions(), "max_new_tokens": 15}
     model.generate(**wanted)
@@ -295,3 +295,120 @@ def test_a_preset_has_every_setting_so_that_update_passes_over_none() -> None:
     config = speaking_model().preset("greedy")
     assert not config.update(weight_dtype="int8", max_phrase_repeats=1, rerank_by="reverse")
     assert config.weight_dtype == "int8"
+
+
+def test_weights_of_a_fused_optimizer_are_packed_anew() -> None:
+    # Its steps do not count as changes with torch.
+    model, wanted = speaking_model(), {**questions(), "max_new_tokens": 15}
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.05, fused=True)
+    for _ in range(2):
+        model.generate(**wanted)
+        model(**batch(4, 7, 5), labels=batch(4, 7, 5)["decoder_input_ids"]).loss.backward()
+        optimizer.step()
+        assert torch.equal(model.generate(**wanted), core(model, **wanted))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_other_types_give_the_tokens_of_transformers_in_large_batches_too(dtype) -> None:
+    model = tiny_model().to(dtype)
+    wanted = {**questions(20), "max_new_tokens": 12}
+    assert torch.equal(model.generate(**wanted), core(model, **wanted))
+
+
+def test_autocast_goes_through_transformers(fast_calls) -> None:
+    model, wanted = speaking_model(), {**questions(), "max_new_tokens": 6}
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(model.generate(**wanted), core(model, **wanted))
+    assert not fast_calls
+
+
+def _subclass(model: Any) -> None:
+    class Other(type(model)):
+        pass
+
+    model.__class__ = Other
+
+
+def _sub_encoder(model: Any) -> None:
+    class Other(type(model.model.encoder)):
+        pass
+
+    model.model.encoder.__class__ = Other
+
+
+def _forward(model: Any) -> None:
+    layer = model.model.decoder.layers[0].fc1
+    layer.forward = layer.forward
+
+
+def _no_bias(model: Any) -> None:
+    model.lm_head = torch.nn.Linear(32, model.config.vocab_size, bias=False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _subclass,
+        _sub_encoder,
+        _forward,
+        _no_bias,
+        lambda model: model.register_forward_hook(lambda *given: None),
+        lambda model: model.model.register_forward_pre_hook(lambda *given: None),
+    ],
+)
+def test_whatever_was_changed_about_a_network_is_not_passed_over(change, fast_calls) -> None:
+    model = speaking_model()
+    change(model)
+    model.generate(**questions(), max_new_tokens=4)
+    assert not fast_calls
+
+
+def test_another_activation_is_noticed() -> None:
+    model, wanted = speaking_model(), {**questions(), "max_new_tokens": 12}
+    model.generate(**wanted)
+    for layer in model.model.decoder.layers:
+        layer.activation_fn = torch.nn.Tanh()
+    assert torch.equal(model.generate(**wanted), core(model, **wanted))
+
+
+def test_a_processor_may_write_into_its_scores() -> None:
+    class Tenfold(LogitsProcessor):
+        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            scores.mul_(100.0)
+            return scores / 100
+
+    model = speaking_model()
+    wanted = {**questions(8), "max_new_tokens": 60, "do_sample": True, "temperature": 1.5}
+    wanted["logits_processor"] = LogitsProcessorList([Tenfold()])
+    made = []
+    for way in (core, lambda model, **given: model.generate(**given)):
+        torch.manual_seed(0)
+        made.append(way(model, **wanted))
+    assert torch.equal(*made)
+
+
+def test_what_a_streamer_keeps_is_a_tensor_like_any_other() -> None:
+    class Keeper(Noted):
+        def put(self, value: torch.Tensor) -> None:
+            self.heard.append(value)
+
+    model, keeper = speaking_model(), Keeper()
+    model.generate(**questions(1), max_new_tokens=5, streamer=keeper)
+    keeper.heard[1].add_(1)
+    with torch.inference_mode():
+        born_there = speaking_model()
+    assert born_there.generate(**questions(), max_new_tokens=3).shape[1] > 1
+
+
+def test_a_longer_reply_than_the_first_room_makes_more(monkeypatch) -> None:
+    from tfchat_hf import stepping_tfchat
+
+    monkeypatch.setattr(stepping_tfchat, "MOST_ROOM", 5)
+    model = tiny_model(position_embedding_type="rotary")
+    wanted = {**questions(), "max_new_tokens": 30, "min_new_tokens": 30}
+    assert torch.equal(model.generate(**wanted), core(model, **wanted))
+
+
+def test_int8_refuses_weights_of_another_type() -> None:
+    with pytest.raises(ValueError, match=r"weight_dtype.*bfloat16"):
+        speaking_model().bfloat16().generate(**questions(), weight_dtype="int8")

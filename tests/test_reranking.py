@@ -211,3 +211,87 @@ def test_settings_that_contradict_each_other_are_refused(settings, words) -> Non
     with pytest.raises(ValueError) as error:
         tiny_model().generate(**questions(), **{**SETTINGS, **settings})
     assert all(word in str(error.value) for word in words), error.value
+
+
+def test_padding_behind_a_reply_without_an_end_is_no_text() -> None:
+    from transformers import GenerationConfig
+
+    from tfchat_hf.reranking_tfchat import as_labels
+
+    config = GenerationConfig(eos_token_id=2, pad_token_id=0)
+    replies = torch.tensor([[5, 6, 0, 0], [5, 2, 0, 0], [5, 0, 6, 2]])
+    labels, lengths = as_labels(replies, config)
+    assert labels.tolist() == [[5, 6, -100, -100], [5, 2, -100, -100], [5, 0, 6, 2]]
+    assert lengths.tolist() == [2, 2, 4]
+
+
+def test_without_a_mask_the_question_is_read_as_transformers_reads_it() -> None:
+    model, inputs = tiny_model(), questions()
+    settings = {**SETTINGS, "return_dict_in_generate": True}
+    output = {}
+    for pad in (0, 2):  # where padding is the end token, nothing can be told from it
+        torch.manual_seed(0)
+        output[pad] = model.generate(
+            inputs["input_ids"], pad_token_id=pad, **settings
+        ).forward_scores[0]
+        source = inputs["input_ids"][0].tolist()
+        reply = real(model.generate(inputs["input_ids"][:1], max_new_tokens=1)[0, 1:].tolist())
+        assert log_p(model, source, reply) < 0
+    assert torch.allclose(output[0], output[2], atol=1e-3)  # the first row has no padding
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"num_candidates": 1}, ["rerank_by='unconditional'", "num_candidates=1"]),
+        ({"eos_token_id": None}, ["num_candidates=6", "eos_token_id"]),
+        ({"decoder_start_token_id": 7}, ["num_candidates=6", "decoder_start_token_id"]),
+        ({"dry_allowed_length": 16}, ["dry_allowed_length", "15"]),
+    ],
+    ids=str,
+)
+def test_more_that_would_do_nothing_is_refused(settings, words) -> None:
+    model = tiny_model()
+    if "eos_token_id" in settings:
+        model.generation_config.eos_token_id = None
+    with pytest.raises(ValueError) as error:
+        model.generate(**questions(), **{**SETTINGS, **settings})
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def test_several_end_tokens_and_a_question_without_words_can_be_ranked() -> None:
+    model, reverse = tiny_model(), reverse_model()
+    inputs = {"input_ids": torch.tensor([[5, 6, 7, 4]]), "attention_mask": torch.ones(1, 4)}
+    torch.manual_seed(0)
+    output = model.generate(
+        **{key: value.long() for key, value in inputs.items()},
+        **{**SETTINGS, "rerank_by": "reverse", "eos_token_id": [2, 3]},
+        reverse_model=reverse,
+        return_dict_in_generate=True,
+    )
+    assert output.sequences_scores.isfinite().all()
+
+
+def test_a_misspelt_setting_of_a_preset_is_refused() -> None:
+    model = tiny_model()
+    model.generation_config.presets = {"odd": {"max_phrase_repeat": 2}}
+    with pytest.raises(ValueError, match=r"'odd'.*`max_phrase_repeat`.*`max_phrase_repeats`"):
+        model.generate(**questions(), preset="odd")
+
+
+def test_settings_and_presets_survive_saving_and_loading(tmp_path) -> None:
+    model = tiny_model()
+    model.generation_config.max_phrase_repeats = 2
+    model.generation_config.presets = {"mine": {"do_sample": False, "dry_multiplier": 0.5}}
+    model.save_pretrained(tmp_path)
+    loaded = type(model).from_pretrained(tmp_path)
+    assert loaded.generation_config.max_phrase_repeats == 2
+    assert loaded.preset("mine").dry_multiplier == 0.5 and loaded.preset_names() == ["mine"]
+
+
+def test_a_question_that_comes_as_embeddings_is_answered_without_looking_for_copies(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model = tiny_model()
+    states = model.get_input_embeddings()(questions()["input_ids"])
+    assert len(model.generate(inputs_embeds=states, preset="balanced", max_new_tokens=4)) == 3

@@ -57,7 +57,8 @@ class RecordedStep:
                 self.run()
         now.wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # Else another thread that allocates would break the recording.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self.run()
         self.graph = graph
 
@@ -143,6 +144,8 @@ class GraphStepper(Stepper):
         mask = additive_mask(encoder_attention_mask, buffers.mask.dtype)
         buffers.mask[:rows, :, :, :source] = 0 if mask is None else mask
         buffers.mask[rows:, :, :, 0] = 0  # a row of nobody must look at something
+        for kept in (*buffers.caches, *buffers.cross):
+            kept.zero_()  # what a batch before left there is masked, but 0 times NaN is NaN
         for kept, pair in zip(buffers.cross, self.cross, strict=True):
             kept[:, :rows, :, :source] = pair
         self.rows = torch.arange(rows, device=buffers.device)
@@ -186,7 +189,7 @@ class GraphStepper(Stepper):
                 made.graph = None
         graphs[key] = made
         while len(graphs) > _MOST_GRAPHS:
-            del graphs[next(iter(graphs))]
+            graphs.pop(next(iter(graphs)), None)
         return made
 
 

@@ -61,13 +61,21 @@ def fast_decode(
     Returns:
         `(rows, length)`, padded behind the end token.
     """
-    with torch.inference_mode():
+    # 8 % sooner at batch 1 in 8 bits, but its tensors are not as others: no caller may see them.
+    own = streamer is None and all(map(_is_known, (*logits_processor, *stopping_criteria)))
+    with torch.inference_mode() if own else torch.no_grad():
         stepper.start(encoder_hidden_states, attention_mask, stopping_criteria.max_length - 1)
         choose = _Chooser(logits_processor, generation_config.do_sample)
         stop = _Stopping(stopping_criteria, generation_config)
         rows = _Rows(stepper, input_ids.shape[0], input_ids.device)
         ids = _decode(rows, input_ids, choose, stop, streamer)
     return ids.clone()  # a tensor like any other, which inference mode does not make
+
+
+def _is_known(part: Any) -> bool:
+    """Tell whether a processor or criterion is transformers' or this project's."""
+    module = type(part).__module__
+    return module.startswith("transformers.generation.") or module.endswith("_tfchat")
 
 
 def _decode(
@@ -103,20 +111,15 @@ class _Rows:
         self.active = torch.arange(rows, device=device)  # numbers of the rows in the stepper
         self.done: torch.Tensor | None = None  # (rows,), None while no row is
         self.rows = rows
-        self._logits: torch.Tensor | None = None
 
     def logits(self, tokens: torch.LongTensor, position: int) -> torch.Tensor:
-        """Return logits `(rows, vocab_size)`; a row that has ended keeps its last ones."""
+        """Return logits `(rows, vocab_size)`, zeros where a row has ended."""
         if len(self.active) == self.rows:
-            self._logits = self.stepper.step(tokens, position)
-            return self._logits
+            return self.stepper.step(tokens, position)
         # Processors and the drawing see the whole batch, as transformers' loop shows it to them:
         # so the same random numbers fall to the same rows.
         fresh = self.stepper.step(tokens[self.active], position)
-        if self._logits is None:
-            self._logits = fresh.new_zeros(self.rows, fresh.shape[1])
-        self._logits = self._logits.index_copy(0, self.active, fresh)
-        return self._logits
+        return fresh.new_zeros(self.rows, fresh.shape[1]).index_copy(0, self.active, fresh)
 
     def likeliest(self, tokens: torch.LongTensor, position: int) -> torch.LongTensor:
         """Return the likeliest next token of each row `(rows,)`, anything where it has ended."""

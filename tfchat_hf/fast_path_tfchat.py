@@ -15,7 +15,6 @@ from .layers_tfchat import TFChatDecoderLayer, TFChatEncoderLayer
 from .packed_network_tfchat import PackedDecoder, PackedEncoder
 from .positions_tfchat import TFChatSinusoidalPositions
 
-# A module of another type (LoRA, quantised, wrapped) does what nobody here knows.
 _KNOWN_MODULES = (
     nn.Linear,
     nn.LayerNorm,
@@ -26,6 +25,7 @@ _KNOWN_MODULES = (
     TFChatDecoderLayer,
     TFChatSinusoidalPositions,
 )
+_OWN_NAMES = ("TFChatForConditionalGeneration", "TFChatModel", "TFChatEncoder", "TFChatDecoder")
 _USED = ("attention_mask", "encoder_outputs", "past_key_values", "use_cache", "logits_to_keep")
 
 _packed: "weakref.WeakKeyDictionary[nn.Module, dict]" = weakref.WeakKeyDictionary()
@@ -65,17 +65,45 @@ def suits_fast_loop(
 
 
 def is_unchanged(model: PreTrainedModel) -> bool:
-    """Tell whether encoder, decoder and output layer are this project's own modules, unhooked."""
-    if model.training or model.device.type not in ("cpu", "cuda"):
+    """Tell whether the network is this project's own, module by module, unhooked and complete.
+
+    What else a module may be (LoRA, quantised, compiled, autocast) does what nobody here knows.
+    """
+    device = model.device.type
+    if model.training or device not in ("cpu", "cuda") or torch.is_autocast_enabled(device):
         return False
     stacks = (model.model.encoder, model.model.decoder)
-    known = {*_KNOWN_MODULES, *map(type, stacks)}
-    known |= {type(layer.activation_fn) for stack in stacks for layer in stack.layers}
-    parts = [model.lm_head, *(part for stack in stacks for part in stack.modules())]
-    return type(model.lm_head) is nn.Linear and all(
-        type(part) in known and not part._forward_hooks and not part._forward_pre_hooks
-        for part in parts
+    activations = {type(layer.activation_fn) for stack in stacks for layer in stack.layers}
+    known = {*_KNOWN_MODULES, *activations}
+    inner = [part for stack in stacks for part in stack.children()]
+    parts = [model.lm_head, *(part for child in inner for part in child.modules())]
+    return (
+        _names(model) == _OWN_NAMES
+        and type(model.lm_head) is nn.Linear
+        and all(type(part) in known and _is_whole(part) for part in parts)
+        and not any(_is_hooked(part) for part in (model, model.model, *stacks, *parts))
     )
+
+
+def _names(model: PreTrainedModel) -> tuple[str, ...]:
+    """Name the classes around the layers; of a subclass the name is another one.
+
+    Names, because the modelling file imports this one, by way of the mixin.
+    """
+    whole, stacks = model.model, (model.model.encoder, model.model.decoder)
+    return tuple(type(part).__qualname__ for part in (model, whole, *stacks))
+
+
+def _is_hooked(part: nn.Module) -> bool:
+    """Tell whether something runs before, behind or instead of a module's own forward."""
+    return bool(part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part))
+
+
+def _is_whole(part: nn.Module) -> bool:
+    """Tell whether a module has the weights that packing reads, as plain tensors."""
+    if isinstance(part, nn.Linear | nn.LayerNorm) and (part.bias is None or part.weight is None):
+        return False
+    return all(type(weight.data) is torch.Tensor for weight in part.parameters(recurse=False))
 
 
 class Packed(NamedTuple):
@@ -104,17 +132,25 @@ def packed_network(model: PreTrainedModel, dtype: str | None) -> Packed:
     return packed
 
 
+def forget_packed(model: PreTrainedModel) -> None:
+    """Free the packed weights of a model: training will change them, and needs the memory."""
+    _packed.pop(model, None)
+
+
 def _fingerprint(model: PreTrainedModel) -> tuple:
     """Name the weights as they are: where they lie, how often torch changed them, and samples.
 
-    Torch counts its own changes, but not those made through `.data`. So one number of each row of
-    each matrix is compared too: who changes a row or a whole weight changes it.
+    Torch counts its own changes, but neither those made through `.data` nor those of its fused
+    optimizers. So one number of each row of each matrix is compared too: who changes a row, or a
+    whole weight, changes it.
     """
-    networks = (model.model.encoder, model.model.decoder, model.lm_head)
-    weights = [weight for network in networks for weight in network.parameters()]
-    places = tuple((weight.data_ptr(), weight._version) for weight in weights)
-    if model.device.type != "cpu":
-        return (str(model.device), places, ())  # each comparison would be a wait for the device
+    stacks = (model.model.encoder, model.model.decoder)
+    weights = [weight for part in (*stacks, model.lm_head) for weight in part.parameters()]
+    places = tuple(
+        (weight.data_ptr(), None if weight.is_inference() else weight._version)
+        for weight in weights
+    )
+    activations = tuple(type(layer.activation_fn) for stack in stacks for layer in stack.layers)
     samples = []
     for weight in weights:
         values = weight.detach()
@@ -123,8 +159,9 @@ def _fingerprint(model: PreTrainedModel) -> tuple:
         samples.append(values)
     seen = torch.cat(samples).double()
     # A weighted sum: two numbers that changed places do not give the same.
-    ramp = torch.arange(1, len(seen) + 1, dtype=torch.double)
-    return (str(model.device), places, (float(seen @ ramp), float(seen.abs().sum())))
+    ramp = torch.arange(1, len(seen) + 1, dtype=torch.double, device=seen.device)
+    sums = torch.stack((seen @ ramp, seen.abs().sum())).tolist()
+    return (str(model.device), places, activations, tuple(sums))
 
 
-__all__ = ["Packed", "is_unchanged", "packed_network", "suits_fast_loop"]
+__all__ = ["Packed", "forget_packed", "is_unchanged", "packed_network", "suits_fast_loop"]

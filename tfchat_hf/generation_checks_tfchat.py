@@ -1,8 +1,10 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """Generation settings that cannot be meant so: which two, and what to do about it."""
 
+import difflib
 from typing import Any
 
+import torch
 from transformers import GenerationConfig, PreTrainedModel
 
 from .packed_linear_tfchat import check_int8
@@ -37,6 +39,36 @@ def check_settings(config: GenerationConfig) -> None:
             )
 
 
+def check_preset(name: str, settings: dict[str, Any]) -> None:
+    """Refuse a preset with a setting that nobody knows, a misspelt one most likely.
+
+    Raises:
+        ValueError: names preset and setting.
+    """
+    known = {*vars(GenerationConfig()), *OWN_SETTINGS, *OWN_CHOICES}
+    for setting in settings:
+        if setting not in known:
+            near = difflib.get_close_matches(setting, known, 1)
+            hint = f"Did you mean `{near[0]}`?" if near else "Delete it."
+            raise ValueError(
+                f"Preset {name!r} in generation_config.json sets `{setting}`, which is no "
+                f"generation setting. {hint}"
+            )
+
+
+def check_unused_rerank(kwargs: dict[str, Any]) -> None:
+    """Refuse a way to choose where there is nothing to choose from.
+
+    Raises:
+        ValueError: names both settings.
+    """
+    if kwargs.get("rerank_by") is not None:
+        raise ValueError(
+            f"`rerank_by={kwargs['rerank_by']!r}` chooses among candidates, and "
+            "`num_candidates=1` makes one. Raise `num_candidates`, or leave `rerank_by` out."
+        )
+
+
 def check_weight_dtype(model: PreTrainedModel, config: GenerationConfig) -> None:
     """Refuse products in 8 bits where there are none.
 
@@ -46,12 +78,14 @@ def check_weight_dtype(model: PreTrainedModel, config: GenerationConfig) -> None
     if config.weight_dtype != "int8":
         return
     reason = check_int8()
+    if model.dtype != torch.float32:
+        reason = f"the weights are {model.dtype} instead of float32"
     if model.device.type != "cpu":
         reason = f"the model is on {model.device.type}"
     if reason:
         raise ValueError(
-            f'`weight_dtype="int8"` needs a CPU with int8 products, and {reason}. Take the '
-            "setting away, or move the model with `.to('cpu')`."
+            f'`weight_dtype="int8"` needs float32 weights on a CPU with int8 products, and '
+            f"{reason}. Take the setting away, or move the model with `.float().cpu()`."
         )
 
 
@@ -96,7 +130,7 @@ def check_rerank(
             f"`streamer` shows a reply while it is made, and `num_candidates={count}` knows which "
             "one it is when all are made. Leave one of them out."
         )
-    if kwargs.get("encoder_outputs") is not None or kwargs.get("inputs_embeds") is not None:
+    if kwargs.get("inputs") is None and kwargs.get("input_ids") is None:
         raise ValueError(
             f"`num_candidates={count}` reads the question again to score the candidates, so it "
             "needs `input_ids` and not `encoder_outputs` or `inputs_embeds`."
@@ -106,6 +140,17 @@ def check_rerank(
         raise ValueError(
             f"`{given}` decodes in a way of its own and `num_candidates={count}` needs plain "
             "candidates. Leave one of them out."
+        )
+    if config.eos_token_id is None:
+        raise ValueError(
+            f"`num_candidates={count}` scores replies up to their end, and `eos_token_id` is None. "
+            "Set it, or make one reply."
+        )
+    start = model.config.decoder_start_token_id
+    if config.decoder_start_token_id not in (None, start):
+        raise ValueError(
+            f"`num_candidates={count}` scores replies that begin with the model's own start token "
+            f"{start}, and `decoder_start_token_id` is {config.decoder_start_token_id}."
         )
     if config.rerank_by == "reverse":
         _check_reverse(model, reverse_model)

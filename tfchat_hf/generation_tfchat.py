@@ -15,13 +15,20 @@ from transformers import (
 )
 from transformers.generation import BaseStreamer, GenerationMode
 from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils import logging
 
 from .anti_lm_tfchat import AntiLanguageModelLogitsProcessor
 from .characters_tfchat import WholeCharactersLogitsProcessor
 from .cuda_graph_tfchat import GraphStepper
 from .decoding_tfchat import DecoderStepper, fast_decode
 from .fast_path_tfchat import Packed, is_unchanged, packed_network, suits_fast_loop
-from .generation_checks_tfchat import check_rerank, check_settings, check_weight_dtype
+from .generation_checks_tfchat import (
+    check_preset,
+    check_rerank,
+    check_settings,
+    check_unused_rerank,
+    check_weight_dtype,
+)
 from .presets_tfchat import OWN_CHOICES, OWN_SETTINGS, all_presets
 from .repetition_tfchat import (
     CharacterRunLogitsProcessor,
@@ -31,6 +38,8 @@ from .repetition_tfchat import (
 )
 from .reranking_tfchat import TFChatRerankedOutput, rerank
 from .stepping_tfchat import Stepper
+
+logger = logging.get_logger(__name__)
 
 
 class TFChatGenerationMixin(GenerationMixin):
@@ -45,7 +54,7 @@ class TFChatGenerationMixin(GenerationMixin):
     - `anti_lm_weight`, ...: against replies that fit any question (Li et al., 2016);
     - `num_candidates`, `rerank_by`, `rerank_weight`, `reverse_model`: several replies, of which
       the best is taken (MMI; the same paper);
-    - `weight_dtype="int8"`: products of the decoder in 8 bits, on a CPU.
+    - `weight_dtype="int8"`: products of encoder and decoder in 8 bits, on a CPU.
 
     Greedy search and sampling take a faster loop of the same tokens where that is possible.
     """
@@ -69,6 +78,7 @@ class TFChatGenerationMixin(GenerationMixin):
         presets = self._presets()
         if name not in presets:
             raise ValueError(f"There is no preset {name!r}. Presets: {', '.join(presets)}.")
+        check_preset(name, presets[name])
         config = copy.deepcopy(self.generation_config)
         # `update` passes over what a configuration does not have: let it have every setting.
         for own in (*OWN_SETTINGS, *OWN_CHOICES):
@@ -78,8 +88,10 @@ class TFChatGenerationMixin(GenerationMixin):
         return config
 
     def _presets(self) -> dict[str, dict[str, Any]]:
-        """Give the settings of each preset."""
-        return getattr(self.generation_config, "presets", None) or all_presets()
+        """Give the settings of each preset, the built-in ones first and in their order."""
+        found = getattr(self.generation_config, "presets", None) or all_presets()
+        order = [*(name for name in all_presets() if name in found), *found]
+        return {name: found[name] for name in order}
 
     @torch.no_grad()
     def generate(
@@ -150,9 +162,10 @@ class TFChatGenerationMixin(GenerationMixin):
             reverse_model is None
             and self._setting("num_candidates", generation_config, kwargs) == 1
         ):
+            check_unused_rerank(kwargs)
             return super().generate(inputs, generation_config, **others, **kwargs)
         config, _ = self._prepare_generation_config(generation_config, **kwargs)
-        check_rerank(self, config, reverse_model, others, kwargs)
+        check_rerank(self, config, reverse_model, others, {"inputs": inputs, **kwargs})
         return self._generate_reranked(inputs, config, others, kwargs, reverse_model)
 
     def _setting(self, name: str, config: GenerationConfig | None, kwargs: dict[str, Any]) -> Any:
@@ -176,7 +189,9 @@ class TFChatGenerationMixin(GenerationMixin):
         question = inputs if inputs is not None else kwargs["input_ids"]
         mask = kwargs.get("attention_mask")
         if mask is None:
-            mask = question.ne(config.pad_token_id).long()
+            special = copy.deepcopy(config)
+            self._prepare_special_tokens(special, False, device=question.device)
+            mask = self._prepare_attention_mask_for_generation(question, special, {})
         making = copy.deepcopy(config)
         making.update(
             num_candidates=1,
@@ -215,14 +230,17 @@ class TFChatGenerationMixin(GenerationMixin):
         logits_processor: LogitsProcessorList | None = None,
         **kwargs: Any,
     ) -> LogitsProcessorList:
-        """Put this project's processors before those of the caller and those of sampling."""
+        """Put this project's processors behind those of the caller and before those of sampling.
+
+        So that what the caller bars is gone before this project's choose among the rest.
+        """
         own = self._own_processors(generation_config, encoder_input_ids)
         return super()._get_logits_processor(
             generation_config,
             input_ids_seq_length,
             encoder_input_ids,
             prefix_allowed_tokens_fn,
-            LogitsProcessorList([*own, *(logits_processor or [])]),
+            LogitsProcessorList([*(logits_processor or []), *own]),
             **kwargs,
         )
 
@@ -236,8 +254,13 @@ class TFChatGenerationMixin(GenerationMixin):
             made.append(WholeCharactersLogitsProcessor(first, config.max_length))
         if config.max_phrase_repeats:
             made.append(PhraseRepeatLogitsProcessor(config.max_phrase_repeats))
-        if config.max_character_run and self.config.character_runs:
-            runs = self.config.character_runs
+        runs = self.config.character_runs
+        if config.max_character_run and runs is None:
+            logger.warning_once(
+                "`max_character_run` is set, and config.json has no `character_runs` that say "
+                "which tokens are one character several times: only phrases are looked at."
+            )
+        elif config.max_character_run and runs:
             made.append(CharacterRunLogitsProcessor(runs, config.max_character_run))
         if config.dry_multiplier:
             made.append(
@@ -245,7 +268,7 @@ class TFChatGenerationMixin(GenerationMixin):
                     config.dry_multiplier, config.dry_base, config.dry_allowed_length
                 )
             )
-        if config.copy_penalty:
+        if config.copy_penalty and self._has_ids(question):
             ignored = (config.pad_token_id, self.config.sep_token_id)
             length = config.copy_allowed_length
             made.append(CopyPenaltyLogitsProcessor(question, config.copy_penalty, length, ignored))
@@ -256,6 +279,17 @@ class TFChatGenerationMixin(GenerationMixin):
                 )
             )
         return made
+
+    def _has_ids(self, question: torch.Tensor | None) -> bool:
+        """Tell whether the question came as ids; says so where it did not."""
+        if question is not None and question.dim() == 2 and not question.is_floating_point():
+            if bool((question >= 0).any()):
+                return True
+        logger.warning_once(
+            "`copy_penalty` needs the question's `input_ids`, and it came as states or embeddings: "
+            "nothing keeps this reply from copying it."
+        )
+        return False
 
     def _sample(
         self,
@@ -268,7 +302,6 @@ class TFChatGenerationMixin(GenerationMixin):
         **model_kwargs: Any,
     ) -> Any:
         """Decode greedily or by drawing, in the fast loop where it gives the same."""
-        check_weight_dtype(self, generation_config)
         stepper = None
         if not synced_gpus and suits_fast_loop(
             self, input_ids, stopping_criteria, generation_config, model_kwargs
@@ -346,12 +379,13 @@ class TFChatGenerationMixin(GenerationMixin):
         super()._validate_generation_mode(
             generation_mode, generation_config, generation_mode_kwargs
         )
+        check_weight_dtype(self, generation_config)
         plain = (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE)
         if generation_config.weight_dtype == "int8" and generation_mode not in plain:
             raise ValueError(
-                f'`weight_dtype="int8"` works with greedy search and sampling, and '
-                f"`num_beams={generation_config.num_beams}` asks for {generation_mode.value}. Set "
-                "`num_beams=1`, or export the model to CTranslate2 for beams in 8 bits."
+                f'`weight_dtype="int8"` works with greedy search and sampling, and the settings '
+                f"(`num_beams={generation_config.num_beams}`) ask for {generation_mode.value}. "
+                "Leave one of them out, or export the model to CTranslate2 for beams in 8 bits."
             )
 
     def _validate_generated_length(

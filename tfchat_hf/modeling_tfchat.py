@@ -33,6 +33,7 @@ from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 from .attention_tfchat import TFChatAttention, self_cache
 from .configuration_tfchat import TFChatConfig
 from .dropout_tfchat import dropout
+from .fast_path_tfchat import forget_packed
 from .generation_tfchat import TFChatGenerationMixin
 from .layers_tfchat import TFChatDecoderLayer, TFChatEncoderLayer
 from .positions_tfchat import (
@@ -40,6 +41,7 @@ from .positions_tfchat import (
     position_ids_from_mask,
     rotary_angles,
 )
+from .presets_tfchat import has_own_settings
 
 # ------------------------------------------------------------------------------- the two stacks
 
@@ -73,6 +75,10 @@ class TFChatPreTrainedModel(PreTrainedModel):
             save_directory: The folder to fill.
             **kwargs: As `PreTrainedModel.save_pretrained` takes them.
         """
+        settings = getattr(self, "generation_config", None)
+        if settings is not None and has_own_settings(settings):
+            # Of a configuration marked so, transformers loads no settings but its own.
+            settings._from_model_config = False
         # transformers names only the class that is saved; all three keep working from the folder.
         # Written afresh each time: a model from the Hub carries its repository in these names.
         self.config.auto_map = dict(AUTO_MAP)
@@ -545,6 +551,12 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
             encoder_hidden_states=outputs.encoder_hidden_states,
             encoder_attentions=outputs.encoder_attentions,
         )
+
+    def train(self, mode: bool = True) -> "TFChatForConditionalGeneration":
+        """Switch between training and evaluation; packed weights do not outlive a training."""
+        if mode:
+            forget_packed(self)
+        return super().train(mode)
 
     def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
         """Shift `(batch, target)` labels right; `DataCollatorForSeq2Seq` calls this."""

@@ -51,9 +51,9 @@ def _onednn(weight: torch.Tensor, bias: torch.Tensor, relu: bool) -> Linear | No
         expected = functional.linear(probe, weight, bias)
         expected = expected.relu() if relu else expected
         found = product(probe, packed, bias, fused, [], "")
+        if not torch.allclose(found, expected, rtol=1e-3, atol=1e-4, equal_nan=True):
+            return None
     except (RuntimeError, AttributeError, NotImplementedError, TypeError):
-        return None
-    if not torch.allclose(found, expected, rtol=1e-3, atol=1e-4, equal_nan=True):
         return None
     return lambda states: product(states, packed, bias, fused, [], "")
 

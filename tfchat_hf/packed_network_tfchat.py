@@ -36,7 +36,7 @@ class PackedLayer:
         self.norms = [normaliser(layer.norm(name)) for name in norms]
         self.self_qkv = _side_by_side((own.q_proj, own.k_proj, own.v_proj), dtype)
         self.self_out = _side_by_side((own.out_proj,), dtype)
-        relu = isinstance(layer.activation_fn, nn.ReLU) and layer.fc_gate is None
+        relu = type(layer.activation_fn) is nn.ReLU and layer.fc_gate is None
         self.fc1 = _side_by_side((layer.fc1,), dtype, relu)
         self.fc2 = _side_by_side((layer.fc2,), dtype)
         self.gate = None if layer.fc_gate is None else _side_by_side((layer.fc_gate,), dtype)
@@ -172,7 +172,9 @@ def attend(
     Returns:
         `(rows, d_model)`.
     """
-    if len(query) < _MANY_ROWS or query.device.type != "cpu":
+    # In half precision the fused kernel adds up more exactly than two products do.
+    exact = query.dtype in (torch.float32, torch.float64)
+    if len(query) < _MANY_ROWS or not exact or query.device.type != "cpu":
         mixed = functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
     else:
         scores = torch.matmul(query, keys.transpose(2, 3)).mul_(query.shape[-1] ** -0.5)

@@ -25,11 +25,11 @@ OWN_SETTINGS: dict[str, OwnSetting] = {
     "max_character_run": OwnSetting(0, 0, 100, "most times a character may stand in a row; 0: any"),
     "dry_multiplier": OwnSetting(0.0, 0, 100, "cost of going on with what was said before; 0: off"),
     "dry_base": OwnSetting(1.75, 1, 10, "how fast that cost grows with the tokens repeated"),
-    "dry_allowed_length": OwnSetting(2, 1, 100, "so many tokens may be repeated for nothing"),
+    "dry_allowed_length": OwnSetting(2, 1, 15, "so many tokens may be repeated for nothing"),
     "copy_penalty": OwnSetting(
         0.0, 0, 100, "cost a token of going on copying the question; 0: off"
     ),
-    "copy_allowed_length": OwnSetting(2, 1, 100, "so many tokens may be copied for nothing"),
+    "copy_allowed_length": OwnSetting(2, 1, 15, "so many tokens may be copied for nothing"),
     "anti_lm_weight": OwnSetting(0.0, 0, 2, "how much to turn away from what fits any question"),
     "anti_lm_tokens": OwnSetting(5, 1, 64, "at the first so many tokens of the reply"),
     "anti_lm_cutoff": OwnSetting(
@@ -80,7 +80,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "early_stopping": True,
         "renormalize_logits": True,
     },
-    "balanced": {**_NO_LOOPS, **_NO_ECHO, "anti_lm_weight": 0.7},
+    "balanced": {**_NO_LOOPS, **_NO_ECHO, "anti_lm_weight": 0.7, "anti_lm_cutoff": 0.05},
     "creative": {**_NO_LOOPS, **_NO_ECHO, **_DRAW, "temperature": 0.7, "anti_lm_weight": 0.4},
     "mutual": {
         **_NO_LOOPS,
@@ -110,6 +110,11 @@ def preset_settings(name: str) -> dict[str, Any]:
 def all_presets() -> dict[str, dict[str, Any]]:
     """Give the built-in presets whole, as generation_config.json keeps them."""
     return {name: preset_settings(name) for name in PRESETS}
+
+
+def has_own_settings(config: GenerationConfig) -> bool:
+    """Tell whether a configuration holds settings that only this project knows."""
+    return any(name in vars(config) for name in (*OWN_SETTINGS, *OWN_CHOICES, "presets"))
 
 
 def with_presets(config: GenerationConfig, default: str | None = None) -> GenerationConfig:

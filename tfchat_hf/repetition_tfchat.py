@@ -49,7 +49,7 @@ class PhraseRepeatLogitsProcessor(LogitsProcessor):
         tokens = reply[:, length - period[:, 0]]
         barred = torch.zeros_like(scores, dtype=torch.int8)
         barred.scatter_reduce_(1, tokens, loops.to(torch.int8), "amax")
-        return scores.masked_fill(barred.bool(), -torch.inf)
+        return _unless_nothing_is_left(scores, scores.masked_fill(barred.bool(), -torch.inf))
 
 
 class CharacterRunLogitsProcessor(LogitsProcessor):
@@ -89,9 +89,9 @@ class CharacterRunLogitsProcessor(LogitsProcessor):
         barred = torch.where(again, so_far + self.times, self.times) > self.longest
         if not barred.any():
             return scores
-        scores = scores.clone()
-        scores[:, self.ids] = scores[:, self.ids].masked_fill(barred, -torch.inf)
-        return scores
+        without = scores.clone()
+        without[:, self.ids] = scores[:, self.ids].masked_fill(barred, -torch.inf)
+        return _unless_nothing_is_left(scores, without)
 
 
 class DryLogitsProcessor(LogitsProcessor):
@@ -179,6 +179,12 @@ class CopyPenaltyLogitsProcessor(LogitsProcessor):
         total = torch.zeros_like(scores)
         total.scatter_reduce_(1, following.clamp(min=0), excess * self.penalty, "amax")
         return scores - total
+
+
+def _unless_nothing_is_left(scores: torch.Tensor, without: torch.Tensor) -> torch.Tensor:
+    """Keep the old scores of a row where another processor has barred all that is left."""
+    nothing = (without == -torch.inf).all(-1, keepdim=True)
+    return torch.where(nothing, scores, without)
 
 
 def suffix_matches(text: torch.LongTensor, reply: torch.LongTensor) -> torch.LongTensor:

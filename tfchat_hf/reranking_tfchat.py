@@ -97,6 +97,10 @@ def as_labels(
     ends = torch.tensor([eos] if isinstance(eos, int) else eos, device=replies.device)
     ended = torch.isin(replies, ends).long().cumsum(1)
     behind = (ended - torch.isin(replies, ends).long()) > 0
+    pad = config.pad_token_id
+    if pad is not None and not (ends == pad).any():
+        # A reply that a stopping criterion ended has padding behind it, and no end token.
+        behind |= replies.ne(pad).flip(1).cumsum(1).flip(1) == 0
     labels = replies.masked_fill(behind, -100)
     return labels, (labels != -100).sum(1).clamp(min=1).float()
 
@@ -172,14 +176,17 @@ def reverse_scores(
     # A reply that was cut off at its longest has no end token: the encoder always read one.
     reads = torch.nn.functional.pad(replies, (0, 1), value=-100)
     last = (replies != -100).sum(1) - 1
-    ended = replies.gather(1, last[:, None])[:, 0] == config.eos_token_id
+    eos = config.eos_token_id if isinstance(config.eos_token_id, int) else config.eos_token_id[0]
+    ended = replies.gather(1, last.clamp(min=0)[:, None])[:, 0] == eos
     rows = torch.arange(len(replies), device=replies.device)[~ended]
-    reads[rows, last[~ended] + 1] = config.eos_token_id
+    reads[rows, last[~ended] + 1] = eos
     mask = (reads != -100).long()
     ids = reads.masked_fill(reads == -100, config.pad_token_id)
     states = reverse_model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
     wanted = wanted.repeat_interleave(count, 0)
-    return reply_scores(reverse_model, states, wanted, mask), (wanted != -100).sum(1).float()
+    return reply_scores(reverse_model, states, wanted, mask), (wanted != -100).sum(1).clamp(
+        min=1
+    ).float()
 
 
 def newest_turn(

@@ -9,6 +9,9 @@ import torch
 from .packed_network_tfchat import PackedDecoder, additive_mask, attend
 from .positions_tfchat import rotate
 
+# Room for so many tokens is made at first; only models with rotary positions can go beyond.
+MOST_ROOM = 4096
+
 
 class Stepper:
     """Decodes a batch of replies token by token; the keys and values lie in fixed buffers.
@@ -21,6 +24,7 @@ class Stepper:
         """Nothing is made before the questions are known."""
         self.packed = packed
         self.mask: torch.Tensor | None = None
+        self.written = 0
         self.caches: list[torch.Tensor] = []
         self.cross: list[torch.Tensor] = []
 
@@ -45,8 +49,9 @@ class Stepper:
             pair = layer.cross_kv(flat).view(rows, source, 2, heads, head_dim)
             # (2, rows, heads, source, head_dim): keys, then values
             self.cross.append(pair.permute(2, 0, 3, 1, 4).contiguous())
-            # Pages that no token reaches are never touched, so long limits cost nothing.
-            self.caches.append(flat.new_empty(2, rows, heads, max_steps, head_dim))
+            # Pages that no token reaches are never touched, so a long limit costs nothing.
+            room = min(max_steps, MOST_ROOM)
+            self.caches.append(flat.new_empty(2, rows, heads, room, head_dim))
         self.mask = additive_mask(encoder_attention_mask, flat.dtype)
 
     def step(self, tokens: torch.LongTensor, position: int) -> torch.Tensor:
@@ -59,6 +64,9 @@ class Stepper:
         Returns:
             `(rows, vocab_size)` in float32.
         """
+        if position == self.caches[0].shape[3]:
+            self.caches = [torch.cat((cache, torch.empty_like(cache)), 3) for cache in self.caches]
+        self.written = position + 1
         states = self.packed.embed(tokens, position)
         angles = self.packed.angles(position, states)
         for index, layer in enumerate(self.packed.layers):
@@ -73,10 +81,17 @@ class Stepper:
 
     def select(self, rows: torch.LongTensor) -> None:
         """Go on with these rows of the batch only, in this order."""
-        self.caches = [cache.index_select(1, rows) for cache in self.caches]
+        self.caches = [self._kept(cache, rows) for cache in self.caches]
         self.cross = [pair.index_select(1, rows) for pair in self.cross]
         if self.mask is not None:
             self.mask = self.mask.index_select(0, rows)
+
+    def _kept(self, cache: torch.Tensor, rows: torch.LongTensor) -> torch.Tensor:
+        """Copy what was written of some rows into a cache of the same room."""
+        kept = cache.new_empty(2, len(rows), *cache.shape[2:])
+        written = slice(0, self.written)
+        kept[:, :, :, written] = cache[:, :, :, written].index_select(1, rows)
+        return kept
 
     def _attend_to_reply(
         self,

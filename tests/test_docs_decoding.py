@@ -1,0 +1,144 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The chapters on decoding and serving run from top to bottom, and print what is shown.
+
+Programs of one page share their names. A ```text block right below a command or a program is its
+output, as in tests/test_docs.py. The ladder's commands want models that were trained for hours:
+their options are read, and nothing is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+
+import chat_hf
+import train_hf
+from tests.finished_run import finished_run
+from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program, tables
+from tests.tiny import tiny_model
+from tfchat_hf import export
+from tfchat_hf.ladder import command as ladder
+from tfchat_hf.ladder.rows import read_setting
+from tfchat_hf.presets_tfchat import OWN_CHOICES, OWN_SETTINGS, PRESETS
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = ("decoding", "serving")
+PAGES = [f"docs/decoding{suffix}" for suffix in SUFFIXES]
+PRESET_TABLE = ("preset", "预设")
+CHATS = (
+    "今天天气很好\t我们去公园散步吧\nDo you like tea?\tYes, green tea.\n你好\t你好，很高兴见到你\n"
+)
+
+
+def read_ladder_options(arguments: Sequence[str]) -> int:
+    """Read a ladder's command as far as it goes without its run."""
+    options = ladder._options(ladder._parser().parse_args(arguments))
+    for text in options.settings:
+        read_setting(tiny_model(), text)
+    return 0
+
+
+COMMANDS: dict[tuple[str, ...], Callable[[Sequence[str]], int]] = {
+    ("python", "train_hf.py"): train_hf.main,
+    ("python", "chat_hf.py"): chat_hf.main,
+    ("python", "-m", "tfchat_hf.export"): export.main,
+    ("python", "-m", "tfchat_hf.ladder"): read_ladder_options,
+}
+
+
+def run_command(line: str) -> None:
+    words = shlex.split(line)
+    (known,) = [command for command in COMMANDS if tuple(words[: len(command)]) == command]
+    assert COMMANDS[known](words[len(known) :]) == 0, line
+
+
+def follow(chapter: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Write the files of a page, run its commands and programs, compare what is shown."""
+    names: dict[str, Any] = {"__name__": "docs"}
+    for block in blocks(f"docs/{chapter}.md"):
+        if block.name:
+            Path(block.name).write_text(block.text, encoding="utf-8")
+        elif block.language in ("python", "bash"):
+            printed = run(block, names, capsys)
+            if block.output is not None:
+                check_output(block.output, printed)
+
+
+def run(block: Block, names: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run one block; gives what it printed, on either stream."""
+    if block.language == "python":
+        return run_program(block.text, names)
+    capsys.readouterr()
+    for line in block.text.replace("\\\n", " ").splitlines():
+        run_command(line)
+    said = capsys.readouterr()
+    return said.out + said.err
+
+
+@pytest.fixture()
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Stand in an empty folder with a cache of its own, and nobody at the keyboard."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / ".cache")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    yield tmp_path
+    datasets.enable_progress_bars()
+
+
+def test_the_chapter_on_decoding_can_be_followed_from_top_to_bottom(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("chats.tsv").write_text(CHATS, encoding="utf-8")
+    follow("decoding", capsys)
+    assert (place / "runs/tiny_reverse/model.safetensors").exists()
+
+
+def test_the_chapter_on_serving_can_be_followed_from_top_to_bottom(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for package in ("onnx", "onnxruntime", "ctranslate2"):
+        pytest.importorskip(package)
+    finished_run(place / "runs").rename("runs/quickstart")
+    follow("serving", capsys)
+    assert len(Path("replies.jsonl").read_text(encoding="utf-8").splitlines()) == 3
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_both_languages_show_the_same_commands_programs_outputs_and_figures(chapter: str) -> None:
+    pages = [f"docs/{chapter}{suffix}" for suffix in SUFFIXES]
+    english, chinese = (
+        [block._replace(text=re.sub(r" *#.*", "", block.text)) for block in blocks(page)]
+        for page in pages
+    )
+    assert len(english) > 6 and english == chinese
+    texts = [(ROOT / page).read_text(encoding="utf-8") for page in pages]
+    rows = [re.findall(r"(?<= )\d[\d,.]*(?= \|)", text) for text in texts]
+    assert rows[0] == rows[1]
+    places = [re.findall(r"<!-- .* -->", text) for text in texts]
+    assert places[0] == places[1]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_table_of_presets_has_every_preset_and_no_other(page: str) -> None:
+    named = [row[0].strip("`") for row in tables(page, PRESET_TABLE)]
+    named = [name for name in named if not name.startswith(("human", "random"))]
+    assert sorted(named) == sorted(PRESETS)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_setting_of_this_projects_own_is_named(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    missing = [
+        name
+        for name in (*OWN_SETTINGS, *OWN_CHOICES)
+        if not re.search(rf"`[^`\n]*\b{name}\b", text)
+    ]
+    assert not missing
