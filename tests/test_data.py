@@ -215,7 +215,13 @@ def test_a_second_start_reads_the_cache(saved, tokenizer, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"max_source_length": 32}, {"max_context_turns": 2}, {"hurried_questions": True}]
+    "change",
+    [
+        {"max_source_length": 32},
+        {"max_context_turns": 2},
+        {"hurried_questions": True},
+        {"swap_sides": True},
+    ],
 )
 def test_other_settings_are_another_cache_entry(saved, tokenizer, tmp_path, change):
     prepare_saved(saved, tokenizer, tmp_path)
@@ -338,3 +344,15 @@ def test_without_a_cache_folder_the_cache_of_datasets_is_used(
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "theirs")
     prepare(saved, tokenizer)
     assert len(list((tmp_path / "theirs" / "tfchat_examples").iterdir())) == 1
+
+
+def test_swapped_sides_learn_the_turn_that_each_reply_answers(saved, tokenizer, tmp_path):
+    room = {"max_source_length": 400, "max_target_length": 400}  # nothing is dropped or cut
+    straight = prepare_saved(saved, tokenizer, tmp_path, **room).train
+    swapped = prepare_saved(saved, tokenizer, tmp_path, swap_sides=True, **room).train
+    pairs = {(row["context"][-1], row["reply"]) for row in straight}
+    assert {(row["reply"], row["context"][0]) for row in swapped} == pairs
+    for row in swapped:
+        assert len(row["context"]) == 1
+        assert row["input_ids"] == list(encode_context(tokenizer, row["context"], 400).input_ids)
+        assert row["labels"] == encode_reply(tokenizer, row["reply"])

@@ -16,10 +16,11 @@ import pytest
 import torch
 import yaml
 from huggingface_hub import ModelCard
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
 
 import train_hf
 from tfchat_hf import model_card
+from tfchat_hf.presets_tfchat import PRESETS
 from tfchat_hf.run.folder import checkpoint_problem
 
 ROOT = Path(__file__).parent.parent
@@ -289,3 +290,17 @@ def test_ctrl_c_leaves_a_checkpoint_that_resumes(config, tmp_path, capsys):
     assert train_hf.main([str(config), *options, "--resume"]) == 0
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["run"]["steps"] == step + 3
+
+
+def test_a_run_saves_its_presets_and_answers_with_the_one_it_names(config, tmp_path):
+    command = [str(config), "--generation_preset", "creative", "--swap_sides", "--overwrite"]
+    assert train_hf.main(command) == 0
+    folder = yaml.safe_load(config.read_text())["output_dir"]
+    saved = GenerationConfig.from_pretrained(folder)
+    assert saved.do_sample and saved.anti_lm_weight == PRESETS["creative"]["anti_lm_weight"]
+    assert saved.max_new_tokens == yaml.safe_load(config.read_text())["generation_max_new_tokens"]
+    model = AutoModelForSeq2SeqLM.from_pretrained(folder)
+    assert model.preset_names() == list(PRESETS)
+    assert not model.preset("precise").do_sample and model.config.swap_sides
+    assert model.config.character_runs is not None
+    assert "reverse model" in (Path(folder) / "README.md").read_text(encoding="utf-8")
