@@ -83,8 +83,8 @@ def run(args: argparse.Namespace) -> int:
     from transformers.utils import logging as transformers_logging
 
     from tfchat_hf import chat_terminal
+    from tfchat_hf.answering.question_file import BatchLimits, answer_file, check_paths
     from tfchat_hf.chat import load_session
-    from tfchat_hf.chat_batch import BatchLimits, answer_file, check_paths
 
     chat_terminal.prepare_streams()
     transformers_logging.set_verbosity_error()

@@ -29,9 +29,9 @@ from pathlib import Path
 import torch
 
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
+from tfchat_hf.answering.rows import read_rows
 from tfchat_hf.chat import load_session
-from tfchat_hf.chat_rows import read_rows
-from tfchat_hf.request_batching import BatchingQueue
+from tfchat_hf.queueing.batching_queue import BatchingQueue
 
 GOAL = 0.6
 _MEAN_TOKENS = 15

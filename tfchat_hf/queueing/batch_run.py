@@ -12,8 +12,8 @@ import torch
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from .request_answers import Answer, Request
-from .streaming import PieceTable
+from ..streaming import PieceTable
+from .answers import Answer, Request
 
 
 class BatchRun:

@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .chat_settings import ChatError
-from .dialogue import messages_to_turns
+from ..chat_settings import ChatError
+from ..dialogue import messages_to_turns
 
 SHAPES = "`question` (text), `dialogue` (list of texts) or `messages` (list of role and content)"
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from .chat import ChatSession
-from .chat_planning import ROWS_PER_CHUNK, BatchLimits, plan_batches
-from .chat_resume import PartialOutput
-from .chat_rows import BatchRow, read_rows
-from .chat_settings import SETTINGS, ChatError
+from ..chat import ChatSession
+from ..chat_settings import SETTINGS, ChatError
+from .planning import ROWS_PER_CHUNK, BatchLimits, plan_batches
+from .resume import PartialOutput
+from .rows import BatchRow, read_rows
 
 
 @dataclass

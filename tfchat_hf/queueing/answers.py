@@ -11,8 +11,8 @@ from typing import Any
 
 from transformers import GenerationConfig
 
+from ..streaming import GrowingText, PieceTable
 from .reply_future import BatchedReply, ReplyFuture
-from .streaming import GrowingText, PieceTable
 
 
 @dataclass

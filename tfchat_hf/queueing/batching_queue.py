@@ -28,11 +28,11 @@ from typing import Any
 from transformers import GenerationConfig
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from .interruptible import interrupts_held, next_item
+from ..interruptible import interrupts_held, next_item
+from ..streaming import PieceTable
+from .answers import Request
+from .batch_run import BatchRun
 from .reply_future import ReplyFuture
-from .request_answers import Request
-from .request_run import BatchRun
-from .streaming import PieceTable
 
 
 class QueueFullError(RuntimeError):
