@@ -50,16 +50,17 @@ class RecordedStep:
 
     def record(self) -> None:
         """Record the step; on the side first, as torch asks for, so that all is set up."""
-        now, aside = torch.cuda.current_stream(), torch.cuda.Stream()
-        aside.wait_stream(now)
-        with torch.cuda.stream(aside):
-            for _ in range(3):
+        with torch.cuda.device(self.device):
+            now, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+            aside.wait_stream(now)
+            with torch.cuda.stream(aside):
+                for _ in range(3):
+                    self.run()
+            now.wait_stream(aside)
+            graph = torch.cuda.CUDAGraph()
+            # Else another thread that allocates would break the recording.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self.run()
-        now.wait_stream(aside)
-        graph = torch.cuda.CUDAGraph()
-        # Else another thread that allocates would break the recording.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            self.run()
         self.graph = graph
 
     def replay(self) -> None:
