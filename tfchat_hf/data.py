@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 from datasets import Dataset, concatenate_datasets
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from data_builders import BuildResult, build_dialogues
+
 from . import dialogue, tokenization
 from .arguments import DataArguments, SettingsError
 from .examples import augmentation, files
@@ -82,6 +84,18 @@ class PreparedData:
     def validation_characters(self) -> int:
         """Counts the characters of all validation replies."""
         return pc.sum(pc.utf8_length(arrow_column(self.validation, "reply"))).as_py() or 0
+
+
+def read_dialogues(settings: DataArguments) -> BuildResult:
+    """Builds the dialogues that the settings name, or reads them from the cache."""
+    return build_dialogues(
+        settings.dataset,
+        languages=settings.languages,
+        strict=settings.strict,
+        cache_dir=settings.dataset_cache_dir,
+        validation_fraction=settings.validation_fraction,
+        exclude_categories=settings.exclude_categories,
+    )
 
 
 def load_or_train_tokenizer(

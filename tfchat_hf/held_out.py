@@ -14,10 +14,8 @@ import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
-from data_builders import build_dialogues
-
 from .arguments import DataArguments, RunArguments, SettingsError
-from .data import load_or_train_tokenizer, prepare_data
+from .data import load_or_train_tokenizer, prepare_data, read_dialogues
 from .examples.files import arrow_column
 from .questions import Question, collect_questions
 from .run.folder import SETTINGS_FILE
@@ -85,14 +83,7 @@ def held_out(
     """
     run = run_settings(folder, dataset)
     settings = run.data
-    built = build_dialogues(
-        settings.dataset,
-        languages=settings.languages,
-        strict=settings.strict,
-        cache_dir=settings.dataset_cache_dir,
-        validation_fraction=settings.validation_fraction,
-        exclude_categories=settings.exclude_categories,
-    ).dataset
+    built = read_dialogues(settings).dataset
     chosen = _choose_split(built, split, settings.dataset)
     tokenizer = load_or_train_tokenizer(built["train"], settings, settings.max_source_length)
     train, examples, corpus = _examples(built, chosen, tokenizer, settings)

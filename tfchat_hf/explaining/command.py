@@ -113,9 +113,7 @@ def _open_tokenizer(options: argparse.Namespace) -> PreTrainedTokenizerBase:
     """Loads the tokenizer that is asked for, or trains it once."""
     import datasets
 
-    from data_builders import build_dialogues
-
-    from ..data import load_or_train_tokenizer
+    from ..data import load_or_train_tokenizer, read_dialogues
 
     datasets.disable_progress_bars()
     settings = DataArguments(
@@ -125,14 +123,7 @@ def _open_tokenizer(options: argparse.Namespace) -> PreTrainedTokenizerBase:
     )
     if settings.tokenizer is not None:
         return _load(settings.tokenizer)
-    built = build_dialogues(
-        settings.dataset,
-        languages=settings.languages,
-        strict=settings.strict,
-        cache_dir=settings.dataset_cache_dir,
-        validation_fraction=settings.validation_fraction,
-        exclude_categories=settings.exclude_categories,
-    )
+    built = read_dialogues(settings)
     return load_or_train_tokenizer(built.dataset["train"], settings, settings.max_source_length)
 
 

@@ -12,8 +12,6 @@ import torch
 from transformers import PreTrainedTokenizerBase, set_seed
 from transformers.trainer_utils import IntervalStrategy
 
-from data_builders import build_dialogues
-
 from ..arguments import RunArguments, SettingsError
 from ..batches.finder import Update, find_pieces
 from ..batches.updates import PieceSampler
@@ -27,7 +25,7 @@ from ..callbacks.time_budget import TimeBudgetCallback
 from ..callbacks.tracking import add_samples_to_tensorboard
 from ..card.facts import source_facts
 from ..configuration_tfchat import TFChatConfig
-from ..data import PreparedData, load_or_train_tokenizer, prepare_data
+from ..data import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
 from ..examples.rows import ExampleRows
 from ..losses import LossOptions, frequency_weights, label_counts
 from ..modeling_tfchat import TFChatForConditionalGeneration
@@ -89,14 +87,7 @@ def _read_data(
 ) -> tuple[PreparedData, list[dict[str, Any]], PreTrainedTokenizerBase]:
     """Builds dialogues, tokenizer and examples, or reads them from the cache."""
     settings = run.data
-    built = build_dialogues(
-        settings.dataset,
-        languages=settings.languages,
-        strict=settings.strict,
-        cache_dir=settings.dataset_cache_dir,
-        validation_fraction=settings.validation_fraction,
-        exclude_categories=settings.exclude_categories,
-    )
+    built = read_dialogues(settings)
     for line in built.report.lines():
         report(line)
     length = settings.max_source_length
