@@ -292,7 +292,7 @@ def test_a_reply_chosen_among_candidates_comes_whole(session):
 
 def test_a_preset_that_needs_a_reverse_model_says_so(session):
     session.settings.set("preset", "mutual")
-    with pytest.raises(ValueError, match="needs `reverse_model`"):
+    with pytest.raises(ValueError, match="--reverse-model FOLDER"):
         session.reply("你好")
 
 

@@ -142,7 +142,7 @@ def test_presets_are_listed_and_chosen_in_a_conversation(run):
 
 def test_a_preset_without_its_reverse_model_is_one_sentence(run):
     code, out, err = run("--once", "你好", "--preset", "mutual")
-    assert (code, out) == (2, "") and "reverse_model" in err and len(err.splitlines()) == 1
+    assert (code, out) == (2, "") and "--reverse-model" in err and len(err.splitlines()) == 1
 
 
 def test_int8_and_other_engines_that_are_not_there_say_what_to_do(run):

@@ -171,7 +171,13 @@ class ChatSession:
     def _generation_options(self) -> dict[str, Any]:
         """Return what the settings mean for `generate()`."""
         options: dict[str, Any] = {"generation_config": self.settings.generation_config()}
-        if self.settings.rerank_by == "reverse" and self.reverse_model is not None:
+        if self.settings.rerank_by == "reverse":
+            if self.reverse_model is None:
+                raise ChatError(
+                    "These settings let a reverse model choose, and there is none. Begin with "
+                    "`--reverse-model FOLDER` (train one with `--swap_sides true`), or take "
+                    "another preset: /presets lists them."
+                )
             options["reverse_model"] = self.reverse_model
         return options
 
