@@ -67,7 +67,7 @@ _NEUTRAL: dict[str, Any] = {
 _NO_LOOPS = {"max_phrase_repeats": 2, "max_character_run": 4, "dry_multiplier": 0.8}
 _NO_ECHO = {"copy_penalty": 1.0}
 # Among tokens at least a tenth as likely as the likeliest (min-p; Nguyen et al., 2024), which needs
-# no sorting: for 256 rows of 8,000 tokens top-p takes 130 ms a step.
+# no sorting: for 32 rows of 8,000 tokens top-p takes 14 ms a step and min-p 0.5.
 _DRAW = {"do_sample": True, "top_k": 0, "min_p": 0.1}
 
 PRESETS: dict[str, dict[str, Any]] = {
