@@ -161,18 +161,18 @@ class _Chooser:
     def __call__(self, state: _Rows, reply: torch.LongTensor, position: int) -> torch.LongTensor:
         """Return the next token of each row, `(rows,)`."""
         newest = reply[:, -1]
-        if self.plain and not self._near_bytes(newest, reply.shape[1]):
+        if self.plain and not self._concerns_bytes(newest):
             tokens = state.likeliest(newest, position)
-            if self.bytes is None or not self.bytes.concerns(tokens):
+            if not self._concerns_bytes(tokens):
                 return tokens
         scores = self.processors(reply, state.logits(newest, position))
         if not self.do_sample:
             return scores.argmax(-1)
         return torch.multinomial(scores.softmax(-1), num_samples=1).squeeze(1)
 
-    def _near_bytes(self, newest: torch.LongTensor, length: int) -> bool:
-        """Tell whether a character spelled in bytes is being written."""
-        return self.bytes is not None and self.bytes.concerns(newest)
+    def _concerns_bytes(self, tokens: torch.LongTensor) -> bool:
+        """Tell whether a character is being spelled in bytes: then more than one token counts."""
+        return self.bytes is not None and self.bytes.concerns(tokens)
 
 
 class _Stopping:
