@@ -71,6 +71,11 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--int8", action="store_true", help="weights in int8, on the CPU")
     parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="decode single replies too with packed weights, as --input does (torch)",
+    )
+    parser.add_argument(
         "--reverse-model",
         metavar="MODEL",
         help="folder or Hub id; chooses among candidates where the preset asks for it",
@@ -93,7 +98,9 @@ def run(args: argparse.Namespace) -> int:
         sizes = {"rows": args.batch_size, "tokens": args.batch_tokens}
         limits = BatchLimits(**{name: size for name, size in sizes.items() if size is not None})
         check_paths(args.input, args.output, args.overwrite)
-    session = load_session(args.model, args.device, args.engine, args.int8, args.reverse_model)
+    session = load_session(
+        args.model, args.device, args.engine, args.int8, args.reverse_model, args.fast
+    )
     for name in ("preset", *SETTING_OPTIONS):
         if (value := getattr(args, name)) is not None:
             session.settings.set(name, value)

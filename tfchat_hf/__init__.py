@@ -3,8 +3,12 @@
 
 from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM
 
-from .configuration_tfchat import TFChatConfig
-from .modeling_tfchat import TFChatForConditionalGeneration, TFChatModel, TFChatPreTrainedModel
+from .model.configuration_tfchat import TFChatConfig
+from .model.modeling_tfchat import (
+    TFChatForConditionalGeneration,
+    TFChatModel,
+    TFChatPreTrainedModel,
+)
 
 __version__ = "0.1.0"
 

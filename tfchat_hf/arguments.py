@@ -11,7 +11,7 @@ import torch
 from transformers import Seq2SeqTrainingArguments
 from transformers.integrations import get_reporting_integration_callbacks
 
-from .presets_tfchat import DEFAULT_PRESET, PRESETS
+from .model.generation_tfchat import DEFAULT_PRESET, PRESETS
 
 TOKENIZER_SCHEMES = ("char", "word", "subword-bpe", "subword-unigram")
 # Keys of transformers that this script answers in another way; a run that took them would ignore
@@ -126,6 +126,7 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
     num_train_epochs: float = 30.0
     max_steps: int = -1
     max_minutes: float | None = None
+    plain: bool = False
     tokens_per_update: int = 4096
     per_device_train_batch_size: int = 64
     per_device_eval_batch_size: int = 64
@@ -333,11 +334,6 @@ def _check_generation(run: RunArguments) -> None:
         name in PRESETS,
         f"`generation_preset` must be one of {', '.join(PRESETS)} (got {name!r}).",
     )
-    _require(
-        PRESETS[name].get("rerank_by") != "reverse",
-        f"`generation_preset: {name}` asks a second model, which a folder cannot bring along. "
-        "Choose another one here, and give this one to `generate(preset=..., reverse_model=...)`.",
-    )
 
 
 def _check_lengths(run: RunArguments) -> None:
@@ -384,6 +380,12 @@ def _check_training(run: RunArguments) -> None:
     ):
         value = getattr(training, name)
         _require(value >= 0, f"`{name}` must be at least 0 (got {value}).")
+    for name in ("unlikelihood_weight", "frequency_weight", "torch_compile"):
+        _require(
+            not training.plain or not getattr(training, name),
+            f"`plain: true` trains with the network's own loss and nothing else (got `{name}` "
+            f"{getattr(training, name)}). Leave one of the two out.",
+        )
     _require(
         training.frequency_weight <= 1,
         f"`frequency_weight` must lie between 0 and 1 (got {training.frequency_weight}). "

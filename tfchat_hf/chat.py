@@ -16,8 +16,11 @@ from transformers.generation import StoppingCriteria, StoppingCriteriaList
 
 from .chat_loading import choose_device, load_for_chat
 from .chat_settings import ChatError, ChatSettings
+from .decoding import generate_options
 from .dialogue import encode_context
+from .fast import FastDecoder
 from .interruptible import interrupts_held, next_item
+from .model.modeling_tfchat import TFChatForConditionalGeneration
 from .streaming import BROKEN, ReplyTextStreamer
 from .tokenization import describe_tokens
 
@@ -71,6 +74,10 @@ class ChatSession:
         self.name = name
         self.on_notice = on_notice
         self.reverse_model = reverse_model
+        # A person sees the network itself at work; many questions at once are decoded sooner.
+        self.fast: FastDecoder | None = None
+        is_torch = isinstance(model, TFChatForConditionalGeneration)
+        self.fast_for_many = FastDecoder() if is_torch else None
         self.history: list[str] = []
         # What the replies depend on beside the settings; a file of replies notes it.
         self.origin: dict[str, object] = {"model": name}
@@ -131,10 +138,11 @@ class ChatSession:
         ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows])
         mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
         self._seed(seed_offset)
+        ids = ids.to(self.model.device)
         output = self.model.generate(
-            input_ids=ids.to(self.model.device),
+            input_ids=ids,
             attention_mask=mask.to(self.model.device),
-            **self._generation_options(),
+            **self._generation_options(ids, self.fast or self.fast_for_many),
         )
         return [self._decode(row) for row in output.tolist()]
 
@@ -168,18 +176,18 @@ class ChatSession:
                 "leave it out."
             )
 
-    def _generation_options(self) -> dict[str, Any]:
+    def _generation_options(
+        self, ids: torch.LongTensor, fast: FastDecoder | None, streamer: Any = None
+    ) -> dict[str, Any]:
         """Return what the settings mean for `generate()`."""
-        options: dict[str, Any] = {"generation_config": self.settings.generation_config()}
-        if self.settings.rerank_by == "reverse":
-            if self.reverse_model is None:
-                raise ChatError(
-                    "These settings let a reverse model choose, and there is none. Begin with "
-                    "`--reverse-model FOLDER` (train one with `--swap_sides true`), or take "
-                    "another preset: /presets lists them."
-                )
-            options["reverse_model"] = self.reverse_model
-        return options
+        if self.settings.rerank_by == "reverse" and self.reverse_model is None:
+            raise ChatError(
+                "These settings let a reverse model choose, and there is none. Begin with "
+                "`--reverse-model FOLDER` (train one with `--swap_sides true`), or take "
+                "another preset: /presets lists them."
+            )
+        config = self.settings.generation_config()
+        return generate_options(config, ids, fast, self.reverse_model, streamer)
 
     def _seed(self, offset: int = 0) -> None:
         """Make the coming reply repeatable if a seed was set."""
@@ -221,9 +229,8 @@ class ChatSession:
             output = self.model.generate(
                 input_ids=source,
                 attention_mask=torch.ones_like(source),
-                streamer=streamer,
                 stopping_criteria=StoppingCriteriaList([_StopWhenAsked(stop)]),
-                **self._generation_options(),
+                **self._generation_options(source, self.fast, streamer),
             )
             if whole and (text := self._decode(output[0].tolist())):
                 pieces.put(text)
@@ -239,6 +246,7 @@ def load_session(
     engine: str = "torch",
     int8: bool = False,
     reverse_model: str | None = None,
+    fast: bool = False,
 ) -> ChatSession:
     """Load a model folder or Hub id and begin a conversation with it.
 
@@ -248,6 +256,7 @@ def load_session(
         engine: `torch`, `ctranslate2` or `onnx`; the latter two need an export.
         int8: Decode with weights in int8 (torch: on the CPU).
         reverse_model: Folder or Hub id of a model that chooses among candidates.
+        fast: Decode single replies too with packed weights (torch).
 
     Raises:
         ChatError: There is no such model, or it is not one to chat with.
@@ -261,6 +270,6 @@ def load_session(
     reverse = load_for_chat(reverse_model, device)[0] if reverse_model is not None else None
     session = ChatSession(model, tokenizer, name, reverse_model=reverse)
     session.origin |= {"engine": engine, "int8": int8, "reverse_model": reverse_model}
-    if int8 and engine == "torch":
-        session.settings.fixed["weight_dtype"] = "int8"
+    if (fast or int8) and engine == "torch":
+        session.fast = FastDecoder("int8" if int8 else None)
     return session

@@ -13,7 +13,8 @@ from typing import Protocol
 
 from transformers import GenerationConfig
 
-from .presets_tfchat import ABOUT_PRESETS, OWN_SETTINGS
+from . import decoding
+from .model.generation_tfchat import OWN_SETTINGS
 
 _YES = {"true", "yes", "on", "1"}
 _NO = {"false", "no", "off", "0"}
@@ -28,7 +29,6 @@ _SHOWN_OWN_SETTINGS = (
     "dry_multiplier",
     "copy_penalty",
     "anti_lm_weight",
-    "num_candidates",
 )
 
 
@@ -95,6 +95,7 @@ SETTINGS: dict[str, Setting] = {
     "no_repeat_ngram_size": Setting(int, 0, 100, about="never say so many tokens twice; 0 is off"),
     "length_penalty": Setting(float, -10, 10, about="with beams: above 0 prefers long replies"),
     **{name: _own(name) for name in _SHOWN_OWN_SETTINGS},
+    "num_candidates": Setting(int, 1, 512, about="replies to make, of which the best is taken"),
     "seed": Setting(int, 0, 2**32 - 1, about="same seed, talk and message: same reply"),
 }
 
@@ -126,8 +127,6 @@ class ChatSettings:
         self.presets = presets
         self.max_reply = position_limit - 1
         self.chosen: dict[str, bool | int | float | str] = {}
-        # Not for the keyboard: what the command line has fixed for the whole session.
-        self.fixed: dict[str, object] = {}
 
     def set(self, name: str, text: str) -> None:
         """Set `name` to what `text` spells; `default` goes back to the preset's or model's value.
@@ -153,7 +152,7 @@ class ChatSettings:
 
     def preset_names(self) -> list[str]:
         """Name the presets of the model."""
-        return self.presets.preset_names() if self.presets is not None else []
+        return decoding.preset_names(self.presets) if self.presets is not None else []
 
     def describe_presets(self) -> list[str]:
         """List every preset with what it is for; the one in force has a star."""
@@ -165,8 +164,8 @@ class ChatSettings:
 
     def _about_preset(self, name: str) -> str:
         """Say what a preset is for; of a model's own one, what differs from its default."""
-        if name in ABOUT_PRESETS:
-            return ABOUT_PRESETS[name]
+        if name in decoding.ABOUT:
+            return decoding.ABOUT[name]
         preset = self.presets.preset(name)
         values = {key: getattr(preset, key, None) for key in SETTINGS}
         changed = [
@@ -181,7 +180,7 @@ class ChatSettings:
         if name.lower() in ("default", "none"):
             base = self.own
         elif name in self.preset_names():
-            base = self.presets.preset(name)
+            base = decoding.preset(self.presets, name)
         else:
             names = ", ".join(self.preset_names()) or "none"
             raise ChatError(
@@ -237,7 +236,7 @@ class ChatSettings:
     def generation_config(self) -> GenerationConfig:
         """Return the configuration for `generate()`: the preset's or model's with the changes."""
         config = copy.deepcopy(self.base)
-        changes = {**self.chosen, **self.fixed}
+        changes = dict(self.chosen)
         if "num_candidates" in self.chosen:
             changes["rerank_by"] = self.rerank_by
         for name, value in changes.items():

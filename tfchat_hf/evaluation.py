@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from accelerate import Accelerator, PartialState
@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from .fast import FastDecoder
 from .metrics import bits_per_character, describe_replies, perplexity
 from .questions import Question, decode_reply
 
@@ -67,6 +68,7 @@ def _answers(
     """Answers numbered batches of questions; gives the number of each question and its reply."""
     was_training = model.training
     model.eval()
+    options = FastDecoder().options(model.generation_config)
     answers: list[tuple[int, str]] = []
     devices = [model.device] if model.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
@@ -77,7 +79,7 @@ def _answers(
                 {"input_ids": [questions[i].input_ids for i in chosen]}, return_tensors="pt"
             ).to(model.device)
             # transformers turns the cache off for training; without it this is several times slower
-            output = model.generate(**batch, use_cache=True)
+            output = model.generate(**batch, use_cache=True, **options)
             texts = [decode_reply(tokenizer, ids) for ids in output.tolist()]
             answers += zip(chosen, texts, strict=True)
     model.train(was_training)
@@ -129,7 +131,7 @@ def exact_loss(
 
 
 def nats_and_tokens(
-    states: torch.Tensor, output_layer: torch.nn.Linear, labels: torch.Tensor
+    states: torch.Tensor, predict: Callable[[torch.Tensor], torch.Tensor], labels: torch.Tensor
 ) -> torch.Tensor:
     """Sums up each reply of a batch; the network calls it as its `reply_loss`.
 
@@ -138,17 +140,17 @@ def nats_and_tokens(
 
     Args:
         states: of the decoder, `(batch, target_len, d_model)`.
-        output_layer: from d_model to the vocabulary.
+        predict: the network's way from states to logits.
         labels: `(batch, target_len)`, -100 where a reply has ended.
 
     Returns:
         `(batch, 2)` in float32: the cross-entropy of a reply in nats, and its tokens.
     """
     real = labels != -100
-    step = max(1, LOGITS_AT_ONCE // output_layer.out_features)
+    step = max(1, LOGITS_AT_ONCE // predict(states[:1, :1]).shape[-1])
     parts = zip(states[real].split(step), labels[real].split(step), strict=True)
     nats = [
-        functional.cross_entropy(output_layer(part).float(), wanted, reduction="none")
+        functional.cross_entropy(predict(part).float(), wanted, reduction="none")
         for part, wanted in parts
     ]
     by_place = torch.zeros(labels.shape, device=labels.device)  # (batch, target_len)

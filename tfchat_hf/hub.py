@@ -7,7 +7,7 @@ import os
 
 from transformers import PreTrainedTokenizerBase
 
-from .modeling_tfchat import TFChatPreTrainedModel
+from .model.modeling_tfchat import TFChatPreTrainedModel
 
 
 def save_for_hub(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from .fused_loss import linear_cross_entropy
 from .losses import LossOptions
 
 FEW_IGNORED = 1.1
+Predict = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,14 @@ class ReplyLoss:
 
     Attributes:
         options: which losses.
+        output_layer: from d_model to the vocabulary; its product and the loss are made in one.
         kept: places of the real tokens among all decoder positions, `(tokens,)`.
         rows: the reply that each real token belongs to, `(tokens,)`.
         learns: False for a batch of nothing but ignored tokens; its loss is zero.
     """
 
     options: LossOptions
+    output_layer: nn.Linear
     kept: torch.Tensor
     rows: torch.Tensor
     learns: bool = True
@@ -33,13 +37,13 @@ class ReplyLoss:
     # torch.compile would make a new graph for each number of real tokens.
     @torch.compiler.disable
     def __call__(
-        self, states: torch.Tensor, output_layer: nn.Linear, labels: torch.Tensor
+        self, states: torch.Tensor, predict: Predict, labels: torch.Tensor
     ) -> torch.Tensor:
         """Gives the sum in nats.
 
         Args:
             states: `(batch, target, d_model)`.
-            output_layer: from d_model to the vocabulary.
+            predict: the network's way from states to logits.
             labels: `(batch, target)`.
         """
         states, labels = states.flatten(0, 1), labels.flatten()
@@ -48,9 +52,9 @@ class ReplyLoss:
         few = len(labels) <= FEW_IGNORED * len(self.kept)
         if not self.learns or (self.options.is_plain and few):
             smoothing = self.options.label_smoothing
-            return linear_cross_entropy(states, output_layer, labels, smoothing)
+            return linear_cross_entropy(states, self.output_layer, labels, smoothing)
         states, labels = states.index_select(0, self.kept), labels.index_select(0, self.kept)
         if self.options.is_plain:
             smoothing = self.options.label_smoothing
-            return linear_cross_entropy(states, output_layer, labels, smoothing)
-        return self.options.loss(output_layer(states), labels, self.rows)
+            return linear_cross_entropy(states, self.output_layer, labels, smoothing)
+        return self.options.loss(predict(states), labels, self.rows)

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,13 @@ from transformers import (
 )
 from transformers.trainer_utils import TrainOutput, speed_metrics
 
-from .arguments import TFChatTrainingArguments
+from .arguments import SettingsError, TFChatTrainingArguments
 from .batches.collating import BatchMaker
 from .batches.updates import PieceSampler, UpdatePlan
 from .callbacks.early_stopping import evaluations_since_best
 from .callbacks.progress import ProgressBar
 from .callbacks.time_budget import time_was_up
+from .cheap_dropout import use_cheap_dropout
 from .evaluation import exact_loss
 from .examples.rows import ExampleRows
 from .losses import LossOptions
@@ -112,7 +114,13 @@ class TFChatTrainer(WholeCheckpointTrainer):
             args.world_size,
         )
         # torch.compile wants few shapes: padded batches have few, packed ones a new one each.
-        self.batch_maker = BatchMaker(model.config, packed=not args.torch_compile)
+        self.packs = not (args.torch_compile or args.plain)
+        self.batch_maker = BatchMaker(model.config, packed=self.packs)
+        # What is read is what runs, unless the packed way was found to be the same.
+        self.attention = "eager"
+        model.set_attn_implementation(self.attention)
+        if self.packs and args.device.type == "cpu":
+            use_cheap_dropout(model)
         super().__init__(
             model=model,
             args=args,
@@ -192,12 +200,67 @@ class TFChatTrainer(WholeCheckpointTrainer):
         """
         inputs = dict(inputs)
         facts, rows, kept = inputs.pop("facts"), inputs.pop("rows"), inputs.pop("kept")
+        tokens = num_items_in_batch / self.args.world_size
+        self.attend("packed" if "packing" in inputs else "eager")
+        if self.args.plain:
+            smoothing = self.losses.label_smoothing
+            outputs = model(**inputs, label_smoothing=smoothing, num_items_in_batch=tokens)
+            return (outputs.loss, outputs) if return_outputs else outputs.loss
         if "packing" in inputs:
             inputs["packing"] = inputs["packing"].to(self.args.device)
-        reply_loss = ReplyLoss(self.losses, kept, rows, learns=facts.pairs > 0)
+        head = self.accelerator.unwrap_model(model).lm_head
+        reply_loss = ReplyLoss(self.losses, head, kept, rows, learns=facts.pairs > 0)
         outputs = model(**inputs, reply_loss=reply_loss)
-        loss = outputs.loss * (self.args.world_size / num_items_in_batch)
+        loss = outputs.loss / tokens
         return (loss, outputs) if return_outputs else loss
+
+    @torch.no_grad()
+    def check_against_network(self, report: Callable[[str], None]) -> None:
+        """Compare the fast way to the loss with the readable one, on a few examples.
+
+        Attention over packed rows and the loss without logits are written for speed. Where the
+        network's own have been changed they would learn another network than the one that answers:
+        then the readable way is taken.
+
+        Raises:
+            SettingsError: if the readable way cannot be taken with these settings.
+        """
+        examples = self.examples.__getitems__(range(min(4, len(self.examples))))
+        smoothing = self.losses.label_smoothing
+        self.model.eval()
+        losses = []
+        for packed, options in ((self.packs, {}), (False, {"label_smoothing": smoothing})):
+            batch = self._prepare_inputs(BatchMaker(self.model.config, packed)(examples))
+            facts, rows, kept = (batch.pop(name) for name in ("facts", "rows", "kept"))
+            self.attend("packed" if packed else "eager")
+            if packed:
+                batch["packing"] = batch["packing"].to(self.args.device)
+            if not options:
+                plain = LossOptions(label_smoothing=smoothing)
+                options = {"reply_loss": ReplyLoss(plain, self.model.lm_head, kept, rows)}
+            loss = self.model(**batch, **options).loss
+            losses.append(float(loss) / (facts.target_tokens if "reply_loss" in options else 1))
+        self.attend("eager")
+        if math.isclose(*losses, rel_tol=1e-3):
+            return
+        if not self.losses.is_plain:
+            raise SettingsError(
+                "the network attends, or makes its loss, in another way than training does for "
+                "speed, and `unlikelihood_weight` or `frequency_weight` know no other way. Set "
+                "both to 0."
+            )
+        report(
+            "note: the network attends, or makes its loss, in another way than training does for "
+            f"speed ({losses[1]:.4f} and {losses[0]:.4f} nats): training as with `plain: true`"
+        )
+        self.args.plain, self.packs = True, False
+        self.batch_maker = BatchMaker(self.model.config, packed=False)
+
+    def attend(self, implementation: str) -> None:
+        """Let the network attend with another implementation: it looks for it at each call."""
+        if implementation != self.attention:
+            self.model.set_attn_implementation(implementation)
+            self.attention = implementation
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> float:
         """Gives the arithmetic that the real tokens of a batch need."""
@@ -277,6 +340,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
         which would make training depend on how often it is evaluated.
         """
         start = time.time()
+        self.attend("eager")
         devices = [self.args.device] if self.args.device.type == "cuda" else []
         with self.meter.paused(), torch.random.fork_rng(devices=devices):
             batches = self.get_eval_dataloader(eval_dataset)

@@ -56,6 +56,8 @@ def run_training(run: RunArguments, report: Report, request: StopRequest) -> int
         folder.check_free(run.training.overwrite)
     shop = set_up(run, report, request)
     checkpoint = _open_folder(run, folder, shop.data, report)
+    if not run.training.plain:
+        shop.trainer.check_against_network(report)
     fit_to_memory(shop, report)
     announce(run, shop, report)
     facts = _train(run, shop, checkpoint, request)

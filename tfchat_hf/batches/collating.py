@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..configuration_tfchat import TFChatConfig
+from ..model.configuration_tfchat import TFChatConfig
 from ..throughput import needed_flops
 from .packing import PackedSide, Packing, filled_up, round_up
 
@@ -103,14 +103,15 @@ class BatchMaker:
         shifted = np.full_like(replies, self.pad)
         shifted[1 : lengths.sum()] = replies[: lengths.sum() - 1]
         shifted[np.cumsum(lengths) - lengths] = self.start
+        sides = [PackedSide.of_lengths(side, self.heads) for side in (asked, lengths)]
         return {
             "input_ids": torch.from_numpy(questions)[None],
             "decoder_input_ids": torch.from_numpy(shifted)[None],
             "labels": torch.from_numpy(replies)[None],
+            "position_ids": sides[0].positions,
+            "decoder_position_ids": sides[1].positions,
             "kept": torch.arange(int(lengths.sum())),
-            "packing": Packing(
-                PackedSide.of_lengths(asked, self.heads), PackedSide.of_lengths(lengths, self.heads)
-            ),
+            "packing": Packing(*sides),
         }
 
     def _pad(self, source: list[np.ndarray], target: list[np.ndarray]) -> dict[str, Any]:

@@ -5,6 +5,9 @@ Everything in the network but attention works on each token for itself, so it ru
 `(1, tokens, d_model)` and spends nothing on padding. Attention puts the heads of each sequence
 side by side, `(batch * heads, longest, head_dim)`, and takes them apart again. Batches hold
 sequences of like length (`updates.py`), so that little is padded even there.
+
+The network knows nothing of it: it is told `position_ids`, and attends with the implementation
+that is registered here as "packed".
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from transformers import AttentionInterface, AttentionMaskInterface
 
-from ..dropout_tfchat import dropout as dropout_of
+from ..cheap_dropout import dropout as dropout_of
 
+PACKED = "packed"
 SMALLEST_STEP, STEPS, LENGTH_STEP = 16, 32, 4
 
 
@@ -166,74 +171,55 @@ class PackedSide:
 
 @dataclass
 class Packing:
-    """The layout of a packed batch, and attention over it."""
+    """The layout of a packed batch: who sees whom."""
 
     source: PackedSide
     target: PackedSide
-
-    @property
-    def source_positions(self) -> torch.Tensor:
-        """Gives the places of the question tokens, `(1, source_tokens)`."""
-        return self.source.positions
-
-    @property
-    def target_positions(self) -> torch.Tensor:
-        """Gives the places of the reply tokens, `(1, target_tokens)`."""
-        return self.target.positions
 
     def to(self, device: torch.device) -> Packing:
         """Moves the layout to a device."""
         return Packing(self.source.to(device), self.target.to(device))
 
-    def __call__(
-        self,
-        module: nn.Module,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        attention_mask: torch.Tensor | None,
-        scaling: float,
-        dropout: float = 0.0,
-        **kwargs: Any,
-    ) -> tuple[torch.Tensor, None]:
-        """Attends within each sequence, as an attention function of transformers.
 
-        Args:
-            module: a `TFChatAttention`; says which sides are asked and asking.
-            query: `(1, heads, tokens, head_dim)`; `key` and `value` likewise.
-            key: see `query`.
-            value: see `query`.
-            attention_mask: not used; the layout says who sees whom.
-            scaling: factor of the scores.
-            dropout: probability of dropping an attention weight.
-            **kwargs: what other implementations take.
+def packed_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: None,
+    scaling: float,
+    packing: Packing,
+    dropout: float = 0.0,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attends within each sequence, as an attention function of transformers.
 
-        Returns:
-            `(1, tokens, heads, head_dim)` and no weights.
-        """
-        asking = self.target if module.is_causal or module.is_cross_attention else self.source
-        asked = self.target if module.is_causal else self.source
-        mask = self._mask(asked, module.is_causal)
-        mixed = attend(
-            asking.spread(query),
-            asked.spread(key),
-            asked.spread(value),
-            mask,
-            scaling,
-            dropout,
-            module.is_causal,
-        )
-        return asking.gather(mixed), None
+    Args:
+        module: a `TFChatAttention`; says which sides are asked and asking.
+        query: `(1, heads, tokens, head_dim)`; `key` and `value` likewise.
+        key: see `query`.
+        value: see `query`.
+        attention_mask: None; the layout says who sees whom.
+        scaling: factor of the scores.
+        packing: the layout.
+        dropout: probability of dropping an attention weight.
+        **kwargs: what other implementations take.
 
-    @staticmethod
-    def _mask(asked: PackedSide, causal: bool) -> torch.Tensor | None:
-        """Says which keys may be looked at.
+    Returns:
+        `(1, tokens, heads, head_dim)` and no weights.
+    """
+    asking = packing.target if module.is_causal or module.is_cross_attention else packing.source
+    asked = packing.target if module.is_causal else packing.source
+    # Causal attention needs no mask for padding: it stands behind every real token.
+    even = module.is_causal or asked.mask is None
+    mask = None if even else asked.mask[:, None, None, :]  # (batch, 1, 1, key)
+    spread = (asking.spread(query), asked.spread(key), asked.spread(value))
+    mixed = attend(*spread, mask, scaling, dropout, module.is_causal)
+    return asking.gather(mixed), None
 
-        Causal attention needs no mask for padding: it stands behind every real token.
-        """
-        if causal or asked.mask is None:
-            return None
-        return asked.mask[:, None, None, :]  # (batch, 1, 1, key)
+
+AttentionInterface.register(PACKED, packed_attention)
+AttentionMaskInterface.register(PACKED, lambda **kwargs: None)
 
 
 def attend(

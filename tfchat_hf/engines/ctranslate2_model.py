@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from ..configuration_tfchat import TFChatConfig
-from ..generation_tfchat import TFChatGenerationMixin
-from ..modeling_tfchat import TFChatPreTrainedModel
+from ..model.configuration_tfchat import TFChatConfig
+from ..model.generation_tfchat import OWN_SETTINGS, TFChatGenerationMixin
+from ..model.modeling_tfchat import TFChatPreTrainedModel
+from ..reranking import RERANK_SETTINGS
 from .ctranslate2_settings import (
     check_early_stopping,
     check_settings,
@@ -103,7 +104,11 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
             generation_config = self.preset(preset)
         asked = generation_config or self.generation_config
         early = kwargs.get("early_stopping", asked.early_stopping)
+        names = (*OWN_SETTINGS, *RERANK_SETTINGS)
+        own = {name: kwargs.pop(name) for name in names if name in kwargs}
         config, rest = self._prepare_generation_config(generation_config, **kwargs)
+        for name, value in own.items():
+            setattr(config, name, value)
         check_early_stopping(config, early)
         if config.max_new_tokens is None and kwargs.get("max_length", asked.max_length) is None:
             # transformers' default length does not count the start token; one that was set does.
@@ -127,11 +132,6 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
     def _check(self, config: GenerationConfig, rest: dict[str, Any]) -> None:
         """Refuse settings and arguments that CTranslate2 has not."""
         check_settings(config, self._suited_presets)
-        if config.weight_dtype == "int8" and not self.int8:
-            raise EngineError(
-                "`weight_dtype` 'int8' was not loaded. Load the engine with `int8=True` "
-                "(`chat_hf.py --int8`), or take the setting away."
-            )
         for name, value in rest.items():
             if value is not None and name not in ("use_cache", "output_attentions"):
                 raise EngineError(f"CTranslate2 has no `{name}`. Use `--engine torch`.")

@@ -11,8 +11,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from ..configuration_tfchat import TFChatConfig
-from ..modeling_tfchat import TFChatForConditionalGeneration
+from ..model.configuration_tfchat import TFChatConfig
+from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from .packages import EngineError, need_package
 
 # The names of CTranslate2's enumeration for those of transformers.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from transformers import GenerationConfig
 
-from ..configuration_tfchat import TFChatConfig
+from ..model.configuration_tfchat import TFChatConfig
 from .exported_folder import find_export
 from .packages import check_engine, engine_package
 

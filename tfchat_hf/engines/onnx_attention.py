@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..configuration_tfchat import TFChatConfig
-from ..positions_tfchat import rotary_angles
+from ..model.configuration_tfchat import TFChatConfig
+from ..model.layers_tfchat import rotary_angles
 from .onnx_writer import MICROSOFT, GraphWriter, path_of
 
 # A reply or question may go on past `max_position_embeddings` with rotary positions; a table may

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..modeling_tfchat import TFChatForConditionalGeneration
+from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from .onnx_graphs import cross_graph, decoder_graph, encoder_graph
 from .onnx_sessions import GRAPHS, graph_file
 

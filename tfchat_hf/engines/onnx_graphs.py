@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from ..configuration_tfchat import TFChatConfig
-from ..positions_tfchat import sinusoidal_table
+from ..model.configuration_tfchat import TFChatConfig
+from ..model.layers_tfchat import sinusoidal_table
 from .onnx_attention import (
     attend_in_question,
     attend_to_question,

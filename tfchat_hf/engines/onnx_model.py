@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
-from ..configuration_tfchat import TFChatConfig
-from ..generation_tfchat import TFChatGenerationMixin
-from ..modeling_tfchat import TFChatPreTrainedModel, shift_tokens_right
+from ..fast.loop import decode
+from ..model.configuration_tfchat import TFChatConfig
+from ..model.generation_tfchat import TFChatGenerationMixin
+from ..model.modeling_tfchat import TFChatPreTrainedModel, shift_tokens_right
 from .onnx_sessions import GRAPHS, OnnxSessions
 from .onnx_stepper import OnnxStepper, check_steps
 from .packages import EngineError
@@ -22,6 +23,7 @@ _NO_BEAMS = "Use 1, or `--engine ctranslate2` or `--engine torch`."
 # Each needs what the graphs do not give: hidden states, a cache of transformers', other loops.
 _NOT_GIVEN = (
     "assistant_model",
+    "cache",
     "cache_implementation",
     "decoder_attention_mask",
     "decoder_input_ids",
@@ -72,14 +74,6 @@ class OnnxEncoder:
         return BaseModelOutput(last_hidden_state=torch.from_numpy(states))
 
     __call__ = forward
-
-
-class _NoLayer(torch.nn.Identity):
-    """Stands for the output layer where its work is done already."""
-
-    def __init__(self, out_features: int) -> None:
-        super().__init__()
-        self.out_features = out_features
 
 
 class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
@@ -150,19 +144,36 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
                 raise EngineError(
                     f"The onnx engine has no beam search (got `{name}` {values[name]}). {_NO_BEAMS}"
                 )
-        if values.get("return_dict_in_generate") and (values.get("num_candidates") or 1) == 1:
-            _refuse({"output_scores": True})
+        if kwargs.get("custom_generate") is None:
+            if values.get("return_dict_in_generate"):
+                _refuse({"output_scores": True})
+            kwargs["custom_generate"] = self.fast_decoder
+            kwargs["token_streamer"] = kwargs.pop("streamer", None)
         return super().generate(inputs, generation_config, *args, **kwargs)
 
-    def _make_stepper(self, generation_config: GenerationConfig) -> OnnxStepper:
-        """Make what decodes step by step; int8 if the model or the configuration says so."""
-        int8 = self.int8 or getattr(generation_config, "weight_dtype", None) == "int8"
-        cross, decoder = (self.sessions.open(graph, int8) for graph in GRAPHS[1:])
-        return OnnxStepper(self.config, cross, decoder)
+    def fast_decoder(
+        self,
+        model: OnnxModel,
+        input_ids: torch.LongTensor,
+        logits_processor: LogitsProcessorList,
+        stopping_criteria: StoppingCriteriaList,
+        generation_config: GenerationConfig,
+        token_streamer: Any = None,
+        **model_kwargs: Any,
+    ) -> torch.LongTensor:
+        """Decode what `generate()` has prepared, as `FastDecoder` does for the torch model."""
+        stepper = self._make_stepper()
+        states = model_kwargs["encoder_outputs"].last_hidden_state
+        stepper.start(states, model_kwargs.get("attention_mask"), stopping_criteria.max_length - 1)
+        if token_streamer is not None:
+            token_streamer.put(input_ids.cpu())
+        given = (logits_processor, stopping_criteria, generation_config, token_streamer)
+        return decode(stepper, input_ids, *given)
 
-    def _packed_network(self, generation_config: GenerationConfig) -> None:
-        """Say that there is nothing to pack: the weights are in the graphs."""
-        return None
+    def _make_stepper(self) -> OnnxStepper:
+        """Make what decodes step by step."""
+        cross, decoder = (self.sessions.open(graph, self.int8) for graph in GRAPHS[1:])
+        return OnnxStepper(self.config, cross, decoder)
 
     def forward(
         self,
@@ -203,7 +214,7 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
         logits = self._logits(encoder_outputs[0], attention_mask, decoder_input_ids)
         loss = None
         if labels is not None and reply_loss is not None:
-            loss = reply_loss(logits, _NoLayer(self.config.vocab_size), labels)
+            loss = reply_loss(logits, lambda states: states, labels)
         elif labels is not None:
             loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
         return Seq2SeqLMOutput(loss=loss, logits=logits[:, -logits_to_keep:])
@@ -214,7 +225,7 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
         """Decode given tokens `(batch, target)` to `(batch, target, vocab_size)`."""
         steps = ids.shape[1]
         check_steps(self.config, steps, "decoder_input_ids")
-        stepper = self._make_stepper(self.generation_config)
+        stepper = self._make_stepper()
         stepper.start(states, mask, steps)
         return torch.stack([stepper.step(ids[:, at], at) for at in range(steps)], dim=1)
 

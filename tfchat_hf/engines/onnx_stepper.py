@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..configuration_tfchat import TFChatConfig
+from ..model.configuration_tfchat import TFChatConfig
 from .onnx_attention import cache_head_dim, cross_names, layer_names, rotary_rows
 from .packages import EngineError
 

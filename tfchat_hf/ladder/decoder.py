@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ..decoding import generate_options
+from ..fast import FastDecoder
 from ..questions import Question, decode_reply
 from .rows import Row
 
@@ -56,6 +58,7 @@ class Decoder:
         self.tokenizer = tokenizer
         self.questions = questions
         self.reverse_model = reverse_model
+        self.fast = FastDecoder()
         order = sorted(range(len(questions)), key=lambda i: len(questions[i].input_ids))
         self.batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
@@ -96,8 +99,8 @@ class Decoder:
         batch = self.tokenizer.pad(
             {"input_ids": [self.questions[i].input_ids for i in chosen]}, return_tensors="pt"
         ).to(self.model.device)
-        more = {"reverse_model": self.reverse_model} if row.needs_reverse_model else {}
-        return self.model.generate(**batch, generation_config=row.config, use_cache=True, **more)
+        how = generate_options(row.config, batch["input_ids"], self.fast, self.reverse_model)
+        return self.model.generate(**batch, use_cache=True, **how)
 
     def _length(self, ids: Sequence[int]) -> int:
         """Counts the tokens of a reply: without the start token, up to the one that ends it."""

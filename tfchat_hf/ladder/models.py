@@ -58,6 +58,7 @@ def model_digest(folder: Path) -> str:
 def decoding_code() -> str:
     """Names the code that decodes: replies of an older version are not taken for its own."""
     digest = hashlib.sha256()
-    for path in sorted(Path(str(tfchat_hf.__file__)).parent.glob("*_tfchat.py")):
+    package = Path(str(tfchat_hf.__file__)).parent
+    for path in sorted([*package.glob("model/*.py"), *package.glob("fast/*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import re
 from collections.abc import Sequence
@@ -15,7 +14,9 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from ..arguments import SettingsError
 from ..chat_settings import IMPLIES_SAMPLING
-from ..presets_tfchat import OWN_CHOICES, OWN_SETTINGS
+from ..decoding import preset, preset_names
+from ..model.generation_tfchat import OWN_SETTINGS
+from ..reranking import RERANK_SETTINGS
 
 # All others are compared with it.
 BASE_ROW = "greedy"
@@ -78,9 +79,9 @@ def plan_rows(
     Raises:
         SettingsError: names a preset or setting that cannot be.
     """
-    known = model.preset_names()
+    known = preset_names(model)
     wanted = _checked_presets(known, presets)
-    rows = [Row(name, model.preset(name), True) for name in wanted]
+    rows = [Row(name, preset(model, name), True) for name in wanted]
     for text in settings:
         row = read_setting(model, text)
         if row.name in [*known, *BASELINES, *(other.name for other in rows)]:
@@ -132,12 +133,12 @@ def read_setting(model: PreTrainedModel, text: str) -> Row:
         )
     values = _values(name, rest)
     base = str(values.pop("preset", BASE_ROW))
-    if base not in model.preset_names():
+    if base not in preset_names(model):
         raise SettingsError(
-            f"`--setting` {name!r}: `preset` must be one of {', '.join(model.preset_names())} "
+            f"`--setting` {name!r}: `preset` must be one of {', '.join(preset_names(model))} "
             f"(got {base!r})."
         )
-    config = copy.deepcopy(model.preset(base))
+    config = preset(model, base)
     for key, value in values.items():
         _check_key(name, key, config)
         setattr(config, key, value)
@@ -174,7 +175,8 @@ def _value(name: str, key: str, text: str) -> Any:
 
 def _check_key(name: str, key: str, config: GenerationConfig) -> None:
     """Refuses a setting that `generate()` does not know, and one that a row cannot have."""
-    known = sorted({one for one in vars(config) if one[0] != "_"} | {*OWN_SETTINGS, *OWN_CHOICES})
+    known = {one for one in vars(config) if one[0] != "_"}
+    known = sorted(known | {*OWN_SETTINGS, *RERANK_SETTINGS})
     if key in _NOT_HERE:
         raise SettingsError(
             f"`--setting` {name!r}: `{key}` is the same for all rows of the ladder. Leave it out."

@@ -12,6 +12,8 @@ import torch
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
+from ..decoding import generate_options
+from ..fast import FastDecoder
 from ..streaming import PieceTable
 from .answers import Answer, Request
 
@@ -24,6 +26,7 @@ class BatchRun:
         requests: At least one; their futures are running.
         table: Of the tokenizer, if there is one.
         abandon: Set when nobody wants any reply any more.
+        fast: Decodes the batch; None for transformers' own loop.
     """
 
     def __init__(
@@ -32,12 +35,14 @@ class BatchRun:
         requests: Sequence[Request],
         table: PieceTable | None,
         abandon: threading.Event,
+        fast: FastDecoder | None = None,
     ) -> None:
         """Make room for the replies."""
         self.model = model
         self.requests = requests
         self.table = table
         self.abandon = abandon
+        self.fast = fast
         self.copies = self._setting("num_return_sequences") or 1
         self.pad = self._setting("pad_token_id") or 0
         ends = self._setting("eos_token_id")
@@ -52,7 +57,9 @@ class BatchRun:
         """Generate and hand out; an error goes to the requests that have no reply yet."""
         try:
             with _own_random_numbers(self.requests[0].seed, self.model.device):
-                output = self.model.generate(**self._inputs(), **self._arguments())
+                inputs = self._inputs()
+                how = self._arguments(inputs["input_ids"])
+                output = self.model.generate(**inputs, **how)
             self._finish(output.tolist())
         except Exception as error:  # handed over: the callers' threads raise it
             for answer in self.answers:
@@ -87,15 +94,16 @@ class BatchRun:
         device = self.model.device
         return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
 
-    def _arguments(self) -> dict[str, Any]:
+    def _arguments(self, question_ids: torch.LongTensor) -> dict[str, Any]:
         """Return everything else for `generate()`."""
+        options = dict(self.requests[0].options)
+        config, reverse_model = self.requests[0].config, options.pop("reverse_model", None)
+        streamer = _RowStreamer(self) if self.is_streamed else None
         arguments = {
-            "generation_config": self.requests[0].config,
             "stopping_criteria": StoppingCriteriaList([_StopRows(self)]),
-            **self.requests[0].options,
+            **generate_options(config, question_ids, self.fast, reverse_model, streamer),
+            **options,
         }
-        if self.is_streamed:
-            arguments["streamer"] = _RowStreamer(self)
         if self._setting("stop_strings") and self.table is not None:
             arguments["tokenizer"] = self.table.tokenizer
         return arguments

@@ -28,7 +28,9 @@ from typing import Any
 from transformers import GenerationConfig
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
+from ..fast import FastDecoder
 from ..interruptible import interrupts_held, next_item
+from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..streaming import PieceTable
 from .answers import Request
 from .batch_run import BatchRun
@@ -71,6 +73,8 @@ class BatchingQueue:
         """Start the thread that generates."""
         _check_limits(max_batch_size, max_wait_ms, max_waiting)
         self.model = model
+        is_torch = isinstance(model, TFChatForConditionalGeneration)
+        self._fast = FastDecoder() if is_torch else None
         self.max_batch_size = max_batch_size
         self.max_waiting = max_waiting
         self.batch_sizes: Counter[int] = Counter()
@@ -201,7 +205,7 @@ class BatchingQueue:
             while self._wait_for_requests():
                 if batch := self._next_batch():
                     self.batch_sizes[len(batch)] += 1
-                    BatchRun(self.model, batch, self._table, self._abandon).run()
+                    BatchRun(self.model, batch, self._table, self._abandon, self._fast).run()
         finally:
             self._closing.set()
             self._ended.set()

@@ -22,8 +22,8 @@ from ..card.facts import selection_facts
 from ..evaluation import generate_replies, score_baselines
 from ..hub import save_for_hub
 from ..metrics import describe_replies
+from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..model_card import write_model_card
-from ..modeling_tfchat import TFChatForConditionalGeneration
 from ..questions import Question, most_frequent_reply, random_replies
 from .announcing import device_name, dtype_name, update_size
 from .checkpoints import disk_errors

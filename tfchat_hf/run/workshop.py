@@ -24,12 +24,12 @@ from ..callbacks.throughput import ThroughputCallback
 from ..callbacks.time_budget import TimeBudgetCallback
 from ..callbacks.tracking import add_samples_to_tensorboard
 from ..card.facts import source_facts
-from ..configuration_tfchat import TFChatConfig
 from ..data import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
 from ..examples.rows import ExampleRows
 from ..losses import LossOptions, frequency_weights, label_counts
-from ..modeling_tfchat import TFChatForConditionalGeneration
-from ..presets_tfchat import with_presets
+from ..model.configuration_tfchat import TFChatConfig
+from ..model.generation_tfchat import with_presets
+from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..questions import Question, collect_questions
 from ..selection import ReplyAssessor, human_distinct_2
 from ..time_budget import TrainingClock, epochs_under_budget

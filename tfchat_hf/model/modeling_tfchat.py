@@ -1,11 +1,26 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The TFChat network: a Transformer encoder-decoder (Vaswani et al., 2017) for transformers 5.
+"""The TFChat network: a Transformer encoder-decoder (Vaswani et al., 2017), top to bottom.
 
-Read configuration -> positions -> attention -> layers -> this file: the two stacks, the model,
-the loss.
+    question ids (batch, source)              reply ids so far (batch, target)
+        │                                         │
+        ▼  shared embedding * sqrt(d_model)       ▼  the same embedding
+        │  + position vectors                     │  + position vectors
+        ▼                                         ▼
+    ┌───────────────────────────────┐         ┌───────────────────────────────────────┐
+    │ encoder layer, N times        │         │ decoder layer, N times                │
+    │                               │         │                                       │
+    │   self-attention, add & norm  │         │   masked self-attention, add & norm   │
+    │   feed-forward,   add & norm  │    ┌────┼─► cross-attention,       add & norm   │
+    └───────────────┬───────────────┘    │    │   feed-forward,          add & norm   │
+                    │  states            │    └───────────────────┬───────────────────┘
+                    └────────────────────┘                        ▼
+              (batch, source, d_model)              output layer, to (batch, target, vocab_size)
 
-Names of axes in the comments: batch; source, target = tokens of the question, of the reply;
-past = tokens already in the cache.
+Read `layers_tfchat.py` first (positions, attention, one layer), then this file: the two stacks,
+the model, its loss. What is here is what runs: in training, in chat and on the Hub.
+
+Names of axes: batch; source, target = tokens of the question, of the reply; past = tokens that are
+in the cache already.
 """
 
 import math
@@ -15,7 +30,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import initialization as init
+from torch.nn import functional
 from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
 from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
 from transformers.modeling_outputs import (
@@ -30,20 +45,23 @@ from transformers.utils import TransformersKwargs, can_return_tuple
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
-from .attention_tfchat import TFChatAttention, self_cache
 from .configuration_tfchat import TFChatConfig
-from .dropout_tfchat import dropout
-from .fast_path_tfchat import forget_packed
-from .generation_tfchat import TFChatGenerationMixin
-from .layers_tfchat import TFChatDecoderLayer, TFChatEncoderLayer
-from .positions_tfchat import (
+from .generation_tfchat import TFChatGenerationMixin, keeping_own_settings
+from .layers_tfchat import (
+    TFChatAttention,
+    TFChatDecoderLayer,
+    TFChatEncoderLayer,
     TFChatSinusoidalPositions,
+    given_cache,
     position_ids_from_mask,
     rotary_angles,
+    self_attention_cache,
 )
-from .presets_tfchat import has_own_settings
 
-# ------------------------------------------------------------------------------- the two stacks
+# The cache is called `past_key_values` up to transformers 5.23, and `cache` from 5.24 on.
+CACHE = "cache" if "cache" in Seq2SeqLMOutput.__dataclass_fields__ else "past_key_values"
+
+# --------------------------------------------------------------------------------- the two stacks
 
 
 class TFChatPreTrainedModel(PreTrainedModel):
@@ -52,21 +70,14 @@ class TFChatPreTrainedModel(PreTrainedModel):
     config: TFChatConfig
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
+    # What follows is how a model tells transformers about itself; it has no public spelling.
     _no_split_modules = ["TFChatEncoderLayer", "TFChatDecoderLayer"]
-    _skip_keys_device_placement = ["past_key_values"]
+    _skip_keys_device_placement = ["past_key_values", "cache"]
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
     _supports_attention_backend = True
     _can_compile_fullgraph = True
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        """Draw fresh weights of deviation `init_std`, and fill the position tables."""
-        super()._init_weights(module)
-        if isinstance(module, TFChatSinusoidalPositions):
-            # A model is loaded on the meta device and unsaved buffers come back as garbage.
-            init.copy_(module.table, module.make_table())
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:
         """Save weights, configuration and the code that loads them where this package is not.
@@ -75,59 +86,68 @@ class TFChatPreTrainedModel(PreTrainedModel):
             save_directory: The folder to fill.
             **kwargs: As `PreTrainedModel.save_pretrained` takes them.
         """
-        settings = getattr(self, "generation_config", None)
-        if settings is not None and has_own_settings(settings):
-            # Of a configuration marked so, transformers loads no settings but its own.
-            settings._from_model_config = False
-        # transformers names only the class that is saved; all three keep working from the folder.
+        if getattr(self, "generation_config", None) is not None:
+            self.generation_config = keeping_own_settings(self.generation_config)
+        # transformers names only the class that is saved; all of them work from the folder.
         # Written afresh each time: a model from the Hub carries its repository in these names.
         self.config.auto_map = dict(AUTO_MAP)
+        self.config.custom_pipelines = {"text2text-generation": dict(PIPELINE)}
         register_for_hub()
         super().save_pretrained(save_directory, **kwargs)
-
-    @property
-    def dummy_inputs(self) -> dict[str, torch.Tensor]:
-        """A small valid batch, for tools that trace a model."""
-        input_ids = torch.tensor([[5, 6, 7, 2], [5, 6, 2, 0]], device=self.device)
-        mask = input_ids.ne(self.config.pad_token_id)
-        return {"input_ids": input_ids, "attention_mask": mask, "decoder_input_ids": input_ids}
 
 
 class TFChatStack(TFChatPreTrainedModel):
     """The part that encoder and decoder share: token embeddings plus positions."""
 
-    def __init__(self, config: TFChatConfig) -> None:
+    def __init__(self, config: TFChatConfig, num_heads: int) -> None:
         """Make the embeddings; the layers are the subclass's."""
         super().__init__(config)
-        self.dropout = config.dropout
+        self.head_dim = config.d_model // num_heads
         self.embed_scale = math.sqrt(config.d_model) if config.scale_embedding else 1.0
         self.embed_tokens = nn.Embedding(config.vocab_size, config.d_model, config.pad_token_id)
         self.rotary = config.position_embedding_type == "rotary"
         self.embed_positions = None if self.rotary else TFChatSinusoidalPositions(config)
+        self.dropout = nn.Dropout(config.dropout)
         # With pre-norm the last layer's sum is left unnormalised: one norm closes the stack.
         self.layer_norm = nn.LayerNorm(config.d_model) if config.normalize_before else None
         self.gradient_checkpointing = False
 
-    def check_inputs(
+    def look_up(
         self,
         input_ids: torch.Tensor | None,
         inputs_embeds: torch.Tensor | None,
         names: tuple[str, str],
-    ) -> None:
-        """Refuse both or neither of two inputs, and sequences past the last position."""
+    ) -> torch.Tensor:
+        """Return the token embeddings `(batch, seq_len, d_model)`; refuse both or neither input."""
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError(
                 f"Give exactly one of `{names[0]}` and `{names[1]}` (got "
                 f"{'neither' if input_ids is None else 'both'})."
             )
-        length = (input_ids if inputs_embeds is None else inputs_embeds).shape[1]
-        limit = self.config.max_position_embeddings
-        if not self.rotary and length > limit:
+        return self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
+
+    def number(
+        self,
+        inputs_embeds: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        past_len: int | torch.Tensor,
+        name: str,
+    ) -> torch.Tensor:
+        """Return the position ids `(batch, seq_len)` of tokens behind `past_len` others.
+
+        Raises:
+            ValueError: if there are more than `config.max_position_embeddings`.
+        """
+        length, limit = inputs_embeds.shape[1], self.config.max_position_embeddings
+        # A compiled step keeps `past_len` in a tensor, whose value nobody may wait for.
+        known = length + (past_len if isinstance(past_len, int) else 0)
+        if not self.rotary and known > limit:
             raise ValueError(
-                f"`{names[0]}` holds {length} tokens, but `config.max_position_embeddings` is "
+                f"`{name}` holds {known} tokens, but `config.max_position_embeddings` is "
                 f"{limit}. Shorten the text (`tokenizer(..., truncation=True)`) or train a model "
                 f"with a larger `max_position_embeddings`."
             )
+        return position_ids_from_mask(attention_mask, length, past_len, inputs_embeds.device)
 
     def embed(self, inputs_embeds: torch.Tensor, position_ids: torch.Tensor) -> torch.Tensor:
         """Scale `(batch, seq_len, d_model)` embeddings, add positions and apply dropout."""
@@ -137,19 +157,17 @@ class TFChatStack(TFChatPreTrainedModel):
         if self.embed_positions is not None:
             positions = self.embed_positions(position_ids)
             inputs_embeds = inputs_embeds + positions.to(inputs_embeds.device, inputs_embeds.dtype)
-        return dropout(inputs_embeds, self.dropout, self.training)
+        return self.dropout(inputs_embeds)
+
+    def angles(
+        self, position_ids: torch.Tensor, dtype: torch.dtype
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Return the rotation of queries and keys; None with position vectors."""
+        return rotary_angles(position_ids, self.head_dim, dtype) if self.rotary else None
 
     def close(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """Normalise the last layer's output where the layers have not done so."""
         return hidden_states if self.layer_norm is None else self.layer_norm(hidden_states)
-
-    def get_input_embeddings(self) -> nn.Module:
-        """Return the token embeddings, `(vocab_size, d_model)`."""
-        return self.embed_tokens
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replace the token embeddings."""
-        self.embed_tokens = value
 
 
 class TFChatEncoder(TFChatStack):
@@ -162,11 +180,10 @@ class TFChatEncoder(TFChatStack):
 
     def __init__(self, config: TFChatConfig) -> None:
         """Make the encoder of `config.encoder_layers` layers."""
-        super().__init__(config)
+        super().__init__(config, config.encoder_attention_heads)
         self.layers = nn.ModuleList(
             [TFChatEncoderLayer(config, index) for index in range(config.encoder_layers)]
         )
-        self.head_dim = config.d_model // config.encoder_attention_heads
         self.post_init()
 
     @merge_with_config_defaults
@@ -176,42 +193,25 @@ class TFChatEncoder(TFChatStack):
         input_ids: torch.LongTensor | None = None,
         attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
-        packing: Any | None = None,
+        position_ids: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> BaseModelOutput:
-        """Encode a batch of questions.
+        """Map `(batch, source)` question ids to states `(batch, source, d_model)`.
 
-        Args:
-            input_ids: `(batch, source)` token ids, or None with `inputs_embeds`.
-            attention_mask: `(batch, source)`, 1 for tokens and 0 for padding on either side.
-            inputs_embeds: `(batch, source, d_model)`, as `get_input_embeddings()` gives them.
-            packing: As `TFChatModel` takes it.
-            **kwargs: Passed on to the attention implementation.
-
-        Returns:
-            `last_hidden_state` of `(batch, source, d_model)`.
-
-        Raises:
-            ValueError: if both or neither input is given, or it is too long.
+        `attention_mask` `(batch, source)` is 0 for padding, on either side. `inputs_embeds` may
+        come instead of ids, and `position_ids` instead of counting the mask. `kwargs` go to the
+        attention implementation.
         """
-        mask = None
-        if packing is not None:
-            inputs_embeds, positions = self.embed_tokens(input_ids), packing.source_positions
-        else:
-            self.check_inputs(input_ids, inputs_embeds, ("input_ids", "inputs_embeds"))
-            if inputs_embeds is None:
-                inputs_embeds = self.embed_tokens(input_ids)
-            positions = position_ids_from_mask(
-                attention_mask, inputs_embeds.shape[1], 0, inputs_embeds.device
-            )
-            mask = create_bidirectional_mask(
-                config=self.config, inputs_embeds=inputs_embeds, attention_mask=attention_mask
-            )
-        hidden_states = self.embed(inputs_embeds, positions)
-        if self.rotary:
-            kwargs["angles"] = rotary_angles(positions, self.head_dim, hidden_states.dtype)
+        inputs_embeds = self.look_up(input_ids, inputs_embeds, ("input_ids", "inputs_embeds"))
+        if position_ids is None:
+            position_ids = self.number(inputs_embeds, attention_mask, 0, "input_ids")
+        mask = create_bidirectional_mask(
+            config=self.config, inputs_embeds=inputs_embeds, attention_mask=attention_mask
+        )  # every token may look at every real one
+        hidden_states = self.embed(inputs_embeds, position_ids)
+        angles = self.angles(position_ids, hidden_states.dtype)
         for layer in self.layers:
-            hidden_states = layer(hidden_states, mask, packing=packing, **kwargs)
+            hidden_states = layer(hidden_states, mask, angles=angles, **kwargs)
         return BaseModelOutput(last_hidden_state=self.close(hidden_states))
 
 
@@ -226,11 +226,10 @@ class TFChatDecoder(TFChatStack):
 
     def __init__(self, config: TFChatConfig) -> None:
         """Make the decoder of `config.decoder_layers` layers."""
-        super().__init__(config)
+        super().__init__(config, config.decoder_attention_heads)
         self.layers = nn.ModuleList(
             [TFChatDecoderLayer(config, index) for index in range(config.decoder_layers)]
         )
-        self.head_dim = config.d_model // config.decoder_attention_heads
         self.post_init()
 
     def new_cache(self) -> EncoderDecoderCache:
@@ -247,107 +246,61 @@ class TFChatDecoder(TFChatStack):
         attention_mask: torch.Tensor | None = None,
         encoder_hidden_states: torch.Tensor | None = None,
         encoder_attention_mask: torch.Tensor | None = None,
-        past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
-        packing: Any | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> BaseModelOutputWithPastAndCrossAttentions:
-        """Decode one or more tokens of a batch of replies.
+        """Map `(batch, target)` ids that are not in the cache yet to `(batch, target, d_model)`.
 
-        Args:
-            input_ids: `(batch, target)` token ids that are not in the cache yet, or None.
-            attention_mask: `(batch, past + target)`, 0 for padding on either side, or None.
-            encoder_hidden_states: `(batch, source, d_model)`.
-            encoder_attention_mask: `(batch, source)`.
-            past_key_values: Keys and values of the tokens before.
-            inputs_embeds: `(batch, target, d_model)` instead of `input_ids`.
-            use_cache: Return a cache; `config.use_cache` by default.
-            packing: As `TFChatModel` takes it.
-            **kwargs: Passed on to the attention implementation.
-
-        Returns:
-            `last_hidden_state` of `(batch, target, d_model)` and the cache.
-
-        Raises:
-            ValueError: if both or neither input is given, or it is too long.
+        `attention_mask` is `(batch, past + target)`, of the reply; `encoder_hidden_states`
+        `(batch, source, d_model)` and `encoder_attention_mask` `(batch, source)` are of the
+        question. `cache` (or `past_key_values`) holds keys and values of the tokens before.
         """
-        self_mask = cross_mask = None
-        if packing is not None:
-            inputs_embeds, positions = self.embed_tokens(input_ids), packing.target_positions
-        else:
-            names = ("decoder_input_ids", "decoder_inputs_embeds")
-            self.check_inputs(input_ids, inputs_embeds, names)
-            if inputs_embeds is None:
-                inputs_embeds = self.embed_tokens(input_ids)
-            if use_cache and past_key_values is None:
-                past_key_values = self.new_cache()
-            past_len = past_key_values.get_seq_length() if past_key_values is not None else 0
-            positions = position_ids_from_mask(
-                attention_mask, inputs_embeds.shape[1], past_len, inputs_embeds.device
-            )
-            self_mask = create_causal_mask(
-                config=self.config,
-                inputs_embeds=inputs_embeds,
-                attention_mask=attention_mask,
-                past_key_values=self_cache(past_key_values),
-            )
-            cross_mask = create_bidirectional_mask(
-                config=self.config,
-                inputs_embeds=inputs_embeds,
-                attention_mask=encoder_attention_mask,
-                encoder_hidden_states=encoder_hidden_states,
-            )
-        hidden_states = self.embed(inputs_embeds, positions)
-        angles = None
-        if self.rotary:
-            angles = rotary_angles(positions, self.head_dim, hidden_states.dtype)
+        cache = given_cache(cache, past_key_values, kwargs)
+        names = ("decoder_input_ids", "decoder_inputs_embeds")
+        inputs_embeds = self.look_up(input_ids, inputs_embeds, names)
+        if use_cache and cache is None:
+            cache = self.new_cache()
+        if position_ids is None:
+            past_len = cache.get_seq_length() if cache is not None else 0
+            position_ids = self.number(inputs_embeds, attention_mask, past_len, names[0])
+        self_mask = create_causal_mask(
+            config=self.config,
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            **{CACHE: self_attention_cache(cache)},
+        )  # each token may look at itself and at those before it
+        cross_mask = create_bidirectional_mask(
+            config=self.config,
+            inputs_embeds=inputs_embeds,
+            attention_mask=encoder_attention_mask,
+            encoder_hidden_states=encoder_hidden_states,
+        )
+        hidden_states = self.embed(inputs_embeds, position_ids)
+        angles = self.angles(position_ids, hidden_states.dtype)
         for layer in self.layers:
             hidden_states = layer(
                 hidden_states,
                 self_mask,
                 encoder_hidden_states,  # by position, so that checkpointing sees its gradient
                 encoder_attention_mask=cross_mask,
-                past_key_values=past_key_values,
+                cache=cache,
                 angles=angles,
-                packing=packing,
                 **kwargs,
             )
         return BaseModelOutputWithPastAndCrossAttentions(
-            last_hidden_state=self.close(hidden_states), past_key_values=past_key_values
+            last_hidden_state=self.close(hidden_states), **{CACHE: cache}
         )
 
 
-# ------------------------------------------------------------------------------- the whole
-
-
-def shift_tokens_right(
-    labels: torch.Tensor, pad_token_id: int, decoder_start_token_id: int
-) -> torch.Tensor:
-    """Make the decoder's input from the labels: the same tokens, one place later.
-
-    Args:
-        labels: `(batch, target)`, -100 where nothing is to be predicted.
-        pad_token_id: What stands for -100 in the input.
-        decoder_start_token_id: What stands first.
-
-    Returns:
-        `(batch, target)` token ids.
-    """
-    start = labels.new_full((labels.shape[0], 1), decoder_start_token_id)
-    shifted = torch.cat((start, labels[:, :-1]), dim=1)
-    return shifted.masked_fill(shifted == -100, pad_token_id)
+# --------------------------------------------------------------------------------- the whole
 
 
 class TFChatModel(TFChatPreTrainedModel):
-    """Encoder and decoder, without the output layer.
-
-    question ids ──► shared embedding + positions ──► encoder layers ──► states
-                                                                          │
-    reply ids ─────► shared embedding + positions ──► decoder layers ◄────┘
-                                                          │
-                                             hidden states (batch, target, d_model)
-    """
+    """Encoder and decoder over one embedding table, without the output layer."""
 
     _tied_weights_keys = {
         "encoder.embed_tokens.weight": "shared.weight",
@@ -388,34 +341,25 @@ class TFChatModel(TFChatPreTrainedModel):
         decoder_input_ids: torch.LongTensor | None = None,
         decoder_attention_mask: torch.Tensor | None = None,
         encoder_outputs: tuple | BaseModelOutput | None = None,
-        past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         inputs_embeds: torch.Tensor | None = None,
         decoder_inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
+        position_ids: torch.LongTensor | None = None,
+        decoder_position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> Seq2SeqModelOutput:
-        """Run encoder and decoder.
-
-        Args:
-            input_ids: `(batch, source)` question ids.
-            attention_mask: `(batch, source)`, 0 for padding on either side.
-            decoder_input_ids: `(batch, target)` reply ids, beginning with the start token.
-            decoder_attention_mask: `(batch, past + target)`, 0 for padding.
-            encoder_outputs: What the encoder gave before, to spare it.
-            past_key_values: The decoder's cache.
-            inputs_embeds: `(batch, source, d_model)` instead of `input_ids`.
-            decoder_inputs_embeds: `(batch, target, d_model)` instead of `decoder_input_ids`.
-            use_cache: Return a cache.
-            **kwargs: Passed on to both stacks. With `packing` all sequences of the batch stand
-                end to end in one row, `(1, tokens)`: an object with `source_positions` and
-                `target_positions` of that shape, which is also the attention to be called.
+        """Run encoder and decoder; arguments as in [`TFChatForConditionalGeneration`].
 
         Returns:
             The decoder's states `(batch, target, d_model)`, the cache and the encoder's states.
 
         Raises:
-            ValueError: if the decoder is given nothing to read.
+            ValueError: if the decoder is given nothing to read, or the cache came under a name
+                that is not known.
         """
+        cache = given_cache(cache, past_key_values, kwargs)
         if decoder_input_ids is None and decoder_inputs_embeds is None:
             raise ValueError(
                 "The decoder needs `decoder_input_ids` or `decoder_inputs_embeds` (got neither). "
@@ -427,6 +371,7 @@ class TFChatModel(TFChatPreTrainedModel):
                 input_ids=input_ids,
                 attention_mask=attention_mask,
                 inputs_embeds=inputs_embeds,
+                position_ids=position_ids,
                 **kwargs,
             )
         elif not isinstance(encoder_outputs, BaseModelOutput):
@@ -436,31 +381,71 @@ class TFChatModel(TFChatPreTrainedModel):
             attention_mask=decoder_attention_mask,
             encoder_hidden_states=encoder_outputs.last_hidden_state,
             encoder_attention_mask=attention_mask,
-            past_key_values=past_key_values,
+            cache=cache,
             inputs_embeds=decoder_inputs_embeds,
             use_cache=use_cache,
+            position_ids=decoder_position_ids,
             **kwargs,
         )
         return Seq2SeqModelOutput(
             last_hidden_state=decoder_outputs.last_hidden_state,
-            past_key_values=decoder_outputs.past_key_values,
             decoder_hidden_states=decoder_outputs.hidden_states,
             decoder_attentions=decoder_outputs.attentions,
             cross_attentions=decoder_outputs.cross_attentions,
             encoder_last_hidden_state=encoder_outputs.last_hidden_state,
             encoder_hidden_states=encoder_outputs.hidden_states,
             encoder_attentions=encoder_outputs.attentions,
+            **{CACHE: decoder_outputs.get(CACHE)},
         )
+
+
+def shift_tokens_right(
+    labels: torch.Tensor, pad_token_id: int, decoder_start_token_id: int
+) -> torch.Tensor:
+    """Make the decoder's input `(batch, target)`: the same tokens as the labels, one place later.
+
+    What is -100 in the labels, where nothing is to be predicted, becomes `pad_token_id`.
+    """
+    start = labels.new_full((labels.shape[0], 1), decoder_start_token_id)
+    shifted = torch.cat((start, labels[:, :-1]), dim=1)
+    return shifted.masked_fill(shifted == -100, pad_token_id)
+
+
+def next_token_loss(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    label_smoothing: float = 0.0,
+    num_items_in_batch: int | torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Compute the loss: how unlikely the network found the token that really came next.
+
+    With label smoothing (Szegedy et al., 2016; Vaswani et al., 5.4) the right token is to get
+    `1 - label_smoothing`, and all tokens share the rest: a model that is never quite sure.
+
+    Args:
+        logits: `(batch, target, vocab_size)`.
+        labels: `(batch, target)`, -100 where there is nothing to learn.
+        label_smoothing: From 0, plain cross-entropy, to below 1.
+        num_items_in_batch: Divide by this, the labels of all batches of an update, instead of by
+            the labels here.
+
+    Returns:
+        The mean in nats a token, a scalar.
+    """
+    real = labels != -100  # (batch, target)
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    log_probs = functional.log_softmax(logits.to(wide), dim=-1)  # (batch, target, vocab_size)
+    right = log_probs.gather(-1, labels.masked_fill(~real, 0)[..., None])[..., 0]
+    every = log_probs.mean(dim=-1)  # (batch, target)
+    losses = -((1 - label_smoothing) * right + label_smoothing * every)
+    total = losses.masked_fill(~real, 0.0).sum()
+    return total / (real.sum() if num_items_in_batch is None else num_items_in_batch)
 
 
 class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixin):
     """[`TFChatModel`] with an output layer over the vocabulary: the model that chats.
 
-    Example:
-        >>> from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-        >>> model = AutoModelForSeq2SeqLM.from_pretrained("runs/quickstart")
-        >>> tokenizer = AutoTokenizer.from_pretrained("runs/quickstart")
-        >>> reply = model.generate(**tokenizer("你好", return_tensors="pt"))
+    reply = model.generate(**tokenizer("你好", return_tensors="pt"))
     """
 
     _tied_weights_keys = {"lm_head.weight": "model.shared.weight"}
@@ -471,8 +456,6 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
         self.model = TFChatModel(config)
         self.lm_head = nn.Linear(config.d_model, config.vocab_size)
         self.post_init()
-        # A class of this name would get the decoder-only loss, which shifts the labels again.
-        self.loss_type = "ForMaskedLM"
 
     @can_return_tuple
     def forward(
@@ -482,13 +465,16 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
         decoder_input_ids: torch.LongTensor | None = None,
         decoder_attention_mask: torch.Tensor | None = None,
         encoder_outputs: tuple | BaseModelOutput | None = None,
-        past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         inputs_embeds: torch.Tensor | None = None,
         decoder_inputs_embeds: torch.Tensor | None = None,
         labels: torch.LongTensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
+        label_smoothing: float = 0.0,
+        num_items_in_batch: int | torch.Tensor | None = None,
         reply_loss: Callable | None = None,
+        past_key_values: Cache | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> Seq2SeqLMOutput:
         """Predict the next token at every place of the reply.
@@ -499,22 +485,28 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
             decoder_input_ids: `(batch, target)`; made from `labels` where it is not given.
             decoder_attention_mask: `(batch, past + target)`, 0 for padding.
             encoder_outputs: What the encoder gave before, to spare it.
-            past_key_values: The decoder's cache.
+            cache: Keys and values of the tokens before; up to transformers 5.23 it comes as
+                `past_key_values`.
             inputs_embeds: `(batch, source, d_model)` instead of `input_ids`.
             decoder_inputs_embeds: `(batch, target, d_model)` instead of `decoder_input_ids`.
             labels: `(batch, target)` ids to predict, -100 where there is nothing to learn.
             use_cache: Return a cache; never with `labels`.
             logits_to_keep: Compute the logits of the last so many places only; 0 for all.
-            reply_loss: Called with the decoder's states, the output layer and `labels`; gives
-                the loss. The logits, the largest tensor of all, then need not be made.
-            **kwargs: `num_items_in_batch`, to divide the loss by instead of the labels here, and
-                what the attention implementation takes.
+            label_smoothing: As `next_token_loss` takes it.
+            num_items_in_batch: Likewise; the Trainer gives it.
+            reply_loss: Called with the decoder's states, `predict` and `labels` in place of
+                `next_token_loss`. The logits, the largest tensor of all, then need not be made.
+            past_key_values: See `cache`.
+            **kwargs: `position_ids` `(batch, source)` and `decoder_position_ids`
+                `(batch, target)`, counted from the masks by default, and what the attention
+                implementation takes.
 
         Returns:
-            Logits `(batch, target, vocab_size)`, and with `labels` the cross-entropy in nats.
+            Logits `(batch, target, vocab_size)`, and with `labels` the loss in nats a token.
 
         Raises:
-            ValueError: if there is neither `labels` nor an input for the decoder.
+            ValueError: if there is neither `labels` nor an input for the decoder, or the cache
+                came under a name that is not known.
         """
         if labels is not None:
             use_cache = False
@@ -526,6 +518,7 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
             decoder_input_ids=decoder_input_ids,
             decoder_attention_mask=decoder_attention_mask,
             encoder_outputs=encoder_outputs,
+            cache=cache,
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
             decoder_inputs_embeds=decoder_inputs_embeds,
@@ -534,29 +527,26 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
         )
         loss = logits = None
         if reply_loss is not None:
-            loss = reply_loss(outputs.last_hidden_state, self.lm_head, labels)
+            loss = reply_loss(outputs.last_hidden_state, self.predict, labels)
         else:
-            kept = slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep)
-            logits = self.lm_head(kept)
-        if labels is not None and reply_loss is None:
-            loss = self.loss_function(logits, labels, self.config.vocab_size, **kwargs)
+            logits = self.predict(slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep))
+            if labels is not None:
+                loss = next_token_loss(logits, labels, label_smoothing, num_items_in_batch)
         return Seq2SeqLMOutput(
             loss=loss,
             logits=logits,
-            past_key_values=outputs.past_key_values,
             decoder_hidden_states=outputs.decoder_hidden_states,
             decoder_attentions=outputs.decoder_attentions,
             cross_attentions=outputs.cross_attentions,
             encoder_last_hidden_state=outputs.encoder_last_hidden_state,
             encoder_hidden_states=outputs.encoder_hidden_states,
             encoder_attentions=outputs.encoder_attentions,
+            **{CACHE: outputs.get(CACHE)},
         )
 
-    def train(self, mode: bool = True) -> "TFChatForConditionalGeneration":
-        """Switch between training and evaluation; packed weights do not outlive a training."""
-        if mode:
-            forget_packed(self)
-        return super().train(mode)
+    def predict(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """Map the decoder's states `(..., d_model)` to logits `(..., vocab_size)`."""
+        return self.lm_head(hidden_states)
 
     def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
         """Shift `(batch, target)` labels right; `DataCollatorForSeq2Seq` calls this."""
@@ -570,6 +560,12 @@ AUTO_MAP = {
     "AutoConfig": "configuration_tfchat.TFChatConfig",
     "AutoModel": "modeling_tfchat.TFChatModel",
     "AutoModelForSeq2SeqLM": "modeling_tfchat.TFChatForConditionalGeneration",
+}
+# And what `pipeline(model=FOLDER)` does.
+PIPELINE = {
+    "impl": "generation_tfchat.TFChatPipeline",
+    "pt": ["AutoModelForSeq2SeqLM"],
+    "type": "text",
 }
 
 

@@ -32,6 +32,21 @@ def dropout(states: torch.Tensor, p: float, training: bool) -> torch.Tensor:
     return _SixteenBitDropout.apply(states, round(p * _STEPS))
 
 
+class CheapDropout(nn.Dropout):
+    """`nn.Dropout` with cheap random numbers; the trainer puts it in the place of each."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Map any shape to the same; nothing is dropped in evaluation."""
+        return dropout(input, self.p, self.training)
+
+
+def use_cheap_dropout(model: nn.Module) -> None:
+    """Exchange the dropout modules of a model for cheap ones, in training on a CPU."""
+    for name, module in list(model.named_modules()):
+        if type(module) is nn.Dropout:
+            model.set_submodule(name, CheapDropout(module.p))
+
+
 class _SixteenBitDropout(torch.autograd.Function):
     """Keeps one bit of each element for the way back."""
 

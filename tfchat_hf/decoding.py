@@ -1,0 +1,86 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""How this package has a model decode: its presets and re-ranking beside the model's own settings.
+
+A generation configuration may hold `num_candidates`, `rerank_by` and `rerank_weight` here; the
+model itself knows nothing of them.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, PreTrainedModel
+
+from .fast import FastDecoder
+from .model.generation_tfchat import ABOUT_PRESETS, preset_settings
+from .reranking import RERANK_SETTINGS, Reranking
+
+# The preset that asks a second model, which a model's folder cannot bring along.
+MUTUAL = "mutual"
+_MUTUAL_SETTINGS: dict[str, Any] = {
+    **preset_settings("creative"),
+    "temperature": 1.0,
+    "anti_lm_weight": 0.0,
+    "num_candidates": 16,
+    "rerank_by": "reverse",
+    "rerank_weight": 0.5,
+}
+ABOUT = {
+    **ABOUT_PRESETS,
+    MUTUAL: "draws 16 and asks a reverse model which fits (`--reverse-model`)",
+}
+
+
+def preset_names(model: Any) -> list[str]:
+    """List the presets of a model, and the one that needs a second model."""
+    return [*model.preset_names(), MUTUAL]
+
+
+def preset(model: Any, name: str) -> GenerationConfig:
+    """Return a preset as a whole configuration, re-ranking among its settings.
+
+    Raises:
+        ValueError: if there is none of that name.
+    """
+    if name != MUTUAL:
+        config = model.preset(name)
+        changes: dict[str, Any] = RERANK_SETTINGS
+    else:
+        config, changes = copy.deepcopy(model.generation_config), _MUTUAL_SETTINGS
+    for setting, value in changes.items():
+        setattr(config, setting, value)
+    return config
+
+
+def generate_options(
+    config: GenerationConfig,
+    question_ids: torch.LongTensor,
+    fast: FastDecoder | None = None,
+    reverse_model: PreTrainedModel | None = None,
+    streamer: Any = None,
+) -> dict[str, Any]:
+    """Return the arguments of `generate()` that say how to decode.
+
+    Args:
+        config: Settings, re-ranking among them.
+        question_ids: `(batch, source)`, as the model is to read them.
+        fast: Decodes greedy search and sampling; None for transformers' own loop.
+        reverse_model: Asked where `rerank_by` says so.
+        streamer: Given the tokens; not where the best of several replies is taken.
+    """
+    options: dict[str, Any] = {"generation_config": config}
+    count = getattr(config, "num_candidates", None) or 1
+    if count > 1:
+        rerank_by = getattr(config, "rerank_by", None) or "unconditional"
+        weight = getattr(config, "rerank_weight", None)
+        weight = RERANK_SETTINGS["rerank_weight"] if weight is None else weight
+        second = reverse_model if rerank_by == "reverse" else None
+        options["custom_generate"] = Reranking(count, rerank_by, weight, second, fast)
+        options["question_ids"] = question_ids
+    elif fast is not None and (custom := fast.options(config)):
+        options |= {**custom, "token_streamer": streamer}
+    elif streamer is not None:
+        options["streamer"] = streamer
+    return options

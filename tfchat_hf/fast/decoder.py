@@ -1,0 +1,193 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What `generate(..., custom_generate=...)` is given for greedy search and sampling in bulk."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    GenerationConfig,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteriaList,
+)
+from transformers.generation import GenerationMode
+from transformers.modeling_outputs import BaseModelOutput
+
+from .loop import decode
+from .packed_linear import PackedLinear, can_be_packed, why_no_int8
+from .steppers import RecordedStepper, Stepper
+
+logger = logging.getLogger(__name__)
+
+# How far logits may lie from the network's, in shares of the largest of them.
+_TOLERANCE = {torch.float64: 1e-3, torch.float32: 1e-3, torch.float16: 0.02, torch.bfloat16: 0.1}
+_INT8_TOLERANCE = 0.25
+_PROBE_STEPS = 4
+_MODES = (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE)
+
+
+class FastDecoder:
+    """Decodes greedily or by drawing: packed weights on a CPU, a recorded step on a GPU.
+
+    The network's own modules run; plain linear layers alone are exchanged for packed ones, in a
+    copy of the tree of modules that is made for each call. So what anybody does to the network (a
+    changed line, a hook, a `print`, LoRA, quantised layers) happens here too. Weights are compared
+    with the packed ones at each call. Whenever something was packed, or the modules are others, the
+    copy is compared with `model.forward` on a probe; where they differ the network itself decodes,
+    and a sentence says so.
+
+    Args:
+        weight_dtype: "int8" for products in 8 bits, on a CPU; None for the model's own type.
+
+    Example:
+        >>> replies = model.generate(**batch, custom_generate=FastDecoder())
+    """
+
+    def __init__(self, weight_dtype: str | None = None) -> None:
+        """Pack nothing yet."""
+        if weight_dtype not in (None, "int8"):
+            raise ValueError(f'`weight_dtype` must be None or "int8" (got {weight_dtype!r}).')
+        self.weight_dtype = weight_dtype
+        self.packed: dict[nn.Module, PackedLinear] = {}
+        self.graphs: dict = {}
+        self.probed: tuple = ()
+        self.agrees = True
+
+    def options(self, config: GenerationConfig) -> dict[str, Any]:
+        """Return what to add to `generate()`'s arguments; nothing where it is asked for more."""
+        # `generate()` keeps the tokenizer, which stop strings need, from a custom loop.
+        more = config.get_generation_mode() not in _MODES or config.stop_strings
+        return {} if more and self.weight_dtype is None else {"custom_generate": self}
+
+    def __call__(
+        self,
+        model: PreTrainedModel,
+        input_ids: torch.LongTensor,
+        logits_processor: LogitsProcessorList,
+        stopping_criteria: StoppingCriteriaList,
+        generation_config: GenerationConfig,
+        token_streamer: Any = None,
+        **model_kwargs: Any,
+    ) -> torch.LongTensor:
+        """Decode what `generate()` has prepared.
+
+        Args:
+            model: The network.
+            input_ids: `(rows, 1)`, the start token.
+            logits_processor: As transformers prepared them.
+            stopping_criteria: As transformers prepared them.
+            generation_config: As transformers prepared it.
+            token_streamer: Given the tokens of each step: `generate()` keeps its own `streamer`
+                from a custom loop.
+            **model_kwargs: `encoder_outputs` and `attention_mask` among them.
+
+        Returns:
+            `(rows, length)`, the tokens of `generate()` without `custom_generate`.
+
+        Raises:
+            ValueError: if more is asked for than greedy search or sampling of tokens.
+        """
+        self._check(model, input_ids, generation_config)
+        states = model_kwargs["encoder_outputs"].last_hidden_state
+        mask = model_kwargs.get("attention_mask")
+        stepper = self._new_stepper(self._network(model, states[:1]))
+        stepper.start(states, mask, stopping_criteria.max_length - 1)
+        if token_streamer is not None:
+            token_streamer.put(input_ids.cpu())
+        given = (logits_processor, stopping_criteria, generation_config, token_streamer)
+        return decode(stepper, input_ids, *given)
+
+    def _check(
+        self, model: PreTrainedModel, input_ids: torch.LongTensor, config: GenerationConfig
+    ) -> None:
+        """Refuse what this loop cannot do."""
+        asked = {
+            f"`num_beams={config.num_beams}`": config.get_generation_mode() not in _MODES,
+            "`return_dict_in_generate=True`": config.return_dict_in_generate,
+            "a prompt for the reply (`decoder_input_ids`)": input_ids.shape[1] > 1,
+        }
+        for what, is_asked in asked.items():
+            if is_asked:
+                raise ValueError(
+                    f"`FastDecoder` makes tokens by greedy search and sampling, and {what} asks "
+                    "for more. Leave out `custom_generate` (`--fast`, `--int8`)."
+                )
+        reason = why_no_int8(model.device, model.dtype) if self.weight_dtype == "int8" else None
+        if reason:
+            raise ValueError(
+                f'`weight_dtype="int8"` needs float32 weights on a CPU with int8 products, and '
+                f"{reason}. Leave it out, or move the model with `.float().cpu()`."
+            )
+
+    def _new_stepper(self, network: PreTrainedModel) -> Stepper:
+        """Return what calls a network; on a GPU a step is recorded, where it agreed."""
+        if self.agrees and network.device.type == "cuda" and not network.training:
+            return RecordedStepper(network, self.graphs)
+        return Stepper(network)
+
+    def _network(self, model: PreTrainedModel, states: torch.Tensor) -> PreTrainedModel:
+        """Return the packed copy if it agrees with the network, and the network if not.
+
+        Args:
+            model: The network.
+            states: Of one question, `(1, source, d_model)`, to try both with.
+        """
+        if model.training:
+            return model
+        kept = {k: packed for k, packed in self.packed.items() if packed.is_current()}
+        made: dict[nn.Module, PackedLinear] = {}
+        copied = self._copy(model, kept, made)
+        # What the probe said holds as long as modules and packed weights are those it saw.
+        seen = (*map(id, model.modules()), *map(id, made.values()), model.device, model.dtype)
+        self.packed = made
+        if seen != self.probed:
+            self.graphs.clear()
+            self.probed, self.agrees = seen, True
+            self.agrees = self._agree(model, copied, states)
+        return copied if self.agrees else model
+
+    def _copy(self, module: nn.Module, kept: dict, made: dict) -> nn.Module:
+        """Copy a tree of modules, packed where that can be; all but the tree itself is shared."""
+        if can_be_packed(module):
+            made[module] = kept.get(module) or PackedLinear(module, self.weight_dtype)
+            return made[module]
+        copied = copy.copy(module)
+        # torch has no public way to give a module other children and leave its own as they are.
+        copied.__dict__["_modules"] = {
+            name: child if child is None else self._copy(child, kept, made)
+            for name, child in module._modules.items()
+        }
+        return copied
+
+    def _agree(self, model: PreTrainedModel, copied: nn.Module, states: torch.Tensor) -> bool:
+        """Compare the copy, token by token, with `model.forward` on two padded questions."""
+        states = states.expand(2, -1, -1)
+        mask = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
+        mask[1, states.shape[1] // 2 + 1 :] = 0
+        ids = torch.arange(2 * _PROBE_STEPS, device=states.device) % model.config.vocab_size
+        ids = ids.view(2, _PROBE_STEPS)
+        expected = model(
+            encoder_outputs=BaseModelOutput(last_hidden_state=states),
+            attention_mask=mask,
+            decoder_input_ids=ids,
+            use_cache=False,
+        ).logits.float()  # (2, steps, vocab_size)
+        stepper = self._new_stepper(copied)
+        stepper.start(states, mask, _PROBE_STEPS)
+        found = [stepper.step(ids[:, place], place) for place in range(_PROBE_STEPS)]
+        apart = (torch.stack(found, dim=1) - expected).abs().amax() / expected.abs().amax()
+        allowed = _INT8_TOLERANCE if self.weight_dtype else _TOLERANCE.get(model.dtype, 1e-3)
+        if bool(apart <= allowed):
+            return True
+        logger.warning(
+            "Fast decoding gives other scores than the network here (%.2g apart, %.2g allowed): "
+            "the network itself decodes, as fast as it can.",
+            apart,
+            allowed,
+        )
+        return False

@@ -1,0 +1,204 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The network, one token at a time: called as it is, or recorded once and replayed on a GPU."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+from transformers.cache_utils import DynamicCache, EncoderDecoderCache, StaticCache
+from transformers.masking_utils import create_bidirectional_mask
+from transformers.modeling_outputs import BaseModelOutput
+
+from ..model.modeling_tfchat import CACHE
+
+logger = logging.getLogger(__name__)
+
+_SOURCE_STEP = 32
+# A graph keeps its buffers: for 32 rows of 512 tokens at d_model 512 some 150 MB.
+_MOST_GRAPHS = 8
+
+
+class Stepper:
+    """Calls a network with a cache that grows.
+
+    Args:
+        network: A `TFChatForConditionalGeneration`, or what stands for one.
+    """
+
+    def __init__(self, network: PreTrainedModel) -> None:
+        """Nothing is made before the questions are known."""
+        self.network = network
+        self.question: BaseModelOutput | None = None
+        self.mask: torch.Tensor | None = None
+        self.cache: EncoderDecoderCache | None = None
+
+    def start(
+        self,
+        encoder_hidden_states: torch.Tensor,
+        encoder_attention_mask: torch.Tensor | None,
+        max_steps: int,
+    ) -> None:
+        """Read the questions, `(rows, source, d_model)` with a mask `(rows, source)` or None."""
+        config = self.network.config
+        self.question = BaseModelOutput(last_hidden_state=encoder_hidden_states)
+        self.cache = EncoderDecoderCache(DynamicCache(config=config), DynamicCache(config=config))
+        # As the decoder would make it at each step: a mask that is made already passes through.
+        self.mask = create_bidirectional_mask(
+            config=config,
+            inputs_embeds=encoder_hidden_states[:, :1],
+            attention_mask=encoder_attention_mask,
+            encoder_hidden_states=encoder_hidden_states,
+        )
+
+    def step(self, tokens: torch.LongTensor, position: int) -> torch.Tensor:
+        """Map the newest token of each row `(rows,)` to float32 logits `(rows, vocab_size)`."""
+        return self.call(tokens, self.cache).float()
+
+    def call(self, tokens: torch.LongTensor, cache: EncoderDecoderCache) -> torch.Tensor:
+        """Run the network with a cache; returns its logits `(rows, vocab_size)`."""
+        output = self.network(
+            encoder_outputs=self.question,
+            attention_mask=self.mask,
+            decoder_input_ids=tokens[:, None],
+            use_cache=True,
+            return_dict=True,
+            **{CACHE: cache},
+        )
+        return output.logits[:, -1]
+
+    def select(self, rows: torch.LongTensor) -> None:
+        """Go on with these rows of the batch only, in this order."""
+        states = self.question.last_hidden_state.index_select(0, rows)
+        self.question = BaseModelOutput(last_hidden_state=states)
+        self.mask = None if self.mask is None else self.mask.index_select(0, rows)
+        self.cache.batch_select_indices(rows)
+
+
+class RecordedStepper(Stepper):
+    """Replays a recorded step: on a GPU its 60 small kernels cost more to start than to run.
+
+    A graph knows one shape. So batches are rounded up to a power of two, questions to a multiple
+    of 32 tokens, and the step attends to the whole room for the reply, of which transformers'
+    `StaticCache` masks what is not written yet.
+
+    Args:
+        network: As `Stepper` takes it.
+        graphs: The steps recorded so far with these weights, by shape.
+        capture: Record graphs; without, the same step runs kernel by kernel.
+    """
+
+    def __init__(self, network: PreTrainedModel, graphs: dict, capture: bool = True) -> None:
+        """Nothing is made before the questions are known."""
+        super().__init__(network)
+        self.graphs = graphs
+        self.capture = capture
+        self.recorded: RecordedStep | None = None
+        self.rows: torch.Tensor | None = None
+
+    def start(
+        self,
+        encoder_hidden_states: torch.Tensor,
+        encoder_attention_mask: torch.Tensor | None,
+        max_steps: int,
+    ) -> None:
+        """Read the questions into the buffers of their shape."""
+        rows, source, d_model = encoder_hidden_states.shape
+        shape = (1 << (rows - 1).bit_length(), -(-source // _SOURCE_STEP) * _SOURCE_STEP)
+        states = encoder_hidden_states.new_zeros(*shape, d_model)
+        states[:rows, :source] = encoder_hidden_states
+        mask = torch.zeros(shape, dtype=torch.long, device=states.device)
+        mask[:, 0] = 1  # a row of nobody must look at something
+        mask[:rows, :source] = 1 if encoder_attention_mask is None else encoder_attention_mask
+        super().start(states, mask, max_steps)
+        self.rows = torch.arange(rows, device=states.device)
+        # Each thread has its own: two of them would write into one buffer.
+        key = (threading.get_ident(), *shape, max_steps, states.dtype)
+        self.recorded = self.graphs.pop(key, None) or RecordedStep(self, max_steps)
+        self.graphs[key] = self.recorded  # the newest stands last
+        while len(self.graphs) > _MOST_GRAPHS:
+            self.graphs.pop(next(iter(self.graphs)), None)
+        self.recorded.load(self)
+
+    def step(self, tokens: torch.LongTensor, position: int) -> torch.Tensor:
+        """Decode one token a row; see `Stepper.step`."""
+        self.recorded.tokens.index_copy_(0, self.rows, tokens)
+        self.recorded.replay(self)
+        return self.recorded.logits.index_select(0, self.rows).float()
+
+    def select(self, rows: torch.LongTensor) -> None:
+        """Go on with these rows; the others keep running, for the shape cannot change."""
+        self.rows = self.rows.index_select(0, rows)
+
+
+class RecordedStep:
+    """The buffers of one shape, and the graph of the step that reads and writes them."""
+
+    def __init__(self, stepper: RecordedStepper, max_steps: int) -> None:
+        """Make the buffers; the first replies are decoded without a graph."""
+        config = stepper.network.config
+        self.states = torch.empty_like(stepper.question.last_hidden_state)
+        self.mask = None if stepper.mask is None else torch.empty_like(stepper.mask)
+        self.tokens = torch.zeros(len(self.states), dtype=torch.long, device=self.states.device)
+        self.own = StaticCache(config=config.get_text_config(decoder=True), max_cache_len=max_steps)
+        self.cross: DynamicCache | None = None
+        self.logits: torch.Tensor | None = None
+        self.graph: Any = None
+        self.usable = stepper.capture
+        self.is_first = True
+
+    def load(self, stepper: RecordedStepper) -> None:
+        """Take over the questions of a batch, and forget the replies of the one before."""
+        self.states.copy_(stepper.question.last_hidden_state)
+        stepper.question = BaseModelOutput(last_hidden_state=self.states)
+        if self.mask is not None:
+            self.mask.copy_(stepper.mask)
+            stepper.mask = self.mask
+        if not self.is_first:
+            self.own.reset()
+        self.is_first = True
+
+    def replay(self, stepper: RecordedStepper) -> None:
+        """Make a step with what the buffers hold; leaves `logits`."""
+        if self.is_first:
+            self._first(stepper)
+        elif self.graph is not None:
+            self.graph.replay()
+        else:
+            self._run(stepper)
+            if self.usable:
+                self._record(stepper)
+
+    def _run(self, stepper: RecordedStepper) -> None:
+        """Run the network on the buffers."""
+        cache = EncoderDecoderCache(self.own, self.cross)
+        cache.is_updated = dict.fromkeys(range(len(self.cross.layers)), True)
+        self.logits = stepper.call(self.tokens, cache)
+
+    def _first(self, stepper: RecordedStepper) -> None:
+        """Decode the first token, which also reads the questions: keys and values of their own."""
+        fresh = DynamicCache(config=stepper.network.config)
+        self.logits = stepper.call(self.tokens, EncoderDecoderCache(self.own, fresh))
+        if self.cross is None:
+            self.cross = fresh
+        else:
+            for kept, new in zip(self.cross.layers, fresh.layers, strict=True):
+                kept.keys.copy_(new.keys)
+                kept.values.copy_(new.values)
+        self.is_first = False
+
+    def _record(self, stepper: RecordedStepper) -> None:
+        """Record the step for those to come; where that fails, go on without."""
+        self.usable = False
+        try:
+            torch.cuda.synchronize(self.states.device)
+            graph = torch.cuda.CUDAGraph()
+            # Else another thread that allocates would break the recording.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                self._run(stepper)
+            self.graph = graph
+        except RuntimeError as error:
+            logger.warning("No graph can be recorded here (%s): decoding without.", error)

@@ -1,0 +1,350 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Several candidates and a second opinion on them: MMI re-ranking (Li et al., 2016).
+
+A dull reply is likely whatever was asked. What makes a reply apt is that it says something about
+the question: that the question could be guessed from it (MMI-bidi, a model trained with the sides
+swapped), or that it is likelier after this question than after none (MMI-antiLM).
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import (
+    GenerationConfig,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteriaList,
+)
+from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils import ModelOutput
+
+from .evaluation import nats_and_tokens
+from .fast import FastDecoder
+from .model.generation_tfchat import empty_message_states
+
+RERANK_BY = ("reverse", "unconditional")
+# What they are where nothing is re-ranked.
+RERANK_SETTINGS: dict[str, Any] = {"num_candidates": 1, "rerank_by": None, "rerank_weight": 0.5}
+
+
+@dataclass
+class TFChatRerankedOutput(ModelOutput):
+    """What `generate(num_candidates=..., return_dict_in_generate=True)` returns.
+
+    Args:
+        sequences: `(batch * num_return_sequences, length)`, the best candidates, best first.
+        sequences_scores: `(batch * num_return_sequences,)`, by which they were ordered.
+        candidates: `(batch, num_candidates, length)`, all of them.
+        candidate_scores: `(batch, num_candidates)`; minus infinity for the repetition of another.
+        forward_scores: `(batch, num_candidates)`, log p(reply | question).
+        second_scores: `(batch, num_candidates)`, log p(question | reply) or log p(reply).
+    """
+
+    sequences: torch.LongTensor | None = None
+    sequences_scores: torch.FloatTensor | None = None
+    candidates: torch.LongTensor | None = None
+    candidate_scores: torch.FloatTensor | None = None
+    forward_scores: torch.FloatTensor | None = None
+    second_scores: torch.FloatTensor | None = None
+
+
+class Reranking:
+    """Makes several replies and takes the best: `generate(..., custom_generate=Reranking(...))`.
+
+    With `rerank_by` "unconditional" the score is log p(T|S) - weight * log p(T), over
+    |T| ** length_penalty; with "reverse" (1 - weight) * log p(T|S) / |T| ** length_penalty +
+    weight * log p(S|T) / |S| ** length_penalty. S is the newest turn, T the reply, both with their
+    end token. The division is beam search's: without it the shortest reply would win.
+
+    Args:
+        num_candidates: Replies to make.
+        rerank_by: The second opinion, one of `RERANK_BY`.
+        rerank_weight: Its weight.
+        reverse_model: For "reverse": a model of this class with the same tokenizer, trained with
+            `swap_sides`.
+        fast: Decodes the candidates; by default a `FastDecoder` of its own.
+
+    Raises:
+        ValueError: if these do not go together; names them, and what to do.
+
+    Example:
+        >>> mutual = Reranking(num_candidates=16, reverse_model=reverse)
+        >>> model.generate(**batch, do_sample=True, custom_generate=mutual,
+        ...                question_ids=batch["input_ids"])
+    """
+
+    def __init__(
+        self,
+        num_candidates: int = 16,
+        rerank_by: str = "reverse",
+        rerank_weight: float = 0.5,
+        reverse_model: PreTrainedModel | None = None,
+        fast: FastDecoder | None = None,
+    ) -> None:
+        """Keep the settings."""
+        if rerank_by not in RERANK_BY:
+            raise ValueError(f"`rerank_by` must be one of {RERANK_BY} (got {rerank_by!r}).")
+        if not 1 <= num_candidates <= 512:
+            raise ValueError(f"`num_candidates` must lie between 1 and 512 (got {num_candidates}).")
+        if not 0 <= rerank_weight <= 2:
+            raise ValueError(f"`rerank_weight` must lie between 0 and 2 (got {rerank_weight}).")
+        if (reverse_model is None) == (rerank_by == "reverse"):
+            raise ValueError(
+                '`rerank_by="reverse"` needs `reverse_model`, and only it does: train one with '
+                "`swap_sides: true` and the tokenizer of this model (`tokenizer: RUN`), and hand "
+                'it over; or set `rerank_by="unconditional"`, which needs none.'
+            )
+        self.num_candidates = num_candidates
+        self.rerank_by = rerank_by
+        self.rerank_weight = rerank_weight
+        self.reverse_model = reverse_model
+        self.fast = fast or FastDecoder()
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        model: PreTrainedModel,
+        input_ids: torch.LongTensor,
+        logits_processor: LogitsProcessorList,
+        stopping_criteria: StoppingCriteriaList,
+        generation_config: GenerationConfig,
+        question_ids: torch.LongTensor | None = None,
+        **model_kwargs: Any,
+    ) -> torch.LongTensor | TFChatRerankedOutput:
+        """Decode what `generate()` has prepared, `num_candidates` times, and order the replies.
+
+        Args:
+            model: The chat model.
+            input_ids: `(batch * num_return_sequences, 1)`, the start token.
+            logits_processor: As transformers prepared them.
+            stopping_criteria: As transformers prepared them.
+            generation_config: `do_sample`, `num_return_sequences`, `length_penalty`.
+            question_ids: `(batch, source)`, for "reverse", which has to guess them.
+            **model_kwargs: `encoder_outputs` and `attention_mask` among them.
+        """
+        self._check(model, generation_config, question_ids)
+        wanted = generation_config.num_return_sequences or 1
+        states = model_kwargs["encoder_outputs"].last_hidden_state[::wanted]
+        mask = model_kwargs.get("attention_mask")
+        mask = states.new_ones(states.shape[:2]).long() if mask is None else mask[::wanted]
+        many = {
+            "encoder_outputs": BaseModelOutput(states.repeat_interleave(self.num_candidates, 0)),
+            "attention_mask": mask.repeat_interleave(self.num_candidates, 0),
+        }
+        start = input_ids[::wanted].repeat_interleave(self.num_candidates, 0)
+        making = copy.copy(generation_config)
+        making.return_dict_in_generate = False
+        prepared = (logits_processor, stopping_criteria, making)
+        # An engine has a loop of its own.
+        make = getattr(model, "fast_decoder", None) or self.fast
+        candidates = make(model, start, *prepared, **many)
+        scores = self.scores(model, candidates, question_ids, mask, generation_config, many)
+        output = self._ordered(candidates, scores, generation_config, wanted)
+        return output if generation_config.return_dict_in_generate else output.sequences
+
+    def scores(
+        self,
+        model: PreTrainedModel,
+        candidates: torch.LongTensor,
+        question_ids: torch.LongTensor | None,
+        mask: torch.Tensor,
+        config: GenerationConfig,
+        many: dict[str, Any],
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Score `(batch * num_candidates, length)` candidates: both opinions, and each alone."""
+        replies, lengths = as_labels(candidates[:, 1:], config)
+        states = many["encoder_outputs"].last_hidden_state
+        forward = reply_scores(model, states, replies, many["attention_mask"])
+        weight, shorter = self.rerank_weight, lengths**config.length_penalty
+        if self.rerank_by == "reverse":
+            second, size = reverse_scores(self.reverse_model, replies, question_ids, mask)
+            back = second / size**config.length_penalty
+            return (1 - weight) * forward / shorter + weight * back, forward, second
+        nothing = empty_message_states(model).expand(len(replies), -1, -1)
+        second = reply_scores(model, nothing, replies)
+        return (forward - weight * second) / shorter, forward, second
+
+    def _check(
+        self,
+        model: PreTrainedModel,
+        config: GenerationConfig,
+        question_ids: torch.LongTensor | None,
+    ) -> None:
+        """Refuse what cannot be meant so."""
+        count, wanted = self.num_candidates, config.num_return_sequences or 1
+        if not config.do_sample and count > 1:
+            raise ValueError(
+                f"`num_candidates={count}` needs different candidates, and `do_sample=False` finds "
+                "one. Set `do_sample=True`."
+            )
+        if wanted > count:
+            raise ValueError(
+                f"`num_return_sequences={wanted}` is more than `num_candidates={count}`. Raise "
+                "`num_candidates`, or ask for fewer."
+            )
+        if config.eos_token_id is None:
+            raise ValueError(
+                f"`num_candidates={count}` scores replies up to their end, and `eos_token_id` is "
+                "None. Set it, or make one reply."
+            )
+        if self.rerank_by == "reverse":
+            if question_ids is None:
+                raise ValueError(
+                    '`rerank_by="reverse"` reads the question again: give `generate()` '
+                    "`question_ids=` too, the same ids as `input_ids`."
+                )
+            check_reverse_model(model, self.reverse_model)
+
+    def _ordered(
+        self,
+        candidates: torch.LongTensor,
+        scores: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+        config: GenerationConfig,
+        wanted: int,
+    ) -> TFChatRerankedOutput:
+        """Take the best of each question, none of them twice while there are others."""
+        count = self.num_candidates
+        labels, _ = as_labels(candidates[:, 1:], config)
+        total, forward, second = (part.view(-1, count) for part in scores)
+        grouped = labels.view(-1, count, labels.shape[1])
+        same = (grouped[:, :, None] == grouped[:, None]).all(-1)  # (batch, count, count)
+        again = same.tril(-1).any(-1)
+        total = total.masked_fill(again, -torch.inf)
+        best, places = total.topk(wanted, dim=1)
+        all_of_them = candidates.view(-1, count, candidates.shape[1])
+        chosen = all_of_them.gather(1, places[..., None].expand(-1, -1, candidates.shape[1]))
+        return TFChatRerankedOutput(
+            sequences=chosen.flatten(0, 1),
+            sequences_scores=best.flatten(),
+            candidates=all_of_them,
+            candidate_scores=total,
+            forward_scores=forward,
+            second_scores=second,
+        )
+
+
+def as_labels(
+    replies: torch.LongTensor, config: GenerationConfig
+) -> tuple[torch.LongTensor, torch.Tensor]:
+    """Mark what follows the end of each reply as no part of it.
+
+    Args:
+        replies: `(rows, length)` without the start token.
+        config: Knows the end tokens.
+
+    Returns:
+        Labels `(rows, length)`, -100 behind the end token, and lengths `(rows,)` in float32.
+    """
+    eos = config.eos_token_id
+    ends = torch.tensor([eos] if isinstance(eos, int) else eos, device=replies.device)
+    ended = torch.isin(replies, ends).long().cumsum(1)
+    behind = (ended - torch.isin(replies, ends).long()) > 0
+    pad = config.pad_token_id
+    if pad is not None and not (ends == pad).any():
+        # A reply that a stopping criterion ended has padding behind it, and no end token.
+        behind |= replies.ne(pad).flip(1).cumsum(1).flip(1) == 0
+    labels = replies.masked_fill(behind, -100)
+    return labels, (labels != -100).sum(1).clamp(min=1).float()
+
+
+def reply_scores(
+    model: PreTrainedModel,
+    states: torch.Tensor,
+    labels: torch.LongTensor,
+    attention_mask: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return log p(reply) of each row in nats, `(rows,)`.
+
+    Args:
+        model: A TFChat model.
+        states: Of its encoder, `(rows, source, d_model)`.
+        labels: `(rows, length)`, -100 for what does not count.
+        attention_mask: `(rows, source)`.
+    """
+    found = model(
+        encoder_outputs=(states,),
+        attention_mask=attention_mask,
+        labels=labels,
+        use_cache=False,
+        reply_loss=nats_and_tokens,
+    )
+    return -found.loss[:, 0]
+
+
+def reverse_scores(
+    reverse_model: PreTrainedModel,
+    replies: torch.LongTensor,
+    question: torch.LongTensor,
+    attention_mask: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return log p(question | reply) in nats and the tokens of the question, both `(rows,)`.
+
+    Args:
+        reverse_model: Trained with `swap_sides`.
+        replies: Labels `(batch * candidates, length)`.
+        question: `(batch, source)`; its newest turn is what the reply has to bring back.
+        attention_mask: `(batch, source)`.
+    """
+    config = reverse_model.config
+    wanted = newest_turn(question, attention_mask, config.sep_token_id)
+    count = len(replies) // len(question)
+    # A reply that was cut off at its longest has no end token: the encoder always read one.
+    reads = torch.nn.functional.pad(replies, (0, 1), value=-100)
+    last = (replies != -100).sum(1) - 1
+    eos = config.eos_token_id if isinstance(config.eos_token_id, int) else config.eos_token_id[0]
+    ended = replies.gather(1, last.clamp(min=0)[:, None])[:, 0] == eos
+    rows = torch.arange(len(replies), device=replies.device)[~ended]
+    reads[rows, last[~ended] + 1] = eos
+    mask = (reads != -100).long()
+    ids = reads.masked_fill(reads == -100, config.pad_token_id)
+    states = reverse_model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
+    wanted = wanted.repeat_interleave(count, 0)
+    return reply_scores(reverse_model, states, wanted, mask), (wanted != -100).sum(1).clamp(
+        min=1
+    ).float()
+
+
+def newest_turn(
+    question: torch.LongTensor, attention_mask: torch.Tensor, sep_token_id: int | None
+) -> torch.LongTensor:
+    """Return the last turn of each context as labels, -100 elsewhere, `(batch, source)`.
+
+    The tokens move to the left, so that a decoder can be asked for them.
+    """
+    real = attention_mask.bool()
+    if sep_token_id is not None:
+        later_seps = (question == sep_token_id).flip(1).cumsum(1).flip(1)
+        real &= later_seps == 0
+    order = torch.argsort((~real).long(), dim=1, stable=True)
+    return question.masked_fill(~real, -100).gather(1, order)
+
+
+def check_reverse_model(model: PreTrainedModel, reverse_model: PreTrainedModel) -> None:
+    """Check that a reverse model is one, and of this model.
+
+    Raises:
+        ValueError: says what it lacks.
+    """
+    if not getattr(reverse_model.config, "swap_sides", False):
+        raise ValueError(
+            "`reverse_model` must be trained with `swap_sides: true`; its config.json says it "
+            "answers questions like this model. Train one, or give the right folder."
+        )
+    if reverse_model.config.vocab_size != model.config.vocab_size:
+        raise ValueError(
+            f"`reverse_model` has a vocabulary of {reverse_model.config.vocab_size} tokens and "
+            f"this model one of {model.config.vocab_size}: they must share one tokenizer. Train "
+            "the reverse model with `tokenizer: RUN` of this model."
+        )
+    if reverse_model.device != model.device:
+        raise ValueError(
+            f"`reverse_model` is on {reverse_model.device} and this model on {model.device}. "
+            "Move one of them with `.to()`."
+        )
+
+
+__all__ = ["RERANK_BY", "RERANK_SETTINGS", "Reranking", "TFChatRerankedOutput"]
