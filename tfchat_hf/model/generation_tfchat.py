@@ -85,20 +85,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "creative": {**_LIVELY, **_DRAW, "anti_lm_weight": 0.4},
 }
 DEFAULT_PRESET = "balanced"
-ABOUT_PRESETS = {
-    "greedy": "the likeliest token each time; nothing against loops",
-    "precise": "greedy without loops: the same reply every time, close to the data",
-    "beam": "beam search: likely replies, safe and alike",
-    "balanced": "the same reply every time, but not the one that fits any question",
-    "creative": "draws freely: every reply another one",
-}
-# Settings of models saved by version 0.1, and what stands in their place.
-_MOVED = {
-    "num_candidates": (1, "custom_generate=tfchat_hf.reranking.Reranking(...)"),
-    "rerank_by": (None, "custom_generate=tfchat_hf.reranking.Reranking(...)"),
-    "rerank_weight": (0.5, "custom_generate=tfchat_hf.reranking.Reranking(...)"),
-    "weight_dtype": (None, 'custom_generate=tfchat_hf.fast.FastDecoder(weight_dtype="int8")'),
-}
+# Settings of models saved by version 0.1, and what asks for nothing.
+_MOVED = {"num_candidates": 1, "rerank_by": None, "rerank_weight": 0.5, "weight_dtype": None}
 
 
 def preset_settings(name: str) -> dict[str, Any]:
@@ -107,10 +95,7 @@ def preset_settings(name: str) -> dict[str, Any]:
 
 
 def with_presets(config: GenerationConfig, default: str | None = None) -> GenerationConfig:
-    """Return a copy of a generation configuration that carries the presets.
-
-    The values of the preset `default`, if one is named, become those of the configuration itself.
-    """
+    """Return a copy that carries the presets, and the values of the preset `default` itself."""
     config = keeping_own_settings(config)
     config.presets = {name: preset_settings(name) for name in PRESETS}
     if default is not None:
@@ -128,11 +113,7 @@ def keeping_own_settings(config: GenerationConfig) -> GenerationConfig:
 
 
 def check_own_settings(settings: dict[str, Any]) -> None:
-    """Check this project's settings one by one.
-
-    Raises:
-        ValueError: names the setting, the rule and the value.
-    """
+    """Refuse a value of this project's settings that is out of its range, or no number."""
     for name, (default, low, high, about) in OWN_SETTINGS.items():
         value, whole = settings[name], isinstance(default, int)
         is_number = isinstance(value, int if whole else int | float) and value is not True
@@ -144,14 +125,14 @@ def check_own_settings(settings: dict[str, Any]) -> None:
 
 
 def check_moved_settings(settings: dict[str, Any]) -> None:
-    """Refuse settings that version 0.1 had, where they ask for something.
-
-    Raises:
-        ValueError: says what stands in their place.
-    """
-    for name, (default, now) in _MOVED.items():
+    """Refuse settings that version 0.1 had, where they ask for something."""
+    for name, default in _MOVED.items():
         if settings.get(name, default) != default:
-            raise ValueError(f"`{name}` is no setting of `generate()` any more. Use `{now}`.")
+            raise ValueError(
+                f"`{name}={settings[name]!r}` is no setting of `generate()` any more: give it "
+                "`custom_generate=`, a `tfchat_hf.reranking.Reranking` to choose among replies, a "
+                "`tfchat_hf.fast.FastDecoder` for products in 8 bits."
+            )
 
 
 # --------------------------------------------------------------------------------- processors
@@ -285,13 +266,11 @@ class CharacterRunLogitsProcessor(LogitsProcessor):
 
 
 class DryLogitsProcessor(LogitsProcessor):
-    """Makes it dear to go on with a sequence of tokens that the reply holds already.
+    """Makes it dear to go on with what the reply holds already: "don't repeat yourself".
 
-    "Don't repeat yourself" of text-generation-webui and llama.cpp: where the last n tokens stand
-    earlier in the reply too, the token that followed there costs `multiplier * base ** (n -
-    allowed_length)` from n = `allowed_length` on. Unlike `repetition_penalty` it leaves single
-    frequent tokens alone, half of any Chinese sentence; unlike `no_repeat_ngram_size` it may be
-    paid.
+    As in text-generation-webui and llama.cpp: where the last n tokens stand earlier in the reply
+    too, the token that followed there costs `multiplier * base ** (n - allowed_length)` from n =
+    `allowed_length` on. Single frequent tokens, half of any Chinese sentence, cost nothing.
     """
 
     def __init__(self, multiplier: float, base: float = 1.75, allowed_length: int = 2) -> None:
@@ -357,9 +336,8 @@ class AntiLanguageModelLogitsProcessor(LogitsProcessor):
 
     p(t) is the chat model itself, its encoder reading an empty message (`</s>` alone). Only the
     first `tokens` of a reply are scored so (their g(k), 4.5.1): there the choice between dull and
-    apt is made, and further on grammar would suffer. Only tokens that the question makes at least
-    `cutoff` as likely as the likeliest compete (the plausibility constraint of contrastive
-    decoding; Li et al., 2023, 3.3): else one that nobody ever says would win.
+    apt is made. Only tokens at least `cutoff` as likely as the likeliest compete (Li et al., 2023,
+    3.3): else one that nobody ever says would win.
     """
 
     def __init__(
@@ -440,17 +418,16 @@ class TFChatGenerationMixin(GenerationMixin):
         """
         presets = self._saved_presets()
         if name not in presets:
-            known = ", ".join(self.preset_names())
-            raise ValueError(f"There is no preset {name!r}. Presets: {known}.")
+            names = ", ".join(self.preset_names())
+            raise ValueError(f"There is no preset {name!r}. Presets: {names}.")
         check_moved_settings(presets[name])
         config = copy.deepcopy(self.generation_config)
         known = {*vars(GenerationConfig()), *OWN_SETTINGS, *_MOVED}
         for setting, value in presets[name].items():
             if setting not in known:
-                near = difflib.get_close_matches(setting, known, 1)
                 raise ValueError(
                     f"Preset {name!r} in generation_config.json sets `{setting}`, which is no "
-                    f"generation setting. {f'Did you mean `{near[0]}`?' if near else 'Delete it.'}"
+                    f"generation setting (near: {difflib.get_close_matches(setting, known, 1)})."
                 )
             setattr(config, setting, value)
         return config
@@ -484,14 +461,10 @@ class TFChatGenerationMixin(GenerationMixin):
 
         Returns:
             `(batch * num_return_sequences, length)` token ids, or an output of transformers.
-
-        Raises:
-            ValueError: if settings contradict each other; the text names them and the way out.
         """
         if preset is not None and generation_config is not None:
             raise ValueError(
-                "`preset` and `generation_config` both say how to decode. Give one of them; "
-                "`model.preset(name)` is a configuration to change."
+                "Give `preset` or `generation_config`; `model.preset(name)` is one to change."
             )
         check_moved_settings(kwargs)
         config = self.preset(preset) if preset else generation_config or self.generation_config
@@ -555,11 +528,11 @@ class TFChatGenerationMixin(GenerationMixin):
     ) -> list[LogitsProcessor]:
         """Make the processors that the settings ask for, in the order in which they act."""
         made: list[LogitsProcessor] = []
-        first_byte, runs = self.config.first_byte_token_id, self.config.character_runs
-        if first_byte is not None:
-            made.append(WholeCharactersLogitsProcessor(first_byte, longest))
+        if self.config.first_byte_token_id is not None:
+            made.append(WholeCharactersLogitsProcessor(self.config.first_byte_token_id, longest))
         if own["max_phrase_repeats"]:
             made.append(PhraseRepeatLogitsProcessor(own["max_phrase_repeats"]))
+        runs = self.config.character_runs
         if own["max_character_run"] and runs is None:
             logger.warning_once(
                 "`max_character_run` is set, and config.json has no `character_runs` that say "
@@ -570,16 +543,15 @@ class TFChatGenerationMixin(GenerationMixin):
         if own["dry_multiplier"]:
             settings = (own["dry_multiplier"], own["dry_base"], own["dry_allowed_length"])
             made.append(DryLogitsProcessor(*settings))
-        if own["copy_penalty"]:
+        if own["copy_penalty"] and question is not None and question.dim() == 2:
             ignored = (self.config.pad_token_id, self.config.sep_token_id)
             settings = (own["copy_penalty"], own["copy_allowed_length"], ignored)
-            if question is not None and question.dim() == 2 and not question.is_floating_point():
-                made.append(CopyPenaltyLogitsProcessor(question, *settings))
-            else:
-                logger.warning_once(
-                    "`copy_penalty` needs the question's `input_ids`, and it came as states or "
-                    "embeddings: nothing keeps this reply from copying it."
-                )
+            made.append(CopyPenaltyLogitsProcessor(question, *settings))
+        elif own["copy_penalty"]:
+            logger.warning_once(
+                "`copy_penalty` needs the question's `input_ids`, and it came as states or "
+                "embeddings: nothing keeps this reply from copying it."
+            )
         if own["anti_lm_weight"]:
             settings = (own["anti_lm_weight"], own["anti_lm_tokens"], own["anti_lm_cutoff"])
             made.append(AntiLanguageModelLogitsProcessor(self, *settings))
@@ -611,4 +583,4 @@ class TFChatPipeline(Pipeline):
         return [{"generated_text": text} for text in texts]
 
 
-__all__ = ["ABOUT_PRESETS", "DEFAULT_PRESET", "OWN_SETTINGS", "PRESETS", "TFChatGenerationMixin"]
+__all__ = ["DEFAULT_PRESET", "OWN_SETTINGS", "PRESETS", "TFChatGenerationMixin"]

@@ -91,7 +91,7 @@ class TFChatPreTrainedModel(PreTrainedModel):
         # transformers names only the class that is saved; all of them work from the folder.
         # Written afresh each time: a model from the Hub carries its repository in these names.
         self.config.auto_map = dict(AUTO_MAP)
-        self.config.custom_pipelines = {"text2text-generation": dict(PIPELINE)}
+        self.config.custom_pipelines = {"text-generation": dict(PIPELINE)}
         register_for_hub()
         super().save_pretrained(save_directory, **kwargs)
 
