@@ -125,6 +125,12 @@ def test_the_numbers_of_a_real_run_are_those_of_its_files(card: str, real: Path)
     assert {row[0] for row in shown} <= questions and shown
 
 
+def test_checkpoints_have_the_template_of_the_finished_model(real: Path) -> None:
+    template = (real / "chat_template.jinja").read_text(encoding="utf-8")
+    assert "newest turns: 1; system messages are left out" in template
+    assert (real / "checkpoint-4" / "chat_template.jinja").read_text(encoding="utf-8") == template
+
+
 def test_the_code_of_the_card_runs_all_of_it(
     card: str, real: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
