@@ -21,7 +21,8 @@ class TFChatConfig(PreTrainedConfig):
         scale_embedding: Multiply token embeddings by `sqrt(d_model)` (Vaswani et al., 3.4).
         tie_word_embeddings: Use the token embeddings as output weights too. The embeddings of
             encoder and decoder are one table in any case.
-        max_context_turns: How many of the newest turns the model was trained to read at once.
+        max_context_turns: How many of the newest turns the model was trained to read at once;
+            `reads_system_messages`: whether system messages were among them.
         swap_sides: The model reads a reply and writes the turn that it answers, for re-ranking.
         first_byte_token_id: Id of the token `<0x80>`, the 127 other bytes behind it, so that no
             reply ends in half a character; None where the vocabulary has no such tokens.
@@ -63,6 +64,7 @@ class TFChatConfig(PreTrainedConfig):
     scale_embedding: bool = True
     tie_word_embeddings: bool = False
     max_context_turns: int = 1
+    reads_system_messages: bool = False
     swap_sides: bool = False
     first_byte_token_id: int | None = None
     character_runs: list | None = None

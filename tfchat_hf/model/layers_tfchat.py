@@ -140,8 +140,9 @@ def eager_attention_forward(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Compute scaled dot-product attention, written out (Vaswani et al., 3.2.1).
 
-    The default, `attn_implementation="sdpa"`, is torch's kernel of the same; this one runs with
-    `"eager"`, and is the only one that gives the weights. `query` is `(batch, heads, query,
+    This is `attn_implementation="eager"`, with which this package chats and evaluates, and the only
+    one that gives the weights; what `from_pretrained` takes by itself, `"sdpa"`, is torch's kernel
+    of the same. `query` is `(batch, heads, query,
     head_dim)`, `key` and `value` `(batch, heads, key, head_dim)`, `scaling` 1 / sqrt(head_dim);
     `attention_mask` `(batch, 1, query, key)` is 0 where a token may look, and very negative
     elsewhere. Returns `(batch, query, heads, head_dim)` and weights `(batch, heads, query, key)`.
