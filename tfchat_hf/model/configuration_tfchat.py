@@ -9,12 +9,9 @@ from transformers import PreTrainedConfig
 class TFChatConfig(PreTrainedConfig):
     """Shape of a [`TFChatModel`]; the defaults are TFChat's network (Vaswani et al., 2017, base).
 
-    Field names are BART's and Marian's, so that their tools and converters fit. Below, in groups:
-    sizes; dropout; embeddings; what the model was trained to read; options beyond the original.
+    Field names are BART's and Marian's, so that their tools and converters fit.
 
     Args:
-        encoder_attention_heads: Must divide `d_model`; so must the decoder's.
-        encoder_ffn_dim: Inner width of the encoder's feed-forward layers.
         dropout: On the embeddings and on the output of every sub-layer; `attention_dropout` on the
             attention weights, `activation_dropout` inside the feed-forward layers.
         max_position_embeddings: Longest sequence, in tokens, on either side.
@@ -33,9 +30,6 @@ class TFChatConfig(PreTrainedConfig):
         position_embedding_type: `"sinusoidal"`, or `"rotary"` (Su et al., 2021).
         shared_layer_norm: As the original's checkpoints have it: one LayerNorm a layer.
         original_position_exponents: Likewise: its sinusoids.
-
-    Raises:
-        StrictDataclassClassValidationError: if the numbers cannot form a network.
     """
 
     model_type = "tfchat"
