@@ -18,6 +18,7 @@ import torch
 from . import TFChatForConditionalGeneration
 from .engines.exported_folder import check_run, copy_run_files, new_folder, write_notes
 from .engines.packages import EXPORTS, MARIAN, EngineError, check_export, engine_package
+from .hub import load_model
 
 
 def export_run(
@@ -50,8 +51,7 @@ def export_run(
     check_run(run)
     output = output or run / engine
     with new_folder(output, overwrite) as draft:
-        model = TFChatForConditionalGeneration.from_pretrained(run, dtype=torch.float32)
-        model.eval()
+        model = load_model(run, dtype=torch.float32).eval()
         write_notes(draft, run, engine, package.__version__, int8)
         if engine == MARIAN:
             from .engines.marian_folder import write_marian

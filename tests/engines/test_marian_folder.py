@@ -27,7 +27,7 @@ from tfchat_hf.engines.marian_settings import lost_settings, marian_generation_c
 from tfchat_hf.engines.marian_weights import to_marian
 from tfchat_hf.export import export_run
 from tfchat_hf.hub import save_for_hub
-from tfchat_hf.presets_tfchat import OWN_CHOICES, OWN_SETTINGS
+from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
 
 TEXTS = ["你好", "今天天气很好。", "Hello, how are you?", "I am fine"]
 # The converter takes one number of heads for both sides.
@@ -249,11 +249,11 @@ def test_settings_that_are_off_are_not_called_lost() -> None:
     assert lost_settings(model, model.preset("beam")) == {}
 
 
-@pytest.mark.parametrize("name", [*OWN_SETTINGS, *OWN_CHOICES])
+@pytest.mark.parametrize("name", [*OWN_SETTINGS, "num_candidates"])
 def test_each_setting_of_this_project_is_called_lost_where_it_is_on(name: str) -> None:
     model = lively_model()
     on = {"dry_multiplier": 0.8, "copy_penalty": 1.0, "anti_lm_weight": 0.4, "num_candidates": 4}
-    value = on.get(name, OWN_CHOICES[name][1] if name in OWN_CHOICES else 3)
+    value = on.get(name, 3)
     assert lost_settings(model, with_settings(model, **(on | {name: value})))[name] == value
 
 
