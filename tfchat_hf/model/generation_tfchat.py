@@ -523,12 +523,17 @@ class TFChatPipeline(Pipeline):
         """Hand all settings to `generate()`; the method is how a pipeline says so."""
         return {}, settings, {}
 
-    def preprocess(self, text: str | list[dict[str, Any]]) -> dict[str, Tensor]:
+    def preprocess(self, text: Any) -> dict[str, Tensor]:
         """Encode a question, or a conversation as `[{"role": ..., "content": ...}]`."""
-        options: dict[str, Any] = {"return_tensors": "pt", "truncation": True}
-        options["max_length"] = self.model.config.max_position_embeddings
-        if isinstance(text, str):
-            return self.tokenizer(text, **options)
+        longest = self.model.config.max_position_embeddings
+        options: dict[str, Any] = {
+            "return_tensors": "pt",
+            "truncation": True,
+            "max_length": longest,
+        }
+        if isinstance(text, str):  # "</s>" in it is text
+            return self.tokenizer(text, split_special_tokens=True, **options)
+        text = getattr(text, "messages", text)  # transformers wraps a conversation
         return self.tokenizer.apply_chat_template(text, return_dict=True, **options)
 
     def _forward(self, encoded: dict[str, Tensor], **settings: Any) -> Tensor:
@@ -536,7 +541,7 @@ class TFChatPipeline(Pipeline):
         return self.model.generate(**encoded, **settings)
 
     def postprocess(self, replies: Tensor) -> list[dict[str, str]]:
-        """Decode replies as transformers' own pipelines give them."""
+        """Decode replies."""
         texts = self.tokenizer.batch_decode(replies, skip_special_tokens=True)
         return [{"generated_text": text} for text in texts]
 

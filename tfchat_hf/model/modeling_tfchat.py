@@ -19,8 +19,7 @@
 Read `layers_tfchat.py` first (positions, attention, one layer), then this file: the two stacks,
 the model, its loss. What is here is what runs: in training, in chat and on the Hub.
 
-Names of axes: batch; source, target = tokens of the question, of the reply; past = tokens that are
-in the cache already.
+Names of axes: batch; source, target = tokens of the question, of the reply; past = in the cache.
 """
 
 import math
@@ -479,9 +478,8 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
 
     def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
         """Shift `(batch, target)` labels right; `DataCollatorForSeq2Seq` calls this."""
-        return shift_tokens_right(
-            labels, self.config.pad_token_id, self.config.decoder_start_token_id
-        )
+        config = self.config
+        return shift_tokens_right(labels, config.pad_token_id, config.decoder_start_token_id)
 
 
 # What the Auto classes look up in `config.json` when a folder brings its own code.
