@@ -177,4 +177,5 @@ def _copy_norm(spec: Any, norm: nn.LayerNorm) -> None:
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
-    return np.ascontiguousarray(tensor.detach().numpy())
+    # A copy: CTranslate2 turns float32 into int8 in place, and the model is asked again.
+    return tensor.detach().numpy().copy()
