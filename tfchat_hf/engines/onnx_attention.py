@@ -68,7 +68,9 @@ class RoomCache(DynamicCache):
         batch, heads, steps, head_dim = query.shape
         buffers = self.past[len(self.present) : len(self.present) + 2]
         size = buffers[0].shape[3]
-        filled = (nn.functional.pad(one, (0, size - head_dim)) for one in (query, key, value))
+        filled = [query, key, value]
+        if size != head_dim:  # the exporter would keep a padding by nothing
+            filled = [nn.functional.pad(one, (0, size - head_dim)) for one in filled]
         mixed, *present = symbolic_multi_out(
             "com.microsoft::GroupQueryAttention",
             [*map(_heads_side_by_side, filled), *buffers, self.past_length, self.total_length],
@@ -78,7 +80,8 @@ class RoomCache(DynamicCache):
             version=1,
         )
         self.present += present
-        return mixed.view(batch, steps, heads, size)[..., :head_dim]
+        mixed = mixed.view(batch, steps, heads, size)
+        return mixed if size == head_dim else mixed[..., :head_dim]
 
 
 class FusedAttention:

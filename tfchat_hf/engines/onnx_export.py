@@ -18,6 +18,7 @@ from .onnx_names import all_cross_names, all_past_names, all_present_names, cach
 from .onnx_parts import CrossAttention, DecoderStep, DecoderStepInRoom, Encoder
 from .onnx_renaming import rename
 from .onnx_sessions import graph_file
+from .onnx_shortening import shorten
 from .packages import EngineError, need_package
 
 PLAIN = "plain"
@@ -137,7 +138,7 @@ class _Writer:
                 f"torch.onnx.export cannot follow the network's {type(part).__name__} "
                 f"({reason[0]}). Use `--engine torch`, or write the network without what is named."
             ) from error
-        return rename(program.model_proto)
+        return rename(shorten(program.model_proto, self.onnx.numpy_helper.to_array))
 
     def save(self, graph: Any, name: str) -> None:
         """Write a file."""
