@@ -223,6 +223,8 @@ def test_nodes_and_weights_have_the_networks_names_and_nothing_of_the_machine(
     inside = [name for name in names if name.startswith(("/model/", "/lm_head/"))]
     assert len(inside) >= len(names) - 6  # what is left reads the size of a batch
     assert b".py" not in path.read_bytes()
+    if graph.startswith("decoder"):  # nothing is split into heads only to be put together again
+        assert not {"Reshape", "Transpose"} & {node.op_type for node in model.graph.node}
     if graph == "decoder":
         assert "/model/decoder/layers.2/fc1/MatMul" in names
         weights = [one.name for one in model.graph.initializer]
