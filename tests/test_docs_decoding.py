@@ -104,7 +104,7 @@ def test_the_chapter_on_decoding_can_be_followed_from_top_to_bottom(
 def test_the_chapter_on_serving_can_be_followed_from_top_to_bottom(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for package in ("onnx", "onnxruntime", "ctranslate2"):
+    for package in ("onnx", "onnxruntime", "onnxscript", "ctranslate2"):
         pytest.importorskip(package)
     finished_run(place / "runs").rename("runs/quickstart")
     follow("serving", capsys)

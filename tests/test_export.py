@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,19 +16,37 @@ from transformers import AutoTokenizer
 from tests.engines.exported import questions, saved_run
 from tfchat_hf import export
 from tfchat_hf.chat import ChatSession
-from tfchat_hf.engines import EngineError, load_engine, packages
+from tfchat_hf.engines import EngineError, load_engine, made_from, onnx_export, packages
 from tfchat_hf.engines.exported_folder import NOTES
 
 MODULES = {"onnx": "onnxruntime", "ctranslate2": "ctranslate2"}
 both = pytest.mark.parametrize("engine", MODULES)
 
 
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("traced")
+
+
 @pytest.fixture
-def run(tmp_path: Path, engine: str) -> Path:
+def run(tmp_path: Path, engine: str, traced: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pytest.importorskip(MODULES[engine])
+    if engine == "onnx":
+        pytest.importorskip("onnxscript")
+        monkeypatch.setattr(onnx_export, "write_graphs", partial(write_once, traced))
     folder = tmp_path / "run"
     saved_run(folder)
     return folder
+
+
+real_write_graphs = onnx_export.write_graphs
+
+
+def write_once(traced: Path, model: torch.nn.Module, folder: Path, int8: bool) -> None:
+    """Trace the network of all tests here once: it takes seconds."""
+    if not any(traced.iterdir()):
+        real_write_graphs(model, traced, int8)
+    shutil.copytree(traced, folder, dirs_exist_ok=True)
 
 
 def command(run: Path, engine: str, *more: str) -> int:
@@ -67,11 +86,13 @@ def test_presets_and_settings_are_the_runs(run: Path, engine: str) -> None:
 def test_nothing_is_left_of_an_export_that_fails(
     run: Path, engine: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps(config | {"activation_function": "laplace"}))
+    def refuse(*args: object) -> None:
+        raise EngineError("it says something else")
+
+    monkeypatch.setattr(export, "check_export", refuse)
     before = sorted(path.name for path in run.iterdir())
     assert command(run, engine) == 2
-    assert "`activation_function` 'laplace'" in capsys.readouterr().err
+    assert "it says something else" in capsys.readouterr().err
     assert sorted(path.name for path in run.iterdir()) == before
 
 
@@ -107,6 +128,39 @@ def test_an_export_of_other_weights_is_refused_with_the_command(run: Path, engin
     for name in (run, run / engine):
         with pytest.raises(EngineError, match=f"--engine {engine} --overwrite"):
             load_engine(name, engine)
+
+
+@both
+def test_an_export_of_other_code_is_refused_with_the_command(
+    run: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command(run, engine)
+    copy = run / "layers_tfchat.py"
+    code = copy.read_text()
+    copy.write_text("# a remark\n" + code)
+    load_engine(run, engine)
+    copy.write_text(code.replace("hidden_states + self", "hidden_states - self"))
+    with pytest.raises(EngineError, match=rf"layers_tfchat.py\).*--engine {engine} --overwrite"):
+        load_engine(run, engine)
+    copy.write_text(code)
+    real = made_from._source_of
+    changed = run / "changed.py"
+    changed.write_text("FORMULA = 2\n")
+    monkeypatch.setattr(
+        made_from,
+        "_source_of",
+        lambda name: changed if name.endswith("modeling_tfchat") else real(name),
+    )
+    with pytest.raises(EngineError, match="other code .*modeling_tfchat"):
+        load_engine(run, engine)
+    alone = shutil.copytree(run / engine, run.parent / "alone")
+    load_engine(alone, engine)  # without the run beside it nothing could be exported again
+
+
+def test_plain_graphs_are_of_onnx_alone(tmp_path: Path) -> None:
+    pytest.importorskip("ctranslate2")
+    with pytest.raises(EngineError, match="`--plain` adds ONNX graphs"):
+        export.export_run(tmp_path, "ctranslate2", plain=True)
 
 
 @both

@@ -4,6 +4,7 @@
 python -m tfchat_hf.export runs/quickstart --engine ctranslate2
 python -m tfchat_hf.export runs/quickstart --engine onnx --int8
 python -m tfchat_hf.export runs/quickstart --engine marian
+python -m tfchat_hf.export runs/quickstart --engine onnx --plain   # graphs to look at in Netron
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import torch
 
 from . import TFChatForConditionalGeneration
 from .engines.exported_folder import check_run, copy_run_files, new_folder, write_notes
-from .engines.packages import EXPORTS, MARIAN, EngineError, check_export, engine_package
+from .engines.made_from import network_modules
+from .engines.packages import EXPORTS, MARIAN, EngineError, check_export_name, engine_package
+from .engines.probing import check_export
 from .hub import load_model
 
 
@@ -28,8 +31,9 @@ def export_run(
     int8: bool = False,
     overwrite: bool = False,
     for_ct2_converter: bool = False,
+    plain: bool = False,
 ) -> Path:
-    """Write an exported folder.
+    """Write an exported folder, unless it answers otherwise than the network.
 
     Args:
         run: The folder of a finished run.
@@ -38,6 +42,7 @@ def export_run(
         int8: Add what the engine needs for int8.
         overwrite: Replace an exported folder that is there.
         for_ct2_converter: Lay a Marian model out for `ct2-transformers-converter`.
+        plain: Add ONNX graphs of standard operators, with attention written out.
 
     Returns:
         The exported folder.
@@ -45,25 +50,26 @@ def export_run(
     Raises:
         EngineError: if something is missing, in the way, or unknown to the engine.
     """
-    check_export(engine)
-    _check_options(engine, int8, for_ct2_converter)
+    check_export_name(engine)
+    _check_options(engine, int8, for_ct2_converter, plain)
     package = engine_package(engine)
     check_run(run)
     output = output or run / engine
     with new_folder(output, overwrite) as draft:
         model = load_model(run, dtype=torch.float32).eval()
-        write_notes(draft, run, engine, package.__version__, int8)
+        write_notes(draft, run, engine, package.__version__, int8, network_modules(model))
         if engine == MARIAN:
             from .engines.marian_folder import write_marian
 
             write_marian(model, run, draft, for_ct2_converter)
         else:
             copy_run_files(run, draft)
-            _write_engine(model, run, draft, engine, int8)
+            _write_engine(model, run, draft, engine, int8, plain)
+            check_export(model, draft, engine)
     return output
 
 
-def _check_options(engine: str, int8: bool, for_ct2_converter: bool) -> None:
+def _check_options(engine: str, int8: bool, for_ct2_converter: bool, plain: bool) -> None:
     """Refuse options of another engine."""
     if int8 and engine == MARIAN:
         raise EngineError(
@@ -72,16 +78,25 @@ def _check_options(engine: str, int8: bool, for_ct2_converter: bool) -> None:
         )
     if for_ct2_converter and engine != MARIAN:
         raise EngineError(f"`--for-ct2-converter` needs `--engine {MARIAN}` (got {engine}).")
+    if plain and engine != "onnx":
+        raise EngineError(f"`--plain` adds ONNX graphs (got `--engine {engine}`). Leave it out.")
 
 
 def _write_engine(
-    model: TFChatForConditionalGeneration, run: Path, draft: Path, engine: str, int8: bool
+    model: TFChatForConditionalGeneration,
+    run: Path,
+    draft: Path,
+    engine: str,
+    int8: bool,
+    plain: bool,
 ) -> None:
     """Write what the engine runs."""
     if engine == "onnx":
-        from .engines.onnx_export import write_graphs
+        from .engines.onnx_export import PLAIN, write_graphs, write_plain_graphs
 
         write_graphs(model, draft, int8)
+        if plain:
+            write_plain_graphs(model, draft / PLAIN)
     else:
         from .engines.ctranslate2_weights import write_model
 
@@ -103,6 +118,9 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="lay a Marian model out for ct2-transformers-converter",
     )
+    parser.add_argument(
+        "--plain", action="store_true", help="add ONNX graphs to look at: attention written out"
+    )
     parser.add_argument("--output", type=Path, help="where to write; by default RUN/ENGINE")
     parser.add_argument("--overwrite", action="store_true", help="replace an older export")
     return parser
@@ -117,7 +135,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         output = export_run(
-            args.run, args.engine, args.output, args.int8, args.overwrite, args.for_ct2_converter
+            args.run,
+            args.engine,
+            args.output,
+            args.int8,
+            args.overwrite,
+            args.for_ct2_converter,
+            args.plain,
         )
     except (EngineError, OSError, ValueError) as error:
         print(f"export: {error}", file=sys.stderr)  # noqa: T201

@@ -45,6 +45,19 @@ SHAPES: dict[str, dict[str, Any]] = {
     },
 }
 
+# The onnx engine follows the code by tracing it, which takes seconds: fewer switches, fewer layers.
+TRACED_SHAPES: dict[str, dict[str, Any]] = {
+    "gated": {"encoder_layers": 1, "decoder_layers": 1, **SHAPES["rotary, gated, pre-norm"]},
+    "heads of 10": {"encoder_layers": 1, "decoder_layers": 1, **SHAPES["heads of 10"]},
+    "original": {
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "tie_word_embeddings": True,
+        "scale_embedding": False,
+        **SHAPES["one norm a layer, the original's positions"],
+    },
+}
+
 
 def lively_model(**changes: Any) -> TFChatForConditionalGeneration:
     """Return a model whose replies vary and end, with no weight left at its first value."""
@@ -55,6 +68,22 @@ def lively_model(**changes: Any) -> TFChatForConditionalGeneration:
             weight.add_(0.1 * torch.randn(weight.shape, generator=generator))
         model.lm_head.weight.mul_(0.4)
     model.generation_config.update(do_sample=False, max_new_tokens=12)
+    return model
+
+
+class SquaredReLU(torch.nn.Module):
+    """What a learner may write into a layer: no setting knows of it."""
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.relu(states).square()
+
+
+def with_another_formula(
+    model: TFChatForConditionalGeneration, formula: type[torch.nn.Module]
+) -> TFChatForConditionalGeneration:
+    """Give every layer another activation than the settings say."""
+    for layer in (*model.model.encoder.layers, *model.model.decoder.layers):
+        layer.activation_fn = formula()
     return model
 
 

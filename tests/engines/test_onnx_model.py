@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
@@ -13,12 +15,21 @@ from transformers.generation.streamers import BaseStreamer
 
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.engines import EngineError, load_engine
+from tfchat_hf.engines.probing import check_export
 from tfchat_hf.export import export_run
 
-from .exported import SHAPES, lively_model, questions, saved_run
+from .exported import (
+    TRACED_SHAPES,
+    SquaredReLU,
+    lively_model,
+    questions,
+    saved_run,
+    with_another_formula,
+)
 
 onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
 
 from tfchat_hf.engines.onnx_export import write_graphs  # noqa: E402
 from tfchat_hf.engines.onnx_model import OnnxModel  # noqa: E402
@@ -31,7 +42,7 @@ Models = tuple[TFChatForConditionalGeneration, OnnxModel]
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     saved_run(folder)
-    export_run(folder, "onnx", int8=True)
+    export_run(folder, "onnx", int8=True, plain=True)
     return folder
 
 
@@ -41,15 +52,15 @@ def models(run: Path) -> Models:
     return torch_model, load_engine(run, "onnx", threads=1)
 
 
-def exported(folder: Path, **changes: Any) -> Models:
-    model = lively_model(**changes)
+@pytest.fixture(scope="module", params=TRACED_SHAPES)
+def shaped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Models:
+    model, folder = lively_model(**TRACED_SHAPES[request.param]), tmp_path_factory.mktemp("shape")
     write_graphs(model, folder, int8=True)
     return model, OnnxModel(model.config, OnnxSessions(folder, 1), model.generation_config)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_every_shape_of_network_has_torchs_logits_and_tokens(shape: str, tmp_path: Path) -> None:
-    model, engine = exported(tmp_path, **SHAPES[shape])
+def test_every_shape_of_network_has_torchs_logits_and_tokens(shaped: Models) -> None:
+    model, engine = shaped
     for padding in ("left", "right"):
         inputs = questions(padding=padding)
         reply = torch.randint(5, 97, (4, 9))
@@ -66,15 +77,14 @@ def test_the_loss_of_labels_is_torchs(models: Models) -> None:
     torch.testing.assert_close(made, expected)
 
 
-@pytest.mark.parametrize("shape", ["plain", "rotary, gated, pre-norm", "heads of 10"])
-def test_int8_is_near_and_a_row_is_answered_in_a_batch_as_alone(shape: str, tmp_path: Path) -> None:
-    model, engine = exported(tmp_path, **SHAPES[shape])
-    engine.int8 = True
+def test_int8_is_near_and_a_row_is_answered_in_a_batch_as_alone(shaped: Models) -> None:
+    model = shaped[0]
+    engine = OnnxModel(model.config, shaped[1].sessions, model.generation_config, int8=True)
     inputs, reply = questions(), torch.randint(5, 97, (4, 6))
     expected = model(**inputs, decoder_input_ids=reply).logits
     made = engine(**inputs, decoder_input_ids=reply).logits
     likeness = torch.nn.functional.cosine_similarity(made, expected, dim=-1)
-    assert likeness.min() > 0.99
+    assert likeness.min() > 0.97
     assert not torch.equal(made, expected)  # else int8 was not what ran
     whole = {name: tensor[:1] for name, tensor in inputs.items()}
     alone = engine(**whole, decoder_input_ids=reply[:1]).logits
@@ -162,28 +172,106 @@ def test_too_long_a_question_and_too_long_a_reply_are_refused(models: Models) ->
         models[1].generate(**questions(), max_new_tokens=40)
 
 
-def test_int8_without_its_files_is_refused_with_the_command(tmp_path: Path) -> None:
-    saved_run(tmp_path)
-    export_run(tmp_path, "onnx")
+def test_int8_without_its_files_is_refused_with_the_command(run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run, tmp_path / "run")
+    (folder / "onnx" / "decoder_int8.onnx").unlink()
     with pytest.raises(EngineError, match="--engine onnx --int8 --overwrite"):
-        load_engine(tmp_path, "onnx", int8=True).generate(**questions())
+        load_engine(folder, "onnx", int8=True).generate(**questions())
 
 
-def test_an_unknown_activation_is_refused_by_its_setting(tmp_path: Path) -> None:
-    model = lively_model(activation_function="laplace")
-    with pytest.raises(EngineError, match="`activation_function` 'laplace'"):
+def test_a_network_that_was_changed_is_followed(tmp_path: Path) -> None:
+    model = lively_model(encoder_layers=1, decoder_layers=1)
+    before = model.generate(**questions())
+    with_another_formula(model, SquaredReLU)
+    write_graphs(model, tmp_path, int8=False)
+    check_export(model, tmp_path, "onnx")
+    engine = OnnxModel(model.config, OnnxSessions(tmp_path, 1), model.generation_config)
+    assert torch.equal(engine.generate(**questions()), model.generate(**questions()))
+    assert not torch.equal(before, model.generate(**questions()))
+
+
+def test_a_network_that_cannot_be_traced_is_refused_with_the_reason(tmp_path: Path) -> None:
+    class Choosy(torch.nn.Module):
+        def forward(self, states: torch.Tensor) -> torch.Tensor:
+            return states if states.sum() > 0 else states.relu()
+
+    model = with_another_formula(lively_model(encoder_layers=1, decoder_layers=1), Choosy)
+    with pytest.raises(EngineError, match="cannot follow the network's Encoder .*--engine torch"):
         write_graphs(model, tmp_path, int8=False)
 
 
-@pytest.mark.parametrize("graph", ["encoder", "cross_attention", "decoder", "decoder_int8"])
-def test_nodes_and_weights_have_the_networks_names(run: Path, graph: str) -> None:
-    model = onnx.load(run / "onnx" / f"{graph}.onnx")
+def test_an_export_that_says_something_else_is_refused(run: Path) -> None:
+    model = TFChatForConditionalGeneration.from_pretrained(run).eval()
+    with torch.no_grad():
+        model.model.decoder.layers[2].fc2.bias += torch.linspace(-1, 1, 32)
+    with pytest.raises(EngineError, match="something else than the network's code"):
+        check_export(model, run / "onnx", "onnx")
+
+
+GRAPHS = ["encoder", "cross_attention", "decoder", "decoder_int8"]
+PLAIN = ["plain/encoder", "plain/cross_attention", "plain/decoder_step"]
+
+
+@pytest.mark.parametrize("graph", [*GRAPHS, *PLAIN])
+def test_nodes_and_weights_have_the_networks_names_and_nothing_of_the_machine(
+    run: Path, graph: str
+) -> None:
+    path = run / "onnx" / f"{graph}.onnx"
+    model = onnx.load(path)
     names = [node.name for node in model.graph.node]
     assert len(set(names)) == len(names)
-    starts = ("encoder/", "decoder/", "lm_head/", "next_token/")
-    assert all(name.startswith(starts) for name in names)
+    inside = [name for name in names if name.startswith(("/model/", "/lm_head/"))]
+    assert len(inside) >= len(names) - 6  # what is left reads the size of a batch
+    assert b".py" not in path.read_bytes()
+    if graph.startswith("decoder"):  # nothing is split into heads only to be put together again
+        assert not {"Reshape", "Transpose"} & {node.op_type for node in model.graph.node}
     if graph == "decoder":
-        assert "decoder/layers.2/fc1/Gemm" in names
+        assert "/model/decoder/layers.2/fc1/MatMul" in names
         weights = [one.name for one in model.graph.initializer]
-        assert "model.decoder.layers.2.fc1.weight" in weights
+        assert {"model.decoder.layers.2.fc1.weight.transposed", "lm_head.bias"} <= set(weights)
         assert {"logits", "next_token"} <= {one.name for one in model.graph.output}
+
+
+@pytest.mark.parametrize(("graph", "attentions"), list(zip(PLAIN, (2, 0, 6), strict=True)))
+def test_plain_graphs_write_attention_out_in_standard_operators(
+    run: Path, graph: str, attentions: int
+) -> None:
+    model = onnx.load(run / "onnx" / f"{graph}.onnx")
+    onnx.checker.check_model(model)
+    assert [one.domain for one in model.opset_import] == [""]
+    assert {node.domain for node in model.graph.node} <= {"", "ai.onnx"}
+    nodes = {node.name: node for node in model.graph.node}
+    softmaxes = [name for name in nodes if name.endswith("/Softmax")]
+    assert len(softmaxes) == attentions
+    for name in softmaxes:
+        module = name.removesuffix("/Softmax")
+        assert module.endswith(("/self_attn", "/encoder_attn"))
+        scores = nodes[nodes[name].input[0]]  # values are called like the nodes that give them
+        if "decoder" not in module or "encoder_attn" in module:  # a step hides no reply from itself
+            assert scores.name == f"{module}/Add"
+            scores = nodes[scores.input[0]]
+        assert scores.name == f"{module}/Mul"
+        assert nodes[scores.input[0]].name == f"{module}/MatMul"
+        assert nodes[f"{module}/MatMul_2"].input[0] == name
+
+
+def test_plain_graphs_run_and_have_torchs_logits(run: Path) -> None:
+    torch_model = TFChatForConditionalGeneration.from_pretrained(run).eval()
+    inputs, reply = questions(), torch.randint(5, 97, (4, 3))
+    encoder, cross, step = (
+        onnxruntime.InferenceSession(run / "onnx" / f"{graph}.onnx") for graph in PLAIN
+    )
+    states = encoder.run(None, {name: one.numpy() for name, one in inputs.items()})[0]
+    named = [one.name for one in cross.get_outputs()]
+    fixed = dict(zip(named, cross.run(None, {"encoder_hidden_states": states}), strict=True))
+    mask = np.where(inputs["attention_mask"].numpy()[:, None, None] == 1, 0, -1e9)
+    fixed["encoder_mask"] = mask.astype(np.float32)
+    names = [one.name for one in step.get_inputs() if one.name.startswith("past")]
+    past = {name: np.zeros((4, 2, 0, 16), np.float32) for name in names}
+    logits = []
+    for at in range(3):
+        made = step.run(None, {"input_ids": reply[:, at : at + 1].numpy(), **fixed, **past})
+        logits.append(torch.from_numpy(made[0]))
+        past = dict(zip(names, made[1:], strict=True))
+    expected = torch_model(**inputs, decoder_input_ids=reply).logits
+    torch.testing.assert_close(torch.cat(logits, 1), expected, atol=5e-5, rtol=1e-4)

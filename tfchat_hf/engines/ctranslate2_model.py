@@ -168,6 +168,23 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
             results = self.translator.translate_batch(sources, **options)
         return [[self.ids[token] for token in reply] for row in results for reply in row.hypotheses]
 
+    def log_probabilities(self, rows: list[list[int]], replies: list[list[int]]) -> torch.Tensor:
+        """Give the log-probability of each token of given replies.
+
+        Args:
+            rows: Question ids.
+            replies: Ids without the start token, all of one length.
+
+        Returns:
+            `(batch, target)`.
+        """
+        sides = (
+            [[self.tokens[number] for number in row] for row in side] for side in (rows, replies)
+        )
+        results = self.translator.score_batch(*sides, max_input_length=0)
+        # CTranslate2 scores the end token too, which it adds.
+        return torch.tensor([one.log_probs[: len(replies[0])] for one in results])
+
     def _seed(self) -> None:
         """Make a drawing follow `torch.manual_seed`, as the torch model's does.
 

@@ -128,7 +128,7 @@ def _copy_stack(spec: Any, embeddings: Any, stack: nn.Module) -> None:
     embeddings.weight = _array(stack.embed_tokens.weight)
     spec.scale_embeddings = bool(stack.config.scale_embedding)
     if not stack.rotary:
-        spec.position_encodings.encodings = _array(stack.embed_positions.make_table())
+        spec.position_encodings.encodings = _array(stack.embed_positions.table)
     elif hasattr(spec, "position_encodings"):
         # The encoder's description asks for a table although rotation takes its place.
         delattr(spec, "position_encodings")
@@ -138,7 +138,7 @@ def _copy_stack(spec: Any, embeddings: Any, stack: nn.Module) -> None:
         attention = source.self_attn
         _copy_fused(layer.self_attention.linear[0], attention, "qkv")
         _copy_linear(layer.self_attention.linear[1], attention.out_proj)
-        _copy_norm(layer.self_attention.layer_norm, source.norm("self_attn_layer_norm"))
+        _copy_norm(layer.self_attention.layer_norm, source.self_attn_layer_norm)
         _copy_feed_forward(layer.ffn, source)
 
 
@@ -150,7 +150,7 @@ def _copy_feed_forward(spec: Any, source: nn.Module) -> None:
         _copy_linear(spec.linear_0, source.fc_gate)
         _copy_linear(spec.linear_0_noact, source.fc1)
     _copy_linear(spec.linear_1, source.fc2)
-    _copy_norm(spec.layer_norm, source.norm("final_layer_norm"))
+    _copy_norm(spec.layer_norm, source.final_layer_norm or source.self_attn_layer_norm)
 
 
 def _copy_cross(spec: Any, source: nn.Module) -> None:
@@ -158,7 +158,7 @@ def _copy_cross(spec: Any, source: nn.Module) -> None:
     _copy_fused(spec.linear[0], source.encoder_attn, "q")
     _copy_fused(spec.linear[1], source.encoder_attn, "kv")
     _copy_linear(spec.linear[2], source.encoder_attn.out_proj)
-    _copy_norm(spec.layer_norm, source.norm("encoder_attn_layer_norm"))
+    _copy_norm(spec.layer_norm, source.encoder_attn_layer_norm or source.self_attn_layer_norm)
 
 
 def _copy_fused(spec: Any, attention: nn.Module, parts: str) -> None:
@@ -177,4 +177,5 @@ def _copy_norm(spec: Any, norm: nn.LayerNorm) -> None:
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
-    return np.ascontiguousarray(tensor.detach().numpy())
+    # A copy: CTranslate2 turns float32 into int8 in place, and the model is asked again.
+    return tensor.detach().numpy().copy()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -13,11 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .made_from import code_sums, weight_sums
 from .packages import HOW_TO_LOAD_MARIAN, MARIAN, EngineError
 
 NOTES = "tfchat_export.json"
 # Raised when a folder of before can no longer be read.
-FORMAT = 1
+FORMAT = 2
 # The run's own files that an exported folder needs to work alone; `config.json` is a must.
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -26,17 +26,6 @@ TOKENIZER_FILES = (
     "chat_template.jinja",
 )
 COPIED = ("config.json", "generation_config.json", *TOKENIZER_FILES)
-
-
-def source_sums(run: Path) -> dict[str, str]:
-    """Give the SHA-256 of the weights and the configuration of a run."""
-    files = sorted(run.glob("model*.safetensors"))
-    return {path.name: _sum_of(path) for path in (run / "config.json", *files)}
-
-
-def _sum_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_run(run: Path) -> None:
@@ -108,14 +97,28 @@ def copy_run_files(run: Path, folder: Path, names: Iterable[str] = COPIED) -> No
             shutil.copyfile(run / name, folder / name)
 
 
-def write_notes(folder: Path, run: Path, engine: str, version: str, int8: bool) -> None:
-    """Note what the folder is and which weights it was made from."""
+def write_notes(
+    folder: Path, run: Path, engine: str, version: str, int8: bool, modules: Iterable[str]
+) -> None:
+    """Note what the folder is, and which weights and code it was made from.
+
+    Args:
+        folder: The exported folder.
+        run: The run that is exported.
+        engine: One of `ENGINES`.
+        version: Of the engine's package.
+        int8: Whether it can calculate in int8.
+        modules: As `network_modules` names them.
+    """
+    modules = list(modules)
     notes = {
         "format": FORMAT,
         "engine": engine,
         "engine_version": version,
         "int8": int8,
-        "sha256": source_sums(run),
+        "sha256": weight_sums(run),
+        "network_modules": modules,
+        "code_sha256": code_sums(modules, run),
     }
     text = json.dumps(notes, indent=2) + "\n"
     (folder / NOTES).write_text(text, encoding="utf-8")
@@ -160,7 +163,7 @@ def find_export(name: str | os.PathLike, engine: str) -> Path:
         The exported folder.
 
     Raises:
-        EngineError: if there is none, or the run was trained again since.
+        EngineError: if there is none, or weights or code have changed since.
     """
     given = Path(name).expanduser()
     folder = given if (given / NOTES).is_file() else given / engine
@@ -172,9 +175,23 @@ def find_export(name: str | os.PathLike, engine: str) -> Path:
         raise EngineError(f"{given} is not exported for this engine yet. Do it with `{command}`.")
     notes = read_notes(folder, engine)
     is_of_run = folder != given or folder.name == engine
-    if is_of_run and any(run.glob("model*.safetensors")) and notes["sha256"] != source_sums(run):
+    if is_of_run and any(run.glob("model*.safetensors")):
+        _check_origin(notes, folder, run, f"{command} --overwrite")
+    return folder
+
+
+def _check_origin(notes: dict[str, Any], folder: Path, run: Path, command: str) -> None:
+    """Refuse an export whose run has other weights or other code by now."""
+    if notes["sha256"] != weight_sums(run):
         raise EngineError(
             f"{folder} was made from other weights than those that are in {run} now. "
-            f"Export again with `{command} --overwrite`."
+            f"Export again with `{command}`."
         )
-    return folder
+    now = code_sums(notes["network_modules"], run)
+    before = notes["code_sha256"]
+    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if changed:
+        raise EngineError(
+            f"{folder} was made from other code than the network's now (changed: "
+            f"{', '.join(changed)}). Export again with `{command}`."
+        )

@@ -16,7 +16,7 @@ from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel, shift_tokens_right
 from .onnx_sessions import GRAPHS, OnnxSessions
-from .onnx_stepper import OnnxStepper, check_steps
+from .onnx_stepper import OnnxStepper
 from .packages import EngineError
 
 _NO_BEAMS = "Use 1, or `--engine ctranslate2` or `--engine torch`."
@@ -58,7 +58,6 @@ class OnnxEncoder:
         """Encode `(batch, source)` questions to `last_hidden_state`, `(batch, source, d_model)`."""
         _refuse(kwargs)
         model, config = self.model, self.model.config
-        check_steps(config, input_ids.shape[1], "input_ids")
         limit = config.max_position_embeddings
         if config.position_embedding_type != "rotary" and input_ids.shape[1] > limit:
             raise EngineError(
@@ -224,7 +223,6 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
     ) -> torch.Tensor:
         """Decode given tokens `(batch, target)` to `(batch, target, vocab_size)`."""
         steps = ids.shape[1]
-        check_steps(self.config, steps, "decoder_input_ids")
         stepper = self._make_stepper()
         stepper.start(states, mask, steps)
         return torch.stack([stepper.step(ids[:, at], at) for at in range(steps)], dim=1)

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ..model.configuration_tfchat import TFChatConfig
-from .onnx_attention import cache_head_dim, cross_names, layer_names, rotary_rows
+from .onnx_attention import BARRED
+from .onnx_names import all_cross_names, all_past_names, cache_head_dim, layer_names
 from .packages import EngineError
 
 
@@ -47,28 +48,27 @@ class OnnxStepper:
         """
         config, rows = self.config, encoder_hidden_states.shape[0]
         states = np.ascontiguousarray(encoder_hidden_states.numpy())
-        names = [name for i in range(config.decoder_layers) for name in cross_names(i)]
+        names = all_cross_names(config)
         made = self.cross.run(names, {"encoder_hidden_states": states})
         self.arrays = dict(zip(names, made, strict=True))
-        mask = np.ones(states.shape[:2], np.int32)
+        mask = np.zeros((rows, 1, 1, states.shape[1]), np.float32)
         if encoder_attention_mask is not None:
-            mask[:] = encoder_attention_mask.numpy()
-        self.arrays["encoder_attention_mask"] = mask
+            mask[encoder_attention_mask.numpy()[:, None, None] == 0] = BARRED
+        self.arrays["encoder_mask"] = mask
         self.room = max_steps
         shape = (rows, config.decoder_attention_heads, max_steps, cache_head_dim(config))
-        for index in range(config.decoder_layers):
-            for name in layer_names(index)[:2]:
-                self.arrays[name] = np.zeros(shape, np.float32)
+        for name in all_past_names(config):
+            self.arrays[name] = np.zeros(shape, np.float32)
         self._bind(rows)
 
     def _bind(self, rows: int) -> None:
         """Make the small arrays of a step, and tell the session where everything lies."""
         arrays = self.arrays
-        arrays["input_ids"] = np.zeros(rows, np.int64)
+        arrays["input_ids"] = np.zeros((rows, 1), np.int64)
         arrays["past_length"] = np.zeros(rows, np.int32)
         arrays["total_length"] = np.zeros(1, np.int32)
-        self.logits = np.empty((rows, self.config.vocab_size), np.float32)
-        self.next_token = np.empty(rows, np.int64)
+        self.logits = np.empty((rows, 1, self.config.vocab_size), np.float32)
+        self.next_token = np.empty((rows, 1), np.int64)
         self.binding = self.decoder.io_binding()
         for name, array in arrays.items():
             self.binding.bind_input(
@@ -95,17 +95,17 @@ class OnnxStepper:
             Logits `(batch, vocab_size)`, float32.
         """
         self._run(tokens, position)
-        return torch.from_numpy(self.logits.copy())
+        return torch.from_numpy(self.logits[:, 0].copy())
 
     def greedy_step(self, tokens: torch.LongTensor, position: int) -> torch.LongTensor:
         """Decode one token of each row; returns the likeliest next ones, `(batch,)`."""
         self._run(tokens, position)
-        return torch.from_numpy(self.next_token.copy())
+        return torch.from_numpy(self.next_token[:, 0].copy())
 
     def _run(self, tokens: torch.LongTensor, position: int) -> None:
         if position >= self.room:
             raise EngineError(f"There is room for {self.room} steps (got position {position}).")
-        self.arrays["input_ids"][:] = tokens.numpy()
+        self.arrays["input_ids"][:, 0] = tokens.numpy()
         self.arrays["past_length"].fill(position)
         self.arrays["total_length"][0] = position + 1
         self.decoder.run_with_iobinding(self.binding)
@@ -118,13 +118,3 @@ class OnnxStepper:
             if name not in small:
                 self.arrays[name] = np.ascontiguousarray(array[kept])
         self._bind(len(kept))
-
-
-def check_steps(config: TFChatConfig, steps: int, name: str) -> None:
-    """Refuse rotary positions for which the exported table has no angles."""
-    limit = rotary_rows(config)
-    if config.position_embedding_type == "rotary" and steps > limit:
-        raise EngineError(
-            f"`{name}` needs {steps} positions, the exported model has {limit} "
-            "(4 x `max_position_embeddings`). Shorten it, or use `--engine torch`."
-        )

@@ -52,7 +52,7 @@ def check_engine(engine: str) -> None:
         )
 
 
-def check_export(name: str) -> None:
+def check_export_name(name: str) -> None:
     """Refuse a name that is none of `EXPORTS`."""
     if name not in EXPORTS:
         raise EngineError(f"`engine` must be one of {', '.join(EXPORTS)} (got {name!r}).")
