@@ -13,7 +13,10 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ import datasets
 import pytest
 import torch
 
+import chat_hf
 import train_hf
 from data_builders.__main__ import main as build_data
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program
@@ -33,6 +37,7 @@ from tfchat_hf.training import INTERRUPTED, NOT_PUSHED
 PAGES = [f"docs/training{suffix}" for suffix in SUFFIXES]
 ROOT = Path(__file__).parents[1]
 COMMAND = ["python", "train_hf.py"]
+CHAT = "python chat_hf.py "
 # Of transformers, schedules by their names, and what says that code may be run.
 MORE_SETTINGS = ("torch_compile", "inverse_sqrt", "constant_with_warmup", "trust_remote_code")
 OF_HOURS = "configs/chat.yaml"
@@ -115,7 +120,9 @@ def test_the_chapter_can_be_followed_from_top_to_bottom(
             check_hours(block)
         elif block.language in ("bash", "python"):
             shown = block.output or ""
-            if block.language == "python":
+            if block.text.startswith(CHAT):
+                assert chat_hf.main(shlex.split(block.text)[2:]) == 0
+            elif block.language == "python":
                 check_output(shown, run_program(block.text, {"__name__": "docs"}))
             else:
                 check_output(comparable(shown), comparable(train(block, capsys)))
@@ -123,6 +130,46 @@ def test_the_chapter_can_be_followed_from_top_to_bottom(
     assert ran >= 10
     check_the_folder(place / "runs" / "sums")
     assert list((place / "runs" / "curves" / "tensorboard").glob("events.*"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_exercise_reaches_training_chat_and_the_folder(page: str, tmp_path: Path) -> None:
+    (change,) = [block.text for block in blocks(page) if block.language == "diff"]
+    before, after = (line[1:] for line in change.splitlines())
+    for name in ("tfchat_hf", "data_builders"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("train_hf.py", "chat_hf.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    layers = tmp_path / "tfchat_hf" / "model" / "layers_tfchat.py"
+    code = layers.read_text(encoding="utf-8")
+    assert code.count(before) == 1
+    (setting, *_) = [block for block in blocks(page) if block.name == "small.yaml"]
+    (tmp_path / "small.yaml").write_text(setting.text, encoding="utf-8")
+    pairs = [f"{a} 加 {b} 等于几？\t{a + b}，我算好了。" for a in range(12) for b in range(12)]
+    (tmp_path / "sums.tsv").write_text("\n".join(pairs) + "\n", encoding="utf-8")
+    losses = []
+    for text, run in ((code, "runs/relu"), (code.replace(before, after), "runs/squared")):
+        layers.write_text(text, encoding="utf-8")
+        say(tmp_path, "train_hf.py", "small.yaml", "--output_dir", run, "--dropout", "0")
+        assert (tmp_path / run / "layers_tfchat.py").read_text(encoding="utf-8") == text
+        metrics = json.loads((tmp_path / run / "metrics.json").read_text(encoding="utf-8"))
+        losses.append(metrics["validation"]["loss"])
+        assert say(tmp_path, "chat_hf.py", run, "--once", "3 加 4 等于几？")
+    assert abs(losses[0] - losses[1]) > 1e-3
+
+
+def say(place: Path, *command: str) -> str:
+    """Runs a command of a copy of the project; gives what it printed."""
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(place), "HF_DATASETS_CACHE": str(place / "cache")},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def check_the_folder(run: Path) -> None:
