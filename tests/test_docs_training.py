@@ -132,9 +132,9 @@ def test_the_chapter_can_be_followed_from_top_to_bottom(
     assert list((place / "runs" / "curves" / "tensorboard").glob("events.*"))
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_the_exercise_reaches_training_chat_and_the_folder(page: str, tmp_path: Path) -> None:
-    (change,) = [block.text for block in blocks(page) if block.language == "diff"]
+def test_the_exercise_reaches_training_chat_and_the_folder(place: Path, tmp_path: Path) -> None:
+    page = blocks(PAGES[0])
+    (change,) = [block.text for block in page if block.language == "diff"]
     before, after = (line[1:] for line in change.splitlines())
     for name in ("tfchat_hf", "data_builders"):
         shutil.copytree(ROOT / name, tmp_path / name)
@@ -143,19 +143,22 @@ def test_the_exercise_reaches_training_chat_and_the_folder(page: str, tmp_path: 
     layers = tmp_path / "tfchat_hf" / "model" / "layers_tfchat.py"
     code = layers.read_text(encoding="utf-8")
     assert code.count(before) == 1
-    (setting, *_) = [block for block in blocks(page) if block.name == "small.yaml"]
-    (tmp_path / "small.yaml").write_text(setting.text, encoding="utf-8")
-    pairs = [f"{a} 加 {b} 等于几？\t{a + b}，我算好了。" for a in range(12) for b in range(12)]
-    (tmp_path / "sums.tsv").write_text("\n".join(pairs) + "\n", encoding="utf-8")
-    losses = []
-    for text, run in ((code, "runs/relu"), (code.replace(before, after), "runs/squared")):
-        layers.write_text(text, encoding="utf-8")
-        say(tmp_path, "train_hf.py", "small.yaml", "--output_dir", run, "--dropout", "0")
-        assert (tmp_path / run / "layers_tfchat.py").read_text(encoding="utf-8") == text
-        metrics = json.loads((tmp_path / run / "metrics.json").read_text(encoding="utf-8"))
-        losses.append(metrics["validation"]["loss"])
-        assert say(tmp_path, "chat_hf.py", run, "--once", "3 加 4 等于几？")
+    layers.write_text(code.replace(before, after), encoding="utf-8")
+    (settings,) = [block.text for block in page if block.name == "small.yaml"]
+    for folder in (place, tmp_path):
+        (folder / "small.yaml").write_text(settings, encoding="utf-8")
+        pairs = [f"{a} 加 {b} 等于几？\t{a + b}，我算好了。" for a in range(12) for b in range(12)]
+        (folder / "sums.tsv").write_text("\n".join(pairs) + "\n", encoding="utf-8")
+    assert train_hf.main(["small.yaml", "--output_dir", "runs/relu", "--dropout", "0"]) == 0
+    say(tmp_path, "train_hf.py", "small.yaml", "--output_dir", "runs/squared", "--dropout", "0")
+    losses = [
+        json.loads((run / "metrics.json").read_text(encoding="utf-8"))["validation"]["loss"]
+        for run in (place / "runs/relu", tmp_path / "runs/squared")
+    ]
     assert abs(losses[0] - losses[1]) > 1e-3
+    carried = (tmp_path / "runs/squared/layers_tfchat.py").read_text(encoding="utf-8")
+    assert carried == code.replace(before, after)
+    assert say(tmp_path, "chat_hf.py", "runs/squared", "--once", "3 加 4 等于几？")
 
 
 def say(place: Path, *command: str) -> str:
@@ -203,10 +206,14 @@ def test_both_languages_show_the_same_files_commands_programs_and_outputs() -> N
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_name_in_the_text_is_a_setting_or_a_metric(page: str) -> None:
+def test_every_name_in_the_text_is_a_setting_a_metric_or_of_the_network(page: str) -> None:
     text = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.M | re.S)
     known = {*own_keys(), *MORE_SETTINGS, *describe_replies(["a b"], [["a c"]])}
     known |= {"selection_score", "bits_per_character", "bleu_zh", "bleu_en", *BASELINES}
+    # Or a name in the code of the network.
+    for file in ("layers_tfchat.py", "modeling_tfchat.py"):
+        network = (ROOT / "tfchat_hf" / "model" / file).read_text(encoding="utf-8")
+        known |= set(re.findall(r"\b[a-z0-9_]+\b", network))
     named = set(re.findall(r"`(?:--)?([a-z0-9]+(?:_[a-z0-9]+)+)\b[^`./]*`", text))
     assert named - known == set()
     assert "tokens_per_update" in named
