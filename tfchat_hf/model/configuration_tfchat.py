@@ -33,7 +33,7 @@ class TFChatConfig(PreTrainedConfig):
             encoder and decoder are one table in any case.
         max_context_turns: How many of the newest turns the model was trained to read at once.
         swap_sides: The model reads a reply and writes the turn that it answers, as re-ranking
-            needs it (`generate(reverse_model=...)`); a chat model does not.
+            needs it (`Reranking(reverse_model=...)`); a chat model does not.
         first_byte_token_id: Id of the token `<0x80>`, the 127 other bytes behind it, so that no
             reply ends in half a character; None where the vocabulary has no such tokens.
         character_runs: Tokens that are one character once or several times, `[id, character,
