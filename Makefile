@@ -2,6 +2,8 @@
 # make test    run the tests
 # make style   format and lint
 # make smoke   what `make chat` does, in seconds and without a keyboard
+# make test-oldest, make test-newest   the tests with the oldest transformers that pyproject.toml
+#              allows and with the newest, each in a virtual environment of its own
 # Every target makes the virtual environment first where it is missing.
 
 PYTHON ?= python3
@@ -10,7 +12,7 @@ BIN := $(VENV)/bin
 MODEL := runs/quickstart
 STAMP := $(VENV)/.installed
 
-.PHONY: chat train test style smoke clean
+.PHONY: chat train test test-oldest test-newest style smoke clean
 
 chat: $(STAMP)
 	@test -f $(MODEL)/metrics.json || $(BIN)/python train_hf.py configs/quickstart.yaml --resume
@@ -21,6 +23,16 @@ train: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# The newest is another one from time to time, so pip looks each time.
+test-oldest: TRANSFORMERS := transformers==5.23.0
+test-newest: TRANSFORMERS := transformers
+test-oldest test-newest: test-%:
+	test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	grep -v '^transformers==' constraints.txt > .venv-$*/constraints.txt
+	.venv-$*/bin/python -m pip install -q --upgrade -c .venv-$*/constraints.txt \
+		-e '.[dev]' '$(TRANSFORMERS)'
+	.venv-$*/bin/python -m pytest
 
 style: $(STAMP)
 	$(BIN)/ruff format .
@@ -40,4 +52,4 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) .venv-oldest .venv-newest build *.egg-info

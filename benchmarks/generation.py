@@ -1,13 +1,21 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-r"""Speed of `generate()` in torch: this project beside transformers' loop and one written by hand.
+r"""Speed of decoding in torch: `FastDecoder` beside transformers' loop and one written by hand.
 
     python benchmarks/generation.py                              # batch 1 and 32
     python benchmarks/generation.py --original ../TFChat --rounds 9 --out speed.json
     python benchmarks/generation.py --flat                       # time and memory along the reply
 
-All contenders decode the same weights (random, of the original's shape; the end token is pushed
-down, so that every reply has its full length) for the same questions and take turns; the first
-round warms up and compares the tokens. With one thread the rate is per second of the process's CPU
+* transformers: `model.generate()`, whose loop is transformers' own; loop: one written by hand
+* ours: `model.generate(custom_generate=FastDecoder())`
+* keyboard, keyboard-fast (batch 1): `ChatSession.reply` of 12 tokens, preset balanced, as
+  `chat_hf.py` answers a person, without and with `--fast`
+* original: the `evaluate` of jingyaogong/TFChat, read from the checkout that --original names
+
+"-int8" behind a name is 8-bit weights (torch's dynamic ones for the peers), "-sample" drawing,
+"-precise" the preset. All contenders decode the same weights (random, of the original's shape; the
+end token is pushed down, so that every reply has its full length) for the same questions and take
+turns; the first round warms up and compares the tokens. Rates are medians, and a ratio is the
+median of the ratios of each round. With one thread the rate is per second of the process's CPU
 time, which other work on the machine disturbs little; otherwise per second of wall time.
 The engines have a script of their own, generation_engines.py.
 """
@@ -26,9 +34,16 @@ from typing import Any
 
 CONTENDERS = (
     "original", "transformers", "transformers-int8", "loop", "loop-int8", "ours", "ours-int8",
-    "transformers-sample", "ours-sample", "ours-precise",
+    "transformers-sample", "ours-sample", "ours-precise", "keyboard", "keyboard-fast",
 )  # fmt: skip
-REFERENCES = {"ours-int8": "loop-int8", "ours-sample": "transformers-sample"}
+# Beside the loop and transformers in float32, what a contender is fairly compared with.
+THEIR_LOOP = {"ours-int8": "loop-int8"}
+THEIR_TRANSFORMERS = {
+    "ours-int8": "transformers-int8",
+    "ours-sample": "transformers-sample",
+    "keyboard-fast": "keyboard",
+}
+KEYBOARD_TOKENS = 12
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -91,6 +106,7 @@ def random_model(arguments: argparse.Namespace) -> Any:
         encoder_layers=arguments.layers,
         decoder_layers=arguments.layers,
         max_position_embeddings=arguments.positions,
+        character_runs=[],
     )
     model = TFChatForConditionalGeneration(config).eval()
     with torch.no_grad():
@@ -112,43 +128,78 @@ def questions(arguments: argparse.Namespace, batch: int, number: int) -> dict[st
     return {name: tensor.to(arguments.device) for name, tensor in given.items()}
 
 
-def contenders(model: Any, arguments: argparse.Namespace) -> dict[str, Callable]:
+def contenders(model: Any, batch: int, arguments: argparse.Namespace) -> dict[str, Callable]:
     """Give each wanted contender as a function of a batch of questions."""
-    import copy
-
-    import torch
     from generation_peers.hand_loop import HandLoop
+
+    from tfchat_hf.fast import FastDecoder
 
     wanted = arguments.only.split(",") + (["original"] if arguments.original else [])
     new = {"max_new_tokens": arguments.new}
-    core = copy.deepcopy(model)
-    core._packed_network = lambda config: None
+    fast = {**new, "custom_generate": FastDecoder()}
+    fast_int8 = {**new, "custom_generate": FastDecoder("int8")}
+    precise = {"generation_config": with_length(model.preset("precise"), arguments.new)}
     made: dict[str, Callable] = {
-        "transformers": lambda given: core.generate(**given, **new),
-        "transformers-sample": lambda given: core.generate(**given, **new, do_sample=True),
-        "ours": lambda given: model.generate(**given, **new),
-        "ours-int8": lambda given: model.generate(**given, **new, weight_dtype="int8"),
-        "ours-sample": lambda given: model.generate(**given, **new, do_sample=True),
-        "ours-precise": lambda given: model.generate(
-            **given, generation_config=with_length(model.preset("precise"), arguments.new)
-        ),
+        "transformers": lambda given: model.generate(**given, **new),
+        "transformers-sample": lambda given: model.generate(**given, **new, do_sample=True),
+        "ours": lambda given: model.generate(**given, **fast),
+        "ours-int8": lambda given: model.generate(**given, **fast_int8),
+        "ours-sample": lambda given: model.generate(**given, **fast, do_sample=True),
+        "ours-precise": lambda given: model.generate(**given, **{**fast, **precise}),
     }
-    loop = HandLoop(model) if "loop" in wanted else None
-    if loop is not None:
+    if "loop" in wanted:
+        loop = HandLoop(model)
         made["loop"] = lambda given: loop.greedy(*given.values(), arguments.new)
-    if "loop-int8" in wanted or "transformers-int8" in wanted:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch announces the function's end
-            kinds = {torch.nn.Linear}
-            rounded = [
-                torch.ao.quantization.quantize_dynamic(network, kinds, dtype=torch.qint8)
-                for network in (HandLoop(model), copy.deepcopy(model))
-            ]
-        made["loop-int8"] = lambda given: rounded[0].greedy(*given.values(), arguments.new)
-        made["transformers-int8"] = lambda given: rounded[1].generate(**given, **new)
+    if "loop-int8" in wanted:
+        loop_int8 = _rounded(HandLoop(model))
+        made["loop-int8"] = lambda given: loop_int8.greedy(*given.values(), arguments.new)
+    if "transformers-int8" in wanted:
+        model_int8 = _rounded(model)
+        made["transformers-int8"] = lambda given: model_int8.generate(**given, **new)
+    if batch == 1:
+        made |= _at_the_keyboard(model, wanted)
     if arguments.original:
         made["original"] = _original(arguments)
     return {name: made[name] for name in CONTENDERS if name in wanted and name in made}
+
+
+def _rounded(network: Any) -> Any:
+    """Give a network with torch's dynamic int8."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch announces the function's end
+        return torch.ao.quantization.quantize_dynamic(network, {torch.nn.Linear}, dtype=torch.qint8)
+
+
+def _at_the_keyboard(model: Any, wanted: Sequence[str]) -> dict[str, Callable]:
+    """Give conversations that read the ids of a question as words."""
+    import copy
+
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    from tfchat_hf.chat import ChatSession
+    from tfchat_hf.fast import FastDecoder
+    from tfchat_hf.tokenization import SPECIAL_TOKENS, wrap_tokenizer
+
+    made: dict[str, Callable] = {}
+    words = [*SPECIAL_TOKENS, *(f"w{n}" for n in range(5, model.config.vocab_size))]
+    core = Tokenizer(models.WordLevel({word: n for n, word in enumerate(words)}, SPECIAL_TOKENS[3]))
+    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    for name in wanted:
+        if not name.startswith("keyboard"):
+            continue
+        session = ChatSession(copy.deepcopy(model), wrap_tokenizer(core))
+        session.settings.set("preset", "balanced")
+        session.settings.set("max_new_tokens", str(KEYBOARD_TOKENS))
+        session.fast = FastDecoder() if name == "keyboard-fast" else None
+
+        def answer(given: dict[str, Any], session: ChatSession = session) -> None:
+            session.reset()
+            session.reply(" ".join(words[n] for n in given["input_ids"][0].tolist()))
+
+        made[name] = answer
+    return made
 
 
 def with_length(config: Any, new_tokens: int) -> Any:
@@ -188,7 +239,7 @@ def compare(model: Any, batch: int, arguments: argparse.Namespace) -> list[dict[
     import torch
     from measured import median
 
-    runs = contenders(model, arguments)
+    runs = contenders(model, batch, arguments)
     clock = time.process_time if arguments.threads == 1 else time.perf_counter
     if arguments.device != "cpu":
         clock = time.perf_counter
@@ -206,13 +257,14 @@ def compare(model: Any, batch: int, arguments: argparse.Namespace) -> list[dict[
             if number == 0:
                 first[name] = made
             else:
-                rates[name].append(batch * arguments.new / seconds)
+                rates[name].append(batch * _tokens(name, arguments) / seconds)
     return [
         {
             "contender": name,
             "tok/s": round(median(rates[name])),
             "spread": f"{min(rates[name]):.0f}..{max(rates[name]):.0f}",
             "ms/step": round(1000 * batch / median(rates[name]), 3),
+            "ms/reply": round(1000 * batch * _tokens(name, arguments) / median(rates[name]), 1),
             **_ratios(name, rates),
             "tokens equal": _equal(first, name),
         }
@@ -220,15 +272,25 @@ def compare(model: Any, batch: int, arguments: argparse.Namespace) -> list[dict[
     ]
 
 
+def _tokens(name: str, arguments: argparse.Namespace) -> int:
+    """Say how many tokens a reply has."""
+    return KEYBOARD_TOKENS if name.startswith("keyboard") else arguments.new
+
+
 def _ratios(name: str, rates: dict[str, list[float]]) -> dict[str, Any]:
-    """Compare round by round with the loop, the original and the like."""
+    """Compare round by round with the loop, transformers, the original and the like."""
     from measured import median
 
     found = {}
-    others = {"x loop": "loop", "x transformers": "transformers", "x original": "original"}
-    others["x its like"] = REFERENCES.get(name)
+    others = {
+        "x loop": THEIR_LOOP.get(name, "loop"),
+        "x transformers": THEIR_TRANSFORMERS.get(name, "transformers"),
+        "x original": "original",
+    }
+    if name == "keyboard":  # its replies are shorter than those of all others
+        return {}
     for title, other in others.items():
-        if other in rates:
+        if other in rates and (other == "keyboard" or not name.startswith("keyboard")):
             pairs = zip(rates[name], rates[other], strict=True)
             found[title] = round(median([mine / theirs for mine, theirs in pairs]), 2)
     return found
@@ -249,8 +311,10 @@ def _print_flat(model: Any, arguments: argparse.Namespace) -> None:
     from generation_peers.clock import StepClock
     from measured import median
 
-    longest = arguments.positions
-    model.generate(**questions(arguments, 1, 0), max_new_tokens=8)
+    from tfchat_hf.fast import FastDecoder
+
+    longest, fast = arguments.positions, FastDecoder()
+    model.generate(**questions(arguments, 1, 0), max_new_tokens=8, custom_generate=fast)
     print("| batch | ms a step at tokens 1-32 | in the middle | at the end | MB grown |")
     print("|---|---|---|---|---|")
     for batch in arguments.batch:
@@ -260,7 +324,11 @@ def _print_flat(model: Any, arguments: argparse.Namespace) -> None:
             clock = StepClock()
             given = questions(arguments, batch, number)
             model.generate(
-                **given, max_new_tokens=longest, min_new_tokens=longest, logits_processor=[clock]
+                **given,
+                max_new_tokens=longest,
+                min_new_tokens=longest,
+                logits_processor=[clock],
+                custom_generate=fast,
             )
             steps = clock.steps()
             for part, at in zip(parts, (0, longest // 2 - 16, longest - 33), strict=True):

@@ -14,6 +14,7 @@ import torch
 
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.engines import load_engine
+from tfchat_hf.fast import FastDecoder
 from tfchat_hf.held_out import HeldOut, held_out
 from tfchat_hf.metrics import describe_replies
 from tfchat_hf.questions import Question, decode_reply
@@ -51,15 +52,21 @@ def batches(rows: Sequence[list[int]], size: int, pad: int) -> Iterator[dict[str
         yield {"input_ids": ids, "attention_mask": mask}
 
 
-def replies(model: Any, inputs: Sequence[dict[str, torch.Tensor]], **settings: Any) -> list:
+def replies(
+    model: Any,
+    inputs: Sequence[dict[str, torch.Tensor]],
+    fast: FastDecoder | None = None,
+    **settings: Any,
+) -> list:
     """Answer all batches; padding is taken off."""
     neutral = {"do_sample": False, "num_beams": 1, "no_repeat_ngram_size": 0}
     neutral |= {"repetition_penalty": 1.0, "max_new_tokens": 64}
     config = model.preset("greedy")
     config.update(**{**neutral, **settings})
+    how = {} if fast is None else fast.options(config)
     eos, made = config.eos_token_id, []
     for batch in inputs:
-        for row in model.generate(**batch, generation_config=config).tolist():
+        for row in model.generate(**batch, generation_config=config, **how).tolist():
             end = row.index(eos, 1) + 1 if eos in row[1:] else len(row)
             made.append(row[:end])
     return made
@@ -120,9 +127,9 @@ def answers(
     inputs: Sequence[dict[str, torch.Tensor]],
     settings: dict[str, Any],
 ) -> list[list[int]]:
-    """Answer all batches with an engine; torch in int8 is the model itself, told so."""
+    """Answer all batches with an engine; for torch that is the model itself, decoded in int8."""
     if engine == "torch":
-        return replies(model, inputs, **settings, weight_dtype="int8")
+        return replies(model, inputs, FastDecoder("int8"), **settings)
     return replies(load_engine(run, engine, int8), inputs, **settings)
 
 

@@ -98,17 +98,20 @@ def save_run(model: Any, folder: Path) -> None:
         export_run(folder, engine, int8=True)
 
 
-def our_contender(model: Any, new_tokens: int, beams: int) -> Contender:
+def our_contender(model: Any, new_tokens: int, beams: int, fast: Any = None) -> Contender:
     """Answer through the public `generate()`.
 
     Args:
         model: in torch or in an engine.
         new_tokens: of each reply.
         beams: how many.
+        fast: a `FastDecoder`, for torch.
     """
 
     def answer(batch: Batch) -> list[list[int]]:
-        settings = {"num_beams": beams, "early_stopping": True} if beams > 1 else {}
+        settings = {"custom_generate": fast} if fast is not None else {}
+        if beams > 1:
+            settings = {"num_beams": beams, "early_stopping": True}
         made = model.generate(
             **batch, max_new_tokens=new_tokens, do_sample=False, no_repeat_ngram_size=0, **settings
         )
@@ -130,8 +133,10 @@ def contenders(model: Any, folder: Path, new_tokens: int, beams: int) -> dict[st
     from generation_peers.onnx_step import OnnxStepPeer
 
     from tfchat_hf.engines import load_engine
+    from tfchat_hf.fast import FastDecoder
 
-    made: dict[str, Contender] = {"ours, torch": our_contender(model, new_tokens, beams)}
+    ours = our_contender(model, new_tokens, beams, FastDecoder())
+    made: dict[str, Contender] = {"ours, torch": ours}
     for int8 in (False, True):
         kind = "int8" if int8 else "float32"
         if beams == 1:

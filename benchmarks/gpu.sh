@@ -85,10 +85,10 @@ part data-feeding 40 "${train[@]}" "${many[@]}" --only ours-bf16 --rounds 1 \
     --setting dataloader_num_workers=$feeding --out "$out/part-data-feeding.json"
 # The tokens must be those of transformers' own loop: "tokens equal" in the table.
 part generation 90 "$PYTHON" "$here/generation.py" --device $device "${spoken[@]}" \
-    --only transformers,ours,transformers-sample,ours-sample,ours-precise \
+    --only transformers,ours,transformers-sample,ours-sample,ours-precise,keyboard,keyboard-fast \
     --out "$out/part-generation.json"
 part generation-flat 60 "$PYTHON" "$here/generation.py" --device $device "${spoken[@]}" --flat
-part recorded-step 60 "$PYTHON" -m pytest -q -n 0 "$root/tests/test_cuda_graph.py"
+part recorded-step 60 "$PYTHON" -m pytest -q -n 0 "$root/tests/fast/test_steppers.py"
 if [ -n "$original" ]; then
     part time-to-loss 150 "$PYTHON" "$here/time_to_loss.py" --device $device --workload-data "$data" \
         "${with_original[@]}" "${loss[@]}" --out "$out/part-time-to-loss.json"

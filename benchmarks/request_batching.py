@@ -31,6 +31,7 @@ import torch
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
 from tfchat_hf.answering.rows import read_rows
 from tfchat_hf.chat import load_session
+from tfchat_hf.fast import FastDecoder
 from tfchat_hf.queueing.batching_queue import BatchingQueue
 
 GOAL = 0.6
@@ -97,9 +98,13 @@ def random_questions(count: int, vocab_size: int) -> list[list[int]]:
 
 
 def ask_directly(
-    model: TFChatForConditionalGeneration, questions: list[list[int]], batch_size: int
+    model: TFChatForConditionalGeneration,
+    questions: list[list[int]],
+    batch_size: int,
+    fast: FastDecoder,
 ) -> Round:
-    """Answer batches with `generate()`."""
+    """Answer batches with `generate()`, decoded as the queue decodes them."""
+    how = fast.options(model.generation_config)
     pad, eos = model.generation_config.pad_token_id, model.generation_config.eos_token_id
     tokens, started, cpu = 0, time.perf_counter(), time.process_time()
     for start in range(0, len(questions), batch_size):
@@ -107,7 +112,7 @@ def ask_directly(
         length = max(map(len, rows))
         ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows])
         mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
-        made = model.generate(input_ids=ids, attention_mask=mask)[:, 1:]
+        made = model.generate(input_ids=ids, attention_mask=mask, **how)[:, 1:]
         ended = (made == eos).cumsum(1)
         tokens += int(((ended == 0) | ((ended == 1) & (made == eos))).sum())
     return Round(tokens, time.perf_counter() - started, time.process_time() - cpu)
@@ -152,14 +157,15 @@ def main() -> None:
     options = _parser().parse_args()
     torch.set_num_threads(options.threads)
     model, questions = _model_and_questions(options)
+    fast = FastDecoder()
     ways: dict[str, Callable[[], Round]] = {
-        "direct": lambda: ask_directly(model, questions, options.batch_size)
+        "direct": lambda: ask_directly(model, questions, options.batch_size, fast)
     }
     for wait in options.wait_ms:
         ways[f"{options.callers} callers, wait {wait:g} ms"] = lambda wait=wait: ask_from_threads(
             model, questions, options.callers, options.batch_size, wait
         )
-    ask_directly(model, questions[: options.batch_size], options.batch_size)  # warm
+    ask_directly(model, questions[: options.batch_size], options.batch_size, fast)  # warm
     rounds: dict[str, list[Round]] = {name: [] for name in ways}
     for _ in range(options.rounds):
         for name, way in ways.items():

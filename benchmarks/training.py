@@ -5,6 +5,7 @@ r"""Training throughput: this project against the original, transformers' Traine
     python benchmarks/training.py --workload-data short=chats.tsv long=my/saved_build \
         --original ../TFChat --rounds 3 --out results.json
     python benchmarks/training.py --only loop-bf16,ours-bf16 --block 1000 --rounds 5
+    python benchmarks/training.py --against ../older              # did a change cost time?
 
 * original: the code of jingyaogong/TFChat, read at run time from the checkout that --original names
 * marian, marian-tuned: a Marian model in Seq2SeqTrainer, as it comes and with lengths of both sides
@@ -15,7 +16,11 @@ r"""Training throughput: this project against the original, transformers' Traine
 All have the same shape and train on the same ids. Each is a process that stays alive; they take
 turns, a block of pairs each a round; the first, short round only warms up. With one thread the rate
 is per second of the process's own CPU time, which other work on the machine disturbs little;
-otherwise per second of wall time. The best rate of a matrix product is measured in the same rounds.
+otherwise per second of wall time. The best rate of a product of matrices is measured beside them.
+
+--against names another checkout of this project. Unless other options say otherwise, both train
+the quickstart's network then, on the corpus's short replies and on longer ones, in bf16 (where the
+device multiplies it) and in fp32; the answer is the ratio of their times, the median over rounds.
 """
 
 from __future__ import annotations
@@ -39,6 +44,7 @@ from training_peers.workload import (
     DEFAULT_SOURCE,
     Workload,
     invented_texts,
+    lengthened,
     read_texts,
     save_workload,
 )
@@ -54,9 +60,21 @@ CONTENDERS = (
     "ours",
     "ours-bf16",
 )
-FAMILIES = {name.split("-")[0] for name in CONTENDERS}
+FAMILIES = {name.split("-")[0] for name in CONTENDERS} | {"against"}
 MAX_CHARACTERS = 256
 TOKEN_TOLERANCE = 0.01
+# A comparison of two checkouts, where nothing else is asked for.
+TWO_CHECKOUTS = {
+    "workload_data": ["short=chatterbot", "long=lengthened"],
+    "block": 640,
+    "batch": 32,
+    "rounds": 9,
+    "d_model": 256,
+    "heads": 4,
+    "ffn": 1024,
+    "vocabulary": 4000,
+}
+ENOUGH_ALIKE = 0.02
 HEAD = (
     "| contender | pairs/s | spread | real tokens/s | x original | x loop of its precision "
     "| peak RSS MB | utilisation | executed / needed |\n|---|---|---|---|---|---|---|---|---|"
@@ -67,7 +85,7 @@ Blocks = dict[str, list[dict[str, Any]]]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Reads the command line, measures each workload and prints a table for it."""
-    arguments = _parser().parse_args(argv)
+    arguments = _arguments(argv)
     datasets.disable_progress_bars()
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(dir=arguments.folder, ignore_cleanup_errors=True) as folder:
@@ -77,9 +95,26 @@ def main(argv: Sequence[str] | None = None) -> int:
             work = make_workload(source, arguments.block, Path(folder, name), arguments)
             results[name] = measure(work, name, arguments)
             print(results[name]["table"], flush=True)
+            print("\n".join(against_lines(name, results[name]["blocks"], arguments)), flush=True)
     if arguments.out:
         Path(arguments.out).write_text(json.dumps(results, indent=1), encoding="utf-8")
     return 0 if all(result["rows"] for result in results.values()) else 1
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the command line; with --against other things are the default."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.against:
+        from tfchat_hf.arguments import TFChatTrainingArguments
+
+        with tempfile.TemporaryDirectory() as folder:
+            use_cpu = arguments.device == "cpu"
+            has_bf16 = TFChatTrainingArguments(output_dir=folder, use_cpu=use_cpu).bf16
+        names = ["ours", "against"] + (["ours-bf16", "against-bf16"] if has_bf16 else [])
+        parser.set_defaults(**TWO_CHECKOUTS, only=",".join(names))
+        arguments = parser.parse_args(argv)
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,7 +127,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[DEFAULT_SOURCE],
         metavar="NAME=PATH",
-        help="saved builds or corpus files; 'invented' puts clauses together anew",
+        help="saved builds or corpus files; 'invented' puts clauses together anew, 'lengthened' "
+        "replies of the corpus",
     )
     say("--block", type=int, default=4000, help="pairs of a workload, and of a block")
     say("--original-block", type=int, default=50, help="pairs of a block of the original")
@@ -100,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     say("--deadline", type=float, help="seconds after which no further round begins")
     say("--only", default=",".join(CONTENDERS))
     say("--original", help="a checkout of jingyaogong/TFChat, or its git directory")
+    say("--against", metavar="CHECKOUT", help="another checkout of this project")
     say("--threads", type=int, default=1)
     say("--device", default="cpu", choices=("cpu", "cuda"))
     say("--batch", type=int, default=50, help="pairs of an update")
@@ -118,6 +155,8 @@ def make_workload(source: str, count: int, folder: Path, arguments: argparse.Nam
     """Draws the pairs of a workload and encodes them."""
     if source == "invented":
         texts = invented_texts(count, MAX_CHARACTERS)
+    elif source == "lengthened":
+        texts = lengthened(read_texts(DEFAULT_SOURCE, count, MAX_CHARACTERS), MAX_CHARACTERS // 2)
     else:
         texts = read_texts(source, count, MAX_CHARACTERS)
     return save_workload(folder, texts, arguments.vocabulary)
@@ -166,7 +205,8 @@ def _take_turns(
             print(f"# {name}: the time is up after {number - 1} rounds", flush=True)
             break
         peaks.append(product_rates(arguments.device))
-        for worker in list(workers):
+        # Back and forth, so that nobody always comes after the same one.
+        for worker in workers[:: 1 if number % 2 else -1]:
             size = _block_size(worker.job, work, arguments, warm=number == 0)
             answer = _turn(worker, size)
             if answer is None:
@@ -191,9 +231,12 @@ def _jobs(work: Workload, arguments: argparse.Namespace) -> list[Job]:
     for name in arguments.only.split(","):
         if name.split("-")[0] not in FAMILIES:
             sys.exit(f"--only: {name!r} is none of {', '.join(sorted(FAMILIES))}")
+        if name.startswith("against") and not arguments.against:
+            sys.exit(f"--only: {name!r} needs --against CHECKOUT")
         if name.startswith("original") and not arguments.original:
             print("# original: left out, for --original names no checkout of jingyaogong/TFChat")
             continue
+        against = arguments.against and str(Path(arguments.against).resolve())
         original = arguments.original and str(Path(arguments.original).resolve())
         settings = dict(item.split("=", 1) for item in arguments.setting)
         jobs.append(
@@ -206,6 +249,7 @@ def _jobs(work: Workload, arguments: argparse.Namespace) -> list[Job]:
                 arguments.threads,
                 original,
                 settings,
+                against=against if name.startswith("against") else None,
             )
         )
     return jobs
@@ -312,6 +356,34 @@ def rows_of(
             }
         )
     return rows
+
+
+def against_lines(name: str, blocks: Blocks, arguments: argparse.Namespace) -> list[str]:
+    """Says for each precision whether the two checkouts take the same time.
+
+    Args:
+        name: The workload.
+        blocks: What each contender measured; without another checkout nothing is said.
+        arguments: The command line.
+    """
+    clock = "cpu" if arguments.threads == 1 and arguments.device == "cpu" else "wall"
+    lines = []
+    for ours in [one for one in blocks if one.startswith("ours")]:
+        theirs = ours.replace("ours", "against")
+        if theirs not in blocks:
+            continue
+        times = {one: [b[clock] / b["pairs"] for b in blocks[one]] for one in (ours, theirs)}
+        pairs = zip(times[ours], times[theirs], strict=False)
+        ratios = sorted(mine / yours for mine, yours in pairs)
+        ratio = statistics.median(ratios)
+        alike = "yes" if ratio <= 1 + ENOUGH_ALIKE else "NO"
+        lines.append(
+            f"{name}, {ours.replace('ours-', '').replace('ours', 'fp32')}: this checkout takes "
+            f"{ratio:.3f} times the {clock} time of {arguments.against} (median of {len(ratios)} "
+            f"rounds, {ratios[0]:.3f} to {ratios[-1]:.3f}); "
+            f"at most {100 * ENOUGH_ALIKE:g} % more: {alike}"
+        )
+    return lines
 
 
 def _ratio(rates: dict[str, list[float]], name: str, other: str) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,7 @@ from training_peers.loop_model import LoopModel  # noqa: E402
 from training_peers.workload import (  # noqa: E402
     Encoded,
     Workload,
+    lengthened,
     load_workload,
     read_texts,
     save_workload,
@@ -226,6 +228,39 @@ def test_turns_are_taken_and_written_down(tmp_path: Path, capsys: pytest.Capture
     assert result["rows"][0]["executed"] > 1
     assert result["blocks"]["loop"][0]["tokens"] == result["tokens"]
     assert "| loop |" in said
+
+
+def test_another_checkout_is_compared_round_by_round() -> None:
+    arguments = training._arguments(["--against", "older"])
+    assert arguments.only.startswith("ours,against") and arguments.d_model == 256
+    assert training._arguments(["--against", "older", "--block", "7"]).block == 7
+    took = {"ours": (10, 11, 30), "against": (10, 10, 10), "ours-bf16": (4, 4, 4)}
+    blocks = {
+        name: [{"pairs": 5, "cpu": seconds, "wall": 1} for seconds in taken]
+        for name, taken in took.items()
+    }
+    (line,) = training.against_lines("short", blocks, arguments)
+    assert line.startswith("short, fp32: this checkout takes 1.100 times the cpu time of older")
+    assert line.endswith("at most 2 % more: NO")
+
+
+def test_the_other_checkout_is_what_trains(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    for package in ("tfchat_hf", "data_builders"):
+        shutil.copytree(ROOT / package, other / package)
+    out = tmp_path / "figures.json"
+    command = [*TINY_RUN.split(), "--against", str(other), "--out", str(out)]
+    # Its worker ends with an error if it has imported any other.
+    command += ["--only", "against", "--workload-data", "chatterbot"]
+    assert training.main(command) == 0
+    (block,) = json.loads(out.read_text())["chatterbot"]["blocks"]["against"]
+    assert block["tokens"] > block["pairs"] > 0
+
+
+def test_replies_are_lengthened_by_those_that_follow() -> None:
+    texts = [("a", "12"), ("b", "345"), ("c", "6")]
+    assert lengthened(texts, 7) == [("a", "123456"), ("b", "3456"), ("c", "6")]
+    assert lengthened(texts, 3) == texts
 
 
 @pytest.mark.slow

@@ -24,10 +24,11 @@ import train_hf
 from tests.finished_run import finished_run
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program, tables
 from tests.tiny import tiny_model
-from tfchat_hf import export
+from tfchat_hf import decoding, export
 from tfchat_hf.ladder import command as ladder
 from tfchat_hf.ladder.rows import read_setting
-from tfchat_hf.presets_tfchat import OWN_CHOICES, OWN_SETTINGS, PRESETS
+from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
+from tfchat_hf.reranking import RERANK_SETTINGS
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = ("decoding", "serving")
@@ -130,7 +131,7 @@ def test_both_languages_show_the_same_commands_programs_outputs_and_figures(chap
 def test_the_table_of_presets_has_every_preset_and_no_other(page: str) -> None:
     # Those of the ladder have more columns, and rows that are no presets.
     named = [row[0].strip("`") for row in tables(page, PRESET_TABLE) if len(row) == 3]
-    assert sorted(named) == sorted(PRESETS)
+    assert sorted(named) == sorted(decoding.ABOUT)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -138,7 +139,7 @@ def test_every_setting_of_this_projects_own_is_named(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     missing = [
         name
-        for name in (*OWN_SETTINGS, *OWN_CHOICES)
+        for name in (*OWN_SETTINGS, *RERANK_SETTINGS)
         if not re.search(rf"`[^`\n]*\b{name}\b", text)
     ]
     assert not missing

@@ -13,7 +13,10 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ import datasets
 import pytest
 import torch
 
+import chat_hf
 import train_hf
 from data_builders.__main__ import main as build_data
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program
@@ -33,6 +37,7 @@ from tfchat_hf.training import INTERRUPTED, NOT_PUSHED
 PAGES = [f"docs/training{suffix}" for suffix in SUFFIXES]
 ROOT = Path(__file__).parents[1]
 COMMAND = ["python", "train_hf.py"]
+CHAT = "python chat_hf.py "
 # Of transformers, schedules by their names, and what says that code may be run.
 MORE_SETTINGS = ("torch_compile", "inverse_sqrt", "constant_with_warmup", "trust_remote_code")
 OF_HOURS = "configs/chat.yaml"
@@ -115,7 +120,9 @@ def test_the_chapter_can_be_followed_from_top_to_bottom(
             check_hours(block)
         elif block.language in ("bash", "python"):
             shown = block.output or ""
-            if block.language == "python":
+            if block.text.startswith(CHAT):
+                assert chat_hf.main(shlex.split(block.text)[2:]) == 0
+            elif block.language == "python":
                 check_output(shown, run_program(block.text, {"__name__": "docs"}))
             else:
                 check_output(comparable(shown), comparable(train(block, capsys)))
@@ -123,6 +130,49 @@ def test_the_chapter_can_be_followed_from_top_to_bottom(
     assert ran >= 10
     check_the_folder(place / "runs" / "sums")
     assert list((place / "runs" / "curves" / "tensorboard").glob("events.*"))
+
+
+def test_the_exercise_reaches_training_chat_and_the_folder(place: Path, tmp_path: Path) -> None:
+    page = blocks(PAGES[0])
+    (change,) = [block.text for block in page if block.language == "diff"]
+    before, after = (line[1:] for line in change.splitlines())
+    for name in ("tfchat_hf", "data_builders"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("train_hf.py", "chat_hf.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    layers = tmp_path / "tfchat_hf" / "model" / "layers_tfchat.py"
+    code = layers.read_text(encoding="utf-8")
+    assert code.count(before) == 1
+    layers.write_text(code.replace(before, after), encoding="utf-8")
+    (settings,) = [block.text for block in page if block.name == "small.yaml"]
+    for folder in (place, tmp_path):
+        (folder / "small.yaml").write_text(settings, encoding="utf-8")
+        pairs = [f"{a} 加 {b} 等于几？\t{a + b}，我算好了。" for a in range(12) for b in range(12)]
+        (folder / "sums.tsv").write_text("\n".join(pairs) + "\n", encoding="utf-8")
+    assert train_hf.main(["small.yaml", "--output_dir", "runs/relu", "--dropout", "0"]) == 0
+    say(tmp_path, "train_hf.py", "small.yaml", "--output_dir", "runs/squared", "--dropout", "0")
+    losses = [
+        json.loads((run / "metrics.json").read_text(encoding="utf-8"))["validation"]["loss"]
+        for run in (place / "runs/relu", tmp_path / "runs/squared")
+    ]
+    assert abs(losses[0] - losses[1]) > 1e-3
+    carried = (tmp_path / "runs/squared/layers_tfchat.py").read_text(encoding="utf-8")
+    assert carried == code.replace(before, after)
+    assert say(tmp_path, "chat_hf.py", "runs/squared", "--once", "3 加 4 等于几？")
+
+
+def say(place: Path, *command: str) -> str:
+    """Runs a command of a copy of the project; gives what it printed."""
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(place), "HF_DATASETS_CACHE": str(place / "cache")},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def check_the_folder(run: Path) -> None:
@@ -156,10 +206,14 @@ def test_both_languages_show_the_same_files_commands_programs_and_outputs() -> N
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_name_in_the_text_is_a_setting_or_a_metric(page: str) -> None:
+def test_every_name_in_the_text_is_a_setting_a_metric_or_of_the_network(page: str) -> None:
     text = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.M | re.S)
     known = {*own_keys(), *MORE_SETTINGS, *describe_replies(["a b"], [["a c"]])}
     known |= {"selection_score", "bits_per_character", "bleu_zh", "bleu_en", *BASELINES}
+    # Or a name in the code of the network.
+    for file in ("layers_tfchat.py", "modeling_tfchat.py"):
+        network = (ROOT / "tfchat_hf" / "model" / file).read_text(encoding="utf-8")
+        known |= set(re.findall(r"\b[a-z0-9_]+\b", network))
     named = set(re.findall(r"`(?:--)?([a-z0-9]+(?:_[a-z0-9]+)+)\b[^`./]*`", text))
     assert named - known == set()
     assert "tokens_per_update" in named

@@ -127,6 +127,16 @@ def test_make_runs_the_commands_that_are_written_out(place: Path) -> None:
     assert f"{PYTHON} -m pytest" in run(["make", "-n", "test"], place)
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_tests_the_oldest_transformers_that_is_allowed_and_the_newest(place: Path) -> None:
+    oldest, newest = (run(["make", "-n", f"test-{which}"], place) for which in ("oldest", "newest"))
+    lower = re.search(r'"transformers>=([\d.]+),', (ROOT / "pyproject.toml").read_text())[1]
+    assert f"'transformers=={lower}.0'" in oldest
+    assert "'transformers'" in newest and "grep -v '^transformers=='" in newest
+    assert ".venv-oldest/bin/python -m pytest" in oldest
+    assert ".venv-newest/bin/python -m pytest" in newest
+
+
 def test_links_lead_to_files_that_exist() -> None:
     for readme in READMES:
         text = (ROOT / readme).read_text(encoding="utf-8")

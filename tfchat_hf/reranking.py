@@ -33,7 +33,7 @@ RERANK_SETTINGS: dict[str, Any] = {"num_candidates": 1, "rerank_by": None, "rera
 
 @dataclass
 class TFChatRerankedOutput(ModelOutput):
-    """What `generate(num_candidates=..., return_dict_in_generate=True)` returns.
+    """What `generate(custom_generate=Reranking(...), return_dict_in_generate=True)` returns.
 
     Args:
         sequences: `(batch * num_return_sequences, length)`, the best candidates, best first.

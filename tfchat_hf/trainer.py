@@ -303,6 +303,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
             return super()._finalize_training(trial, num_train_samples, start_time)
         finally:
             self.args.save_total_limit = limit
+            self.attend("eager")  # what comes now is not packed
 
     def _ended_early(self, state: TrainerState) -> bool:
         """Tells whether the clock or early stopping has ended the run that a state is of."""

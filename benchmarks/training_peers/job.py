@@ -33,6 +33,7 @@ class Job:
         original: A checkout of jingyaogong/TFChat, for that contender only.
         settings: More settings for train_hf.py, for ours only.
         whole_passes: Whether each block begins a new pass over the pairs; for ours only.
+        against: Another checkout of this project, for the contender of that name.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Job:
     original: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
     whole_passes: bool = True
+    against: str | None = None
 
     @property
     def family(self) -> str:

@@ -35,12 +35,13 @@ class Worker:
         job.save(path)
         self._log = open(self.log_path, "w", encoding="utf-8")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "training_peers.worker", str(path)],
+            # -P: the folder that this was started in must not go before the checkout.
+            [sys.executable, "-P", "-m", "training_peers.worker", str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            env={**_environment(job.threads), "TMPDIR": str(folder)},
+            env={**_environment(job), "TMPDIR": str(folder)},
         )
 
     def answer(self) -> dict[str, Any]:
@@ -71,9 +72,10 @@ class Worker:
         self._log.close()
 
 
-def _environment(threads: int) -> dict[str, str]:
+def _environment(job: Job) -> dict[str, str]:
     """Gives the worker's variables: its threads, no network, and where to import from."""
-    paths = [str(BENCHMARKS), str(BENCHMARKS.parent), os.environ.get("PYTHONPATH", "")]
+    code = job.against or str(BENCHMARKS.parent)
+    threads, paths = job.threads, [str(BENCHMARKS), code, os.environ.get("PYTHONPATH", "")]
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),

@@ -115,6 +115,18 @@ def invented_texts(count: int, max_characters: int) -> list[tuple[str, str]]:
     return list(found)
 
 
+def lengthened(texts: list[tuple[str, str]], characters: int) -> list[tuple[str, str]]:
+    """Put the replies of the pairs that follow behind each reply, up to so many characters."""
+    made = []
+    for place, (question, reply) in enumerate(texts):
+        for _, more in texts[place + 1 :]:
+            if len(reply) + len(more) >= characters:
+                break
+            reply += more
+        made.append((question, reply))
+    return made
+
+
 def save_workload(folder: Path, texts: list[tuple[str, str]], vocabulary: int) -> Workload:
     """Write a workload and read it back.
 
