@@ -88,7 +88,10 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
         (["--swap_sides", "--hurried_questions"], ["swap_sides", "hurried_questions"]),
         (["--generation_preset", "wild"], ["generation_preset", "wild", "balanced"]),
         (["--generation_preset", "mutual"], ["generation_preset", "mutual", "balanced"]),
-        (["--plain", "--unlikelihood_weight", "0.5"], ["plain: true", "unlikelihood_weight", "0.5"]),
+        (
+            ["--plain", "--unlikelihood_weight", "0.5"],
+            ["plain: true", "unlikelihood_weight", "0.5"],
+        ),
         (["--plain", "--frequency_weight", "0.5"], ["plain: true", "frequency_weight", "0.5"]),
         (["--plain", "--torch_compile"], ["plain: true", "torch_compile", "Leave one"]),
         (["--learning_rate", "nan"], ["learning_rate"]),

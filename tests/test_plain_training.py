@@ -120,7 +120,9 @@ def test_the_check_changes_nothing_of_the_model(tmp_path):
     trainer.check_against_network(pytest.fail)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert model.config._attn_implementation == before and model.training
-    assert all(weight.grad is None and weight.dtype == torch.float32 for weight in model.parameters())
+    assert all(
+        weight.grad is None and weight.dtype == torch.float32 for weight in model.parameters()
+    )
 
 
 def predict_in_float32(model, hidden_states):
@@ -144,7 +146,9 @@ def sharper_attention(module, query, key, value, attention_mask, scaling, dropou
 def focal_loss(logits, labels, label_smoothing=0.0, num_items_in_batch=None):
     losses = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
     weighted = (1 - torch.exp(-losses)) ** 2 * losses
-    return weighted.sum() / (labels.ne(-100).sum() if num_items_in_batch is None else num_items_in_batch)
+    return weighted.sum() / (
+        labels.ne(-100).sum() if num_items_in_batch is None else num_items_in_batch
+    )
 
 
 ORIGINAL_ATTENTION = layers_tfchat.eager_attention_forward
@@ -235,7 +239,9 @@ def test_nothing_of_the_way_of_training_is_left_in_the_model_and_its_checkpoints
     assert evaluated == pytest.approx(trainer.state.log_history[-1]["eval_loss"])
     for folder in (tmp_path / "checkpoint-2", tmp_path / "checkpoint-4"):
         text = (folder / "config.json").read_text(encoding="utf-8")
-        assert "attn" not in text and "eager" not in text and PACKED not in json.loads(text).values()
+        assert (
+            "attn" not in text and "eager" not in text and PACKED not in json.loads(text).values()
+        )
         loaded = TFChatForConditionalGeneration.from_pretrained(folder)
         assert loaded.config._attn_implementation == "sdpa"
     trainer = small_trainer(tmp_path, loaded, plain=plain)
