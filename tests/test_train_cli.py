@@ -130,11 +130,11 @@ def test_plain_training_shows_what_the_network_does(config, tmp_path, capsys, mo
     loss, attention = modeling_tfchat.next_token_loss, layers_tfchat.eager_attention_forward
 
     def saying_loss(logits, *args):
-        print("logits", tuple(logits.shape))
+        sys.stdout.write(f"logits {tuple(logits.shape)}\n")
         return loss(logits, *args)
 
     def saying_attention(module, query, *args, **kwargs):
-        print("query", tuple(query.shape))
+        sys.stdout.write(f"query {tuple(query.shape)}\n")
         return attention(module, query, *args, **kwargs)
 
     monkeypatch.setattr(modeling_tfchat, "next_token_loss", saying_loss)
