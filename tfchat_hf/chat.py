@@ -268,8 +268,8 @@ def load_session(
         )
     if fast and engine != "torch":
         raise ChatError(
-            f"`--fast` is a way of torch's, and `--engine {engine}` is fast by itself. Leave out one "
-            "of the two."
+            f"`--fast` is a way of torch's (got `--engine {engine}`, which is fast by itself). "
+            "Leave out one of the two."
         )
     model, tokenizer = load_for_chat(name, device, engine, int8)
     reverse = load_for_chat(reverse_model, device)[0] if reverse_model is not None else None

@@ -20,7 +20,7 @@ from .reply_loss import ReplyLoss
 
 Gradients = dict[str, torch.Tensor]
 
-# Seen below 1e-11 in float64 where nothing was changed.
+# In float64 the two were seen 1e-11 apart at most, and 1e-7 once gradients are rounded to be kept.
 TOLERANCE = 1e-6
 
 
@@ -77,12 +77,12 @@ def _fast(
 
 
 def _with_gradients(model: nn.Module, loss: torch.Tensor) -> tuple[float, Gradients]:
-    """Gives the loss and what every weight would learn from it."""
+    """Gives the loss and what every weight would learn from it, rounded and out of the way."""
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     found = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
     gradients = {
-        name: weight.new_zeros(()) if gradient is None else gradient
-        for (name, weight), gradient in zip(weights.items(), found, strict=True)
+        name: torch.zeros(()) if gradient is None else gradient.to("cpu", torch.float32)
+        for name, gradient in zip(weights, found, strict=True)
     }
     return loss.item(), gradients
 
