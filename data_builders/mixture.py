@@ -117,7 +117,8 @@ class MixtureCorpus(DialogueBuilder):
         for spec, settings in zip(config.sources, config._configs, strict=True):
             known = FAMILIES[spec.format].origins(settings)[0]
             name, license = spec.name or known.name, spec.license or known.license
-            counts.append(SourceCount(name, spec.format, license, spec.weight))
+            source = SourceCount(name, spec.format, license, spec.weight, hub_id=known.hub_id)
+            counts.append(source)
         return counts
 
     @classmethod

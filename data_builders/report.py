@@ -117,6 +117,7 @@ class SourceCount:
         weight: How often its training dialogues are written.
         read: Dialogues read from it.
         kept: Dialogues of these that went into the dataset.
+        hub_id: Its id, "owner/name", if it was read from the Hub.
     """
 
     name: str
@@ -125,6 +126,7 @@ class SourceCount:
     weight: float = 1.0
     read: int = 0
     kept: int = 0
+    hub_id: str | None = None
 
 
 @dataclass

@@ -101,6 +101,12 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
         (["--report_to", "wandb"], ["wandb"]),
         (["stray"], ["stray"]),
         (["--validation_fraction", "1"], ["validation_fraction"]),
+        (["--model_license", "see: the file"], ["model_license", "'see: the file'", "apache-2.0"]),
+        (["--model_license_link", "my.txt"], ["model_license_link", "'my.txt'", "LICENSE.md"]),
+        (
+            ["--model_license", "mit", "--model_license_link", "LICENSE"],
+            ["model_license_link", "mit", "Delete"],
+        ),
     ],
 )
 def test_bad_values_are_explained(argv, words):

@@ -278,6 +278,31 @@ def test_languages_and_characters_of_the_replies(dialogues, tokenizer):
     assert some.validation_characters() == len("您好") + len("嗨")
 
 
+def test_a_language_of_a_handful_of_questions_is_not_that_of_the_model(dialogues, tokenizer):
+    data = prepare(dialogues, tokenizer)
+    for few, known in ((5, ["zh"]), (6, ["en", "zh"])):
+        train = Dataset.from_dict({"lang": ["zh"] * (100 - few) + ["en"] * few})
+        assert dataclasses.replace(data, train=train).languages() == known
+
+
+def test_it_is_noticed_whether_a_context_holds_a_system_message(tokenizer):
+    turns, roles = ["要友好。", "你好", "嗨"], ["system", "user", "assistant"]
+    for given, limit, swapped, read in (
+        (roles, 2, False, True),
+        (roles, 1, False, False),  # the window ends before it
+        (roles, 1, True, False),
+        ([], 2, False, False),
+        (["user", "user", "assistant"], 2, False, False),
+    ):
+        rows = [{"id": "0", "turns": turns, "roles": given, "lang": "zh", "source": "test"}]
+        train = Dataset.from_list(rows)
+        data = prepare(
+            DatasetDict(train=train), tokenizer, max_context_turns=limit, swap_sides=swapped
+        )
+        assert data.train_counts.reads_system is read
+        assert data.report()["train"]["reads_system"] is read
+
+
 def test_a_trained_tokenizer_is_trained_once(saved, tmp_path, monkeypatch):
     settings = DataArguments(
         tokenizer_scheme="char", vocab_size=300, dataset_cache_dir=str(tmp_path / "cache")

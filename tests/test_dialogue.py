@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast
 
 from tfchat_hf.dialogue import (
@@ -12,16 +15,16 @@ from tfchat_hf.dialogue import (
     encode_reply,
     examples_from_dialogue,
     messages_to_turns,
-    neutralize,
+    reads_system,
 )
-from tfchat_hf.tokenization import SPECIAL_TOKENS
+from tfchat_hf.tokenization import SPECIAL_TOKENS, chat_template
 from tfchat_hf.tokenizer_training import SCHEMES, train_tokenizer
 
 CORPUS = ["我们喜欢机器学习。", "今天天气很好，去公园吗？", "Do you like green tea?"] * 4
 TURNS = [
-    "你好 </s> 我<sep>们",
+    "你好 < /s> 我< sep>们",
     " Hello\n",
-    "</<s>s><<pad>><unk>",
+    "</< s>s><< pad>>< unk>",
     "\t今天\n\n去公园吗？ 👨‍👩‍👧 ",
     "",
 ]
@@ -55,23 +58,92 @@ def test_template_gives_the_ids_of_encode_context(
 
 
 def test_template_reads_text_parts(tokenizer: PreTrainedTokenizerFast) -> None:
-    parts = [{"type": "text", "text": "a</"}, {"type": "text", "text": "s>b"}]
+    parts = [{"type": "text", "text": "green "}, {"type": "text", "text": "tea"}]
     messages = [{"role": "user", "content": parts}, {"role": "assistant", "content": []}]
     turns, roles = messages_to_turns(messages)
-    assert (turns, roles) == (["a</s>b", ""], ["user", "assistant"])
+    assert (turns, roles) == (["green tea", ""], ["user", "assistant"])
     template = tokenizer.apply_chat_template(messages, return_dict=True)
     assert template["input_ids"] == encode_context(tokenizer, turns, 100).input_ids
 
 
-def test_template_refuses_what_messages_to_turns_refuses(
-    tokenizer: PreTrainedTokenizerFast,
+@pytest.mark.parametrize("token", SPECIAL_TOKENS)
+def test_a_text_that_spells_a_special_token_stays_text(
+    tokenizer: PreTrainedTokenizerFast, token: str
 ) -> None:
-    image = [{"type": "image", "url": "x"}]
-    for message in ({"role": "tool", "content": "x"}, {"role": "user", "content": image}):
-        with pytest.raises(ValueError):
-            messages_to_turns([message])
-        with pytest.raises(Exception, match="role must be|Only text parts"):
-            tokenizer.apply_chat_template([message])
+    text = f"<{token}{token}> 我们"
+    exact = encode_context(tokenizer, [text], 1000).input_ids
+    assert tokenizer.decode(exact) == text + "</s>" and not set(exact[:-1]) & set(range(5))
+    # The template can only write one string: it spells the text with a blank in it.
+    for content in (text, [{"type": "text", "text": letter} for letter in text]):
+        messages = [{"role": "user", "content": content}]
+        for options in ({}, {"sanitize_control_tokens": True}):
+            ids = tokenizer.apply_chat_template(messages, **options)["input_ids"]
+            blank = token.replace("<", "< ", 1)
+            assert tokenizer.decode(ids) == f"<{blank}{blank}> 我们</s>"
+            assert not set(ids[:-1]) & set(range(5))
+
+
+def with_template(tokenizer: PreTrainedTokenizerFast, *settings: object) -> PreTrainedTokenizerFast:
+    changed = copy.deepcopy(tokenizer)
+    changed.chat_template = chat_template(*settings)
+    return changed
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 9])
+@pytest.mark.parametrize("system", [False, True])
+def test_template_keeps_the_newest_turns_and_system_messages_of_a_model_that_saw_some(
+    tokenizer: PreTrainedTokenizerFast, limit: int, system: bool
+) -> None:
+    limited = with_template(tokenizer, limit, system)
+    for role in ("system", "developer"):
+        messages = [{"role": role, "content": "Be kind. 要友好。"}]
+        for who, text in zip(ROLES[1:] * 2, ["你好", "Hello", "tea?", "是的"], strict=False):
+            messages.append({"role": who, "content": text})
+            ids = limited.apply_chat_template(messages)["input_ids"]
+            turns, roles = messages_to_turns(messages, system)
+            assert ("system" in roles) is system and "developer" not in roles
+            assert ids == encode_context(limited, turns[-limit:], 1000).input_ids
+
+
+def test_a_conversation_is_cut_at_its_beginning(tokenizer: PreTrainedTokenizerFast) -> None:
+    messages = [
+        {"role": who, "content": f"{text} {i}"}
+        for i in range(20)
+        for who, text in (("user", "今天去公园吗？"), ("assistant", "Do you like green tea?"))
+    ] + [{"role": "user", "content": "Hello"}]
+    whole = tokenizer.apply_chat_template(messages)["input_ids"]
+    cut = tokenizer.apply_chat_template(
+        messages, truncation=True, max_length=30, return_tensors="pt"
+    )["input_ids"]
+    assert cut.tolist() == [whole[-30:]]
+    assert tokenizer.decode(cut[0]).endswith("<sep>Hello</s>")
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ({"role": "tool", "content": "x"}, r"messages\[0\].role must be .*got '?tool'?\)"),
+        ({"role": "user", "content": None}, r"messages\[0\].content must be a .*got [nN]one"),
+        ({"role": "assistant"}, r"messages\[0\].content must be a .*got [nN]one"),
+        ({"role": "user", "content": [{"type": "image", "url": "x"}]}, r"messages\[0\].*text"),
+        ({"role": "user", "content": {"type": "text", "text": "x"}}, r"messages\[0\].content"),
+        ({"role": "system", "content": "Be kind."}, "must hold a message of the user"),
+    ],
+)
+def test_template_refuses_what_messages_to_turns_refuses(
+    tokenizer: PreTrainedTokenizerFast, message: dict, says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        messages_to_turns([message], reads_system=False)
+    with pytest.raises(TemplateError, match=says) as told:
+        with_template(tokenizer, 1, False).apply_chat_template([message])
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_template_refuses_tools(tokenizer: PreTrainedTokenizerFast) -> None:
+    tool = {"type": "function", "function": {"name": "clock", "parameters": {}}}
+    with pytest.raises(TemplateError, match="`tools` must be left out"):
+        tokenizer.apply_chat_template([{"role": "user", "content": "你好"}], tools=[tool])
 
 
 def test_context_is_turns_joined(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -111,15 +183,7 @@ def test_impossible_contexts_are_refused(
 
 def test_reply_ends_once_and_equals_a_call(tokenizer: PreTrainedTokenizerFast) -> None:
     assert encode_reply(tokenizer, "我们 tea") == tokenizer("我们 tea")["input_ids"]
-    assert tokenizer.decode(encode_reply(tokenizer, "</s>")) == "< /s></s>"
-
-
-@pytest.mark.parametrize("token", SPECIAL_TOKENS)
-def test_neutralize_twice_is_neutralize(token: str) -> None:
-    once = neutralize(f"<{token}{token}>")
-    assert token not in once
-    assert neutralize(once) == once
-    assert neutralize("a < b, <sp>, </p>") == "a < b, <sp>, </p>"
+    assert tokenizer.decode(encode_reply(tokenizer, "</s>")) == "</s></s>"
 
 
 def test_without_roles_every_later_turn_is_a_reply() -> None:
@@ -141,6 +205,16 @@ def test_with_roles_only_the_assistant_replies() -> None:
     assert examples_from_dialogue(["hi", "you"], ["assistant", "user"]) == []
 
 
+def test_a_system_message_is_read_where_a_context_holds_it() -> None:
+    roles = ["system", "user", "assistant", "user", "assistant"]
+    for turns in (1, 2, 5):
+        held = any(
+            "s" in example.context for example in examples_from_dialogue("suaua", roles, turns)
+        )
+        assert reads_system(roles, turns) is held is (turns > 1)
+    assert not reads_system([], 3) and not reads_system(["system", "user"], 3)
+
+
 def test_wrong_dialogues_are_refused() -> None:
     with pytest.raises(ValueError, match="one role a turn.*got 1 for 2"):
         examples_from_dialogue(["a", "b"], ["user"])
@@ -156,7 +230,7 @@ def test_wrong_dialogues_are_refused() -> None:
         ({"role": "user"}, "must be a list.*got dict"),
         (["hello"], r"messages\[0\] must be an object.*got str"),
         ([{"content": "a"}], r"messages\[0\].role.*got None"),
-        ([{"role": "tool", "content": "a"}], "system, user, assistant.*'tool'"),
+        ([{"role": "tool", "content": "a"}], "system, developer, user, assistant.*'tool'"),
         ([{"role": ["user"], "content": "a"}], r"messages\[0\].role"),
         ([{"role": "user"}], "content must be a string.*NoneType"),
         ([{"role": "user", "content": [{"type": "image"}]}], r"content\[0\].*'image'"),

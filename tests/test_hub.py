@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,14 @@ import torch
 
 from tests.tiny import tiny_config, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration, TFChatModel
-from tfchat_hf.hub import save_for_hub
+from tfchat_hf.chat_loading import load_for_chat
+from tfchat_hf.dialogue import encode_context
+from tfchat_hf.hub import (
+    NEWEST_TESTED_TRANSFORMERS,
+    OLDEST_TRANSFORMERS,
+    load_model,
+    save_for_hub,
+)
 from tfchat_hf.tokenizer_training import train_tokenizer
 
 TEXTS = ["你好，世界！", "今天天气很好。", "Hello, how are you?", "I am fine, thank you."] * 3
@@ -98,6 +106,82 @@ def test_plain_save_pretrained_brings_the_code_too(tmp_path: Path) -> None:
     assert (tmp_path / "modeling_tfchat.py").exists()
     loaded = TFChatForConditionalGeneration.from_pretrained(tmp_path)
     assert loaded.config.d_model == 32
+
+
+@pytest.mark.parametrize("system", [False, True])
+def test_the_saved_template_shows_the_model_what_it_was_trained_to_read(
+    tmp_path: Path, system: bool
+) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = train_tokenizer(TEXTS, scheme="subword-bpe", vocab_size=400)
+    model = tiny_model(vocab_size=len(tokenizer), max_context_turns=2, reads_system_messages=system)
+    save_for_hub(model, tokenizer, tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    read = load_model(tmp_path).config
+    assert (read.max_context_turns, read.reads_system_messages) == (2, system)
+    messages = [{"role": "system", "content": "Hello"}, {"role": "user", "content": "你好"}]
+    ids = loaded.apply_chat_template(messages)["input_ids"]
+    turns = ["Hello", "你好"] if system else ["你好"]
+    assert ids == encode_context(loaded, turns, 100).input_ids
+    messages += [{"role": "assistant", "content": "Fine"}, {"role": "user", "content": "今天"}]
+    ids = loaded.apply_chat_template(messages)["input_ids"]
+    assert ids == encode_context(loaded, ["Fine", "今天"], 100).input_ids
+
+
+def test_the_tokenizer_loads_without_a_question_or_a_warning(saved: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom transformers import PreTrainedTokenizerFast\n"
+        "tokenizer = PreTrainedTokenizerFast.from_pretrained(sys.argv[1])\n"
+        "assert tokenizer('你好').input_ids[-1] == 2 and tokenizer.chat_template\n"
+        "assert not [name for name in sys.modules if name.endswith('_tfchat')]"
+    )
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "home")}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(saved)],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+@pytest.mark.parametrize("kernel", ["someone/kernel", {"": "someone/kernel"}, "flash_attention_2"])
+def test_a_kernel_named_in_a_config_is_not_fetched(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, key: str, kernel: object
+) -> None:
+    from transformers import AutoModelForSeq2SeqLM, modeling_utils
+
+    asked: list[object] = []
+
+    def note(name: object, **options: object) -> None:
+        asked.append(name)
+        raise ImportError("a kernel was asked for")
+
+    monkeypatch.setattr(modeling_utils, "lazy_import_flash_attention", note)
+    path = saved / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: kernel}))
+    assert load_model(saved).config._attn_implementation == "eager"
+    assert load_for_chat(str(saved))[0].config._attn_implementation == "eager"
+    assert not asked
+    # transformers left to itself does follow it.
+    with pytest.raises(ImportError):
+        AutoModelForSeq2SeqLM.from_pretrained(saved)
+
+
+def test_the_oldest_transformers_is_that_of_the_package() -> None:
+    project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())
+    (bound,) = (d for d in project["project"]["dependencies"] if d.startswith("transformers"))
+    assert bound.startswith(f"transformers>={OLDEST_TRANSFORMERS},")
+    oldest, newest = (
+        tuple(map(int, text.split(".")))
+        for text in (OLDEST_TRANSFORMERS, NEWEST_TESTED_TRANSFORMERS)
+    )
+    assert oldest < newest
 
 
 def test_a_tokenizer_with_more_ids_than_the_model_is_refused(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tests.finished_run import LOG, METRICS, SAMPLES, tiny_run
 from tests.test_train_cli import SETTINGS
 from tfchat_hf.card.curves import build_curves
 from tfchat_hf.card.facts import choose_samples, read_samples, selection_facts, source_facts
+from tfchat_hf.hub import OLDEST_TRANSFORMERS
 from tfchat_hf.model_card import PLACEHOLDER, build_model_card, write_model_card
 from tfchat_hf.run.folder import RunFolder
 from tfchat_hf.settings import parse_arguments
@@ -124,22 +125,37 @@ def test_the_numbers_of_a_real_run_are_those_of_its_files(card: str, real: Path)
     assert {row[0] for row in shown} <= questions and shown
 
 
+def test_checkpoints_have_the_template_of_the_finished_model(real: Path) -> None:
+    template = (real / "chat_template.jinja").read_text(encoding="utf-8")
+    assert "newest turns: 1; system messages are left out" in template
+    assert (real / "checkpoint-4" / "chat_template.jinja").read_text(encoding="utf-8") == template
+
+
 def test_the_code_of_the_card_runs_all_of_it(
     card: str, real: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = re.findall(r"```python\n(.*?)```", card, flags=re.S)
-    assert len(code) == 2 and card.count(PLACEHOLDER) == 1
+    assert len(code) == 3 and card.count(PLACEHOLDER) == 2
+    config = json.loads((real / "config.json").read_text(encoding="utf-8"))
+    if "custom_pipelines" not in config:
+        code.pop()  # a pipeline needs its file in the folder
     names: dict[str, Any] = {}
     for block in code:
         exec(compile(block.replace(PLACEHOLDER, str(real)), "README.md", "exec"), names)
         assert capsys.readouterr().out.endswith("\n")
     assert "creative" in names["model"].preset_names()
+    # This model reads one turn: of the conversation its last message is left.
+    tokenizer = names["tokenizer"]
+    alone = tokenizer(names["messages"][-1]["content"])["input_ids"]
+    assert names["inputs"]["input_ids"].tolist() == [alone] and len(names["messages"]) == 3
 
 
 def test_the_header_gives_the_hub_language_and_results(card: str, real: Path) -> None:
     data = ModelCard(card).data
     metrics = json.loads((real / "metrics.json").read_text(encoding="utf-8"))
     assert data.library_name == "transformers" and "tfchat" in data.tags
+    assert data.pipeline_tag == "text-generation" and data.license == "other"
+    assert data.language == ["zh"] and data.datasets is None
     assert data.model_name == "run"
     results = {result.metric_type: result for result in data.eval_results}
     assert {"perplexity", "bits_per_character", "sacrebleu", "distinct_2"} <= set(results)
@@ -148,6 +164,59 @@ def test_the_header_gives_the_hub_language_and_results(card: str, real: Path) ->
     )
     assert results["perplexity"].dataset_name == "pairs.jsonl"
     assert results["perplexity"].dataset_split == "validation"
+
+
+@pytest.mark.parametrize(
+    ("options", "header"),
+    [
+        ([], {"license": "other"}),
+        (["apache-2.0"], {"license": "apache-2.0"}),
+        (["CC BY-NC 4.0"], {"license": "cc-by-nc-4.0"}),
+        (["my-licence-1.0"], {"license": "other", "license_name": "my-licence-1.0"}),
+        (["other", "LICENSE"], {"license": "other", "license_link": "LICENSE"}),
+    ],
+)
+def test_the_header_names_the_licence_as_the_hub_wants_it(
+    tmp_path: Path, options: list[str], header: dict[str, str]
+) -> None:
+    keys = ("--model_license", "--model_license_link")
+    given = [word for pair in zip(keys, options, strict=False) for word in pair]
+    data = build_model_card(tiny_run(tmp_path, *given), METRICS, "你好").data.to_dict()
+    assert {key: data[key] for key in data if key.startswith("license")} == header
+
+
+def test_the_header_names_the_datasets_of_the_hub(tmp_path: Path) -> None:
+    origins = [
+        SourceCount("someone/chats/zh", "hub", kept=3, hub_id="someone/chats"),
+        SourceCount("chats", "hub", kept=2),
+        SourceCount("large.tsv", "pairs", kept=1200),
+    ]
+    metrics = changed()
+    metrics["data"]["sources"] = source_facts(BuildReport(origins=origins), "mixture.yaml")
+    assert build_model_card(tiny_run(tmp_path), metrics, "你好").data.datasets == ["someone/chats"]
+
+
+@pytest.mark.parametrize(
+    ("found", "told"), [(["zh"], ["zh"]), (["mixed"], ["en", "zh"]), (["other"], None)]
+)
+def test_the_header_names_the_languages_that_the_hub_has_a_code_for(
+    tmp_path: Path, found: list[str], told: list[str] | None
+) -> None:
+    metrics = changed()
+    metrics["data"]["languages"] = found
+    assert build_model_card(tiny_run(tmp_path), metrics, "你好").data.language == told
+
+
+def test_the_card_says_which_transformers_it_needs_and_what_becomes_of_system_messages(
+    tmp_path: Path,
+) -> None:
+    metrics = changed()
+    words = "no system messages"
+    assert f"needs transformers {OLDEST_TRANSFORMERS} or newer" in card_text(tmp_path, metrics)
+    for reads, told in ((None, False), (True, False), (False, True)):
+        if reads is not None:
+            metrics["data"]["train"] = {**METRICS["data"]["train"], "reads_system": reads}
+        assert (words in section(card_text(tmp_path, metrics), "Limits")) is told
 
 
 def test_the_card_names_no_place_and_nobody(card: str, real: Path, tmp_path: Path) -> None:

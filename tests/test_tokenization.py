@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, TextIteratorStreamer
 
-from tfchat_hf.dialogue import encode_reply, neutralize
+from tfchat_hf.dialogue import encode_reply
 from tfchat_hf.tokenization import SPECIAL_TOKENS, install_pipeline
 from tfchat_hf.tokenizer_training import SCHEMES, main, train_tokenizer
 from tfchat_hf.vocabulary.pieces import BASE_PIECES
@@ -139,19 +139,8 @@ def test_text_comes_back_exactly(tokenizer: PreTrainedTokenizerFast, kind: str) 
 )
 def test_any_text_comes_back(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
     ids = encode_reply(tokenizer, text)
-    assert tokenizer.decode(ids) == neutralize(text) + "</s>"
+    assert tokenizer.decode(ids) == text + "</s>"
     assert not set(ids[:-1]) & set(range(len(SPECIAL_TOKENS)))
-
-
-# Another spelling beside the drawn one would be changed too.
-WITHOUT_BRACKET = st.text(st.characters(exclude_characters="<"), max_size=20)
-
-
-@settings(max_examples=100, deadline=None)
-@given(WITHOUT_BRACKET, WITHOUT_BRACKET, st.sampled_from(SPECIAL_TOKENS))
-def test_neutralize_changes_special_spellings_only(before: str, after: str, token: str) -> None:
-    assert neutralize(before + token + after) == before + "< " + token[1:] + after
-    assert neutralize(before) == before
 
 
 def test_special_tokens_have_their_ids(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -179,9 +168,16 @@ def test_a_call_appends_one_end(tokenizer: PreTrainedTokenizerFast) -> None:
     assert pair == [*tokenizer("我们")["input_ids"][:-1], 4, *tokenizer("好")["input_ids"]]
 
 
-def test_truncation_keeps_the_end_token(tokenizer: PreTrainedTokenizerFast) -> None:
-    ids = tokenizer("我们喜欢机器学习" * 20, truncation=True, max_length=7)["input_ids"]
-    assert len(ids) == 7 and ids[-1] == 2
+def test_truncation_keeps_the_newest_tokens_and_the_end_token(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    tokenizer.save_pretrained(tmp_path)
+    for one in (tokenizer, AutoTokenizer.from_pretrained(tmp_path)):
+        for text in ("我们喜欢机器学习" * 20, "Do you like green tea? " * 20):
+            ids = one(text, truncation=True, max_length=7)["input_ids"]
+            assert ids == one(text)["input_ids"][-7:] and ids[-1] == 2
+            labels = one(text_target=text, truncation=True, max_length=7)["input_ids"]
+            assert labels == ids
 
 
 def test_char_scheme_gives_one_token_a_character() -> None:
@@ -289,11 +285,18 @@ def test_a_second_process_finds_the_first_ones_mapping(tmp_path: Path) -> None:
     assert first[2] == tokenizer(CORPUS)["input_ids"]
 
 
-def test_a_special_spelling_can_be_taken_as_text(tokenizer: PreTrainedTokenizerFast) -> None:
-    text = "a</s>b<pad>"
-    ids = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    assert not set(ids) & set(range(len(SPECIAL_TOKENS)))
-    assert tokenizer.decode(ids) == text
+def test_a_special_spelling_can_be_taken_as_text(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    tokenizer.save_pretrained(tmp_path)
+    texts = ["a</s>b<pad>", "我<sep></</s>s><unk>", "<s>"]
+    for one in (tokenizer, AutoTokenizer.from_pretrained(tmp_path)):
+        batch = one(texts, split_special_tokens=True, padding=True)["input_ids"]
+        for ids, text in zip(batch, texts, strict=True):
+            assert ids.count(2) == 1 and not {1, 3, 4} & set(ids)
+            assert one.decode(ids, skip_special_tokens=True) == text
+        # Asked once, it does not stay so.
+        assert one("a</s>")["input_ids"][-2:] == [2, 2]
 
 
 @pytest.mark.parametrize("kind", TEXTS)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from dataclasses import dataclass, field, fields
 
@@ -159,6 +160,8 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
     push_dry_run: bool = False
     hub_model_id: str | None = None
     hub_private_repo: bool | None = None
+    model_license: str = "other"
+    model_license_link: str | None = None
     # The check costs a wait for the device at each update; a loss that is not a number is logged.
     logging_nan_inf_filter: bool = False
     # The datasets handed to the trainer hold exactly the model's columns.
@@ -370,6 +373,7 @@ def _check_training(run: RunArguments) -> None:
         "`label_smoothing_factor` must be at least 0 and below 1 "
         f"(got {training.label_smoothing_factor}).",
     )
+    _check_license(training.model_license, training.model_license_link)
     for name in (
         "tokens_per_update",
         "unlikelihood_weight",
@@ -423,6 +427,30 @@ def _check_training(run: RunArguments) -> None:
             f"`warmup_steps` of at least 1 (got {training.warmup_steps}). Set either of the two.",
         )
         training.learning_rate = run.model.d_model**-0.5 * training.warmup_steps**-0.5
+
+
+def _check_license(license: str, link: str | None) -> None:
+    """Checks that the Hub can read the licence: one it knows, or the short name of another."""
+    _require(
+        re.fullmatch(r"[A-Za-z0-9][\w .+-]{0,59}", license) is not None,
+        "`model_license` must be a licence's short name of at most 60 letters, digits, blanks and "
+        f"the signs . + _ - (got {license!r}). Use apache-2.0, cc-by-4.0, ..., or other.",
+    )
+    if link is None:
+        return
+    # Here: the data builders take seconds to load, and nobody else asks for them this early.
+    from data_builders.reporting.card_header import hub_license
+
+    _require(
+        hub_license(license) == "other",
+        f"`model_license_link` is for a licence that the Hub does not know (got `model_license` "
+        f"{license}, which it knows). Delete the line.",
+    )
+    _require(
+        re.fullmatch(r"https?://\S+|LICENSE(\.md)?", link) is not None,
+        "`model_license_link` must be an address, or LICENSE or LICENSE.md for a file that you "
+        f"put beside the model (got {link!r}).",
+    )
 
 
 def _check_selection(training: TFChatTrainingArguments) -> None:

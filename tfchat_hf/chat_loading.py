@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoTokenizer
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 import tfchat_hf  # registers the model with AutoModelForSeq2SeqLM
 
 from .chat_settings import ChatError
+from .hub import load_model
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +46,7 @@ def load_for_chat(
     source = _check_folder(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        model, report = AutoModelForSeq2SeqLM.from_pretrained(
-            source, trust_remote_code=False, output_loading_info=True
-        )
+        model, report = load_model(source, output_loading_info=True)
     except Exception as error:  # many libraries, many error types, one thing to tell
         raise _cannot_load(name, error) from error
     _check_model(name, model, report["missing_keys"])

@@ -35,11 +35,16 @@ logger = logging.getLogger(__name__)
 
 # Written last into a cache entry: the counts, and how large each file must be.
 _SEAL = "entry.json"
+# A handful of English questions in a Chinese corpus does not make a model speak English.
+LANGUAGE_SHARE = 0.05
 
 
 @dataclass
 class SplitCounts:
-    """What became of one split's dialogues."""
+    """What became of one split's dialogues.
+
+    `reads_system` tells whether a context of its examples may hold a system message.
+    """
 
     dialogues: int = 0
     pairs: int = 0
@@ -48,6 +53,7 @@ class SplitCounts:
     long_replies_dropped: int = 0
     contexts_with_dropped_turns: int = 0
     contexts_truncated: int = 0
+    reads_system: bool = False
 
 
 @dataclass
@@ -78,8 +84,11 @@ class PreparedData:
         return ExampleRows(self.lessons).digest()
 
     def languages(self) -> list[str]:
-        """Lists the languages of the training examples."""
-        return sorted(pc.unique(arrow_column(self.train, "lang")).to_pylist())
+        """Lists the languages of more than `LANGUAGE_SHARE` of the training examples."""
+        languages = arrow_column(self.train, "lang")
+        counts = pc.value_counts(languages).to_pylist()
+        least = LANGUAGE_SHARE * len(languages)
+        return sorted(one["values"] for one in counts if one["counts"] > least)
 
     def validation_characters(self) -> int:
         """Counts the characters of all validation replies."""
@@ -266,6 +275,7 @@ def _write_split(
         write_rows(rows, choice.keep, EXAMPLE_FEATURES, folder / f"{name}.arrow")
         dropped = number_column(rows, "dropped_turns")[choice.keep]
         cut = number_column(rows, "truncated_tokens")[choice.keep]
+        with_system = pc.any(arrow_column(rows, "reads_system")).as_py()
     counts = SplitCounts(
         dialogues=len(split),
         pairs=int(choice.keep.sum()),
@@ -274,5 +284,6 @@ def _write_split(
         long_replies_dropped=choice.long,
         contexts_with_dropped_turns=int((dropped > 0).sum()),
         contexts_truncated=int((cut > 0).sum()),
+        reads_system=bool(with_system),
     )
     return counts, keys[choice.keep]

@@ -14,7 +14,7 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel
 
 from .fast import FastDecoder
-from .model.generation_tfchat import ABOUT_PRESETS, preset_settings
+from .model.generation_tfchat import preset_settings
 from .reranking import RERANK_SETTINGS, Reranking
 
 # The preset that asks a second model, which a model's folder cannot bring along.
@@ -28,7 +28,11 @@ _MUTUAL_SETTINGS: dict[str, Any] = {
     "rerank_weight": 0.5,
 }
 ABOUT = {
-    **ABOUT_PRESETS,
+    "greedy": "the likeliest token each time; nothing against loops",
+    "precise": "greedy without loops: the same reply every time, close to the data",
+    "beam": "beam search: likely replies, safe and alike",
+    "balanced": "the same reply every time, but not the one that fits any question",
+    "creative": "draws freely: every reply another one",
     MUTUAL: "draws 16 and asks a reverse model which fits (`--reverse-model`)",
 }
 

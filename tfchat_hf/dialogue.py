@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
-from .tokenization import SPECIAL_TOKENS, neutral_spelling
-
-ROLES = ("system", "user", "assistant")
+# "developer" is a newer name of "system".
+ROLES = ("system", "developer", "user", "assistant")
 
 
 class DialogueExample(NamedTuple):
@@ -62,14 +61,18 @@ def examples_from_dialogue(
     ]
 
 
-def neutralize(text: str) -> str:
-    """Make sure that a text cannot become a control token: ``</s>`` becomes ``< /s>``.
+def reads_system(roles: Sequence[str], max_context_turns: int) -> bool:
+    """Tell whether a system message stands in a context that `examples_from_dialogue` cuts.
 
-    Only the five spellings change; a space after ``<`` can never complete another one.
+    Args:
+        roles: One role a turn; empty where none are told.
+        max_context_turns: How many of the newest turns before a reply are its context.
     """
-    for token in SPECIAL_TOKENS:
-        text = text.replace(token, neutral_spelling(token))
-    return text
+    return any(
+        "system" in roles[max(0, place - max_context_turns) : place]
+        for place, role in enumerate(roles)
+        if role == "assistant"
+    )
 
 
 def encode_context(
@@ -113,15 +116,19 @@ def encode_reply(tokenizer: PreTrainedTokenizerBase, reply: str) -> list[int]:
     return [*_encode_texts(tokenizer, [reply])[0], tokenizer.eos_token_id]
 
 
-def messages_to_turns(messages: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
-    """Read OpenAI-style messages as turns and roles.
+def messages_to_turns(
+    messages: Sequence[Mapping[str, Any]], reads_system: bool = True
+) -> tuple[list[str], list[str]]:
+    """Read OpenAI-style messages as turns and roles, as the chat template does.
 
     Args:
         messages: Each ``{"role": ..., "content": ...}``, the content a string or a list of
             ``{"type": "text", "text": ...}``, whose texts are joined with nothing between.
+        reads_system: Keep system messages as turns. A model that saw none in training is
+            spared them: many clients send one with whatever is asked.
 
     Returns:
-        The turns and, for each, its role.
+        The turns and, for each, its role; "developer" has become "system".
     """
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
         raise ValueError(f"`messages` must be a list (got {type(messages).__name__}).")
@@ -139,8 +146,13 @@ def messages_to_turns(messages: Sequence[Mapping[str, Any]]) -> tuple[list[str],
                 f"messages[{place}].role must be one of {', '.join(ROLES)} "
                 f"(got {message.get('role')!r})."
             )
-        turns.append(_content_text(message.get("content"), f"messages[{place}].content"))
-        roles.append(message["role"])
+        role = "system" if message["role"] == "developer" else message["role"]
+        text = _content_text(message.get("content"), f"messages[{place}].content")
+        if role != "system" or reads_system:
+            turns.append(text)
+            roles.append(role)
+    if not turns:
+        raise ValueError("`messages` must hold a message of the user (got none). Add one.")
     return turns, roles
 
 
@@ -178,10 +190,11 @@ def _plain_text(content: Any, where: str) -> str:
 
 
 def _encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    """Encode texts without special tokens, all in one call."""
+    """Encode texts without special tokens, all in one call; one that spells ``</s>`` stays text."""
     return tokenizer(
-        [neutralize(text) for text in texts],
+        list(texts),
         add_special_tokens=False,
+        split_special_tokens=True,
         return_attention_mask=False,
         verbose=False,
     )["input_ids"]

@@ -1,8 +1,9 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Export a finished run to an engine for serving.
+"""Export a finished run to an engine for serving, or to a folder for transformers without code.
 
 python -m tfchat_hf.export runs/quickstart --engine ctranslate2
 python -m tfchat_hf.export runs/quickstart --engine onnx --int8
+python -m tfchat_hf.export runs/quickstart --engine marian
 """
 
 from __future__ import annotations
@@ -16,20 +17,27 @@ import torch
 
 from . import TFChatForConditionalGeneration
 from .engines.exported_folder import check_run, copy_run_files, new_folder, write_notes
-from .engines.packages import ENGINES, EngineError, check_engine, engine_package
+from .engines.packages import EXPORTS, MARIAN, EngineError, check_export, engine_package
+from .hub import load_model
 
 
 def export_run(
-    run: Path, engine: str, output: Path | None = None, int8: bool = False, overwrite: bool = False
+    run: Path,
+    engine: str,
+    output: Path | None = None,
+    int8: bool = False,
+    overwrite: bool = False,
+    for_ct2_converter: bool = False,
 ) -> Path:
     """Write an exported folder.
 
     Args:
         run: The folder of a finished run.
-        engine: `ctranslate2` or `onnx`.
+        engine: `ctranslate2`, `onnx` or `marian`.
         output: Where to write; by default a folder in the run named like the engine.
         int8: Add what the engine needs for int8.
         overwrite: Replace an exported folder that is there.
+        for_ct2_converter: Lay a Marian model out for `ct2-transformers-converter`.
 
     Returns:
         The exported folder.
@@ -37,24 +45,47 @@ def export_run(
     Raises:
         EngineError: if something is missing, in the way, or unknown to the engine.
     """
-    check_engine(engine)
+    check_export(engine)
+    _check_options(engine, int8, for_ct2_converter)
     package = engine_package(engine)
     check_run(run)
     output = output or run / engine
     with new_folder(output, overwrite) as draft:
-        model = TFChatForConditionalGeneration.from_pretrained(run, dtype=torch.float32)
-        model.eval()
-        copy_run_files(run, draft)
+        model = load_model(run, dtype=torch.float32).eval()
         write_notes(draft, run, engine, package.__version__, int8)
-        if engine == "onnx":
-            from .engines.onnx_export import write_graphs
+        if engine == MARIAN:
+            from .engines.marian_folder import write_marian
 
-            write_graphs(model, draft, int8)
+            write_marian(model, run, draft, for_ct2_converter)
         else:
-            from .engines.ctranslate2_weights import write_model
-
-            write_model(model, run, draft, int8)
+            copy_run_files(run, draft)
+            _write_engine(model, run, draft, engine, int8)
     return output
+
+
+def _check_options(engine: str, int8: bool, for_ct2_converter: bool) -> None:
+    """Refuse options of another engine."""
+    if int8 and engine == MARIAN:
+        raise EngineError(
+            "A Marian folder holds float32 (got `--int8`). Leave it out, or use `--engine onnx` or "
+            "`--engine ctranslate2`."
+        )
+    if for_ct2_converter and engine != MARIAN:
+        raise EngineError(f"`--for-ct2-converter` needs `--engine {MARIAN}` (got {engine}).")
+
+
+def _write_engine(
+    model: TFChatForConditionalGeneration, run: Path, draft: Path, engine: str, int8: bool
+) -> None:
+    """Write what the engine runs."""
+    if engine == "onnx":
+        from .engines.onnx_export import write_graphs
+
+        write_graphs(model, draft, int8)
+    else:
+        from .engines.ctranslate2_weights import write_model
+
+        write_model(model, run, draft, int8)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -65,8 +96,13 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run", type=Path, help="folder of a finished run")
-    parser.add_argument("--engine", required=True, choices=ENGINES)
+    parser.add_argument("--engine", required=True, choices=EXPORTS)
     parser.add_argument("--int8", action="store_true", help="add what int8 needs")
+    parser.add_argument(
+        "--for-ct2-converter",
+        action="store_true",
+        help="lay a Marian model out for ct2-transformers-converter",
+    )
     parser.add_argument("--output", type=Path, help="where to write; by default RUN/ENGINE")
     parser.add_argument("--overwrite", action="store_true", help="replace an older export")
     return parser
@@ -80,7 +116,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     transformers_logging.disable_progress_bar()
     args = build_parser().parse_args(argv)
     try:
-        output = export_run(args.run, args.engine, args.output, args.int8, args.overwrite)
+        output = export_run(
+            args.run, args.engine, args.output, args.int8, args.overwrite, args.for_ct2_converter
+        )
     except (EngineError, OSError, ValueError) as error:
         print(f"export: {error}", file=sys.stderr)  # noqa: T201
         return 2

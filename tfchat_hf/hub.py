@@ -4,10 +4,34 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, PreTrainedTokenizerBase
 
 from .model.modeling_tfchat import TFChatPreTrainedModel
+from .tokenization import fit_tokenizer
+
+# What a saved folder needs, as pyproject.toml says it too, and the newest that ran the tests.
+OLDEST_TRANSFORMERS, NEWEST_TESTED_TRANSFORMERS = "5.23", "5.24.0"
+
+
+def load_model(source: str | os.PathLike, **options: Any) -> Any:
+    """Load a model with this package's own code, and nothing that its config.json names.
+
+    Args:
+        source: A folder, or an id on the Hub.
+        options: For `from_pretrained`.
+
+    Returns:
+        The model, or what `from_pretrained` returns with these options.
+    """
+    # A config.json may name a kernel as its attention, which would be fetched and run. The argument
+    # goes before it only where the configuration was loaded by itself.
+    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    options = {"attn_implementation": "eager", **options}  # the attention that one can read
+    return AutoModelForSeq2SeqLM.from_pretrained(
+        source, config=config, trust_remote_code=False, **options
+    )
 
 
 def save_for_hub(
@@ -19,7 +43,8 @@ def save_for_hub(
 
     Args:
         model: The model; saved as safetensors with its configuration and its Python files.
-        tokenizer: The tokenizer; saved as a plain `tokenizer.json`, no code needed.
+        tokenizer: The tokenizer; saved as a plain `tokenizer.json`, no code needed, with the chat
+            template of this model.
         output_dir: The folder; made if it is missing.
 
     Raises:
@@ -33,5 +58,6 @@ def save_for_hub(
         )
     # The Trainer switches the cache off in the configuration while it trains.
     model.config.use_cache = True
+    fit_tokenizer(tokenizer, model.config)
     model.save_pretrained(output_dir)
     tokenizer.save_pretrained(output_dir)

@@ -11,18 +11,23 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from data_builders.reporting.card_header import hub_license
 from data_builders.reporting.markdown import escape, one_line
 
 from .arguments import RunArguments
 from .card.curves import CURVES_PICTURE, Curves, build_curves, draw_curves
 from .card.facts import choose_samples
-from .card.limits import LANGUAGE_NAMES, limits
+from .card.limits import LANGUAGE_NAMES, languages, limits
 from .card.results import evaluation, samples_part, selection
 from .card.training import curves_part, dataset_name, speed, training_data, training_settings
+from .hub import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
 
 PLACEHOLDER = "your-name/your-model"
 CARD_FILE = "README.md"
-TAGS = ["tfchat", "chatbot", "dialogue", "encoder-decoder", "custom_code"]
+TAGS = ["tfchat", "chatbot", "conversational", "dialogue", "encoder-decoder", "custom_code"]
+# The Hub gave up its own task for encoder-decoders, text2text-generation, and files chat models
+# and them under this one.
+TASK = "text-generation"
 # Metrics of the header: their name there, and the words.
 _HEADER_METRICS = {
     "perplexity": ("perplexity", "Perplexity"),
@@ -87,7 +92,7 @@ def build_model_card(
     training = [training_settings(run, metrics), speed(metrics)]
     results = [evaluation(metrics), selection(metrics)]
     parts = {
-        "How to use": _usage(example),
+        "How to use": _usage(run, example),
         "Training data": training_data(run, metrics),
         "Training": "\n\n".join(filter(None, training)),
         "Curves": curves_part(curves, chosen, picture),
@@ -105,8 +110,11 @@ def _header(run: RunArguments, metrics: dict[str, Any], name: str) -> ModelCardD
     """Makes the metadata that the Hub reads, with the results as its `model-index`."""
     results = _results(run, metrics.get("validation") or {})
     return ModelCardData(
-        language=_languages(metrics) or None,
+        language=languages(metrics) or None,
+        **_license(run),
         library_name="transformers",
+        pipeline_tag=TASK,
+        datasets=_datasets(metrics) or None,
         tags=TAGS,
         model_name=name if results else None,
         eval_results=results or None,
@@ -118,7 +126,7 @@ def _results(run: RunArguments, row: Mapping[str, Any]) -> list[EvalResult]:
     dataset = dataset_name(run.data.dataset).strip("`").removeprefix("the ")
     return [
         EvalResult(
-            task_type="text-generation",
+            task_type=TASK,
             task_name="Dialogue",
             dataset_type="dialogue",
             dataset_name=dataset,
@@ -132,18 +140,30 @@ def _results(run: RunArguments, row: Mapping[str, Any]) -> list[EvalResult]:
     ]
 
 
-def _languages(metrics: Mapping[str, Any]) -> list[str]:
-    """Lists the languages that the Hub has a code for."""
-    known = (metrics.get("data") or {}).get("languages") or []
-    return [lang for lang in known if lang in LANGUAGE_NAMES]
+def _license(run: RunArguments) -> dict[str, str | None]:
+    """Names the licence as the Hub wants it: one that it does not know is `other`, with a name."""
+    stated = run.training.model_license
+    known = hub_license(stated)
+    own = known == "other" and stated.strip().lower() != "other"
+    return {
+        "license": known,
+        "license_name": one_line(stated, 60) if own else None,
+        "license_link": run.training.model_license_link,
+    }
+
+
+def _datasets(metrics: Mapping[str, Any]) -> list[str]:
+    """Lists the datasets of the Hub that the data came from, by id."""
+    sources = (metrics.get("data") or {}).get("sources") or []
+    return sorted({source["hub_id"] for source in sources if source.get("hub_id")})
 
 
 def _introduction(run: RunArguments, metrics: Mapping[str, Any]) -> str:
     """Says in two sentences what the model is."""
-    languages = [LANGUAGE_NAMES[lang] for lang in _languages(metrics)]
-    named = " and ".join(languages) or "the language of its data"
-    model, turns = run.model, run.data.max_context_turns
-    reads = "the last turn alone" if turns == 1 else f"the last {turns} turns"
+    named = " and ".join(LANGUAGE_NAMES[lang] for lang in languages(metrics))
+    named = named or "the language of its data"
+    model = run.model
+    reads = _reads(run)
     count = (metrics.get("run") or {}).get("parameters")
     size = f"{count:,} parameters, " if count else ""
     if run.data.swap_sides:
@@ -159,30 +179,56 @@ def _introduction(run: RunArguments, metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _usage(example: str) -> str:
-    """Gives the code that loads the model and gets one reply, then a sampled one."""
+def _reads(run: RunArguments) -> str:
+    """Says how much of a conversation the model reads."""
+    turns = run.data.max_context_turns
+    return "the last turn alone" if turns == 1 else f"the last {turns} turns"
+
+
+def _usage(run: RunArguments, example: str) -> str:
+    """Gives the code that loads the model and gets one reply, one in a conversation, a pipeline."""
     # JSON is Python here, on one line; a back-tick could end the block.
     message = json.dumps(example, ensure_ascii=False).replace("`", "\\u0060")
-    return f'''```python
+    return f'''It needs transformers {OLDEST_TRANSFORMERS} or newer; tested up to
+{NEWEST_TESTED_TRANSFORMERS}.
+
+```python
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 name = "{PLACEHOLDER}"
 tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=True)
 model = AutoModelForSeq2SeqLM.from_pretrained(name, trust_remote_code=True)
 
-inputs = tokenizer({message}, return_tensors="pt")
+inputs = tokenizer({message}, split_special_tokens=True, return_tensors="pt")
 reply = model.generate(**inputs)
 print(tokenizer.decode(reply[0], skip_special_tokens=True))
 ```
 
 The network is not part of transformers: `trust_remote_code=True` runs the Python files of this
-repository, so read them first. `generate` follows `generation_config.json`, with which the
-figures below were measured. Other ways to decode are saved beside it under names
-(`model.preset_names()`), and single settings go on top. With earlier turns put in:
+repository, so read them first. `split_special_tokens=True` keeps a message that spells `</s>` a
+text. `generate` follows `generation_config.json`, with which the figures below were measured.
+Other ways to decode are saved beside it under names (`model.preset_names()`), and single settings
+go on top. In a conversation:
 
 ```python
-messages = [{{"role": "user", "content": {message}}}]
-inputs = tokenizer.apply_chat_template(messages, return_tensors="pt", return_dict=True)
+messages = [
+    {{"role": "user", "content": {message}}},
+    {{"role": "assistant", "content": tokenizer.decode(reply[0], skip_special_tokens=True)}},
+    {{"role": "user", "content": {message}}},
+]
+inputs = tokenizer.apply_chat_template(
+    messages, truncation=True, return_tensors="pt", return_dict=True
+)
 reply = model.generate(**inputs, preset="creative", temperature=0.8)
 print(tokenizer.decode(reply[0], skip_special_tokens=True))
+```
+
+Of the messages the chat template passes on {_reads(run)}; what is too long is cut at its
+beginning. With a pipeline:
+
+```python
+from transformers import pipeline
+
+chat = pipeline(model="{PLACEHOLDER}", trust_remote_code=True)
+print(chat({message}))
 ```'''

@@ -18,42 +18,73 @@ PAD_TOKEN, BOS_TOKEN, EOS_TOKEN, UNK_TOKEN, SEP_TOKEN = "<pad>", "<s>", "</s>", 
 SPECIAL_TOKENS = (PAD_TOKEN, BOS_TOKEN, EOS_TOKEN, UNK_TOKEN, SEP_TOKEN)
 
 
-def _chat_template() -> str:
+# What `chat_template` fills in. All turns are gathered before any is written: which ones are the
+# newest shows only at the end.
+_CHAT_TEMPLATE = """\
+{#- COMMENT -#}
+{%- if tools -%}
+  {{- raise_exception("`tools` must be left out: this model calls none.") -}}
+{%- endif -%}
+{%- set chat = namespace(turns=[], text="") -%}
+{%- for message in messages -%}
+  {%- set place = "messages[" ~ loop.index0 ~ "]" -%}
+  {%- if message["role"] not in ["system", "developer", "user", "assistant"] -%}
+    {{- raise_exception(place ~ ".role must be system, developer, user or assistant (got "
+        ~ message["role"] ~ "). Leave this message out: the model calls no tools.") -}}
+  {%- endif -%}
+  {%- if message["content"] is undefined or message["content"] is none -%}
+    {{- raise_exception(place ~ ".content must be a text or a list of text parts (got none). "
+        ~ "Leave this message out.") -}}
+  {%- elif message["content"] is string -%}
+    {%- set chat.text = message["content"] -%}
+  {%- else -%}
+    {%- set chat.text = "" -%}
+    {%- for part in message["content"] -%}
+      {%- if part["type"] != "text" -%}
+        {{- raise_exception(place ~ ".content has another part. Only text parts can be read.") -}}
+      {%- endif -%}
+      {%- set chat.text = chat.text + part["text"] -%}
+    {%- endfor -%}
+  {%- endif -%}
+  {%- if message["role"] in READ_ROLES -%}
+    {%- set chat.turns = chat.turns + [chat.textDEFUSE] -%}
+  {%- endif -%}
+{%- endfor -%}
+{%- if not chat.turns -%}
+  {{- raise_exception("`messages` must hold a message of the user (got none). Add one.") -}}
+{%- endif -%}
+{{- chat.turnsNEWEST | join(sep_token) -}}
+{{- eos_token -}}
+"""
+
+
+def chat_template(max_context_turns: int | None = None, reads_system: bool = True) -> str:
     """Write the Jinja template: turns joined by ``<sep>``, then ``</s>``, as `encode_context`.
 
-    Special-token spellings inside a message get a space, as `dialogue.neutralize` gives them.
-    There is no generation prompt: the reply is written by the decoder.
+    A text that spells a special token gets a blank in it: what a template writes is one string,
+    in which nothing else tells the user's ``</s>`` from the template's own. There is no
+    generation prompt: the reply is written by the decoder.
+
+    Args:
+        max_context_turns: How many of the newest turns are written; None for all.
+        reads_system: Write system messages as turns; else they are left out.
     """
+    newest = "all turns" if max_context_turns is None else f"newest turns: {max_context_turns}"
+    system = "read as turns" if reads_system else "left out, for training had none"
+    roles = ["system", "developer"] * reads_system + ["user", "assistant"]
     defuse = "".join(
-        f" | replace('{token}', '{neutral_spelling(token)}')" for token in SPECIAL_TOKENS
+        f" | replace('{token}', '{token.replace('<', '< ', 1)}')" for token in SPECIAL_TOKENS
     )
-    return (
-        "{%- for message in messages -%}"
-        "{%- if message['role'] not in ['system', 'user', 'assistant'] -%}"
-        "{{- raise_exception('A message role must be system, user or assistant.') -}}"
-        "{%- endif -%}"
-        "{%- if message['content'] is string -%}"
-        "{%- set text = message['content'] -%}"
-        "{%- else -%}"
-        "{%- set parts = namespace(text='') -%}"
-        "{%- for part in message['content'] -%}"
-        "{%- if part['type'] != 'text' -%}"
-        "{{- raise_exception('Only text parts can be read.') -}}"
-        "{%- endif -%}"
-        "{%- set parts.text = parts.text + part['text'] -%}"
-        "{%- endfor -%}"
-        "{%- set text = parts.text -%}"
-        "{%- endif -%}"
-        "{%- if not loop.first -%}{{- sep_token -}}{%- endif -%}"
-        f"{{{{- text{defuse} -}}}}"
-        "{%- endfor -%}"
-        "{{- eos_token -}}"
-    )
-
-
-def neutral_spelling(token: str) -> str:
-    """Give the harmless spelling of a special token: ``</s>`` becomes ``< /s>``."""
-    return token.replace("<", "< ", 1)
+    filled = {
+        "COMMENT": f"What this model reads: {newest}; system messages are {system}.",
+        "READ_ROLES": str(roles).replace("'", '"'),
+        "DEFUSE": defuse,
+        "NEWEST": "" if max_context_turns is None else f"[-{max_context_turns}:]",
+    }
+    template = _CHAT_TEMPLATE
+    for name, text in filled.items():
+        template = template.replace(name, text)
+    return template
 
 
 def install_pipeline(tokenizer: Tokenizer) -> Tokenizer:
@@ -76,7 +107,8 @@ def wrap_tokenizer(tokenizer: Tokenizer, model_max_length: int = 512) -> PreTrai
         model_max_length: The length, in tokens, that ``truncation=True`` cuts to.
 
     Returns:
-        A tokenizer that appends ``</s>`` when called and carries the chat template.
+        A tokenizer that appends ``</s>`` when called and carries the chat template. Cutting takes
+        the oldest tokens, as `encode_context` does, and never ``</s>``.
     """
     for expected, token in enumerate(SPECIAL_TOKENS):
         if (found := tokenizer.token_to_id(token)) != expected:
@@ -95,10 +127,10 @@ def wrap_tokenizer(tokenizer: Tokenizer, model_max_length: int = 512) -> PreTrai
         sep_token=SEP_TOKEN,
         model_max_length=model_max_length,
         padding_side="right",
-        truncation_side="right",
+        truncation_side="left",
         clean_up_tokenization_spaces=False,
         model_input_names=["input_ids", "attention_mask"],
-        chat_template=_chat_template(),
+        chat_template=chat_template(),
     )
 
 
@@ -132,6 +164,18 @@ def describe_tokens(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
         config.first_byte_token_id = first_byte_token_id(tokenizer)
     if config.character_runs is None:
         config.character_runs = character_runs(tokenizer)
+
+
+def fit_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
+    """Make a tokenizer show its model what the model was trained to read, wherever it is loaded.
+
+    Args:
+        tokenizer: Its chat template and the side that truncation cuts are set.
+        config: Tells how many turns the model reads, and whether system messages are among them.
+    """
+    reads_system = getattr(config, "reads_system_messages", False)
+    tokenizer.chat_template = chat_template(config.max_context_turns, reads_system)
+    tokenizer.truncation_side = "left"
 
 
 if __name__ == "__main__":

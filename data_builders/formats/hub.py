@@ -147,7 +147,8 @@ class HubCorpus(FileCorpus):
         Returns:
             One entry.
         """
-        return [SourceCount(config.label, cls.FORMAT, config.license)]
+        hub_id = None if config.is_folder else config.dataset_id
+        return [SourceCount(config.label, cls.FORMAT, config.license, hub_id=hub_id)]
 
     @classmethod
     def read_sources(

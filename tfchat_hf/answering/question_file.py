@@ -65,7 +65,7 @@ def answer_file(
     """
     limits = limits or BatchLimits()
     check_paths(source, output, overwrite)
-    rows = read_rows(source)
+    rows = read_rows(source, getattr(session.model.config, "reads_system_messages", False))
     if session.settings.seed is None:
         session.settings.set("seed", "0")
     partial = PartialOutput(output, rows)

@@ -30,9 +30,14 @@ class BatchRow:
     error: str = ""
 
 
-def read_rows(source: Path) -> list[BatchRow]:
-    """Parse a .txt (a question a line) or JSONL file; blank lines are skipped."""
-    parse = _parse_text if source.suffix.lower() == ".txt" else _parse_json
+def read_rows(source: Path, reads_system: bool = True) -> list[BatchRow]:
+    """Parse a .txt (a question a line) or JSONL file; blank lines are skipped.
+
+    Args:
+        source: The file.
+        reads_system: The model reads system messages; else they are left out.
+    """
+    plain = source.suffix.lower() == ".txt"
     rows = []
     for number, raw in enumerate(source.read_bytes().split(b"\n"), start=1):
         try:
@@ -41,7 +46,9 @@ def read_rows(source: Path) -> list[BatchRow]:
             rows.append(BatchRow(number, {"line": number}, error=f"not valid UTF-8: {error}"))
             continue
         if text:
-            rows.append(parse(number, text))
+            rows.append(
+                _parse_text(number, text) if plain else _parse_json(number, text, reads_system)
+            )
     if not rows:
         raise ChatError(f"`--input` {source} has no rows; write one question a line.")
     return rows
@@ -52,7 +59,7 @@ def _parse_text(number: int, text: str) -> BatchRow:
     return BatchRow(number, {"question": text}, [text])
 
 
-def _parse_json(number: int, text: str) -> BatchRow:
+def _parse_json(number: int, text: str, reads_system: bool) -> BatchRow:
     """Take a JSON line; what is wrong with it becomes the row's error."""
     try:
         row = json.loads(text)
@@ -61,13 +68,17 @@ def _parse_json(number: int, text: str) -> BatchRow:
     if not isinstance(row, dict):
         return BatchRow(number, {"line": number, "text": text}, error="not a JSON object")
     try:
-        return BatchRow(number, row, row_turns(row))
+        return BatchRow(number, row, row_turns(row, reads_system))
     except (ValueError, TypeError, KeyError) as error:
         return BatchRow(number, row, error=str(error))
 
 
-def row_turns(row: dict[str, object]) -> list[str]:
+def row_turns(row: dict[str, object], reads_system: bool = True) -> list[str]:
     """Return the turns of a row, the one to answer last.
+
+    Args:
+        row: The object of the line.
+        reads_system: As `read_rows` takes it.
 
     Raises:
         ChatError: The row has none, or not as they should be.
@@ -78,7 +89,7 @@ def row_turns(row: dict[str, object]) -> list[str]:
         raise ChatError(f"a row needs exactly one of {SHAPES}; this one has {found}")
     if "reply" in row:
         raise ChatError("the row has a `reply` already, which would be lost; rename that key")
-    turns = _turns_of(shapes[0], row[shapes[0]])
+    turns = _turns_of(shapes[0], row[shapes[0]], reads_system)
     for turn in turns:
         if not isinstance(turn, str) or not turn.strip():
             raise ChatError(f"every turn in `{shapes[0]}` must be text that says something")
@@ -87,7 +98,7 @@ def row_turns(row: dict[str, object]) -> list[str]:
     return [turn.strip() for turn in turns]
 
 
-def _turns_of(shape: str, value: object) -> list[object]:
+def _turns_of(shape: str, value: object, reads_system: bool) -> list[object]:
     """Return what should be the turns; the caller looks at each."""
     if shape == "question":
         return [value]
@@ -95,7 +106,7 @@ def _turns_of(shape: str, value: object) -> list[object]:
         raise ChatError(f"`{shape}` must be a list with at least one entry")
     if shape == "dialogue":
         return value
-    turns, roles = messages_to_turns(value)
+    turns, roles = messages_to_turns(value, reads_system)
     if not roles or roles[-1] != "user":
         raise ChatError("the last of `messages` must be the user's, for it is the one answered")
     return list(turns)

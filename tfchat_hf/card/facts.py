@@ -27,7 +27,7 @@ def source_facts(report: BuildReport, dataset: str | Path) -> list[dict[str, Any
 
     Returns:
         `name`, `license` (None where nobody stated one) and `kept` dialogues of each source, the
-        largest first, at most `MAX_SOURCES`; no paths.
+        largest first, at most `MAX_SOURCES`, and the `hub_id` of one from the Hub; no paths.
     """
     origins = _saved_origins(Path(dataset)) or [vars(origin) for origin in report.origins]
     known = [
@@ -35,6 +35,7 @@ def source_facts(report: BuildReport, dataset: str | Path) -> list[dict[str, Any
             "name": without_paths(str(origin.get("name") or "")),
             "license": origin.get("license"),
             "kept": int(origin.get("kept") or 0),
+            **({"hub_id": origin["hub_id"]} if origin.get("hub_id") else {}),
         }
         for origin in origins
     ]

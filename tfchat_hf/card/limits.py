@@ -14,6 +14,14 @@ FEW_QUESTIONS = 200
 LANGUAGE_NAMES = {"zh": "Chinese", "en": "English"}
 
 
+def languages(metrics: Mapping[str, Any]) -> list[str]:
+    """Lists the languages of the training data that the Hub has a code for."""
+    known = set((metrics.get("data") or {}).get("languages") or [])
+    if "mixed" in known:  # dialogues of both
+        known |= LANGUAGE_NAMES.keys()
+    return sorted(known & LANGUAGE_NAMES.keys())
+
+
 def limits(run: RunArguments, metrics: Mapping[str, Any]) -> str:
     """Lists what not to expect of the model, as Markdown."""
     train, held_out = metrics.get("train") or {}, metrics.get("validation") or {}
@@ -109,12 +117,12 @@ def _uncertain(held_out: Row) -> str:
 
 def _always(run: RunArguments, metrics: Mapping[str, Any]) -> list[str]:
     """Says what holds for every model of this kind."""
-    known = (metrics.get("data") or {}).get("languages") or []
-    named = [LANGUAGE_NAMES[lang] for lang in known if lang in LANGUAGE_NAMES]
+    named = [LANGUAGE_NAMES[lang] for lang in languages(metrics)]
     turns = run.data.max_context_turns
     reads = "the last turn alone" if turns == 1 else f"the last {turns} turns"
     lines = [
         f"It reads {reads}, at most {run.data.max_source_length} tokens, and forgets the rest.",
+        *_system_messages(run, metrics),
         "It knows nothing beyond its training pairs and states wrong things with confidence. "
         "Do not use it for advice.",
         "It repeats whatever opinions, names and mistakes its training data hold; training "
@@ -123,3 +131,14 @@ def _always(run: RunArguments, metrics: Mapping[str, Any]) -> list[str]:
     if named:
         lines.insert(1, f"It was trained on {' and '.join(named)}; expect nothing of any other.")
     return lines
+
+
+def _system_messages(run: RunArguments, metrics: Mapping[str, Any]) -> list[str]:
+    """Says that system messages are left out, if training had none and a client may send some."""
+    train = (metrics.get("data") or {}).get("train") or {}
+    if run.data.swap_sides or train.get("reads_system") is not False:
+        return []
+    return [
+        "Its training data had no system messages for it to read, so the chat template leaves "
+        "them out: instructions change nothing."
+    ]

@@ -8,25 +8,24 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .packages import EngineError
+from .packages import HOW_TO_LOAD_MARIAN, MARIAN, EngineError
 
 NOTES = "tfchat_export.json"
 # Raised when a folder of before can no longer be read.
 FORMAT = 1
 # The run's own files that an exported folder needs to work alone; `config.json` is a must.
-COPIED = (
-    "config.json",
-    "generation_config.json",
+TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "chat_template.jinja",
 )
+COPIED = ("config.json", "generation_config.json", *TOKENIZER_FILES)
 
 
 def source_sums(run: Path) -> dict[str, str]:
@@ -102,9 +101,9 @@ def _check_place(output: Path, overwrite: bool) -> None:
         raise EngineError(f"{output} exists. Add `--overwrite`, or give another `--output`.")
 
 
-def copy_run_files(run: Path, folder: Path) -> None:
+def copy_run_files(run: Path, folder: Path, names: Iterable[str] = COPIED) -> None:
     """Copy tokenizer, configuration and generation settings into an exported folder."""
-    for name in COPIED:
+    for name in names:
         if (run / name).is_file():
             shutil.copyfile(run / name, folder / name)
 
@@ -136,6 +135,8 @@ def read_notes(folder: Path, engine: str) -> dict[str, Any]:
             f"{folder / NOTES} cannot be read ({error}). Export the run again with "
             f"`python -m tfchat_hf.export RUN --engine {engine} --overwrite`."
         ) from error
+    if found == MARIAN:
+        raise EngineError(f"{folder} holds a Marian model. {HOW_TO_LOAD_MARIAN}")
     if found != engine:
         raise EngineError(
             f"{folder} was exported for the engine {found}, not {engine}. Use `--engine {found}`."

@@ -7,7 +7,14 @@ import importlib
 from types import ModuleType
 
 ENGINES = ("ctranslate2", "onnx")
-_MODULES = {"ctranslate2": "ctranslate2", "onnx": "onnxruntime"}
+# A folder for transformers alone: exported like the engines, and loaded by nothing of this project.
+MARIAN = "marian"
+EXPORTS = (*ENGINES, MARIAN)
+HOW_TO_LOAD_MARIAN = (
+    "Load it with `AutoModelForSeq2SeqLM.from_pretrained(FOLDER)` of transformers; to chat here, "
+    "give the run's folder and `--engine torch`."
+)
+_MODULES = {"ctranslate2": "ctranslate2", "onnx": "onnxruntime", MARIAN: "transformers"}
 
 
 class EngineError(ValueError):
@@ -15,8 +22,7 @@ class EngineError(ValueError):
 
 
 def engine_package(engine: str) -> ModuleType:
-    """Import the package that runs an engine."""
-    check_engine(engine)
+    """Import the package that runs an engine, or loads what was exported."""
     return need_package(_MODULES[engine], engine)
 
 
@@ -37,8 +43,16 @@ def need_package(module: str, engine: str) -> ModuleType:
 
 def check_engine(engine: str) -> None:
     """Refuse a name that is none of `ENGINES`."""
+    if engine == MARIAN:
+        raise EngineError(f"`{MARIAN}` is an export and no engine. {HOW_TO_LOAD_MARIAN}")
     if engine not in ENGINES:
         raise EngineError(
             f"`engine` must be one of {', '.join(ENGINES)} (got {engine!r}). "
             "The model without an export is `--engine torch`."
         )
+
+
+def check_export(name: str) -> None:
+    """Refuse a name that is none of `EXPORTS`."""
+    if name not in EXPORTS:
+        raise EngineError(f"`engine` must be one of {', '.join(EXPORTS)} (got {name!r}).")

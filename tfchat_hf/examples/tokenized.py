@@ -19,6 +19,7 @@ from ..dialogue import (
     encode_context,
     encode_reply,
     examples_from_dialogue,
+    reads_system,
 )
 
 # Below this many dialogues the start of worker processes costs more than they save.
@@ -40,7 +41,13 @@ EXAMPLE_FEATURES = Features(
 )
 # 128 bits of (context, reply, copy): among 10^9 rows two different ones meet once in 10^20 corpora.
 TWIN_KEYS = ("twin_key_high", "twin_key_low")
-_ROW_FEATURES = Features({**EXAMPLE_FEATURES, **{name: Value("int64") for name in TWIN_KEYS}})
+_ROW_FEATURES = Features(
+    {
+        **EXAMPLE_FEATURES,
+        **{name: Value("int64") for name in TWIN_KEYS},
+        "reads_system": Value("bool"),
+    }
+)
 # How `data_builders` names the copies that the weight of a source makes.
 _COPY = re.compile(r"[0-9a-f]{16}-(\d+)")
 
@@ -54,7 +61,7 @@ def tokenized(
     file: Path,
     swap_sides: bool = False,
 ) -> Dataset:
-    """Tokenises a split into a file of rows of `EXAMPLE_FEATURES` and `TWIN_KEYS`.
+    """Tokenises a split into a file of rows of `EXAMPLE_FEATURES`, `TWIN_KEYS` and `reads_system`.
 
     Args:
         dialogues: rows of the data builders' schema.
@@ -104,6 +111,7 @@ def tokenize_dialogues(
     rows = zip(batch["id"], batch["turns"], batch["roles"], batch["lang"], strict=True)
     for identity, turns, roles, lang in rows:
         copy = copy_number(identity)
+        with_system = not swap_sides and reads_system(roles or (), max_context_turns)
         for example in examples_from_dialogue(turns, roles or (), max_context_turns):
             context, reply = swapped(example) if swap_sides else example
             encoded = encode_context(tokenizer, context, max_source_length)
@@ -111,6 +119,7 @@ def tokenize_dialogues(
             columns["reply"].append(reply)
             columns["lang"].append(lang)
             columns["copy"].append(copy)
+            columns["reads_system"].append(with_system)
             columns["input_ids"].append(encoded.input_ids)
             columns["labels"].append(encode_reply(tokenizer, reply))
             columns["dropped_turns"].append(encoded.dropped_turns)

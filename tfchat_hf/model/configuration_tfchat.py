@@ -4,8 +4,6 @@
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
-POSITION_EMBEDDING_TYPES = ("sinusoidal", "rotary")
-
 
 @strict
 class TFChatConfig(PreTrainedConfig):
@@ -14,26 +12,15 @@ class TFChatConfig(PreTrainedConfig):
     Field names are BART's and Marian's, so that their tools and converters fit.
 
     Args:
-        vocab_size: Number of token ids, special tokens included.
-        d_model: Width of every hidden state.
-        encoder_layers: Number of encoder layers.
-        decoder_layers: Number of decoder layers; may differ from the encoder's.
-        encoder_attention_heads: Heads in the encoder's self-attention; must divide `d_model`.
-        decoder_attention_heads: Heads in the decoder's attentions; must divide `d_model`.
-        encoder_ffn_dim: Inner width of the encoder's feed-forward layers.
-        decoder_ffn_dim: Inner width of the decoder's feed-forward layers.
-        activation_function: Name of the feed-forward activation, from `transformers.activations`.
-        dropout: Dropout on the embeddings and on the output of every sub-layer.
-        attention_dropout: Dropout on the attention probabilities.
-        activation_dropout: Dropout inside the feed-forward layers.
+        dropout: On the embeddings and on the output of every sub-layer; `attention_dropout` on the
+            attention weights, `activation_dropout` inside the feed-forward layers.
         max_position_embeddings: Longest sequence, in tokens, on either side.
-        init_std: Standard deviation of the initial weights of linear layers and embeddings.
         scale_embedding: Multiply token embeddings by `sqrt(d_model)` (Vaswani et al., 3.4).
         tie_word_embeddings: Use the token embeddings as output weights too. The embeddings of
             encoder and decoder are one table in any case.
-        max_context_turns: How many of the newest turns the model was trained to read at once.
-        swap_sides: The model reads a reply and writes the turn that it answers, as re-ranking
-            needs it (`generate(reverse_model=...)`); a chat model does not.
+        max_context_turns: How many of the newest turns the model was trained to read at once;
+            `reads_system_messages`: whether system messages were among them.
+        swap_sides: The model reads a reply and writes the turn that it answers, for re-ranking.
         first_byte_token_id: Id of the token `<0x80>`, the 127 other bytes behind it, so that no
             reply ends in half a character; None where the vocabulary has no such tokens.
         character_runs: Tokens that are one character once or several times, `[id, character,
@@ -41,22 +28,12 @@ class TFChatConfig(PreTrainedConfig):
         normalize_before: Pre-norm instead of post-norm (Xiong et al., 2020).
         gated_activation: Gated feed-forward layer, `act(gate(x)) * fc1(x)` (Shazeer, 2020).
         position_embedding_type: `"sinusoidal"`, or `"rotary"` (Su et al., 2021).
-        shared_layer_norm: A quirk of the original, only there to load its checkpoints: one
-            LayerNorm serves all sub-layers of a layer.
-        original_position_exponents: A quirk of the original, only there to load its checkpoints:
-            sine and cosine interleaved, with exponents `2i/d` where `i` is already even.
-
-    Raises:
-        StrictDataclassClassValidationError: if the numbers cannot form a network.
-
-    Example:
-        >>> config = TFChatConfig(vocab_size=8000, d_model=256, encoder_ffn_dim=1024)
-        >>> config.hidden_size
-        256
+        shared_layer_norm: As the original's checkpoints have it: one LayerNorm a layer.
+        original_position_exponents: Likewise: its sinusoids.
     """
 
     model_type = "tfchat"
-    keys_to_ignore_at_inference = ["past_key_values"]
+    keys_to_ignore_at_inference = ["past_key_values", "cache"]
     attribute_map = {
         "hidden_size": "d_model",
         "num_attention_heads": "encoder_attention_heads",
@@ -81,6 +58,7 @@ class TFChatConfig(PreTrainedConfig):
     scale_embedding: bool = True
     tie_word_embeddings: bool = False
     max_context_turns: int = 1
+    reads_system_messages: bool = False
     swap_sides: bool = False
     first_byte_token_id: int | None = None
     character_runs: list | None = None
@@ -97,26 +75,9 @@ class TFChatConfig(PreTrainedConfig):
     sep_token_id: int | None = 4
     decoder_start_token_id: int | None = 1
 
-    def validate_heads(self) -> None:
-        """Check that each head gets a whole number of dimensions, an even one for rotation."""
-        # `get_text_config(decoder=True)` deletes one side's fields from a copy: skip what is gone.
-        for name in ("encoder_attention_heads", "decoder_attention_heads"):
-            heads = getattr(self, name, None)
-            if heads is None:
-                continue
-            if heads < 1 or self.d_model % heads:
-                raise ValueError(
-                    f"`{name}` must divide `d_model` (got {heads} and {self.d_model}). "
-                    f"Use a head count such as {_divisor_near(self.d_model, heads)}."
-                )
-            if self.position_embedding_type == "rotary" and (self.d_model // heads) % 2:
-                raise ValueError(
-                    f"`position_embedding_type='rotary'` needs an even head size (got `d_model` "
-                    f"{self.d_model} / `{name}` {heads} = {self.d_model // heads})."
-                )
-
     def validate_sizes(self) -> None:
         """Check sizes that must be positive and probabilities that must lie in [0, 1)."""
+        # `get_text_config(decoder=True)` deletes one side's fields from a copy: skip what is gone.
         sizes = ("vocab_size", "d_model", "encoder_layers", "decoder_layers", "encoder_ffn_dim")
         for name in (*sizes, "decoder_ffn_dim", "max_position_embeddings", "max_context_turns"):
             value = getattr(self, name, None)
@@ -126,11 +87,29 @@ class TFChatConfig(PreTrainedConfig):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be in [0, 1) (got {getattr(self, name)}).")
 
+    def validate_heads(self) -> None:
+        """Check that each head gets a whole number of dimensions, an even one for rotation."""
+        for name in ("encoder_attention_heads", "decoder_attention_heads"):
+            heads = getattr(self, name, None)
+            if heads is None:
+                continue
+            if heads < 1 or self.d_model % heads:
+                divisors = [n for n in range(1, self.d_model + 1) if self.d_model % n == 0]
+                raise ValueError(
+                    f"`{name}` must divide `d_model` (got {heads} and {self.d_model}). "
+                    f"Use a head count such as {min(divisors, key=lambda n: abs(n - heads))}."
+                )
+            if self.position_embedding_type == "rotary" and (self.d_model // heads) % 2:
+                raise ValueError(
+                    f"`position_embedding_type='rotary'` needs an even head size (got `d_model` "
+                    f"{self.d_model} / `{name}` {heads} = {self.d_model // heads})."
+                )
+
     def validate_positions(self) -> None:
         """Check the position settings against each other."""
-        if self.position_embedding_type not in POSITION_EMBEDDING_TYPES:
+        if self.position_embedding_type not in ("sinusoidal", "rotary"):
             raise ValueError(
-                f"`position_embedding_type` must be one of {POSITION_EMBEDDING_TYPES} "
+                "`position_embedding_type` must be 'sinusoidal' or 'rotary' "
                 f"(got {self.position_embedding_type!r})."
             )
         if self.position_embedding_type == "sinusoidal" and self.d_model % 2:
@@ -138,12 +117,6 @@ class TFChatConfig(PreTrainedConfig):
                 f"Sinusoidal positions need an even `d_model` (got {self.d_model}). "
                 f"Use {self.d_model + 1}."
             )
-
-
-def _divisor_near(number: int, wanted: int) -> int:
-    """Return the divisor of `number` nearest to `wanted`, for an error's next step."""
-    divisors = [n for n in range(1, number + 1) if number % n == 0]
-    return min(divisors, key=lambda n: abs(n - wanted))
 
 
 __all__ = ["TFChatConfig"]

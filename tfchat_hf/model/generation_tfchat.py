@@ -1,9 +1,8 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """Decoding: transformers' `generate()`, with named presets and what keeps a reply lively.
 
-Nothing here decodes: the loops, greedy search, sampling and beams, are transformers' own. This file
-adds settings, makes logits processors of them, and hands both over. A logits processor looks at the
-reply so far, `input_ids` `(rows, length)` with the start token first, and changes the `scores`
+The loops, greedy search, sampling and beams, are transformers' own. A logits processor looks at
+the reply so far, `input_ids` `(rows, length)` with the start token first, and changes the `scores`
 `(rows, vocab_size)` of its next token; rows = batch * beams (or returned sequences). None keeps
 anything from one step to the next, so beam search may reorder its rows as it likes.
 """
@@ -14,6 +13,7 @@ import math
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 from transformers import (
     GenerationConfig,
     GenerationMixin,
@@ -85,20 +85,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "creative": {**_LIVELY, **_DRAW, "anti_lm_weight": 0.4},
 }
 DEFAULT_PRESET = "balanced"
-ABOUT_PRESETS = {
-    "greedy": "the likeliest token each time; nothing against loops",
-    "precise": "greedy without loops: the same reply every time, close to the data",
-    "beam": "beam search: likely replies, safe and alike",
-    "balanced": "the same reply every time, but not the one that fits any question",
-    "creative": "draws freely: every reply another one",
-}
-# Settings of models saved by version 0.1, and what stands in their place.
-_MOVED = {
-    "num_candidates": (1, "custom_generate=tfchat_hf.reranking.Reranking(...)"),
-    "rerank_by": (None, "custom_generate=tfchat_hf.reranking.Reranking(...)"),
-    "rerank_weight": (0.5, "custom_generate=tfchat_hf.reranking.Reranking(...)"),
-    "weight_dtype": (None, 'custom_generate=tfchat_hf.fast.FastDecoder(weight_dtype="int8")'),
-}
+# Settings of models saved by version 0.1, and what asks for nothing.
+_MOVED = {"num_candidates": 1, "rerank_by": None, "rerank_weight": 0.5, "weight_dtype": None}
 
 
 def preset_settings(name: str) -> dict[str, Any]:
@@ -107,10 +95,7 @@ def preset_settings(name: str) -> dict[str, Any]:
 
 
 def with_presets(config: GenerationConfig, default: str | None = None) -> GenerationConfig:
-    """Return a copy of a generation configuration that carries the presets.
-
-    The values of the preset `default`, if one is named, become those of the configuration itself.
-    """
+    """Return a copy that carries the presets, and the values of the preset `default` itself."""
     config = keeping_own_settings(config)
     config.presets = {name: preset_settings(name) for name in PRESETS}
     if default is not None:
@@ -119,20 +104,13 @@ def with_presets(config: GenerationConfig, default: str | None = None) -> Genera
 
 
 def keeping_own_settings(config: GenerationConfig) -> GenerationConfig:
-    """Return a copy that is saved and loaded with all its entries.
-
-    Of a configuration that transformers made from a model's it loads no entries but its own.
-    """
+    """Return a copy that keeps its entries when saved: one made from a model's loses them."""
     entries = config.to_dict().items()
     return GenerationConfig(**{name: value for name, value in entries if name[0] != "_"})
 
 
 def check_own_settings(settings: dict[str, Any]) -> None:
-    """Check this project's settings one by one.
-
-    Raises:
-        ValueError: names the setting, the rule and the value.
-    """
+    """Refuse a value of this project's settings that is out of its range, or no number."""
     for name, (default, low, high, about) in OWN_SETTINGS.items():
         value, whole = settings[name], isinstance(default, int)
         is_number = isinstance(value, int if whole else int | float) and value is not True
@@ -144,14 +122,14 @@ def check_own_settings(settings: dict[str, Any]) -> None:
 
 
 def check_moved_settings(settings: dict[str, Any]) -> None:
-    """Refuse settings that version 0.1 had, where they ask for something.
-
-    Raises:
-        ValueError: says what stands in their place.
-    """
-    for name, (default, now) in _MOVED.items():
+    """Refuse settings that version 0.1 had, where they ask for something."""
+    for name, default in _MOVED.items():
         if settings.get(name, default) != default:
-            raise ValueError(f"`{name}` is no setting of `generate()` any more. Use `{now}`.")
+            raise ValueError(
+                f"`{name}={settings[name]!r}` is no setting of `generate()` any more: give it "
+                "`custom_generate=`, a `tfchat_hf.reranking.Reranking` to choose among replies, a "
+                "`tfchat_hf.fast.FastDecoder` for products in 8 bits."
+            )
 
 
 # --------------------------------------------------------------------------------- processors
@@ -168,10 +146,9 @@ LONGEST_MATCH = 16
 
 
 class WholeCharactersLogitsProcessor(LogitsProcessor):
-    """Allows byte tokens only where they can still become a character of UTF-8.
+    """Allows byte tokens, from `first_byte` on, only where they can become a character of UTF-8.
 
-    A character without a token of its own is two to four byte tokens in a row; `first_byte` is the
-    id of `<0x80>`. None is begun that has no room in `max_length` tokens, start token included.
+    None is begun that has no room in `max_length` tokens, the start token included.
     """
 
     def __init__(self, first_byte: int, max_length: int) -> None:
@@ -181,26 +158,21 @@ class WholeCharactersLogitsProcessor(LogitsProcessor):
         more = [_LEADS.get(byte, 9) for byte in range(_LOW, 256)]
         self.barred = torch.tensor([[m >= room for m in more] for room in range(5)])
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return `scores` with what would break a character forbidden."""
-        inside = slice(self.first_byte, self.first_byte + 128)
         room = max(0, min(self.max_length - input_ids.shape[1], 4))
-        begin = self.barred[room].to(scores.device)
-        newest = input_ids[:, -1] - self.first_byte
-        if not bool(((newest >= 0) & (newest < 128)).any()):
-            scores = scores.clone()
-            scores[:, inside].masked_fill_(begin, -torch.inf)
-            return scores
-        barred = torch.ones_like(scores, dtype=torch.bool)
-        for row, ids in enumerate(input_ids[:, -3:].tolist()):
-            allowed = self._allowed_next(ids)
-            if allowed is None:
-                barred[row] = False
-                barred[row, inside] = begin
-            else:
-                low, high = (byte - _LOW + self.first_byte for byte in allowed)
-                barred[row, low : high + 1] = False
-        return scores.masked_fill(barred, -torch.inf)
+        end = self.first_byte + 128
+        allowed = scores.clone()
+        barred = self.barred[room].to(scores.device)
+        allowed[:, self.first_byte : end].masked_fill_(barred, -torch.inf)
+        spelled = (input_ids[:, -1] >= self.first_byte) & (input_ids[:, -1] < end)
+        for row in spelled.nonzero()[:, 0].tolist():  # inside a character, or just behind one
+            found = self._allowed_next(input_ids[row, -3:].tolist())
+            if found is not None:
+                low, high = (byte - _LOW + self.first_byte for byte in found)
+                allowed[row] = -torch.inf
+                allowed[row, low : high + 1] = scores[row, low : high + 1]
+        return allowed
 
     def _allowed_next(self, ids: list[int]) -> tuple[int, int] | None:
         """Return the range of bytes that must follow these three; None where nothing is open."""
@@ -216,16 +188,13 @@ class WholeCharactersLogitsProcessor(LogitsProcessor):
 
 
 class PhraseRepeatLogitsProcessor(LogitsProcessor):
-    """Forbids the token that would say a phrase more than `max_repeats` times in a row.
-
-    A phrase is 1 to 32 tokens: a single character, a word, a sentence, a list of items.
-    """
+    """Forbids the token that would say a phrase, 1 to 32 tokens, too many times in a row."""
 
     def __init__(self, max_repeats: int) -> None:
-        """Remember the limit: 1 forbids any immediate repetition, 2 allows "no, no"."""
+        """Keep the limit: 1 forbids any immediate repetition, 2 allows "no, no"."""
         self.max_repeats = max_repeats
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return `scores` with the forbidden tokens at minus infinity."""
         reply = input_ids[:, 1:]
         length, times = reply.shape[1], self.max_repeats
@@ -252,25 +221,20 @@ class PhraseRepeatLogitsProcessor(LogitsProcessor):
 class CharacterRunLogitsProcessor(LogitsProcessor):
     """Forbids tokens that would make one character stand more than `longest` times in a row.
 
-    A vocabulary has "哈", "哈哈" and "哈哈哈" as tokens of their own: the last one twice is no
-    phrase too many, but six of a kind. `runs` is `[id, character, times]` of each such token.
+    "哈哈哈" can be one token: `runs` is `[id, character, times]` of each such.
     """
 
     def __init__(self, runs: list, longest: int) -> None:
         """Tabulate characters and times by token."""
         self.longest = longest
-        characters = sorted({character for _, character, _ in runs})
-        self.ids = torch.tensor([run[0] for run in runs], dtype=torch.long)
-        self.kinds = torch.tensor([characters.index(run[1]) for run in runs], dtype=torch.long)
-        self.times = torch.tensor([run[2] for run in runs], dtype=torch.long)
+        ids, kinds, times = zip(*runs, strict=True)
+        characters = sorted(set(kinds))
+        self.runs = torch.tensor([ids, [characters.index(kind) for kind in kinds], times])
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return `scores` with the forbidden tokens at minus infinity."""
-        if not len(self.ids):
-            return scores
-        ids, kinds, times = (x.to(scores.device) for x in (self.ids, self.kinds, self.times))
-        newest = input_ids[:, -self.longest :]
-        held = newest[..., None] == ids  # (rows, tokens, runs)
+        ids, kinds, times = self.runs.to(scores.device)  # (runs,) each
+        held = input_ids[:, -self.longest :, None] == ids  # (rows, tokens, runs)
         row_kinds = torch.where(held.any(-1), kinds[held.int().argmax(-1)], -1)
         row_times = torch.where(held.any(-1), times[held.int().argmax(-1)], 0)
         unbroken = (row_kinds == row_kinds[:, -1:]).flip(1).cumprod(1).flip(1)
@@ -285,13 +249,11 @@ class CharacterRunLogitsProcessor(LogitsProcessor):
 
 
 class DryLogitsProcessor(LogitsProcessor):
-    """Makes it dear to go on with a sequence of tokens that the reply holds already.
+    """Makes it dear to go on with what the reply holds already: "don't repeat yourself".
 
-    "Don't repeat yourself" of text-generation-webui and llama.cpp: where the last n tokens stand
-    earlier in the reply too, the token that followed there costs `multiplier * base ** (n -
-    allowed_length)` from n = `allowed_length` on. Unlike `repetition_penalty` it leaves single
-    frequent tokens alone, half of any Chinese sentence; unlike `no_repeat_ngram_size` it may be
-    paid.
+    As in text-generation-webui and llama.cpp: where the last n tokens stand earlier in the reply
+    too, the token that followed there costs `multiplier * base ** (n - allowed_length)` from n =
+    `allowed_length` on. Single frequent tokens, half of any Chinese sentence, cost nothing.
     """
 
     def __init__(self, multiplier: float, base: float = 1.75, allowed_length: int = 2) -> None:
@@ -301,7 +263,7 @@ class DryLogitsProcessor(LogitsProcessor):
         costs = [multiplier * base ** (n - allowed_length) for n in lengths]
         self.costs = [cost if n >= allowed_length else 0.0 for n, cost in enumerate(costs)]
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return `scores` with the costs taken off."""
         reply = input_ids[:, 1:]
         if reply.shape[1] <= self.allowed_length:
@@ -317,15 +279,14 @@ class DryLogitsProcessor(LogitsProcessor):
 class CopyPenaltyLogitsProcessor(LogitsProcessor):
     """Makes it dear to go on copying the question, `(batch, source)` ids with `</s>`.
 
-    Where the last n tokens of the reply stand in the question, the token that follows there is
-    the (n + 1)st of a copy, and costs `penalty` for each token beyond `allowed_length`: names, or
-    "you" for "I", are free. The question's end counts as a token: a bare echo costs once more than
-    its words. `ignored` ids, padding and separators, are no part of a text.
+    Where the last n tokens of the reply stand in the question, the token that follows there is the
+    (n + 1)st of a copy, and costs `penalty` for each token beyond `allowed_length`. The question's
+    end counts too, `ignored` ids (padding, separators) do not.
     """
 
     def __init__(
         self,
-        question: torch.LongTensor,
+        question: Tensor,
         penalty: float,
         allowed_length: int = 2,
         ignored: tuple[int | None, ...] = (),
@@ -336,7 +297,7 @@ class CopyPenaltyLogitsProcessor(LogitsProcessor):
         self.penalty = penalty
         self.allowed_length = allowed_length
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return `scores` with the costs taken off."""
         reply = input_ids[:, 1:]
         if reply.shape[1] < self.allowed_length or self.question.shape[1] < 2:
@@ -357,9 +318,8 @@ class AntiLanguageModelLogitsProcessor(LogitsProcessor):
 
     p(t) is the chat model itself, its encoder reading an empty message (`</s>` alone). Only the
     first `tokens` of a reply are scored so (their g(k), 4.5.1): there the choice between dull and
-    apt is made, and further on grammar would suffer. Only tokens that the question makes at least
-    `cutoff` as likely as the likeliest compete (the plausibility constraint of contrastive
-    decoding; Li et al., 2023, 3.3): else one that nobody ever says would win.
+    apt is made. Only tokens at least `cutoff` as likely as the likeliest compete (Li et al., 2023,
+    3.3): else one that nobody ever says would win.
     """
 
     def __init__(
@@ -372,7 +332,7 @@ class AntiLanguageModelLogitsProcessor(LogitsProcessor):
         self.cutoff = cutoff
         self.nothing = empty_message_states(model)
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return log scores in place of `scores`."""
         if input_ids.shape[1] > self.tokens:
             return scores
@@ -394,19 +354,15 @@ class AntiLanguageModelLogitsProcessor(LogitsProcessor):
         return changed.masked_fill(scores == -torch.inf, -torch.inf)
 
 
-def empty_message_states(model: PreTrainedModel) -> torch.Tensor:
+def empty_message_states(model: PreTrainedModel) -> Tensor:
     """Return the encoder's states of the empty message, `(1, 1, d_model)`."""
     eos = model.config.eos_token_id
     ids = torch.tensor([[eos if isinstance(eos, int) else eos[0]]], device=model.device)
     return model.get_encoder()(input_ids=ids).last_hidden_state
 
 
-def suffix_matches(text: torch.LongTensor, reply: torch.LongTensor) -> torch.LongTensor:
-    """Count, at each place of `text` `(rows, places)`, how many tokens up to it end the `reply`.
-
-    3 where the last three tokens of the reply, `(rows, length)`, end at that place of the text; at
-    most `LONGEST_MATCH`.
-    """
+def suffix_matches(text: Tensor, reply: Tensor) -> Tensor:
+    """Count, at each place of `text` `(rows, places)`, how many tokens up to it end the `reply`."""
     deep = min(LONGEST_MATCH, reply.shape[1], text.shape[1])
     if deep == 0:
         return text.new_zeros(text.shape)
@@ -416,7 +372,7 @@ def suffix_matches(text: torch.LongTensor, reply: torch.LongTensor) -> torch.Lon
     return same.long().cumprod(-1).sum(-1)
 
 
-def _unless_nothing_is_left(scores: torch.Tensor, without: torch.Tensor) -> torch.Tensor:
+def _unless_nothing_is_left(scores: Tensor, without: Tensor) -> Tensor:
     """Keep the old scores of a row where another processor has barred all that is left."""
     nothing = (without == -torch.inf).all(-1, keepdim=True)
     return torch.where(nothing, scores, without)
@@ -433,24 +389,19 @@ class TFChatGenerationMixin(GenerationMixin):
         return [name for name in self._saved_presets() if name != "mutual"]
 
     def preset(self, name: str) -> GenerationConfig:
-        """Return the model's generation configuration with the values of a preset on it.
-
-        Raises:
-            ValueError: if there is no preset of that name, or it has a setting that nobody knows.
-        """
+        """Return the model's generation configuration with the values of a preset on it."""
         presets = self._saved_presets()
         if name not in presets:
-            known = ", ".join(self.preset_names())
-            raise ValueError(f"There is no preset {name!r}. Presets: {known}.")
+            names = ", ".join(self.preset_names())
+            raise ValueError(f"There is no preset {name!r}. Presets: {names}.")
         check_moved_settings(presets[name])
         config = copy.deepcopy(self.generation_config)
         known = {*vars(GenerationConfig()), *OWN_SETTINGS, *_MOVED}
         for setting, value in presets[name].items():
             if setting not in known:
-                near = difflib.get_close_matches(setting, known, 1)
                 raise ValueError(
                     f"Preset {name!r} in generation_config.json sets `{setting}`, which is no "
-                    f"generation setting. {f'Did you mean `{near[0]}`?' if near else 'Delete it.'}"
+                    f"generation setting (near: {difflib.get_close_matches(setting, known, 1)})."
                 )
             setattr(config, setting, value)
         return config
@@ -464,34 +415,23 @@ class TFChatGenerationMixin(GenerationMixin):
     @torch.no_grad()
     def generate(
         self,
-        inputs: torch.Tensor | None = None,
+        inputs: Tensor | None = None,
         generation_config: GenerationConfig | None = None,
         logits_processor: LogitsProcessorList | None = None,
         *args: Any,
         preset: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Answer `(batch, source)` question ids; `GenerationMixin.generate` with more settings.
+        """Answer `(batch, source)` question ids, `inputs` or `input_ids`.
 
-        Args:
-            inputs: `(batch, source)`, or `input_ids` by name.
-            generation_config: Instead of the model's own.
-            logits_processor: The caller's; they act before this project's.
-            *args: As transformers takes them.
-            preset: Instead of `generation_config`, by name: one of `preset_names()`.
-            **kwargs: Single settings, transformers' or of `OWN_SETTINGS`, which go before those of
-                the configuration, and what the model reads (`attention_mask`).
-
-        Returns:
-            `(batch * num_return_sequences, length)` token ids, or an output of transformers.
-
-        Raises:
-            ValueError: if settings contradict each other; the text names them and the way out.
+        As transformers' own, which see, with `preset`, one of `preset_names()`, in the place of a
+        `generation_config`, and with `OWN_SETTINGS` among the settings. Single settings go before
+        those of a configuration; processors of the caller act before this project's. Returns
+        `(batch * num_return_sequences, length)` token ids, or an output of transformers.
         """
         if preset is not None and generation_config is not None:
             raise ValueError(
-                "`preset` and `generation_config` both say how to decode. Give one of them; "
-                "`model.preset(name)` is a configuration to change."
+                "Give `preset` or `generation_config`, for example `model.preset(name)`."
             )
         check_moved_settings(kwargs)
         config = self.preset(preset) if preset else generation_config or self.generation_config
@@ -514,10 +454,7 @@ class TFChatGenerationMixin(GenerationMixin):
 
     def generate_batch(self, *args: Any, **kwargs: Any) -> None:
         """Refuse continuous batching, which transformers has for decoders alone."""
-        raise NotImplementedError(
-            "`generate_batch` is made for decoders alone. Give `generate()` a batch, "
-            "`tokenizer(questions, padding=True)`."
-        )
+        raise NotImplementedError("`generate_batch` is for decoders alone: `generate()` a batch.")
 
     def _own_setting(self, name: str, config: GenerationConfig, kwargs: dict[str, Any]) -> Any:
         """Look a setting up, and take it out of `kwargs`: argument, configuration, model."""
@@ -525,17 +462,12 @@ class TFChatGenerationMixin(GenerationMixin):
         places += (getattr(self.generation_config, name, None), OWN_SETTINGS[name].default)
         return next(value for value in places if value is not None)
 
-    def _longest_reply(self, config: GenerationConfig, prompt: torch.Tensor | None) -> int:
-        """Return the most tokens of a reply, the start token included; settle who limits it.
-
-        Raises:
-            ValueError: if the decoder cannot number so many.
-        """
+    def _longest_reply(self, config: GenerationConfig, prompt: Tensor | None) -> int:
+        """Return the most tokens of a reply, the start token included; settle who limits it."""
         begun = 1
-        if prompt is not None:
-            begun = prompt.shape[1] + int(
-                (prompt[:, 0] != self.config.decoder_start_token_id).all()
-            )
+        if prompt is not None:  # transformers puts the start token before a prompt without one
+            start = self.config.decoder_start_token_id
+            begun = prompt.shape[1] + int((prompt[:, 0] != start).all())
         if config.max_new_tokens is None and config.max_length is not None:
             # The model's own `max_new_tokens` would go before a `max_length` of the caller.
             config.max_new_tokens, config.max_length = max(config.max_length - begun, 1), None
@@ -544,42 +476,40 @@ class TFChatGenerationMixin(GenerationMixin):
         # The last token made is never fed back, so it needs no position of its own.
         if begun + new - 1 > limit and self.config.position_embedding_type != "rotary":
             raise ValueError(
-                f"`max_new_tokens` asks for {begun + new - 1} decoder positions, but "
-                f"`config.max_position_embeddings` is {limit}. Use `max_new_tokens` of at most "
-                f"{limit - begun + 1}."
+                f"`max_new_tokens` asks for {begun + new - 1} decoder positions, and the model has "
+                f"`max_position_embeddings` {limit}. Use at most {limit - begun + 1}."
             )
         return begun + new
 
     def _own_processors(
-        self, own: dict[str, Any], question: torch.Tensor | None, longest: int
+        self, own: dict[str, Any], question: Tensor | None, longest: int
     ) -> list[LogitsProcessor]:
         """Make the processors that the settings ask for, in the order in which they act."""
         made: list[LogitsProcessor] = []
-        first_byte, runs = self.config.first_byte_token_id, self.config.character_runs
-        if first_byte is not None:
-            made.append(WholeCharactersLogitsProcessor(first_byte, longest))
+        if self.config.first_byte_token_id is not None:
+            made.append(WholeCharactersLogitsProcessor(self.config.first_byte_token_id, longest))
         if own["max_phrase_repeats"]:
             made.append(PhraseRepeatLogitsProcessor(own["max_phrase_repeats"]))
+        runs = self.config.character_runs
         if own["max_character_run"] and runs is None:
             logger.warning_once(
-                "`max_character_run` is set, and config.json has no `character_runs` that say "
-                "which tokens are one character several times: only phrases are looked at."
+                "`max_character_run` needs `character_runs` in config.json, and there are none: "
+                "only phrases are looked at."
             )
-        elif own["max_character_run"]:
+        elif own["max_character_run"] and runs:
             made.append(CharacterRunLogitsProcessor(runs, own["max_character_run"]))
         if own["dry_multiplier"]:
             settings = (own["dry_multiplier"], own["dry_base"], own["dry_allowed_length"])
             made.append(DryLogitsProcessor(*settings))
-        if own["copy_penalty"]:
+        if own["copy_penalty"] and question is not None and question.dim() == 2:
             ignored = (self.config.pad_token_id, self.config.sep_token_id)
             settings = (own["copy_penalty"], own["copy_allowed_length"], ignored)
-            if question is not None and question.dim() == 2 and not question.is_floating_point():
-                made.append(CopyPenaltyLogitsProcessor(question, *settings))
-            else:
-                logger.warning_once(
-                    "`copy_penalty` needs the question's `input_ids`, and it came as states or "
-                    "embeddings: nothing keeps this reply from copying it."
-                )
+            made.append(CopyPenaltyLogitsProcessor(question, *settings))
+        elif own["copy_penalty"]:
+            logger.warning_once(
+                "`copy_penalty` needs the question's `input_ids`, and it came as states or "
+                "embeddings: nothing keeps this reply from copying it."
+            )
         if own["anti_lm_weight"]:
             settings = (own["anti_lm_weight"], own["anti_lm_tokens"], own["anti_lm_cutoff"])
             made.append(AntiLanguageModelLogitsProcessor(self, *settings))
@@ -593,22 +523,27 @@ class TFChatPipeline(Pipeline):
         """Hand all settings to `generate()`; the method is how a pipeline says so."""
         return {}, settings, {}
 
-    def preprocess(self, text: str | list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    def preprocess(self, text: Any) -> dict[str, Tensor]:
         """Encode a question, or a conversation as `[{"role": ..., "content": ...}]`."""
-        options: dict[str, Any] = {"return_tensors": "pt", "truncation": True}
-        options["max_length"] = self.model.config.max_position_embeddings
-        if isinstance(text, str):
-            return self.tokenizer(text, **options)
+        longest = self.model.config.max_position_embeddings
+        options: dict[str, Any] = {
+            "return_tensors": "pt",
+            "truncation": True,
+            "max_length": longest,
+        }
+        if isinstance(text, str):  # "</s>" in it is text
+            return self.tokenizer(text, split_special_tokens=True, **options)
+        text = getattr(text, "messages", text)  # transformers wraps a conversation
         return self.tokenizer.apply_chat_template(text, return_dict=True, **options)
 
-    def _forward(self, encoded: dict[str, torch.Tensor], **settings: Any) -> torch.LongTensor:
+    def _forward(self, encoded: dict[str, Tensor], **settings: Any) -> Tensor:
         """Generate replies, `(batch * num_return_sequences, length)`."""
         return self.model.generate(**encoded, **settings)
 
-    def postprocess(self, replies: torch.LongTensor) -> list[dict[str, str]]:
-        """Decode replies as transformers' own pipelines give them."""
+    def postprocess(self, replies: Tensor) -> list[dict[str, str]]:
+        """Decode replies."""
         texts = self.tokenizer.batch_decode(replies, skip_special_tokens=True)
         return [{"generated_text": text} for text in texts]
 
 
-__all__ = ["ABOUT_PRESETS", "DEFAULT_PRESET", "OWN_SETTINGS", "PRESETS", "TFChatGenerationMixin"]
+__all__ = ["DEFAULT_PRESET", "OWN_SETTINGS", "PRESETS", "TFChatGenerationMixin"]

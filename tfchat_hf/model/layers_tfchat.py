@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache, EncoderDecoderCache
@@ -20,12 +20,13 @@ from transformers.utils import TransformersKwargs
 
 from .configuration_tfchat import TFChatConfig
 
+# Cosine and sine of each token's rotation, `(batch, 1, seq_len, head_dim)` each.
+Angles = tuple[Tensor, Tensor]
+
 # --------------------------------------------------------------------------------- positions
 
 
-def sinusoidal_table(
-    num_positions: int, d_model: int, original_exponents: bool = False
-) -> torch.Tensor:
+def sinusoidal_table(num_positions: int, d_model: int, original_exponents: bool = False) -> Tensor:
     """Return the fixed position vectors `(num_positions, d_model)` of Vaswani et al., 3.5.
 
     Sines fill the first half of a row and cosines the second, as in Marian and tensor2tensor: the
@@ -54,7 +55,7 @@ class TFChatSinusoidalPositions(nn.Module):
             config.max_position_embeddings, config.d_model, config.original_position_exponents
         )
 
-    def forward(self, position_ids: torch.Tensor) -> torch.Tensor:
+    def forward(self, position_ids: Tensor) -> Tensor:
         """Map `(..., seq_len)` position ids to `(..., seq_len, d_model)`."""
         if self.table.device != position_ids.device:
             self.table = self.table.to(position_ids.device)
@@ -62,11 +63,8 @@ class TFChatSinusoidalPositions(nn.Module):
 
 
 def position_ids_from_mask(
-    attention_mask: torch.Tensor | None,
-    seq_len: int,
-    past_len: int | torch.Tensor,
-    device: torch.device,
-) -> torch.Tensor:
+    attention_mask: Tensor | None, seq_len: int, past_len: int | Tensor, device: torch.device
+) -> Tensor:
     """Number the tokens of a batch, padding left out, so that left and right padding agree.
 
     There are `seq_len` new tokens behind `past_len` in the cache. The mask is `(batch, past_len +
@@ -79,20 +77,15 @@ def position_ids_from_mask(
     return counted.index_select(1, new)
 
 
-def rotary_angles(
-    position_ids: torch.Tensor, head_dim: int, dtype: torch.dtype
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return cosine and sine of the rotation of each token (Su et al., 2021).
-
-    Maps `(batch, seq_len)` positions to two tensors `(batch, 1, seq_len, head_dim)` of `dtype`.
-    """
+def rotary_angles(position_ids: Tensor, head_dim: int, dtype: torch.dtype) -> Angles:
+    """Return the rotation of tokens at `(batch, seq_len)` positions (Su et al., 2021)."""
     even = torch.arange(0, head_dim, 2, device=position_ids.device, dtype=torch.float32)
     angle = position_ids[..., None].float() / 10000 ** (even / head_dim)
     angle = torch.cat((angle, angle), dim=-1)[:, None]  # (batch, 1, seq_len, head_dim)
     return angle.cos().to(dtype), angle.sin().to(dtype)
 
 
-def rotate(states: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+def rotate(states: Tensor, angles: Angles) -> Tensor:
     """Rotate `(batch, heads, seq_len, head_dim)` queries or keys by their positions."""
     cosine, sine = angles
     first, second = states.chunk(2, dim=-1)
@@ -107,16 +100,13 @@ def given_cache(
 ) -> Cache | None:
     """Return the cache, under whichever of its two names it came.
 
-    Raises:
-        ValueError: if it came twice, or among `others`: there it would be lost without a word, and
-            each new token would be taken for the first one of its reply.
+    Among `others` it would be lost without a word, and each token taken for the first of its reply.
     """
     for name, value in others.items():
         if isinstance(value, Cache):
             raise ValueError(
-                f"A cache came as `{name}`, and this model knows it as `cache` or "
-                "`past_key_values`. Your transformers is newer than this code: take the range "
-                "that the model card names, or a newer copy of the model."
+                f"A cache came as `{name}`, not as `cache` or `past_key_values`: transformers is "
+                "newer than this code. Take the range that the model card names."
             )
     if cache is not None and past_key_values is not None:
         raise ValueError("Give one cache, as `cache` or as `past_key_values` (got both).")
@@ -130,21 +120,22 @@ def self_attention_cache(cache: Cache | None) -> Cache | None:
 
 def eager_attention_forward(
     module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
     scaling: float,
     dropout: float = 0.0,
     **kwargs: Unpack[TransformersKwargs],
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[Tensor, Tensor]:
     """Compute scaled dot-product attention, written out (Vaswani et al., 3.2.1).
 
-    The default, `attn_implementation="sdpa"`, is torch's kernel of the same; this one runs with
-    `"eager"`, and is the only one that gives the weights. `query` is `(batch, heads, query,
-    head_dim)`, `key` and `value` `(batch, heads, key, head_dim)`, `scaling` 1 / sqrt(head_dim);
-    `attention_mask` `(batch, 1, query, key)` is 0 where a token may look, and very negative
-    elsewhere. Returns `(batch, query, heads, head_dim)` and weights `(batch, heads, query, key)`.
+    This is `attn_implementation="eager"`, with which this package chats and evaluates, and the only
+    one that gives the weights; what `from_pretrained` takes by itself, `"sdpa"`, is torch's kernel
+    of the same. `query` is `(batch, heads, query, head_dim)`, `key` and `value` `(batch, heads,
+    key, head_dim)`, `scaling` 1 / sqrt(head_dim); `attention_mask` `(batch, 1, query, key)` is 0
+    where a token may look, and very negative elsewhere. Returns `(batch, query, heads, head_dim)`
+    and weights `(batch, heads, query, key)`.
     """
     scores = torch.matmul(query, key.transpose(2, 3)) * scaling  # (batch, heads, query, key)
     if attention_mask is not None:
@@ -180,16 +171,13 @@ class TFChatAttention(nn.Module):
         self.v_proj = nn.Linear(config.d_model, config.d_model)
         self.out_proj = nn.Linear(config.d_model, config.d_model)
 
-    def split_heads(self, states: torch.Tensor) -> torch.Tensor:
+    def split_heads(self, states: Tensor) -> Tensor:
         """Turn `(batch, seq_len, d_model)` into `(batch, heads, seq_len, head_dim)`."""
         return states.view(*states.shape[:-1], -1, self.head_dim).transpose(1, 2)
 
     def keys_and_values(
-        self,
-        states: torch.Tensor,
-        cache: Cache | None,
-        angles: tuple[torch.Tensor, torch.Tensor] | None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, states: Tensor, cache: Cache | None, angles: Angles | None
+    ) -> tuple[Tensor, Tensor]:
         """Project `(batch, new, d_model)` to two `(batch, heads, past + new, head_dim)`."""
         key = self.split_heads(self.k_proj(states))  # (batch, heads, new, head_dim)
         value = self.split_heads(self.v_proj(states))
@@ -200,16 +188,13 @@ class TFChatAttention(nn.Module):
         return key, value
 
     def cross_keys_and_values(
-        self, encoder_hidden_states: torch.Tensor, cache: Cache | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Project the encoder's states once, `(batch, heads, source, head_dim)` each.
-
-        The question stays as it is while the reply grows: later steps read the cache.
-        """
+        self, encoder_hidden_states: Tensor, cache: Cache | None
+    ) -> tuple[Tensor, Tensor]:
+        """Project the encoder's states once, `(batch, heads, source, head_dim)` each."""
         if not isinstance(cache, EncoderDecoderCache):
             return self.keys_and_values(encoder_hidden_states, None, None)
         cross = cache.cross_attention_cache
-        if cache.is_updated.get(self.layer_idx):
+        if cache.is_updated.get(self.layer_idx):  # the question stays while the reply grows
             return cross.layers[self.layer_idx].keys, cross.layers[self.layer_idx].values
         key, value = self.keys_and_values(encoder_hidden_states, cross, None)
         cache.is_updated[self.layer_idx] = True
@@ -217,13 +202,13 @@ class TFChatAttention(nn.Module):
 
     def forward(
         self,
-        hidden_states: torch.Tensor,
-        encoder_hidden_states: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
         cache: Cache | None = None,
-        angles: tuple[torch.Tensor, torch.Tensor] | None = None,
+        angles: Angles | None = None,
         **kwargs: Unpack[TransformersKwargs],
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    ) -> tuple[Tensor, Tensor | None]:
         """Attend from `(batch, query, d_model)` states to themselves, or to the encoder's.
 
         `encoder_hidden_states` are `(batch, source, d_model)`; `angles` turn queries and keys.
@@ -240,16 +225,9 @@ class TFChatAttention(nn.Module):
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
-        mixed, weights = attend(
-            self,
-            query,
-            key,
-            value,
-            attention_mask,
-            dropout=self.dropout if self.training else 0.0,
-            scaling=self.scaling,
-            **kwargs,
-        )  # (batch, query, heads, head_dim)
+        kwargs |= {"scaling": self.scaling, "dropout": self.dropout if self.training else 0.0}
+        mixed, weights = attend(self, query, key, value, attention_mask, **kwargs)
+        # mixed is (batch, query, heads, head_dim)
         mixed = mixed.reshape(*hidden_states.shape[:-1], -1).contiguous()  # heads side by side
         return self.out_proj(mixed), weights
 
@@ -271,18 +249,16 @@ class TFChatLayer(GradientCheckpointingLayer):
         self.fc_gate = nn.Linear(config.d_model, ffn_dim) if config.gated_activation else None
         self.activation_dropout = nn.Dropout(config.activation_dropout)
         self.fc2 = nn.Linear(ffn_dim, config.d_model)
-        # In the original one LayerNorm serves all sub-layers of a layer.
+        # None where, as in the original's checkpoints, one norm serves all sub-layers of a layer.
         shared = config.shared_layer_norm
         self.final_layer_norm = None if shared else nn.LayerNorm(config.d_model)
 
-    def before(self, hidden_states: torch.Tensor, norm: nn.Module | None) -> torch.Tensor:
+    def before(self, hidden_states: Tensor, norm: nn.Module | None) -> Tensor:
         """Return a sub-layer's input, `(batch, seq_len, d_model)`: with pre-norm it is normed."""
         norm = norm or self.self_attn_layer_norm
         return norm(hidden_states) if self.normalize_before else hidden_states
 
-    def add_and_norm(
-        self, hidden_states: torch.Tensor, output: torch.Tensor, norm: nn.Module | None
-    ) -> torch.Tensor:
+    def add_and_norm(self, hidden_states: Tensor, output: Tensor, norm: nn.Module | None) -> Tensor:
         """Add a sub-layer's output to its input, both `(batch, seq_len, d_model)`.
 
         Post-norm is `norm(x + dropout(f(x)))` (Vaswani et al., 3.1), pre-norm
@@ -292,7 +268,7 @@ class TFChatLayer(GradientCheckpointingLayer):
         summed = hidden_states + self.dropout(output)
         return summed if self.normalize_before else norm(summed)
 
-    def feed_forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+    def feed_forward(self, hidden_states: Tensor) -> Tensor:
         """Map each token for itself, `(batch, seq_len, d_model)` (Vaswani et al., 3.3)."""
         given = self.before(hidden_states, self.final_layer_norm)
         inner = self.fc1(given)  # (batch, seq_len, ffn_dim)
@@ -314,10 +290,10 @@ class TFChatEncoderLayer(TFChatLayer):
 
     def forward(
         self,
-        hidden_states: torch.Tensor,
-        attention_mask: torch.Tensor | None,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None,
         **kwargs: Unpack[TransformersKwargs],
-    ) -> torch.Tensor:
+    ) -> Tensor:
         """Map `(batch, source, d_model)` to the same shape."""
         given = self.before(hidden_states, self.self_attn_layer_norm)
         output, _ = self.self_attn(given, attention_mask=attention_mask, **kwargs)
@@ -339,14 +315,14 @@ class TFChatDecoderLayer(TFChatLayer):
 
     def forward(
         self,
-        hidden_states: torch.Tensor,
-        attention_mask: torch.Tensor | None,
-        encoder_hidden_states: torch.Tensor | None,
-        encoder_attention_mask: torch.Tensor | None = None,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None,
+        encoder_hidden_states: Tensor | None,
+        encoder_attention_mask: Tensor | None = None,
         cache: Cache | None = None,
-        angles: tuple[torch.Tensor, torch.Tensor] | None = None,
+        angles: Angles | None = None,
         **kwargs: Unpack[TransformersKwargs],
-    ) -> torch.Tensor:
+    ) -> Tensor:
         """Map `(batch, target, d_model)` to the same shape."""
         given = self.before(hidden_states, self.self_attn_layer_norm)
         output, _ = self.self_attn(
@@ -355,12 +331,7 @@ class TFChatDecoderLayer(TFChatLayer):
         hidden_states = self.add_and_norm(hidden_states, output, self.self_attn_layer_norm)
         if encoder_hidden_states is not None:
             given = self.before(hidden_states, self.encoder_attn_layer_norm)
-            output, _ = self.encoder_attn(
-                given,
-                encoder_hidden_states=encoder_hidden_states,
-                attention_mask=encoder_attention_mask,
-                cache=cache,
-                **kwargs,
-            )
+            question = (encoder_hidden_states, encoder_attention_mask)
+            output, _ = self.encoder_attn(given, *question, cache=cache, **kwargs)
             hidden_states = self.add_and_norm(hidden_states, output, self.encoder_attn_layer_norm)
         return self.feed_forward(hidden_states)

@@ -19,8 +19,7 @@
 Read `layers_tfchat.py` first (positions, attention, one layer), then this file: the two stacks,
 the model, its loss. What is here is what runs: in training, in chat and on the Hub.
 
-Names of axes: batch; source, target = tokens of the question, of the reply; past = tokens that are
-in the cache already.
+Names of axes: batch; source, target = tokens of the question, of the reply; past = in the cache.
 """
 
 import math
@@ -29,7 +28,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
 from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
@@ -48,6 +47,7 @@ from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 from .configuration_tfchat import TFChatConfig
 from .generation_tfchat import TFChatGenerationMixin, keeping_own_settings
 from .layers_tfchat import (
+    Angles,
     TFChatAttention,
     TFChatDecoderLayer,
     TFChatEncoderLayer,
@@ -80,19 +80,16 @@ class TFChatPreTrainedModel(PreTrainedModel):
     _can_compile_fullgraph = True
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:
-        """Save weights, configuration and the code that loads them where this package is not.
-
-        Args:
-            save_directory: The folder to fill.
-            **kwargs: As `PreTrainedModel.save_pretrained` takes them.
-        """
+        """Save weights, configuration and the code that loads them where this package is not."""
         if getattr(self, "generation_config", None) is not None:
             self.generation_config = keeping_own_settings(self.generation_config)
-        # transformers names only the class that is saved; all of them work from the folder.
-        # Written afresh each time: a model from the Hub carries its repository in these names.
+        # transformers names only the class that is saved, and a model from the Hub carries its
+        # repository in these names.
         self.config.auto_map = dict(AUTO_MAP)
-        self.config.custom_pipelines = {"text2text-generation": dict(PIPELINE)}
-        register_for_hub()
+        self.config.custom_pipelines = {"text-generation": dict(PIPELINE)}
+        TFChatConfig.register_for_auto_class()
+        TFChatModel.register_for_auto_class("AutoModel")
+        TFChatForConditionalGeneration.register_for_auto_class("AutoModelForSeq2SeqLM")
         super().save_pretrained(save_directory, **kwargs)
 
 
@@ -114,58 +111,51 @@ class TFChatStack(TFChatPreTrainedModel):
 
     def look_up(
         self,
-        input_ids: torch.Tensor | None,
-        inputs_embeds: torch.Tensor | None,
-        names: tuple[str, str],
-    ) -> torch.Tensor:
-        """Return the token embeddings `(batch, seq_len, d_model)`; refuse both or neither input."""
-        if (input_ids is None) == (inputs_embeds is None):
-            raise ValueError(
-                f"Give exactly one of `{names[0]}` and `{names[1]}` (got "
-                f"{'neither' if input_ids is None else 'both'})."
-            )
-        return self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
-
-    def number(
-        self,
-        inputs_embeds: torch.Tensor,
-        attention_mask: torch.Tensor | None,
-        past_len: int | torch.Tensor,
-        name: str,
-    ) -> torch.Tensor:
-        """Return the position ids `(batch, seq_len)` of tokens behind `past_len` others.
+        input_ids: Tensor | None,
+        inputs_embeds: Tensor | None,
+        attention_mask: Tensor | None,
+        position_ids: Tensor | None,
+        past_len: int | Tensor = 0,
+        side: str = "",
+    ) -> tuple[Tensor, Tensor]:
+        """Return embeddings `(batch, seq_len, d_model)` and position ids `(batch, seq_len)`.
 
         Raises:
-            ValueError: if there are more than `config.max_position_embeddings`.
+            ValueError: if both or neither input is given, or the `past_len` tokens of the cache
+                and these are more than `config.max_position_embeddings`.
         """
-        length, limit = inputs_embeds.shape[1], self.config.max_position_embeddings
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError(
+                f"Give exactly one of `{side}input_ids` and `{side}inputs_embeds` (got "
+                f"{'neither' if input_ids is None else 'both'})."
+            )
+        embeds = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
+        if position_ids is not None:
+            return embeds, position_ids
+        length, limit = embeds.shape[1], self.config.max_position_embeddings
         # A compiled step keeps `past_len` in a tensor, whose value nobody may wait for.
         known = length + (past_len if isinstance(past_len, int) else 0)
         if not self.rotary and known > limit:
             raise ValueError(
-                f"`{name}` holds {known} tokens, but `config.max_position_embeddings` is "
+                f"`{side}input_ids` holds {known} tokens, but `config.max_position_embeddings` is "
                 f"{limit}. Shorten the text (`tokenizer(..., truncation=True)`) or train a model "
                 f"with a larger `max_position_embeddings`."
             )
-        return position_ids_from_mask(attention_mask, length, past_len, inputs_embeds.device)
+        return embeds, position_ids_from_mask(attention_mask, length, past_len, embeds.device)
 
-    def embed(self, inputs_embeds: torch.Tensor, position_ids: torch.Tensor) -> torch.Tensor:
+    def embed(self, inputs_embeds: Tensor, position_ids: Tensor) -> Tensor:
         """Scale `(batch, seq_len, d_model)` embeddings, add positions and apply dropout."""
-        # Scaled here, not in the look-up, so that `inputs_embeds` are what
-        # `get_input_embeddings()` gives, as everywhere in transformers.
         inputs_embeds = inputs_embeds * self.embed_scale
         if self.embed_positions is not None:
             positions = self.embed_positions(position_ids)
             inputs_embeds = inputs_embeds + positions.to(inputs_embeds.device, inputs_embeds.dtype)
         return self.dropout(inputs_embeds)
 
-    def angles(
-        self, position_ids: torch.Tensor, dtype: torch.dtype
-    ) -> tuple[torch.Tensor, torch.Tensor] | None:
+    def angles(self, position_ids: Tensor, dtype: torch.dtype) -> Angles | None:
         """Return the rotation of queries and keys; None with position vectors."""
         return rotary_angles(position_ids, self.head_dim, dtype) if self.rotary else None
 
-    def close(self, hidden_states: torch.Tensor) -> torch.Tensor:
+    def close(self, hidden_states: Tensor) -> Tensor:
         """Normalise the last layer's output where the layers have not done so."""
         return hidden_states if self.layer_norm is None else self.layer_norm(hidden_states)
 
@@ -173,42 +163,36 @@ class TFChatStack(TFChatPreTrainedModel):
 class TFChatEncoder(TFChatStack):
     """Reads the question: embeddings, then `encoder_layers` layers that see the whole of it."""
 
-    _can_record_outputs = {
-        "hidden_states": TFChatEncoderLayer,
-        "attentions": TFChatAttention,
-    }
+    _can_record_outputs = {"hidden_states": TFChatEncoderLayer, "attentions": TFChatAttention}
 
     def __init__(self, config: TFChatConfig) -> None:
         """Make the encoder of `config.encoder_layers` layers."""
         super().__init__(config, config.encoder_attention_heads)
-        self.layers = nn.ModuleList(
-            [TFChatEncoderLayer(config, index) for index in range(config.encoder_layers)]
-        )
+        layers = [TFChatEncoderLayer(config, index) for index in range(config.encoder_layers)]
+        self.layers = nn.ModuleList(layers)
         self.post_init()
 
     @merge_with_config_defaults
     @capture_outputs
     def forward(
         self,
-        input_ids: torch.LongTensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        inputs_embeds: torch.Tensor | None = None,
-        position_ids: torch.LongTensor | None = None,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        position_ids: Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> BaseModelOutput:
         """Map `(batch, source)` question ids to states `(batch, source, d_model)`.
 
-        `attention_mask` `(batch, source)` is 0 for padding, on either side. `inputs_embeds` may
-        come instead of ids, and `position_ids` instead of counting the mask. `kwargs` go to the
+        `attention_mask` `(batch, source)` is 0 for padding, on either side; `kwargs` go to the
         attention implementation.
         """
-        inputs_embeds = self.look_up(input_ids, inputs_embeds, ("input_ids", "inputs_embeds"))
-        if position_ids is None:
-            position_ids = self.number(inputs_embeds, attention_mask, 0, "input_ids")
+        given = (input_ids, inputs_embeds, attention_mask, position_ids)
+        embeds, position_ids = self.look_up(*given)
         mask = create_bidirectional_mask(
-            config=self.config, inputs_embeds=inputs_embeds, attention_mask=attention_mask
+            config=self.config, inputs_embeds=embeds, attention_mask=attention_mask
         )  # every token may look at every real one
-        hidden_states = self.embed(inputs_embeds, position_ids)
+        hidden_states = self.embed(embeds, position_ids)
         angles = self.angles(position_ids, hidden_states.dtype)
         for layer in self.layers:
             hidden_states = layer(hidden_states, mask, angles=angles, **kwargs)
@@ -227,29 +211,22 @@ class TFChatDecoder(TFChatStack):
     def __init__(self, config: TFChatConfig) -> None:
         """Make the decoder of `config.decoder_layers` layers."""
         super().__init__(config, config.decoder_attention_heads)
-        self.layers = nn.ModuleList(
-            [TFChatDecoderLayer(config, index) for index in range(config.decoder_layers)]
-        )
+        layers = [TFChatDecoderLayer(config, index) for index in range(config.decoder_layers)]
+        self.layers = nn.ModuleList(layers)
         self.post_init()
-
-    def new_cache(self) -> EncoderDecoderCache:
-        """Make an empty cache that grows, one half for each attention."""
-        return EncoderDecoderCache(
-            DynamicCache(config=self.config), DynamicCache(config=self.config)
-        )
 
     @merge_with_config_defaults
     @capture_outputs
     def forward(
         self,
-        input_ids: torch.LongTensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        encoder_hidden_states: torch.Tensor | None = None,
-        encoder_attention_mask: torch.Tensor | None = None,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
         cache: Cache | None = None,
-        inputs_embeds: torch.Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
         use_cache: bool | None = None,
-        position_ids: torch.LongTensor | None = None,
+        position_ids: Tensor | None = None,
         past_key_values: Cache | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> BaseModelOutputWithPastAndCrossAttentions:
@@ -260,36 +237,27 @@ class TFChatDecoder(TFChatStack):
         question. `cache` (or `past_key_values`) holds keys and values of the tokens before.
         """
         cache = given_cache(cache, past_key_values, kwargs)
-        names = ("decoder_input_ids", "decoder_inputs_embeds")
-        inputs_embeds = self.look_up(input_ids, inputs_embeds, names)
-        if use_cache and cache is None:
-            cache = self.new_cache()
-        if position_ids is None:
-            past_len = cache.get_seq_length() if cache is not None else 0
-            position_ids = self.number(inputs_embeds, attention_mask, past_len, names[0])
+        if use_cache and cache is None:  # one that grows, one half for each attention
+            halves = (DynamicCache(config=self.config), DynamicCache(config=self.config))
+            cache = EncoderDecoderCache(*halves)
+        past_len = 0 if cache is None else cache.get_seq_length()
+        given = (input_ids, inputs_embeds, attention_mask, position_ids, past_len)
+        embeds, position_ids = self.look_up(*given, side="decoder_")
+        both = {"config": self.config, "inputs_embeds": embeds}
         self_mask = create_causal_mask(
-            config=self.config,
-            inputs_embeds=inputs_embeds,
-            attention_mask=attention_mask,
-            **{CACHE: self_attention_cache(cache)},
+            attention_mask=attention_mask, **{CACHE: self_attention_cache(cache)}, **both
         )  # each token may look at itself and at those before it
         cross_mask = create_bidirectional_mask(
-            config=self.config,
-            inputs_embeds=inputs_embeds,
             attention_mask=encoder_attention_mask,
             encoder_hidden_states=encoder_hidden_states,
-        )
-        hidden_states = self.embed(inputs_embeds, position_ids)
+            **both,
+        )  # and at every real token of the question
+        hidden_states = self.embed(embeds, position_ids)
         angles = self.angles(position_ids, hidden_states.dtype)
+        question = (encoder_hidden_states, cross_mask)  # not by name: checkpointing needs it so
         for layer in self.layers:
             hidden_states = layer(
-                hidden_states,
-                self_mask,
-                encoder_hidden_states,  # by position, so that checkpointing sees its gradient
-                encoder_attention_mask=cross_mask,
-                cache=cache,
-                angles=angles,
-                **kwargs,
+                hidden_states, self_mask, *question, cache=cache, angles=angles, **kwargs
             )
         return BaseModelOutputWithPastAndCrossAttentions(
             last_hidden_state=self.close(hidden_states), **{CACHE: cache}
@@ -303,8 +271,7 @@ class TFChatModel(TFChatPreTrainedModel):
     """Encoder and decoder over one embedding table, without the output layer."""
 
     _tied_weights_keys = {
-        "encoder.embed_tokens.weight": "shared.weight",
-        "decoder.embed_tokens.weight": "shared.weight",
+        f"{side}.embed_tokens.weight": "shared.weight" for side in ("encoder", "decoder")
     }
 
     def __init__(self, config: TFChatConfig) -> None:
@@ -318,8 +285,7 @@ class TFChatModel(TFChatPreTrainedModel):
     def get_expanded_tied_weights_keys(self, all_submodels: bool = False) -> dict[str, str]:
         """Name the weights that are one tensor: both sides' embeddings, whatever the config says.
 
-        `tie_word_embeddings` speaks of the output layer alone, as in the original, where one
-        table serves both sides and the output layer has weights of its own.
+        `tie_word_embeddings` speaks of the output layer alone, as in the original.
         """
         return {**super().get_expanded_tied_weights_keys(all_submodels), **self._tied_weights_keys}
 
@@ -336,44 +302,33 @@ class TFChatModel(TFChatPreTrainedModel):
     @can_return_tuple
     def forward(
         self,
-        input_ids: torch.LongTensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        decoder_input_ids: torch.LongTensor | None = None,
-        decoder_attention_mask: torch.Tensor | None = None,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        decoder_attention_mask: Tensor | None = None,
         encoder_outputs: tuple | BaseModelOutput | None = None,
         cache: Cache | None = None,
-        inputs_embeds: torch.Tensor | None = None,
-        decoder_inputs_embeds: torch.Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        decoder_inputs_embeds: Tensor | None = None,
         use_cache: bool | None = None,
-        position_ids: torch.LongTensor | None = None,
-        decoder_position_ids: torch.LongTensor | None = None,
+        position_ids: Tensor | None = None,
+        decoder_position_ids: Tensor | None = None,
         past_key_values: Cache | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> Seq2SeqModelOutput:
         """Run encoder and decoder; arguments as in [`TFChatForConditionalGeneration`].
 
-        Returns:
-            The decoder's states `(batch, target, d_model)`, the cache and the encoder's states.
-
-        Raises:
-            ValueError: if the decoder is given nothing to read, or the cache came under a name
-                that is not known.
+        Returns the decoder's states `(batch, target, d_model)`, the cache and the encoder's states.
         """
         cache = given_cache(cache, past_key_values, kwargs)
         if decoder_input_ids is None and decoder_inputs_embeds is None:
             raise ValueError(
                 "The decoder needs `decoder_input_ids` or `decoder_inputs_embeds` (got neither). "
-                "For training give `labels` to TFChatForConditionalGeneration; for a reply call "
-                "its `generate()`."
+                "To train give `labels` to TFChatForConditionalGeneration; to chat, `generate()`."
             )
         if encoder_outputs is None:
-            encoder_outputs = self.encoder(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                inputs_embeds=inputs_embeds,
-                position_ids=position_ids,
-                **kwargs,
-            )
+            question = (input_ids, attention_mask, inputs_embeds, position_ids)
+            encoder_outputs = self.encoder(*question, **kwargs)
         elif not isinstance(encoder_outputs, BaseModelOutput):
             encoder_outputs = BaseModelOutput(*encoder_outputs[:3])
         decoder_outputs = self.decoder(
@@ -399,38 +354,26 @@ class TFChatModel(TFChatPreTrainedModel):
         )
 
 
-def shift_tokens_right(
-    labels: torch.Tensor, pad_token_id: int, decoder_start_token_id: int
-) -> torch.Tensor:
-    """Make the decoder's input `(batch, target)`: the same tokens as the labels, one place later.
-
-    What is -100 in the labels, where nothing is to be predicted, becomes `pad_token_id`.
-    """
+def shift_tokens_right(labels: Tensor, pad_token_id: int, decoder_start_token_id: int) -> Tensor:
+    """Make the decoder's input `(batch, target)`: the labels, one place later, -100 as padding."""
     start = labels.new_full((labels.shape[0], 1), decoder_start_token_id)
     shifted = torch.cat((start, labels[:, :-1]), dim=1)
     return shifted.masked_fill(shifted == -100, pad_token_id)
 
 
 def next_token_loss(
-    logits: torch.Tensor,
-    labels: torch.Tensor,
+    logits: Tensor,
+    labels: Tensor,
     label_smoothing: float = 0.0,
-    num_items_in_batch: int | torch.Tensor | None = None,
-) -> torch.Tensor:
+    num_items_in_batch: int | Tensor | None = None,
+) -> Tensor:
     """Compute the loss: how unlikely the network found the token that really came next.
 
     With label smoothing (Szegedy et al., 2016; Vaswani et al., 5.4) the right token is to get
     `1 - label_smoothing`, and all tokens share the rest: a model that is never quite sure.
-
-    Args:
-        logits: `(batch, target, vocab_size)`.
-        labels: `(batch, target)`, -100 where there is nothing to learn.
-        label_smoothing: From 0, plain cross-entropy, to below 1.
-        num_items_in_batch: Divide by this, the labels of all batches of an update, instead of by
-            the labels here.
-
-    Returns:
-        The mean in nats a token, a scalar.
+    `logits` are `(batch, target, vocab_size)`; `labels` `(batch, target)` are -100 where there is
+    nothing to learn. Returns the mean in nats a token, over the labels here, or over the
+    `num_items_in_batch` of all batches of an update.
     """
     real = labels != -100  # (batch, target)
     wide = torch.promote_types(logits.dtype, torch.float32)
@@ -460,19 +403,19 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
     @can_return_tuple
     def forward(
         self,
-        input_ids: torch.LongTensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        decoder_input_ids: torch.LongTensor | None = None,
-        decoder_attention_mask: torch.Tensor | None = None,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        decoder_attention_mask: Tensor | None = None,
         encoder_outputs: tuple | BaseModelOutput | None = None,
         cache: Cache | None = None,
-        inputs_embeds: torch.Tensor | None = None,
-        decoder_inputs_embeds: torch.Tensor | None = None,
-        labels: torch.LongTensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        decoder_inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
         use_cache: bool | None = None,
-        logits_to_keep: int | torch.Tensor = 0,
+        logits_to_keep: int | Tensor = 0,
         label_smoothing: float = 0.0,
-        num_items_in_batch: int | torch.Tensor | None = None,
+        num_items_in_batch: int | Tensor | None = None,
         reply_loss: Callable | None = None,
         past_key_values: Cache | None = None,
         **kwargs: Unpack[TransformersKwargs],
@@ -485,28 +428,22 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
             decoder_input_ids: `(batch, target)`; made from `labels` where it is not given.
             decoder_attention_mask: `(batch, past + target)`, 0 for padding.
             encoder_outputs: What the encoder gave before, to spare it.
-            cache: Keys and values of the tokens before; up to transformers 5.23 it comes as
-                `past_key_values`.
+            cache: Keys and values of the tokens before; `past_key_values` up to transformers 5.23.
             inputs_embeds: `(batch, source, d_model)` instead of `input_ids`.
             decoder_inputs_embeds: `(batch, target, d_model)` instead of `decoder_input_ids`.
             labels: `(batch, target)` ids to predict, -100 where there is nothing to learn.
             use_cache: Return a cache; never with `labels`.
             logits_to_keep: Compute the logits of the last so many places only; 0 for all.
-            label_smoothing: As `next_token_loss` takes it.
-            num_items_in_batch: Likewise; the Trainer gives it.
+            label_smoothing: For `next_token_loss`, as is `num_items_in_batch`.
+            num_items_in_batch: The labels of all batches of an update; the Trainer gives it.
             reply_loss: Called with the decoder's states, `predict` and `labels` in place of
-                `next_token_loss`. The logits, the largest tensor of all, then need not be made.
+                `next_token_loss`: the logits, the largest tensor of all, then need not be made.
             past_key_values: See `cache`.
-            **kwargs: `position_ids` `(batch, source)` and `decoder_position_ids`
-                `(batch, target)`, counted from the masks by default, and what the attention
-                implementation takes.
+            **kwargs: `position_ids` `(batch, source)` and `decoder_position_ids` `(batch, target)`,
+                counted from the masks by default, and what the attention implementation takes.
 
         Returns:
             Logits `(batch, target, vocab_size)`, and with `labels` the loss in nats a token.
-
-        Raises:
-            ValueError: if there is neither `labels` nor an input for the decoder, or the cache
-                came under a name that is not known.
         """
         if labels is not None:
             use_cache = False
@@ -532,27 +469,17 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
             logits = self.predict(slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep))
             if labels is not None:
                 loss = next_token_loss(logits, labels, label_smoothing, num_items_in_batch)
-        return Seq2SeqLMOutput(
-            loss=loss,
-            logits=logits,
-            decoder_hidden_states=outputs.decoder_hidden_states,
-            decoder_attentions=outputs.decoder_attentions,
-            cross_attentions=outputs.cross_attentions,
-            encoder_last_hidden_state=outputs.encoder_last_hidden_state,
-            encoder_hidden_states=outputs.encoder_hidden_states,
-            encoder_attentions=outputs.encoder_attentions,
-            **{CACHE: outputs.get(CACHE)},
-        )
+        rest = {name: value for name, value in outputs.items() if name != "last_hidden_state"}
+        return Seq2SeqLMOutput(loss=loss, logits=logits, **rest)
 
-    def predict(self, hidden_states: torch.Tensor) -> torch.Tensor:
+    def predict(self, hidden_states: Tensor) -> Tensor:
         """Map the decoder's states `(..., d_model)` to logits `(..., vocab_size)`."""
         return self.lm_head(hidden_states)
 
-    def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
+    def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
         """Shift `(batch, target)` labels right; `DataCollatorForSeq2Seq` calls this."""
-        return shift_tokens_right(
-            labels, self.config.pad_token_id, self.config.decoder_start_token_id
-        )
+        config = self.config
+        return shift_tokens_right(labels, config.pad_token_id, config.decoder_start_token_id)
 
 
 # What the Auto classes look up in `config.json` when a folder brings its own code.
@@ -562,22 +489,6 @@ AUTO_MAP = {
     "AutoModelForSeq2SeqLM": "modeling_tfchat.TFChatForConditionalGeneration",
 }
 # And what `pipeline(model=FOLDER)` does.
-PIPELINE = {
-    "impl": "generation_tfchat.TFChatPipeline",
-    "pt": ["AutoModelForSeq2SeqLM"],
-    "type": "text",
-}
+PIPELINE = {"impl": "generation_tfchat.TFChatPipeline", "pt": ["AutoModelForSeq2SeqLM"]}
 
-
-def register_for_hub() -> None:
-    """Tell transformers to copy this code beside the weights whenever a model is saved."""
-    TFChatConfig.register_for_auto_class()
-    TFChatModel.register_for_auto_class("AutoModel")
-    TFChatForConditionalGeneration.register_for_auto_class("AutoModelForSeq2SeqLM")
-
-
-__all__ = [
-    "TFChatForConditionalGeneration",
-    "TFChatModel",
-    "TFChatPreTrainedModel",
-]
+__all__ = ["TFChatForConditionalGeneration", "TFChatModel", "TFChatPreTrainedModel"]

@@ -33,7 +33,7 @@ from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..questions import Question, collect_questions
 from ..selection import ReplyAssessor, human_distinct_2
 from ..time_budget import TrainingClock, epochs_under_budget
-from ..tokenization import character_runs, first_byte_token_id
+from ..tokenization import character_runs, first_byte_token_id, fit_tokenizer
 from ..trainer import TFChatTrainer
 
 Report = Callable[[str], None]
@@ -121,8 +121,11 @@ def _make_trainer(
         clock = TrainingClock(args.max_minutes)
         args.num_train_epochs = epochs_under_budget(args.num_train_epochs, run.given)
     assessor = _assessor(run, tokenizer, questions)
+    model = build_model(run, tokenizer, data.train_counts.reads_system)
+    # Here and not at the end, so that checkpoints hold the template of this model too.
+    fit_tokenizer(tokenizer, model.config)
     trainer = TFChatTrainer(
-        model=build_model(run, tokenizer),
+        model=model,
         args=args,
         tokenizer=tokenizer,
         train=data.lessons,
@@ -186,13 +189,20 @@ def _losses(
 
 
 def build_model(
-    run: RunArguments, tokenizer: PreTrainedTokenizerBase
+    run: RunArguments, tokenizer: PreTrainedTokenizerBase, reads_system: bool = False
 ) -> TFChatForConditionalGeneration:
-    """Makes a new model that fits the tokenizer, with the generation defaults of the run."""
+    """Makes a new model that fits the tokenizer, with the generation defaults of the run.
+
+    Args:
+        run: the settings.
+        tokenizer: of the data.
+        reads_system: the data has system messages for the model to read.
+    """
     config = TFChatConfig(
         **vars(run.model),
         vocab_size=len(tokenizer),
         max_context_turns=run.data.max_context_turns,
+        reads_system_messages=reads_system,
         swap_sides=run.data.swap_sides,
         first_byte_token_id=first_byte_token_id(tokenizer),
         character_runs=character_runs(tokenizer),
