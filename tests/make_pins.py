@@ -30,7 +30,7 @@ import torch
 import yaml
 
 import train_hf
-from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
+from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration, decoding
 from tfchat_hf.dialogue import encode_context, encode_reply
 from tfchat_hf.tokenizer_training import SCHEMES, train_tokenizer
 
@@ -359,7 +359,10 @@ def mutual(case: dict[str, Any], model: TFChatForConditionalGeneration) -> list[
     """Answers with the preset `mutual`; the reverse model is of the default architecture."""
     size = model.config.vocab_size
     reverse = model_of("default", case["weights"] + 1, vocab_size=size, swap_sides=True)
-    return reply(case, model, preset="mutual", reverse_model=reverse).tolist()
+    asked = questions(case, model)["input_ids"]
+    config = decoding.preset(model, decoding.MUTUAL)
+    how = decoding.generate_options(config, asked, reverse_model=reverse)
+    return reply(case, model, **how).tolist()
 
 
 def greedy_scores(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 import time
@@ -20,6 +21,7 @@ from tfchat_hf.chat import ChatSession, clean_reply, load_session
 from tfchat_hf.chat_loading import choose_device
 from tfchat_hf.chat_settings import SETTINGS, ChatError
 from tfchat_hf.chat_terminal import one_line, printable
+from tfchat_hf.fast import FastDecoder
 from tfchat_hf.streaming import ReplyTextStreamer
 from tfchat_hf.tokenizer_training import train_tokenizer
 
@@ -89,6 +91,49 @@ def test_streamed_pieces_join_to_what_generate_makes(session):
     )
 
 
+def watch_fast_decoding(monkeypatch):
+    """Note the weight type of each call of a `FastDecoder`."""
+    calls, call = [], FastDecoder.__call__
+
+    @functools.wraps(call)  # transformers looks at the names of its arguments
+    def watching(decoder, *args, **kwargs):
+        calls.append(decoder.weight_dtype)
+        return call(decoder, *args, **kwargs)
+
+    monkeypatch.setattr(FastDecoder, "__call__", watching)
+    return calls
+
+
+def test_a_person_sees_the_network_itself_at_work_once_a_token(session, monkeypatch):
+    session.settings.set("preset", "greedy")
+    decoded, seen = watch_fast_decoding(monkeypatch), []
+    hook = session.model.register_forward_hook(lambda model, given, output: seen.append(output))
+    try:
+        reply = session.reply("你好")
+    finally:
+        hook.remove()
+    assert not decoded
+    ids = session.tokenizer(reply)["input_ids"]
+    assert len(seen) == len(ids) or len(seen) == session.settings.max_reply
+    assert all(output.logits.shape == (1, 1, len(session.tokenizer)) for output in seen)
+    session.reply_to_many([["你好"], ["再见"]])
+    assert decoded == [None], "many questions at once are decoded the fast way"
+
+
+@pytest.mark.parametrize("preset", ["greedy", "precise", "balanced", "creative", "beam"])
+def test_fast_replies_are_the_plain_ones(model, tokenizer, session, monkeypatch, preset):
+    fast = ChatSession(model, tokenizer)
+    fast.fast = FastDecoder()
+    for one in (fast, session):
+        one.settings.set("preset", preset)
+        one.settings.set("seed", "4")
+    plain = [list(session.stream(message)) for message in SENTENCES[:3]]
+    decoded = watch_fast_decoding(monkeypatch)
+    assert [list(fast.stream(message)) for message in SENTENCES[:3]] == plain
+    assert decoded == ([] if preset == "beam" else [None] * 3)
+    assert fast.history == session.history
+
+
 def test_a_stream_never_holds_half_a_character(session):
     made = ""
     for seed in range(8):  # a random model over bytes makes many broken sequences
@@ -144,7 +189,9 @@ def test_reset_forgets(session):
     assert session.history == []
 
 
-def test_closing_a_stream_stops_the_model_and_keeps_what_was_said(session, monkeypatch):
+@pytest.mark.parametrize("fast", [None, FastDecoder()], ids=["network", "fast"])
+def test_closing_a_stream_stops_the_model_and_keeps_what_was_said(session, monkeypatch, fast):
+    session.fast = fast
     steps = []
     put = ReplyTextStreamer.put
 
@@ -266,7 +313,7 @@ def test_every_preset_answers_at_once_and_in_batches(session, name):
 def test_presets_are_listed_with_what_they_are_for(session):
     session.settings.set("preset", "creative")
     lines = session.settings.describe_presets()
-    assert [line[2:].split()[0] for line in lines] == session.model.preset_names()
+    assert [line[2:].split()[0] for line in lines] == [*session.model.preset_names(), "mutual"]
     assert all(len(line.split()) > 4 and len(line) < 100 for line in lines)
     assert [line.split()[1] for line in lines if line.startswith("*")] == ["creative"]
 
@@ -274,7 +321,8 @@ def test_presets_are_listed_with_what_they_are_for(session):
 def test_presets_of_the_models_own_are_described_by_what_they_change(session):
     session.model.generation_config.presets = {"mine": {"do_sample": True, "top_p": 0.3}}
     try:
-        (line,) = session.settings.describe_presets()
+        line, mutual = session.settings.describe_presets()
+        assert "mutual" in mutual and "--reverse-model" in mutual
         assert "do_sample true" in line and "top_p 0.3" in line
     finally:
         del session.model.generation_config.presets
@@ -544,10 +592,30 @@ def test_another_kind_of_model_is_refused(tokenizer, tmp_path):
         load_session(str(tmp_path), "cpu")
 
 
-def test_int8_is_a_setting_of_the_whole_session(model_dir):
+def test_int8_is_a_setting_of_the_whole_session(model_dir, monkeypatch):
     session = load_session(str(model_dir), "cpu", int8=True)
     session.settings.set("preset", "greedy")
-    assert session.settings.generation_config().weight_dtype == "int8"
+    decoded = watch_fast_decoding(monkeypatch)
+    assert len(list(session.stream("你好"))) > 1
+    session.reply_to_many([["你好"], ["再见"]])
+    session.settings.set("num_candidates", "3")
+    session.reply("你好")
+    assert decoded == ["int8"] * 3
+
+
+def test_beams_in_int8_are_refused_in_a_sentence(model_dir):
+    session = load_session(str(model_dir), "cpu", int8=True)
+    session.settings.set("preset", "beam")
+    for answer in (lambda: session.reply("你好"), lambda: session.reply_to_many([["你好"]])):
+        with pytest.raises(ValueError, match="`num_beams=4` asks for more.*`--int8`") as caught:
+            answer()
+        assert "\n" not in str(caught.value)
+    assert session.history == []
+
+
+def test_fast_decoding_is_for_the_torch_engine(model_dir):
+    with pytest.raises(ChatError, match="`--fast` is .*`--engine onnx`"):
+        load_session(str(model_dir), "cpu", engine="onnx", fast=True)
 
 
 def test_an_unknown_engine_names_the_known_ones(model_dir):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,6 +144,46 @@ def test_presets_are_listed_and_chosen_in_a_conversation(run):
 def test_a_preset_without_its_reverse_model_is_one_sentence(run):
     code, out, err = run("--once", "你好", "--preset", "mutual")
     assert (code, out) == (2, "") and "--reverse-model" in err and len(err.splitlines()) == 1
+
+
+def test_fast_replies_are_the_same_wherever_they_come_from(run, tmp_path):
+    source, outputs = tmp_path / "in.txt", (tmp_path / "fast.txt", tmp_path / "plain.txt")
+    source.write_text("你好\n你是谁\n", encoding="utf-8")
+    for way in (["--once", "你好"], ["--demo"], []):
+        plain = run(*way, stdin="你好\n你是谁\n".encode())
+        assert run(*way, "--fast", stdin="你好\n你是谁\n".encode()) == plain
+    for output, options in zip(outputs, (["--fast"], []), strict=True):
+        assert run("--input", str(source), "--output", str(output), *options)[0] == 0
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+
+
+def test_int8_answers_wherever_questions_come_from(run, tmp_path):
+    source, output = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_text("你好\n你是谁\n", encoding="utf-8")
+    for way in (["--once", "你好"], ["--input", str(source), "--output", str(output)], []):
+        code, out, err = run(*way, "--int8", stdin="你好\n你是谁\n".encode())
+        assert code == 0 and "Traceback" not in err
+        assert (out or output.read_text("utf-8")).strip()
+
+
+def test_beams_in_int8_are_one_sentence(run):
+    code, out, err = run("--once", "你好", "--preset", "beam", "--int8")
+    assert (code, out) == (2, "") and len(err.splitlines()) == 1
+    assert "num_beams=4" in err and "--int8" in err
+
+
+def test_a_reverse_model_chooses_on_the_command_line(run, model_dir, tmp_path):
+    reverse = tmp_path / "reverse"
+    shutil.copytree(model_dir, reverse)
+    config = json.loads((reverse / "config.json").read_text("utf-8"))
+    (reverse / "config.json").write_text(json.dumps({**config, "swap_sides": True}), "utf-8")
+    options = ("--preset", "mutual", "--reverse-model", str(reverse), "--seed", "1")
+    chosen = [run("--once", "你好", *options, *fast) for fast in ((), ("--fast",))]
+    assert chosen[0] == chosen[1] and chosen[0][0] == 0 and chosen[0][1].strip()
+    code, out, err = run("--once", "你好", "--reverse-model", str(reverse))
+    assert (code, out) == (2, "") and "--preset mutual" in err
+    code, out, err = run(stdin="/presets\n/set num_candidates 4\n你好\n".encode())
+    assert code == 0 and out.strip() and "mutual" in err and "comes whole" in err
 
 
 def test_int8_and_other_engines_that_are_not_there_say_what_to_do(run):

@@ -20,7 +20,8 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
 
 import train_hf
 from tfchat_hf import model_card
-from tfchat_hf.presets_tfchat import PRESETS
+from tfchat_hf.model import layers_tfchat, modeling_tfchat
+from tfchat_hf.model.generation_tfchat import PRESETS
 from tfchat_hf.run.folder import checkpoint_problem
 
 ROOT = Path(__file__).parent.parent
@@ -123,6 +124,55 @@ def test_a_run_leaves_the_whole_folder_and_protects_it(config, tmp_path, capsys)
     assert train_hf.main([str(config), "--overwrite", "--max_steps", "4"]) == 0
     assert (run / "notes.txt").exists() and not (run / "checkpoint-12").exists()
     assert weights(run) != same
+
+
+def test_plain_training_shows_what_the_network_does(config, tmp_path, capsys, monkeypatch):
+    loss, attention = modeling_tfchat.next_token_loss, layers_tfchat.eager_attention_forward
+
+    def saying_loss(logits, *args):
+        sys.stdout.write(f"logits {tuple(logits.shape)}\n")
+        return loss(logits, *args)
+
+    def saying_attention(module, query, *args, **kwargs):
+        sys.stdout.write(f"query {tuple(query.shape)}\n")
+        return attention(module, query, *args, **kwargs)
+
+    monkeypatch.setattr(modeling_tfchat, "next_token_loss", saying_loss)
+    monkeypatch.setattr(layers_tfchat, "eager_attention_forward", saying_attention)
+    assert train_hf.main([str(config), "--plain", "--max_steps", "2"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("logits (8, 16, ") == 4  # two updates of two pieces
+    assert "query (8, 2, 16, 16)" in said
+    resolved = yaml.safe_load((tmp_path / "run" / "run_config.yaml").read_text(encoding="utf-8"))
+    assert resolved["plain"] is True
+    assert "attn" not in (tmp_path / "run" / "config.json").read_text(encoding="utf-8")
+
+
+def test_a_changed_network_is_trained_as_it_reads_with_a_note(config, capsys, monkeypatch):
+    attention = layers_tfchat.eager_attention_forward
+
+    def sharper(module, query, *args, **kwargs):
+        return attention(module, 2 * query, *args, **kwargs)
+
+    monkeypatch.setattr(layers_tfchat, "eager_attention_forward", sharper)
+    assert train_hf.main([str(config), "--max_steps", "2", "--unlikelihood_weight", "0.5"]) == 2
+    complaint = capsys.readouterr().err
+    assert "`unlikelihood_weight`" in complaint and len(complaint.strip().splitlines()) == 1
+    assert train_hf.main([str(config), "--max_steps", "2"]) == 0
+    assert "training as with `plain: true`" in capsys.readouterr().out
+
+
+def test_a_run_that_was_begun_before_there_was_plain_training_goes_on(config, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train_hf.main([str(config), "--max_steps", "4"]) == 0
+    (run / "metrics.json").unlink()
+    settings = yaml.safe_load((run / "run_config.yaml").read_text(encoding="utf-8"))
+    assert settings.pop("plain") is False
+    (run / "run_config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    capsys.readouterr()
+    assert train_hf.main([str(config), "--max_steps", "4", "--resume"]) == 0
+    said = capsys.readouterr().out
+    assert "resuming from checkpoint-4" in said and "note:" not in said
 
 
 def test_the_model_card_is_true_and_private(config, tmp_path, capsys):

@@ -266,6 +266,11 @@ def load_session(
             f"`--int8` is for the CPU (got `--device {device}`, which is a GPU here). "
             "Use --device cpu, or leave out --int8."
         )
+    if fast and engine != "torch":
+        raise ChatError(
+            f"`--fast` is a way of torch's (got `--engine {engine}`, which is fast by itself). "
+            "Leave out one of the two."
+        )
     model, tokenizer = load_for_chat(name, device, engine, int8)
     reverse = load_for_chat(reverse_model, device)[0] if reverse_model is not None else None
     session = ChatSession(model, tokenizer, name, reverse_model=reverse)

@@ -30,7 +30,7 @@ def linear_cross_entropy(
             2016).
 
     Returns:
-        A float32 number, nats.
+        Nats, in float32 or wider.
     """
     dtype = states.dtype
     if torch.is_autocast_enabled(states.device.type):
@@ -58,10 +58,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
         smoothing: float,
     ) -> torch.Tensor:
         """Computes the sum, and the gradients where they will be asked for."""
-        total = torch.zeros((), dtype=torch.float32, device=states.device)
         ctx.wanted = any(ctx.needs_input_grad[:3])
         to_states = torch.empty_like(states)
         wide = torch.promote_types(weight.dtype, torch.float32)
+        total = torch.zeros((), dtype=wide, device=states.device)
         to_weight = to_bias = None
         step = max(1, CHUNK_NUMBERS // weight.shape[0])
         for start in range(0, len(states), step):
@@ -112,4 +112,4 @@ def _chunk(
     if smoothing:
         gradient -= learnt * (smoothing / vocabulary)
     gradient.scatter_add_(1, places, learnt * (smoothing - 1))
-    return (losses * learnt).sum().float(), gradient
+    return (losses * learnt).sum(), gradient

@@ -170,7 +170,7 @@ def _introduction(run: RunArguments, metrics: Mapping[str, Any]) -> str:
         return (
             f"A reverse model for {named}, trained with TFChat-HF: it reads a reply and writes the "
             "turn that was answered. A chat model asks it which of several replies fits best "
-            '(`Reranking(reverse_model=...)` of tfchat_hf); it is not one to talk to.'
+            "(`Reranking(reverse_model=...)` of tfchat_hf); it is not one to talk to."
         )
     return (
         f"A small encoder-decoder chat model for {named}, trained from scratch with TFChat-HF: "

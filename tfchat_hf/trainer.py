@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,6 +35,7 @@ from .callbacks.time_budget import time_was_up
 from .cheap_dropout import use_cheap_dropout
 from .evaluation import exact_loss
 from .examples.rows import ExampleRows
+from .loss_check import fast_loss_agrees
 from .losses import LossOptions
 from .reply_loss import ReplyLoss
 from .run.checkpoints import WholeCheckpointTrainer
@@ -117,8 +117,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
         self.packs = not (args.torch_compile or args.plain)
         self.batch_maker = BatchMaker(model.config, packed=self.packs)
         # What is read is what runs, unless the packed way was found to be the same.
-        self.attention = "eager"
-        model.set_attn_implementation(self.attention)
+        model.set_attn_implementation("eager")
         if self.packs and args.device.type == "cpu":
             use_cheap_dropout(model)
         super().__init__(
@@ -174,6 +173,13 @@ class TFChatTrainer(WholeCheckpointTrainer):
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
+    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Trains; afterwards the network attends as it is read, however training has ended."""
+        try:
+            return super().train(*args, **kwargs)
+        finally:
+            self.attend("eager")
+
     def training_step(
         self,
         model: torch.nn.Module,
@@ -204,7 +210,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
         self.attend("packed" if "packing" in inputs else "eager")
         if self.args.plain:
             smoothing = self.losses.label_smoothing
-            outputs = model(**inputs, label_smoothing=smoothing, num_items_in_batch=tokens)
+            outputs = model(**inputs, smoothing=smoothing, num_items_in_batch=tokens)
             return (outputs.loss, outputs) if return_outputs else outputs.loss
         if "packing" in inputs:
             inputs["packing"] = inputs["packing"].to(self.args.device)
@@ -214,53 +220,32 @@ class TFChatTrainer(WholeCheckpointTrainer):
         loss = outputs.loss / tokens
         return (loss, outputs) if return_outputs else loss
 
-    @torch.no_grad()
     def check_against_network(self, report: Callable[[str], None]) -> None:
-        """Compare the fast way to the loss with the readable one, on a few examples.
-
-        Attention over packed rows and the loss without logits are written for speed. Where the
-        network's own have been changed they would learn another network than the one that answers:
-        then the readable way is taken.
+        """Fall back to the readable way where the fast one would learn another network.
 
         Raises:
             SettingsError: if the readable way cannot be taken with these settings.
         """
         examples = self.examples.__getitems__(range(min(4, len(self.examples))))
-        smoothing = self.losses.label_smoothing
-        self.model.eval()
-        losses = []
-        for packed, options in ((self.packs, {}), (False, {"label_smoothing": smoothing})):
-            batch = self._prepare_inputs(BatchMaker(self.model.config, packed)(examples))
-            facts, rows, kept = (batch.pop(name) for name in ("facts", "rows", "kept"))
-            self.attend("packed" if packed else "eager")
-            if packed:
-                batch["packing"] = batch["packing"].to(self.args.device)
-            if not options:
-                plain = LossOptions(label_smoothing=smoothing)
-                options = {"reply_loss": ReplyLoss(plain, self.model.lm_head, kept, rows)}
-            loss = self.model(**batch, **options).loss
-            losses.append(float(loss) / (facts.target_tokens if "reply_loss" in options else 1))
-        self.attend("eager")
-        if math.isclose(*losses, rel_tol=1e-3):
+        if fast_loss_agrees(self.model, examples, self.packs, self.losses.label_smoothing):
             return
         if not self.losses.is_plain:
             raise SettingsError(
                 "the network attends, or makes its loss, in another way than training does for "
-                "speed, and `unlikelihood_weight` or `frequency_weight` know no other way. Set "
+                "speed, and `unlikelihood_weight` and `frequency_weight` know no other way. Set "
                 "both to 0."
             )
         report(
             "note: the network attends, or makes its loss, in another way than training does for "
-            f"speed ({losses[1]:.4f} and {losses[0]:.4f} nats): training as with `plain: true`"
+            "speed: training as with `plain: true`"
         )
         self.args.plain, self.packs = True, False
         self.batch_maker = BatchMaker(self.model.config, packed=False)
 
     def attend(self, implementation: str) -> None:
         """Let the network attend with another implementation: it looks for it at each call."""
-        if implementation != self.attention:
+        if implementation != self.model.config._attn_implementation:
             self.model.set_attn_implementation(implementation)
-            self.attention = implementation
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> float:
         """Gives the arithmetic that the real tokens of a batch need."""
@@ -303,7 +288,6 @@ class TFChatTrainer(WholeCheckpointTrainer):
             return super()._finalize_training(trial, num_train_samples, start_time)
         finally:
             self.args.save_total_limit = limit
-            self.attend("eager")  # what comes now is not packed
 
     def _ended_early(self, state: TrainerState) -> bool:
         """Tells whether the clock or early stopping has ended the run that a state is of."""

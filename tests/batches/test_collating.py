@@ -8,6 +8,7 @@ import torch
 
 from tests.tiny import tiny_config, tiny_model
 from tfchat_hf.batches.collating import IGNORED, BatchMaker
+from tfchat_hf.batches.packing import PACKED
 from tfchat_hf.losses import LossOptions
 from tfchat_hf.reply_loss import ReplyLoss
 from tfchat_hf.throughput import needed_flops
@@ -23,8 +24,8 @@ def test_packed():
     assert batch["input_ids"].tolist() == [[10, 11, 12, 13] + [0] * 12]
     assert batch["labels"].tolist() == [[20, 2, 21, 22, 2] + [IGNORED] * 11]
     assert batch["decoder_input_ids"].tolist() == [[1, 20, 1, 21, 22] + [0] * 11]
-    assert batch["packing"].source_positions.tolist() == [[0, 1, 2, 0] + [0] * 12]
-    assert batch["packing"].target_positions.tolist() == [[0, 1, 0, 1, 2] + [0] * 11]
+    assert batch["position_ids"].tolist() == [[0, 1, 2, 0] + [0] * 12]
+    assert batch["decoder_position_ids"].tolist() == [[0, 1, 0, 1, 2] + [0] * 11]
     assert batch["kept"].tolist() == [0, 1, 2, 3, 4]
     assert batch["rows"].tolist() == [0, 0, 1, 1, 1]
     facts = batch["facts"]
@@ -57,7 +58,9 @@ def test_a_batch_of_nothing_teaches_nothing():
         facts = batch.pop("facts")
         assert facts.pairs == 0 and facts.flops == 0
         assert not batch["labels"].ne(IGNORED).any()
-        loss = ReplyLoss(LossOptions(0.1), batch.pop("kept"), batch.pop("rows"), learns=False)
+        places = batch.pop("kept"), batch.pop("rows")
+        loss = ReplyLoss(LossOptions(0.1), model.lm_head, *places, learns=False)
+        model.set_attn_implementation(PACKED if packed else "eager")
         model.zero_grad()
         found = model(**batch, reply_loss=loss).loss
         found.backward()
@@ -69,6 +72,6 @@ def test_a_batch_of_nothing_teaches_nothing():
 
 def test_shifting_across_replies_uses_no_token_of_the_neighbour():
     batch = BatchMaker(tiny_config(), packed=True)(ROWS * 3)
-    starts = batch["packing"].target_positions[0, batch["kept"]] == 0
+    starts = batch["decoder_position_ids"][0, batch["kept"]] == 0
     first = batch["decoder_input_ids"][0, batch["kept"]][starts]
     assert torch.equal(first, torch.ones(6, dtype=torch.int64))

@@ -8,6 +8,7 @@ import pytest
 from tests.tiny import tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.arguments import SettingsError
+from tfchat_hf.decoding import preset_names
 from tfchat_hf.ladder.rows import plan_rows, read_setting
 
 
@@ -22,7 +23,7 @@ def names(model: TFChatForConditionalGeneration, *args: object) -> list[str]:
 
 def test_every_preset_is_a_row_and_greedy_is_the_first(model) -> None:
     rows, notes = plan_rows(model, has_reverse_model=True)
-    assert {row.name for row in rows} == set(model.preset_names()) and not notes
+    assert [row.name for row in rows] == preset_names(model) and not notes
     assert rows[0].name == "greedy" and not rows[0].sampled
     assert all(row.is_preset for row in rows)
 
@@ -57,9 +58,9 @@ def test_a_setting_can_stand_on_another_preset(model) -> None:
 
 
 def test_settings_of_this_project_are_known_and_shown(model) -> None:
-    row = read_setting(model, "mine: weight_dtype=int8,copy_penalty=2,max_phrase_repeats=1")
+    row = read_setting(model, "mine: num_candidates=4,copy_penalty=2,max_phrase_repeats=1")
     found = row.settings()
-    assert (found["weight_dtype"], found["copy_penalty"]) == ("int8", 2)
+    assert (found["num_candidates"], found["copy_penalty"]) == (4, 2)
     assert "presets" not in found and "transformers_version" not in found
 
 

@@ -373,8 +373,8 @@ def test_ctrl_c_while_waiting_for_a_reply_leaves_the_queue_working(model):
                 timer = threading.Timer(
                     random.random() * 0.02, signal.raise_signal, args=(signal.SIGINT,)
                 )
-                timer.start()
                 try:
+                    timer.start()  # waits a moment itself, and may be what is interrupted
                     while timer.is_alive():
                         future = batching.submit(QUESTIONS[0], config_of(model, max_new_tokens=2))
                         future.result(30), future.done(), future.cancel()

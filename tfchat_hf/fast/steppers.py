@@ -13,7 +13,7 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache, StaticCa
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_outputs import BaseModelOutput
 
-from ..model.modeling_tfchat import CACHE
+from ..model.layers_tfchat import CACHE
 
 logger = logging.getLogger(__name__)
 

@@ -59,6 +59,7 @@ def decoding_code() -> str:
     """Names the code that decodes: replies of an older version are not taken for its own."""
     digest = hashlib.sha256()
     package = Path(str(tfchat_hf.__file__)).parent
-    for path in sorted([*package.glob("model/*.py"), *package.glob("fast/*.py")]):
+    code = [*package.glob("model/*.py"), *package.glob("fast/*.py")]
+    for path in sorted([*code, package / "decoding.py", package / "reranking.py"]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -5,6 +5,7 @@ Names of axes: batch; source, target = tokens of the question, of the reply; que
 that ask and that are asked; heads; head_dim = d_model / heads.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +15,15 @@ from torch.nn import functional
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache, EncoderDecoderCache
 from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import Seq2SeqLMOutput
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 
 from .configuration_tfchat import TFChatConfig
 
+# The cache is called `past_key_values` up to transformers 5.23, and `cache` from 5.24 on.
+CACHE = "cache" if "cache" in Seq2SeqLMOutput.__dataclass_fields__ else "past_key_values"
 # Cosine and sine of each token's rotation, `(batch, 1, seq_len, head_dim)` each.
 Angles = tuple[Tensor, Tensor]
 
@@ -110,6 +114,8 @@ def given_cache(
             )
     if cache is not None and past_key_values is not None:
         raise ValueError("Give one cache, as `cache` or as `past_key_values` (got both).")
+    if past_key_values is not None and CACHE == "cache" and not torch.compiler.is_compiling():
+        warnings.warn("`past_key_values` is deprecated: give `cache`.", FutureWarning, stacklevel=3)
     return past_key_values if cache is None else cache
 
 

@@ -47,6 +47,7 @@ from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 from .configuration_tfchat import TFChatConfig
 from .generation_tfchat import TFChatGenerationMixin, keeping_own_settings
 from .layers_tfchat import (
+    CACHE,
     Angles,
     TFChatAttention,
     TFChatDecoderLayer,
@@ -57,9 +58,6 @@ from .layers_tfchat import (
     rotary_angles,
     self_attention_cache,
 )
-
-# The cache is called `past_key_values` up to transformers 5.23, and `cache` from 5.24 on.
-CACHE = "cache" if "cache" in Seq2SeqLMOutput.__dataclass_fields__ else "past_key_values"
 
 # --------------------------------------------------------------------------------- the two stacks
 
@@ -414,7 +412,7 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
         labels: Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
-        label_smoothing: float = 0.0,
+        smoothing: float = 0.0,
         num_items_in_batch: int | Tensor | None = None,
         reply_loss: Callable | None = None,
         past_key_values: Cache | None = None,
@@ -434,7 +432,7 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
             labels: `(batch, target)` ids to predict, -100 where there is nothing to learn.
             use_cache: Return a cache; never with `labels`.
             logits_to_keep: Compute the logits of the last so many places only; 0 for all.
-            label_smoothing: For `next_token_loss`, as is `num_items_in_batch`.
+            smoothing: Label smoothing; without "label", which the Trainer takes for labels.
             num_items_in_batch: The labels of all batches of an update; the Trainer gives it.
             reply_loss: Called with the decoder's states, `predict` and `labels` in place of
                 `next_token_loss`: the logits, the largest tensor of all, then need not be made.
@@ -468,7 +466,7 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
         else:
             logits = self.predict(slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep))
             if labels is not None:
-                loss = next_token_loss(logits, labels, label_smoothing, num_items_in_batch)
+                loss = next_token_loss(logits, labels, smoothing, num_items_in_batch)
         rest = {name: value for name, value in outputs.items() if name != "last_hidden_state"}
         return Seq2SeqLMOutput(loss=loss, logits=logits, **rest)
 

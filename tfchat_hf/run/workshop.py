@@ -256,5 +256,6 @@ def fit_to_memory(shop: Workshop, report: Report) -> None:
         loss.backward()
 
     pieces = find_pieces(trainer.model, update, train_piece, report)
+    trainer.attend("eager")
     if pieces is not None:
         args.gradient_accumulation_steps = trainer.sampler.pieces = pieces
