@@ -9,29 +9,8 @@ import pytest
 import torch
 from transformers import LogitsProcessorList, NoRepeatNGramLogitsProcessor
 
-from tests.tiny import VOCAB_SIZE, batch, speaking_model, tiny_model
+from tests.tiny import VOCAB_SIZE, greedy_by_hand, questions, speaking_model, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
-
-
-def questions(rows: int = 3, padding: str = "right") -> dict[str, torch.Tensor]:
-    inputs = batch(rows, 7, 2, padding=padding)
-    del inputs["decoder_input_ids"]
-    return inputs
-
-
-def greedy_by_hand(
-    model: TFChatForConditionalGeneration, inputs: dict[str, torch.Tensor], new_tokens: int
-) -> torch.Tensor:
-    """Decode without any cache: the whole reply again at each step."""
-    reply = torch.ones(inputs["input_ids"].shape[0], 1, dtype=torch.long)
-    ended = torch.zeros(reply.shape[0], dtype=torch.bool)
-    for _ in range(new_tokens):
-        with torch.no_grad():
-            logits = model(**inputs, decoder_input_ids=reply).logits[:, -1]
-        token = torch.where(ended, 0, logits.argmax(-1))
-        ended |= token == 2
-        reply = torch.cat((reply, token[:, None]), dim=1)
-    return reply
 
 
 @pytest.mark.parametrize(
