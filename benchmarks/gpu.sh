@@ -88,7 +88,7 @@ part generation 90 "$PYTHON" "$here/generation.py" --device $device "${spoken[@]
     --only transformers,ours,transformers-sample,ours-sample,ours-precise \
     --out "$out/part-generation.json"
 part generation-flat 60 "$PYTHON" "$here/generation.py" --device $device "${spoken[@]}" --flat
-part recorded-step 60 "$PYTHON" -m pytest -q -n 0 "$root/tests/test_cuda_graph.py"
+part recorded-step 60 "$PYTHON" -m pytest -q -n 0 "$root/tests/fast/test_steppers.py"
 if [ -n "$original" ]; then
     part time-to-loss 150 "$PYTHON" "$here/time_to_loss.py" --device $device --workload-data "$data" \
         "${with_original[@]}" "${loss[@]}" --out "$out/part-time-to-loss.json"

@@ -1,8 +1,11 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The fast loop of `generate()` gives what transformers' own loop gives, or stands aside."""
+"""`FastDecoder` gives what transformers' own loop gives, or refuses, or says that it stands aside."""
 
 from __future__ import annotations
 
+import copy
+import logging
+import pickle
 from typing import Any
 
 import pytest
@@ -14,12 +17,13 @@ from transformers import (
     MaxTimeCriteria,
     StoppingCriteriaList,
 )
-from transformers.generation import GenerationMixin
 from transformers.generation.streamers import BaseStreamer
 
-from tests.tiny import batch, speaking_model, tiny_model
+from tests.tiny import batch, questions, speaking_model, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf import generation_tfchat as generation
+from tfchat_hf.fast import FastDecoder, steppers
+from tfchat_hf.fast.packed_linear import PackedLinear
+from tfchat_hf.model.generation_tfchat import PRESETS
 
 SWITCHES: list[dict[str, Any]] = [
     {},
@@ -33,44 +37,43 @@ SWITCHES: list[dict[str, Any]] = [
 ]
 
 
-def questions(rows: int = 5, padding: str = "right", source: int = 9) -> dict[str, torch.Tensor]:
-    inputs = batch(rows, source, 2, padding=padding)
-    del inputs["decoder_input_ids"]
-    return inputs
+@pytest.fixture(scope="module")
+def speaking() -> TFChatForConditionalGeneration:
+    """Return a model that no test of this module changes."""
+    return speaking_model()
 
 
-def core(model: TFChatForConditionalGeneration, **kwargs: Any) -> Any:
-    """Generate with transformers' loop: the model has no packed weights."""
-    model._packed_network = lambda config: None
-    try:
-        return model.generate(**kwargs)
-    finally:
-        del model._packed_network
+def plain(model: TFChatForConditionalGeneration, seed: int = 0, **wanted: Any) -> torch.Tensor:
+    """Generate with transformers' own loop."""
+    torch.manual_seed(seed)
+    return model.generate(**wanted)
 
 
-@pytest.fixture
-def fast_calls(monkeypatch) -> list[int]:
-    """Count how often the fast loop runs."""
-    calls: list[int] = []
-    real = generation.fast_decode
+def fast(
+    model: TFChatForConditionalGeneration,
+    seed: int = 0,
+    decoder: FastDecoder | None = None,
+    **wanted: Any,
+) -> torch.Tensor:
+    """Generate with packed weights, and make sure that they were used."""
+    decoder = decoder or FastDecoder()
+    torch.manual_seed(seed)
+    made = model.generate(**wanted, custom_generate=decoder)
+    assert decoder.agrees
+    return made
 
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        calls.append(1)
-        return real(*args, **kwargs)
 
-    monkeypatch.setattr(generation, "fast_decode", counted)
-    return calls
+# --------------------------------------------------------------------------------- the same tokens
 
 
 @pytest.mark.parametrize("padding", ["left", "right"])
 @pytest.mark.parametrize("changes", SWITCHES, ids=str)
-def test_greedy_tokens_are_those_of_transformers(changes, padding, fast_calls) -> None:
-    model = tiny_model(**changes)
-    wanted = {**questions(padding=padding), "max_new_tokens": 20, "do_sample": False}
-    expected = core(model, **wanted)
-    assert not fast_calls
-    assert torch.equal(model.generate(**wanted), expected)
-    assert fast_calls == [1]
+def test_greedy_tokens_are_those_of_transformers(changes: dict, padding: str) -> None:
+    model, decoder = tiny_model(**changes), FastDecoder()
+    wanted = {**questions(5, padding, source=9), "max_new_tokens": 20, "do_sample": False}
+    assert torch.equal(fast(model, decoder=decoder, **wanted), plain(model, **wanted))
+    linear = [m for m in model.modules() if type(m) is torch.nn.Linear]
+    assert len(decoder.packed) == len(linear) > 30
 
 
 @pytest.mark.parametrize(
@@ -85,51 +88,113 @@ def test_greedy_tokens_are_those_of_transformers(changes, padding, fast_calls) -
     ],
     ids=str,
 )
-def test_drawn_tokens_are_those_of_transformers_with_the_same_seed(settings, fast_calls) -> None:
-    model = speaking_model()
-    wanted = {**questions(), "max_new_tokens": 25, "do_sample": True, **settings}
-    for seed in range(5):
-        torch.manual_seed(seed)
-        expected = core(model, **wanted)
-        torch.manual_seed(seed)
-        assert torch.equal(model.generate(**wanted), expected)
-    assert len(fast_calls) == 5
+def test_drawn_tokens_are_those_of_transformers_with_the_same_seed(settings, speaking) -> None:
+    wanted = {**questions(5), "max_new_tokens": 25, "do_sample": True, **settings}
+    for seed in range(3):
+        assert torch.equal(fast(speaking, seed, **wanted), plain(speaking, seed, **wanted))
 
 
-def test_rows_that_end_at_different_times_leave_the_batch(fast_calls) -> None:
-    model = speaking_model()
-    inputs = questions(6, source=7)
-    steps: list[int] = []
-    real = generation.Stepper.step
+@pytest.mark.parametrize("name", [name for name in PRESETS if name != "beam"])
+def test_every_preset_without_beams_gives_the_same(name: str, speaking) -> None:
+    wanted = {**questions(5, "left"), "max_new_tokens": 20, "preset": name}
+    assert torch.equal(fast(speaking, **wanted), plain(speaking, **wanted))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("draw", [False, True], ids=["greedy", "drawn"])
+def test_other_types_give_the_same_in_large_batches_too(dtype: torch.dtype, draw: bool) -> None:
+    model = tiny_model().to(dtype)
+    wanted = {**questions(20), "max_new_tokens": 12, "do_sample": draw}
+    assert torch.equal(fast(model, **wanted), plain(model, **wanted))
+
+
+def test_rows_that_end_at_different_times_leave_the_batch(speaking, monkeypatch) -> None:
+    sizes: list[int] = []
+    real = steppers.Stepper.step
 
     def noted(self: Any, tokens: torch.Tensor, position: int) -> torch.Tensor:
-        steps.append(len(tokens))
+        sizes.append(len(tokens))
         return real(self, tokens, position)
 
     ends = list(range(2, 60, 3))
-    wanted = {**inputs, "max_new_tokens": 40, "eos_token_id": ends}
-    expected = core(model, **wanted)
+    wanted = {**questions(6), "max_new_tokens": 40, "eos_token_id": ends}
+    expected = plain(speaking, **wanted)
     places = torch.isin(expected, torch.tensor(ends)).long().argmax(1)
     assert len(set(places.tolist())) > 1, "the replies must end at different places"
-    generation.Stepper.step = noted
-    try:
-        assert torch.equal(model.generate(**wanted), expected)
-    finally:
-        generation.Stepper.step = real
-    assert steps[0] == 6 and steps[-1] < 6
+    decoder = FastDecoder()
+    fast(speaking, decoder=decoder, **wanted)  # what is packed and tried once
+    monkeypatch.setattr(steppers.Stepper, "step", noted)
+    assert torch.equal(fast(speaking, decoder=decoder, **wanted), expected)
+    assert sizes[0] == 6 and sizes[-1] < 6
 
 
-def test_random_numbers_fall_to_the_same_rows_after_some_have_ended(fast_calls) -> None:
-    model = speaking_model()
+def test_random_numbers_fall_to_the_same_rows_after_some_have_ended(speaking) -> None:
+    ends = list(range(2, 40, 4))
     wanted = {**questions(8), "max_new_tokens": 40, "do_sample": True, "temperature": 1.5}
-    lengths = set()
-    for seed in range(8):
-        torch.manual_seed(seed)
-        expected = core(model, **wanted)
-        lengths |= set((expected == 2).long().argmax(1).tolist())
-        torch.manual_seed(seed)
-        assert torch.equal(model.generate(**wanted), expected)
+    lengths, decoder = set(), FastDecoder()
+    for seed in range(4):
+        expected = plain(speaking, seed, **wanted, eos_token_id=ends)
+        lengths |= set(torch.isin(expected, torch.tensor(ends)).long().argmax(1).tolist())
+        assert torch.equal(fast(speaking, seed, decoder, **wanted, eos_token_id=ends), expected)
     assert len(lengths) > 5
+
+
+def test_a_reply_may_be_as_long_as_the_position_table() -> None:
+    model, wanted = tiny_model(), {**questions(2), "max_new_tokens": 64, "min_new_tokens": 64}
+    made = fast(model, **wanted)
+    assert made.shape[1] == 65
+    assert torch.equal(made, plain(model, **wanted))
+
+
+def test_one_token_and_one_question_are_a_batch_too(speaking) -> None:
+    assert fast(speaking, **questions(1), max_new_tokens=1).shape == (1, 2)
+
+
+def test_questions_without_a_mask_and_as_embeddings_or_states_give_the_same(speaking) -> None:
+    ids = questions()["input_ids"]
+    embeddings = speaking.get_input_embeddings()(ids)
+    states = speaking.get_encoder()(input_ids=ids)
+    for given in ({"inputs": ids}, {"inputs_embeds": embeddings}, {"encoder_outputs": states}):
+        wanted = {**given, "max_new_tokens": 9}
+        assert torch.equal(fast(speaking, **wanted), plain(speaking, **wanted))
+
+
+def test_criteria_and_processors_of_the_caller_are_obeyed(speaking) -> None:
+    class NoToken9(LogitsProcessor):
+        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            scores[:, 9] = -torch.inf
+            return scores
+
+    given = {
+        **questions(5),
+        "max_new_tokens": 12,
+        "logits_processor": LogitsProcessorList([NoToken9()]),
+        "stopping_criteria": StoppingCriteriaList([MaxTimeCriteria(1000.0)]),
+    }
+    made = fast(speaking, **given)
+    assert torch.equal(made, plain(speaking, **given)) and not (made == 9).any()
+    given["stopping_criteria"] = StoppingCriteriaList([MaxTimeCriteria(0.0)])
+    assert fast(speaking, **given).shape[1] == 2
+
+
+def test_a_processor_may_write_into_its_scores(speaking) -> None:
+    class Tenfold(LogitsProcessor):
+        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            scores.mul_(100.0)
+            return scores / 100
+
+    wanted = {**questions(8), "max_new_tokens": 60, "do_sample": True, "temperature": 1.5}
+    wanted["logits_processor"] = LogitsProcessorList([Tenfold()])
+    assert torch.equal(fast(speaking, **wanted), plain(speaking, **wanted))
+
+
+def test_a_plain_configuration_object_works(speaking) -> None:
+    config = GenerationConfig(max_new_tokens=7, do_sample=False, eos_token_id=2, pad_token_id=0)
+    wanted = {**questions(5), "generation_config": config}
+    assert torch.equal(fast(speaking, **wanted), plain(speaking, **wanted))
+
+
+# --------------------------------------------------------------------------------- streaming
 
 
 class Noted(BaseStreamer):
@@ -137,78 +202,110 @@ class Noted(BaseStreamer):
         self.heard: list[Any] = []
 
     def put(self, value: torch.Tensor) -> None:
-        self.heard.append(value.tolist())
+        self.heard.append(value)
 
     def end(self) -> None:
         self.heard.append("end")
 
-
-def test_a_streamer_hears_the_same(fast_calls) -> None:
-    model, heard = speaking_model(), []
-    for way in (core, lambda model, **given: model.generate(**given)):
-        streamer = Noted()
-        way(model, **questions(1), max_new_tokens=12, streamer=streamer)
-        heard.append(streamer.heard)
-    assert heard[0] == heard[1]
-    assert fast_calls == [1]
+    def lists(self) -> list[Any]:
+        return [x if isinstance(x, str) else x.tolist() for x in self.heard]
 
 
-def test_criteria_and_processors_of_the_caller_are_obeyed(fast_calls) -> None:
-    class NoToken9(LogitsProcessor):
-        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-            scores[:, 9] = -torch.inf
-            return scores
+def test_a_streamer_hears_the_same(speaking) -> None:
+    ours, theirs = Noted(), Noted()
+    fast(speaking, **questions(1), max_new_tokens=12, token_streamer=ours)
+    plain(speaking, **questions(1), max_new_tokens=12, streamer=theirs)
+    assert ours.lists() == theirs.lists() and len(ours.heard) > 3
+    ours.heard[1].add_(1)  # what a streamer keeps is a tensor like any other
 
-    model, inputs = speaking_model(), questions()
-    given = {
-        **inputs,
-        "max_new_tokens": 12,
-        "logits_processor": LogitsProcessorList([NoToken9()]),
-        "stopping_criteria": StoppingCriteriaList([MaxTimeCriteria(100.0)]),
-    }
-    assert torch.equal(model.generate(**given), core(model, **given))
-    stopped = StoppingCriteriaList([MaxTimeCriteria(0.0)])
-    assert model.generate(**inputs, stopping_criteria=stopped, max_new_tokens=9).shape[1] == 2
-    assert len(fast_calls) == 2
+
+# --------------------------------------------------------------------------------- refusals
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "words"),
     [
-        {"num_beams": 3},
-        {"return_dict_in_generate": True, "output_scores": True},
-        {"use_cache": False},
-        {"cache_implementation": "static", "disable_compile": True},
-        {"decoder_input_ids": torch.tensor([[1, 9]] * 5)},
-        {"eos_token_id": None},
+        ({"num_beams": 3}, "`num_beams=3`"),
+        ({"num_beams": 3, "do_sample": True}, "`num_beams=3`"),
+        ({"return_dict_in_generate": True, "output_scores": True}, "`return_dict_in_generate"),
+        ({"decoder_input_ids": torch.tensor([[1, 9]] * 5)}, "`decoder_input_ids`"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_asks_for_more_goes_through_transformers(settings, fast_calls) -> None:
-    speaking_model().generate(**questions(), max_new_tokens=6, **settings)
-    assert not fast_calls
+@pytest.mark.parametrize("weight_dtype", [None, "int8"])
+def test_more_than_it_can_do_is_refused_in_a_sentence(
+    settings: dict, words: str, weight_dtype: str | None, speaking
+) -> None:
+    wanted = {**questions(5), "max_new_tokens": 6, **settings}
+    with pytest.raises(ValueError, match=words) as error:
+        speaking.generate(**wanted, custom_generate=FastDecoder(weight_dtype))
+    assert "Leave out `custom_generate`" in str(error.value)
 
 
-def test_a_changed_network_goes_through_transformers(fast_calls) -> None:
-    class Doubled(torch.nn.Linear):
-        def forward(self, states: torch.Tensor) -> torch.Tensor:
-            return 2 * super().forward(states)
-
-    hooked, replaced = speaking_model(), speaking_model()
-    hooked.model.decoder.layers[0].fc1.register_forward_hook(lambda *given: None)
-    config = replaced.config
-    replaced.model.decoder.layers[0].fc2 = Doubled(config.decoder_ffn_dim, config.d_model)
-    training = speaking_model().train()
-    for model in (hooked, replaced, training):
-        model.generate(**questions(), max_new_tokens=4)
-    assert not fast_calls
+def test_options_are_empty_where_more_is_asked_for(speaking) -> None:
+    decoder = FastDecoder()
+    assert decoder.options(speaking.preset("greedy")) == {"custom_generate": decoder}
+    assert decoder.options(speaking.preset("creative")) == {"custom_generate": decoder}
+    assert decoder.options(speaking.preset("beam")) == {}
+    stops = speaking.preset("greedy")
+    stops.stop_strings = ["哈"]
+    assert decoder.options(stops) == {}
 
 
-@pytest.mark.parametrize("way", ["step", "copy", "data", "row", "replaced", "tied row"])
-def test_weights_that_changed_are_packed_anew(way) -> None:
-    model = speaking_model(tie_word_embeddings=True) if way == "tied row" else speaking_model()
-    wanted = {**questions(), "max_new_tokens": 15}
-    model.generate(**wanted)
+def test_int8_is_never_silently_something_else(speaking) -> None:
+    decoder = FastDecoder("int8")
+    assert decoder.options(speaking.preset("beam")) == {"custom_generate": decoder}
+    with pytest.raises(ValueError, match=r"weight_dtype.*'int4'"):
+        FastDecoder("int4")
+    with pytest.raises(ValueError, match=r"weight_dtype.*bfloat16"):
+        speaking_model().bfloat16().generate(**questions(), custom_generate=decoder)
+
+
+def test_int8_answers_like_float32_on_a_model_that_is_sure(speaking) -> None:
+    wanted = {**questions(4), "max_new_tokens": 14}
+    exact, rounded = plain(speaking, **wanted), fast(speaking, 0, FastDecoder("int8"), **wanted)
+    assert (exact == rounded[:, : exact.shape[1]]).float().mean() > 0.9
+
+
+# --------------------------------------------------------------------------------- standing aside
+
+
+def test_a_probe_that_differs_is_told_once_and_the_network_answers(monkeypatch, caplog) -> None:
+    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 12}
+    real = PackedLinear.forward
+    monkeypatch.setattr(PackedLinear, "forward", lambda self, states: real(self, states) + 0.5)
+    with caplog.at_level(logging.WARNING, logger="tfchat_hf.fast"):
+        for _ in range(3):
+            made = model.generate(**wanted, custom_generate=decoder)
+            assert torch.equal(made, plain(model, **wanted))
+    assert not decoder.agrees
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.startswith("Fast decoding gives other scores than the network")
+
+
+def test_a_network_whose_probe_has_no_numbers_answers_by_itself(caplog) -> None:
+    model, decoder = tiny_model(), FastDecoder()
+    with torch.no_grad():
+        model.lm_head.bias[7] = torch.nan
+    wanted = {**questions(), "max_new_tokens": 3, "suppress_tokens": [7]}
+    assert torch.equal(model.generate(**wanted, custom_generate=decoder), plain(model, **wanted))
+
+
+def test_in_training_mode_the_network_itself_is_called() -> None:
+    model, decoder = speaking_model().train(), FastDecoder()
+    wanted = {**questions(), "max_new_tokens": 8}
+    assert torch.equal(fast(model, 3, decoder, **wanted), plain(model, 3, **wanted))
+    assert not decoder.packed
+
+
+# --------------------------------------------------------------------------------- other weights
+
+
+@pytest.mark.parametrize("way", ["step", "copy", "data", "replaced", "tied row", "bias"])
+def test_weights_that_changed_are_packed_anew(way: str) -> None:
+    model = speaking_model(tie_word_embeddings=way == "tied row")
+    decoder, wanted = FastDecoder(), {**questions(5), "max_new_tokens": 15}
+    before = fast(model, decoder=decoder, **wanted)
     weight = model.model.decoder.layers[1].fc1.weight
     if way == "step":
         with torch.no_grad():
@@ -217,198 +314,106 @@ def test_weights_that_changed_are_packed_anew(way) -> None:
         model.load_state_dict(tiny_model(3).state_dict())
     elif way == "data":
         weight.data.mul_(-1)
-    elif way == "row":
-        model.lm_head.weight.data[9] = 5.0
     elif way == "replaced":
         weight.data = -weight.data
+    elif way == "bias":
+        model.lm_head.bias.data[9] = 50.0
     else:
-        model.get_input_embeddings().weight.data[9] = 0.7
-    assert torch.equal(model.generate(**wanted), core(model, **wanted))
+        model.get_input_embeddings().weight.data[86].mul_(-1)  # a token that it says
+    made = fast(model, decoder=decoder, **wanted)
+    assert torch.equal(made, plain(model, **wanted)) and not torch.equal(made, before)
+
+
+def test_what_has_not_changed_is_not_packed_again(speaking, monkeypatch) -> None:
+    decoder, wanted = FastDecoder(), {**questions(), "max_new_tokens": 4}
+    fast(speaking, decoder=decoder, **wanted)
+    first = dict(decoder.packed)
+    monkeypatch.setattr(FastDecoder, "_agree", None)  # nor is anything tried again
+    fast(speaking, decoder=decoder, **wanted)
+    assert decoder.packed == first
+
+
+def test_only_the_layer_that_changed_is_packed_again() -> None:
+    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(), "max_new_tokens": 4}
+    fast(model, decoder=decoder, **wanted)
+    first = dict(decoder.packed)
+    model.lm_head.weight.data[3, 4] += 0.01
+    fast(model, decoder=decoder, **wanted)
+    others = [layer for layer in first if decoder.packed[layer] is not first[layer]]
+    assert others == [model.lm_head]
+
+
+def test_one_decoder_serves_several_models_in_turn() -> None:
+    decoder, wanted = FastDecoder(), {**questions(5), "max_new_tokens": 12}
+    models = [speaking_model(), tiny_model(4), tiny_model(5, vocab_size=150, d_model=64)]
+    models += [tiny_model(6).double()]
+    for model in [*models, *models]:
+        assert torch.equal(fast(model, decoder=decoder, **wanted), plain(model, **wanted))
 
 
 def test_a_copied_pickled_or_moved_model_packs_its_own_weights() -> None:
-    import copy
-    import pickle
-
-    model = speaking_model()
-    wanted = {**questions(), "max_new_tokens": 15}
-    expected = model.generate(**wanted)
+    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 15}
+    expected = fast(model, decoder=decoder, **wanted)
     for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        assert torch.equal(twin.generate(**wanted), expected)
+        twin.lm_head.bias.data[9] = 50.0
+        assert torch.equal(fast(twin, decoder=decoder, **wanted), plain(twin, **wanted))
+        assert torch.equal(fast(model, decoder=decoder, **wanted), expected)
     double = copy.deepcopy(model).double()
-    assert torch.equal(double.generate(**wanted), core(double, **wanted))
+    assert torch.equal(fast(double, decoder=decoder, **wanted), plain(double, **wanted))
 
 
-def test_a_reply_may_be_as_long_as_the_position_table() -> None:
-    model = tiny_model()
-    wanted = {**questions(2), "max_new_tokens": 64, "min_new_tokens": 64}
-    made = model.generate(**wanted)
-    assert made.shape[1] == 65
-    assert torch.equal(made, core(model, **wanted))
-
-
-def test_one_token_and_one_question_are_a_batch_too() -> None:
+def test_packing_leaves_the_model_as_it_was() -> None:
     model = speaking_model()
-    assert model.generate(**questions(1), max_new_tokens=1).shape == (1, 2)
+    weights, modules = dict(model.state_dict()), list(model.modules())
+    fast(model, **questions(), max_new_tokens=3)
+    assert list(model.modules()) == modules and not hasattr(model, "fast_decoder")
+    assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
+    model(**batch(2, 5, 4), labels=batch(2, 5, 4)["decoder_input_ids"]).loss.backward()
+    assert model.lm_head.weight.grad is not None
 
 
-def test_int8_answers_like_float32_on_a_model_that_is_sure() -> None:
-    model = speaking_model()
-    wanted = {**batch(4, 7, 2), "max_new_tokens": 14}
-    del wanted["decoder_input_ids"]
-    exact, rounded = model.generate(**wanted), model.generate(**wanted, weight_dtype="int8")
-    same = (exact == rounded[:, : exact.shape[1]]).float().mean()
-    assert same > 0.9
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"num_beams": 4}, ["weight_dtype", "num_beams=4", "CTranslate2"]),
-        ({"return_dict_in_generate": True}, ["weight_dtype", "return_dict_in_generate"]),
-        ({"weight_dtype": "int4"}, ["weight_dtype", "'int8'", "'int4'"]),
-    ],
-    ids=str,
-)
-def test_int8_is_refused_where_it_would_be_ignored(settings, words) -> None:
-    with pytest.raises(ValueError) as error:
-        speaking_model().generate(**questions(), **{"weight_dtype": "int8", **settings})
-    assert all(word in str(error.value) for word in words)
-
-
-def test_generate_takes_every_argument_of_transformers() -> None:
-    import inspect
-
-    theirs = list(inspect.signature(GenerationMixin.generate).parameters)
-    ours = list(inspect.signature(TFChatForConditionalGeneration.generate).parameters)
-    assert ours[: len(theirs) - 1] == theirs[:-1]
-
-
-def test_a_plain_configuration_object_works(fast_calls) -> None:
-    model, inputs = speaking_model(), questions()
-    config = GenerationConfig(max_new_tokens=7, do_sample=False, eos_token_id=2, pad_token_id=0)
-    made = model.generate(**inputs, generation_config=config)
-    assert torch.equal(made, core(model, **inputs, generation_config=config))
-
-
-def test_a_preset_has_every_setting_so_that_update_passes_over_none() -> None:
-    config = speaking_model().preset("greedy")
-    assert not config.update(weight_dtype="int8", max_phrase_repeats=1, rerank_by="reverse")
-    assert config.weight_dtype == "int8"
-
-
-def test_weights_of_a_fused_optimizer_are_packed_anew() -> None:
-    # Its steps do not count as changes with torch.
-    model, wanted = speaking_model(), {**questions(), "max_new_tokens": 15}
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.05, fused=True)
-    for _ in range(2):
-        model.generate(**wanted)
-        model(**batch(4, 7, 5), labels=batch(4, 7, 5)["decoder_input_ids"]).loss.backward()
-        optimizer.step()
-        assert torch.equal(model.generate(**wanted), core(model, **wanted))
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
-def test_other_types_give_the_tokens_of_transformers_in_large_batches_too(dtype) -> None:
-    model = tiny_model().to(dtype)
-    wanted = {**questions(20), "max_new_tokens": 12}
-    assert torch.equal(model.generate(**wanted), core(model, **wanted))
-
-
-def test_autocast_goes_through_transformers(fast_calls) -> None:
-    model, wanted = speaking_model(), {**questions(), "max_new_tokens": 6}
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(model.generate(**wanted), core(model, **wanted))
-    assert not fast_calls
-
-
-def _subclass(model: Any) -> None:
-    class Other(type(model)):
-        pass
-
-    model.__class__ = Other
-
-
-def _sub_encoder(model: Any) -> None:
-    class Other(type(model.model.encoder)):
-        pass
-
-    model.model.encoder.__class__ = Other
-
-
-def _forward(model: Any) -> None:
-    layer = model.model.decoder.layers[0].fc1
-    layer.forward = layer.forward
-
-
-def _no_bias(model: Any) -> None:
-    model.lm_head = torch.nn.Linear(32, model.config.vocab_size, bias=False)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        _subclass,
-        _sub_encoder,
-        _forward,
-        _no_bias,
-        lambda model: model.register_forward_hook(lambda *given: None),
-        lambda model: model.model.register_forward_pre_hook(lambda *given: None),
-    ],
-)
-def test_whatever_was_changed_about_a_network_is_not_passed_over(change, fast_calls) -> None:
-    model = speaking_model()
-    change(model)
-    model.generate(**questions(), max_new_tokens=4)
-    assert not fast_calls
-
-
-def test_another_activation_is_noticed() -> None:
-    model, wanted = speaking_model(), {**questions(), "max_new_tokens": 12}
-    model.generate(**wanted)
-    for layer in model.model.decoder.layers:
-        layer.activation_fn = torch.nn.Tanh()
-    assert torch.equal(model.generate(**wanted), core(model, **wanted))
-
-
-def test_a_processor_may_write_into_its_scores() -> None:
-    class Tenfold(LogitsProcessor):
-        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-            scores.mul_(100.0)
-            return scores / 100
-
-    model = speaking_model()
-    wanted = {**questions(8), "max_new_tokens": 60, "do_sample": True, "temperature": 1.5}
-    wanted["logits_processor"] = LogitsProcessorList([Tenfold()])
-    made = []
-    for way in (core, lambda model, **given: model.generate(**given)):
-        torch.manual_seed(0)
-        made.append(way(model, **wanted))
-    assert torch.equal(*made)
-
-
-def test_what_a_streamer_keeps_is_a_tensor_like_any_other() -> None:
-    class Keeper(Noted):
-        def put(self, value: torch.Tensor) -> None:
-            self.heard.append(value)
-
-    model, keeper = speaking_model(), Keeper()
-    model.generate(**questions(1), max_new_tokens=5, streamer=keeper)
-    keeper.heard[1].add_(1)
+def test_a_model_born_in_inference_mode_is_decoded_too() -> None:
     with torch.inference_mode():
-        born_there = speaking_model()
-    assert born_there.generate(**questions(), max_new_tokens=3).shape[1] > 1
+        model = tiny_model()
+    assert fast(model, **questions(5), max_new_tokens=3).shape[1] > 1
 
 
-def test_a_longer_reply_than_the_first_room_makes_more(monkeypatch) -> None:
-    from tfchat_hf import stepping_tfchat
+def test_autocast_begun_or_ended_between_two_calls_is_followed(speaking) -> None:
+    for first in (True, False):
+        decoder, wanted = FastDecoder(), {**questions(5), "max_new_tokens": 8}
+        for on in (first, not first, first):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=on):
+                made = fast(speaking, decoder=decoder, **wanted)
+                assert torch.equal(made, plain(speaking, **wanted))
 
-    monkeypatch.setattr(stepping_tfchat, "MOST_ROOM", 5)
-    model = tiny_model(position_embedding_type="rotary")
-    wanted = {**questions(), "max_new_tokens": 30, "min_new_tokens": 30}
-    assert torch.equal(model.generate(**wanted), core(model, **wanted))
+
+def test_an_edit_under_autocast_is_seen() -> None:
+    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 8}
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        fast(model, decoder=decoder, **wanted)
+        packed = decoder.packed[model.lm_head]
+        model.lm_head.weight.data[5, 5] += 1e-4  # bfloat16 would not see it in a sum
+        assert not packed.is_current()
 
 
-def test_int8_refuses_weights_of_another_type() -> None:
-    with pytest.raises(ValueError, match=r"weight_dtype.*bfloat16"):
-        speaking_model().bfloat16().generate(**questions(), weight_dtype="int8")
+def test_a_linear_layer_that_torch_itself_computes_otherwise_is_followed(monkeypatch) -> None:
+    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 8}
+    before = fast(model, decoder=decoder, **wanted)
+    real = torch.nn.Linear.forward
+    monkeypatch.setattr(torch.nn.Linear, "forward", lambda self, states: -real(self, states))
+    made = fast(model, decoder=decoder, **wanted)
+    assert torch.equal(made, plain(model, **wanted)) and not torch.equal(made, before)
+
+
+def test_a_hook_on_all_modules_of_torch_is_followed() -> None:
+    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 8}
+    fast(model, decoder=decoder, **wanted)
+    heard = set()
+    handle = torch.nn.modules.module.register_module_forward_hook(
+        lambda module, given, output: heard.add(module)
+    )
+    try:
+        fast(model, decoder=decoder, **wanted)
+    finally:
+        handle.remove()
+    assert model.lm_head in heard

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import weakref
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from .loop import decode
 from .packed_linear import PackedLinear, can_be_packed, why_no_int8
-from .steppers import RecordedStepper, Stepper
+from .steppers import RecordedStepper, Stepper, has_hooks, recorded_from
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +127,8 @@ class FastDecoder:
 
     def _new_stepper(self, network: PreTrainedModel) -> Stepper:
         """Return what calls a network; on a GPU a step is recorded, where it agreed."""
-        if self.agrees and network.device.type == "cuda" and not network.training:
+        recordable = network.device.type == "cuda" and not network.training
+        if self.agrees and recordable and not has_hooks(network):
             return RecordedStepper(network, self.graphs)
         return Stepper(network)
 
@@ -143,7 +145,9 @@ class FastDecoder:
         made: dict[nn.Module, PackedLinear] = {}
         copied = self._copy(model, kept, made)
         # What the probe said holds as long as modules and packed weights are those it saw.
-        seen = (*map(id, model.modules()), *map(id, made.values()), model.device, model.dtype)
+        seen = (*map(weakref.ref, model.modules()), *made.values(), model.device, model.dtype)
+        if model.device.type == "cuda":
+            seen += recorded_from(model)
         self.packed = made
         if seen != self.probed:
             self.graphs.clear()

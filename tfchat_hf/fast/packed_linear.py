@@ -17,6 +17,8 @@ from torch.nn import functional
 
 # Packed for so many rows, a weight is also the fastest for one (measured from 1 to 64).
 _ROWS = 32
+# What a packed layer stands for; somebody may have put another function in its place since.
+_FORWARD = nn.Linear.forward
 Product = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -55,7 +57,9 @@ def can_be_packed(module: nn.Module) -> bool:
     """Tell whether a module is a plain linear layer that a `PackedLinear` can stand for."""
     return (
         type(module) is nn.Linear
+        and nn.Linear.forward is _FORWARD
         and "forward" not in vars(module)
+        and not nn.modules.module._has_any_global_hook()
         and not module._forward_hooks
         and not module._forward_pre_hooks
         and type(module.weight.data) is torch.Tensor
@@ -83,7 +87,8 @@ def _marks(linear: nn.Linear) -> tuple[torch.Tensor, torch.Tensor]:
     """Return what tells one state of the weights from another: two times `(out_features,)`."""
     weight = linear.weight.detach()
     ramp = torch.linspace(0.5, 1.5, weight.shape[1])
-    return weight @ ramp, _bias(linear).clone()
+    with torch.autocast("cpu", enabled=False):  # in 16 bits small changes would be lost
+        return weight @ ramp, _bias(linear).clone()
 
 
 def _onednn(weight: torch.Tensor, bias: torch.Tensor) -> Product:
