@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -94,13 +95,17 @@ def questions(rows: int = 3, padding: str = "right", source: int = 7) -> dict[st
 
 @torch.no_grad()
 def greedy_by_hand(
-    model: torch.nn.Module, inputs: dict[str, torch.Tensor], new_tokens: int
+    model: torch.nn.Module,
+    inputs: dict[str, torch.Tensor],
+    new_tokens: int,
+    barred: Sequence[int] = (),
 ) -> torch.Tensor:
     """Decode by `model.forward` alone, without any cache: the whole reply again at each step."""
     reply = torch.ones(inputs["input_ids"].shape[0], 1, dtype=torch.long)
     ended = torch.zeros(reply.shape[0], dtype=torch.bool)
     for _ in range(new_tokens):
         logits = model(**inputs, decoder_input_ids=reply, use_cache=False).logits[:, -1]
+        logits[:, list(barred)] = -torch.inf
         token = torch.where(ended, 0, logits.argmax(-1))
         ended |= token == 2
         reply = torch.cat((reply, token[:, None]), dim=1)

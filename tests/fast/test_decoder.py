@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""`FastDecoder` gives what transformers' own loop gives, or refuses, or says that it stands aside."""
+"""`FastDecoder` gives what transformers' own loop gives, or refuses, or stands aside aloud."""
 
 from __future__ import annotations
 
@@ -281,6 +281,26 @@ def test_a_probe_that_differs_is_told_once_and_the_network_answers(monkeypatch, 
     assert not decoder.agrees
     (told,) = [record.getMessage() for record in caplog.records]
     assert told.startswith("Fast decoding gives other scores than the network")
+
+
+def test_a_probe_that_fails_is_told_once_and_the_network_answers(monkeypatch, caplog) -> None:
+    class Particular(torch.nn.Module):
+        def __init__(self, linear: torch.nn.Linear) -> None:
+            super().__init__()
+            self.linear = linear
+
+        def forward(self, states: torch.Tensor) -> torch.Tensor:
+            assert type(self.linear) is torch.nn.Linear
+            return self.linear(states)
+
+    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 12}
+    model.lm_head = Particular(model.lm_head)
+    with caplog.at_level(logging.WARNING, logger="tfchat_hf.fast"):
+        for _ in range(2):
+            made = model.generate(**wanted, custom_generate=decoder)
+            assert torch.equal(made, plain(model, **wanted))
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.startswith("Fast decoding fails here (AssertionError")
 
 
 def test_a_network_whose_probe_has_no_numbers_answers_by_itself(caplog) -> None:

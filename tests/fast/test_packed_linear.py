@@ -90,3 +90,11 @@ def test_only_plain_layers_of_single_precision_on_a_cpu_are_packed() -> None:
     normed = parametrizations.weight_norm(layer())
     for module in [*others, hooked, told, owned, pruned, normed, nn.Bilinear(2, 2, 2)]:
         assert not can_be_packed(module)
+
+
+def test_whoever_asks_for_the_weight_gets_that_of_the_layer() -> None:
+    linear = layer()
+    packed = PackedLinear(linear, None)
+    assert packed.weight is linear.weight and packed.bias is linear.bias
+    assert packed.in_features == 512 and not hasattr(packed, "lora_A")
+    assert not dict(packed.named_parameters())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -38,6 +39,10 @@ class PackedLinear(nn.Module):
         make = _int8 if weight_dtype == "int8" else _onednn
         self.product = make(weight, bias)
         self.packed_from = _marks(linear)
+
+    def __getattr__(self, name: str) -> Any:
+        """Give what the linear layer has: a module around it may ask for `weight`, as PEFT's do."""
+        return getattr(self.__dict__["linear"][0], name)
 
     def is_current(self) -> bool:
         """Compare one number for each row of the weight, in which every weight has a part.
