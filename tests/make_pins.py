@@ -30,8 +30,9 @@ import torch
 import yaml
 
 import train_hf
-from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
+from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration, decoding
 from tfchat_hf.dialogue import encode_context, encode_reply
+from tfchat_hf.reranking import Reranking
 from tfchat_hf.tokenizer_training import SCHEMES, train_tokenizer
 
 FILE = Path(__file__).with_name("pins.json")
@@ -359,7 +360,14 @@ def mutual(case: dict[str, Any], model: TFChatForConditionalGeneration) -> list[
     """Answers with the preset `mutual`; the reverse model is of the default architecture."""
     size = model.config.vocab_size
     reverse = model_of("default", case["weights"] + 1, vocab_size=size, swap_sides=True)
-    return reply(case, model, preset="mutual", reverse_model=reverse).tolist()
+    best_of_16 = Reranking(16, "reverse", 0.5, reverse)
+    return reply(
+        case,
+        model,
+        generation_config=decoding.preset(model, decoding.MUTUAL),
+        custom_generate=best_of_16,
+        question_ids=questions(case, model)["input_ids"],
+    ).tolist()
 
 
 def greedy_scores(

@@ -93,6 +93,14 @@ def questions(rows: int = 3, padding: str = "right", source: int = 7) -> dict[st
     return inputs
 
 
+def ended_questions(rows: int = 3, padding: str = "right") -> dict[str, torch.Tensor]:
+    """Return questions that end as the tokenizer ends them."""
+    inputs = questions(rows, padding)
+    last = inputs["attention_mask"].sum(1) - 1 if padding == "right" else torch.full((rows,), 6)
+    inputs["input_ids"][torch.arange(rows), last] = 2
+    return inputs
+
+
 @torch.no_grad()
 def greedy_by_hand(
     model: torch.nn.Module,
