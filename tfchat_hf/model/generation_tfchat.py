@@ -97,6 +97,7 @@ _MOVED = {
     "num_candidates": (1, "custom_generate=tfchat_hf.reranking.Reranking(...)"),
     "rerank_by": (None, "custom_generate=tfchat_hf.reranking.Reranking(...)"),
     "rerank_weight": (0.5, "custom_generate=tfchat_hf.reranking.Reranking(...)"),
+    "reverse_model": (None, "custom_generate=tfchat_hf.reranking.Reranking(...)"),
     "weight_dtype": (None, 'custom_generate=tfchat_hf.fast.FastDecoder(weight_dtype="int8")'),
 }
 
@@ -496,6 +497,13 @@ class TFChatGenerationMixin(GenerationMixin):
         check_moved_settings(kwargs)
         config = self.preset(preset) if preset else generation_config or self.generation_config
         config = copy.deepcopy(config)
+        if kwargs.get("custom_generate") is None:
+            check_moved_settings(vars(config))
+        elif kwargs.get("streamer") is not None:
+            raise ValueError(
+                "transformers keeps `streamer` from `custom_generate`. `FastDecoder` takes it as "
+                "`token_streamer`; else leave one of them out."
+            )
         own = {name: self._own_setting(name, config, kwargs) for name in OWN_SETTINGS}
         check_own_settings(own)
         if kwargs.get("max_length") is not None and kwargs.get("max_new_tokens") is None:
