@@ -141,6 +141,7 @@ class Reranking:
         start = input_ids[::wanted].repeat_interleave(self.num_candidates, 0)
         making = copy.copy(generation_config)
         making.return_dict_in_generate = False
+        making.num_candidates = 1
         prepared = (logits_processor, stopping_criteria, making)
         # An engine has a loop of its own.
         make = getattr(model, "fast_decoder", None) or self.fast

@@ -163,7 +163,10 @@ def at(model: TFChatForConditionalGeneration, level: str) -> Any:
     inputs = questions()
     if level == "decoder":
         states = model.get_encoder()(**inputs).last_hidden_state
-        asked = {"encoder_hidden_states": states, "encoder_attention_mask": inputs["attention_mask"]}
+        asked = {
+            "encoder_hidden_states": states,
+            "encoder_attention_mask": inputs["attention_mask"],
+        }
         return lambda ids, **caches: model.model.decoder(input_ids=ids, **asked, **caches)
     part = model if level == "with output layer" else model.model
     return lambda ids, **caches: part(**inputs, decoder_input_ids=ids, **caches)

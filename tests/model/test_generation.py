@@ -118,20 +118,3 @@ def test_attentions_of_each_step_come_back() -> None:
     assert len(made.cross_attentions) == 4
     assert made.cross_attentions[2][0].shape == (3, 2, 1, 7)
     assert len(made.scores) == 4
-
-
-def test_the_last_position_can_be_reached_and_no_further() -> None:
-    model = speaking_model()
-    settings = {"eos_token_id": -1, "pad_token_id": 0}
-    made = model.generate(torch.tensor([[5, 6]]), max_new_tokens=64, **settings)
-    assert made.shape == (1, 65)
-    with pytest.raises(ValueError, match="`max_new_tokens` of at most 64"):
-        model.generate(torch.tensor([[5, 6]]), max_new_tokens=65, **settings)
-
-
-def test_rotary_positions_have_no_last_one() -> None:
-    model = tiny_model(position_embedding_type="rotary")
-    made = model.generate(
-        torch.tensor([[5, 6]]), max_new_tokens=70, eos_token_id=-1, pad_token_id=0
-    )
-    assert made.shape == (1, 71)

@@ -107,6 +107,12 @@ class FastDecoder:
         self, model: PreTrainedModel, input_ids: torch.LongTensor, config: GenerationConfig
     ) -> None:
         """Refuse what this loop cannot do."""
+        count = getattr(config, "num_candidates", None) or 1
+        if count > 1:
+            raise ValueError(
+                f"`num_candidates={count}` of the generation configuration would be ignored. Use "
+                "`custom_generate=tfchat_hf.reranking.Reranking(...)`, or set it to 1."
+            )
         asked = {
             f"`num_beams={config.num_beams}`": config.get_generation_mode() not in _MODES,
             "`return_dict_in_generate=True`": config.return_dict_in_generate,
