@@ -607,7 +607,8 @@ class TFChatPipeline(Pipeline):
         options["max_length"] = self.model.config.max_position_embeddings
         if isinstance(text, str):
             return self.tokenizer(text, **options)
-        return self.tokenizer.apply_chat_template(text, return_dict=True, **options)
+        messages = getattr(text, "messages", text)  # transformers 5.23 wraps them in an object
+        return self.tokenizer.apply_chat_template(messages, return_dict=True, **options)
 
     def _forward(self, encoded: dict[str, torch.Tensor], **settings: Any) -> torch.LongTensor:
         """Generate replies, `(batch * num_return_sequences, length)`."""
