@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tiny import tiny_config, tiny_model
+from tests.tiny import questions, tiny_config, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration, TFChatModel
 from tfchat_hf.chat_loading import load_for_chat
 from tfchat_hf.dialogue import encode_context
@@ -26,6 +26,8 @@ from tfchat_hf.hub import (
 from tfchat_hf.tokenizer_training import train_tokenizer
 
 TEXTS = ["你好，世界！", "今天天气很好。", "Hello, how are you?", "I am fine, thank you."] * 3
+
+CODE = {f"{part}_tfchat.py" for part in ("configuration", "layers", "generation", "modeling")}
 
 STRANGER = """
 import json, sys
@@ -94,7 +96,7 @@ def test_the_folder_holds_weights_code_tokenizer_and_nothing_pickled(saved: Path
     names = {f.name for f in saved.iterdir()}
     assert {"model.safetensors", "config.json", "generation_config.json"} <= names
     assert {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"} <= names
-    assert {"configuration_tfchat.py", "modeling_tfchat.py", "generation_tfchat.py"} <= names
+    assert {name for name in names if name.endswith(".py")} == CODE
     assert not [n for n in names if n.endswith((".bin", ".pt", ".pkl"))]
     auto_map = json.loads((saved / "config.json").read_text())["auto_map"]
     assert set(auto_map) == {"AutoConfig", "AutoModel", "AutoModelForSeq2SeqLM"}
@@ -103,7 +105,7 @@ def test_the_folder_holds_weights_code_tokenizer_and_nothing_pickled(saved: Path
 
 def test_plain_save_pretrained_brings_the_code_too(tmp_path: Path) -> None:
     TFChatModel(tiny_config()).save_pretrained(tmp_path)
-    assert (tmp_path / "modeling_tfchat.py").exists()
+    assert {file.name for file in tmp_path.glob("*.py")} == CODE
     loaded = TFChatForConditionalGeneration.from_pretrained(tmp_path)
     assert loaded.config.d_model == 32
 
@@ -200,3 +202,41 @@ def test_repositories_prefixed_by_the_hub_are_saved_as_local_files(tmp_path: Pat
         TFChatForConditionalGeneration.from_pretrained(tmp_path).lm_head.weight,
         model.lm_head.weight,
     )
+
+
+def test_an_old_published_folder_still_loads(tmp_path: Path) -> None:
+    """Version 0.1 named no pipeline, and wrote settings that are none any more."""
+    model = tiny_model()
+    model.save_pretrained(tmp_path)
+    for file in tmp_path.glob("*.py"):
+        file.unlink()
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["custom_pipelines"]
+    config |= {"transformers_version": "5.2.0", "packed": True, "loss_type": None}
+    config["auto_map"] = {
+        "AutoConfig": "configuration_tfchat.TFChatConfig",
+        "AutoModel": "modeling_tfchat.TFChatModel",
+        "AutoModelForSeq2SeqLM": "modeling_tfchat.TFChatForConditionalGeneration",
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    generation = json.loads((tmp_path / "generation_config.json").read_text())
+    generation |= {"num_candidates": 1, "rerank_by": None, "rerank_weight": 0.5}
+    generation |= {"weight_dtype": None, "max_new_tokens": 6}
+    (tmp_path / "generation_config.json").write_text(json.dumps(generation))
+    loaded = TFChatForConditionalGeneration.from_pretrained(tmp_path).eval()
+    assert torch.equal(
+        loaded.generate(**questions()), model.generate(**questions(), max_new_tokens=6)
+    )
+    loaded.save_pretrained(tmp_path / "again")
+    again = json.loads((tmp_path / "again" / "config.json").read_text())
+    assert set(again["custom_pipelines"]) == {"text2text-generation"}
+    assert {file.name for file in (tmp_path / "again").glob("*.py")} == CODE
+
+
+def test_what_a_config_json_says_does_not_grow_from_save_to_save(tmp_path: Path) -> None:
+    model = tiny_model()
+    for place in ("once", "twice"):
+        model.save_pretrained(tmp_path / place)
+        model = TFChatForConditionalGeneration.from_pretrained(tmp_path / place)
+    once, twice = ((tmp_path / place / "config.json").read_text() for place in ("once", "twice"))
+    assert once == twice

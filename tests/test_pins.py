@@ -14,6 +14,7 @@ import torch
 
 from tests import make_pins
 from tests.make_pins import ARCHITECTURES, DECODINGS, DRAWN, RUNS, SCHEMES
+from tfchat_hf.model.generation_tfchat import PRESETS
 
 PINS: dict[str, Any] = json.loads(make_pins.FILE.read_text(encoding="utf-8"))
 # How far apart CPUs may be: rounding, also that of the numbers in the file.
@@ -79,6 +80,11 @@ def test_drawn_replies_are_those_of_the_pinned_seed(pinned, same_draws, decoding
     case, model = pinned
     found = make_pins.reply(case, model, **DECODINGS[decoding])
     assert found.tolist() == case["replies"][decoding]
+
+
+def test_every_preset_of_a_model_is_pinned() -> None:
+    presets = {how["preset"] for how in DECODINGS.values() if "preset" in how}
+    assert presets == {"greedy", "precise", "beam", "balanced", "creative"} == set(PRESETS)
 
 
 def test_mutual_replies_are_those_of_the_pinned_seed(pinned, same_draws) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,14 @@ import torch
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
 
 VOCAB_SIZE = 97
+ARCHITECTURES: list[dict[str, Any]] = [
+    {},
+    {"tie_word_embeddings": True},
+    {"normalize_before": True},
+    {"gated_activation": True},
+    {"position_embedding_type": "rotary"},
+    {"shared_layer_norm": True, "original_position_exponents": True},
+]
 
 
 def tiny_config(**changes: Any) -> TFChatConfig:
@@ -75,3 +84,43 @@ def batch(
         "attention_mask": attention_mask,
         "decoder_input_ids": decoder_input_ids,
     }
+
+
+def questions(rows: int = 3, padding: str = "right", source: int = 7) -> dict[str, torch.Tensor]:
+    """Return a batch without replies."""
+    inputs = batch(rows, source, 2, padding=padding)
+    del inputs["decoder_input_ids"]
+    return inputs
+
+
+def ended_questions(rows: int = 3, padding: str = "right") -> dict[str, torch.Tensor]:
+    """Return questions that end as the tokenizer ends them."""
+    inputs = questions(rows, padding)
+    last = inputs["attention_mask"].sum(1) - 1 if padding == "right" else torch.full((rows,), 6)
+    inputs["input_ids"][torch.arange(rows), last] = 2
+    return inputs
+
+
+@torch.no_grad()
+def greedy_by_hand(
+    model: torch.nn.Module,
+    inputs: dict[str, torch.Tensor],
+    new_tokens: int,
+    barred: Sequence[int] = (),
+) -> torch.Tensor:
+    """Decode by `model.forward` alone, without any cache: the whole reply again at each step."""
+    reply = torch.ones(inputs["input_ids"].shape[0], 1, dtype=torch.long)
+    ended = torch.zeros(reply.shape[0], dtype=torch.bool)
+    for _ in range(new_tokens):
+        logits = model(**inputs, decoder_input_ids=reply, use_cache=False).logits[:, -1]
+        logits[:, list(barred)] = -torch.inf
+        token = torch.where(ended, 0, logits.argmax(-1))
+        ended |= token == 2
+        reply = torch.cat((reply, token[:, None]), dim=1)
+    return reply
+
+
+def until_all_have_ended(replies: torch.Tensor) -> torch.Tensor:
+    """Cut off what stands behind the last end token of a batch, as `generate()` does."""
+    ended = (replies == 2).cumsum(1).bool().all(0)
+    return replies[:, : int((~ended).sum()) + 1]

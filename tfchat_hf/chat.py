@@ -32,6 +32,12 @@ def clean_reply(text: str) -> str:
     return text.replace(BROKEN, "").strip()
 
 
+def _under_the_same_autocast(work: Callable[..., None], device: str) -> Callable[..., None]:
+    """Let another thread work in the types of this one; torch keeps them by thread."""
+    on, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+    return torch.autocast(device, dtype, enabled=on)(work) if on else work
+
+
 class _StopWhenAsked(StoppingCriteria):
     """Ends `generate()` at the next token once the event is set."""
 
@@ -206,7 +212,8 @@ class ChatSession:
         """Run `generate()` in a thread and yield its pieces; closing this stops the thread."""
         pieces: queue.SimpleQueue[str | Exception | None] = queue.SimpleQueue()
         stop = threading.Event()
-        worker = threading.Thread(target=self._work, args=(ids, pieces, stop), daemon=True)
+        work = _under_the_same_autocast(self._work, self.model.device.type)
+        worker = threading.Thread(target=work, args=(ids, pieces, stop), daemon=True)
         try:
             with interrupts_held():
                 worker.start()

@@ -44,7 +44,7 @@ def use_cheap_dropout(model: nn.Module) -> None:
     """Exchange the dropout modules of a model for cheap ones, in training on a CPU."""
     for name, module in list(model.named_modules()):
         if type(module) is nn.Dropout:
-            model.set_submodule(name, CheapDropout(module.p))
+            model.set_submodule(name, CheapDropout(module.p).train(module.training))
 
 
 class _SixteenBitDropout(torch.autograd.Function):

@@ -88,8 +88,11 @@ class Reranking:
         """Keep the settings."""
         if rerank_by not in RERANK_BY:
             raise ValueError(f"`rerank_by` must be one of {RERANK_BY} (got {rerank_by!r}).")
-        if not 1 <= num_candidates <= 512:
-            raise ValueError(f"`num_candidates` must lie between 1 and 512 (got {num_candidates}).")
+        if not isinstance(num_candidates, int) or not 1 <= num_candidates <= 512:
+            raise ValueError(
+                "`num_candidates` must be a whole number between 1 and 512 "
+                f"(got {num_candidates!r})."
+            )
         if not 0 <= rerank_weight <= 2:
             raise ValueError(f"`rerank_weight` must lie between 0 and 2 (got {rerank_weight}).")
         if (reverse_model is None) == (rerank_by == "reverse"):
@@ -126,7 +129,7 @@ class Reranking:
             question_ids: `(batch, source)`, for "reverse", which has to guess them.
             **model_kwargs: `encoder_outputs` and `attention_mask` among them.
         """
-        self._check(model, generation_config, question_ids)
+        self._check(model, input_ids, generation_config, question_ids)
         wanted = generation_config.num_return_sequences or 1
         states = model_kwargs["encoder_outputs"].last_hidden_state[::wanted]
         mask = model_kwargs.get("attention_mask")
@@ -138,6 +141,7 @@ class Reranking:
         start = input_ids[::wanted].repeat_interleave(self.num_candidates, 0)
         making = copy.copy(generation_config)
         making.return_dict_in_generate = False
+        making.num_candidates = 1
         prepared = (logits_processor, stopping_criteria, making)
         # An engine has a loop of its own.
         make = getattr(model, "fast_decoder", None) or self.fast
@@ -171,11 +175,18 @@ class Reranking:
     def _check(
         self,
         model: PreTrainedModel,
+        input_ids: torch.LongTensor,
         config: GenerationConfig,
         question_ids: torch.LongTensor | None,
     ) -> None:
         """Refuse what cannot be meant so."""
         count, wanted = self.num_candidates, config.num_return_sequences or 1
+        start = model.config.decoder_start_token_id
+        if (input_ids[:, 0] != start).any():
+            raise ValueError(
+                f"Replies are scored from the token that the model was trained to start with, "
+                f"{start}, and `decoder_start_token_id` is {int(input_ids[0, 0])}. Leave it out."
+            )
         if not config.do_sample and count > 1:
             raise ValueError(
                 f"`num_candidates={count}` needs different candidates, and `do_sample=False` finds "

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import weakref
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from .loop import decode
 from .packed_linear import PackedLinear, can_be_packed, why_no_int8
-from .steppers import RecordedStepper, Stepper
+from .steppers import RecordedStepper, Stepper, has_hooks, recorded_from
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +107,12 @@ class FastDecoder:
         self, model: PreTrainedModel, input_ids: torch.LongTensor, config: GenerationConfig
     ) -> None:
         """Refuse what this loop cannot do."""
+        count = getattr(config, "num_candidates", None) or 1
+        if count > 1:
+            raise ValueError(
+                f"`num_candidates={count}` of the generation configuration would be ignored. Use "
+                "`custom_generate=tfchat_hf.reranking.Reranking(...)`, or set it to 1."
+            )
         asked = {
             f"`num_beams={config.num_beams}`": config.get_generation_mode() not in _MODES,
             "`return_dict_in_generate=True`": config.return_dict_in_generate,
@@ -126,7 +133,8 @@ class FastDecoder:
 
     def _new_stepper(self, network: PreTrainedModel) -> Stepper:
         """Return what calls a network; on a GPU a step is recorded, where it agreed."""
-        if self.agrees and network.device.type == "cuda" and not network.training:
+        recordable = network.device.type == "cuda" and not network.training
+        if self.agrees and recordable and not has_hooks(network):
             return RecordedStepper(network, self.graphs)
         return Stepper(network)
 
@@ -143,7 +151,9 @@ class FastDecoder:
         made: dict[nn.Module, PackedLinear] = {}
         copied = self._copy(model, kept, made)
         # What the probe said holds as long as modules and packed weights are those it saw.
-        seen = (*map(id, model.modules()), *map(id, made.values()), model.device, model.dtype)
+        seen = (*map(weakref.ref, model.modules()), *made.values(), model.device, model.dtype)
+        if model.device.type == "cuda":
+            seen += recorded_from(model)
         self.packed = made
         if seen != self.probed:
             self.graphs.clear()
@@ -177,9 +187,13 @@ class FastDecoder:
             decoder_input_ids=ids,
             use_cache=False,
         ).logits.float()  # (2, steps, vocab_size)
-        stepper = self._new_stepper(copied)
-        stepper.start(states, mask, _PROBE_STEPS)
-        found = [stepper.step(ids[:, place], place) for place in range(_PROBE_STEPS)]
+        try:
+            stepper = self._new_stepper(copied)
+            stepper.start(states, mask, _PROBE_STEPS)
+            found = [stepper.step(ids[:, place], place) for place in range(_PROBE_STEPS)]
+        except Exception as error:  # whatever somebody's module makes of a packed layer
+            logger.warning("Fast decoding fails here (%r): the network itself decodes.", error)
+            return False
         apart = (torch.stack(found, dim=1) - expected).abs().amax() / expected.abs().amax()
         allowed = _INT8_TOLERANCE if self.weight_dtype else _TOLERANCE.get(model.dtype, 1e-3)
         if bool(apart <= allowed):

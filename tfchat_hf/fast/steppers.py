@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import itertools
 import logging
 import threading
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache, StaticCache
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils import output_capturing
 
 from ..model.layers_tfchat import CACHE
 
@@ -78,6 +83,29 @@ class Stepper:
         self.cache.batch_select_indices(rows)
 
 
+def has_hooks(network: nn.Module) -> bool:
+    """Tell whether somebody hung a function into the network; a replayed step would not call it.
+
+    transformers' own, which collect hidden states, do nothing while nobody asks for those.
+    """
+    hooks = (
+        hook
+        for module in network.modules()
+        for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values())
+    )
+    own = output_capturing.__name__
+    return any(getattr(hook, "__module__", None) != own for hook in hooks)
+
+
+def recorded_from(network: nn.Module) -> tuple:
+    """Return what a recorded step rests on beside the values of the weights: places and code."""
+    kinds = dict.fromkeys(base for m in network.modules() for base in type(m).__mro__)
+    code = [value for kind in kinds for value in vars(kind).values() if callable(value)]
+    own = [value for m in network.modules() for value in vars(m).values() if callable(value)]
+    tensors = itertools.chain(network.parameters(), network.buffers())
+    return (*code, *own, *((t.data_ptr(), t.shape) for t in tensors))
+
+
 class RecordedStepper(Stepper):
     """Replays a recorded step: on a GPU its 60 small kernels cost more to start than to run.
 
@@ -107,7 +135,9 @@ class RecordedStepper(Stepper):
     ) -> None:
         """Read the questions into the buffers of their shape."""
         rows, source, d_model = encoder_hidden_states.shape
-        shape = (1 << (rows - 1).bit_length(), -(-source // _SOURCE_STEP) * _SOURCE_STEP)
+        # One column of padding at least: transformers makes no mask where there is none, and a
+        # graph with a mask cannot serve a batch without, nor the other way round.
+        shape = (1 << (rows - 1).bit_length(), (source // _SOURCE_STEP + 1) * _SOURCE_STEP)
         states = encoder_hidden_states.new_zeros(*shape, d_model)
         states[:rows, :source] = encoder_hidden_states
         mask = torch.zeros(shape, dtype=torch.long, device=states.device)
@@ -141,7 +171,7 @@ class RecordedStep:
         """Make the buffers; the first replies are decoded without a graph."""
         config = stepper.network.config
         self.states = torch.empty_like(stepper.question.last_hidden_state)
-        self.mask = None if stepper.mask is None else torch.empty_like(stepper.mask)
+        self.mask = torch.empty_like(stepper.mask)
         self.tokens = torch.zeros(len(self.states), dtype=torch.long, device=self.states.device)
         self.own = StaticCache(config=config.get_text_config(decoder=True), max_cache_len=max_steps)
         self.cross: DynamicCache | None = None
@@ -154,11 +184,9 @@ class RecordedStep:
         """Take over the questions of a batch, and forget the replies of the one before."""
         self.states.copy_(stepper.question.last_hidden_state)
         stepper.question = BaseModelOutput(last_hidden_state=self.states)
-        if self.mask is not None:
-            self.mask.copy_(stepper.mask)
-            stepper.mask = self.mask
-        if not self.is_first:
-            self.own.reset()
+        self.mask.copy_(stepper.mask)
+        stepper.mask = self.mask
+        self.own.reset()
         self.is_first = True
 
     def replay(self, stepper: RecordedStepper) -> None:
@@ -193,12 +221,20 @@ class RecordedStep:
     def _record(self, stepper: RecordedStepper) -> None:
         """Record the step for those to come; where that fails, go on without."""
         self.usable = False
+        found = self.logits
         try:
             torch.cuda.synchronize(self.states.device)
             graph = torch.cuda.CUDAGraph()
+            printed = io.StringIO()
             # Else another thread that allocates would break the recording.
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            recording = torch.cuda.graph(graph, capture_error_mode="thread_local")
+            with contextlib.redirect_stdout(printed), recording:
                 self._run(stepper)
+            if printed.getvalue():  # what is replayed prints nothing
+                raise RuntimeError("the network prints")
+            # Recording computes nothing: the logits of this step go where replays will put theirs.
+            self.logits.copy_(found)
             self.graph = graph
         except RuntimeError as error:
+            self.logits = found
             logger.warning("No graph can be recorded here (%s): decoding without.", error)

@@ -86,7 +86,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 DEFAULT_PRESET = "balanced"
 # Settings of models saved by version 0.1, and what asks for nothing.
-_MOVED = {"num_candidates": 1, "rerank_by": None, "rerank_weight": 0.5, "weight_dtype": None}
+_MOVED = dict.fromkeys(("rerank_by", "reverse_model", "weight_dtype"))
+_MOVED |= {"num_candidates": 1, "rerank_weight": 0.5}
 
 
 def preset_settings(name: str) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def check_moved_settings(settings: dict[str, Any]) -> None:
     for name, default in _MOVED.items():
         if settings.get(name, default) != default:
             raise ValueError(
-                f"`{name}={settings[name]!r}` is no setting of `generate()` any more: give it "
+                f"`{name}` is no setting of `generate()` any more: give it "
                 "`custom_generate=`, a `tfchat_hf.reranking.Reranking` to choose among replies, a "
                 "`tfchat_hf.fast.FastDecoder` for products in 8 bits."
             )
@@ -436,6 +437,13 @@ class TFChatGenerationMixin(GenerationMixin):
         check_moved_settings(kwargs)
         config = self.preset(preset) if preset else generation_config or self.generation_config
         config = copy.deepcopy(config)
+        if kwargs.get("custom_generate") is None:
+            check_moved_settings(vars(config))
+        elif kwargs.get("streamer") is not None:
+            raise ValueError(
+                "transformers keeps `streamer` from `custom_generate`. `FastDecoder` takes it as "
+                "`token_streamer`; else leave one of them out."
+            )
         own = {name: self._own_setting(name, config, kwargs) for name in OWN_SETTINGS}
         check_own_settings(own)
         if kwargs.get("max_length") is not None and kwargs.get("max_new_tokens") is None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tfchat_hf.dropout_tfchat import dropout
+from tests.tiny import batch, tiny_model
+from tfchat_hf.cheap_dropout import CheapDropout, dropout, use_cheap_dropout
 
 
 @pytest.mark.parametrize("p", [0.003, 0.1, 0.5])
@@ -44,3 +45,23 @@ def test_off_in_evaluation_and_repeatable_by_seed():
     drawn = [(torch.manual_seed(7), dropout(states, 0.3, True))[1] for _ in range(2)]
     assert torch.equal(*drawn)
     assert not torch.equal(drawn[0], dropout(states, 0.3, True))
+
+
+def test_every_dropout_of_a_model_is_exchanged_and_evaluation_stays_as_it_was():
+    model, inputs = tiny_model(dropout=0.2), batch(2, 5, 4)
+    before, weights = model(**inputs).logits, list(model.state_dict())
+    use_cheap_dropout(model)
+    kinds = [type(m) for m in model.modules() if isinstance(m, torch.nn.Dropout)]
+    assert len(kinds) == 2 + 2 * (2 + 3) and set(kinds) == {CheapDropout}
+    assert torch.equal(model(**inputs).logits, before)
+    assert list(model.state_dict()) == weights
+    assert not torch.equal(model.train()(**inputs).logits, before)
+
+
+def test_a_model_in_training_gets_cheap_dropout_in_training():
+    model = tiny_model().train()
+    use_cheap_dropout(model)
+    assert all(m.training for m in model.modules())
+    model.eval()
+    use_cheap_dropout(model)  # a second time changes nothing
+    assert not any(m.training for m in model.modules())

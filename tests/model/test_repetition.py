@@ -8,8 +8,8 @@ import random
 import pytest
 import torch
 
-from tests.tiny import batch, tiny_model
-from tfchat_hf.repetition_tfchat import (
+from tests.tiny import questions, tiny_model
+from tfchat_hf.model.generation_tfchat import (
     CharacterRunLogitsProcessor,
     CopyPenaltyLogitsProcessor,
     DryLogitsProcessor,
@@ -106,11 +106,10 @@ LOOPS = {
 )
 @pytest.mark.parametrize("way", [{}, {"do_sample": True}, {"num_beams": 3}], ids=str)
 def test_a_model_that_loops_for_ever_is_stopped(name, settings, way) -> None:
-    model, inputs = tiny_model(), batch(2, 7, 2)
-    del inputs["decoder_input_ids"]
+    model, inputs = tiny_model(), questions(2)
     torch.manual_seed(0)
     given = {**inputs, "max_new_tokens": 40, "eos_token_id": 2, **way}
-    # The caller's processors come after this project's, so what is forbidden stays forbidden.
+    # The caller's processors act before this project's, so what is forbidden stays forbidden.
     loose = model.generate(**given, logits_processor=[Cycle(LOOPS[name])])
     assert longest_run_of_a_phrase(loose[0, 1:].tolist()) > 2
     tight = model.generate(**given, logits_processor=[Cycle(LOOPS[name])], **settings)
@@ -133,8 +132,7 @@ def test_dry_leaves_single_repeated_tokens_alone() -> None:
 
 
 def test_dry_breaks_a_loop_that_the_model_wants_badly() -> None:
-    model, inputs = tiny_model(), batch(1, 7, 2)
-    del inputs["decoder_input_ids"]
+    model, inputs = tiny_model(), questions(1)
     given = {**inputs, "max_new_tokens": 40, "logits_processor": [Cycle(LOOPS["a phrase"])]}
     loose = longest_run_of_a_phrase(model.generate(**given)[0, 1:].tolist())
     tight = longest_run_of_a_phrase(model.generate(**given, dry_multiplier=0.8)[0, 1:].tolist())
@@ -219,8 +217,7 @@ def test_one_character_stands_four_times_in_a_row_at_most_however_it_is_cut(
 
 
 def test_a_laughing_model_is_stopped_by_characters_where_tokens_differ() -> None:
-    model, inputs = tiny_model(character_runs=RUNS), batch(2, 7, 2)
-    del inputs["decoder_input_ids"]
+    model, inputs = tiny_model(character_runs=RUNS), questions(2)
     given = {**inputs, "max_new_tokens": 30, "logits_processor": [Cycle([9, 8])]}
 
     def longest_laugh(**settings: int) -> int:

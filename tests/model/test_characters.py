@@ -8,8 +8,9 @@ import random
 import pytest
 import torch
 
-from tests.tiny import batch, tiny_model
-from tfchat_hf.characters_tfchat import WholeCharactersLogitsProcessor
+from tests.tiny import questions, tiny_model
+from tfchat_hf.fast import FastDecoder
+from tfchat_hf.model.generation_tfchat import WholeCharactersLogitsProcessor
 
 FIRST = 133
 VOCAB = FIRST + 128 + 20
@@ -58,8 +59,7 @@ def test_generate_keeps_to_it(way) -> None:
     model = tiny_model(vocab_size=VOCAB, first_byte_token_id=FIRST)
     with torch.no_grad():
         model.lm_head.bias[FIRST : FIRST + 128] += 6.0  # bytes, and hardly anything else
-    inputs = batch(6, 7, 2)
-    del inputs["decoder_input_ids"]
+    inputs = questions(6)
     for longest in range(1, 9):
         torch.manual_seed(longest)
         for row in model.generate(**inputs, max_new_tokens=longest, **way)[:, 1:].tolist():
@@ -71,9 +71,7 @@ def test_the_fast_loop_gives_the_same_bytes_as_transformers() -> None:
     model = tiny_model(vocab_size=VOCAB, first_byte_token_id=FIRST)
     with torch.no_grad():
         model.lm_head.bias[FIRST : FIRST + 128] += 1.5
-    inputs = {**batch(6, 7, 2), "max_new_tokens": 30}
-    del inputs["decoder_input_ids"]
-    fast = model.generate(**inputs)
-    model._packed_network = lambda config: None
-    assert torch.equal(fast, model.generate(**inputs))
-    assert ((fast >= FIRST) & (fast < FIRST + 128)).any()
+    inputs = {**questions(6), "max_new_tokens": 30}
+    made = model.generate(**inputs)
+    assert torch.equal(model.generate(**inputs, custom_generate=FastDecoder()), made)
+    assert ((made >= FIRST) & (made < FIRST + 128)).any()

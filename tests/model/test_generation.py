@@ -9,29 +9,8 @@ import pytest
 import torch
 from transformers import LogitsProcessorList, NoRepeatNGramLogitsProcessor
 
-from tests.tiny import VOCAB_SIZE, batch, speaking_model, tiny_model
+from tests.tiny import VOCAB_SIZE, greedy_by_hand, questions, speaking_model, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
-
-
-def questions(rows: int = 3, padding: str = "right") -> dict[str, torch.Tensor]:
-    inputs = batch(rows, 7, 2, padding=padding)
-    del inputs["decoder_input_ids"]
-    return inputs
-
-
-def greedy_by_hand(
-    model: TFChatForConditionalGeneration, inputs: dict[str, torch.Tensor], new_tokens: int
-) -> torch.Tensor:
-    """Decode without any cache: the whole reply again at each step."""
-    reply = torch.ones(inputs["input_ids"].shape[0], 1, dtype=torch.long)
-    ended = torch.zeros(reply.shape[0], dtype=torch.bool)
-    for _ in range(new_tokens):
-        with torch.no_grad():
-            logits = model(**inputs, decoder_input_ids=reply).logits[:, -1]
-        token = torch.where(ended, 0, logits.argmax(-1))
-        ended |= token == 2
-        reply = torch.cat((reply, token[:, None]), dim=1)
-    return reply
 
 
 @pytest.mark.parametrize(
@@ -139,20 +118,3 @@ def test_attentions_of_each_step_come_back() -> None:
     assert len(made.cross_attentions) == 4
     assert made.cross_attentions[2][0].shape == (3, 2, 1, 7)
     assert len(made.scores) == 4
-
-
-def test_the_last_position_can_be_reached_and_no_further() -> None:
-    model = speaking_model()
-    settings = {"eos_token_id": -1, "pad_token_id": 0}
-    made = model.generate(torch.tensor([[5, 6]]), max_new_tokens=64, **settings)
-    assert made.shape == (1, 65)
-    with pytest.raises(ValueError, match="`max_new_tokens` of at most 64"):
-        model.generate(torch.tensor([[5, 6]]), max_new_tokens=65, **settings)
-
-
-def test_rotary_positions_have_no_last_one() -> None:
-    model = tiny_model(position_embedding_type="rotary")
-    made = model.generate(
-        torch.tensor([[5, 6]]), max_new_tokens=70, eos_token_id=-1, pad_token_id=0
-    )
-    assert made.shape == (1, 71)

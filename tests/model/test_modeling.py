@@ -10,18 +10,10 @@ import torch
 from torch import nn
 from transformers import AutoModel, AutoModelForSeq2SeqLM, MarianConfig, MarianMTModel
 
-from tests.tiny import VOCAB_SIZE, batch, tiny_config, tiny_model
+from tests.tiny import ARCHITECTURES, VOCAB_SIZE, batch, tiny_config, tiny_model
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration, TFChatModel
-from tfchat_hf.positions_tfchat import sinusoidal_table
-
-ARCHITECTURES = [
-    {},
-    {"tie_word_embeddings": True},
-    {"normalize_before": True},
-    {"gated_activation": True},
-    {"position_embedding_type": "rotary"},
-    {"shared_layer_norm": True, "original_position_exponents": True},
-]
+from tfchat_hf.model.layers_tfchat import sinusoidal_table
+from tfchat_hf.model.modeling_tfchat import CACHE, next_token_loss
 
 
 def marian_twin(model: TFChatForConditionalGeneration) -> MarianMTModel:
@@ -81,10 +73,10 @@ def test_cached_equals_uncached(changes: dict, implementation: str) -> None:
             step = model(
                 **inputs,
                 decoder_input_ids=reply[:, place : place + 1],
-                past_key_values=cache,
                 use_cache=True,
+                **{CACHE: cache},
             )
-            cache = step.past_key_values
+            cache = step[CACHE]
             steps.append(step.logits)
     assert (torch.cat(steps, dim=1) - whole).abs().max() < 1e-5
 
@@ -103,37 +95,6 @@ def test_batch_equals_single(changes: dict, padding: str) -> None:
                 decoder_input_ids=inputs["decoder_input_ids"][row][None],
             ).logits
             assert (together[row] - alone[0]).abs().max() < 1e-5
-
-
-def test_left_padding_of_a_reply_changes_nothing() -> None:
-    model = tiny_model()
-    inputs = batch(2, 6, 7)
-    reply = inputs.pop("decoder_input_ids")
-    padded = torch.cat((torch.zeros(2, 3, dtype=torch.long), reply), dim=1)
-    mask = padded.ne(0).long()
-    with torch.no_grad():
-        plain = model(**inputs, decoder_input_ids=reply).logits
-        left = model(**inputs, decoder_input_ids=padded, decoder_attention_mask=mask).logits
-    assert (left[:, 3:] - plain).abs().max() < 1e-5
-
-
-@pytest.mark.parametrize("changes", ARCHITECTURES)
-def test_sdpa_agrees_with_attention_written_out(changes: dict) -> None:
-    assert_agrees_with_eager("sdpa", tiny_model(**changes))
-
-
-@pytest.mark.slow  # compiles C++: half a minute, and a compiler must be there
-def test_flex_attention_agrees_with_attention_written_out() -> None:
-    assert_agrees_with_eager("flex_attention", tiny_model())
-
-
-def assert_agrees_with_eager(implementation: str, model: TFChatForConditionalGeneration) -> None:
-    inputs = batch(3, 8, 6)
-    with torch.no_grad():
-        model.set_attn_implementation("eager")
-        eager = model(**inputs).logits
-        model.set_attn_implementation(implementation)
-        assert (model(**inputs).logits - eager).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -166,6 +127,37 @@ def test_loss_is_the_cross_entropy_of_the_labels_given() -> None:
         shared = model(**inputs, labels=labels, num_items_in_batch=50).loss
     assert output.loss.item() == pytest.approx(total / 13, abs=1e-5)
     assert shared.item() == pytest.approx(total / 50, abs=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_is_torchs_cross_entropy_with_label_smoothing(smoothing: float) -> None:
+    torch.manual_seed(0)
+    logits, labels = torch.randn(3, 5, VOCAB_SIZE), torch.randint(0, VOCAB_SIZE, (3, 5))
+    labels[1, 2:] = -100
+    found = next_token_loss(logits, labels, smoothing)
+    expected = nn.functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), label_smoothing=smoothing
+    )
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert next_token_loss(logits, labels, smoothing, 26) == pytest.approx(found * 12 / 26)
+
+
+def test_a_loss_of_ones_own_sees_states_the_output_layer_and_the_labels() -> None:
+    model, inputs = tiny_model(), batch(3, 6, 5)
+    labels = inputs.pop("decoder_input_ids")
+    seen = []
+
+    def own(states: torch.Tensor, predict: nn.Module, given: torch.Tensor) -> torch.Tensor:
+        seen.append(given)
+        return next_token_loss(predict(states), given)
+
+    with torch.no_grad():
+        found, usual = (
+            model(**inputs, labels=labels, reply_loss=own),
+            model(**inputs, labels=labels),
+        )
+    assert found.logits is None and seen[0] is labels
+    assert torch.equal(found.loss, usual.loss)
 
 
 def test_each_label_is_predicted_from_the_labels_before_it_only() -> None:
@@ -214,8 +206,9 @@ def test_gradients_with_checkpointing_equal_those_without() -> None:
     inputs = batch(3, 6, 5)
     labels = inputs.pop("decoder_input_ids")
     gradients = []
-    for enable in (model.gradient_checkpointing_disable, model.gradient_checkpointing_enable):
-        enable()
+    switches = (model.activation_checkpointing_disable, model.activation_checkpointing_enable)
+    for switch in switches:
+        switch()
         model.zero_grad()
         model(**inputs, labels=labels).loss.backward()
         gradients.append([p.grad.clone() for p in model.parameters()])
@@ -271,61 +264,6 @@ def test_a_model_made_on_the_meta_device_has_its_positions_after_loading(tmp_pat
         assert torch.equal(stack.embed_positions.table, sinusoidal_table(64, 32))
 
 
-def test_positions_are_the_papers() -> None:
-    table = sinusoidal_table(50, 8)
-    for position in (0, 1, 7, 49):
-        for i in range(4):
-            angle = position / 10000 ** (2 * i / 8)
-            assert table[position, i].item() == pytest.approx(math.sin(angle), abs=1e-6)
-            assert table[position, 4 + i].item() == pytest.approx(math.cos(angle), abs=1e-6)
-
-
-def test_original_exponents_follow_the_originals_arithmetic() -> None:
-    """The original fills `pe[pos][i]`, i = 0, 2, 4 ..., with exponents 2i/d and 2(i+1)/d."""
-    table = sinusoidal_table(30, 8, original_exponents=True)
-    for position in (1, 5, 29):
-        for i in range(0, 8, 2):
-            sine = math.sin(position / (10000 ** ((2 * i) / 8)))
-            cosine = math.cos(position / (10000 ** ((2 * (i + 1)) / 8)))
-            assert table[position, i].item() == pytest.approx(sine, abs=1e-6)
-            assert table[position, i + 1].item() == pytest.approx(cosine, abs=1e-6)
-
-
-def test_a_shared_norm_equals_separate_norms_with_the_same_weights() -> None:
-    shared = tiny_model(shared_layer_norm=True)
-    norms = [m for m in shared.modules() if isinstance(m, nn.LayerNorm)]
-    assert len(norms) == 5  # one for each of 2 + 3 layers
-    for norm in norms:
-        nn.init.normal_(norm.weight, mean=1.0, std=0.3)
-        nn.init.normal_(norm.bias, std=0.3)
-    separate = tiny_model(seed=3)
-    weights = dict(shared.state_dict())
-    for name in separate.state_dict():
-        if name not in weights:
-            layer, kind = name.rsplit(".", 2)[0], name.rsplit(".", 1)[1]
-            weights[name] = weights[f"{layer}.self_attn_layer_norm.{kind}"]
-    separate.load_state_dict(weights)
-    inputs = batch(3, 6, 5)
-    with torch.no_grad():
-        assert torch.equal(shared(**inputs).logits, separate(**inputs).logits)
-
-
-def test_rotary_attention_depends_on_distance_only() -> None:
-    model = tiny_model(position_embedding_type="rotary")
-    inputs = batch(1, 6, 5)
-    padded = {
-        "input_ids": torch.cat((torch.zeros(1, 4, dtype=torch.long), inputs["input_ids"]), 1),
-        "decoder_input_ids": inputs["decoder_input_ids"],
-    }
-    mask = torch.tensor([[0] * 4 + [1] * 6])
-    with torch.no_grad():
-        plain = model(**inputs).logits
-        shifted = model(**padded, attention_mask=mask).logits
-        swapped = model(**(inputs | {"input_ids": inputs["input_ids"].flip(1)})).logits
-    assert (plain - shifted).abs().max() < 1e-5
-    assert (plain - swapped).abs().max() > 1e-3
-
-
 def test_the_whole_graph_compiles_without_a_break() -> None:
     model = tiny_model()
     inputs = batch(2, 6, 5)
@@ -348,23 +286,6 @@ def test_exported_program_equals_the_model_on_other_shapes() -> None:
     other = batch(4, 9, 7)
     exported = program.module()(**other, use_cache=False).logits
     assert torch.allclose(exported, model(**other).logits, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"d_model": 30}, "`encoder_attention_heads` must divide `d_model` (got 4 and 30)"),
-        ({"dropout": 1.0}, "`dropout` must be in [0, 1) (got 1.0)"),
-        ({"decoder_layers": 0}, "`decoder_layers` must be at least 1 (got 0)"),
-        ({"position_embedding_type": "learned"}, "must be one of ('sinusoidal', 'rotary')"),
-        ({"d_model": "wide"}, "d_model"),
-    ],
-)
-def test_impossible_shapes_are_refused_with_a_reason(changes: dict, words: str) -> None:
-    with pytest.raises(Exception, match=".*") as caught:
-        tiny_config(**changes)
-    text = f"{caught.value} {caught.value.__cause__}"
-    assert words in text
 
 
 def test_a_decoder_with_nothing_to_read_is_refused() -> None:

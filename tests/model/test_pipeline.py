@@ -1,0 +1,112 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""`pipeline(model=FOLDER)` answers texts and messages, for people without this package."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import tiny_model
+from tests.two_processes import make_model, make_tokenizer
+from tfchat_hf.hub import save_for_hub
+from tfchat_hf.model.generation_tfchat import TFChatPipeline
+from tfchat_hf.questions import decode_reply
+
+STRANGER = """
+import json, sys
+sys.modules["tfchat_hf"] = None     # importing it raises ImportError, as where it is missing
+from transformers import pipeline
+pipe = pipeline(model=sys.argv[1], trust_remote_code=True)
+pipe.model.save_pretrained(sys.argv[2])
+pipe.tokenizer.save_pretrained(sys.argv[2])
+again = pipeline(model=sys.argv[2], trust_remote_code=True)
+asked = "question 5 "
+try:
+    pipeline("text-generation", model=sys.argv[1], trust_remote_code=True)
+    refused = None
+except ValueError as error:
+    refused = str(error)
+print()
+print(json.dumps({
+    "module": type(pipe).__module__, "text": pipe(asked), "again": again(asked),
+    "messages": pipe([{"role": "user", "content": asked}]), "refused": refused,
+}))
+"""
+TEXTS = ["question 5 ", "question 6 ab ", "question 7 ab ab "]
+
+
+@pytest.fixture(scope="module")
+def pipe() -> TFChatPipeline:
+    tokenizer = make_tokenizer()
+    return TFChatPipeline(model=make_model(tokenizer).eval(), tokenizer=tokenizer)
+
+
+@pytest.fixture(scope="module")
+def replies(pipe) -> list[str]:
+    """Return what `generate()` answers to each text alone."""
+    made = [pipe.model.generate(**pipe.tokenizer(t, return_tensors="pt"))[0] for t in TEXTS]
+    texts = [decode_reply(pipe.tokenizer, ids.tolist()).strip() for ids in made]
+    assert len(set(texts)) == 3
+    return texts
+
+
+def said(answer: list[dict[str, str]]) -> list[str]:
+    return [row["generated_text"].strip() for row in answer]
+
+
+def test_a_text_and_a_list_of_texts_are_answered(pipe, replies) -> None:
+    assert said(pipe(TEXTS[0])) == replies[:1]
+    assert [said(answer) for answer in pipe(TEXTS)] == [[reply] for reply in replies]
+    assert [said(answer) for answer in pipe(TEXTS, batch_size=3)] == [[r] for r in replies]
+
+
+def test_messages_are_answered(pipe, replies) -> None:
+    chats = [[{"role": "user", "content": text}] for text in TEXTS]
+    assert said(pipe(chats[0])) == replies[:1]
+    assert [said(answer) for answer in pipe(chats)] == [[reply] for reply in replies]
+
+
+def test_settings_go_to_generate(pipe) -> None:
+    drawn = pipe(TEXTS[0], do_sample=True, num_return_sequences=3, max_new_tokens=5)
+    assert len(said(drawn)) == 3
+    assert said(pipe(TEXTS[0], preset="greedy")) == said(pipe(TEXTS[0]))
+    short = pipe(TEXTS[0], max_new_tokens=2)
+    assert len(said(short)[0]) == 2
+    with pytest.raises(ValueError, match="`max_phrase_repeats`"):
+        pipe(TEXTS[0], max_phrase_repeats=-1)
+
+
+def test_a_question_beyond_the_longest_is_cut() -> None:
+    tokenizer = make_tokenizer()
+    pipe = TFChatPipeline(model=tiny_model(vocab_size=len(tokenizer)), tokenizer=tokenizer)
+    assert len(pipe("ab " * 100, max_new_tokens=2)) == 1
+
+
+def test_a_stranger_gets_the_same_from_the_folder_and_from_a_copy(
+    pipe, replies, tmp_path: Path
+) -> None:
+    folder, again = tmp_path / "model", tmp_path / "again"
+    save_for_hub(pipe.model, pipe.tokenizer, folder)
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        [sys.executable, "-c", STRANGER, str(folder), str(again)],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["module"].startswith("transformers_modules.")
+    for way in ("text", "again", "messages"):
+        assert said(told[way]) == replies[:1], way
+    # A pipeline for decoders alone would take the question for the beginning of the reply.
+    assert "AutoModelForCausalLM" in told["refused"]
+    assert {f.name for f in again.glob("*.py")} == {f.name for f in folder.glob("*.py")}
