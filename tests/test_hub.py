@@ -229,7 +229,7 @@ def test_an_old_published_folder_still_loads(tmp_path: Path) -> None:
     )
     loaded.save_pretrained(tmp_path / "again")
     again = json.loads((tmp_path / "again" / "config.json").read_text())
-    assert set(again["custom_pipelines"]) == {"text2text-generation"}
+    assert set(again["custom_pipelines"]) == {"text-generation"}
     assert {file.name for file in (tmp_path / "again").glob("*.py")} == CODE
 
 

@@ -30,7 +30,7 @@ def expected(model) -> torch.Tensor:
 
 
 def new_cache(model: TFChatForConditionalGeneration) -> EncoderDecoderCache:
-    return model.model.decoder.new_cache()
+    return EncoderDecoderCache(DynamicCache(config=model.config), DynamicCache(config=model.config))
 
 
 def static_cache(model: TFChatForConditionalGeneration) -> EncoderDecoderCache:

@@ -14,7 +14,7 @@ from tests.tiny import tiny_config
         ({"d_model": 30}, "`encoder_attention_heads` must divide `d_model` (got 4 and 30)"),
         ({"dropout": 1.0}, "`dropout` must be in [0, 1) (got 1.0)"),
         ({"decoder_layers": 0}, "`decoder_layers` must be at least 1 (got 0)"),
-        ({"position_embedding_type": "learned"}, "must be one of ('sinusoidal', 'rotary')"),
+        ({"position_embedding_type": "learned"}, "must be 'sinusoidal' or 'rotary'"),
         ({"d_model": "wide"}, "d_model"),
     ],
 )

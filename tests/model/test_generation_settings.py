@@ -22,11 +22,10 @@ from transformers import (
 from transformers.generation.streamers import BaseStreamer
 
 from tests.tiny import batch, questions, speaking_model, tiny_model
-from tfchat_hf import TFChatForConditionalGeneration
+from tfchat_hf import TFChatForConditionalGeneration, decoding
 from tfchat_hf.fast import FastDecoder
 from tfchat_hf.model import generation_tfchat
 from tfchat_hf.model.generation_tfchat import (
-    ABOUT_PRESETS,
     DEFAULT_PRESET,
     OWN_SETTINGS,
     PRESETS,
@@ -242,7 +241,7 @@ def test_a_configuration_made_by_transformers_keeps_own_settings(tmp_path: Path)
 def test_a_preset_says_everything_that_another_one_may_change() -> None:
     names = {frozenset(preset_settings(name)) for name in PRESETS}
     assert len(names) == 1 and set(OWN_SETTINGS) < set(*names)
-    assert set(ABOUT_PRESETS) == set(PRESETS) and DEFAULT_PRESET in PRESETS
+    assert set(decoding.ABOUT) == {*PRESETS, decoding.MUTUAL} and DEFAULT_PRESET in PRESETS
 
 
 def test_single_settings_go_before_a_preset_and_a_preset_before_the_model() -> None:
