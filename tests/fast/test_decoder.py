@@ -90,7 +90,7 @@ def test_greedy_tokens_are_those_of_transformers(changes: dict, padding: str) ->
 )
 def test_drawn_tokens_are_those_of_transformers_with_the_same_seed(settings, speaking) -> None:
     wanted = {**questions(5), "max_new_tokens": 25, "do_sample": True, **settings}
-    for seed in range(3):
+    for seed in range(2):
         assert torch.equal(fast(speaking, seed, **wanted), plain(speaking, seed, **wanted))
 
 
