@@ -85,7 +85,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "creative": {**_LIVELY, **_DRAW, "anti_lm_weight": 0.4},
 }
 DEFAULT_PRESET = "balanced"
-# Settings of models saved by version 0.1, and what asks for nothing.
+# Settings of version 0.1, and what asks for nothing.
 _MOVED = dict.fromkeys(("rerank_by", "reverse_model", "weight_dtype"))
 _MOVED |= {"num_candidates": 1, "rerank_weight": 0.5}
 
@@ -127,9 +127,8 @@ def check_moved_settings(settings: dict[str, Any]) -> None:
     for name, default in _MOVED.items():
         if settings.get(name, default) != default:
             raise ValueError(
-                f"`{name}` is no setting of `generate()` any more: give it "
-                "`custom_generate=`, a `tfchat_hf.reranking.Reranking` to choose among replies, a "
-                "`tfchat_hf.fast.FastDecoder` for products in 8 bits."
+                f"`{name}` is no setting of `generate()` any more: give it `custom_generate=`, a "
+                "`tfchat_hf.reranking.Reranking` or a `tfchat_hf.fast.FastDecoder`."
             )
 
 
@@ -400,9 +399,9 @@ class TFChatGenerationMixin(GenerationMixin):
         known = {*vars(GenerationConfig()), *OWN_SETTINGS, *_MOVED}
         for setting, value in presets[name].items():
             if setting not in known:
+                near = difflib.get_close_matches(setting, known, 1)
                 raise ValueError(
-                    f"Preset {name!r} in generation_config.json sets `{setting}`, which is no "
-                    f"generation setting (near: {difflib.get_close_matches(setting, known, 1)})."
+                    f"Preset {name!r} sets `{setting}`, no generation setting ({near})."
                 )
             setattr(config, setting, value)
         return config
@@ -431,9 +430,7 @@ class TFChatGenerationMixin(GenerationMixin):
         `(batch * num_return_sequences, length)` token ids, or an output of transformers.
         """
         if preset is not None and generation_config is not None:
-            raise ValueError(
-                "Give `preset` or `generation_config`, for example `model.preset(name)`."
-            )
+            raise ValueError("Give one of `preset` and `generation_config` (got both).")
         check_moved_settings(kwargs)
         config = self.preset(preset) if preset else generation_config or self.generation_config
         config = copy.deepcopy(config)
@@ -441,8 +438,7 @@ class TFChatGenerationMixin(GenerationMixin):
             check_moved_settings(vars(config))
         elif kwargs.get("streamer") is not None:
             raise ValueError(
-                "transformers keeps `streamer` from `custom_generate`. `FastDecoder` takes it as "
-                "`token_streamer`; else leave one of them out."
+                "`custom_generate` gets no `streamer`: `FastDecoder`'s is `token_streamer`."
             )
         own = {name: self._own_setting(name, config, kwargs) for name in OWN_SETTINGS}
         check_own_settings(own)
@@ -451,10 +447,8 @@ class TFChatGenerationMixin(GenerationMixin):
         kwargs = config.update(**kwargs)  # what is left is for the model
         longest = self._longest_reply(config, kwargs.get("decoder_input_ids"))
         if config.guidance_scale not in (None, 1):
-            raise ValueError(
-                f"`guidance_scale={config.guidance_scale}` is made for decoders alone. "
-                "`anti_lm_weight` turns a reply away from what fits any question."
-            )
+            guided = f"`guidance_scale={config.guidance_scale}`"
+            raise ValueError(f"{guided} is for decoders alone. Take `anti_lm_weight`.")
         question = inputs if inputs is not None else kwargs.get("input_ids")
         made = self._own_processors(own, question, longest)
         processors = LogitsProcessorList([*(logits_processor or ()), *made])
@@ -485,7 +479,7 @@ class TFChatGenerationMixin(GenerationMixin):
         if begun + new - 1 > limit and self.config.position_embedding_type != "rotary":
             raise ValueError(
                 f"`max_new_tokens` asks for {begun + new - 1} decoder positions, and the model has "
-                f"`max_position_embeddings` {limit}. Use at most {limit - begun + 1}."
+                f"{limit}. Use `max_new_tokens` of at most {limit - begun + 1}."
             )
         return begun + new
 
@@ -501,8 +495,7 @@ class TFChatGenerationMixin(GenerationMixin):
         runs = self.config.character_runs
         if own["max_character_run"] and runs is None:
             logger.warning_once(
-                "`max_character_run` needs `character_runs` in config.json, and there are none: "
-                "only phrases are looked at."
+                "`max_character_run` needs `character_runs` in config.json: it does nothing."
             )
         elif own["max_character_run"] and runs:
             made.append(CharacterRunLogitsProcessor(runs, own["max_character_run"]))
@@ -514,10 +507,7 @@ class TFChatGenerationMixin(GenerationMixin):
             settings = (own["copy_penalty"], own["copy_allowed_length"], ignored)
             made.append(CopyPenaltyLogitsProcessor(question, *settings))
         elif own["copy_penalty"]:
-            logger.warning_once(
-                "`copy_penalty` needs the question's `input_ids`, and it came as states or "
-                "embeddings: nothing keeps this reply from copying it."
-            )
+            logger.warning_once("`copy_penalty` needs the question's `input_ids`: it does nothing.")
         if own["anti_lm_weight"]:
             settings = (own["anti_lm_weight"], own["anti_lm_tokens"], own["anti_lm_cutoff"])
             made.append(AntiLanguageModelLogitsProcessor(self, *settings))

@@ -136,8 +136,7 @@ class TFChatStack(TFChatPreTrainedModel):
         if not self.rotary and known > limit:
             raise ValueError(
                 f"`{side}input_ids` holds {known} tokens, but `config.max_position_embeddings` is "
-                f"{limit}. Shorten the text (`tokenizer(..., truncation=True)`) or train a model "
-                f"with a larger `max_position_embeddings`."
+                f"{limit}. Shorten the text (`tokenizer(..., truncation=True)`), or train with more."
             )
         return embeds, position_ids_from_mask(attention_mask, length, past_len, embeds.device)
 
@@ -281,10 +280,7 @@ class TFChatModel(TFChatPreTrainedModel):
         self.post_init()
 
     def get_expanded_tied_weights_keys(self, all_submodels: bool = False) -> dict[str, str]:
-        """Name the weights that are one tensor: both sides' embeddings, whatever the config says.
-
-        `tie_word_embeddings` speaks of the output layer alone, as in the original.
-        """
+        """Tie both sides' embeddings always: `tie_word_embeddings` speaks of the output layer."""
         return {**super().get_expanded_tied_weights_keys(all_submodels), **self._tied_weights_keys}
 
     def get_input_embeddings(self) -> nn.Module:
