@@ -113,7 +113,7 @@ def test_the_last_position_can_be_reached_and_no_further(model) -> None:
     prompt = torch.tensor([[1, 7, 8]])
     made = model.generate(question, decoder_input_ids=prompt, max_new_tokens=62, **NEVER_ENDS)
     assert made.shape == (1, 65)
-    with pytest.raises(ValueError, match="asks for 65 decoder positions.*at most 62"):
+    with pytest.raises(ValueError, match="asks for 65 positions.*at most 62"):
         model.generate(question, decoder_input_ids=prompt, max_new_tokens=63, **NEVER_ENDS)
 
 

@@ -478,8 +478,8 @@ class TFChatGenerationMixin(GenerationMixin):
         # The last token made is never fed back, so it needs no position of its own.
         if begun + new - 1 > limit and self.config.position_embedding_type != "rotary":
             raise ValueError(
-                f"`max_new_tokens` asks for {begun + new - 1} decoder positions, and the model has "
-                f"{limit}. Use `max_new_tokens` of at most {limit - begun + 1}."
+                f"`max_new_tokens` asks for {begun + new - 1} positions; `max_position_embeddings` "
+                f"is {limit}. Use `max_new_tokens` of at most {limit - begun + 1}."
             )
         return begun + new
 

@@ -136,7 +136,7 @@ class TFChatStack(TFChatPreTrainedModel):
         if not self.rotary and known > limit:
             raise ValueError(
                 f"`{side}input_ids` holds {known} tokens, but `config.max_position_embeddings` is "
-                f"{limit}. Shorten the text (`tokenizer(..., truncation=True)`), or train with more."
+                f"{limit}. Shorten the text (`tokenizer(..., truncation=True)`) or train with more."
             )
         return embeds, position_ids_from_mask(attention_mask, length, past_len, embeds.device)
 
