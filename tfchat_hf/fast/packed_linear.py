@@ -129,4 +129,5 @@ def _int8(weight: torch.Tensor, bias: torch.Tensor) -> Product:
     packed = torch.ops.quantized.linear_prepack(rounded, bias)
     # Without VNNI two products of 8 bits may overflow the 16 they are summed in.
     narrow = not torch.cpu._is_vnni_supported()
-    return lambda states: torch.ops.quantized.linear_dynamic(states, packed, narrow)
+    product = torch.ops.quantized.linear_dynamic.default
+    return lambda states: product(states, packed, narrow)
