@@ -17,7 +17,14 @@ from pathlib import Path
 import torch
 
 from . import TFChatForConditionalGeneration
-from .engines.exported_folder import check_run, copy_run_files, new_folder, write_notes
+from .carried_code import differing_code
+from .engines.exported_folder import (
+    check_run,
+    copy_run_files,
+    fit_template,
+    new_folder,
+    write_notes,
+)
 from .engines.made_from import network_modules
 from .engines.packages import EXPORTS, MARIAN, EngineError, check_export_name, engine_package
 from .engines.probing import check_export
@@ -54,6 +61,11 @@ def export_run(
     _check_options(engine, int8, for_ct2_converter, plain)
     package = engine_package(engine)
     check_run(run)
+    if changed := differing_code(run):
+        raise EngineError(
+            f"{run} carries another {' and '.join(changed)} than this package, so the export would "
+            "be of another network. Put the change into the package too, or train again."
+        )
     output = output or run / engine
     with new_folder(output, overwrite) as draft:
         model = load_model(run, dtype=torch.float32).eval()
@@ -66,6 +78,7 @@ def export_run(
             copy_run_files(run, draft)
             _write_engine(model, run, draft, engine, int8, plain)
             check_export(model, draft, engine)
+        fit_template(draft, model.config)
     return output
 
 

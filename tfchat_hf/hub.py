@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, PreTrainedTokenizerBase
 
+from .carried_code import differing_code
 from .model.modeling_tfchat import TFChatPreTrainedModel
 from .tokenization import fit_tokenizer
+
+logger = logging.getLogger(__name__)
 
 # What a saved folder needs, as pyproject.toml says it too, and the newest that ran the tests.
 OLDEST_TRANSFORMERS, NEWEST_TESTED_TRANSFORMERS = "5.23", "5.24.0"
@@ -25,6 +30,13 @@ def load_model(source: str | os.PathLike, **options: Any) -> Any:
     Returns:
         The model, or what `from_pretrained` returns with these options.
     """
+    if changed := differing_code(Path(source)):
+        logger.warning(
+            "%s carries another %s than this package, whose network answers now. Put the change "
+            "into the package too, or load the folder without it, with `trust_remote_code=True`.",
+            source,
+            " and ".join(changed),
+        )
     # A config.json may name a kernel as its attention, which would be fetched and run. The argument
     # goes before it only where the configuration was loaded by itself.
     config = AutoConfig.from_pretrained(source, trust_remote_code=False)

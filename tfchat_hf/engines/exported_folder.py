@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..model.configuration_tfchat import TFChatConfig
+from ..tokenization import chat_template
 from .made_from import code_sums, weight_sums
 from .packages import HOW_TO_LOAD_MARIAN, MARIAN, EngineError
 
@@ -95,6 +97,16 @@ def copy_run_files(run: Path, folder: Path, names: Iterable[str] = COPIED) -> No
     for name in names:
         if (run / name).is_file():
             shutil.copyfile(run / name, folder / name)
+
+
+def fit_template(folder: Path, config: TFChatConfig) -> None:
+    """Let the copied tokenizer show the model what it reads: that of an older run shows more."""
+    template = chat_template(config.max_context_turns, config.reads_system_messages)
+    (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    settings["truncation_side"] = "left"
+    path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_notes(

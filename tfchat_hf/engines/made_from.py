@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
 
 from torch import nn
+
+from ..carried_code import code_sum
 
 PACKAGE = __name__.split(".")[0]
 
@@ -44,10 +45,10 @@ def code_sums(modules: Iterable[str], run: Path) -> dict[str, str]:
     sums = {}
     for name in modules:
         source = _source_of(name)
-        sums[name] = _code_sum(source) if source is not None else ""
+        sums[name] = code_sum(source) if source is not None else ""
         copy = run / f"{name.rpartition('.')[2]}.py"
         if copy.is_file():
-            sums[copy.name] = _code_sum(copy)
+            sums[copy.name] = code_sum(copy)
     return sums
 
 
@@ -58,19 +59,3 @@ def _source_of(module: str) -> Path | None:
     except ModuleNotFoundError:
         return None
     return Path(found.origin) if found is not None and found.origin else None
-
-
-def _code_sum(path: Path) -> str:
-    """Digest what a file does: comments, layout and docstrings may change."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_text(body[0]):
-            del body[0]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-
-
-def _is_text(node: ast.AST) -> bool:
-    """Tell a docstring."""
-    is_constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    return is_constant and isinstance(node.value.value, str)

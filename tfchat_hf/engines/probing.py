@@ -36,7 +36,11 @@ def check_export(model: TFChatForConditionalGeneration, folder: Path, engine: st
         made = _ctranslate2_scores(model, folder, inputs, reply)
     apart = float((made - expected).abs().max())
     if not apart <= _TOLERANCE:  # also where one of them is no number
-        other = "`--engine onnx`, which follows the code, or " if engine == "ctranslate2" else ""
+        other = (
+            "`--engine onnx`, which follows all but attention, or "
+            if engine == "ctranslate2"
+            else ""
+        )
         raise EngineError(
             f"The {engine} export computes something else than the network's code: "
             f"log-probabilities up to {apart:.2g} apart (allowed: {_TOLERANCE}), so it is not "

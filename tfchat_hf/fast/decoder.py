@@ -122,7 +122,7 @@ class FastDecoder:
             if is_asked:
                 raise ValueError(
                     f"`FastDecoder` makes tokens by greedy search and sampling, and {what} asks "
-                    "for more. Leave out `custom_generate` (`--fast`, `--int8`)."
+                    "for more. Leave it out, or `custom_generate` (`--fast`, `--int8`)."
                 )
         reason = why_no_int8(model.device, model.dtype) if self.weight_dtype == "int8" else None
         if reason:

@@ -128,7 +128,7 @@ def check_moved_settings(settings: dict[str, Any]) -> None:
         if settings.get(name, default) != default:
             raise ValueError(
                 f"`{name}` is no setting of `generate()` any more: give it `custom_generate=`, a "
-                "`tfchat_hf.reranking.Reranking` or a `tfchat_hf.fast.FastDecoder`."
+                f"`tfchat_hf.{'fast.FastDecoder' if 'dtype' in name else 'reranking.Reranking'}`."
             )
 
 
@@ -249,7 +249,7 @@ class CharacterRunLogitsProcessor(LogitsProcessor):
 
 
 class DryLogitsProcessor(LogitsProcessor):
-    """Makes it dear to go on with what the reply holds already: "don't repeat yourself".
+    """Makes it costly to go on with what the reply holds already: "don't repeat yourself".
 
     As in text-generation-webui and llama.cpp: where the last n tokens stand earlier in the reply
     too, the token that followed there costs `multiplier * base ** (n - allowed_length)` from n =
@@ -277,7 +277,7 @@ class DryLogitsProcessor(LogitsProcessor):
 
 
 class CopyPenaltyLogitsProcessor(LogitsProcessor):
-    """Makes it dear to go on copying the question, `(batch, source)` ids with `</s>`.
+    """Makes it costly to go on copying the question, `(batch, source)` ids with `</s>`.
 
     Where the last n tokens of the reply stand in the question, the token that follows there is the
     (n + 1)st of a copy, and costs `penalty` for each token beyond `allowed_length`. The question's
@@ -399,10 +399,10 @@ class TFChatGenerationMixin(GenerationMixin):
         known = {*vars(GenerationConfig()), *OWN_SETTINGS, *_MOVED}
         for setting, value in presets[name].items():
             if setting not in known:
-                near = difflib.get_close_matches(setting, known, 1)
-                raise ValueError(
-                    f"Preset {name!r} sets `{setting}`, no generation setting ({near})."
+                near = (
+                    " or ".join(difflib.get_close_matches(setting, known, 1)) or "nothing like it"
                 )
+                raise ValueError(f"Preset {name!r} sets `{setting}`; generate() knows {near}.")
             setattr(config, setting, value)
         return config
 
@@ -478,8 +478,8 @@ class TFChatGenerationMixin(GenerationMixin):
         # The last token made is never fed back, so it needs no position of its own.
         if begun + new - 1 > limit and self.config.position_embedding_type != "rotary":
             raise ValueError(
-                f"`max_new_tokens` asks for {begun + new - 1} positions; `max_position_embeddings` "
-                f"is {limit}. Use `max_new_tokens` of at most {limit - begun + 1}."
+                f"A reply asks for {begun + new - 1} positions; `max_position_embeddings` is "
+                f"{limit}. Use `max_new_tokens` of at most {limit - begun + 1}."
             )
         return begun + new
 
@@ -518,7 +518,8 @@ class TFChatPipeline(Pipeline):
     """`pipeline(model=FOLDER, trust_remote_code=True)("你好")`: a text or messages to a reply."""
 
     def _sanitize_parameters(self, **settings: Any) -> tuple[dict, dict, dict]:
-        """Hand all settings to `generate()`; the method is how a pipeline says so."""
+        """Hand all settings to `generate()`; a reply never holds the question."""
+        settings.pop("return_full_text", None)
         return {}, settings, {}
 
     def preprocess(self, text: Any) -> dict[str, Tensor]:

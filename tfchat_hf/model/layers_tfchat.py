@@ -104,7 +104,7 @@ def given_cache(
 ) -> Cache | None:
     """Return the cache, under whichever of its two names it came.
 
-    Among `others` it would be lost without a word, and each token taken for the first of its reply.
+    A cache among `others` would be ignored, and each token taken for the first of its reply.
     """
     for name, value in others.items():
         if isinstance(value, Cache):

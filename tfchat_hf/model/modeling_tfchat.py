@@ -428,7 +428,7 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
             labels: `(batch, target)` ids to predict, -100 where there is nothing to learn.
             use_cache: Return a cache; never with `labels`.
             logits_to_keep: Compute the logits of the last so many places only; 0 for all.
-            smoothing: Label smoothing; without "label", which the Trainer takes for labels.
+            smoothing: Of labels. (The Trainer takes a name with "label" in it for labels.)
             num_items_in_batch: The labels of all batches of an update; the Trainer gives it.
             reply_loss: Called with the decoder's states, `predict` and `labels` in place of
                 `next_token_loss`: the logits, the largest tensor of all, then need not be made.
