@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import datasets
 import pytest
@@ -228,7 +231,8 @@ def test_training_leaves_no_dictionary_cache(
 def test_same_texts_give_the_same_bytes() -> None:
     # This process hashes by a seed of its own, drawn when it began.
     other = start(TRAIN_AND_HASH, json.dumps(CORPUS), seed=1)
-    with redirect_stdout(io.StringIO()) as said, patch.object(sys, "argv", ["-c", json.dumps(CORPUS)]):
+    arguments = patch.object(sys, "argv", ["-c", json.dumps(CORPUS)])
+    with redirect_stdout(io.StringIO()) as said, arguments:
         exec(TRAIN_AND_HASH, {"__name__": "here"})
     first, second = json.loads(said.getvalue()), answer_of(other)
     assert len(first) == 3 * len(SCHEMES)  # three files a scheme
