@@ -1,7 +1,7 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """Commands in processes of their own that begin with everything imported.
 
-`python train_hf.py` spends three seconds of processor time on its imports before it does a thing.
+`python train_hf.py` spends four seconds of processor time on its imports before it does a thing.
 Here a process is forked from a server that has imported them once, and then stands where a fresh
 one would: its folder, environment, arguments, streams and exit code are its own.
 
@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).parents[1]
-# What was imported is no garbage, not to be looked through again in each process: see `_begin`.
 PRELOADED = [
     "tests.cli_runs",
     "tfchat_hf.training",
@@ -38,7 +37,7 @@ PRELOADED = [
 ]
 CAN_FORK = sys.platform == "linux"
 
-if CAN_FORK:
+if "forkserver" in multiprocessing.get_all_start_methods():
     FORKS = multiprocessing.get_context("forkserver")
     FORKS.set_forkserver_preload(PRELOADED)
 
@@ -65,9 +64,7 @@ class Command:
         out, err = (file.name for file in self._said)
         given = dict(os.environ if environment is None else environment)
         words = [str(word) for word in arguments]
-        self._process = FORKS.Process(
-            target=_run, args=(words, str(cwd), given, out, err, session)
-        )
+        self._process = FORKS.Process(target=_run, args=(words, str(cwd), given, out, err, session))
         self._process.start()
         self.pid = self._process.pid
 
@@ -152,7 +149,8 @@ def _run(
 
 
 def _begin(out: str, err: str) -> None:
-    """Take the streams; let go of what the server had for itself."""
+    """Take the streams that a command has, and the signals."""
+    # What was imported is no garbage: not to be looked through again in each process.
     gc.freeze()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, (name, flags) in enumerate(
