@@ -27,6 +27,7 @@ from safetensors.torch import load_file
 
 import tfchat_hf.training  # noqa: F401  (imported for the processes to come)
 import train_hf
+from tests.commands import FORKS
 from tfchat_hf import device_peak
 from tfchat_hf.trainer import TFChatTrainer
 
@@ -62,9 +63,6 @@ SETTINGS = {
 }
 # What a log says of the clock and not of the arithmetic.
 CLOCK = ("runtime", "per_second", "seconds", "flops", "flos", "memory")
-_FORKS = multiprocessing.get_context("forkserver")
-# The last two are otherwise imported when a run begins and ends.
-_FORKS.set_forkserver_preload(["tests.cli_runs", "tfchat_hf.training", "matplotlib.figure"])
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,7 @@ def start(
     arguments: list[str], log: Path, fault: Fault | None = None, environment: dict | None = None
 ) -> BaseProcess:
     """Starts one process of train_hf.py; what it says goes into `log`."""
-    process = _FORKS.Process(target=_run, args=(arguments, str(log), fault, environment or {}))
+    process = FORKS.Process(target=_run, args=(arguments, str(log), fault, environment or {}))
     process.start()
     return process
 
@@ -182,7 +180,7 @@ def run_together(
 def call_together(function: Callable[[Path], None], argument: Path) -> list[int]:
     """Calls a function of a test module in two processes that share the work."""
     started = [
-        _FORKS.Process(target=_call, args=(function, argument, environment))
+        FORKS.Process(target=_call, args=(function, argument, environment))
         for environment in environments(2)
     ]
     for process in started:

@@ -57,12 +57,12 @@ def tiny_run(folder: Path, *options: str) -> RunArguments:
     return parse_arguments([*given, "--use_cpu", "true", *options])
 
 
-def finished_run(folder: Path) -> Path:
+def finished_run(folder: Path, **network: int) -> Path:
     """Write the folder of a finished run, with a checkpoint and a note of its user."""
     run = tiny_run(folder)
     path = folder / "mine"
     tokenizer = train_tokenizer(TEXTS, scheme="subword-bpe", vocab_size=400)
-    save_for_hub(tiny_model(vocab_size=len(tokenizer)), tokenizer, path)
+    save_for_hub(tiny_model(vocab_size=len(tokenizer), **network), tokenizer, path)
     write_yaml(resolved_settings(run), path / "run_config.yaml")
     lines = [json.dumps(row, ensure_ascii=False) for row in SAMPLES]
     (path / "samples.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -217,6 +217,7 @@ def test_a_row_has_the_median_rate_and_the_median_ratio(work: Workload) -> None:
     assert ours["tokens_per_second"] == pytest.approx(work.facts.tokens)
 
 
+@pytest.mark.slow  # a worker with torch, after one that measures the machine
 def test_turns_are_taken_and_written_down(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "figures.json"
     command = [*TINY_RUN.split(), "--only", "original,loop", "--out", str(out)]
@@ -244,6 +245,7 @@ def test_another_checkout_is_compared_round_by_round() -> None:
     assert line.endswith("at most 2 % more: NO")
 
 
+@pytest.mark.slow  # a worker with torch, after one that measures the machine
 def test_the_other_checkout_is_what_trains(tmp_path: Path) -> None:
     other = tmp_path / "other"
     for package in ("tfchat_hf", "data_builders"):

@@ -9,7 +9,6 @@ import itertools
 import json
 import math
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from data_builders import build_dialogues
+from tests.commands import run_python
 from tfchat_hf import tokenization
 from tfchat_hf.callbacks.text_table import display_width
 from tfchat_hf.explaining.command import main
@@ -282,9 +282,7 @@ def test_command_explains_mistakes_in_one_line(order, says, folder, tmp_path, ca
 
 
 def test_the_module_itself_is_the_command(folder):
-    order = [sys.executable, "-m", "tfchat_hf.tokenization", "--tokenizer", folder, "你好"]
-    root = Path(__file__).parents[1]
-    done = subprocess.run(order, cwd=root, capture_output=True, check=False, encoding="utf-8")
+    done = run_python(["-m", "tfchat_hf.tokenization", "--tokenizer", folder, "你好"])
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Tokenizer: ") and "你好" in done.stdout
 

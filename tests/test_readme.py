@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import run_python
 from tests.fake_hub import FakeHub
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +71,12 @@ def run(command: list[str], place: Path, **environment: str) -> str:
     return done.stdout
 
 
+def run_here(arguments: list[str], place: Path) -> str:
+    done = run_python(arguments, place, {**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
 @pytest.fixture(scope="module")
 def outputs(place: Path) -> dict[str, str]:
     """Run the README's commands in their order; maps each to what it printed."""
@@ -80,7 +87,7 @@ def outputs(place: Path) -> dict[str, str]:
         small = f"{command} {SMALL}" if "train_hf.py" in command else command
         words = shlex.split(small)
         assert words[0] == PYTHON, f"not run by this test: {command}"
-        made[command] = run([sys.executable, *words[1:]], place)
+        made[command] = run_here(words[1:], place)
     return made
 
 

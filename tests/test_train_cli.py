@@ -189,7 +189,7 @@ def test_the_model_card_is_true_and_private(config, tmp_path, capsys):
     assert capsys.readouterr().out.endswith("\n")
 
 
-@pytest.mark.parametrize("step", [3, 5, 6])
+@pytest.mark.parametrize("step", [3, 5, pytest.param(6, marks=pytest.mark.slow)])
 def test_resumed_is_uninterrupted_to_the_bit(config, tmp_path, step, capsys):
     # 17 pairs, 4 an update: step 5 ends an epoch, 3 and 6 stand within one, 12 in the third.
     command = [str(config), "--save_steps", str(step), "--dropout", "0.2", "--eval_strategy"]

@@ -269,6 +269,20 @@ CHANGES: dict[str, Callable[[Any, pytest.MonkeyPatch], None]] = {
     "fused AdamW": steps_of(torch.optim.AdamW, fused=True),
 }
 
+# Each goes through the same door as one that is run always: they are run by hand.
+TWINS = {
+    "predict of one model",
+    "decoder.forward",
+    "hook on a decoder layer",
+    "activation",
+    "one weight",
+    "one bias",
+    "AdamW",
+}
+EACH_CHANGE = [
+    pytest.param(change, marks=[pytest.mark.slow] if change in TWINS else []) for change in CHANGES
+]
+
 
 # --------------------------------------------------------------------------------- the tests
 
@@ -285,7 +299,7 @@ def patch(monkeypatch) -> Iterator[pytest.MonkeyPatch]:
         yield patch
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", EACH_CHANGE)
 def test_every_way_of_answering_follows_a_change(change: str, model, patch, trained) -> None:
     ways = {name: make(model) for name, make in WAYS.items()}
     before = truth(model)
@@ -296,7 +310,7 @@ def test_every_way_of_answering_follows_a_change(change: str, model, patch, trai
     assert {name: answer() for name, answer in ways.items()} == dict.fromkeys(ways, after)
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", EACH_CHANGE)
 def test_int8_follows_a_change(change: str, model, patch) -> None:
     used = FastDecoder("int8")
     answer = generating(model, custom_generate=used)
@@ -307,7 +321,7 @@ def test_int8_follows_a_change(change: str, model, patch) -> None:
     assert after != before, "the change must show"
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", EACH_CHANGE)
 def test_the_exact_loss_is_the_loss_of_the_logits(change: str, model, patch) -> None:
     before = exact_loss(model, make_batches(TOKENIZER, Accelerator(cpu=True)), Accelerator())
     CHANGES[change](model, patch)

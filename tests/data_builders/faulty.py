@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.commands import Command
+
 PATIENCE_SECONDS = 60.0
 
 # The process touches the mark and then stands still, at the moment chosen by the test. What a shell
@@ -51,9 +50,7 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
-def start(
-    arguments: list[str], mark: Path, moment: str = "", shard: int = 100
-) -> subprocess.Popen[str]:
+def start(arguments: list[str], mark: Path, moment: str = "", shard: int = 100) -> Command:
     """Start a build in a session of its own.
 
     Args:
@@ -63,17 +60,10 @@ def start(
         shard: Dialogues a shard.
     """
     script = _SCRIPT.format(moment=moment, shard=shard)
-    return subprocess.Popen(
-        [sys.executable, "-c", script, str(mark), *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return Command(["-c", script, str(mark), *arguments], session=True)
 
 
-def wait_for(happened: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+def wait_for(happened: Callable[[], bool], process: Command | None = None) -> None:
     """Wait until something has happened; a process that ends before that is an error."""
     end = time.monotonic() + PATIENCE_SECONDS
     while not happened():
@@ -112,7 +102,7 @@ def session_members(session: int) -> list[int]:
     return found
 
 
-def end_session(process: subprocess.Popen[str]) -> None:
+def end_session(process: Command) -> None:
     """End what is left of a session, for a test that failed."""
     for member in session_members(process.pid):
         try:
@@ -120,5 +110,4 @@ def end_session(process: subprocess.Popen[str]) -> None:
         except ProcessLookupError:
             pass
     process.wait()
-    for stream in (process.stdout, process.stderr):
-        stream.close()
+    process.close()

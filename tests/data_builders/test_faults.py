@@ -22,9 +22,9 @@ import data_builders.output as output
 import data_builders.shards as shards
 import data_builders.staging as staging
 from data_builders.__main__ import main
+from tests.commands import ROOT
 from tests.data_builders.faulty import (
     PATIENCE_SECONDS,
-    ROOT,
     end_session,
     kill_at,
     session_members,
