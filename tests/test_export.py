@@ -215,3 +215,22 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
 def test_an_unknown_engine_is_refused_with_those_there_are() -> None:
     with pytest.raises(EngineError, match="ctranslate2, onnx"):
         load_engine("anything", "tensorrt")
+
+
+def test_a_folder_with_code_of_its_own_is_refused(tmp_path: Path) -> None:
+    saved_run(tmp_path)
+    copy = tmp_path / "modeling_tfchat.py"
+    copy.write_text("# a remark\n" + copy.read_text())
+    export.export_run(tmp_path, "marian")
+    copy.write_text(copy.read_text().replace("self.lm_head(hidden", "-self.lm_head(hidden"))
+    with pytest.raises(EngineError, match="another modeling_tfchat.py"):
+        export.export_run(tmp_path, "marian", overwrite=True)
+
+
+def test_an_older_tokenizer_is_fitted_to_the_model(tmp_path: Path) -> None:
+    saved_run(tmp_path)
+    (tmp_path / "chat_template.jinja").write_text("{{ messages }}")
+    exported = AutoTokenizer.from_pretrained(export.export_run(tmp_path, "marian"))
+    asked = [{"role": "user", "content": text} for text in ("a", "b")]
+    assert exported.apply_chat_template(asked, tokenize=False) == "b</s>"
+    assert exported.truncation_side == "left"

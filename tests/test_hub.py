@@ -240,3 +240,14 @@ def test_what_a_config_json_says_does_not_grow_from_save_to_save(tmp_path: Path)
         model = TFChatForConditionalGeneration.from_pretrained(tmp_path / place)
     once, twice = ((tmp_path / place / "config.json").read_text() for place in ("once", "twice"))
     assert once == twice
+
+
+def test_a_folder_whose_code_differs_says_whose_network_answers(saved, caplog) -> None:
+    load_model(saved)
+    assert "another" not in caplog.text
+    copy = Path(saved) / "layers_tfchat.py"
+    code = copy.read_text()
+    copy.write_text(code.replace("hidden_states + self", "hidden_states - self"))
+    load_model(saved)
+    copy.write_text(code)
+    assert "carries another layers_tfchat.py than this package" in caplog.text

@@ -86,8 +86,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 DEFAULT_PRESET = "balanced"
 # Settings of version 0.1, and what asks for nothing.
-_MOVED = dict.fromkeys(("rerank_by", "reverse_model", "weight_dtype"))
-_MOVED |= {"num_candidates": 1, "rerank_weight": 0.5}
+_MOVED = {"num_candidates": 1, "rerank_weight": 0.5, "rerank_by": None, "reverse_model": None}
+_MOVED["weight_dtype"] = None
 
 
 def preset_settings(name: str) -> dict[str, Any]:
@@ -432,8 +432,8 @@ class TFChatGenerationMixin(GenerationMixin):
         if preset is not None and generation_config is not None:
             raise ValueError("Give one of `preset` and `generation_config` (got both).")
         check_moved_settings(kwargs)
-        config = self.preset(preset) if preset else generation_config or self.generation_config
-        config = copy.deepcopy(config)
+        given = self.preset(preset) if preset else generation_config
+        config = copy.deepcopy(given or self.generation_config)
         if kwargs.get("custom_generate") is None:
             check_moved_settings(vars(config))
         elif kwargs.get("streamer") is not None:

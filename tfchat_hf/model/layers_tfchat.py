@@ -136,12 +136,11 @@ def eager_attention_forward(
 ) -> tuple[Tensor, Tensor]:
     """Compute scaled dot-product attention, written out (Vaswani et al., 3.2.1).
 
-    This is `attn_implementation="eager"`, with which this package chats and evaluates, and the only
-    one that gives the weights; what `from_pretrained` takes by itself, `"sdpa"`, is torch's kernel
-    of the same. `query` is `(batch, heads, query, head_dim)`, `key` and `value` `(batch, heads,
-    key, head_dim)`, `scaling` 1 / sqrt(head_dim); `attention_mask` `(batch, 1, query, key)` is 0
-    where a token may look, and very negative elsewhere. Returns `(batch, query, heads, head_dim)`
-    and weights `(batch, heads, query, key)`.
+    `attn_implementation="eager"`: this package chats and evaluates with it. `from_pretrained` takes
+    torch's kernel of the same, "sdpa", which gives no weights. `query` is `(batch, heads, query,
+    head_dim)`, `key` and `value` `(batch, heads, key, head_dim)`, `scaling` 1 / sqrt(head_dim);
+    `attention_mask` `(batch, 1, query, key)` is 0 where a token may look, else very negative.
+    Returns `(batch, query, heads, head_dim)` and weights `(batch, heads, query, key)`.
     """
     scores = torch.matmul(query, key.transpose(2, 3)) * scaling  # (batch, heads, query, key)
     if attention_mask is not None:

@@ -472,8 +472,8 @@ class TFChatForConditionalGeneration(TFChatPreTrainedModel, TFChatGenerationMixi
 
     def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
         """Shift `(batch, target)` labels right; `DataCollatorForSeq2Seq` calls this."""
-        config = self.config
-        return shift_tokens_right(labels, config.pad_token_id, config.decoder_start_token_id)
+        pad, start = self.config.pad_token_id, self.config.decoder_start_token_id
+        return shift_tokens_right(labels, pad, start)
 
 
 # What the Auto classes look up in `config.json` when a folder brings its own code.
