@@ -387,3 +387,11 @@ def test_ctrl_c_at_any_moment_of_the_wait_stops_the_reply(model_dir, moment):
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before[0])
     assert out.getvalue().endswith(" (stopped)\n")
+
+
+def test_a_preset_that_nobody_can_serve_is_refused_when_it_is_set(model_dir):
+    session = chat_sessions.load_session(model_dir, "cpu")
+    out = io.StringIO()
+    chat_terminal.Terminal(session, out, out).command("/set preset mutual")
+    assert "--reverse-model FOLDER" in out.getvalue()
+    assert "preset" not in session.settings.chosen

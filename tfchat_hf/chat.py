@@ -182,16 +182,25 @@ class ChatSession:
                 "leave it out."
             )
 
-    def _generation_options(
-        self, ids: torch.LongTensor, fast: FastDecoder | None, streamer: Any = None
-    ) -> dict[str, Any]:
-        """Return what the settings mean for `generate()`."""
-        if self.settings.rerank_by == "reverse" and self.reverse_model is None:
+    def need_reverse_model(self) -> None:
+        """Refuse settings that ask a reverse model where there is none.
+
+        Raises:
+            ChatError: Says how to begin with one.
+        """
+        if self.reverse_model is None:
             raise ChatError(
                 "These settings let a reverse model choose, and there is none. Begin with "
                 "`--reverse-model FOLDER` (train one with `--swap_sides true`), or take "
                 "another preset: /presets lists them."
             )
+
+    def _generation_options(
+        self, ids: torch.LongTensor, fast: FastDecoder | None, streamer: Any = None
+    ) -> dict[str, Any]:
+        """Return what the settings mean for `generate()`."""
+        if self.settings.rerank_by == "reverse":
+            self.need_reverse_model()
         config = self.settings.generation_config()
         return generate_options(config, ids, fast, self.reverse_model, streamer)
 

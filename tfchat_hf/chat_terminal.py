@@ -11,6 +11,7 @@ from typing import BinaryIO, TextIO
 
 from .chat import ChatSession
 from .chat_settings import ChatError
+from .decoding import MUTUAL
 
 try:
     import readline
@@ -124,6 +125,8 @@ class Terminal:
         if len(arguments) != 2:
             raise ChatError("Write /set NAME VALUE, e.g. /set temperature 0.7, or /set alone.")
         name, value = arguments
+        if (name, value) == ("preset", MUTUAL):
+            self.session.need_reverse_model()
         before = set(settings.chosen) - {"preset"}
         settings.set(name, value)
         self.say(f"{name} = {str(settings.value(name)).lower()}")
