@@ -132,6 +132,7 @@ def test_the_chapter_can_be_followed_from_top_to_bottom(
     assert list((place / "runs" / "curves" / "tensorboard").glob("events.*"))
 
 
+@pytest.mark.slow
 def test_the_exercise_reaches_training_chat_and_the_folder(place: Path, tmp_path: Path) -> None:
     page = blocks(PAGES[0])
     (change,) = [block.text for block in page if block.language == "diff"]

@@ -63,6 +63,7 @@ def commits(hub: FakeHub) -> int:
     return len(hub.repositories[REPOSITORY].commits) - 1
 
 
+@pytest.mark.slow  # test_push_to_hub has a stranger too
 def test_a_pushed_run_answers_a_stranger_by_the_code_of_its_card(
     hub: FakeHub, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

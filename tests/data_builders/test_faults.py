@@ -115,8 +115,13 @@ MOMENTS = {
 }
 
 
+# A build takes seconds: three moments stand for the stages, all are looked at by hand.
+OFTEN = ("a shard is there, its counts are not", "writing the splits", "half the output")
+SOMETIMES = [pytest.param(m, marks=pytest.mark.slow) for m in MOMENTS if m not in OFTEN]
+
+
 @needs_proc
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", [*OFTEN, *SOMETIMES])
 def test_killed_build_is_finished_by_the_next_run(place, undisturbed, moment, capsys):
     code, in_the_cache_half = MOMENTS[moment]
     kill_at(place.arguments, place.mark, code)

@@ -264,6 +264,7 @@ def test_a_model_made_on_the_meta_device_has_its_positions_after_loading(tmp_pat
         assert torch.equal(stack.embed_positions.table, sinusoidal_table(64, 32))
 
 
+@pytest.mark.slow
 def test_the_whole_graph_compiles_without_a_break() -> None:
     model = tiny_model()
     inputs = batch(2, 6, 5)
