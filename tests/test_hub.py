@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.strangers import told_by_a_stranger
 from tests.tiny import questions, tiny_config, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration, TFChatModel
 from tfchat_hf.chat_loading import load_for_chat
@@ -57,21 +58,6 @@ def saved(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def load_as_a_stranger(folder: Path, again: Path, home: Path) -> dict:
-    environment = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
-    environment.pop("PYTHONPATH", None)
-    done = subprocess.run(
-        [sys.executable, "-c", STRANGER, str(folder), str(again)],
-        cwd=home,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def test_the_folder_loads_without_this_package_and_gives_the_same_tokens(
     saved: Path, tmp_path: Path
 ) -> None:
@@ -79,7 +65,7 @@ def test_the_folder_loads_without_this_package_and_gives_the_same_tokens(
 
     home, again = tmp_path / "home", tmp_path / "again"
     home.mkdir()
-    told = load_as_a_stranger(saved, again, home)
+    told = told_by_a_stranger(STRANGER, saved, again, home=home)
     assert told["module"].startswith("transformers_modules.")
     assert told["base"] == "TFChatModel"
     assert "TFChatGenerationMixin" in told["mixins"]

@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.strangers import told_by_a_stranger
 from tests.tiny import tiny_model
 from tests.two_processes import make_model, make_tokenizer
 from tfchat_hf.hub import save_for_hub
@@ -88,18 +85,7 @@ def test_a_stranger_gets_the_same_from_the_folder_and_from_a_copy(
 ) -> None:
     folder, again = tmp_path / "model", tmp_path / "again"
     save_for_hub(pipe.model, pipe.tokenizer, folder)
-    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    environment.pop("PYTHONPATH", None)
-    done = subprocess.run(
-        [sys.executable, "-c", STRANGER, str(folder), str(again)],
-        cwd=tmp_path,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = told_by_a_stranger(STRANGER, folder, again, home=tmp_path)
     assert told["module"].startswith("transformers_modules.")
     for way in ("text", "again", "messages", "by_task"):
         assert said(told[way]) == replies[:1], way
