@@ -11,9 +11,9 @@ import contextlib
 import gc
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ from safetensors.torch import load_file
 import tfchat_hf.training  # noqa: F401  (imported for the processes to come)
 import train_hf
 from tests.commands import FORKS
+from tests.rendezvous import rendezvous
 from tfchat_hf import device_peak
 from tfchat_hf.trainer import TFChatTrainer
 
@@ -163,49 +164,59 @@ def run_alone(arguments: list[str], log: Path, fault: Fault | None = None) -> in
     Returns:
         The exit code; a signal's number, negative, if one killed it.
     """
-    return _ended(start(arguments, log, fault))
+    return ended([start(arguments, log, fault)])[0]
 
 
 def run_together(
     arguments: list[str], log: Path, processes: int = 2, fault: Fault | None = None
 ) -> list[int]:
     """Runs train_hf.py in processes that share the work."""
-    started = [
-        start(arguments, log if rank == 0 else log.with_suffix(f".{rank}"), fault, environment)
-        for rank, environment in enumerate(environments(processes))
-    ]
-    return [_ended(process) for process in started]
+    with rendezvous(processes) as environments:
+        return ended(
+            [
+                start(arguments, log if rank == 0 else log.with_suffix(f".{rank}"), fault, told)
+                for rank, told in enumerate(environments)
+            ]
+        )
 
 
 def call_together(function: Callable[[Path], None], argument: Path) -> list[int]:
     """Calls a function of a test module in two processes that share the work."""
-    started = [
-        FORKS.Process(target=_call, args=(function, argument, environment))
-        for environment in environments(2)
-    ]
+    with rendezvous(2) as environments:
+        started = [
+            FORKS.Process(target=_call, args=(function, argument, told)) for told in environments
+        ]
+        for process in started:
+            process.start()
+        return ended(started)
+
+
+def ended(started: list[BaseProcess], seconds: float = 300, mourning: float = 60) -> list[int]:
+    """Waits for the end of processes that share the work; kills those that hang.
+
+    Args:
+        started: The processes.
+        seconds: How long to wait for the end of one: ten times what a busy machine has taken.
+        mourning: How long the others may go on when one of them has failed.
+
+    Returns:
+        Their exit codes; the code of one that waited for a failed one is -SIGKILL.
+    """
+    alive, until = {process.sentinel for process in started}, seconds
+    while alive:
+        gone = multiprocessing.connection.wait(alive, until)
+        if not gone:
+            break
+        alive -= set(gone)
+        if any(process.sentinel in gone and process.exitcode for process in started):
+            until = mourning
+    failed = [process.exitcode for process in started]
     for process in started:
-        process.start()
-    return [_ended(process) for process in started]
-
-
-def environments(processes: int) -> list[dict[str, str]]:
-    """Lists what torchrun tells each of its processes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes)}
-    common |= {"LOCAL_WORLD_SIZE": str(processes), "TORCHELASTIC_RUN_ID": "none"}
-    return [{**common, "RANK": str(i), "LOCAL_RANK": str(i)} for i in range(processes)]
-
-
-def _ended(process: BaseProcess, seconds: float = 60) -> int:
-    """Waits for the end of a process; kills one that hangs."""
-    process.join(seconds)
-    if process.exitcode is None:
         process.kill()
         process.join()
+    if not any(failed) and alive:
         raise TimeoutError(f"train_hf.py was still running after {seconds} s")
-    return process.exitcode
+    return [process.exitcode for process in started]
 
 
 def _run(arguments: list[str], log: str, fault: Fault | None, environment: dict) -> None:

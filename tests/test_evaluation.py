@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import socket
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ import torch
 from accelerate import Accelerator
 from torch.nn import functional
 
+from tests.rendezvous import rendezvous
 from tests.two_processes import BATCH_SIZE, make_batches, make_model, make_questions, make_tokenizer
 from tfchat_hf import evaluation
 from tfchat_hf.evaluation import exact_loss, generate_replies, score_baselines
@@ -157,21 +157,18 @@ def test_baselines_by_hand():
 
 @pytest.mark.slow  # two starts of Python with torch
 def test_two_processes_find_what_one_finds(model, tokenizer, questions):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    common = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.two_processes"],
-            env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    outputs = [process.communicate(timeout=120) for process in started]
+    with rendezvous(2) as environments:
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.two_processes"],
+                env={**os.environ, **told, "OMP_NUM_THREADS": "1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for told in environments
+        ]
+        outputs = [process.communicate(timeout=300) for process in started]
     found = [json.loads(out) if out else pytest.fail(error) for out, error in outputs]
     assert found[0] == found[1] and found[0]["processes"] == 2
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import numpy as np
 import pytest
 import torch
@@ -147,16 +145,9 @@ def test_nothing_counted_is_no_error():
     assert speed_report(Counts(), PEAK, CPU).line().startswith("speed: 0 tokens/s, 0.0 pairs/s")
 
 
-@pytest.fixture
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
-def _one_of_two(rank, port, results):
+def _one_of_two(rank, meeting, results):
     torch.distributed.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
+        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=2
     )
     counts = Counts(10, 60 + rank, 40, 110, 8e12, 4.0 + rank)
     peak = DevicePeak(1e12 * (rank + 1), "a device", "fp32", True)
@@ -165,15 +156,16 @@ def _one_of_two(rank, port, results):
     torch.distributed.destroy_process_group()
 
 
-def test_processes_are_added_up(free_port):
+def test_processes_are_added_up(tmp_path):
     context = torch.multiprocessing.get_context("fork")
     results = context.Queue()
     processes = [
-        context.Process(target=_one_of_two, args=(rank, free_port, results)) for rank in range(2)
+        context.Process(target=_one_of_two, args=(rank, tmp_path / "meeting", results))
+        for rank in range(2)
     ]
     for process in processes:
         process.start()
-    (figures, line), other = (results.get(timeout=60) for _ in processes)
+    (figures, line), other = (results.get(timeout=300) for _ in processes)
     for process in processes:
         process.join()
     assert figures == other[0] | {"peak_of": figures["peak_of"]}

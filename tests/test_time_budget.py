@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import math
-import socket
 
 import pytest
 import torch
@@ -279,9 +278,9 @@ def test_epochs_end_a_run_only_if_they_were_asked_for():
     assert epochs_under_budget(3.0, given=("num_train_epochs", "max_minutes")) == 3.0
 
 
-def _one_of_two(rank, port, results):
+def _one_of_two(rank, meeting, results):
     torch.distributed.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
+        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=2
     )
     hand = Hand()
     clock = started(hand)
@@ -295,16 +294,16 @@ def _one_of_two(rank, port, results):
     torch.distributed.destroy_process_group()
 
 
-def test_processes_go_by_the_clock_of_the_first():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+def test_processes_go_by_the_clock_of_the_first(tmp_path):
     context = torch.multiprocessing.get_context("fork")
     results = context.Queue()
-    processes = [context.Process(target=_one_of_two, args=(rank, port, results)) for rank in (0, 1)]
+    processes = [
+        context.Process(target=_one_of_two, args=(rank, tmp_path / "meeting", results))
+        for rank in (0, 1)
+    ]
     for process in processes:
         process.start()
-    seen = [results.get(timeout=60) for _ in processes]
+    seen = [results.get(timeout=300) for _ in processes]
     for process in processes:
         process.join()
     # 1 + 2 + 8 seconds, 5 of them for a checkpoint, so updates of 2 and 3
