@@ -1,4 +1,4 @@
-# make chat    train the quickstart model (once, a minute and a half to three) and talk to it
+# make chat    train the quickstart model (once, four minutes) and talk to it
 # make test    run the tests
 # make style   format and lint
 # make smoke   what `make chat` does, in seconds and without a keyboard

@@ -6,6 +6,7 @@ from data_builders.build import BuildResult, build_dialogues
 from data_builders.cleaning import CleaningSettings
 from data_builders.formats.chatterbot import ChatterbotConfig, ChatterbotCorpus
 from data_builders.formats.pairs import PairsCorpus
+from data_builders.formats.small_talk import SmallTalkConfig, SmallTalkCorpus
 from data_builders.mixture import MixtureConfig, MixtureCorpus
 from data_builders.output import save_result
 from data_builders.report import BuildReport, DataError, Reject
@@ -29,6 +30,8 @@ __all__ = [
     "PairsCorpus",
     "Reject",
     "SelectionSettings",
+    "SmallTalkConfig",
+    "SmallTalkCorpus",
     "build_dialogues",
     "save_result",
     "split_of",

@@ -47,7 +47,7 @@ STAGING_FOLDER = "tfchat-unfinished"
 # What a build that was cut off has left behind is of use to nobody after this time.
 _STAGING_DAYS = 7
 # Raise this when the same file would give other dialogues: it renews the caches.
-RESULT_VERSION = "2.0.0"
+RESULT_VERSION = "2.1.0"
 
 
 class RawDialogue(NamedTuple):
@@ -61,6 +61,8 @@ class RawDialogue(NamedTuple):
         lang: "zh", "en" and so on where the source tells; None lets the text be looked at.
         source: What stands in the dataset's column of that name.
         origin: Which source of a mixture it is from.
+        split: "train", "validation" or "test" where the corpus has sides of its own; None leaves
+            that to its first question.
     """
 
     turns: tuple[str, ...]
@@ -70,6 +72,7 @@ class RawDialogue(NamedTuple):
     lang: str | None = None
     source: str = ""
     origin: int = 0
+    split: str | None = None
 
 
 @dataclass
@@ -266,7 +269,9 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
         check_unchanged(config.stamps_before, config.stamps())
         selected = select(Shards(paths), config, self.report, folder, self._workers)
         check_not_empty(self.report, config.validation_fraction)
-        names = ["train", "validation"] + ["test"] * (config.test_fraction > 0)
+        # A corpus with sides of its own has a test side, whatever is asked for.
+        tested = config.test_fraction > 0 or "test" in self.report.splits
+        names = ["train", "validation"] + ["test"] * tested
         return [
             datasets.SplitGenerator(name, {"split": name, "shards": list(selected)})
             for name in names

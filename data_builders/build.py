@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import datasets
 
 from data_builders.base import DialogueBuilder, as_tuple
-from data_builders.formats.chatterbot import DEFAULT_EXCLUDED, ChatterbotCorpus
+from data_builders.formats.chatterbot import DEFAULT_EXCLUDED
 from data_builders.formats.pairs import PairsCorpus
 from data_builders.mixture import MixtureCorpus, read_mixture
 from data_builders.reading import sample_of, source_files
-from data_builders.registry import FAMILIES, OTHER_FAMILIES, guess_format
+from data_builders.registry import FAMILIES, OTHER_FAMILIES, OWN_LANGUAGES, guess_format
 from data_builders.report import BuildReport, DataError
 from data_builders.saved import is_saved, read_saved
 from data_builders.sources import check_options, find_sources
@@ -58,7 +58,7 @@ def build_dialogues(
     """Make a dataset of dialogues from any source this package can read.
 
     Args:
-        source: The name of an installed corpus ("chatterbot", "chitchat-dataset"); files,
+        source: The name of a corpus ("small_talk", "chatterbot", "chitchat-dataset"); files,
             folders, patterns or archives; the YAML file of a mixture; or a folder saved by
             `save_to_disk` in the same schema.
         format: The family of the files; None guesses it for each.
@@ -113,7 +113,7 @@ def make_builder(
     settings = {key: value for key, value in settings.items() if value is not None}
     # "messages" alone is a folder of that name: what reads files is no corpus by itself.
     name = format or (sources[0] if tuple(sources) in ((n,) for n in OTHER_FAMILIES) else "")
-    if name == ChatterbotCorpus.FORMAT and not settings.get("languages", True):
+    if name in OWN_LANGUAGES and not settings.get("languages", True):
         del settings["languages"]
     if name in FAMILIES:
         check_options(name, options or {})

@@ -11,7 +11,7 @@ A mixture is one YAML file; `files` are looked for beside it:
         format: cornell               # guessed where it is left out
         language: en
         license: "for research"
-      - format: chatterbot
+      - format: small_talk
         languages: [zh]
     seed: 42                          # order of the training split; without it, that of the sources
     test_fraction: 0.05

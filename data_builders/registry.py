@@ -28,6 +28,7 @@ from data_builders.formats.pairs import PairsCorpus
 from data_builders.formats.parallel import ParallelCorpus
 from data_builders.formats.parquet import ParquetCorpus
 from data_builders.formats.separated import SeparatedCorpus
+from data_builders.formats.small_talk import SmallTalkCorpus
 from data_builders.reading import Sample
 
 # Where two fit equally well, the first is taken.
@@ -56,8 +57,11 @@ FILE_FAMILIES: dict[str, type[FileCorpus]] = {
     )
 }
 OTHER_FAMILIES: dict[str, type[DialogueBuilder]] = {
-    family.FORMAT: family for family in (ChatterbotCorpus, ChitchatPackageCorpus, HubCorpus)
+    family.FORMAT: family
+    for family in (SmallTalkCorpus, ChatterbotCorpus, ChitchatPackageCorpus, HubCorpus)
 }
+# Their `languages` choose what is read; empty, it is all that they have.
+OWN_LANGUAGES = (SmallTalkCorpus.FORMAT, ChatterbotCorpus.FORMAT)
 FAMILIES: dict[str, type[DialogueBuilder]] = {**FILE_FAMILIES, **OTHER_FAMILIES}
 
 # Below this nobody should build without having looked.

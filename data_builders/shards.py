@@ -20,7 +20,7 @@ import pyarrow as pa
 import xxhash
 
 from data_builders.selecting.similarity import BANDS, band_hashes, encode
-from data_builders.splits import normalize_question, question_key, reply_places
+from data_builders.splits import normalize_question, question_key, reply_places, split_number
 
 # Dialogues shorter than this are near duplicates only if they fold to the same text.
 MINIMUM_NEAR_DUPLICATE = 40
@@ -33,6 +33,7 @@ SCHEMA = pa.schema(
         "lang": pa.string(),
         "source": pa.string(),
         "origin": pa.uint16(),
+        "split": pa.uint8(),
         "content": pa.uint64(),
         "folded": pa.uint64(),
         "bands": pa.list_(pa.uint64(), BANDS),
@@ -68,13 +69,19 @@ class Dialogue(NamedTuple):
         return xxhash.xxh3_64_intdigest(_content(self).encode())
 
 
-def write_shard(path: Path, dialogues: Sequence[Dialogue], origins: Sequence[int]) -> None:
+def write_shard(
+    path: Path,
+    dialogues: Sequence[Dialogue],
+    origins: Sequence[int],
+    splits: Sequence[str | None] = (),
+) -> None:
     """Write dialogues and their keys; the file appears whole or not at all.
 
     Args:
         path: The file to write.
         dialogues: Cleaned dialogues.
         origins: Which source each is from, for its weight and its counts.
+        splits: The side that the corpus puts each on; None, or nothing at all, goes by question.
     """
     folded = [[normalize_question(turn) for turn in d.turns] for d in dialogues]
     places = [reply_places(d.turns, d.roles) for d in dialogues]
@@ -86,6 +93,7 @@ def write_shard(path: Path, dialogues: Sequence[Dialogue], origins: Sequence[int
         "lang": [d.lang for d in dialogues],
         "source": [d.source for d in dialogues],
         "origin": origins,
+        "split": [split_number(split) for split in splits or [None] * len(dialogues)],
         "content": [d.content_key for d in dialogues],
         "folded": [question_key("\n".join(turns)) for turns in folded],
         "bands": pa.FixedSizeListArray.from_arrays(pa.array(bands.reshape(-1)), BANDS),

@@ -14,6 +14,8 @@ import xxhash
 from data_builders.report import DataError
 
 SPLITS = ("train", "validation", "test")
+# In the place of a split: by the question.
+BY_QUESTION = 255
 
 _BUCKETS = 2.0**64
 _WORD = re.compile(r"[^\W_]+")
@@ -133,6 +135,11 @@ def sides_of(keys: np.ndarray, validation_fraction: float, test_fraction: float)
         # Without the question, the keys that round to 1.0 would go where no split is.
         sides[position >= 1.0 - test_fraction] = SPLITS.index("test")
     return sides
+
+
+def split_number(split: str | None) -> int:
+    """Give the place of a split in `SPLITS`, or `BY_QUESTION` for None."""
+    return BY_QUESTION if split is None else SPLITS.index(split)
 
 
 def first_question(turns: Sequence[str], roles: Sequence[str] = ()) -> str:

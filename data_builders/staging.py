@@ -165,7 +165,7 @@ def clean_batch(batch: Batch) -> BatchCounts:
     cleaner = _cleaner(batch.settings)
     cleaner.changed = dict.fromkeys(cleaner.changed, 0)
     counts = BatchCounts(batch.path, {}, {}, [], digest)
-    dialogues, origins = [], []
+    dialogues, origins, splits = [], [], []
     for raw, segmented in zip(batch.dialogues, batch.segmented, strict=True):
         counts.read[str(raw.origin)] = counts.read.get(str(raw.origin), 0) + 1
         cleaned = cleaner.clean(raw.turns, segmented)
@@ -175,8 +175,9 @@ def clean_batch(batch: Batch) -> BatchCounts:
         lang = raw.lang or guess_language(cleaned.turns)
         dialogues.append(Dialogue(tuple(cleaned.turns), raw.roles, lang, raw.source))
         origins.append(raw.origin)
+        splits.append(raw.split)
     counts.changed = {step: number for step, number in cleaner.changed.items() if number}
-    write_shard(path, dialogues, origins)
+    write_shard(path, dialogues, origins, splits)
     write_json(counts_path, vars(counts))
     return counts
 

@@ -37,7 +37,7 @@ from tests.fake_hub import FakeHub
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-CHAPTERS = ("data", "cleaning", "splits", "mixtures", "losses")
+CHAPTERS = ("data", "cleaning", "splits", "small_talk", "mixtures", "losses")
 SUFFIXES = (".md", ".zh-CN.md")
 TRANSLATED = [f"docs/{name}.zh-CN.md" for name in CHAPTERS]
 PAGES = [f"docs/{name}{suffix}" for name in ("README", *CHAPTERS) for suffix in SUFFIXES]
@@ -51,7 +51,7 @@ COMMANDS = (("python", "-m", "data_builders"), ("tfchat-data",))
 # These ask the Hub, which a process without the network does through an address of its own.
 ONLINE = ("push", "hub")
 # No beginning of a file tells these: they are two files, a table of bytes, a package, the Hub.
-NOT_GUESSED = {"parquet", "chatterbot", "chitchat-dataset", "hub"}
+NOT_GUESSED = {"parquet", "small_talk", "chatterbot", "chitchat-dataset", "hub"}
 # A column that only the tables of that kind have, in both languages.
 FORMATS, DEFAULTS, EXAMPLES = ("format", "格式"), ("default", "默认值"), ("before", "之前")
 WRITTEN = {"<TAB>": "\t", "⏎": "\n", r"\|": "|"}

@@ -57,7 +57,7 @@ SCORES = {
 @pytest.fixture(scope="module")
 def turns(tmp_path_factory):
     cache = str(tmp_path_factory.mktemp("corpus"))
-    rows = build_dialogues("chatterbot", cache_dir=cache).dataset["train"]
+    rows = build_dialogues("small_talk", cache_dir=cache).dataset["train"]
     every = list(dict.fromkeys(turn for row in rows["turns"] for turn in row))
     # From all over the corpus, so that both languages are there.
     return every[:: len(every) // 1500]

@@ -80,7 +80,7 @@ class ModelArguments:
 class DataArguments:
     """Which dialogues, how they become examples, and the tokenizer."""
 
-    dataset: str = "chatterbot"
+    dataset: str = "small_talk"
     languages: list[str] = field(default_factory=list)
     exclude_categories: list[str] = field(default_factory=lambda: ["coding"])
     validation_fraction: float = 0.05
@@ -134,6 +134,8 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
     gradient_accumulation_steps: int = 1
     find_batch_size: bool = False
     learning_rate: float = 0.0
+    muon_learning_rate: float = 0.0
+    question_dropout: float = 0.0
     lr_scheduler_type: str = "inverse_sqrt"
     warmup_steps: float = 4000
     adam_beta2: float = 0.98
@@ -369,6 +371,11 @@ def _check_training(run: RunArguments) -> None:
         "`resume` and `overwrite` contradict each other. Use one of them.",
     )
     _require(
+        0 <= training.question_dropout <= 0.25,
+        "`question_dropout` must lie between 0 and 0.25: half of the visits see the whole question "
+        f"(got {training.question_dropout}).",
+    )
+    _require(
         0 <= training.label_smoothing_factor < 1,
         "`label_smoothing_factor` must be at least 0 and below 1 "
         f"(got {training.label_smoothing_factor}).",
@@ -381,6 +388,7 @@ def _check_training(run: RunArguments) -> None:
         "selection_diversity_weight",
         "early_stopping_patience",
         "eval_generate_samples",
+        "muon_learning_rate",
     ):
         value = getattr(training, name)
         _require(value >= 0, f"`{name}` must be at least 0 (got {value}).")
@@ -390,6 +398,11 @@ def _check_training(run: RunArguments) -> None:
             f"`plain: true` trains with the network's own loss and nothing else (got `{name}` "
             f"{getattr(training, name)}). Leave one of the two out.",
         )
+    _require(
+        not training.muon_learning_rate or not (training.fsdp or training.deepspeed),
+        "`muon_learning_rate` needs whole matrices, which `fsdp` and `deepspeed` cut "
+        f"(got {training.muon_learning_rate}). Leave one of the two out.",
+    )
     _require(
         training.frequency_weight <= 1,
         f"`frequency_weight` must lie between 0 and 1 (got {training.frequency_weight}). "

@@ -28,6 +28,7 @@ from transformers.trainer_utils import TrainOutput, speed_metrics
 
 from .arguments import SettingsError, TFChatTrainingArguments
 from .batches.collating import BatchMaker
+from .batches.question_dropout import DroppedQuestions
 from .batches.updates import PieceSampler, UpdatePlan
 from .callbacks.early_stopping import evaluations_since_best
 from .callbacks.progress import ProgressBar
@@ -37,6 +38,7 @@ from .evaluation import exact_loss
 from .examples.rows import ExampleRows
 from .loss_check import fast_loss_agrees
 from .losses import LossOptions
+from .muon import muon_with_adamw
 from .reply_loss import ReplyLoss
 from .run.checkpoints import WholeCheckpointTrainer
 from .selection import ReplyAssessor
@@ -112,6 +114,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
             args.gradient_accumulation_steps,
             args.process_index,
             args.world_size,
+            epochs_apart=args.question_dropout > 0,
         )
         # torch.compile wants few shapes: padded batches have few, packed ones a new one each.
         self.packs = not (args.torch_compile or args.plain)
@@ -143,9 +146,11 @@ class TFChatTrainer(WholeCheckpointTrainer):
         Not through accelerate: its shards would deal out whole batches again, and draw from the
         random numbers that dropout needs.
         """
-        workers = self.args.dataloader_num_workers
+        workers, lessons = self.args.dataloader_num_workers, self.examples
+        if self.args.question_dropout:
+            lessons = DroppedQuestions(lessons, self.args.question_dropout, self.args.seed)
         return DataLoader(
-            self.examples,
+            lessons,
             batch_sampler=self.sampler,
             collate_fn=self.batch_maker,
             num_workers=workers,
@@ -154,6 +159,21 @@ class TFChatTrainer(WholeCheckpointTrainer):
             prefetch_factor=self.args.dataloader_prefetch_factor,
             generator=torch.Generator().manual_seed(self.args.seed),
         )
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """Makes the optimizer of `optim`, or with `muon_learning_rate` Muon beside AdamW."""
+        args = self.args
+        if self.optimizer is None and args.muon_learning_rate:
+            self.optimizer = muon_with_adamw(
+                self.model if model is None else model,
+                args.muon_learning_rate,
+                torch.bfloat16 if args.bf16 else torch.float32,
+                args.weight_decay,
+                lr=args.learning_rate,
+                betas=(args.adam_beta1, args.adam_beta2),
+                eps=args.adam_epsilon,
+            )
+        return super().create_optimizer(model)
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None

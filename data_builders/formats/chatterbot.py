@@ -176,7 +176,7 @@ def corpus_folder() -> Path:
     if spec is None or spec.origin is None:
         raise DataError(
             "The package of the ChatterBot corpus is not installed. "
-            "Run `pip install chatterbot-corpus`."
+            "Run `pip install chatterbot-corpus`, or take `small_talk`, which needs nothing."
         )
     return Path(spec.origin).parent / "data"
 

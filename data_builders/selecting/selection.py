@@ -22,7 +22,7 @@ from data_builders.selecting.entropy import too_open
 from data_builders.selecting.leaks import TRAIN, Pairs, find_near_copies, leaking_pairs
 from data_builders.selecting.similarity import mix
 from data_builders.shards import SCHEMA, Dialogue, Shards, open_shard, value_lengths
-from data_builders.splits import SPLITS, reply_places, sides_of
+from data_builders.splits import BY_QUESTION, SPLITS, reply_places, sides_of
 
 NEAR = "near duplicate"
 ENTROPY, REPLY_CAP, LEAK = "entropy filter", "reply too frequent", "near copy on another side"
@@ -141,13 +141,17 @@ def _drop_dull_pairs(corpus: _Corpus, settings: Any, report: BuildReport) -> Non
 
 
 def _sides(corpus: _Corpus, config: Any) -> np.ndarray:
-    """Place each dialogue by its first question, as read: what was cut since moves nothing."""
+    """Place each dialogue where its corpus puts it, or else by its first question.
+
+    That is the question as read: what was cut since moves nothing.
+    """
     sides = np.zeros(len(corpus.shards), dtype=np.uint8)
     with_pairs = corpus.shards.pairs_of > 0
     first = corpus.shards.first_pairs[:-1][with_pairs]
     keys = corpus.shards.pair_keys("questions")[first]
     sides[with_pairs] = sides_of(keys, config.validation_fraction, config.test_fraction)
-    return sides
+    given = corpus.shards.numbers("split")
+    return np.where(given == BY_QUESTION, sides, given).astype(np.uint8)
 
 
 def _drop_leaks(

@@ -115,7 +115,14 @@ class PieceSampler(Sampler[list[int]]):
     batch of it from which nothing is learned.
     """
 
-    def __init__(self, plan: UpdatePlan, pieces: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        plan: UpdatePlan,
+        pieces: int,
+        rank: int = 0,
+        world_size: int = 1,
+        epochs_apart: bool = False,
+    ) -> None:
         """Keeps the plan and which pieces are meant.
 
         Args:
@@ -123,8 +130,10 @@ class PieceSampler(Sampler[list[int]]):
             pieces: batches that each process accumulates for one update.
             rank: number of this process.
             world_size: how many processes there are.
+            epochs_apart: whether example i of epoch e has the index `i + e * examples`.
         """
         self.plan = plan
+        self.stride = len(plan.source_lengths) if epochs_apart else 0
         self.pieces = pieces
         self.rank = rank
         self.world_size = world_size
@@ -143,7 +152,8 @@ class PieceSampler(Sampler[list[int]]):
         for update in self.plan.order(self.epoch):
             parts = self.cut(update)
             for turn in range(self.pieces):
-                yield parts[turn * self.world_size + self.rank].tolist()
+                part = parts[turn * self.world_size + self.rank]
+                yield (part + self.epoch * self.stride).tolist()
 
     def cut(self, update: np.ndarray) -> list[np.ndarray]:
         """Cuts one update into `pieces * world_size` parts of about equally many tokens."""

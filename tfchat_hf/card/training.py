@@ -20,12 +20,16 @@ _LOSSES = {
 }
 _SWITCHES = ("tie_word_embeddings", "normalize_before", "gated_activation")
 _VERSIONS = ("python", "torch", "transformers", "datasets")
+_CORPORA = {
+    "small_talk": "the small talk that comes with TFChat-HF",
+    "chatterbot": "the ChatterBot corpus",
+}
 
 
 def dataset_name(dataset: str) -> str:
     """Names a dataset without saying where on this machine it lies."""
-    if dataset == "chatterbot":
-        return "the ChatterBot corpus"
+    if dataset in _CORPORA:
+        return _CORPORA[dataset]
     return f"`{one_line(Path(dataset).name, 80).replace('`', '')}`"
 
 

@@ -5,8 +5,8 @@
     python -m tfchat_hf.tokenization --scheme subword-bpe "你好，我是 TFChat"
     python -m tfchat_hf.tokenization --tokenizer runs/mine --top 3 < sentences.txt
 
-Without `--tokenizer` one is trained on the corpus that comes with the package chatterbot-corpus,
-as a run with default settings does, and kept for the next time.
+Without `--tokenizer` one is trained on the small talk that comes with this package, as a run with
+default settings does, and kept for the next time.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _described(options: argparse.Namespace) -> str:
     """Says which tokenizer is at work."""
     if options.tokenizer is not None:
         return str(options.tokenizer)
-    return f"scheme {options.scheme or _DEFAULT_SCHEME}, trained on chatterbot"
+    return f"scheme {options.scheme or _DEFAULT_SCHEME}, trained on small_talk"
 
 
 def _parser() -> argparse.ArgumentParser:
