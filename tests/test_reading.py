@@ -33,7 +33,7 @@ def test_the_reply_to_the_most_similar_question_is_given(index, question, reply)
 
 def test_the_same_question_has_a_cosine_of_one_and_nothing_in_common_one_of_none(index):
     assert index.nearest("HOW are you")[1] == pytest.approx(1)
-    assert index.nearest("xyz")[1] == index.nearest("?!")[1] == 0
+    assert index.nearest("龘")[1] == index.nearest("?!")[1] == 0
 
 
 def test_the_cosine_is_that_of_weights_by_hand():
