@@ -31,6 +31,8 @@ _HEADER = ("mark", "number", "turns", "reply")
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Read JSON lines."""
+    if not path.is_file():
+        raise SystemExit(f"{path} is not there. Make it with `chat_hf.py --input ... --output`.")
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
 
 
@@ -72,7 +74,8 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     z = 1.96
     middle = share + z * z / (2 * count)
     spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return (middle - spread) / (1 + z * z / count), (middle + spread) / (1 + z * z / count)
+    low, high = ((middle + side * spread) / (1 + z * z / count) for side in (-1, 1))
+    return max(0.0, low), min(1.0, high)
 
 
 def table_lines(marks: Sequence[int], key: Sequence[dict[str, Any]]) -> list[str]:

@@ -136,6 +136,7 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
     learning_rate: float = 0.0
     muon_learning_rate: float = 0.0
     question_dropout: float = 0.0
+    random_history: float = 0.0
     lr_scheduler_type: str = "inverse_sqrt"
     warmup_steps: float = 4000
     adam_beta2: float = 0.98
@@ -374,6 +375,15 @@ def _check_training(run: RunArguments) -> None:
         0 <= training.question_dropout <= 0.25,
         "`question_dropout` must lie between 0 and 0.25: half of the visits see the whole question "
         f"(got {training.question_dropout}).",
+    )
+    _require(
+        0 <= training.random_history <= 1,
+        f"`random_history` must lie between 0 and 1 (got {training.random_history}).",
+    )
+    _require(
+        not training.random_history or run.data.max_context_turns >= 3,
+        "`random_history` puts two turns before a question, so `max_context_turns` must be at "
+        f"least 3 (got {run.data.max_context_turns}). Set it to 3, or leave the other out.",
     )
     _require(
         0 <= training.label_smoothing_factor < 1,

@@ -28,7 +28,7 @@ from transformers.trainer_utils import TrainOutput, speed_metrics
 
 from .arguments import SettingsError, TFChatTrainingArguments
 from .batches.collating import BatchMaker
-from .batches.question_dropout import DroppedQuestions
+from .batches.question_noise import NoisyQuestions
 from .batches.updates import PieceSampler, UpdatePlan
 from .callbacks.early_stopping import evaluations_since_best
 from .callbacks.progress import ProgressBar
@@ -114,7 +114,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
             args.gradient_accumulation_steps,
             args.process_index,
             args.world_size,
-            epochs_apart=args.question_dropout > 0,
+            epochs_apart=bool(args.question_dropout or args.random_history),
         )
         # torch.compile wants few shapes: padded batches have few, packed ones a new one each.
         self.packs = not (args.torch_compile or args.plain)
@@ -146,9 +146,13 @@ class TFChatTrainer(WholeCheckpointTrainer):
         Not through accelerate: its shards would deal out whole batches again, and draw from the
         random numbers that dropout needs.
         """
-        workers, lessons = self.args.dataloader_num_workers, self.examples
-        if self.args.question_dropout:
-            lessons = DroppedQuestions(lessons, self.args.question_dropout, self.args.seed)
+        args = self.args
+        workers, lessons = args.dataloader_num_workers, self.examples
+        if args.question_dropout or args.random_history:
+            longest = self.model.config.max_position_embeddings
+            lessons = NoisyQuestions(
+                lessons, args.question_dropout, args.random_history, longest, args.seed
+            )
         return DataLoader(
             lessons,
             batch_sampler=self.sampler,
