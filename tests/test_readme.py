@@ -52,7 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     examples = blocks("README.md", "json")[0]
     (folder / "my_pairs.jsonl").write_text(examples, encoding="utf-8")
     (folder / "mixture.yaml").write_text(blocks("README.md", "yaml")[0], encoding="utf-8")
-    questions = '{"question": "你好"}\n{"question": "What is AI?"}\n'
+    questions = '{"question": "你好"}\n{"question": "What can you do?"}\n'
     (folder / "questions.jsonl").write_text(questions, encoding="utf-8")
     return folder
 

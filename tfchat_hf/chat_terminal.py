@@ -18,7 +18,7 @@ try:
 except ImportError:  # Windows: the console edits lines by itself
     readline = None
 
-DEMO_QUESTIONS = ("你好", "你是谁", "What is AI?")
+DEMO_QUESTIONS = ("你好", "你是谁", "What can you do?")
 HISTORY_FILE = "~/.tfchat_history"
 HISTORY_LINES = 1000
 
