@@ -80,7 +80,7 @@ def test_what_was_saved_finds_the_same_and_holds_arrays_only(tmp_path: Path) -> 
     for question in ("今天怎么样", "what is it", "好"):
         assert loaded.nearest(question, 4) == index.nearest(question, 4)
     with safe_open(tmp_path / INDEX_FILE, "numpy") as file:
-        assert {"grams", "places", "weights"} <= set(file.keys())
+        assert {"grams", "places", "counts"} <= set(file.keys())
 
 
 def test_a_file_that_is_no_index_is_refused(tmp_path: Path) -> None:
@@ -88,5 +88,5 @@ def test_a_file_that_is_no_index_is_refused(tmp_path: Path) -> None:
 
     index = QuestionIndex.build(QUESTIONS)
     save_file({"grams": index.grams}, tmp_path / INDEX_FILE)
-    with pytest.raises(ValueError, match="no `frequency`"):
+    with pytest.raises(ValueError, match="no `starts`"):
         QuestionIndex.load(tmp_path)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from .folding import counted_grams, fold
 
@@ -37,8 +37,9 @@ class QuestionIndex:
     Attributes:
         grams: The runs, sorted, (grams,) uint64.
         frequency: In how many questions each stands, (grams,) int32.
-        starts: Where the postings of each begin, (grams + 1,) int64.
+        starts: Where the postings of each begin, (grams + 1,) uint32.
         places: The questions that hold it, (postings,) int32.
+        counts: How often each of these holds it, (postings,) uint8.
         weights: Its weight there; each question has length 1, (postings,) float32.
         size: How many questions there are.
     """
@@ -49,16 +50,19 @@ class QuestionIndex:
         frequency: np.ndarray,
         starts: np.ndarray,
         places: np.ndarray,
-        weights: np.ndarray,
+        counts: np.ndarray,
         size: int,
     ) -> None:
-        """Take the arrays that `build` makes or `load` reads."""
+        """Take the arrays that `build` makes or `load` reads, and weigh them."""
         self.grams = grams
         self.frequency = frequency
         self.starts = starts
         self.places = places
-        self.weights = weights
+        self.counts = counts
         self.size = size
+        weights = _weight(counts, np.repeat(frequency, np.diff(starts)), size)
+        lengths = np.sqrt(np.bincount(places, weights * weights, minlength=size))
+        self.weights = (weights / lengths[places]).astype(np.float32)
 
     def __len__(self) -> int:
         """Return the number of questions."""
@@ -80,21 +84,11 @@ class QuestionIndex:
         kept = ~_is_common(frequency, size)[numbers]
         has_rare = np.bincount(places[kept], minlength=size) > 0
         kept |= ~has_rare[places]
-        places, numbers = places[kept], numbers[kept]
-        weights = _weight(counts[kept], frequency[numbers], size)
-        lengths = np.sqrt(np.bincount(places, weights * weights, minlength=size))
-        weights /= lengths[places]
-        order = np.argsort(numbers, kind="stable")
-        starts = np.zeros(len(known) + 1, dtype=np.int64)
-        np.cumsum(np.bincount(numbers, minlength=len(known)), out=starts[1:])
-        return cls(
-            known,
-            frequency.astype(np.int32),
-            starts,
-            places[order],
-            weights[order].astype(np.float32),
-            size,
-        )
+        order = np.flatnonzero(kept)[np.argsort(numbers[kept], kind="stable")]
+        starts = np.zeros(len(known) + 1, dtype=np.uint32)
+        np.cumsum(np.bincount(numbers[kept], minlength=len(known)), out=starts[1:])
+        frequency = frequency.astype(np.int32)
+        return cls(known, frequency, starts, places[order], counts[order], size)
 
     def nearest(self, question: str, k: int = 1) -> list[tuple[int, float]]:
         """Find the most similar questions.
@@ -144,8 +138,12 @@ class QuestionIndex:
         path = Path(folder, INDEX_FILE)
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f"{INDEX_FILE}.tmp")
-        tensors = {name: getattr(self, name) for name in _ARRAYS}
-        save_file(tensors | {"size": np.array([self.size])}, unfinished)
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        # That of the others is the number of their postings.
+        common = np.flatnonzero(self.frequency != np.diff(self.starts))
+        arrays |= {"common": common, "common_frequency": self.frequency[common]}
+        # Not by `save_file`, whose files nobody but their owner may read.
+        unfinished.write_bytes(save(arrays | {"size": np.array([self.size])}))
         unfinished.replace(path)
 
     @classmethod
@@ -160,12 +158,16 @@ class QuestionIndex:
         """
         path = Path(folder, INDEX_FILE)
         arrays = load_file(path)
-        if missing := [name for name in (*_ARRAYS, "size") if name not in arrays]:
+        wanted = (*_ARRAYS, "common", "common_frequency", "size")
+        if missing := [name for name in wanted if name not in arrays]:
             raise ValueError(f"{path} holds no `{missing[0]}`: it is no index. Build it anew.")
-        return cls(*(arrays[name] for name in _ARRAYS), size=int(arrays["size"][0]))
+        grams, starts, places, counts = (arrays[name] for name in _ARRAYS)
+        frequency = np.diff(starts).astype(np.int32)
+        frequency[arrays["common"]] = arrays["common_frequency"]
+        return cls(grams, frequency, starts, places, counts, int(arrays["size"][0]))
 
 
-_ARRAYS = ("grams", "frequency", "starts", "places", "weights")
+_ARRAYS = ("grams", "starts", "places", "counts")
 
 
 def _counted_in_chunks(
@@ -175,7 +177,7 @@ def _counted_in_chunks(
     for first in range(0, max(len(questions), 1), _QUESTIONS_AT_ONCE):
         part = questions[first : first + _QUESTIONS_AT_ONCE]
         places, grams, counts = counted_grams([fold(question) for question in part])
-        yield places + np.int32(first), grams, counts.astype(np.uint16)
+        yield places + np.int32(first), grams, counts.clip(max=255).astype(np.uint8)
 
 
 def _is_common(frequency: np.ndarray, size: int) -> np.ndarray:
@@ -183,4 +185,4 @@ def _is_common(frequency: np.ndarray, size: int) -> np.ndarray:
 
 
 def _weight(counts: np.ndarray, frequency: np.ndarray, size: int) -> np.ndarray:
-    return (1 + np.log(counts)) * (1 + np.log((size + 1) / (frequency + 1)))
+    return (1 + np.log(counts, dtype=np.float64)) * (1 + np.log((size + 1) / (frequency + 1)))
