@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save
 
-from .folding import counted_grams, fold
+from .folding import counted_grams, fold, packed_grams
 
 INDEX_FILE = "index.safetensors"
 # Runs that stand in a larger share of the questions are left out, as words like "the" are:
@@ -128,6 +128,25 @@ class QuestionIndex:
             part = slice(self.starts[number], self.starts[number + 1])
             scores[self.places[part]] += self.weights[part] * np.float32(weight)
         return scores
+
+    def carried(self, asked: str, remembered: str, reply: str) -> float:
+        """Weigh what a reply takes from its own question and the question asked lacks.
+
+        It is what makes a reply to a neighbour odd: another dish, another person. The square root
+        of the sum of the squared weights of these runs, over 10.
+
+        Args:
+            asked: What is asked.
+            remembered: The question that the reply answers.
+            reply: The reply.
+        """
+        runs = [packed_grams([fold(text)])[1] for text in (asked, remembered, reply)]
+        taken = np.setdiff1d(np.intersect1d(runs[2], runs[1]), runs[0])
+        if not len(taken) or not len(self.grams):
+            return 0.0
+        numbers = np.searchsorted(self.grams, taken).clip(max=len(self.grams) - 1)
+        weights = _weight(np.ones(len(taken)), self.frequency[numbers], self.size)
+        return float(np.sqrt((weights**2).sum())) / 10
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write the index into a folder, whole or not at all.

@@ -21,7 +21,7 @@ from ..examples.cache_entries import fresh_entry
 from .answering import MemoryAnswer, generated_reply
 from .index import QuestionIndex
 from .pairs import as_dataset, pairs_by_language
-from .ranking import Remembered, rank
+from .ranking import JUDGED, Judge, Remembered, rank
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ CONFIG_FILE = "config.json"
 PAIRS_FOLDER = "pairs"
 FORMAT = 1
 # From here on a memory that was not calibrated answers by itself.
-DEFAULT_THRESHOLD = 0.6
+DEFAULT_THRESHOLD = 0.4
 # Among so many the ranking chooses, however few are asked for.
 _POOL = 50
 
@@ -165,7 +165,9 @@ class Memory:
             ) from error
         return cls(pairs, indexes, config)
 
-    def look_up(self, turns: Sequence[str], k: int = 20) -> list[Remembered]:
+    def look_up(
+        self, turns: Sequence[str], k: int = JUDGED, judge: Judge | None = None
+    ) -> list[Remembered]:
         """Find what was answered to the questions that resemble the newest turn.
 
         Only pairs in the language of the question are looked at; all where that is neither
@@ -174,14 +176,15 @@ class Memory:
         Args:
             turns: The conversation, the turn to answer last.
             k: How many to give at most.
+            judge: A model's opinion (`ModelOpinion`); without it the texts alone decide.
 
         Returns:
-            The best first; empty where no question shares anything.
+            The best first, each reply once; empty where no question shares anything.
         """
         candidates = []
         for language in self._languages_for(turns[-1]):
             first = self.config.languages[language][0]
-            found = self.indexes[language].nearest(turns[-1], max(k, _POOL))
+            found = self.indexes[language].nearest(turns[-1], _POOL)
             candidates += [(first + place, score) for place, score in found]
         rows = self.pairs[[place for place, _ in candidates]] if candidates else {}
         found = [
@@ -190,7 +193,7 @@ class Memory:
                 candidates, *(rows.get(name, ()) for name in self.pairs.features), strict=True
             )
         ]
-        return rank(turns, found)[:k]
+        return rank(turns, found, self._carried, judge)[:k]
 
     def answers(self, remembered: Sequence[Remembered]) -> bool:
         """Say whether the first of what was found is good enough to be the answer."""
@@ -210,11 +213,16 @@ class Memory:
         Returns:
             The reply, where it comes from, and what was found.
         """
-        remembered = self.look_up(turns)
+        remembered = self.look_up(turns, judge=ModelOpinion(model, tokenizer))
         if self.answers(remembered):
             return MemoryAnswer(remembered[0].reply, "memory", remembered)
         reply = generated_reply(model, tokenizer, turns, **generation)
         return MemoryAnswer(reply, "model", remembered)
+
+    def _carried(self, asked: str, remembered: str, reply: str) -> float:
+        language = guess_language([remembered, reply])
+        index = self.indexes.get(language) or next(iter(self.indexes.values()))
+        return index.carried(asked, remembered, reply)
 
     def _languages_for(self, question: str) -> list[str]:
         language = guess_language([question])
