@@ -213,6 +213,8 @@ class Memory:
         Returns:
             The reply, where it comes from, and what was found.
         """
+        from .opinion import ModelOpinion  # loads torch, which a look-up does without
+
         remembered = self.look_up(turns, judge=ModelOpinion(model, tokenizer))
         if self.answers(remembered):
             return MemoryAnswer(remembered[0].reply, "memory", remembered)
