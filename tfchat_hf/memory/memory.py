@@ -14,6 +14,7 @@ from typing import Any
 from datasets import Dataset, load_from_disk
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
 
 from data_builders.language import guess_language
 
@@ -127,7 +128,6 @@ class Memory:
         """
         target = Path(folder, MEMORY_FOLDER)
         with fresh_entry(target) as fresh:
-            # Without the names of files here, which `datasets` notes in their place.
             self.pairs.save_to_disk(str(fresh / PAIRS_FOLDER))
             for language, index in self.indexes.items():
                 index.save(fresh / language)
@@ -158,7 +158,9 @@ class Memory:
             config = MemoryConfig(languages, content["threshold"], content["calibration"])
             indexes = {language: QuestionIndex.load(folder / language) for language in languages}
             pairs = load_from_disk(str(folder / PAIRS_FOLDER))
-        except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        except NoMemoryError:
+            raise
+        except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
             raise NoMemoryError(
                 f"The memory {folder} is damaged ({error}). Build it anew with "
                 "`python -m tfchat_hf.memory build`."

@@ -1,0 +1,125 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""From which score on a remembered reply may be the answer, learned from held-out questions."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+
+from ..metrics import token_f1
+from .memory import Memory
+from .pairs import Pair, pairs_of
+
+# Held-out questions that are asked at most, and the fewest that say anything.
+MOST_QUESTIONS = 3000
+FEWEST_QUESTIONS = 100
+# Where remembered replies are no better than any others, only the question itself is answered.
+NEVER_BUT_EQUAL = 0.95
+_RANDOM_REPLIES = 20
+_FEWEST_IN_A_BLOCK = 30
+# One-sided, 95 %.
+_SURE = 1.645
+
+
+def calibrate(memory: Memory, validation: Dataset, seed: int = 0) -> dict[str, Any] | None:
+    """Choose the lowest score at which a remembered reply tells more than chance.
+
+    Each held-out question is looked up. The gain of what was found is its likeness to the true
+    reply (F1 of words) minus that of random replies of the same language. As a function of the
+    score the gain is made to rise only (isotonic regression), and the threshold is where it is
+    above 0 with some certainty.
+
+    Args:
+        memory: Of the training side; takes the threshold.
+        validation: Held-out dialogues.
+        seed: Of the random replies, and of the choice where there are many questions.
+
+    Returns:
+        What is noted beside the threshold, or None where there are too few questions: then the
+        threshold stays.
+    """
+    pairs = list(pairs_of(validation))
+    if len(pairs) > MOST_QUESTIONS:
+        pairs = random.Random(seed).sample(pairs, MOST_QUESTIONS)
+    scores, gains = _gains(memory, pairs, seed)
+    if len(scores) < FEWEST_QUESTIONS:
+        return None
+    threshold = lowest_useful_score(scores, gains)
+    above = scores >= threshold
+    memory.config.threshold = threshold
+    memory.config.calibration = {
+        "questions": len(scores),
+        "answered": round(float(above.mean()), 4),
+        "gain_above": round(float(gains[above].mean()), 4) if above.any() else None,
+        "gain_below": round(float(gains[~above].mean()), 4) if not above.all() else None,
+    }
+    return memory.config.calibration
+
+
+def lowest_useful_score(scores: np.ndarray, gains: np.ndarray) -> float:
+    """Find where the gain begins to be above 0.
+
+    Args:
+        scores: Of the best thing remembered for each question (questions,).
+        gains: How much better than chance it was, (questions,).
+
+    Returns:
+        The score, rounded down to hundredths; `NEVER_BUT_EQUAL` where there is none.
+    """
+    order = np.argsort(scores, kind="stable")
+    scores, gains = scores[order], gains[order]
+    for first, end in rising_blocks(gains):
+        block = gains[first:end]
+        if len(block) < _FEWEST_IN_A_BLOCK:
+            continue
+        if block.mean() > _SURE * block.std(ddof=1) / np.sqrt(len(block)):
+            return float(np.floor(100 * scores[first]) / 100)
+    return NEVER_BUT_EQUAL
+
+
+def rising_blocks(values: Sequence[float]) -> list[tuple[int, int]]:
+    """Cut a row of numbers into blocks whose means rise (pool adjacent violators).
+
+    Args:
+        values: The numbers.
+
+    Returns:
+        The first place of each block and the place behind its last.
+    """
+    blocks: list[tuple[int, int, float]] = []
+    for place, value in enumerate(values):
+        first, end, total = place, place + 1, float(value)
+        while blocks and blocks[-1][2] / (blocks[-1][1] - blocks[-1][0]) >= total / (end - first):
+            before = blocks.pop()
+            first, total = before[0], total + before[2]
+        blocks.append((first, end, total))
+    return [(first, end) for first, end, _ in blocks]
+
+
+def _gains(memory: Memory, pairs: Sequence[Pair], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Look up held-out questions; those that share nothing with the memory are left out.
+
+    Returns:
+        The scores and the gains, (questions,) each.
+    """
+    draw = random.Random(seed)
+    replies = memory.pairs["reply"][:]
+    scores, gains = [], []
+    for pair in pairs:
+        found = memory.look_up([*pair.history, pair.question], 1)
+        if not found:
+            continue
+        first, end = next(
+            ends for ends in memory.config.languages.values() if ends[0] <= found[0].place < ends[1]
+        )
+        by_chance = [
+            token_f1(replies[draw.randrange(first, end)], [pair.reply])
+            for _ in range(_RANDOM_REPLIES)
+        ]
+        scores.append(found[0].score)
+        gains.append(token_f1(found[0].reply, [pair.reply]) - float(np.mean(by_chance)))
+    return np.array(scores), np.array(gains)
