@@ -13,6 +13,7 @@ from datasets import Dataset
 from ..metrics import token_f1
 from .memory import Memory
 from .pairs import Pair, pairs_of
+from .ranking import Judge
 
 # Held-out questions that are asked at most, and the fewest that say anything.
 MOST_QUESTIONS = 3000
@@ -25,7 +26,9 @@ _FEWEST_IN_A_BLOCK = 30
 _SURE = 1.645
 
 
-def calibrate(memory: Memory, validation: Dataset, seed: int = 0) -> dict[str, Any] | None:
+def calibrate(
+    memory: Memory, validation: Dataset, seed: int = 0, judge: Judge | None = None
+) -> dict[str, Any] | None:
     """Choose the lowest score at which a remembered reply tells more than chance.
 
     Each held-out question is looked up. The gain of what was found is its likeness to the true
@@ -37,6 +40,7 @@ def calibrate(memory: Memory, validation: Dataset, seed: int = 0) -> dict[str, A
         memory: Of the training side; takes the threshold.
         validation: Held-out dialogues.
         seed: Of the random replies, and of the choice where there are many questions.
+        judge: The model's opinion, where it will be asked for later on too.
 
     Returns:
         What is noted beside the threshold, or None where there are too few questions: then the
@@ -45,7 +49,7 @@ def calibrate(memory: Memory, validation: Dataset, seed: int = 0) -> dict[str, A
     pairs = list(pairs_of(validation))
     if len(pairs) > MOST_QUESTIONS:
         pairs = random.Random(seed).sample(pairs, MOST_QUESTIONS)
-    scores, gains = _gains(memory, pairs, seed)
+    scores, gains = _gains(memory, pairs, seed, judge)
     if len(scores) < FEWEST_QUESTIONS:
         return None
     threshold = lowest_useful_score(scores, gains)
@@ -100,7 +104,9 @@ def rising_blocks(values: Sequence[float]) -> list[tuple[int, int]]:
     return [(first, end) for first, end, _ in blocks]
 
 
-def _gains(memory: Memory, pairs: Sequence[Pair], seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _gains(
+    memory: Memory, pairs: Sequence[Pair], seed: int, judge: Judge | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Look up held-out questions; those that share nothing with the memory are left out.
 
     Returns:
@@ -110,7 +116,7 @@ def _gains(memory: Memory, pairs: Sequence[Pair], seed: int) -> tuple[np.ndarray
     replies = memory.pairs["reply"][:]
     scores, gains = [], []
     for pair in pairs:
-        found = memory.look_up([*pair.history, pair.question], 1)
+        found = memory.look_up([*pair.history, pair.question], 1, judge)
         if not found:
             continue
         first, end = next(
