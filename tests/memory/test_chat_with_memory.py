@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 import chat_hf
 from tests.memory.small_memory import TALKS, small_memory
 from tests.tiny import tiny_model
-from tfchat_hf.chat import ChatSession, load_session
+from tfchat_hf.chat import ChatSession, clean_reply, load_session
 from tfchat_hf.chat_settings import ChatError
 from tfchat_hf.chat_terminal import Terminal
 from tfchat_hf.hub import save_for_hub
@@ -110,8 +111,6 @@ def test_a_model_without_a_memory_says_how_to_get_one(folder: Path) -> None:
 
 
 def test_a_damaged_memory_stops_the_chat_with_a_sentence(folder: Path, tmp_path: Path) -> None:
-    import shutil
-
     damaged = shutil.copytree(folder, tmp_path / "damaged")
     (damaged / "memory" / "zh" / "index.safetensors").write_bytes(b"torn")
     with pytest.raises(ChatError, match="--no-memory"):
@@ -158,4 +157,4 @@ def test_four_lines_answer_with_a_model_that_brings_its_own_code(folder: Path) -
     ids = tokenizer(["二<sep>zzz</s>"], add_special_tokens=False, return_tensors="pt").input_ids
     with torch.inference_mode():
         made = model.generate(ids, max_new_tokens=6)
-    assert own.reply == tokenizer.decode(made[0], skip_special_tokens=True).strip()
+    assert own.reply == clean_reply(tokenizer.decode(made[0], skip_special_tokens=True))
