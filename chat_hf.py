@@ -76,6 +76,11 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         help="decode single replies too with packed weights, as --input does (torch)",
     )
     parser.add_argument(
+        "--no-memory",
+        action="store_true",
+        help="the model's own words only, even where a memory of its corpus lies beside it",
+    )
+    parser.add_argument(
         "--reverse-model",
         metavar="MODEL",
         help="folder or Hub id; chooses among candidates where the preset asks for it",
@@ -99,7 +104,13 @@ def run(args: argparse.Namespace) -> int:
         limits = BatchLimits(**{name: size for name, size in sizes.items() if size is not None})
         check_paths(args.input, args.output, args.overwrite)
     session = load_session(
-        args.model, args.device, args.engine, args.int8, args.reverse_model, args.fast
+        args.model,
+        args.device,
+        args.engine,
+        args.int8,
+        args.reverse_model,
+        args.fast,
+        memory=not args.no_memory,
     )
     for name in ("preset", *SETTING_OPTIONS):
         if (value := getattr(args, name)) is not None:

@@ -202,7 +202,7 @@ def _model_and_questions(
     if options.run is None:
         model = random_model(options.lengths)
         return model, random_questions(options.count, model.config.vocab_size)
-    session = load_session(options.run, "cpu")
+    session = load_session(options.run, "cpu", memory=False)
     if options.preset:
         session.settings.set("preset", options.preset)
     session.model.generation_config = session.settings.generation_config()

@@ -86,6 +86,8 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
         (["--warmup_steps", "0.1"], ["warmup_steps", "0.1"]),
         (["--swap_sides", "--max_context_turns", "2"], ["swap_sides", "max_context_turns", "2"]),
         (["--swap_sides", "--hurried_questions"], ["swap_sides", "hurried_questions"]),
+        (["--swap_sides", "--memory"], ["memory", "swap_sides", "Delete one"]),
+        (["--push_memory"], ["push_memory", "memory: true"]),
         (["--generation_preset", "wild"], ["generation_preset", "wild", "balanced"]),
         (["--generation_preset", "mutual"], ["generation_preset", "mutual", "balanced"]),
         (

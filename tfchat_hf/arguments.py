@@ -159,8 +159,10 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
     selection_diversity_weight: float = 1.0
     early_stopping_patience: int = 0
     report_to: str | list[str] = "none"
+    memory: bool = False
     push_to_hub: bool = False
     push_dry_run: bool = False
+    push_memory: bool = False
     hub_model_id: str | None = None
     hub_private_repo: bool | None = None
     model_license: str = "other"
@@ -390,6 +392,7 @@ def _check_training(run: RunArguments) -> None:
         "`label_smoothing_factor` must be at least 0 and below 1 "
         f"(got {training.label_smoothing_factor}).",
     )
+    _check_memory(run)
     _check_license(training.model_license, training.model_license_link)
     for name in (
         "tokens_per_update",
@@ -450,6 +453,20 @@ def _check_training(run: RunArguments) -> None:
             f"`warmup_steps` of at least 1 (got {training.warmup_steps}). Set either of the two.",
         )
         training.learning_rate = run.model.d_model**-0.5 * training.warmup_steps**-0.5
+
+
+def _check_memory(run: RunArguments) -> None:
+    """Checks that a memory is of use to the model, and there where it is to be pushed."""
+    _require(
+        not (run.training.memory and run.data.swap_sides),
+        "`memory` remembers replies, and with `swap_sides` the model writes questions. Delete one "
+        "of the two lines.",
+    )
+    _require(
+        run.training.memory or not run.training.push_memory,
+        "`push_memory` uploads what `memory: true` writes (got `memory` false). Add it, or leave "
+        "`push_memory` out.",
+    )
 
 
 def _check_license(license: str, link: str | None) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 
 from .chat_loading import choose_device, load_for_chat
+from .chat_memory import Recall, load_recall
 from .chat_settings import ChatError, ChatSettings
 from .decoding import generate_options
 from .dialogue import encode_context
@@ -36,6 +37,10 @@ def _under_the_same_autocast(work: Callable[..., None], device: str) -> Callable
     """Let another thread work in the types of this one; torch keeps them by thread."""
     on, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
     return torch.autocast(device, dtype, enabled=on)(work) if on else work
+
+
+def _whole(reply: str) -> Generator[str]:
+    yield reply
 
 
 class _StopWhenAsked(StoppingCriteria):
@@ -63,6 +68,7 @@ class ChatSession:
         on_notice: Called with a sentence when a turn is dropped or a message cut.
         reverse_model: A model that was trained from reply to message; chooses among candidates
             where the settings say so.
+        recall: What the model's corpus knows, asked before the model.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class ChatSession:
         name: str = "model",
         on_notice: Callable[[str], None] = logger.warning,
         reverse_model: PreTrainedModel | None = None,
+        recall: Recall | None = None,
     ) -> None:
         """Begin a conversation with nothing said."""
         describe_tokens(model.config, tokenizer)
@@ -80,6 +87,7 @@ class ChatSession:
         self.name = name
         self.on_notice = on_notice
         self.reverse_model = reverse_model
+        self.recall = recall or Recall()
         # A person sees the network itself at work; many questions at once are decoded sooner.
         self.fast: FastDecoder | None = None
         is_torch = isinstance(model, TFChatForConditionalGeneration)
@@ -103,6 +111,7 @@ class ChatSession:
     def reset(self) -> None:
         """Forget what has been said."""
         self.history.clear()
+        self.recall.last = None
 
     def reply(self, message: str) -> str:
         """Answer `message` and remember both."""
@@ -113,21 +122,22 @@ class ChatSession:
 
         Closing the iterator early stops the model; what it had said by then is remembered.
         """
+        if (known := self.recall.reply_to([*self.history, message])) is not None:
+            return self._noted(message, _whole(known))
         ids, notices = self.encode([*self.history, message])
         for notice in notices:
             self.on_notice(notice)
-        return self._remembered(message, ids)
+        return self._noted(message, self._generate_in_thread(ids))
 
-    def _remembered(self, message: str, ids: list[int]) -> Iterator[str]:
+    def _noted(self, message: str, reply: Generator[str]) -> Iterator[str]:
         """Yield the pieces of the reply; whatever was said when it ends goes into the history."""
         pieces: list[str] = []
-        generation = self._generate_in_thread(ids)
         try:
-            for piece in generation:
+            for piece in reply:
                 pieces.append(piece)
                 yield piece
         finally:
-            generation.close()
+            reply.close()
             if pieces:
                 self.history += [message, "".join(pieces)]
 
@@ -217,7 +227,7 @@ class ChatSession:
             ids = ids[: ids.index(eos, 1)]
         return clean_reply(self.tokenizer.decode(ids, skip_special_tokens=True))
 
-    def _generate_in_thread(self, ids: list[int]) -> Iterator[str]:
+    def _generate_in_thread(self, ids: list[int]) -> Generator[str]:
         """Run `generate()` in a thread and yield its pieces; closing this stops the thread."""
         pieces: queue.SimpleQueue[str | Exception | None] = queue.SimpleQueue()
         stop = threading.Event()
@@ -263,8 +273,9 @@ def load_session(
     int8: bool = False,
     reverse_model: str | None = None,
     fast: bool = False,
+    memory: bool = True,
 ) -> ChatSession:
-    """Load a model folder or Hub id and begin a conversation with it.
+    """Load a model folder or Hub id, its memory too, and begin a conversation with it.
 
     Args:
         name: The model.
@@ -273,6 +284,7 @@ def load_session(
         int8: Decode with weights in int8 (torch: on the CPU).
         reverse_model: Folder or Hub id of a model that chooses among candidates.
         fast: Decode single replies too with packed weights (torch).
+        memory: Answer from the model's memory where it has one and knows.
 
     Raises:
         ChatError: There is no such model, or it is not one to chat with.
@@ -289,7 +301,8 @@ def load_session(
         )
     model, tokenizer = load_for_chat(name, device, engine, int8)
     reverse = load_for_chat(reverse_model, device)[0] if reverse_model is not None else None
-    session = ChatSession(model, tokenizer, name, reverse_model=reverse)
+    recall = load_recall(name, max(1, model.config.max_context_turns), memory)
+    session = ChatSession(model, tokenizer, name, reverse_model=reverse, recall=recall)
     session.origin |= {"engine": engine, "int8": int8, "reverse_model": reverse_model}
     if (fast or int8) and engine == "torch":
         session.fast = FastDecoder("int8" if int8 else None)

@@ -27,6 +27,8 @@ HELP = """\
 /set              show all settings; /set NAME says what one does
 /presets          show named sets of settings; /set preset NAME chooses one
 /history          show what has been said
+/why              say where the last reply came from
+/memory on|off    answer from the model's memory of its corpus, or in its own words only
 /reset            forget it
 /help             this text
 /exit             leave (also /quit, Ctrl-D)
@@ -67,6 +69,8 @@ class Terminal:
             "/set": self._set,
             "/presets": self._presets,
             "/history": self._history,
+            "/why": self._why,
+            "/memory": self._memory,
             "/exit": self._exit,
             "/quit": self._exit,
         }
@@ -99,13 +103,32 @@ class Terminal:
                     anything = anything or bool(shown)
                     self.out.write(shown)
                     self.out.flush()
-            self.out.write("\n" if anything else "(the model has no reply)\n")
+            self.out.write(self._ending(anything))
         except KeyboardInterrupt:
             self.out.write(" (stopped)\n")
         # E.g. settings that do not go together, or no GPU memory left: the chat goes on.
         except (RuntimeError, ValueError) as error:
             self.say(f"\nThis reply failed: {str(error).splitlines()[0]} Try /reset or other /set.")
         self.out.flush()
+
+    def _ending(self, anything: bool) -> str:
+        """End the line of a reply, with a word where it was remembered."""
+        if not anything:
+            return "(the model has no reply)\n"
+        if self.session.recall.last is None or self.session.recall.last.source != "memory":
+            return "\n"
+        return "  \x1b[2m(remembered)\x1b[0m\n" if self.out.isatty() else "  (remembered)\n"
+
+    def _why(self, arguments: list[str]) -> None:
+        self.say(printable("\n".join(self.session.recall.explain())))
+
+    def _memory(self, arguments: list[str]) -> None:
+        recall = self.session.recall
+        if arguments not in ([], ["on"], ["off"]):
+            raise ChatError("Write /memory on, /memory off, or /memory alone.")
+        if arguments:
+            recall.switch(arguments == ["on"])
+        self.say(recall.describe())
 
     def _help(self, arguments: list[str]) -> None:
         self.say(HELP)
@@ -161,10 +184,15 @@ def welcome(session: ChatSession) -> str:
     size = f"{count:,} parameters" if count else "an exported model"
     return (
         f"{session.name}: {size} on {session.model.device}, reads the "
-        f"newest {session.max_context_turns} turn(s).\n"
+        f"newest {session.max_context_turns} turn(s){_memory_words(session)}.\n"
         "A small quickstart model mostly remembers its corpus: expect its sentences, not "
         "knowledge.\nType a message; /help lists the commands, /exit leaves."
     )
+
+
+def _memory_words(session: ChatSession) -> str:
+    recall = session.recall
+    return f", remembers {len(recall.memory):,} pairs" if recall.on else ""
 
 
 def run_terminal(session: ChatSession) -> int:

@@ -92,7 +92,7 @@ def build_model_card(
     training = [training_settings(run, metrics), speed(metrics)]
     results = [evaluation(metrics), selection(metrics)]
     parts = {
-        "How to use": _usage(run, example),
+        "How to use": _usage(run, example) + _memory_part(metrics, example),
         "Training data": training_data(run, metrics),
         "Training": "\n\n".join(filter(None, training)),
         "Curves": curves_part(curves, chosen, picture),
@@ -231,4 +231,27 @@ from transformers import pipeline
 
 chat = pipeline(model="{PLACEHOLDER}", trust_remote_code=True)
 print(chat({message}))
+```'''
+
+
+def _memory_part(metrics: dict[str, Any], example: str) -> str:
+    """Says what the model's memory is and gives the code that answers with it, if it has one."""
+    memory = metrics.get("memory")
+    if not memory:
+        return ""
+    message = json.dumps(example, ensure_ascii=False).replace("`", "\\u0060")
+    return f'''
+
+The model has a memory: {memory["pairs"]:,} questions of its training data with their replies.
+Where a question resembles one of them (a score of {memory["threshold"]:.2f} or more), the
+remembered reply is the answer; elsewhere the network writes its own. The figures below are the
+network's alone. The memory holds the training data word for word and is in this repository only if
+there is a folder `memory`; then, with TFChat-HF installed:
+
+```py
+from tfchat_hf.memory import Memory
+
+memory = Memory.from_pretrained("{PLACEHOLDER}")
+answer = memory.answer(model, tokenizer, [{message}])
+print(answer.reply, answer.source)
 ```'''

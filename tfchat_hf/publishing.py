@@ -3,7 +3,7 @@
 
 python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --dry_run
 python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --private
-python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --with_logs
+python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --with_logs --push_memory
 """
 
 from __future__ import annotations
@@ -54,12 +54,14 @@ class PushOrder:
         private: whether only the owner shall see it; None leaves it to the Hub.
         dry_run: only say what would be uploaded.
         with_logs: upload samples and logs too.
+        with_memory: upload the memory too, which holds the corpus.
     """
 
     repo_id: str
     private: bool | None = None
     dry_run: bool = False
     with_logs: bool = False
+    with_memory: bool = False
 
 
 def push_order(training: Any) -> PushOrder | None:
@@ -85,7 +87,12 @@ def push_order(training: Any) -> PushOrder | None:
             "`push_to_hub` needs `hub_model_id`, the name of the repository (not set). Add "
             f"--hub_model_id {PLACEHOLDER}."
         )
-    order = PushOrder(training.hub_model_id, training.hub_private_repo, dry_run)
+    order = PushOrder(
+        training.hub_model_id,
+        training.hub_private_repo,
+        dry_run,
+        with_memory=getattr(training, "push_memory", False),
+    )
     check_order(order)
     return order
 
@@ -134,7 +141,7 @@ def publish(
         PublishError: if the Hub does not take it.
     """
     check_order(order)
-    plan = plan_upload(folder, order.repo_id, order.with_logs)
+    plan = plan_upload(folder, order.repo_id, order.with_logs, order.with_memory)
     check_privacy(plan, folder)
     for line in plan.lines():
         report(line)
@@ -289,7 +296,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when it is done, 2 for an error that the message explains.
     """
     asked = _parser().parse_args(argv)
-    order = PushOrder(asked.hub_model_id, asked.private or None, asked.dry_run, asked.with_logs)
+    order = PushOrder(
+        asked.hub_model_id,
+        asked.private or None,
+        asked.dry_run,
+        asked.with_logs,
+        asked.push_memory,
+    )
     if not sys.stderr.isatty():
         disable_progress_bars()
     try:
@@ -315,6 +328,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--private", action="store_true", help="only the owner sees it")
     parser.add_argument("--dry_run", action="store_true", help="only list what would be uploaded")
     parser.add_argument("--with_logs", action="store_true", help="upload samples and logs too")
+    parser.add_argument(
+        "--push_memory", action="store_true", help="upload the memory too: it holds the corpus"
+    )
     return parser
 
 

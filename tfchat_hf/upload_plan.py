@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from data_builders.reporting.card import without_paths
 
 from .arguments import SettingsError
+from .memory import MEMORY_FOLDER
 from .model_card import CARD_FILE, PLACEHOLDER
 from .run.folder import METRICS_FILE, SETTINGS_FILE
 
@@ -43,6 +44,7 @@ _LOGS = {
     "events.out.tfevents.*": "curves for TensorBoard",
     "trainer_state.json": "the trainer's log",
 }
+_MEMORY_SUFFIXES = (".json", ".arrow", ".safetensors")
 _LOG_FOLDERS = ("runs", "logs", "tensorboard")
 # Without these nobody can load the model.
 REQUIRED = ("config.json", "tokenizer.json", "tokenizer_config.json")
@@ -105,13 +107,16 @@ class UploadPlan:
                 yield f"  {name:<{width}}  {reason}"
 
 
-def plan_upload(folder: str | Path, repo_id: str, with_logs: bool = False) -> UploadPlan:
+def plan_upload(
+    folder: str | Path, repo_id: str, with_logs: bool = False, with_memory: bool = False
+) -> UploadPlan:
     """Sorts the files of a finished run folder.
 
     Args:
         folder: the run folder.
         repo_id: `owner/name`; put into the card's code blocks.
         with_logs: upload samples and logs too.
+        with_memory: upload the memory too.
 
     Returns:
         The plan; nothing is sent.
@@ -123,10 +128,17 @@ def plan_upload(folder: str | Path, repo_id: str, with_logs: bool = False) -> Up
     _check_finished(folder)
     plan = UploadPlan(repo_id)
     for path in sorted(folder.iterdir()):
-        if path.is_dir():
+        if path.name == MEMORY_FOLDER and path.is_dir() and not path.is_symlink():
+            _sort_memory(plan, path, with_memory)
+        elif path.is_dir():
             _sort_folder(plan, path, with_logs)
         else:
             _sort_file(plan, path, path.name, with_logs)
+    if with_memory and not (folder / MEMORY_FOLDER).is_dir():
+        raise SettingsError(
+            f"{folder} has no {MEMORY_FOLDER}/ to push. Write it with `python -m tfchat_hf.memory "
+            f"build {folder}`, or leave out --push_memory."
+        )
     _check_whole(folder, plan)
     return plan
 
@@ -148,7 +160,7 @@ def _check_whole(folder: Path, plan: UploadPlan) -> None:
     """Makes sure that what is sent can be loaded."""
     names = {upload.name for upload in plan.uploads}
     weights = [upload for upload in plan.uploads if fnmatch.fnmatch(upload.name, WEIGHTS)]
-    if not weights:
+    if not [upload for upload in weights if "/" not in upload.name]:
         pickled = [name for name in plan.stays if _fits(name, PICKLES)]
         found = f" (found {', '.join(pickled)})" if pickled else ""
         raise SettingsError(
@@ -192,6 +204,21 @@ def _sort_file(plan: UploadPlan, path: Path, name: str, with_logs: bool) -> None
         plan.stays[name] = "not part of the model"
         return
     plan.uploads.append(Upload(name, reason, path, _public_content(path, plan.repo_id)))
+
+
+def _sort_memory(plan: UploadPlan, folder: Path, with_memory: bool) -> None:
+    """Keeps the memory here unless it was asked for: it is the corpus."""
+    if not with_memory:
+        plan.stays[f"{folder.name}/"] = (
+            "the memory, which holds the corpus word for word; --push_memory uploads it"
+        )
+        return
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder.parent).as_posix()
+        if path.is_symlink() or (path.is_file() and path.suffix not in _MEMORY_SUFFIXES):
+            plan.stays[name] = "not part of the memory"
+        elif path.is_file():
+            plan.uploads.append(Upload(name, "the memory: the corpus, to answer from", path))
 
 
 def _sort_folder(plan: UploadPlan, folder: Path, with_logs: bool) -> None:

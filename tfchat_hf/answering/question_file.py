@@ -99,6 +99,7 @@ def _job(session: ChatSession, source: Path, limits: BatchLimits) -> dict[str, o
         "input": hashlib.sha256(source.read_bytes()).hexdigest(),
         "batch_size": limits.rows,
         "batch_tokens": limits.tokens,
+        **session.recall.state(),
         **{name: session.settings.value(name) for name in SETTINGS},
     }
 
@@ -116,12 +117,27 @@ def _answer_all(
     for batch in _batches(session, rows, limits, report):
         if all(map(partial.has, batch)):
             continue
-        replies = dict.fromkeys(batch, "")
-        if ask := [row for row in batch if not rows[row].error]:
+        replies: dict[int, dict[str, str]] = {row: {} for row in batch}
+        ask = [row for row in batch if not rows[row].error]
+        if session.recall.on:
+            replies |= _remembered(session, rows, ask)
+            ask = [row for row in ask if not replies[row]]
+        if ask:
+            origin = {"from": "model"} if session.recall.on else {}
             answers = session.reply_to_many([rows[row].turns for row in ask], batch[0])
-            replies.update(zip(ask, answers, strict=True))
+            replies |= {row: {"reply": a, **origin} for row, a in zip(ask, answers, strict=True)}
         partial.add(replies)
         yield len(batch)
+
+
+def _remembered(
+    session: ChatSession, rows: list[BatchRow], ask: list[int]
+) -> dict[int, dict[str, str]]:
+    """Give the rows that the memory answers, each with what is added to it."""
+    known = {row: session.recall.reply_to(rows[row].turns) for row in ask}
+    return {
+        row: {"reply": reply, "from": "memory"} for row, reply in known.items() if reply is not None
+    }
 
 
 def _batches(

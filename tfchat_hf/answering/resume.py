@@ -23,7 +23,7 @@ class PartialOutput:
 
     Attributes:
         done: Rows written, in order.
-        replies: Replies that wait for an earlier row, by row number.
+        replies: What is added to rows that wait for an earlier one, by row number.
 
     Args:
         output: The file to be.
@@ -38,7 +38,7 @@ class PartialOutput:
         self.ahead_path = self.path.with_name(self.path.name + ".ahead")
         self.note_path = self.path.with_name(self.path.name + ".settings")
         self.done = 0
-        self.replies: dict[int, str] = {}
+        self.replies: dict[int, dict[str, str]] = {}
 
     def begin(self, job: Mapping[str, object], overwrite: bool) -> None:
         """Open the files, and take up what an earlier run of the same job left.
@@ -87,7 +87,7 @@ class PartialOutput:
         """Whether a row needs no answer any more."""
         return row < self.done or row in self.replies
 
-    def add(self, replies: Mapping[int, str]) -> None:
+    def add(self, replies: Mapping[int, Mapping[str, str]]) -> None:
         """Note the replies of a batch, and write the rows whose turn has come."""
         self._ahead.write((json.dumps(replies) + "\n").encode("ascii"))
         self._ahead.flush()

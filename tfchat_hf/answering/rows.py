@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,8 +88,9 @@ def row_turns(row: dict[str, object], reads_system: bool = True) -> list[str]:
     if len(shapes) != 1:
         found = " and ".join(shapes) or f"only {', '.join(row) or 'nothing'}"
         raise ChatError(f"a row needs exactly one of {SHAPES}; this one has {found}")
-    if "reply" in row:
-        raise ChatError("the row has a `reply` already, which would be lost; rename that key")
+    for key in ("reply", "from"):
+        if key in row:
+            raise ChatError(f"the row has a `{key}` already, which would be lost; rename that key")
     turns = _turns_of(shapes[0], row[shapes[0]], reads_system)
     for turn in turns:
         if not isinstance(turn, str) or not turn.strip():
@@ -112,10 +114,9 @@ def _turns_of(shape: str, value: object, reads_system: bool) -> list[object]:
     return list(turns)
 
 
-def output_line(row: BatchRow, reply: str) -> bytes:
-    """Return the row with its reply or error as a line of JSON."""
-    added = {"error": row.error} if row.error else {"reply": reply}
-    merged = {**row.row, **added}
+def output_line(row: BatchRow, answer: Mapping[str, str]) -> bytes:
+    """Return the row with its reply and where that is from, or its error, as a line of JSON."""
+    merged = {**row.row, **({"error": row.error} if row.error else answer)}
     try:
         return (json.dumps(merged, ensure_ascii=False) + "\n").encode("utf-8")
     except UnicodeEncodeError:  # the row kept holds a lone surrogate

@@ -28,10 +28,10 @@ def load_models(
         SettingsError: the two do not go together.
         ChatError: a folder holds no TFChat model.
     """
-    session = load_session(str(run), device)
+    session = load_session(str(run), device, memory=False)
     if reverse is None:
         return session.model, session.tokenizer, None
-    second = load_session(str(reverse), device)
+    second = load_session(str(reverse), device, memory=False)
     if not getattr(second.model.config, "swap_sides", False):
         raise SettingsError(
             f"`--reverse-model` {reverse} was not trained with `swap_sides: true`, so it does not "

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+# Beside a model.
+MEMORY_FOLDER = "memory"
 _PLACES = {
     "Memory": "memory",
     "NoMemoryError": "memory",
@@ -13,7 +15,7 @@ _PLACES = {
     "QuestionIndex": "index",
 }
 
-__all__ = ["Memory", "MemoryAnswer", "NoMemoryError", "QuestionIndex", "Remembered"]  # noqa: F822
+__all__ = ["MEMORY_FOLDER", *_PLACES]
 
 
 def __getattr__(name: str) -> Any:

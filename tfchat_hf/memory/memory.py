@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from data_builders.language import guess_language
 
 from ..examples.cache_entries import fresh_entry
+from . import MEMORY_FOLDER
 from .answering import MemoryAnswer, generated_reply
 from .index import QuestionIndex
 from .pairs import as_dataset, pairs_by_language
@@ -26,7 +27,6 @@ from .ranking import JUDGED, Judge, Remembered, rank
 
 logger = logging.getLogger(__name__)
 
-MEMORY_FOLDER = "memory"
 CONFIG_FILE = "config.json"
 PAIRS_FOLDER = "pairs"
 FORMAT = 1

@@ -19,8 +19,10 @@ from ..arguments import RunArguments
 from ..callbacks.progress import ProgressLine
 from ..callbacks.throughput import ThroughputCallback
 from ..card.facts import selection_facts
+from ..data import read_dialogues
 from ..evaluation import generate_replies, score_baselines
 from ..hub import save_for_hub
+from ..memory.writing import write_memory
 from ..metrics import describe_replies
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..model_card import write_model_card
@@ -85,6 +87,9 @@ def finish(
     advice = "Training is done and its last checkpoint is whole: make room, then add --resume."
     with disk_errors("the finished model", folder.path, advice):
         save_for_hub(model, shop.tokenizer, str(folder.path))
+        if run.training.memory:
+            dialogues = read_dialogues(run.data).dataset
+            metrics["memory"] = write_memory(folder.path, dialogues, report)
     split = "validation" if shop.questions["validation"] else "train"
     samples = _samples(split, shop.questions[split], replies[split])
     _write_samples(folder.path / SAMPLES_FILE, samples)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..arguments import SettingsError
+from ..memory import MEMORY_FOLDER
 from ..settings import read_yaml, write_yaml
 from .checkpoints import STAGING, checkpoint_problem, list_checkpoints
 
@@ -87,6 +88,8 @@ class RunFolder:
             shutil.rmtree(checkpoint)
         # A checkpoint moved aside in there would be brought back into the new run.
         shutil.rmtree(self.path / STAGING, ignore_errors=True)
+        # Of another corpus, perhaps.
+        shutil.rmtree(self.path / MEMORY_FOLDER, ignore_errors=True)
 
     def start(self, settings: dict[str, object], data_report: dict[str, Any]) -> None:
         """Writes what a resumed run must agree with."""

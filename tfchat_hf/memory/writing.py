@@ -1,0 +1,89 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The memory of a run: made of the data that its settings name, and put beside its model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+
+from ..arguments import DataArguments, SettingsError
+from ..data import read_dialogues
+from ..run.folder import SETTINGS_FILE
+from ..settings import read_yaml
+from .calibrating import calibrate
+from .memory import Memory
+
+Report = Callable[[str], None]
+
+
+def write_memory(
+    folder: str | Path, dialogues: Mapping[str, Dataset], report: Report
+) -> dict[str, Any]:
+    """Remember the training side of a corpus beside a model.
+
+    Args:
+        folder: the model's folder.
+        dialogues: by split; where there is a validation side, the threshold is learned from it.
+        report: takes the lines meant for the user.
+
+    Returns:
+        What metrics.json says of it.
+    """
+    memory = Memory.from_dataset(dialogues["train"])
+    held_out = dialogues["validation"] if "validation" in dialogues else None
+    if held_out is not None and len(held_out):
+        calibrate(memory, held_out)
+    target = memory.save_pretrained(folder)
+    report(f"memory: {len(memory):,} pairs in {target}; {_threshold_words(memory)}")
+    return {
+        "pairs": len(memory),
+        "threshold": memory.threshold,
+        "calibration": memory.config.calibration,
+    }
+
+
+def _threshold_words(memory: Memory) -> str:
+    """Says from which score on the memory answers, and why."""
+    noted = memory.config.calibration
+    if noted is None:
+        return f"answers from a score of {memory.threshold:.2f} on, too few held-out questions"
+    return (
+        f"answers from a score of {memory.threshold:.2f} on, which "
+        f"{100 * noted['answered']:.0f} % of {noted['questions']:,} held-out questions reach"
+    )
+
+
+def data_of_run(folder: Path, dataset: str | None = None) -> DataArguments:
+    """Reads which data a run was trained on.
+
+    Args:
+        folder: the run folder.
+        dataset: another place or corpus, in the place of that in the settings.
+
+    Raises:
+        SettingsError: if neither the folder nor the argument says.
+    """
+    path = folder / SETTINGS_FILE
+    if not folder.is_dir():
+        raise SettingsError(f"{folder} is no folder. Give the `output_dir` of a finished run.")
+    if not path.is_file() and dataset is None:
+        raise SettingsError(
+            f"{folder} has no {SETTINGS_FILE} that names its data. Add --dataset, a corpus or "
+            "what `python -m data_builders build` wrote."
+        )
+    settings = {}
+    if path.is_file():
+        names = {item.name for item in fields(DataArguments)}
+        found = read_yaml(str(path))
+        settings = {key: found[key].value for key in names & set(found)}
+    return DataArguments(**{**settings, **({"dataset": dataset} if dataset else {})})
+
+
+def build_for_run(folder: Path, dataset: str | None, report: Report) -> dict[str, Any]:
+    """Writes the memory of an existing run."""
+    built = read_dialogues(data_of_run(folder, dataset))
+    return write_memory(folder, built.dataset, report)
