@@ -21,6 +21,7 @@ from .decoding import generate_options
 from .dialogue import encode_context
 from .fast import FastDecoder
 from .interruptible import interrupts_held, next_item
+from .memory.opinion import ModelOpinion
 from .model.modeling_tfchat import TFChatForConditionalGeneration
 from .streaming import BROKEN, ReplyTextStreamer
 from .tokenization import describe_tokens
@@ -301,7 +302,9 @@ def load_session(
         )
     model, tokenizer = load_for_chat(name, device, engine, int8)
     reverse = load_for_chat(reverse_model, device)[0] if reverse_model is not None else None
-    recall = load_recall(name, max(1, model.config.max_context_turns), memory)
+    # An engine's encoder gives no states to compare.
+    judge = ModelOpinion(model, tokenizer) if engine == "torch" else None
+    recall = load_recall(name, max(1, model.config.max_context_turns), memory, judge)
     session = ChatSession(model, tokenizer, name, reverse_model=reverse, recall=recall)
     session.origin |= {"engine": engine, "int8": int8, "reverse_model": reverse_model}
     if (fast or int8) and engine == "torch":

@@ -10,6 +10,7 @@ from pathlib import Path
 from .chat_settings import ChatError
 from .memory import Memory, MemoryAnswer, NoMemoryError
 from .memory.answering import Origin
+from .memory.ranking import Judge
 
 logger = logging.getLogger(__name__)
 
@@ -26,16 +27,20 @@ class Recall:
     Args:
         memory: The memory, None where the model has none.
         turns_read: How many of the newest turns it looks at.
+        judge: The model's opinion on what is found; None where it cannot be asked.
 
     Attributes:
         on: Whether it is asked.
         last: The last reply that was given at the keyboard, and what was found for it.
     """
 
-    def __init__(self, memory: Memory | None = None, turns_read: int = 1) -> None:
+    def __init__(
+        self, memory: Memory | None = None, turns_read: int = 1, judge: Judge | None = None
+    ) -> None:
         """Begin with nothing said."""
         self.memory = memory
         self.turns_read = turns_read
+        self.judge = judge
         self.on = memory is not None
         self.last: MemoryAnswer | None = None
 
@@ -48,11 +53,17 @@ class Recall:
         if not self.on:
             self.last = MemoryAnswer("", "model")
             return None
-        found = self.memory.look_up(list(turns)[-self.turns_read :])
+        found = self.memory.look_up(list(turns)[-self.turns_read :], judge=self.judge)
         knows = self.memory.answers(found)
         origin: Origin = "memory" if knows else "model"
         self.last = MemoryAnswer(found[0].reply if knows else "", origin, found)
         return self.last.reply if knows else None
+
+    @property
+    def threshold(self) -> float:
+        """From which score on a remembered reply is the answer."""
+        config = self.memory.config
+        return config.threshold if self.judge is None else config.threshold_with_model
 
     def switch(self, on: bool) -> None:
         """Ask the memory from now on, or no longer.
@@ -68,7 +79,7 @@ class Recall:
         """Give what replies depend on, for the note beside a file of them."""
         if not self.on:
             return {"memory": None}
-        return {"memory": [len(self.memory), self.memory.threshold]}
+        return {"memory": [len(self.memory), self.threshold]}
 
     def describe(self) -> str:
         """Say in a line how the memory stands.
@@ -80,7 +91,7 @@ class Recall:
             raise ChatError(NO_MEMORY)
         return (
             f"memory {'on' if self.on else 'off'}: {len(self.memory):,} pairs, answers from a "
-            f"score of {self.memory.threshold:.2f} on"
+            f"score of {self.threshold:.2f} on"
         )
 
     def explain(self) -> Iterator[str]:
@@ -91,7 +102,7 @@ class Recall:
         found = self.last.remembered
         if self.last.source == "memory":
             best, *found = found
-            yield f"Remembered, score {best.score:.2f} (from {self.memory.threshold:.2f} on):"
+            yield f"Remembered, score {best.score:.2f} (from {self.threshold:.2f} on):"
             yield f"  {best.question} -> {best.reply}  ({best.source})"
         elif self.memory is None:
             yield "The network's own words; this model has no memory."
@@ -101,7 +112,7 @@ class Recall:
         else:
             yield (
                 "The network's own words: nothing remembered reaches a score of "
-                f"{self.memory.threshold:.2f}."
+                f"{self.threshold:.2f}."
             )
         if found:
             yield "Also near:" if self.last.source == "memory" else "Nearest:"
@@ -109,13 +120,14 @@ class Recall:
             yield f"  {one.score:.2f}  {one.question} -> {one.reply}"
 
 
-def load_recall(name: str, turns_read: int, use: bool = True) -> Recall:
+def load_recall(name: str, turns_read: int, use: bool = True, judge: Judge | None = None) -> Recall:
     """Load the memory that lies beside a model, if there is one.
 
     Args:
         name: The model's folder, or its id on the Hub.
         turns_read: How many of the newest turns the model reads.
         use: Whether it is wanted.
+        judge: The model's opinion on what is found.
 
     Raises:
         ChatError: It is there, and cannot be read.
@@ -123,7 +135,7 @@ def load_recall(name: str, turns_read: int, use: bool = True) -> Recall:
     if not use:
         return Recall()
     try:
-        return Recall(Memory.from_pretrained(name), turns_read)
+        return Recall(Memory.from_pretrained(name), turns_read, judge)
     except NoMemoryError as error:
         from .memory.memory import has_memory
 

@@ -54,7 +54,8 @@ def calibrate(
         return None
     threshold = lowest_useful_score(scores, gains)
     above = scores >= threshold
-    memory.config.threshold = threshold
+    setting = "threshold" if judge is None else "threshold_with_model"
+    setattr(memory.config, setting, threshold)
     memory.config.calibration = {
         "questions": len(scores),
         "answered": round(float(above.mean()), 4),

@@ -49,20 +49,27 @@ def _run(arguments: argparse.Namespace) -> None:
 
         build_for_run(arguments.run, arguments.dataset, _say)
         return
+    from ..chat_loading import load_for_chat
     from .memory import Memory
+    from .opinion import ModelOpinion
 
     memory = Memory.from_pretrained(arguments.run)
-    found = memory.look_up([arguments.question], arguments.count)
+    judge = ModelOpinion(*load_for_chat(arguments.run, "cpu"))
+    found = memory.look_up([arguments.question], arguments.count, judge)
     for one in found:
         _say(f"{one.score:.2f}  {one.question} -> {one.reply}  ({one.source})")
-    _say("nothing shares a letter with it" if not found else _verdict(memory, found[0].score))
+    _say(
+        "nothing shares a letter with it"
+        if not found
+        else _verdict(found[0].score, memory.threshold_of(found[0]))
+    )
 
 
-def _verdict(memory: object, score: float) -> str:
+def _verdict(score: float, threshold: float) -> str:
     """Says whether the first of them would be the answer."""
-    if score >= memory.threshold:
-        return f"answered from the memory (from {memory.threshold:.2f} on)"
-    return f"left to the model (below {memory.threshold:.2f})"
+    if score >= threshold:
+        return f"answered from the memory (from {threshold:.2f} on)"
+    return f"left to the model (below {threshold:.2f})"
 
 
 def _say(line: str) -> None:

@@ -47,11 +47,13 @@ class MemoryConfig:
     Attributes:
         languages: The first row and the row behind the last of each language.
         threshold: From this score on a remembered reply is the answer.
-        calibration: What the threshold was chosen by; empty where nobody chose it.
+        threshold_with_model: The same for scores that a model's opinion is part of.
+        calibration: What they were chosen by; None where nobody chose them.
     """
 
     languages: dict[str, tuple[int, int]]
     threshold: float = DEFAULT_THRESHOLD
+    threshold_with_model: float = DEFAULT_THRESHOLD
     calibration: dict[str, Any] | None = None
 
 
@@ -81,14 +83,11 @@ class Memory:
         """Return the number of pairs."""
         return len(self.pairs)
 
-    @property
-    def threshold(self) -> float:
-        """From this score on a remembered reply is the answer."""
+    def threshold_of(self, remembered: Remembered) -> float:
+        """Say from which score on something remembered is the answer."""
+        if remembered.judged:
+            return self.config.threshold_with_model
         return self.config.threshold
-
-    @threshold.setter
-    def threshold(self, value: float) -> None:
-        self.config.threshold = value
 
     @classmethod
     def from_dataset(cls, dialogues: Dataset) -> Memory:
@@ -155,7 +154,8 @@ class Memory:
                     f"{FORMAT}). Build it anew with `python -m tfchat_hf.memory build`."
                 )
             languages = {name: tuple(ends) for name, ends in content["languages"].items()}
-            config = MemoryConfig(languages, content["threshold"], content["calibration"])
+            names = ("threshold", "threshold_with_model", "calibration")
+            config = MemoryConfig(languages, *(content[name] for name in names))
             indexes = {language: QuestionIndex.load(folder / language) for language in languages}
             pairs = load_from_disk(str(folder / PAIRS_FOLDER))
         except NoMemoryError:
@@ -199,7 +199,7 @@ class Memory:
 
     def answers(self, remembered: Sequence[Remembered]) -> bool:
         """Say whether the first of what was found is good enough to be the answer."""
-        return bool(remembered) and remembered[0].score >= self.threshold
+        return bool(remembered) and remembered[0].score >= self.threshold_of(remembered[0])
 
     def answer(
         self, model: Any, tokenizer: Any, turns: Sequence[str], **generation: Any

@@ -42,6 +42,7 @@ class Remembered:
         similarity: Cosine of the two questions, 0 to 1.
         place: Its row among the pairs of the memory.
         score: The chance that a reader accepts the reply, 0 to 1.
+        judged: Whether a model's opinion is part of the score.
     """
 
     question: str
@@ -51,6 +52,7 @@ class Remembered:
     similarity: float
     place: int
     score: float = 0.0
+    judged: bool = False
 
 
 Judge = Callable[[Sequence[str], Sequence[tuple[str, str]]], Sequence[tuple[float, float]]]
@@ -92,7 +94,7 @@ def rank(
     for place, i in enumerate(best):
         figures[i] |= {"kinship": standard[0][place], "likelihood": standard[1][place]}
     judged = _scored([found[i] for i in best], [figures[i] for i in best], _WITH_MODEL)
-    return sorted(judged, key=lambda one: -one.score)
+    return sorted((replace(one, judged=True) for one in judged), key=lambda one: -one.score)
 
 
 def foreign_history(asked: Sequence[str], remembered: Sequence[str]) -> float:

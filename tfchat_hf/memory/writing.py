@@ -11,17 +11,23 @@ from typing import Any
 from datasets import Dataset
 
 from ..arguments import DataArguments, SettingsError
+from ..chat_loading import load_for_chat
 from ..data import read_dialogues
 from ..run.folder import SETTINGS_FILE
 from ..settings import read_yaml
 from .calibrating import calibrate
 from .memory import Memory
+from .opinion import ModelOpinion
+from .ranking import Judge
 
 Report = Callable[[str], None]
 
 
 def write_memory(
-    folder: str | Path, dialogues: Mapping[str, Dataset], report: Report
+    folder: str | Path,
+    dialogues: Mapping[str, Dataset],
+    report: Report,
+    judge: Judge | None = None,
 ) -> dict[str, Any]:
     """Remember the training side of a corpus beside a model.
 
@@ -29,6 +35,7 @@ def write_memory(
         folder: the model's folder.
         dialogues: by split; where there is a validation side, the threshold is learned from it.
         report: takes the lines meant for the user.
+        judge: the model's opinion (`ModelOpinion`); without it the texts alone decide.
 
     Returns:
         What metrics.json says of it.
@@ -37,22 +44,25 @@ def write_memory(
     held_out = dialogues["validation"] if "validation" in dialogues else None
     if held_out is not None and len(held_out):
         calibrate(memory, held_out)
+        if judge is not None:
+            calibrate(memory, held_out, judge=judge)
     target = memory.save_pretrained(folder)
-    report(f"memory: {len(memory):,} pairs in {target}; {_threshold_words(memory)}")
+    threshold = memory.config.threshold if judge is None else memory.config.threshold_with_model
+    words = _threshold_words(threshold, memory.config.calibration)
+    report(f"memory: {len(memory):,} pairs in {target}; {words}")
     return {
         "pairs": len(memory),
-        "threshold": memory.threshold,
+        "threshold": threshold,
         "calibration": memory.config.calibration,
     }
 
 
-def _threshold_words(memory: Memory) -> str:
+def _threshold_words(threshold: float, noted: dict[str, Any] | None) -> str:
     """Says from which score on the memory answers, and why."""
-    noted = memory.config.calibration
     if noted is None:
-        return f"answers from a score of {memory.threshold:.2f} on, too few held-out questions"
+        return f"answers from a score of {threshold:.2f} on, too few held-out questions"
     return (
-        f"answers from a score of {memory.threshold:.2f} on, which "
+        f"answers from a score of {threshold:.2f} on, which "
         f"{100 * noted['answered']:.0f} % of {noted['questions']:,} held-out questions reach"
     )
 
@@ -86,4 +96,6 @@ def data_of_run(folder: Path, dataset: str | None = None) -> DataArguments:
 def build_for_run(folder: Path, dataset: str | None, report: Report) -> dict[str, Any]:
     """Writes the memory of an existing run."""
     built = read_dialogues(data_of_run(folder, dataset))
-    return write_memory(folder, built.dataset, report)
+    return write_memory(
+        folder, built.dataset, report, ModelOpinion(*load_for_chat(str(folder), "cpu"))
+    )
