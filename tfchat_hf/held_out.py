@@ -84,7 +84,7 @@ def held_out(
     run = run_settings(folder, dataset)
     settings = run.data
     built = read_dialogues(settings).dataset
-    chosen = _choose_split(built, split, settings.dataset)
+    chosen = choose_split(built, split, settings.dataset)
     tokenizer = load_or_train_tokenizer(built["train"], settings, settings.max_source_length)
     train, examples, corpus = _examples(built, chosen, tokenizer, settings)
     limit = run.training.eval_max_samples if limit is None else limit
@@ -126,7 +126,7 @@ def run_settings(folder: Path, dataset: str | None = None) -> RunArguments:
     return build_arguments(raw)
 
 
-def _choose_split(built: DatasetDict, wanted: str | None, dataset: str) -> str:
+def choose_split(built: DatasetDict, wanted: str | None, dataset: str) -> str:
     """Names the split to ask from; refuses one that is not there."""
     there = [name for name in ("test", "validation") if name in built and len(built[name])]
     chosen = wanted or next(iter(there), "validation")
