@@ -16,6 +16,7 @@ from tfchat_hf.measuring.__main__ import main
 from tfchat_hf.measuring.sheet import Key
 from tfchat_hf.measuring.systems import System, read_system
 
+ROOT = Path(__file__).parents[2]
 ROWS = [{"question": "你好"}, {"dialogue": ["hi", "Hello!", "why?"]}]
 # "question 8 ababab" and "question 9 ..." are trained too.
 HELD_OUT = {pair for pair in TEST if pair[0] not in {question for question, _ in TRAIN}}
@@ -198,7 +199,17 @@ def test_a_preset_stands_behind_the_last_colon() -> None:
 
 
 @pytest.mark.parametrize("command", ["sheet", "scores"])
-def test_help_is_there(command: str) -> None:
-    words = [sys.executable, "-m", "tfchat_hf.measuring", command, "--help"]
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert done.returncode == 0 and f"measuring {command}" in done.stdout
+def test_the_help_of_a_command_imports_no_torch_of_its_own(command: str) -> None:
+    # The package itself imports torch for its models; here an empty one stands for it.
+    program = f"""
+import importlib, sys, types
+sys.modules["tfchat_hf"] = package = types.ModuleType("tfchat_hf")
+package.__path__ = [{str(ROOT / "tfchat_hf")!r}]
+main = importlib.import_module("tfchat_hf.measuring.__main__").main
+try:
+    main(["{command}", "--help"])
+finally:
+    assert not {{"torch", "transformers", "datasets"}} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0 and f"measuring {command}" in done.stdout, done.stderr
