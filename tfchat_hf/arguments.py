@@ -121,6 +121,7 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
     """
 
     output_dir: str | None = None
+    init_from: str | None = None
     resume: bool = False
     overwrite: bool = False
     seed: int = 42
@@ -234,13 +235,17 @@ def _cpu_multiplies_bf16() -> bool:
 
 @dataclass
 class RunArguments:
-    """The four groups of one run, and which keys the user gave himself."""
+    """The four groups of one run, and which keys the user gave himself.
+
+    `origin` is the folder or Hub id that a run with `init_from` loads its model from.
+    """
 
     model: ModelArguments
     data: DataArguments
     generation: GenerationArguments
     training: TFChatTrainingArguments
     given: tuple[str, ...] = ()
+    origin: str | None = None
 
 
 def own_keys() -> tuple[str, ...]:
