@@ -26,7 +26,7 @@ from transformers import (
 )
 from transformers.trainer_utils import TrainOutput, speed_metrics
 
-from .arguments import SettingsError, TFChatTrainingArguments
+from .arguments import SettingsError, TFChatTrainingArguments, fast_dtype
 from .batches.collating import BatchMaker
 from .batches.question_noise import NoisyQuestions
 from .batches.updates import PieceSampler, UpdatePlan
@@ -171,7 +171,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
             self.optimizer = muon_with_adamw(
                 self.model if model is None else model,
                 args.muon_learning_rate,
-                torch.bfloat16 if args.bf16 else torch.float32,
+                fast_dtype(args),
                 args.weight_decay,
                 lr=args.learning_rate,
                 betas=(args.adam_beta1, args.adam_beta2),

@@ -21,6 +21,7 @@ from ..callbacks.throughput import ThroughputCallback
 from ..card.facts import selection_facts
 from ..evaluation import generate_replies, score_baselines
 from ..hub import save_for_hub
+from ..init_from import origin_name
 from ..metrics import describe_replies
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..model_card import write_model_card
@@ -39,7 +40,9 @@ def run_facts(run: RunArguments, shop: Workshop, train_loss: float | None) -> di
     state = trainer.state
     meters = [c for c in trainer.callback_handler.callbacks if isinstance(c, ThroughputCallback)]
     speed = meters[0].speed if meters else None
+    began = run.training.init_from
     return {
+        "init_from": origin_name(began) if began else None,
         "parameters": trainer.model.num_parameters(),
         "vocabulary": len(shop.tokenizer),
         "steps": state.global_step,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, set_seed
 from transformers.trainer_utils import IntervalStrategy
 
@@ -26,6 +27,12 @@ from ..callbacks.tracking import add_samples_to_tensorboard
 from ..card.facts import source_facts
 from ..data import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
 from ..examples.rows import ExampleRows
+from ..init_from import (
+    check_same_tokenizer,
+    load_tokenizer,
+    load_weights,
+    network_without_setting,
+)
 from ..losses import LossOptions, frequency_weights, label_counts
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import with_presets
@@ -90,10 +97,21 @@ def _read_data(
     built = read_dialogues(settings)
     for line in built.report.lines():
         report(line)
-    length = settings.max_source_length
-    tokenizer = load_or_train_tokenizer(built.dataset["train"], settings, length)
+    tokenizer = _get_tokenizer(run, built.dataset["train"])
     data = prepare_data(built.dataset, tokenizer, settings)
     return data, source_facts(built.report, settings.dataset), tokenizer
+
+
+def _get_tokenizer(run: RunArguments, dialogues: Dataset) -> PreTrainedTokenizerBase:
+    """Takes the tokenizer of the model that the run begins with, or the one of the settings."""
+    settings, length = run.data, run.data.max_source_length
+    if run.origin is None:
+        return load_or_train_tokenizer(dialogues, settings, length)
+    tokenizer = load_tokenizer(run.origin, length)
+    if settings.tokenizer is not None:
+        given = load_or_train_tokenizer(dialogues, settings, length)
+        check_same_tokenizer(tokenizer, given, run)
+    return tokenizer
 
 
 def _do_without_validation(run: RunArguments) -> None:
@@ -191,16 +209,21 @@ def _losses(
 def build_model(
     run: RunArguments, tokenizer: PreTrainedTokenizerBase, reads_system: bool = False
 ) -> TFChatForConditionalGeneration:
-    """Makes a new model that fits the tokenizer, with the generation defaults of the run.
+    """Makes a model that fits the tokenizer, with the generation defaults of the run.
+
+    Its weights are new ones, or with `init_from` those of another model.
 
     Args:
         run: the settings.
         tokenizer: of the data.
         reads_system: the data has system messages for the model to read.
     """
+    beside = {"vocab_size": len(tokenizer)}
+    if run.origin is not None:
+        beside = network_without_setting(run.origin)
     config = TFChatConfig(
         **vars(run.model),
-        vocab_size=len(tokenizer),
+        **beside,
         max_context_turns=run.data.max_context_turns,
         reads_system_messages=reads_system,
         swap_sides=run.data.swap_sides,
@@ -212,7 +235,10 @@ def build_model(
         sep_token_id=tokenizer.sep_token_id,
         decoder_start_token_id=tokenizer.bos_token_id,
     )
-    model = TFChatForConditionalGeneration(config)
+    if run.origin is None:
+        model = TFChatForConditionalGeneration(config)
+    else:
+        model = load_weights(run.origin, config)
     chosen = {
         name.removeprefix("generation_"): value
         for name, value in vars(run.generation).items()
