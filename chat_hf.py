@@ -26,7 +26,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-DEFAULT_MODEL = "runs/quickstart"
+# Talked to where none is named: the run of `make chat`, else what comes with the package.
+QUICKSTART = Path("runs/quickstart")
 # Command line options that are settings of /set too.
 SETTING_OPTIONS = ("temperature", "top_p", "max_new_tokens", "num_beams", "seed")
 
@@ -36,7 +37,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", nargs="?", default=DEFAULT_MODEL, help="folder or Hub id")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        help="folder or Hub id (runs/quickstart if it is there, else the model in the package)",
+    )
     parser.add_argument("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--once", metavar="TEXT", help="print the reply to TEXT and end")
@@ -99,7 +104,12 @@ def run(args: argparse.Namespace) -> int:
         limits = BatchLimits(**{name: size for name, size in sizes.items() if size is not None})
         check_paths(args.input, args.output, args.overwrite)
     session = load_session(
-        args.model, args.device, args.engine, args.int8, args.reverse_model, args.fast
+        args.model or _default_model(),
+        args.device,
+        args.engine,
+        args.int8,
+        args.reverse_model,
+        args.fast,
     )
     for name in ("preset", *SETTING_OPTIONS):
         if (value := getattr(args, name)) is not None:
@@ -117,6 +127,13 @@ def run(args: argparse.Namespace) -> int:
     if sys.stdin is not None and sys.stdin.isatty():
         return chat_terminal.run_terminal(session)
     return chat_terminal.run_pipe(session, sys.stdin and sys.stdin.buffer)
+
+
+def _default_model() -> str:
+    """Take the quickstart's model once there is one, and until then the one in the package."""
+    from tfchat_hf.pretrained import SMALL_TALK
+
+    return str(QUICKSTART if (QUICKSTART / "config.json").is_file() else SMALL_TALK)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
