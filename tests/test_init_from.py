@@ -180,8 +180,21 @@ def test_what_does_not_fit_is_refused_in_a_sentence(first, tmp_path, capsys, opt
 
 def test_settings_that_say_the_same_as_the_model_are_welcome(first, tmp_path):
     options = ["--d_model", "32", "--tokenizer_scheme", "char", "--vocab_size", "300"]
-    options += ["--tokenizer", str(first)]
     assert train_hf.main([second(tmp_path, first), *options]) == 0
+    # Beside a tokenizer that is there, those of its training mean nothing.
+    options[3:] = ["word", "--tokenizer", str(first), "--overwrite"]
+    assert train_hf.main([second(tmp_path, first), *options]) == 0
+
+
+def test_a_model_that_does_not_tell_how_its_tokenizer_was_trained(first, tmp_path, capsys):
+    origin = tmp_path / "origin"
+    shutil.copytree(first, origin)
+    (origin / "run_config.yaml").unlink()
+    settings = second(tmp_path, origin, tokenizer_scheme="word")
+    assert train_hf.main([settings, "--vocab_size", "260"]) == 2
+    size = json.loads((first / "config.json").read_text())["vocab_size"]
+    assert f"got 260, there {size}" in capsys.readouterr().err
+    assert train_hf.main([settings, "--vocab_size", "8000"]) == 0  # at most so many tokens
 
 
 def test_another_tokenizer_is_refused(first, tmp_path, capsys):

@@ -398,3 +398,9 @@ def test_speed_and_losses_of_the_run_are_told(tmp_path: Path) -> None:
     assert "90 min of training on cpu (1 threads), 12,346 real tokens/s, 89 pairs/s, 2.1 %" in part
     assert dict(row for row in cells(part))["precision"] == "bfloat16"
     assert "label smoothing 0.2" in part and RunFolder(tmp_path).path.name not in part
+
+
+def test_muon_is_told_where_it_learns(tmp_path: Path) -> None:
+    part = section(card_text(tmp_path, changed(), "--muon_learning_rate", "0.03"), "Training")
+    assert dict(cells(part))["Muon, for the layers' matrices"] == "3.00e-02 at its peak"
+    assert "Muon" not in card_text(tmp_path, changed())

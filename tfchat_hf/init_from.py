@@ -31,6 +31,8 @@ _FREE = ("dropout", "attention_dropout", "activation_dropout")
 # Of the network and without a setting: the checkpoints of the original have them.
 _WITHOUT_SETTING = ("shared_layer_norm", "original_position_exponents")
 _TOKENIZER_KEYS = ("tokenizer_scheme", "vocab_size", "tokenizer_user_dictionaries")
+_NETWORK = typing.get_type_hints(ModelArguments)
+_HINTS = {**_NETWORK, **typing.get_type_hints(DataArguments)}
 _ADVICE = "Give the folder of a finished run, a checkpoint, or the id of a TFChat model on the Hub."
 
 
@@ -52,25 +54,26 @@ def with_settings_of_origin(raw: dict[str, Setting]) -> tuple[dict[str, Setting]
         return raw, None
     source = _own_checkpoint(raw) or origin
     _check_source(source, _text(raw, "output_dir") if source == origin else None)
-    config = _read_config(source)
-    hints = {**typing.get_type_hints(ModelArguments), **typing.get_type_hints(DataArguments)}
-    network = {name: getattr(config, name) for name in typing.get_type_hints(ModelArguments)}
-    tokenizer = _tokenizer_settings(source)
     filled = dict(raw)
-    for key, value in {"vocab_size": config.vocab_size, **network, **tokenizer}.items():
-        if key in raw:
-            given = convert(key, raw[key], hints[key])
-            if key in _FREE:
-                continue
-            if not _same(key, given, value) and not (
-                key == "vocab_size" and given == config.vocab_size
-            ):
-                raise SettingsError(
-                    f"{raw[key].origin}: `{key}` must be as in `init_from` {origin} "
-                    f"(got {given!r}, there {value!r}). Delete the line, or train without "
-                    "`init_from`."
-                )
-        filled[key] = Setting(value, source)
+    config = _read_config(source)
+    network = {name: getattr(config, name) for name in _NETWORK}
+    # Where only the size of the tokenizer is known: more tokens may have been asked for.
+    asked = convert("vocab_size", raw["vocab_size"], int) if "vocab_size" in raw else 0
+    tokenizer = {"vocab_size": max(asked, config.vocab_size), **_tokenizer_settings(source)}
+    for key, value in {**network, **tokenizer}.items():
+        if key not in raw:
+            filled[key] = Setting(value, source)
+            continue
+        given = convert(key, raw[key], _HINTS[key])
+        if key in _FREE:
+            continue
+        # Beside a `tokenizer` they mean nothing; it is compared itself.
+        unused = key in _TOKENIZER_KEYS and _text(raw, "tokenizer") is not None
+        if not unused and not _same(key, given, value):
+            raise SettingsError(
+                f"{raw[key].origin}: `{key}` must be as in `init_from` {origin} (got {given!r}, "
+                f"there {value!r}). Delete the line, or train without `init_from`."
+            )
     return filled, source
 
 
@@ -162,12 +165,9 @@ def _tokenizer_settings(source: str) -> dict[str, Any]:
         _raise_exceptions_for_missing_entries=False,
         _raise_exceptions_for_connection_errors=False,
     )
-    if file is None:
-        return {}
-    told = {key: setting.value for key, setting in read_yaml(file).items()}
-    if told.get("tokenizer"):
-        return {}
-    return {key: told[key] for key in _TOKENIZER_KEYS if key in told}
+    told = {} if file is None else {key: one.value for key, one in read_yaml(file).items()}
+    known = {} if told.get("tokenizer") else told
+    return {key: known[key] for key in _TOKENIZER_KEYS if key in known}
 
 
 def _same(key: str, given: Any, value: Any) -> bool:

@@ -118,6 +118,7 @@ def _update_rows(run: RunArguments, metrics: Mapping[str, Any]) -> dict[str, Any
         for name, words in _LOSSES.items()
         if getattr(args, name, 0)
     ]
+    muon = getattr(args, "muon_learning_rate", 0)
     dropouts = (model.dropout, model.attention_dropout, model.activation_dropout)
     schedule = getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)
     return {
@@ -125,6 +126,7 @@ def _update_rows(run: RunArguments, metrics: Mapping[str, Any]) -> dict[str, Any
         "updates": _updates(facts),
         "size of an update": _update_size(run, facts),
         "optimizer": f"AdamW, beta2 {args.adam_beta2:g}, weight decay {args.weight_decay:g}",
+        "Muon, for the layers' matrices": f"{muon:.2e} at its peak" if muon else "",
         "learning rate": f"{args.learning_rate:.2e} at its peak, {schedule}, "
         f"{args.warmup_steps:g} warm-up",
         "loss": "cross-entropy" + "".join(f", {loss}" for loss in losses),
