@@ -313,7 +313,8 @@ def test_every_preset_answers_at_once_and_in_batches(session, name):
 def test_presets_are_listed_with_what_they_are_for(session):
     session.settings.set("preset", "creative")
     lines = session.settings.describe_presets()
-    assert [line[2:].split()[0] for line in lines] == [*session.model.preset_names(), "mutual"]
+    names = [*session.model.preset_names(), "candidates", "mutual"]
+    assert [line[2:].split()[0] for line in lines] == names
     assert all(len(line.split()) > 4 and len(line) < 100 for line in lines)
     assert [line.split()[1] for line in lines if line.startswith("*")] == ["creative"]
 
@@ -321,7 +322,7 @@ def test_presets_are_listed_with_what_they_are_for(session):
 def test_presets_of_the_models_own_are_described_by_what_they_change(session):
     session.model.generation_config.presets = {"mine": {"do_sample": True, "top_p": 0.3}}
     try:
-        line, mutual = session.settings.describe_presets()
+        line, _, mutual = session.settings.describe_presets()
         assert "mutual" in mutual and "--reverse-model" in mutual
         assert "do_sample true" in line and "top_p 0.3" in line
     finally:
@@ -336,6 +337,17 @@ def test_a_reply_chosen_among_candidates_comes_whole(session):
     session.settings.set("num_candidates", "1")
     session.settings.set("do_sample", "false")
     assert len(list(session.stream("你好"))) > 1
+
+
+def test_the_preset_of_candidates_answers_whole_and_in_batches(session):
+    for setting, value in (("preset", "candidates"), ("seed", "1")):
+        session.settings.set(setting, value)
+    assert session.settings.comes_whole and session.settings.rows_per_reply == 32
+    pieces = list(session.stream("你好"))
+    assert len(pieces) <= 1
+    session.reset()
+    assert session.reply_to_many([["你好"]]) == ["".join(pieces)]
+    assert len(session.reply_to_many([["你好"], ["再见", "good night", "what is AI"]])) == 2
 
 
 def test_a_preset_that_needs_a_reverse_model_says_so(session):
