@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import threading
 import time
@@ -92,15 +91,14 @@ def test_streamed_pieces_join_to_what_generate_makes(session):
 
 
 def watch_fast_decoding(monkeypatch):
-    """Note the weight type of each call of a `FastDecoder`."""
-    calls, call = [], FastDecoder.__call__
+    """Note the weight type of each batch that a `FastDecoder` decodes."""
+    calls, make = [], FastDecoder.make_stepper
 
-    @functools.wraps(call)  # transformers looks at the names of its arguments
-    def watching(decoder, *args, **kwargs):
+    def watching(decoder, *args):
         calls.append(decoder.weight_dtype)
-        return call(decoder, *args, **kwargs)
+        return make(decoder, *args)
 
-    monkeypatch.setattr(FastDecoder, "__call__", watching)
+    monkeypatch.setattr(FastDecoder, "make_stepper", watching)
     return calls
 
 
