@@ -12,6 +12,7 @@ A file of questions (.txt, or .jsonl with question, dialogue or messages in each
     python chat_hf.py --input questions.jsonl --output replies.jsonl
 Named ways to decode, exported models, and a model that chooses among candidates:
     python chat_hf.py runs/mine --preset creative
+    python chat_hf.py runs/mine --preset candidates
     python chat_hf.py runs/mine --engine onnx --int8
     python chat_hf.py runs/mine --preset mutual --reverse-model runs/mine_reverse
 
@@ -114,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
     for name in ("preset", *SETTING_OPTIONS):
         if (value := getattr(args, name)) is not None:
             session.settings.set(name, value)
+    if notice := session.why_not_fast():
+        print(f"({notice})", file=sys.stderr)
     if args.reverse_model and (args.input or args.once is not None or args.demo):
         session.check_reverse_model()
     if args.input:

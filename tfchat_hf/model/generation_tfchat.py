@@ -436,9 +436,9 @@ class TFChatGenerationMixin(GenerationMixin):
         config = copy.deepcopy(given or self.generation_config)
         if kwargs.get("custom_generate") is None:
             check_moved_settings(vars(config))
-        elif kwargs.get("streamer") is not None:
+        elif kwargs.get("streamer") or kwargs.get("stop_strings") or config.stop_strings:
             raise ValueError(
-                "`custom_generate` gets no `streamer`: `FastDecoder`'s is `token_streamer`."
+                "`custom_generate` gets no `stop_strings` and no `streamer` (but `token_streamer`)."
             )
         own = {name: self._own_setting(name, config, kwargs) for name in OWN_SETTINGS}
         check_own_settings(own)
