@@ -41,7 +41,7 @@ CHAT = "python chat_hf.py "
 # Of transformers, schedules by their names, and what says that code may be run.
 MORE_SETTINGS = ("torch_compile", "inverse_sqrt", "constant_with_warmup", "trust_remote_code")
 OF_HOURS = "configs/chat.yaml"
-BASELINES = ("human", "random_training_reply", "most_frequent_reply")
+BASELINES = ("human", "nearest_question", "random_training_reply", "most_frequent_reply")
 FIGURE = re.compile(r'\d[\d,]*\.\d+(?:e[-+]\d+)?|"[^"]+"')
 # What these lines say after their first word is the machine's, or how fast it was.
 MACHINE = re.compile(r"^(device:|speed:|trained in|  asked) .*")

@@ -327,15 +327,15 @@ def test_the_rule_that_chose_the_checkpoint_is_told(tmp_path: Path) -> None:
         load_best_model_at_end=True,
         metric_for_best_model="eval_selection_score",
         greater_is_better=False,
-        selection_diversity_weight=0.5,
+        selection_relevance_weight=2.5,
     )
     state = trained(best_model_checkpoint="/x/checkpoint-30", best_metric=3.25)
     metrics = changed()
-    metrics["selection"] = selection_facts(state, args, human_distinct_2=0.9)
+    metrics["selection"] = selection_facts(state, args)
     assert metrics["selection"]["step"] == 30
     text = card_text(tmp_path, metrics)
     assert "weights of update 30, with the lowest selection score (3.250)" in text
-    assert "validation loss + 0.5 × (1 − min(1, distinct-2 / 0.900))" in text
+    assert "validation loss − 2.5 × MRR" in text
     curves = build_curves([{"step": s, "eval_loss": 1.0} for s in (20, 30, 40)])
     drawn = str(build_model_card(tiny_run(tmp_path), metrics, "你好", curves))
     assert [row[0] for row in cells(section(drawn, "Curves"))[2:]] == ["20", "30 (kept)", "40"]

@@ -33,6 +33,16 @@ from ..reranking import reply_scores
 
 CANDIDATES = 20
 RELEVANCE_QUESTIONS = 500
+RELEVANCE_FIGURES = (
+    "question_gain",
+    "hits_at_1",
+    "mrr",
+    "hits_at_1_pmi",
+    "mrr_pmi",
+    "candidates",
+    "relevance_questions",
+    "without_wrong_question",
+)
 # Tokens of replies, padding included, that go through the decoder at a time: 4,000 at d_model 256
 # are 4 MB a layer, and more are no faster.
 TOKENS_AT_ONCE = 4_000
