@@ -41,6 +41,7 @@ ROWS = [
     "model, training questions",
     "model, held-out questions",
     "human replies (held-out)",
+    "the reply to the nearest training question",
     "a random training reply",
     "the most frequent training reply",
 ]
@@ -113,6 +114,9 @@ def test_the_numbers_of_a_real_run_are_those_of_its_files(card: str, real: Path)
     for key, name in (("validation", ROWS[1]), ("train", ROWS[0])):
         assert named[name]["distinct-2"] == f"{metrics[key]['distinct_2']:.3f}"
         assert named[name]["top reply"] == f"{100 * metrics[key]['top_reply_share']:.1f} %"
+        assert named[name]["stutter"] == f"{100 * metrics[key]['stutter']:.1f} %"
+    listened = f"reply is {metrics['validation']['question_gain']:.3f} nats a token likelier"
+    assert listened in section(card, "Evaluation")
     assert named[ROWS[1]]["perplexity"] == f"{metrics['validation']['perplexity']:.1f}"
     assert named[ROWS[1]]["bits/char"] == f"{metrics['validation']['bits_per_character']:.2f}"
     settings = dict(row for row in cells(section(card, "Training")) if len(row) == 2)
