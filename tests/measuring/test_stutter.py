@@ -24,6 +24,7 @@ STUTTERS = [
     "我想去那里了我想去那里",
     "我怎么怎么么办",
     "把把门关上",
+    "算好好好好好算好",
     "I think the the dog is here",
     "I want to I want to go",
     "do you like it so do you like it",

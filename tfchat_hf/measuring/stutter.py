@@ -20,13 +20,14 @@ _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _IS_HAN = re.compile(f"[{_HAN}]")
 # A blank beside a Chinese character stands for a comma; between words it is just a blank.
 _PAUSE = re.compile(rf"(?<=[{_HAN}])\s+|\s+(?=[{_HAN}])")
-# Sounds and numbers stand in a row as often as one likes, and so do calls.
+# Sounds and numbers stand in a row as often as one likes, calls (好好好) four times.
 _SOUNDS = set(
     "哈呵嘿嘻嗯哦噢喔啊阿啦呀哇呜嗚哼咳嘎汪喵咩嗷嘟咕吼嘘呼唉哎哟呦呃额嘤咯咔啪哒叽唧嗡吱喳"
     "嘭咚滴叮噗啧嘛耶呸嗨轰嗒喂咦欸唔砰嚯呱嗝噁嘔零一二三四五六七八九十〇"
 )
 _CALLS = set("好对對来來行走快等别停谢謝拜大最太早棒赞吃顶滚")
 _CALLS_FIRST = set("是不沒没")
+_MOST_CALLS = 4
 _TWICE = set(
     # Family, pets, the speech of children.
     "妈媽爸哥姐弟妹爷爺奶叔舅姑婶婆公太姥娘伯爹妞娃宝寶狗猫貓鸡猪鸭兔熊羊猩星乖豆果花包饭肉便尿屁痘觉画怕羞棒泡圈蛋萌"
@@ -126,8 +127,10 @@ def _doubled(tokens: list[str], place: int) -> bool:
         begin -= 1
     while end < len(tokens) and tokens[end] == token:
         end += 1
-    if token in _SOUNDS | _CALLS or (begin == 0 and token in _CALLS_FIRST):
+    if token in _SOUNDS:
         return False
+    if token in _CALLS or (begin == 0 and token in _CALLS_FIRST):
+        return end - begin > _MOST_CALLS
     if end - begin == 2 and token not in _FUNCTION:
         beside = (tokens[begin - 2 : begin] if begin > 1 else [], tokens[end : end + 2])
         paired = [two for two in beside if len(two) == 2 and two[0] == two[1]]
