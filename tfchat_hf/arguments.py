@@ -153,11 +153,12 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
     logging_steps: float = 50
     predict_with_generate: bool = True
     eval_generate_samples: int = 200
+    eval_relevance_samples: int = 200
     eval_max_samples: int = 1000
     load_best_model_at_end: bool = False
     metric_for_best_model: str | None = "selection_score"
     greater_is_better: bool | None = False
-    selection_diversity_weight: float = 1.0
+    selection_relevance_weight: float = 5.0
     early_stopping_patience: int = 0
     report_to: str | list[str] = "none"
     push_to_hub: bool = False
@@ -410,9 +411,10 @@ def _check_training(run: RunArguments) -> None:
         "tokens_per_update",
         "unlikelihood_weight",
         "frequency_weight",
-        "selection_diversity_weight",
+        "selection_relevance_weight",
         "early_stopping_patience",
         "eval_generate_samples",
+        "eval_relevance_samples",
         "muon_learning_rate",
     ):
         value = getattr(training, name)
@@ -494,9 +496,12 @@ def _check_license(license: str, link: str | None) -> None:
 def _check_selection(training: TFChatTrainingArguments) -> None:
     """Makes sure that every evaluation has the number by which checkpoints are compared."""
     known = ["selection_score", "loss", "perplexity", "bits_per_character"]
+    if training.eval_relevance_samples:
+        known += ["question_gain", "hits_at_1", "mrr", "hits_at_1_pmi", "mrr_pmi"]
     if training.predict_with_generate:
         known += ["bleu", "f1", "exact_match", "distinct_1", "distinct_2"]
-        known += ["repetition", "top_reply_share", "mean_length"]
+        known += ["repetition", "stutter", "dull", "language_mismatch"]
+        known += ["top_reply_share", "mean_length"]
     name = (training.metric_for_best_model or "").removeprefix("eval_")
     _require(
         name in known,

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from .arguments import DataArguments, RunArguments, SettingsError
 from .data import load_or_train_tokenizer, prepare_data, read_dialogues
 from .examples.files import arrow_column
-from .questions import Question, collect_questions
+from .questions import Question, collect_questions, frequent_replies
 from .run.folder import SETTINGS_FILE
 from .settings import Setting, build_arguments, read_yaml
 
@@ -59,6 +59,11 @@ class HeldOut:
     def characters(self) -> int:
         """Counts the characters of all replies."""
         return pc.sum(pc.utf8_length(arrow_column(self.examples, "reply"))).as_py() or 0
+
+    @cached_property
+    def frequent(self) -> list[str]:
+        """What the training pairs have most often as a reply."""
+        return frequent_replies(self.train)
 
     @cached_property
     def digest(self) -> str:

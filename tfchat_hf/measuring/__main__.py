@@ -1,6 +1,7 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 r"""Measure replies as a reader would judge them.
 
+    python -m tfchat_hf.measuring relevance RUN
     python -m tfchat_hf.measuring sheet --input questions.jsonl --system model=RUN --output DIR
     python -m tfchat_hf.measuring scores DIR/sheet-ann.tsv DIR/sheet-bo.tsv --key DIR/key.json
 
@@ -13,9 +14,10 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from . import scores_command, sheet_command
+from . import relevance_command, scores_command, sheet_command
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "relevance": relevance_command.main,
     "scores": scores_command.main,
     "sheet": sheet_command.main,
 }

@@ -34,11 +34,12 @@ from ..init_from import (
     network_without_setting,
 )
 from ..losses import LossOptions, frequency_weights, label_counts
+from ..measuring.relevance import ranking_tasks
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import with_presets
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..questions import Question, collect_questions
-from ..selection import ReplyAssessor, human_distinct_2
+from ..questions import Question, collect_questions, frequent_replies
+from ..selection import ReplyAssessor
 from ..time_budget import TrainingClock, epochs_under_budget
 from ..tokenization import character_runs, first_byte_token_id, fit_tokenizer
 from ..trainer import TFChatTrainer
@@ -138,7 +139,8 @@ def _make_trainer(
     if args.max_minutes is not None:
         clock = TrainingClock(args.max_minutes)
         args.num_train_epochs = epochs_under_budget(args.num_train_epochs, run.given)
-    assessor = _assessor(run, tokenizer, questions)
+    assessor = _assessor(run, tokenizer, questions, data)
+    asked = args.eval_relevance_samples
     model = build_model(run, tokenizer, data.train_counts.reads_system)
     # Here and not at the end, so that checkpoints hold the template of this model too.
     fit_tokenizer(tokenizer, model.config)
@@ -151,6 +153,7 @@ def _make_trainer(
         losses=_losses(run, data, tokenizer),
         characters=data.validation_characters(),
         assessor=assessor,
+        tasks=ranking_tasks(data.validation, asked, args.seed) if asked else (),
         clock=clock,
         callbacks=[ProgressLine(report, clock), StopCallback(request, report), MemoryCallback()],
     )
@@ -168,7 +171,10 @@ def _make_trainer(
 
 
 def _assessor(
-    run: RunArguments, tokenizer: PreTrainedTokenizerBase, questions: list[Question]
+    run: RunArguments,
+    tokenizer: PreTrainedTokenizerBase,
+    questions: list[Question],
+    data: PreparedData,
 ) -> ReplyAssessor | None:
     """Makes what answers questions at each evaluation, if that is wanted and possible."""
     asked = questions[: run.training.eval_generate_samples or None]
@@ -177,9 +183,8 @@ def _assessor(
     return ReplyAssessor(
         asked,
         tokenizer,
-        human_distinct_2(asked),
         run.training.per_device_eval_batch_size,
-        run.training.selection_diversity_weight,
+        frequent_replies(data.train),
         split=not (run.training.fsdp or run.training.deepspeed),
     )
 
