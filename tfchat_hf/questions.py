@@ -68,11 +68,23 @@ def _distinct_questions(
     if not len(examples):
         return np.empty(0, dtype=np.int64), []
     keys = number_column(examples, "context_key")
+    rows = distinct_rows(keys, limit, seed)
+    chosen = examples.select(rows.tolist()).select_columns(["context", "input_ids"])
+    return keys[rows], [Question(row["context"], row["input_ids"]) for row in chosen]
+
+
+def distinct_rows(keys: np.ndarray, limit: int, seed: int) -> np.ndarray:
+    """Chooses the first row of each distinct context, or so many of these rows.
+
+    Args:
+        keys: of the contexts, `(rows,)`.
+        limit: at most this many, drawn at random but always the same; 0 means all.
+        seed: of that draw.
+    """
     rows = np.flatnonzero(first_occurrences(keys[:, None]) == np.arange(len(keys)))
     if limit and limit < len(rows):
         rows = rows[random.Random(seed).sample(range(len(rows)), limit)]
-    chosen = examples.select(rows.tolist()).select_columns(["context", "input_ids"])
-    return keys[rows], [Question(row["context"], row["input_ids"]) for row in chosen]
+    return rows
 
 
 def _matches(
