@@ -102,6 +102,7 @@ def run_weighing(arguments: argparse.Namespace) -> None:
         raise DataError(f"{arguments.path} does not exist. Give a built folder or a mixture.")
     logging.getLogger("data_builders").setLevel(logging.ERROR)
     datasets.disable_progress_bars()
+    _quiet_transformers()
     figures = weigh(
         arguments.model, arguments.path, arguments.questions, arguments.split, arguments.device
     )
@@ -110,6 +111,14 @@ def run_weighing(arguments: argparse.Namespace) -> None:
         return
     for line in weighing_lines(figures):
         print(line)
+
+
+def _quiet_transformers() -> None:
+    """Keep the bars of loading off the terminal; no other command needs transformers."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
 
 
 def run_build(arguments: argparse.Namespace) -> None:
