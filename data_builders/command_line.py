@@ -76,6 +76,17 @@ def _add_readers(commands: Any) -> None:
     references.add_argument(
         "--max-context-turns", type=int, default=1, help="turns of a context (default: 1)"
     )
+    weigh = commands.add_parser("weigh", help="measure with a model which source teaches something")
+    weigh.add_argument("path", metavar="PATH", help="built folder, or FILE.yaml of a mixture")
+    weigh.add_argument("--model", required=True, metavar="RUN", help="folder of a finished run")
+    weigh.add_argument(
+        "--questions", type=int, default=300, help="the most of each source, 0 for all (300)"
+    )
+    weigh.add_argument(
+        "--split", choices=("test", "validation"), help="default: test where there is one"
+    )
+    weigh.add_argument("--json", action="store_true", help="print JSON")
+    weigh.add_argument("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
     push = commands.add_parser("push", help="push a built dataset to the Hub")
     push.add_argument("path", help="folder written by this command")
     push.add_argument("repo_id", metavar="USER/NAME", help="dataset repository on the Hub")
