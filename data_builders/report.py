@@ -48,6 +48,8 @@ RULES = {
     "too short": "Lower `minimum_chars` to keep such turns.",
     "too long": "Raise `maximum_chars` to keep such turns.",
     "too many turns": "Raise `maximum_turns`, or cut the dialogue in two.",
+    "too few letters": "Lower `minimum_letters` to keep such replies.",
+    "placeholder": "Name a word for it under `placeholders`, or switch `drop_placeholders` off.",
     "block list": "Take the term off the block list to keep such dialogues.",
     "wrong encoding": "Save the file as UTF-8, or name its encoding with `encoding`.",
     "line too long": "Split it: a line or a JSON element may take 64 MB.",
