@@ -22,27 +22,18 @@ NOT_SHORT, FOREIGN_NAME = "not short enough for talk", "name in Latin letters"
 RULES = (LONG_QUESTION, LONG_REPLY, NO_QUESTION, REPLY_ASKS, NOT_SHORT, FOREIGN_NAME)
 
 # In Chinese characters and Latin words: subtitles that are longer tell a story.
-_QUESTION_WORDS, _ANSWER_WORDS = 25, 20
+_QUESTION_WORDS, _ANSWER_WORDS = 25, 12
 _WORD = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]|[A-Za-z\u00c0-\u024f0-9'’]+")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _LATIN_NAME = re.compile(r"[A-Z][a-z]+")
-_QUESTION = re.compile(
-    r"[?？][\"'”’」』）)]*$|(?:吗|嗎|呢|么|麼|吧)[。…~～!！]*$"
+_END = r"[\"'”’」』）)…。 ]*$"
+# What ends so is a question; in Chinese lines without a mark 吗 is.
+_QUESTION = re.compile(rf"(?:[?？]|吗|嗎){_END}")
+# What may be a question too is at least no answer.
+_MAYBE_QUESTION = re.compile(
+    rf"(?:[?？]|[吗嗎呢么麼吧]){_END}"
     r"|^(?:谁|誰|什么|什麼|怎么|怎麼|为什么|為什麼|为何|哪|多少|几点|幾點)"
 )
-
-
-def asks(text: str) -> bool:
-    """Say whether a text looks like a question.
-
-    Args:
-        text: One turn.
-
-    Returns:
-        True for a question mark at its end, and for Chinese that ends in a particle of questions
-        or begins with a question word.
-    """
-    return _QUESTION.search(text) is not None
 
 
 def broken_rule(question: str, answer: str) -> str:
@@ -55,9 +46,9 @@ def broken_rule(question: str, answer: str) -> str:
     Returns:
         The rule, or "": ("你去哪儿？", "回家。") breaks none.
     """
-    if not asks(question):
+    if not _QUESTION.search(question):
         return NO_QUESTION
-    if asks(answer):
+    if _MAYBE_QUESTION.search(answer):
         return REPLY_ASKS
     sizes = [len(_WORD.findall(text)) for text in (question, answer)]
     if sizes[0] > _QUESTION_WORDS or sizes[1] > _ANSWER_WORDS:
