@@ -130,7 +130,9 @@ def make_builder(
         described = read_mixture(sources[0], say, root)
         return MixtureCorpus(cache_dir=cache_dir, **_outweighed(described, settings))
     if root is not None:
-        raise DataError("`root` is for the YAML file of a mixture. Name other files by their paths.")
+        raise DataError(
+            "`root` is for the YAML file of a mixture. Name other files by their paths."
+        )
     if all(_has_own_rows(Path(source)) for source in sources):
         for source in sources:
             say(f"{Path(source).name}: format {PairsCorpus.FORMAT}")

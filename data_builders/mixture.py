@@ -209,7 +209,7 @@ def read_mixture(
         for number, entry in enumerate(content["sources"], start=1)
         for spec in _specs_of(entry, f"{path}: source {number}", reading)
     ]
-    if not specs:
+    if content["sources"] and not specs:
         raise DataError(
             f"{path}: none of its sources is in {reading.root}. Name the folder of your corpora "
             "with --root, and see the comments of the file for where they are from."
