@@ -160,6 +160,7 @@ def _builder_of(arguments: argparse.Namespace) -> DialogueBuilder:
         options=family_options(arguments),
         cache_dir=arguments.cache_dir,
         say=print,
+        root=getattr(arguments, "root", None),
         **build_settings(arguments),
     )
 

@@ -121,6 +121,10 @@ class DialogueConfig(datasets.BuilderConfig):
         """Say which languages dialogues must have; empty keeps all."""
         return self.languages
 
+    def only_questions(self) -> tuple[bool, ...]:
+        """Say for each source whether only its questions with their answers are wanted."""
+        return (False,)
+
     def shown(self) -> dict[str, Any]:
         """Give the settings a reader of the card should know, without any path."""
         names = ("validation_fraction", "test_fraction", "languages", "seed")

@@ -30,6 +30,8 @@ _BUILD_FIELDS = (
     "workers",
     "license",
 )
+# Settings of files of any format.
+_FILE_FIELDS = ("encoding", "language", "questions_only")
 _NESTED = {"cleaning": CleaningSettings, "selection": SelectionSettings}
 # A dataset to be worked with has all three parts; the library's default has no test part, which
 # training does not need.
@@ -51,10 +53,12 @@ def make_parser() -> argparse.ArgumentParser:
     shared = _shared_options()
     build = _build_command(commands, shared, "build", "any files: the format is guessed, and said")
     build.add_argument("--format", choices=sorted(FILE_FAMILIES), help="overrule the guess")
-    _add_fields(build, FilesConfig, ("encoding", "language"))
+    _add_fields(build, FilesConfig, _FILE_FIELDS)
     build.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, pattern or archive")
     mix = _build_command(commands, shared, "mix", "several sources described in a YAML file")
     mix.add_argument("paths", nargs=1, metavar="FILE.yaml", help="the mixture")
+    for command in (build, mix):
+        command.add_argument("--root", help="folder in which a mixture's files are looked for")
     for name, family in FAMILIES.items():
         command = _build_command(commands, shared, name, family.TITLE)
         _add_family(command, name, family.BUILDER_CONFIG_CLASS)
@@ -105,7 +109,7 @@ def family_options(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.command in FAMILIES:
         names = [field.name for field in _family_fields(FAMILIES[arguments.command])]
     else:
-        names = ["encoding", "language"]
+        names = _FILE_FIELDS
     return _given(arguments, names)
 
 
