@@ -12,6 +12,7 @@ A file of questions (.txt, or .jsonl with question, dialogue or messages in each
     python chat_hf.py --input questions.jsonl --output replies.jsonl
 Named ways to decode, exported models, and a model that chooses among candidates:
     python chat_hf.py runs/mine --preset creative
+    python chat_hf.py runs/mine --preset candidates
     python chat_hf.py runs/mine --engine onnx --int8
     python chat_hf.py runs/mine --preset mutual --reverse-model runs/mine_reverse
 
@@ -26,7 +27,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-DEFAULT_MODEL = "runs/quickstart"
+# Talked to where none is named: the run of `make chat`, else what comes with the package.
+QUICKSTART = Path("runs/quickstart")
 # Command line options that are settings of /set too.
 SETTING_OPTIONS = ("temperature", "top_p", "max_new_tokens", "num_beams", "seed")
 
@@ -36,7 +38,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", nargs="?", default=DEFAULT_MODEL, help="folder or Hub id")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        help="folder or Hub id (runs/quickstart if it is there, else the model in the package)",
+    )
     parser.add_argument("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--once", metavar="TEXT", help="print the reply to TEXT and end")
@@ -104,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
         limits = BatchLimits(**{name: size for name, size in sizes.items() if size is not None})
         check_paths(args.input, args.output, args.overwrite)
     session = load_session(
-        args.model,
+        args.model or _default_model(),
         args.device,
         args.engine,
         args.int8,
@@ -115,6 +121,8 @@ def run(args: argparse.Namespace) -> int:
     for name in ("preset", *SETTING_OPTIONS):
         if (value := getattr(args, name)) is not None:
             session.settings.set(name, value)
+    if notice := session.why_not_fast():
+        print(f"({notice})", file=sys.stderr)
     if args.reverse_model and (args.input or args.once is not None or args.demo):
         session.check_reverse_model()
     if args.input:
@@ -128,6 +136,13 @@ def run(args: argparse.Namespace) -> int:
     if sys.stdin is not None and sys.stdin.isatty():
         return chat_terminal.run_terminal(session)
     return chat_terminal.run_pipe(session, sys.stdin and sys.stdin.buffer)
+
+
+def _default_model() -> str:
+    """Take the quickstart's model once there is one, and until then the one in the package."""
+    from tfchat_hf.pretrained import SMALL_TALK
+
+    return str(QUICKSTART if (QUICKSTART / "config.json").is_file() else SMALL_TALK)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -61,6 +61,7 @@ TRAINING = {
 PROBE_STEPS = 60
 BASELINES = {
     "human": "people",
+    "nearest_question": "nearest training question",
     "random_training_reply": "random training reply",
     "most_frequent_reply": "most frequent reply",
 }

@@ -6,6 +6,7 @@ python -m data_builders separated my_chat.txt --separator "=" --output data/mine
 python -m data_builders mix mixture.yaml --output data/mixed
 python -m data_builders chatterbot --languages zh en --output data/chatterbot
 python -m data_builders inspect data/mine
+python -m data_builders weigh data/mine --model runs/mine
 python -m data_builders push data/mine your-name/your-dataset
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import json
 import logging
 import os
 import sys
@@ -30,6 +32,7 @@ from data_builders.references import group_references, write_references
 from data_builders.registry import FAMILIES, FILE_FAMILIES
 from data_builders.report import REJECTS_FILE, REPORT_FILE, BuildReport, DataError
 from data_builders.reporting.inspection import inspect_lines, load_dialogues
+from data_builders.weighing import as_records, weigh, weighing_lines
 
 _NO_SPACE = {
     errno.ENOSPC: "the disk is full",
@@ -64,6 +67,8 @@ def run(arguments: argparse.Namespace) -> None:
             print(line)
     elif arguments.command == "references":
         run_references(arguments)
+    elif arguments.command == "weigh":
+        run_weighing(arguments)
     elif arguments.command == "push":
         print(push_dataset(arguments.path, arguments.repo_id, private=not arguments.public))
     else:
@@ -85,6 +90,35 @@ def run_references(arguments: argparse.Namespace) -> None:
     write_references(found, Path(arguments.output))
     replies = sum(map(len, found["references"]))
     print(f"{len(found):,} questions with {replies:,} replies, written to {arguments.output}")
+
+
+def run_weighing(arguments: argparse.Namespace) -> None:
+    """Print what a model learns from each source.
+
+    Args:
+        arguments: What `parse_arguments` gave.
+    """
+    if not Path(arguments.path).exists():
+        raise DataError(f"{arguments.path} does not exist. Give a built folder or a mixture.")
+    logging.getLogger("data_builders").setLevel(logging.ERROR)
+    datasets.disable_progress_bars()
+    _quiet_transformers()
+    figures = weigh(
+        arguments.model, arguments.path, arguments.questions, arguments.split, arguments.device
+    )
+    if arguments.json:
+        print(json.dumps(as_records(figures), ensure_ascii=False, indent=2))
+        return
+    for line in weighing_lines(figures):
+        print(line)
+
+
+def _quiet_transformers() -> None:
+    """Keep the bars of loading off the terminal; no other command needs transformers."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
 
 
 def run_build(arguments: argparse.Namespace) -> None:
@@ -126,6 +160,7 @@ def _builder_of(arguments: argparse.Namespace) -> DialogueBuilder:
         options=family_options(arguments),
         cache_dir=arguments.cache_dir,
         say=print,
+        root=getattr(arguments, "root", None),
         **build_settings(arguments),
     )
 

@@ -47,7 +47,7 @@ STAGING_FOLDER = "tfchat-unfinished"
 # What a build that was cut off has left behind is of use to nobody after this time.
 _STAGING_DAYS = 7
 # Raise this when the same file would give other dialogues: it renews the caches.
-RESULT_VERSION = "2.1.0"
+RESULT_VERSION = "2.2.0"
 
 
 class RawDialogue(NamedTuple):
@@ -120,6 +120,10 @@ class DialogueConfig(datasets.BuilderConfig):
     def wanted_languages(self) -> tuple[str, ...]:
         """Say which languages dialogues must have; empty keeps all."""
         return self.languages
+
+    def only_questions(self) -> tuple[bool, ...]:
+        """Say for each source whether only its questions with their answers are wanted."""
+        return (False,)
 
     def shown(self) -> dict[str, Any]:
         """Give the settings a reader of the card should know, without any path."""

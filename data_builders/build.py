@@ -67,8 +67,8 @@ def build_dialogues(
         exclude_categories: Categories of chatterbot to leave out.
         say: Takes a line for each guess of a format.
         **settings: Fields of `DialogueConfig`: languages, strict, validation_fraction,
-            test_fraction, cleaning, selection, workers, license. A saved folder that has a
-            validation split keeps it.
+            test_fraction, cleaning, selection, workers, license; and the `root` of a mixture. A
+            saved folder that has a validation split keeps it.
 
     Returns:
         The dataset and the report.
@@ -92,6 +92,7 @@ def make_builder(
     options: Mapping[str, Any] | None = None,
     cache_dir: str | None = None,
     say: Callable[[str], None] = logger.info,
+    root: str | Path | None = None,
     **settings: Any,
 ) -> DialogueBuilder:
     """Choose the builder for a source and give it its settings; nothing is built yet.
@@ -102,6 +103,7 @@ def make_builder(
         options: Settings of the family.
         cache_dir: Where `datasets` keeps what it builds.
         say: Takes a line for each guess of a format.
+        root: The folder in which a mixture's files are looked for; None leaves it to the mixture.
         **settings: Fields of `DialogueConfig`.
 
     Returns:
@@ -125,8 +127,12 @@ def make_builder(
         if options:
             given = ", ".join(f"`{key}`" for key in options)
             raise DataError(f"{given} cannot be set for a whole mixture. Set it for each source.")
-        described = read_mixture(sources[0], say)
+        described = read_mixture(sources[0], say, root)
         return MixtureCorpus(cache_dir=cache_dir, **_outweighed(described, settings))
+    if root is not None:
+        raise DataError(
+            "`root` is for the YAML file of a mixture. Name other files by their paths."
+        )
     if all(_has_own_rows(Path(source)) for source in sources):
         for source in sources:
             say(f"{Path(source).name}: format {PairsCorpus.FORMAT}")

@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 from unicodedata import is_normalized
 
 from data_builders.cleaning_steps.block_list import BlockList, load_block_list
-from data_builders.cleaning_steps.bounds import TOO_MANY_TURNS, broken_bound
+from data_builders.cleaning_steps.bounds import (
+    TOO_FEW_LETTERS,
+    TOO_MANY_TURNS,
+    broken_bound,
+    unlettered_reply,
+)
 from data_builders.cleaning_steps.characters import (
     SUSPECT_CLASS,
     is_damaged,
@@ -22,9 +28,12 @@ from data_builders.cleaning_steps.links import remove_links
 from data_builders.cleaning_steps.markup import remove_markup
 from data_builders.cleaning_steps.mojibake import MOJIBAKE_CLASS, mend_mojibake
 from data_builders.cleaning_steps.normal_forms import FORM_CLASS, is_tidy, normal_forms
+from data_builders.cleaning_steps.placeholders import find_placeholder, placeholder_filler
+from data_builders.cleaning_steps.punctuation import is_unified, unify_punctuation
 from data_builders.cleaning_steps.segmentation import join_segmented, looks_segmented
 from data_builders.cleaning_steps.settling import MAX_ROUNDS
 from data_builders.cleaning_steps.simplified import load_simplifier
+from data_builders.cleaning_steps.stray_marks import remove_stray_marks
 from data_builders.cleaning_steps.subtitles import remove_subtitle_residue
 from data_builders.report import DataError
 
@@ -32,6 +41,7 @@ __all__ = ["CleanedDialogue", "Cleaner", "CleaningSettings", "looks_segmented"]
 
 JOIN_SEGMENTED = ("auto", "always", "never")
 DAMAGED, EMPTY, BLOCKED = "damaged characters", "empty after cleaning", "block list"
+PLACEHOLDER = "placeholder"
 
 
 @dataclass(frozen=True)
@@ -46,14 +56,20 @@ class CleaningSettings:
             newlines, and drop dialogues with U+FFFD, which stands for lost characters.
         normal_forms: NFC; half-width letters and digits; single blanks. Chinese punctuation
             stays Chinese.
+        punctuation: Full-width marks in Chinese text, half-width marks in English; "..." in
+            Chinese becomes "……".
+        placeholders: Words to put for what stands where a name is missing.
         markup: Remove HTML, emoticon tags, BBCode, wiki marks and @mentions.
         urls: Remove web and e-mail addresses.
         kaomoji: Remove faces drawn with characters.
         subtitles: Remove override tags, times, credits, episode titles and songs.
+        stray_marks: Remove ` and - from the ends of Chinese turns.
         english_tokens: Put tokenised English together ("do n't ," -> "don't,").
         minimum_chars: Drop dialogues with a turn shorter than this.
         maximum_chars: Drop dialogues with a turn longer than this; 0 for no bound.
         maximum_turns: Drop dialogues of more turns; 0 for no bound.
+        minimum_letters: Drop dialogues with a reply of fewer letters and digits; 0 for no bound.
+        drop_placeholders: Drop dialogues with %name%, XXX, {name}, **** and the like left in.
         block_list: A file of terms, one a line; dialogues with one of them are dropped.
         to_simplified: Turn traditional Chinese into simplified; needs OpenCC.
     """
@@ -62,16 +78,25 @@ class CleaningSettings:
     mojibake: bool = True
     control_characters: bool = True
     normal_forms: bool = True
+    punctuation: bool = True
+    placeholders: dict[str, str] | None = None
     markup: bool = False
     urls: bool = False
     kaomoji: bool = False
     subtitles: bool = False
+    stray_marks: bool = False
     english_tokens: bool = False
     minimum_chars: int = 1
     maximum_chars: int = 2000
     maximum_turns: int = 0
+    minimum_letters: int = 0
+    drop_placeholders: bool = False
     block_list: str | None = None
     to_simplified: bool = False
+
+    def __hash__(self) -> int:
+        """Hash the fields, one of which is a dict."""
+        return hash(json.dumps(asdict(self), sort_keys=True))
 
 
 class CleanedDialogue(NamedTuple):
@@ -117,9 +142,11 @@ class Cleaner:
         steps = _steps(settings)
         join = _Step("join_segmented", join_segmented)
         self.changed = {step.name: 0 for step in (join, *steps)}
-        self._base = tuple(step for step in steps if step.name in _BASE)
-        self._options = tuple(step for step in steps if step.name not in _BASE)
-        self._options_and_join = (join, *self._options)
+        first = tuple(step for step in steps if step.name in _ODD_CLASSES)
+        later = tuple(step for step in steps if step.name not in _ODD_CLASSES)
+        self._steps = {False: (*first, *later), True: (*first, join, *later)}
+        options = tuple(step for step in later if step.name != "punctuation")
+        self._options = {False: options, True: (join, *options)}
         self._plain = _plain_characters(settings)
         self._block_list = _block_list(settings, steps)
 
@@ -138,14 +165,13 @@ class Cleaner:
             return CleanedDialogue(None, TOO_MANY_TURNS, str(len(turns)))
         join = settings.join_segmented
         joined = join == "always" or (segmented and join == "auto")
-        options = self._options_and_join if joined else self._options
         cleaned = []
         for turn in turns:
             text = turn
-            if options or not self._is_clean(turn):
+            if self._options[joined] or not self._is_clean(turn):
                 if settings.control_characters and is_damaged(turn):
                     return CleanedDialogue(None, DAMAGED, turn)
-                text = self._settle(turn, options)
+                text = self._settle(turn, joined)
             if not text or text.isspace():
                 return CleanedDialogue(None, EMPTY, turn)
             cleaned.append(text)
@@ -155,15 +181,17 @@ class Cleaner:
         """Say whether the base steps have nothing to do: most turns, in a microsecond."""
         if not self._plain.fullmatch(text):
             return False
+        if self.settings.punctuation and not is_unified(text):
+            return False
         return not self.settings.normal_forms or (
             is_tidy(text) and (text.isascii() or is_normalized("NFC", text))
         )
 
-    def _settle(self, text: str, options: tuple[_Step, ...]) -> str:
+    def _settle(self, text: str, joined: bool) -> str:
         changed = set()
         for _ in range(MAX_ROUNDS):
             before = text
-            steps = options if self._is_clean(text) else self._base + options
+            steps = (self._options if self._is_clean(text) else self._steps)[joined]
             for name, function in steps:
                 after = function(text)
                 if after != text:
@@ -181,6 +209,13 @@ class Cleaner:
         if rule:
             pick = max if rule == "too long" else min
             return CleanedDialogue(None, rule, pick(turns, key=len))
+        wordless = unlettered_reply(turns, settings.minimum_letters)
+        if wordless is not None:
+            return CleanedDialogue(None, TOO_FEW_LETTERS, wordless)
+        if settings.drop_placeholders:
+            found = next(filter(None, map(find_placeholder, turns)), "")
+            if found:
+                return CleanedDialogue(None, PLACEHOLDER, found)
         if self._block_list is not None:
             for turn in turns:
                 term = self._block_list.find(turn)
@@ -189,8 +224,12 @@ class Cleaner:
         return CleanedDialogue(turns)
 
 
-# The steps that run unless switched off: what they look for is told by `_is_clean`.
-_BASE = ("mojibake", "control_characters", "normal_forms")
+# What the first three steps look for, told at a glance by `_is_clean`.
+_ODD_CLASSES = {
+    "mojibake": MOJIBAKE_CLASS,
+    "control_characters": SUSPECT_CLASS,
+    "normal_forms": FORM_CLASS,
+}
 # In the order they run. Characters come first, for the others to see plain text.
 _FUNCTIONS: dict[str, Callable[[str], str]] = {
     "mojibake": mend_mojibake,
@@ -200,27 +239,32 @@ _FUNCTIONS: dict[str, Callable[[str], str]] = {
     "subtitles": remove_subtitle_residue,
     "urls": remove_links,
     "kaomoji": remove_kaomoji,
+    "stray_marks": remove_stray_marks,
     "english_tokens": rejoin_english,
+    # After what has marks of its own is gone.
+    "punctuation": unify_punctuation,
 }
-_ODD_CLASSES = dict(zip(_BASE, (MOJIBAKE_CLASS, SUSPECT_CLASS, FORM_CLASS), strict=True))
 
 
 def _steps(settings: CleaningSettings) -> tuple[_Step, ...]:
     steps = [_Step(name, step) for name, step in _FUNCTIONS.items() if getattr(settings, name)]
+    if settings.placeholders:
+        first = sum(step.name in _ODD_CLASSES for step in steps)
+        steps.insert(first, _Step("placeholders", placeholder_filler(settings.placeholders)))
     if settings.to_simplified:
         steps.append(_Step("to_simplified", load_simplifier()))
     return tuple(steps)
 
 
 def _plain_characters(settings: CleaningSettings) -> re.Pattern[str]:
-    odd = "".join(_ODD_CLASSES[name] for name in _BASE if getattr(settings, name))
+    odd = "".join(_ODD_CLASSES[name] for name in _ODD_CLASSES if getattr(settings, name))
     return re.compile(f"[^{odd}]*+" if odd else "(?s:.*+)")
 
 
 def _block_list(settings: CleaningSettings, steps: Sequence[_Step]) -> BlockList | None:
     if settings.block_list is None:
         return None
-    same = ("control_characters", "normal_forms", "to_simplified")
+    same = ("control_characters", "normal_forms", "punctuation", "to_simplified")
     return load_block_list(
         settings.block_list, [step.function for step in steps if step.name in same]
     )
@@ -238,8 +282,27 @@ def _check(settings: CleaningSettings) -> None:
             raise DataError(f"`{field.name}` must be true or false (got {value!r}).")
         if type(field.default) is int and (type(value) is not int or value < 0):
             raise DataError(f"`{field.name}` must be a whole number from 0 (got {value!r}).")
+    _check_placeholders(settings.placeholders)
     if 0 < settings.maximum_chars < settings.minimum_chars:
         raise DataError(
             f"`maximum_chars` ({settings.maximum_chars}) is below `minimum_chars` "
             f"({settings.minimum_chars}): nothing could be kept. Raise it, or 0 for no bound."
         )
+
+
+def _check_placeholders(words: Mapping[str, str] | None) -> None:
+    if words is None:
+        return
+    if not isinstance(words, Mapping) or not all(
+        isinstance(text, str) and text for pair in words.items() for text in pair
+    ):
+        raise DataError(
+            "`placeholders` must be words by what they stand for, such as "
+            f'{{"%name%": "我"}} (got {words!r}). To leave such rows out: `drop_placeholders`.'
+        )
+    for placeholder, word in words.items():
+        if held := next((other for other in words if other in word), None):
+            raise DataError(
+                f"`placeholders`: {word!r}, put for {placeholder!r}, holds {held!r}, which would "
+                "be replaced again. Choose another word."
+            )

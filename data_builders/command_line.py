@@ -30,6 +30,8 @@ _BUILD_FIELDS = (
     "workers",
     "license",
 )
+# Settings of files of any format.
+_FILE_FIELDS = ("encoding", "language", "questions_only")
 _NESTED = {"cleaning": CleaningSettings, "selection": SelectionSettings}
 # A dataset to be worked with has all three parts; the library's default has no test part, which
 # training does not need.
@@ -51,10 +53,12 @@ def make_parser() -> argparse.ArgumentParser:
     shared = _shared_options()
     build = _build_command(commands, shared, "build", "any files: the format is guessed, and said")
     build.add_argument("--format", choices=sorted(FILE_FAMILIES), help="overrule the guess")
-    _add_fields(build, FilesConfig, ("encoding", "language"))
+    _add_fields(build, FilesConfig, _FILE_FIELDS)
     build.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, pattern or archive")
     mix = _build_command(commands, shared, "mix", "several sources described in a YAML file")
     mix.add_argument("paths", nargs=1, metavar="FILE.yaml", help="the mixture")
+    for command in (build, mix):
+        command.add_argument("--root", help="folder in which a mixture's files are looked for")
     for name, family in FAMILIES.items():
         command = _build_command(commands, shared, name, family.TITLE)
         _add_family(command, name, family.BUILDER_CONFIG_CLASS)
@@ -76,6 +80,17 @@ def _add_readers(commands: Any) -> None:
     references.add_argument(
         "--max-context-turns", type=int, default=1, help="turns of a context (default: 1)"
     )
+    weigh = commands.add_parser("weigh", help="measure with a model which source teaches something")
+    weigh.add_argument("path", metavar="PATH", help="built folder, or FILE.yaml of a mixture")
+    weigh.add_argument("--model", required=True, metavar="RUN", help="folder of a finished run")
+    weigh.add_argument(
+        "--questions", type=int, default=300, help="the most of each source, 0 for all (300)"
+    )
+    weigh.add_argument(
+        "--split", choices=("test", "validation"), help="default: test where there is one"
+    )
+    weigh.add_argument("--json", action="store_true", help="print JSON")
+    weigh.add_argument("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
     push = commands.add_parser("push", help="push a built dataset to the Hub")
     push.add_argument("path", help="folder written by this command")
     push.add_argument("repo_id", metavar="USER/NAME", help="dataset repository on the Hub")
@@ -94,7 +109,7 @@ def family_options(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.command in FAMILIES:
         names = [field.name for field in _family_fields(FAMILIES[arguments.command])]
     else:
-        names = ["encoding", "language"]
+        names = _FILE_FIELDS
     return _given(arguments, names)
 
 

@@ -1,8 +1,10 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """Several sources as one corpus: split, deduplicated and counted together.
 
-A mixture is one YAML file; `files` are looked for beside it:
+A mixture is one YAML file; `files` are looked for beside it, or in its `root`:
 
+    root: ../corpora                  # left out: the folder of the YAML file
+    skip_missing: true                # sources whose files are not there are left out, and named
     sources:
       - files: chat.tsv               # a file, a folder, a pattern, or a list of these
         weight: 2                     # training dialogues are written twice (0.5: half of them)
@@ -21,10 +23,11 @@ A mixture is one YAML file; `files` are looked for beside it:
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import yaml
 
@@ -79,6 +82,10 @@ class MixtureConfig(DialogueConfig):
                 known = ", ".join(LANGUAGES)
                 raise DataError(f"`languages` must be of {known} (got {language!r}).")
         self._configs = [spec.config(self.strict) for spec in self.sources]
+
+    def only_questions(self) -> tuple[bool, ...]:
+        """Say it for each source."""
+        return tuple(any(config.only_questions()) for config in self._configs)
 
     def content_files(self) -> list[Path]:
         """List the files of all sources."""
@@ -145,14 +152,32 @@ class MixtureCorpus(DialogueBuilder):
                 yield raw._replace(origin=origin, source=spec.name or raw.source)
 
 
+class _Reading(NamedTuple):
+    """Where the files of a mixture are, and what becomes of those that are not.
+
+    Attributes:
+        root: The folder in which `files` are looked for.
+        skip_missing: Leave out sources whose files are not there.
+        say: Takes a line for each guess of a format, and for each source left out.
+    """
+
+    root: Path
+    skip_missing: bool
+    say: Callable[[str], None]
+
+
 def read_mixture(
-    path: str | Path, say: Callable[[str], None] = lambda line: None
+    path: str | Path,
+    say: Callable[[str], None] = lambda line: None,
+    root: str | Path | None = None,
 ) -> dict[str, Any]:
     """Read a mixture's YAML file.
 
     Args:
         path: The file.
-        say: Takes a line for each guess of a format.
+        say: Takes a line for each guess of a format, and for each source that is left out.
+        root: The folder in which the files of the sources are looked for; None takes what the
+            YAML file says.
 
     Returns:
         Keyword arguments of `MixtureConfig`.
@@ -170,6 +195,7 @@ def read_mixture(
     if not isinstance(content, dict) or not isinstance(content.get("sources"), list):
         raise DataError(f"{path} must have a list `sources`, each with `files` or a `format`.")
     known = set(MixtureConfig.__dataclass_fields__) - {"version", "data_dir", "data_files"}
+    known |= {"root", "skip_missing"}
     for key in content:
         if key not in known:
             raise DataError(f"{path}: there is no setting `{key}`. Choose from {_listed(known)}.")
@@ -177,15 +203,38 @@ def read_mixture(
     if isinstance(cleaning, dict) and cleaning.get("block_list"):
         block_list = _beside(cleaning["block_list"], path.parent)
         content["cleaning"] = cleaning | {"block_list": block_list}
+    reading = _reading_of(content, path, say, root)
     specs = [
         spec
         for number, entry in enumerate(content["sources"], start=1)
-        for spec in _specs_of(entry, f"{path}: source {number}", path.parent, say)
+        for spec in _specs_of(entry, f"{path}: source {number}", reading)
     ]
+    if content["sources"] and not specs:
+        raise DataError(
+            f"{path}: none of its sources is in {reading.root}. Name the folder of your corpora "
+            "with --root, and see the comments of the file for where they are from."
+        )
     return {**content, "sources": tuple(specs)}
 
 
-def _specs_of(entry: Any, where: str, folder: Path, say: Callable[[str], None]) -> list[SourceSpec]:
+def _reading_of(
+    content: dict[str, Any], path: Path, say: Callable[[str], None], root: str | Path | None
+) -> _Reading:
+    """Take the keys out of a mixture that only say where to look."""
+    given, skip = content.pop("root", None), content.pop("skip_missing", False)
+    check_type("root", given or "", "corpora")
+    check_type("skip_missing", skip, False)
+    folder = path.parent / Path(given or "").expanduser()
+    return _Reading(folder if root is None else Path(root).expanduser(), skip, say)
+
+
+def _missing(options: Mapping[str, Any]) -> str:
+    """Give the first path of a source at which nothing is, or ""."""
+    named = [path for key in _PATH_KEYS for path in as_tuple(options.get(key, ()))]
+    return next((path for path in named if not glob.glob(path, recursive=True)), "")
+
+
+def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
     if not isinstance(entry, Mapping):
         raise DataError(f"{where} must be a mapping with `files` or a `format` (got {entry!r}).")
     weight = entry.get("weight", 1.0)
@@ -194,7 +243,10 @@ def _specs_of(entry: Any, where: str, folder: Path, say: Callable[[str], None]) 
     options = {key: value for key, value in entry.items() if key not in _OWN_KEYS}
     for key in _PATH_KEYS:
         if key in entry:
-            options[key] = _beside(entry[key], folder)
+            options[key] = _beside(entry[key], reading.root)
+    if reading.skip_missing and (missing := _missing(options)):
+        reading.say(f"{entry.get('name') or where}: left out, {missing} is not there")
+        return []
     files = as_tuple(options.pop("files", ()))
     shared = {key: entry.get(key) for key in ("name", "license")} | {"weight": float(weight)}
     if entry.get("format") is not None:
@@ -203,7 +255,7 @@ def _specs_of(entry: Any, where: str, folder: Path, say: Callable[[str], None]) 
         return [SourceSpec(entry["format"], options, **shared)]
     if not files:
         raise DataError(f"{where} has neither `files` nor a `format`. Give one.")
-    found = find_sources(files, options=options, say=say)
+    found = find_sources(files, options=options, say=reading.say)
     given = {key: value for key, value in shared.items() if value is not None}
     return [replace(spec, **given) for spec in found]
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from data_builders.script import MIXED, SCRIPTS, script_of
+
 logger = logging.getLogger(__name__)
 
 REPORT_FILE = "report.json"
@@ -48,6 +50,8 @@ RULES = {
     "too short": "Lower `minimum_chars` to keep such turns.",
     "too long": "Raise `maximum_chars` to keep such turns.",
     "too many turns": "Raise `maximum_turns`, or cut the dialogue in two.",
+    "too few letters": "Lower `minimum_letters` to keep such replies.",
+    "placeholder": "Name a word for it under `placeholders`, or switch `drop_placeholders` off.",
     "block list": "Take the term off the block list to keep such dialogues.",
     "wrong encoding": "Save the file as UTF-8, or name its encoding with `encoding`.",
     "line too long": "Split it: a line or a JSON element may take 64 MB.",
@@ -118,6 +122,7 @@ class SourceCount:
         read: Dialogues read from it.
         kept: Dialogues of these that went into the dataset.
         hub_id: Its id, "owner/name", if it was read from the Hub.
+        scripts: Its Chinese dialogues after cleaning, by script.
     """
 
     name: str
@@ -127,6 +132,7 @@ class SourceCount:
     read: int = 0
     kept: int = 0
     hub_id: str | None = None
+    scripts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -294,10 +300,27 @@ class BuildReport:
             yield f"rows rejected: {sum(self.rejected.values()):,} ({_counts(self.rejected)})"
         if self.changed:
             yield f"turns changed by cleaning: {_counts(self.changed)}"
+        yield from self._script_lines()
         if self.notes:
             yield f"also: {_counts(self.notes)}"
         if not self.splits.get("validation"):
             yield "the validation split is empty: add data, or raise the validation fraction"
+
+    def _script_lines(self) -> Iterator[str]:
+        """Say the script of the Chinese, and what to do where the sources differ."""
+        sums = {s: sum(one.scripts.get(s, 0) for one in self.origins) for s in SCRIPTS}
+        if not any(sums.values()):
+            return
+        shares = ((script, count / sum(sums.values())) for script, count in sums.items() if count)
+        said = ", ".join(f"{script} {share:.0%}" for script, share in shares)
+        yield f"script of the Chinese dialogues: {said}"
+        by_script: dict[str, list[str]] = {}
+        for origin in self.origins:
+            if script := script_of(origin.scripts):
+                by_script.setdefault(script, []).append(origin.name)
+        if len(by_script) > 1 or MIXED in by_script:
+            each = "; ".join(f"{script} in {_names(by_script[script])}" for script in by_script)
+            yield f"the script differs: {each}. `to_simplified` makes it one"
 
     def save(self, folder: str | Path) -> None:
         """Write the counts and the rejects into a folder.

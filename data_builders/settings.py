@@ -11,6 +11,14 @@ from data_builders.report import DataError
 from data_builders.selecting.entropy import SIDES
 
 Settings = TypeVar("Settings")
+_FROM_ZERO = (
+    "maximum_question_chars",
+    "maximum_reply_chars",
+    "maximum_reply_count",
+    "maximum_question_count",
+    "maximum_share",
+    "entropy_threshold",
+)
 
 
 @dataclass(frozen=True)
@@ -22,8 +30,14 @@ class SelectionSettings:
         near_duplicates: Leave out those that differ from an earlier one only in case, width,
             punctuation and blanks, or, when long, in a fifth of their character n-grams. Another
             reply to the same question is no duplicate.
+        maximum_question_chars: Leave out pairs with a longer question; 0 sets no bound.
+        maximum_reply_chars: Leave out pairs with a longer reply; 0 sets no bound.
         maximum_reply_count: How often one reply may occur; further pairs with it are left out.
             0 sets no bound.
+        maximum_question_count: How often one question may be asked with nothing before it; further
+            pairs with it are left out. 0 sets no bound.
+        maximum_share: Share of all pairs that one reply, or one question, may have in any case, so
+            that the two bounds grow with a large corpus.
         entropy_filter: "source", "target", "both" or "none": leave out pairs whose question gets,
             or whose reply follows, too many different things (`data_builders.selecting.entropy`).
         entropy_threshold: Bits above which that is too many.
@@ -32,7 +46,11 @@ class SelectionSettings:
 
     exact_duplicates: bool = True
     near_duplicates: bool = True
-    maximum_reply_count: int = 1000
+    maximum_question_chars: int = 0
+    maximum_reply_chars: int = 0
+    maximum_reply_count: int = 60
+    maximum_question_count: int = 50
+    maximum_share: float = 0.0002
     entropy_filter: str = "none"
     entropy_threshold: float = 1.0
     leak_free: bool = True
@@ -47,7 +65,7 @@ class SelectionSettings:
             raise DataError(
                 f"`entropy_filter` must be of {', '.join(SIDES)} (got {self.entropy_filter!r})."
             )
-        for name in ("maximum_reply_count", "entropy_threshold"):
+        for name in _FROM_ZERO:
             if getattr(self, name) < 0:
                 raise DataError(f"`{name}` must not be negative (got {getattr(self, name)}).")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,7 @@ from data_builders.cleaning import Cleaner, CleaningSettings, looks_segmented
 from data_builders.language import guess_language
 from data_builders.progress import bytes_bar
 from data_builders.report import BuildReport
+from data_builders.script import guess_script
 from data_builders.shards import Dialogue, write_json, write_shard
 from data_builders.workers import ordered_map
 
@@ -59,6 +60,7 @@ class BatchCounts:
         dropped: File, line, rule and text of each dialogue that cleaning left out.
         digest: Of what was cleaned.
         resumed: Whether the shard was there already.
+        scripts: Chinese dialogues that are left, by origin and script.
     """
 
     path: str
@@ -67,6 +69,7 @@ class BatchCounts:
     dropped: list[tuple[str, int, str, str]]
     digest: str = ""
     resumed: bool = False
+    scripts: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def stage(
@@ -173,6 +176,10 @@ def clean_batch(batch: Batch) -> BatchCounts:
             counts.dropped.append((raw.file, raw.line, cleaned.rule, cleaned.found))
             continue
         lang = raw.lang or guess_language(cleaned.turns)
+        if lang == "zh":
+            scripts = counts.scripts.setdefault(str(raw.origin), {})
+            script = guess_script(cleaned.turns)
+            scripts[script] = scripts.get(script, 0) + 1
         dialogues.append(Dialogue(tuple(cleaned.turns), raw.roles, lang, raw.source))
         origins.append(raw.origin)
         splits.append(raw.split)
@@ -197,6 +204,10 @@ def _cleaner(settings: CleaningSettings) -> Cleaner:
 def _add(counts: BatchCounts, report: BuildReport) -> None:
     for origin, read in counts.read.items():
         report.origins[int(origin)].read += read
+    for origin, scripts in counts.scripts.items():
+        known = report.origins[int(origin)].scripts
+        for script, number in scripts.items():
+            known[script] = known.get(script, 0) + number
     for step, changed in counts.changed.items():
         report.changed[step] = report.changed.get(step, 0) + changed
     for file, line, rule, text in counts.dropped:

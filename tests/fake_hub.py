@@ -271,6 +271,8 @@ def in_place_of_the_hub(monkeypatch: pytest.MonkeyPatch, token: str = "") -> Ite
         monkeypatch.setattr(constants, name, True)
     with FakeHub() as hub:
         monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        files = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", files)
         yield hub
 
 

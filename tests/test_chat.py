@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import threading
 import time
@@ -92,15 +91,14 @@ def test_streamed_pieces_join_to_what_generate_makes(session):
 
 
 def watch_fast_decoding(monkeypatch):
-    """Note the weight type of each call of a `FastDecoder`."""
-    calls, call = [], FastDecoder.__call__
+    """Note the weight type of each batch that a `FastDecoder` decodes."""
+    calls, make = [], FastDecoder.make_stepper
 
-    @functools.wraps(call)  # transformers looks at the names of its arguments
-    def watching(decoder, *args, **kwargs):
+    def watching(decoder, *args):
         calls.append(decoder.weight_dtype)
-        return call(decoder, *args, **kwargs)
+        return make(decoder, *args)
 
-    monkeypatch.setattr(FastDecoder, "__call__", watching)
+    monkeypatch.setattr(FastDecoder, "make_stepper", watching)
     return calls
 
 
@@ -313,7 +311,8 @@ def test_every_preset_answers_at_once_and_in_batches(session, name):
 def test_presets_are_listed_with_what_they_are_for(session):
     session.settings.set("preset", "creative")
     lines = session.settings.describe_presets()
-    assert [line[2:].split()[0] for line in lines] == [*session.model.preset_names(), "mutual"]
+    names = [*session.model.preset_names(), "candidates", "mutual"]
+    assert [line[2:].split()[0] for line in lines] == names
     assert all(len(line.split()) > 4 and len(line) < 100 for line in lines)
     assert [line.split()[1] for line in lines if line.startswith("*")] == ["creative"]
 
@@ -321,7 +320,7 @@ def test_presets_are_listed_with_what_they_are_for(session):
 def test_presets_of_the_models_own_are_described_by_what_they_change(session):
     session.model.generation_config.presets = {"mine": {"do_sample": True, "top_p": 0.3}}
     try:
-        line, mutual = session.settings.describe_presets()
+        line, _, mutual = session.settings.describe_presets()
         assert "mutual" in mutual and "--reverse-model" in mutual
         assert "do_sample true" in line and "top_p 0.3" in line
     finally:
@@ -336,6 +335,17 @@ def test_a_reply_chosen_among_candidates_comes_whole(session):
     session.settings.set("num_candidates", "1")
     session.settings.set("do_sample", "false")
     assert len(list(session.stream("你好"))) > 1
+
+
+def test_the_preset_of_candidates_answers_whole_and_in_batches(session):
+    for setting, value in (("preset", "candidates"), ("seed", "1")):
+        session.settings.set(setting, value)
+    assert session.settings.comes_whole and session.settings.rows_per_reply == 32
+    pieces = list(session.stream("你好"))
+    assert len(pieces) <= 1
+    session.reset()
+    assert session.reply_to_many([["你好"]]) == ["".join(pieces)]
+    assert len(session.reply_to_many([["你好"], ["再见", "good night", "what is AI"]])) == 2
 
 
 def test_a_preset_that_needs_a_reverse_model_says_so(session):

@@ -157,6 +157,27 @@ def test_fast_replies_are_the_same_wherever_they_come_from(run, tmp_path):
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
 
 
+def test_fast_says_where_it_changes_nothing(run):
+    plain = run("--once", "你好", "--preset", "beam")
+    code, out, err = run("--once", "你好", "--preset", "beam", "--fast")
+    assert (code, out) == plain[:2] and "`--fast`" in err and "beams" in err
+    assert run("--once", "你好", "--preset", "candidates", "--fast")[2] == ""
+    err = run("--fast", stdin=b"/set num_beams 2\n")[2]
+    assert err.count("`--fast`") == 1
+
+
+def test_the_best_of_many_candidates_is_a_preset_everywhere(run, tmp_path):
+    source, output = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_text("你好\n你是谁\n", encoding="utf-8")
+    options = ("--preset", "candidates", "--seed", "1")
+    once = run("--once", "你好", *options)
+    assert once[0] == 0 and once[1].strip() and once == run("--once", "你好", *options, "--fast")
+    assert run("--input", str(source), "--output", str(output), *options)[0] == 0
+    assert len(output.read_text("utf-8").splitlines()) == 2
+    code, out, err = run(stdin="/presets\n/set preset candidates\n你好\n".encode())
+    assert code == 0 and out.strip() and "draws 32" in err and "comes whole" in err
+
+
 def test_int8_answers_wherever_questions_come_from(run, tmp_path):
     source, output = tmp_path / "in.txt", tmp_path / "out.txt"
     source.write_text("你好\n你是谁\n", encoding="utf-8")

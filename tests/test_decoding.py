@@ -21,12 +21,12 @@ def model() -> TFChatForConditionalGeneration:
 IDS = ended_questions()["input_ids"]
 
 
-def test_the_presets_are_the_models_and_mutual(model) -> None:
-    assert decoding.preset_names(model) == [*PRESETS, "mutual"]
+def test_the_presets_are_the_models_and_the_best_of_several(model) -> None:
+    assert decoding.preset_names(model) == [*PRESETS, "candidates", "mutual"]
     assert set(decoding.ABOUT) == set(decoding.preset_names(model))
     own = tiny_model()
-    own.generation_config.presets = {"mine": {}, "mutual": {}}
-    assert decoding.preset_names(own) == ["mine", "mutual"]
+    own.generation_config.presets = {"mine": {}, "mutual": {}, "candidates": {}}
+    assert decoding.preset_names(own) == ["mine", "candidates", "mutual"]
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -41,6 +41,15 @@ def test_mutual_goes_onto_the_configuration_of_the_model() -> None:
     model.generation_config.max_new_tokens = 17
     config = decoding.preset(model, "mutual")
     assert (config.num_candidates, config.rerank_by, config.do_sample) == (16, "reverse", True)
+    assert config.max_new_tokens == 17 and not hasattr(model.generation_config, "num_candidates")
+
+
+def test_candidates_go_onto_the_configuration_of_the_model_too() -> None:
+    model = tiny_model()
+    model.generation_config.max_new_tokens = 17
+    config = decoding.preset(model, "candidates")
+    assert (config.num_candidates, config.rerank_by) == (32, "unconditional")
+    assert (config.do_sample, config.temperature, config.anti_lm_weight) == (True, 1.0, 0.0)
     assert config.max_new_tokens == 17 and not hasattr(model.generation_config, "num_candidates")
 
 
@@ -90,14 +99,19 @@ def test_without_a_word_on_how_candidates_are_ranked_by_the_model_itself(model) 
     assert isinstance(how.fast, FastDecoder)
 
 
-def test_options_do_what_the_same_call_by_hand_does(model) -> None:
+@pytest.mark.parametrize("name", ["candidates", "mutual"])
+def test_options_do_what_the_same_call_by_hand_does(name: str, model) -> None:
     reverse, inputs = tiny_model(5, swap_sides=True), ended_questions()
-    config = decoding.preset(model, "mutual")
+    config = decoding.preset(model, name)
     config.max_new_tokens = 8
     made = []
+    ranked = {
+        "candidates": Reranking(32, "unconditional", 0.5),
+        "mutual": Reranking(16, "reverse", 0.5, reverse),
+    }
     by_hand = {
         "generation_config": config,
-        "custom_generate": Reranking(16, "reverse", 0.5, reverse),
+        "custom_generate": ranked[name],
         "question_ids": IDS,
     }
     for options in (decoding.generate_options(config, IDS, reverse_model=reverse), by_hand):

@@ -233,6 +233,8 @@ def test_each_step_does_to_its_example_what_the_table_says(suffix: str) -> None:
     rows = tables(f"docs/cleaning{suffix}", EXAMPLES)
     known = {field.name: field.default for field in fields(CleaningSettings)}
     off = {name: False for name, default in known.items() if isinstance(default, bool)}
+    # It drops dialogues and changes no text.
+    del off["drop_placeholders"]
     for setting, _, before, after, _ in rows:
         name = code(setting)
         if name == "to_simplified":

@@ -29,7 +29,9 @@ import train_hf
 from data_builders.__main__ import main as build_data
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program
 from tfchat_hf.arguments import own_keys
-from tfchat_hf.metrics import describe_replies
+from tfchat_hf.measuring.faults import describe_answers
+from tfchat_hf.measuring.relevance import RELEVANCE_FIGURES
+from tfchat_hf.questions import Question
 from tfchat_hf.settings import parse_arguments
 from tfchat_hf.trainer import TFChatTrainer
 from tfchat_hf.training import INTERRUPTED, NOT_PUSHED
@@ -41,7 +43,7 @@ CHAT = "python chat_hf.py "
 # Of transformers, schedules by their names, and what says that code may be run.
 MORE_SETTINGS = ("torch_compile", "inverse_sqrt", "constant_with_warmup", "trust_remote_code")
 OF_HOURS = "configs/chat.yaml"
-BASELINES = ("human", "random_training_reply", "most_frequent_reply")
+BASELINES = ("human", "nearest_question", "random_training_reply", "most_frequent_reply")
 FIGURE = re.compile(r'\d[\d,]*\.\d+(?:e[-+]\d+)?|"[^"]+"')
 # What these lines say after their first word is the machine's, or how fast it was.
 MACHINE = re.compile(r"^(device:|speed:|trained in|  asked) .*")
@@ -209,7 +211,8 @@ def test_both_languages_show_the_same_files_commands_programs_and_outputs() -> N
 @pytest.mark.parametrize("page", PAGES)
 def test_every_name_in_the_text_is_a_setting_a_metric_or_of_the_network(page: str) -> None:
     text = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.M | re.S)
-    known = {*own_keys(), *MORE_SETTINGS, *describe_replies(["a b"], [["a c"]])}
+    known = {*own_keys(), *MORE_SETTINGS, *RELEVANCE_FIGURES}
+    known |= {*describe_answers(["a b"], [Question(["x"], [1], ["a c"])])}
     known |= {"selection_score", "bits_per_character", "bleu_zh", "bleu_en", *BASELINES}
     # Or a name in the code of the network.
     for file in ("layers_tfchat.py", "modeling_tfchat.py"):

@@ -18,8 +18,7 @@ from torch.nn import functional
 from tests.rendezvous import rendezvous
 from tests.two_processes import BATCH_SIZE, make_batches, make_model, make_questions, make_tokenizer
 from tfchat_hf import evaluation
-from tfchat_hf.evaluation import exact_loss, generate_replies, score_baselines
-from tfchat_hf.questions import Question as Q
+from tfchat_hf.evaluation import exact_loss, generate_replies
 from tfchat_hf.selection import ReplyAssessor
 
 
@@ -130,31 +129,6 @@ def test_the_shares_of_processes_make_up_the_whole(
     assert [text for _, text in gathered] == alone
 
 
-QUESTIONS = [Q(["a"], [1], ["x y", "z", "x y"]), Q(["b"], [2], ["only one"])]
-
-
-def test_a_person_is_scored_against_other_people():
-    row = score_baselines(QUESTIONS, ["r", "r"], "m")["human"]
-    # of two questions one has other answers, "z" and "x y": the latter is what was said
-    assert (row["replies"], row["scored_replies"], row["exact_match"]) == (2, 1, 1)
-    unlike = score_baselines([Q(["a"], [1], ["x y", "z"])], ["r"], "m")["human"]
-    assert unlike["exact_match"] == 0 and unlike["f1"] == 0
-
-
-def test_a_person_without_others_gets_no_score():
-    row = score_baselines(QUESTIONS[1:], ["r"], "m")["human"]
-    assert row["scored_replies"] == 0 and "bleu" not in row and "exact_match" not in row
-    assert row["mean_length"] == 2  # what needs no comparison is there
-
-
-def test_baselines_by_hand():
-    rows = score_baselines(QUESTIONS, ["z", "no"], "only one")
-    assert list(rows) == ["human", "random_training_reply", "most_frequent_reply"]
-    assert rows["random_training_reply"]["exact_match"] == 0.5
-    assert rows["most_frequent_reply"]["exact_match"] == 0.5
-    assert rows["most_frequent_reply"]["top_reply_share"] == 1
-
-
 @pytest.mark.slow  # two starts of Python with torch
 def test_two_processes_find_what_one_finds(model, tokenizer, questions):
     with rendezvous(2) as environments:
@@ -174,9 +148,7 @@ def test_two_processes_find_what_one_finds(model, tokenizer, questions):
 
     accelerator = Accelerator(cpu=True)
     expected = exact_loss(model, make_batches(tokenizer, accelerator), accelerator, 100)
-    assessed, replies = ReplyAssessor(questions, tokenizer, 0.9, BATCH_SIZE)(
-        model, expected["loss"]
-    )
+    assessed, replies = ReplyAssessor(questions, tokenizer, BATCH_SIZE)(model)
     assert found[0]["loss"]["tokens"] == expected["tokens"]
     assert found[0]["loss"] == pytest.approx(expected, rel=1e-6)
     assert found[0]["replies"] == replies

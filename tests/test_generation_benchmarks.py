@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
+import candidates  # noqa: E402
 import generation  # noqa: E402
 import message_trace  # noqa: E402
 from generation_peers.clock import StepClock  # noqa: E402
@@ -46,6 +49,24 @@ def test_every_contender_makes_full_replies_and_equal_ones_are_said_to_be_so(cap
     assert all(row["tok/s"] > 0 for row in rows.values())
     text = "\n".join(generation.table(list(rows.values())))
     assert "| ours |" in text and "x loop" in text
+
+
+def test_candidates_cost_what_is_said_and_have_the_scores_of_the_network(tmp_path, capsys) -> None:
+    config = tmp_path / "small.yaml"
+    config.write_text("vocab_size: 60\nd_model: 16\nmax_minutes: 60\nmax_position_embeddings: 32\n")
+    call = ["--count", "1", "6", "--new", "5", "--rounds", "1", "--config", str(config)]
+    call += ["--threads", os.environ["OMP_NUM_THREADS"]]
+    assert candidates.main([*call, "--out", str(tmp_path / "cost.json")]) == 0
+    rows = json.loads((tmp_path / "cost.json").read_text(encoding="utf-8"))
+    assert [(row["candidates"], row["contender"]) for row in rows] == [
+        (count, name) for count in (1, 6) for name in candidates.CONTENDERS
+    ]
+    assert all(float(row["off"]) < 1e-3 for row in rows if row["contender"] == "ours")
+    assert all(row["CPU s a reply"] > 0 for row in rows)
+    # One round: a median of one ratio is the ratio, up to rounding.
+    before, ours = rows[5]["CPU s a reply"], rows[6]["CPU s a reply"]
+    assert rows[6]["x before"] == pytest.approx(before / ours, rel=0.2)
+    assert "| ours |" in capsys.readouterr().out
 
 
 def test_a_step_clock_counts_the_steps_between_two_tokens() -> None:

@@ -41,6 +41,7 @@ ROWS = [
     "model, training questions",
     "model, held-out questions",
     "human replies (held-out)",
+    "the reply to the nearest training question",
     "a random training reply",
     "the most frequent training reply",
 ]
@@ -113,6 +114,9 @@ def test_the_numbers_of_a_real_run_are_those_of_its_files(card: str, real: Path)
     for key, name in (("validation", ROWS[1]), ("train", ROWS[0])):
         assert named[name]["distinct-2"] == f"{metrics[key]['distinct_2']:.3f}"
         assert named[name]["top reply"] == f"{100 * metrics[key]['top_reply_share']:.1f} %"
+        assert named[name]["stutter"] == f"{100 * metrics[key]['stutter']:.1f} %"
+    listened = f"reply is {metrics['validation']['question_gain']:.3f} nats a token likelier"
+    assert listened in section(card, "Evaluation")
     assert named[ROWS[1]]["perplexity"] == f"{metrics['validation']['perplexity']:.1f}"
     assert named[ROWS[1]]["bits/char"] == f"{metrics['validation']['bits_per_character']:.2f}"
     settings = dict(row for row in cells(section(card, "Training")) if len(row) == 2)
@@ -327,15 +331,15 @@ def test_the_rule_that_chose_the_checkpoint_is_told(tmp_path: Path) -> None:
         load_best_model_at_end=True,
         metric_for_best_model="eval_selection_score",
         greater_is_better=False,
-        selection_diversity_weight=0.5,
+        selection_relevance_weight=2.5,
     )
     state = trained(best_model_checkpoint="/x/checkpoint-30", best_metric=3.25)
     metrics = changed()
-    metrics["selection"] = selection_facts(state, args, human_distinct_2=0.9)
+    metrics["selection"] = selection_facts(state, args)
     assert metrics["selection"]["step"] == 30
     text = card_text(tmp_path, metrics)
     assert "weights of update 30, with the lowest selection score (3.250)" in text
-    assert "validation loss + 0.5 × (1 − min(1, distinct-2 / 0.900))" in text
+    assert "validation loss − 2.5 × MRR" in text
     curves = build_curves([{"step": s, "eval_loss": 1.0} for s in (20, 30, 40)])
     drawn = str(build_model_card(tiny_run(tmp_path), metrics, "你好", curves))
     assert [row[0] for row in cells(section(drawn, "Curves"))[2:]] == ["20", "30 (kept)", "40"]
@@ -398,3 +402,9 @@ def test_speed_and_losses_of_the_run_are_told(tmp_path: Path) -> None:
     assert "90 min of training on cpu (1 threads), 12,346 real tokens/s, 89 pairs/s, 2.1 %" in part
     assert dict(row for row in cells(part))["precision"] == "bfloat16"
     assert "label smoothing 0.2" in part and RunFolder(tmp_path).path.name not in part
+
+
+def test_muon_is_told_where_it_learns(tmp_path: Path) -> None:
+    part = section(card_text(tmp_path, changed(), "--muon_learning_rate", "0.03"), "Training")
+    assert dict(cells(part))["Muon, for the layers' matrices"] == "3.00e-02 at its peak"
+    assert "Muon" not in card_text(tmp_path, changed())

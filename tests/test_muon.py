@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.small_training import small_model, small_trainer
 from tests.tiny import tiny_model
+from tfchat_hf import arguments
 from tfchat_hf.muon import MuonWithAdamW, muon_with_adamw, orthogonalized
 
 SHAPES = [(24, 24), (48, 16), (16, 48)]
@@ -87,3 +92,42 @@ def test_what_was_saved_goes_on_as_if_nothing_had_been(tmp_path):
     assert all(
         torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True)
     )
+
+
+class Products(TorchDispatchMode):
+    """Notes the types of all batched products: in an optimizer's step only Muon has any."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dtypes: set[torch.dtype] = set()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        made = function(*args, **(kwargs or {}))
+        if function.overloadpacket in (torch.ops.aten.bmm, torch.ops.aten.baddbmm):
+            self.dtypes.add(made.dtype)
+        return made
+
+
+@pytest.mark.parametrize(
+    ("bf16", "in_hardware", "dtype"),
+    [
+        (None, False, torch.float32),
+        (None, True, torch.bfloat16),
+        (False, True, torch.float32),
+        (True, False, torch.float32),  # asked for, but emulated it crawls
+    ],
+)
+def test_iterations_multiply_in_the_type_that_the_cpu_is_fast_in(
+    tmp_path, monkeypatch, bf16, in_hardware, dtype
+):
+    monkeypatch.setattr(arguments, "_cpu_multiplies_bf16", lambda: in_hardware)
+    trainer = small_trainer(tmp_path, small_model(), bf16=bf16, muon_learning_rate=0.02)
+    optimizer = trainer.create_optimizer()
+    for parameter in trainer.model.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    with Products() as seen:
+        optimizer.step()
+    assert seen.dtypes == {dtype}
+    assert {p.dtype for p in trainer.model.parameters()} == {torch.float32}

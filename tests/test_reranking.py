@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
 from tests.tiny import ended_questions, speaking_model, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration, reranking
 from tfchat_hf.fast import FastDecoder
+from tfchat_hf.fast.candidates import Candidates, draw
 from tfchat_hf.reranking import Reranking, TFChatRerankedOutput, as_labels, newest_turn
 
 SETTINGS = {"do_sample": True, "top_k": 0, "max_new_tokens": 8}
@@ -136,21 +137,15 @@ def test_tokens_alone_come_back_unless_asked_for_more(model) -> None:
 
 
 def test_a_question_is_ranked_alone_as_in_a_batch(model, reverse) -> None:
-    inputs = ended_questions()
-    candidates = scored(model, inputs, Reranking(6, "reverse", 0.5, reverse)).candidates
-
-    def these(rows: slice) -> Reranking:
-        def make(model: Any, start: torch.Tensor, *prepared: Any, **many: Any) -> torch.Tensor:
-            assert len(start) == len(many["attention_mask"]) == 6 * len(candidates[rows])
-            return candidates[rows].flatten(0, 1)
-
-        return Reranking(6, "reverse", 0.5, reverse, fast=make)
-
-    together = best(model, inputs, these(slice(None)))
+    inputs, how = ended_questions(), Reranking(6, "reverse", 0.5, reverse)
+    together = scored(model, inputs, how)
+    config = GenerationConfig(eos_token_id=2, pad_token_id=0, length_penalty=1.0)
     for row, source in enumerate(sources(inputs)):
-        alone = {"input_ids": torch.tensor([source])}
-        found = best(model, alone, these(slice(row, row + 1)))[0].tolist()
-        assert real(together[row, 1:].tolist()) == real(found[1:])
+        made = Candidates(together.candidates[row], together.forward_scores[row], None)
+        alone = how.order(made, config, torch.tensor([source]))
+        assert alone.sequences[0].tolist() == together.sequences[row].tolist()
+        scores = (alone.candidate_scores[0], together.candidate_scores[row])
+        torch.testing.assert_close(*scores, rtol=1e-4, atol=1e-4)
 
 
 def test_a_reverse_model_that_knows_better_changes_the_choice(speaking, reverse) -> None:
@@ -168,27 +163,52 @@ def test_one_candidate_is_the_reply_of_generate(speaking) -> None:
     assert torch.equal(found, expected)
 
 
-def test_candidates_are_those_that_generate_draws(speaking) -> None:
-    inputs = ended_questions()
-    found = scored(speaking, inputs, Reranking(5, "unconditional")).candidates.flatten(0, 1)
-    torch.manual_seed(3)
-    assert torch.equal(found, speaking.generate(**inputs, **SETTINGS, num_return_sequences=5))
+def slow_candidates(
+    model: Any,
+    input_ids: torch.Tensor,
+    logits_processor: LogitsProcessorList,
+    stopping_criteria: StoppingCriteriaList,
+    generation_config: GenerationConfig,
+    **prepared: Any,
+) -> torch.Tensor:
+    """Draw by the forward of the network alone: every reply for itself, whole at each step."""
+    given = {name: prepared[name] for name in ("encoder_outputs", "attention_mask")}
+    left, ids = torch.ones(len(input_ids), dtype=torch.bool), input_ids
+    while left.any():
+        logits = model(**given, decoder_input_ids=ids, use_cache=False).logits[:, -1]
+        tokens = draw(logits_processor(ids, logits.float()))
+        tokens = tokens.where(left, torch.tensor(generation_config.pad_token_id))
+        ids = torch.cat((ids, tokens[:, None]), dim=1)
+        left = left & ~stopping_criteria(ids, None)
+    return ids
 
 
-def test_settings_of_the_model_itself_hold_for_candidates(speaking) -> None:
-    inputs = ended_questions()
-    processors = {"max_phrase_repeats": 1, "copy_penalty": 1.0, "anti_lm_weight": 0.4}
-    how = Reranking(5, "unconditional")
-    found = scored(speaking, inputs, how, **processors).candidates.flatten(0, 1)
+PROCESSORS = {"max_phrase_repeats": 1, "copy_penalty": 1.0, "anti_lm_weight": 0.4, "min_p": 0.05}
+
+
+@pytest.mark.parametrize("by", ["unconditional", "reverse"])
+@pytest.mark.parametrize("settings", [{}, {"temperature": 2.5}, PROCESSORS], ids=str)
+@pytest.mark.parametrize("padding", ["left", "right"])
+def test_candidates_are_those_of_the_slow_way(padding, settings, by, speaking, reverse) -> None:
+    inputs, settings = ended_questions(padding=padding), {**SETTINGS, **settings}
+    how = Reranking(7, by, 0.5, reverse if by == "reverse" else None)
+    found = scored(speaking, inputs, how, **settings).candidates.flatten(0, 1)
     torch.manual_seed(3)
-    expected = speaking.generate(**inputs, **SETTINGS, **processors, num_return_sequences=5)
+    expected = speaking.generate(
+        **inputs, **settings, num_return_sequences=7, custom_generate=slow_candidates
+    )
     assert torch.equal(found, expected)
 
 
 def test_the_decoder_that_was_handed_over_makes_the_candidates(speaking) -> None:
-    fast = FastDecoder("int8")
-    best(speaking, ended_questions(), Reranking(3, "unconditional", fast=fast))
+    inputs, fast = ended_questions(), FastDecoder("int8")
+    output = scored(speaking, inputs, Reranking(3, "unconditional", fast=fast))
     assert fast.packed
+    for row, source in enumerate(sources(inputs)):
+        reply = real(output.candidates[row, 0, 1:].tolist())
+        exact = (log_p(speaking, source, reply), log_p(speaking, [2], reply))
+        found = (output.forward_scores[row, 0].item(), output.second_scores[row, 0].item())
+        assert found == pytest.approx(exact, abs=0.5) and found != pytest.approx(exact, abs=1e-6)
 
 
 # --------------------------------------------------------------------------------- small parts

@@ -254,11 +254,26 @@ def test_a_run_that_ends_by_its_updates_cools_down_too(hand):
     assert seen[80] == pytest.approx(1) and seen[90] == pytest.approx(0.5) and seen[100] == 0
 
 
-def test_the_warm_up_that_fits_replaces_the_one_that_was_set(hand):
-    clock = started(hand)
-    clock.warmup_steps = 10
-    seen = rates(hand, clock, "inverse_sqrt", 40, 1.0, warmup=4000)
-    assert seen[5] == 0.5 and seen[10] == 1 and seen[40] == pytest.approx(0.5)
+def test_a_shortened_warm_up_changes_nothing_of_what_follows(hand):
+    clock = started(hand, minutes=60)
+    clock.warmup_steps = 120
+    seen = rates(hand, clock, "inverse_sqrt", 1800, 1.0, warmup=800)  # half of the time
+    assert seen[60] == 0.5 and seen[120] == 1 and seen[500] == 1 and seen[800] == 1
+    assert seen[1000] == pytest.approx(0.8944, abs=1e-4)  # sqrt(800 / 1000)
+    assert seen[1800] == pytest.approx(2 / 3)  # sqrt(800 / 1800)
+    whole = get_inverse_sqrt_schedule(torch.optim.SGD([torch.zeros(1)], lr=1.0), 800)
+    assert seen[800:] == pytest.approx([whole.lr_lambdas[0](step) for step in range(800, 1801)])
+
+
+def test_a_share_that_was_shortened_decays_as_if_it_had_not(hand):
+    clock = started(hand, minutes=60)
+    clock.warmup_steps = 60  # of 600 that fit, where half of them was asked for: 300
+    seen = rates(hand, clock, "inverse_sqrt", 1200, 1.0, warmup=0.5)
+    assert seen[30] == 0.5 and seen[60] == 1 and seen[300] == 1
+    assert seen[1200] == pytest.approx(0.5)  # sqrt(300 / 1200)
+    clock = started(hand, minutes=60)
+    clock.warmup_steps = 30  # 0.05 of 600: not shortened
+    assert rates(hand, clock, "inverse_sqrt", 120, 1.0, warmup=0.05)[120] == pytest.approx(0.5)
 
 
 def test_the_schedule_of_a_checkpoint_holds_no_clock(hand):

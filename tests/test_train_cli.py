@@ -95,6 +95,7 @@ def test_a_run_leaves_the_whole_folder_and_protects_it(config, tmp_path, capsys)
     assert metrics["validation"]["perplexity"] > 1
     assert set(metrics["baselines"]) == {
         "human",
+        "nearest_question",
         "random_training_reply",
         "most_frequent_reply",
     }

@@ -124,7 +124,7 @@ def test_evaluation_is_the_plain_mean_over_tokens(tmp_path, tokenizer, data):
 def test_evaluation_leaves_the_random_numbers_alone(tmp_path, tokenizer, data):
     trainer = make_trainer(tmp_path, tokenizer, data, dropout=0.1, predict_with_generate=True)
     questions = collect_questions(data.validation, [data.validation], tokenizer)
-    trainer.assessor = ReplyAssessor(questions, tokenizer, 0.5, 4)
+    trainer.assessor = ReplyAssessor(questions, tokenizer, 4)
     state = torch.random.get_rng_state()
     found = trainer.evaluate()
     assert torch.equal(torch.random.get_rng_state(), state)

@@ -68,8 +68,8 @@ def main() -> None:
     tokenizer = make_tokenizer()
     model = make_model(tokenizer)
     loss = exact_loss(model, make_batches(tokenizer, accelerator), accelerator, 100)
-    assessor = ReplyAssessor(make_questions(tokenizer), tokenizer, 0.9, BATCH_SIZE)
-    assessed, replies = assessor(model, loss["loss"])
+    assessor = ReplyAssessor(make_questions(tokenizer), tokenizer, BATCH_SIZE)
+    assessed, replies = assessor(model)
     found = {
         "processes": accelerator.num_processes,
         "loss": loss,

@@ -193,6 +193,16 @@ class ChatSession:
                 "leave it out."
             )
 
+    def why_not_fast(self) -> str | None:
+        """Say in a sentence what `--fast` changes nothing about; None where replies are fast."""
+        config = self.settings.generation_config()
+        if self.fast is None or self.settings.rerank_by or self.fast.options(config):
+            return None
+        return (
+            "`--fast` is for greedy search, drawing and candidates: with these settings (beams, "
+            "stop strings) replies are made as without it."
+        )
+
     def need_reverse_model(self) -> None:
         """Refuse settings that ask a reverse model where there is none.
 
@@ -212,6 +222,8 @@ class ChatSession:
         """Return what the settings mean for `generate()`."""
         if self.settings.rerank_by == "reverse":
             self.need_reverse_model()
+        if self.settings.rerank_by:
+            fast = fast or self.fast_for_many  # or each reply would pack the weights anew
         config = self.settings.generation_config()
         return generate_options(config, ids, fast, self.reverse_model, streamer)
 

@@ -157,6 +157,8 @@ class Terminal:
             self.say(f"Set before and dropped now: {', '.join(sorted(dropped))}.")
         if settings.comes_whole:
             self.say("A reply comes whole now: it is chosen among beams or candidates at its end.")
+        if notice := self.session.why_not_fast():
+            self.say(f"({notice})")
 
     def _presets(self, arguments: list[str]) -> None:
         lines = self.session.settings.describe_presets()

@@ -17,15 +17,19 @@ from .fast import FastDecoder
 from .model.generation_tfchat import preset_settings
 from .reranking import RERANK_SETTINGS, Reranking
 
-# The preset that asks a second model, which a model's folder cannot bring along.
+CANDIDATES = "candidates"
+# The one that asks a second model, which a model's folder cannot bring along.
 MUTUAL = "mutual"
-_MUTUAL_SETTINGS: dict[str, Any] = {
-    **preset_settings("creative"),
-    "temperature": 1.0,
-    "anti_lm_weight": 0.0,
-    "num_candidates": 16,
-    "rerank_by": "reverse",
-    "rerank_weight": 0.5,
+_DRAWN = {**preset_settings("creative"), "temperature": 1.0, "anti_lm_weight": 0.0}
+# Presets that the model's own `generate()` does not know: the best of several replies.
+_RERANKED: dict[str, dict[str, Any]] = {
+    CANDIDATES: {
+        **_DRAWN,
+        "num_candidates": 32,
+        "rerank_by": "unconditional",
+        "rerank_weight": 0.5,
+    },
+    MUTUAL: {**_DRAWN, "num_candidates": 16, "rerank_by": "reverse", "rerank_weight": 0.5},
 }
 ABOUT = {
     "greedy": "the likeliest token each time; nothing against loops",
@@ -33,13 +37,14 @@ ABOUT = {
     "beam": "beam search: likely replies, safe and alike",
     "balanced": "the same reply every time, but not the one that fits any question",
     "creative": "draws freely: every reply another one",
+    CANDIDATES: "draws 32 and takes the one that this message makes likelier than no message",
     MUTUAL: "draws 16 and asks a reverse model which fits (`--reverse-model`)",
 }
 
 
 def preset_names(model: Any) -> list[str]:
-    """List the presets of a model, and the one that needs a second model."""
-    return [*model.preset_names(), MUTUAL]
+    """List the presets of a model, and those that take the best of several replies."""
+    return [*(name for name in model.preset_names() if name not in _RERANKED), *_RERANKED]
 
 
 def preset(model: Any, name: str) -> GenerationConfig:
@@ -48,11 +53,11 @@ def preset(model: Any, name: str) -> GenerationConfig:
     Raises:
         ValueError: if there is none of that name.
     """
-    if name != MUTUAL:
+    if name not in _RERANKED:
         config = model.preset(name)
         changes: dict[str, Any] = RERANK_SETTINGS
     else:
-        config, changes = copy.deepcopy(model.generation_config), _MUTUAL_SETTINGS
+        config, changes = copy.deepcopy(model.generation_config), _RERANKED[name]
     for setting, value in changes.items():
         setattr(config, setting, value)
     return config

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""What a model is like: its exact loss, its replies, and what needs no model at all."""
+"""What a model is like: its exact loss and its replies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .fast import FastDecoder
-from .metrics import bits_per_character, describe_replies, perplexity
+from .metrics import bits_per_character, perplexity
 from .questions import Question, decode_reply
 
 # Logits of so many numbers are made at a time: 8 million are 32 MB in float32.
@@ -156,31 +156,3 @@ def nats_and_tokens(
     by_place = torch.zeros(labels.shape, device=labels.device)  # (batch, target_len)
     by_place[real] = torch.cat(nats)
     return torch.stack([by_place.sum(1), real.sum(1).float()], dim=1)
-
-
-def score_baselines(
-    questions: Sequence[Question], random_replies: Sequence[str], most_frequent: str
-) -> dict[str, dict[str, float | int | str]]:
-    """Scores what needs no model, so that the model's numbers mean something.
-
-    A person's reply is compared with what *other* people said to the same words: it would be
-    perfect beside itself. It has one reference less than the model's reply, and questions with
-    one known reply have none: `scored_replies` says how many are left, and without any the row
-    has no exact match, BLEU and F1.
-
-    Args:
-        questions: the validation questions.
-        random_replies: a random reply of the training split for each question.
-        most_frequent: the most frequent reply of the training split.
-    """
-    references = [question.references for question in questions]
-    return {
-        "human": describe_replies(human_replies(questions), [known[1:] for known in references]),
-        "random_training_reply": describe_replies(random_replies, references),
-        "most_frequent_reply": describe_replies([most_frequent] * len(references), references),
-    }
-
-
-def human_replies(questions: Sequence[Question]) -> list[str]:
-    """Gives the first reply that the corpus has to each question."""
-    return [question.references[0] for question in questions]

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from .arguments import DataArguments, RunArguments, SettingsError
 from .data import load_or_train_tokenizer, prepare_data, read_dialogues
 from .examples.files import arrow_column
-from .questions import Question, collect_questions
+from .questions import Question, collect_questions, frequent_replies
 from .run.folder import SETTINGS_FILE
 from .settings import Setting, build_arguments, read_yaml
 
@@ -61,6 +61,11 @@ class HeldOut:
         return pc.sum(pc.utf8_length(arrow_column(self.examples, "reply"))).as_py() or 0
 
     @cached_property
+    def frequent(self) -> list[str]:
+        """What the training pairs have most often as a reply."""
+        return frequent_replies(self.train)
+
+    @cached_property
     def digest(self) -> str:
         """Names the questions and their right answers: others, or another order, change it."""
         rows = [[question.input_ids, question.references] for question in self.questions]
@@ -84,7 +89,7 @@ def held_out(
     run = run_settings(folder, dataset)
     settings = run.data
     built = read_dialogues(settings).dataset
-    chosen = _choose_split(built, split, settings.dataset)
+    chosen = choose_split(built, split, settings.dataset)
     tokenizer = load_or_train_tokenizer(built["train"], settings, settings.max_source_length)
     train, examples, corpus = _examples(built, chosen, tokenizer, settings)
     limit = run.training.eval_max_samples if limit is None else limit
@@ -126,7 +131,7 @@ def run_settings(folder: Path, dataset: str | None = None) -> RunArguments:
     return build_arguments(raw)
 
 
-def _choose_split(built: DatasetDict, wanted: str | None, dataset: str) -> str:
+def choose_split(built: DatasetDict, wanted: str | None, dataset: str) -> str:
     """Names the split to ask from; refuses one that is not there."""
     there = [name for name in ("test", "validation") if name in built and len(built[name])]
     chosen = wanted or next(iter(there), "validation")

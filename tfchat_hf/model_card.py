@@ -108,6 +108,7 @@ def build_model_card(
 
 def _header(run: RunArguments, metrics: dict[str, Any], name: str) -> ModelCardData:
     """Makes the metadata that the Hub reads, with the results as its `model-index`."""
+    began = (metrics.get("run") or {}).get("init_from") or ""
     results = _results(run, metrics.get("validation") or {})
     return ModelCardData(
         language=languages(metrics) or None,
@@ -115,6 +116,7 @@ def _header(run: RunArguments, metrics: dict[str, Any], name: str) -> ModelCardD
         library_name="transformers",
         pipeline_tag=TASK,
         datasets=_datasets(metrics) or None,
+        base_model=began if "/" in began else None,
         tags=TAGS,
         model_name=name if results else None,
         eval_results=results or None,
@@ -172,11 +174,19 @@ def _introduction(run: RunArguments, metrics: Mapping[str, Any]) -> str:
             "turn that was answered. A chat model asks it which of several replies fits best "
             "(`Reranking(reverse_model=...)` of tfchat_hf); it is not one to talk to."
         )
+    began = (metrics.get("run") or {}).get("init_from")
+    trained = f"trained further from {_origin(began)}" if began else "trained from scratch"
     return (
-        f"A small encoder-decoder chat model for {named}, trained from scratch with TFChat-HF: "
+        f"A small encoder-decoder chat model for {named}, {trained} with TFChat-HF: "
         f"{size}{model.encoder_layers} encoder and {model.decoder_layers} decoder layers of width "
         f"{model.d_model}. It reads {reads}, at most {run.data.max_source_length} tokens."
     )
+
+
+def _origin(name: str) -> str:
+    """Names the model that a run began with; one of the Hub can be looked up."""
+    shown = one_line(name, 80).replace("`", "")
+    return f"[{shown}](https://huggingface.co/{shown})" if "/" in shown else f"`{shown}`"
 
 
 def _reads(run: RunArguments) -> str:

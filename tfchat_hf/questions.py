@@ -68,11 +68,23 @@ def _distinct_questions(
     if not len(examples):
         return np.empty(0, dtype=np.int64), []
     keys = number_column(examples, "context_key")
+    rows = distinct_rows(keys, limit, seed)
+    chosen = examples.select(rows.tolist()).select_columns(["context", "input_ids"])
+    return keys[rows], [Question(row["context"], row["input_ids"]) for row in chosen]
+
+
+def distinct_rows(keys: np.ndarray, limit: int, seed: int) -> np.ndarray:
+    """Chooses the first row of each distinct context, or so many of these rows.
+
+    Args:
+        keys: of the contexts, `(rows,)`.
+        limit: at most this many, drawn at random but always the same; 0 means all.
+        seed: of that draw.
+    """
     rows = np.flatnonzero(first_occurrences(keys[:, None]) == np.arange(len(keys)))
     if limit and limit < len(rows):
         rows = rows[random.Random(seed).sample(range(len(rows)), limit)]
-    chosen = examples.select(rows.tolist()).select_columns(["context", "input_ids"])
-    return keys[rows], [Question(row["context"], row["input_ids"]) for row in chosen]
+    return rows
 
 
 def _matches(
@@ -118,11 +130,27 @@ def most_frequent_reply(examples: Dataset) -> tuple[str, int]:
     Returns:
         The reply and how many rows give it.
     """
+    return _by_frequency(examples, 1)[0]
+
+
+def frequent_replies(examples: Dataset, count: int = 50, least: int = 5) -> list[str]:
+    """Finds what a split says most often.
+
+    Args:
+        examples: at least one row of `prepare_data`.
+        count: at most so many replies, the most frequent first.
+        least: times that each must be said; a small corpus may have none.
+    """
+    return [reply for reply, times in _by_frequency(examples, count) if times >= least]
+
+
+def _by_frequency(examples: Dataset, count: int) -> list[tuple[str, int]]:
+    """Gives the most frequent replies and how often each is said, earlier ones first."""
     _, first, counts = np.unique(
         number_column(examples, "reply_key"), return_index=True, return_counts=True
     )
-    best = counts == counts.max()
-    return examples[int(first[best].min())]["reply"], int(counts.max())
+    best = np.lexsort((first, -counts))[:count]
+    return [(examples[int(first[place])]["reply"], int(counts[place])) for place in best]
 
 
 def random_replies(examples: Dataset, count: int, seed: int) -> list[str]:

@@ -19,11 +19,12 @@ from transformers import (
     PreTrainedModel,
     StoppingCriteriaList,
 )
-from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import ModelOutput
 
 from .evaluation import nats_and_tokens
 from .fast import FastDecoder
+from .fast.candidates import Candidates, decode_candidates
+from .fast.loop import DecoderStepper
 from .model.generation_tfchat import empty_message_states
 
 RERANK_BY = ("reverse", "unconditional")
@@ -133,44 +134,94 @@ class Reranking:
         wanted = generation_config.num_return_sequences or 1
         states = model_kwargs["encoder_outputs"].last_hidden_state[::wanted]
         mask = model_kwargs.get("attention_mask")
-        mask = states.new_ones(states.shape[:2]).long() if mask is None else mask[::wanted]
-        many = {
-            "encoder_outputs": BaseModelOutput(states.repeat_interleave(self.num_candidates, 0)),
-            "attention_mask": mask.repeat_interleave(self.num_candidates, 0),
-        }
+        mask = None if mask is None else mask[::wanted]
         start = input_ids[::wanted].repeat_interleave(self.num_candidates, 0)
-        making = copy.copy(generation_config)
-        making.return_dict_in_generate = False
-        making.num_candidates = 1
-        prepared = (logits_processor, stopping_criteria, making)
-        # An engine has a loop of its own.
-        make = getattr(model, "fast_decoder", None) or self.fast
-        candidates = make(model, start, *prepared, **many)
-        scores = self.scores(model, candidates, question_ids, mask, generation_config, many)
-        output = self._ordered(candidates, scores, generation_config, wanted)
+        stepper = self._stepper(model, start, generation_config, states)
+        nothing = empty_message_states(model) if self.rerank_by == "unconditional" else None
+        prepared = (logits_processor, stopping_criteria, generation_config)
+        made = decode_candidates(stepper, states, mask, nothing, start, *prepared)
+        output = self.order(made, generation_config, question_ids, mask)
         return output if generation_config.return_dict_in_generate else output.sequences
 
-    def scores(
+    def _stepper(
         self,
         model: PreTrainedModel,
-        candidates: torch.LongTensor,
-        question_ids: torch.LongTensor | None,
-        mask: torch.Tensor,
+        start: torch.LongTensor,
         config: GenerationConfig,
-        many: dict[str, Any],
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Score `(batch * num_candidates, length)` candidates: both opinions, and each alone."""
-        replies, lengths = as_labels(candidates[:, 1:], config)
-        states = many["encoder_outputs"].last_hidden_state
-        forward = reply_scores(model, states, replies, many["attention_mask"])
-        weight, shorter = self.rerank_weight, lengths**config.length_penalty
+        states: torch.Tensor,
+    ) -> DecoderStepper:
+        """Return what decodes; an engine has something of its own."""
+        if hasattr(model, "make_stepper"):
+            return model.make_stepper()
+        making = copy.copy(config)
+        making.return_dict_in_generate = False
+        making.num_candidates = 1
+        return self.fast.make_stepper(model, start, making, states)
+
+    def order(
+        self,
+        made: Candidates,
+        config: GenerationConfig,
+        question_ids: torch.LongTensor | None = None,
+        mask: torch.Tensor | None = None,
+    ) -> TFChatRerankedOutput:
+        """Score candidates, and take the best of each question, none twice while there are others.
+
+        Args:
+            made: `num_candidates` of each question.
+            config: `num_return_sequences`, `length_penalty` and the end tokens.
+            question_ids: `(batch, source)`, for "reverse".
+            mask: `(batch, source)`, or None.
+        """
+        count = self.num_candidates
+        labels, lengths = as_labels(made.ids[:, 1:], config)
+        grouped = labels.view(-1, count, labels.shape[1])
+        same = (grouped[:, :, None] == grouped[:, None]).all(-1)  # (batch, count, count)
+        first = same.long().argmax(-1)  # of those like this one
+        shorter = lengths**config.length_penalty
         if self.rerank_by == "reverse":
-            second, size = reverse_scores(self.reverse_model, replies, question_ids, mask)
-            back = second / size**config.length_penalty
-            return (1 - weight) * forward / shorter + weight * back, forward, second
-        nothing = empty_message_states(model).expand(len(replies), -1, -1)
-        second = reply_scores(model, nothing, replies)
-        return (forward - weight * second) / shorter, forward, second
+            second, back = self._reverse_scores(labels, first, config, question_ids, mask)
+            weight = self.rerank_weight
+            scores = (1 - weight) * made.asked / shorter + weight * back
+        else:
+            second = made.alone
+            scores = (made.asked - self.rerank_weight * second) / shorter
+        again = first != torch.arange(count, device=first.device)
+        total = scores.view(-1, count).masked_fill(again, -torch.inf)
+        best, places = total.topk(config.num_return_sequences or 1, dim=1)
+        candidates = made.ids.view(-1, count, made.ids.shape[1])
+        chosen = candidates.gather(1, places[..., None].expand(-1, -1, candidates.shape[2]))
+        return TFChatRerankedOutput(
+            sequences=chosen.flatten(0, 1),
+            sequences_scores=best.flatten(),
+            candidates=candidates,
+            candidate_scores=total,
+            forward_scores=made.asked.view(-1, count),
+            second_scores=second.view(-1, count),
+        )
+
+    def _reverse_scores(
+        self,
+        labels: torch.LongTensor,
+        first: torch.LongTensor,
+        config: GenerationConfig,
+        question_ids: torch.LongTensor,
+        mask: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ask the reverse model, once for candidates that are alike.
+
+        Returns:
+            log p(question | reply) of each candidate, and the same over the question's length.
+        """
+        mask = torch.ones_like(question_ids) if mask is None else mask
+        count = self.num_candidates
+        rows = torch.arange(len(labels), device=labels.device)
+        first = (first + rows.view(-1, count)[:, :1]).flatten()
+        different, which = first.unique(return_inverse=True)
+        asked = different // count
+        replies = labels[different]
+        found, size = reverse_scores(self.reverse_model, replies, question_ids[asked], mask[asked])
+        return found[which], (found / size**config.length_penalty)[which]
 
     def _check(
         self,
@@ -209,33 +260,6 @@ class Reranking:
                     "`question_ids=` too, the same ids as `input_ids`."
                 )
             check_reverse_model(model, self.reverse_model)
-
-    def _ordered(
-        self,
-        candidates: torch.LongTensor,
-        scores: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-        config: GenerationConfig,
-        wanted: int,
-    ) -> TFChatRerankedOutput:
-        """Take the best of each question, none of them twice while there are others."""
-        count = self.num_candidates
-        labels, _ = as_labels(candidates[:, 1:], config)
-        total, forward, second = (part.view(-1, count) for part in scores)
-        grouped = labels.view(-1, count, labels.shape[1])
-        same = (grouped[:, :, None] == grouped[:, None]).all(-1)  # (batch, count, count)
-        again = same.tril(-1).any(-1)
-        total = total.masked_fill(again, -torch.inf)
-        best, places = total.topk(wanted, dim=1)
-        all_of_them = candidates.view(-1, count, candidates.shape[1])
-        chosen = all_of_them.gather(1, places[..., None].expand(-1, -1, candidates.shape[1]))
-        return TFChatRerankedOutput(
-            sequences=chosen.flatten(0, 1),
-            sequences_scores=best.flatten(),
-            candidates=all_of_them,
-            candidate_scores=total,
-            forward_scores=forward,
-            second_scores=second,
-        )
 
 
 def as_labels(
@@ -296,13 +320,12 @@ def reverse_scores(
 
     Args:
         reverse_model: Trained with `swap_sides`.
-        replies: Labels `(batch * candidates, length)`.
-        question: `(batch, source)`; its newest turn is what the reply has to bring back.
-        attention_mask: `(batch, source)`.
+        replies: Labels `(rows, length)`.
+        question: `(rows, source)`; its newest turn is what the reply has to bring back.
+        attention_mask: `(rows, source)`.
     """
     config = reverse_model.config
     wanted = newest_turn(question, attention_mask, config.sep_token_id)
-    count = len(replies) // len(question)
     # A reply that was cut off at its longest has no end token: the encoder always read one.
     reads = torch.nn.functional.pad(replies, (0, 1), value=-100)
     last = (replies != -100).sum(1) - 1
@@ -313,10 +336,8 @@ def reverse_scores(
     mask = (reads != -100).long()
     ids = reads.masked_fill(reads == -100, config.pad_token_id)
     states = reverse_model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
-    wanted = wanted.repeat_interleave(count, 0)
-    return reply_scores(reverse_model, states, wanted, mask), (wanted != -100).sum(1).clamp(
-        min=1
-    ).float()
+    size = (wanted != -100).sum(1).clamp(min=1).float()
+    return reply_scores(reverse_model, states, wanted, mask), size
 
 
 def newest_turn(

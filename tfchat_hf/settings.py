@@ -83,7 +83,13 @@ def parse_arguments(argv: Sequence[str]) -> RunArguments:
     if argv and not argv[0].startswith("--"):
         raw.update(read_yaml(argv.pop(0)))
     raw.update(_read_options(argv))
-    return build_arguments(raw)
+    # Here: it reads settings itself.
+    from .init_from import with_settings_of_origin
+
+    raw, origin = with_settings_of_origin(raw)
+    run = build_arguments(raw)
+    run.origin = origin
+    return run
 
 
 def read_yaml(path: str) -> dict[str, Setting]:
@@ -137,7 +143,7 @@ def build_arguments(raw: dict[str, Setting]) -> RunArguments:
         if key not in known:
             raise SettingsError(_unknown_key(key, setting.origin, known))
         index = next(i for i, group in enumerate(names) if key in group)
-        chosen[index][key] = _convert(key, setting, hints[index][key])
+        chosen[index][key] = convert(key, setting, hints[index][key])
     try:
         groups = [group(**values) for group, values in zip(GROUPS, chosen, strict=True)]
         run = RunArguments(*groups, given=tuple(raw))
@@ -167,7 +173,7 @@ def _unknown_key(key: str, origin: str, known: set[str]) -> str:
     return f"{origin}: unknown key `{key}`. {advice}"
 
 
-def _convert(key: str, setting: Setting, hint: Any) -> Any:
+def convert(key: str, setting: Setting, hint: Any) -> Any:
     """Converts a raw value to a field's type; `5e-4` is a string for YAML and a float here."""
     value, origin = setting
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)

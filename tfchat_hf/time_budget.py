@@ -231,6 +231,11 @@ def time_budget_schedule(
     multiplied by what is left of that fifth (Zhai et al., 2022, "Scaling Vision Transformers").
     Decays that end at 0 themselves, linear and cosine, follow the clock instead of the updates.
 
+    A warm-up that had to be shortened changes nothing of what follows: from update W on, W being
+    the warm-up that was set, the inverse square root is that of a run without a clock; in between
+    the rate stays at its peak. (With the time scale of the shortened warm-up, 120 updates instead
+    of 800, the rate at update 1,000 would be 0.35 of the peak where 0.89 was meant.)
+
     Args:
         optimizer: whose learning rates are the peaks.
         clock: ticks after each update, before the scheduler steps.
@@ -249,24 +254,36 @@ def time_budget_schedule(
         warmup = provisional if clock.warmup_steps is None else clock.warmup_steps
         if step < warmup:
             return step / warmup
-        return decay(step, warmup, max(clock.progress, min(1.0, step / max_steps)))
+        timescale = _timescale(warmup_steps, warmup)
+        return decay(step, timescale, max(clock.progress, min(1.0, step / max_steps)))
 
     return LambdaLR(optimizer, factor)
 
 
-def _decay(base: str) -> Callable[[int, int, float], float]:
-    """Finds the factor after warm-up, of the update, the length of warm-up and the progress."""
+def _timescale(wanted: float, warmup: int) -> float:
+    """Gives the warm-up that was set, in updates, also where a shorter one had to do.
 
-    def inverse_sqrt(step: int, warmup: int, progress: float) -> float:
-        timescale = warmup or _DEFAULT_TIMESCALE
-        return _cooldown(progress) / math.sqrt((step + timescale - warmup) / timescale)
+    Args:
+        wanted: the setting: updates, or below 1 a share of those that fit.
+        warmup: updates of warm-up that there are, the share at most `LONGEST_WARMUP` of those.
+    """
+    return int(wanted) if wanted >= 1 else warmup * max(1.0, wanted / LONGEST_WARMUP)
 
-    decays: dict[str, Callable[[int, int, float], float]] = {
+
+def _decay(base: str) -> Callable[[int, float, float], float]:
+    """Finds the factor after warm-up, of the update, its time scale and the progress."""
+
+    def inverse_sqrt(step: int, timescale: float, progress: float) -> float:
+        if not timescale:
+            return _cooldown(progress) * math.sqrt(_DEFAULT_TIMESCALE / (step + _DEFAULT_TIMESCALE))
+        return _cooldown(progress) * math.sqrt(timescale / max(step, timescale))
+
+    decays: dict[str, Callable[[int, float, float], float]] = {
         "inverse_sqrt": inverse_sqrt,
-        "constant": lambda step, warmup, progress: _cooldown(progress),
-        "constant_with_warmup": lambda step, warmup, progress: _cooldown(progress),
-        "linear": lambda step, warmup, progress: 1 - progress,
-        "cosine": lambda step, warmup, progress: (1 + math.cos(math.pi * progress)) / 2,
+        "constant": lambda step, timescale, progress: _cooldown(progress),
+        "constant_with_warmup": lambda step, timescale, progress: _cooldown(progress),
+        "linear": lambda step, timescale, progress: 1 - progress,
+        "cosine": lambda step, timescale, progress: (1 + math.cos(math.pi * progress)) / 2,
     }
     name = str(getattr(base, "value", base))
     if name not in decays:

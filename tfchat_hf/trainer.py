@@ -26,7 +26,7 @@ from transformers import (
 )
 from transformers.trainer_utils import TrainOutput, speed_metrics
 
-from .arguments import SettingsError, TFChatTrainingArguments
+from .arguments import SettingsError, TFChatTrainingArguments, fast_dtype
 from .batches.collating import BatchMaker
 from .batches.question_noise import NoisyQuestions
 from .batches.updates import PieceSampler, UpdatePlan
@@ -38,10 +38,11 @@ from .evaluation import exact_loss
 from .examples.rows import ExampleRows
 from .loss_check import fast_loss_agrees
 from .losses import LossOptions
+from .measuring.relevance import RankingTask, measure_relevance
 from .muon import muon_with_adamw
 from .reply_loss import ReplyLoss
 from .run.checkpoints import WholeCheckpointTrainer
-from .selection import ReplyAssessor
+from .selection import ReplyAssessor, selection_score
 from .throughput import ThroughputMeter
 from .time_budget import TrainingClock, time_budget_schedule
 
@@ -85,6 +86,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
         validation: Dataset,
         losses: LossOptions | None = None,
         assessor: ReplyAssessor | None = None,
+        tasks: Sequence[RankingTask] = (),
         clock: TrainingClock | None = None,
         characters: int | None = None,
         callbacks: Sequence[TrainerCallback] = (),
@@ -99,12 +101,14 @@ class TFChatTrainer(WholeCheckpointTrainer):
             validation: the same.
             losses: what is minimised; None for cross-entropy with the settings' smoothing.
             assessor: answers questions at each evaluation; None for none.
+            tasks: that tell at each evaluation how much the model listens (`ranking_tasks`).
             clock: of a run that ends with a time; the learning rate follows it.
             characters: of all validation replies, for bits per character.
             callbacks: beside transformers' own.
         """
         self.losses = losses or LossOptions(label_smoothing=args.label_smoothing_factor)
         self.assessor = assessor
+        self.tasks = tasks
         self.clock = clock
         self.characters = characters
         self.meter = ThroughputMeter()
@@ -171,7 +175,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
             self.optimizer = muon_with_adamw(
                 self.model if model is None else model,
                 args.muon_learning_rate,
-                torch.bfloat16 if args.bf16 else torch.float32,
+                fast_dtype(args),
                 args.weight_decay,
                 lr=args.learning_rate,
                 betas=(args.adam_beta1, args.adam_beta2),
@@ -343,7 +347,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
         metric_key_prefix: str = "eval",
         **gen_kwargs: Any,
     ) -> dict[str, float]:
-        """Measures the unsmoothed loss and, if asked for, what generated replies are like.
+        """Measures the unsmoothed loss, relevance and, if asked for, what replies are like.
 
         transformers' own evaluation smooths the loss as training does, and draws random numbers,
         which would make training depend on how often it is evaluated.
@@ -358,11 +362,15 @@ class TFChatTrainer(WholeCheckpointTrainer):
                 metrics: dict[str, float] = exact_loss(
                     model, batches, self.accelerator, self.characters
                 )
+            if self.tasks:
+                alike = not (self.args.fsdp or self.args.deepspeed)
+                metrics.update(measure_relevance(self.model, self.tasks, split=alike))
             if self.args.predict_with_generate and self.assessor is not None:
-                found, _ = self.assessor(self.model, metrics["loss"])
+                found, _ = self.assessor(self.model)
                 metrics.update(found)
-            else:
-                metrics["selection_score"] = metrics["loss"]
+            metrics["selection_score"] = selection_score(
+                metrics["loss"], metrics.get("mrr_pmi"), self.args.selection_relevance_weight
+            )
         named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
         named.update(
             speed_metrics(metric_key_prefix, start, num_samples=self.num_examples(batches))

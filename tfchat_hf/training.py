@@ -122,7 +122,7 @@ def _open_folder(
     checkpoint = folder.last_checkpoint(report) if run.training.resume else None
     if checkpoint is not None:
         compared = {key: value for key, value in settings.items() if key != "output_dir"}
-        fixed = {*vars(run.model), *vars(run.data)} - {*_FREE_DATA_KEYS}
+        fixed = {*vars(run.model), *vars(run.data), "init_from"} - {*_FREE_DATA_KEYS}
         for note in folder.check_same_run(compared, fixed, counts["train_digest"]):
             report(f"note: {note}; the result is not that of an uninterrupted run")
         report(f"resuming from {checkpoint.name}")

@@ -27,6 +27,8 @@ _TAG = re.compile(
 # Emoticons by number (QQ: {face:12}, [face12], ["face",12], {r+} a rose) ...
 _NUMBERED = re.compile(
     r'\{(?:face:?\d{1,3}|[a-z][+-])\}|\\?\[\\?"?(?:face|pic|em|e_)\\?"?[:,_]?\d{1,6}\\?\]|/f\d{3}\b'
+    # How often a robot may give this reply.
+    r"|\[次数[:：](?:\d{1,3}|随机)\]"
 )
 # ... and by name: those of Weibo, QQ and WeChat. Others in brackets ("[西班牙语]") are text.
 _NAMED = re.compile(r"\\?\[(?:" + "|".join(sorted(EMOTICON_NAMES, key=len)[::-1]) + r")\\?\]")
@@ -46,6 +48,11 @@ _WIKI_BOLD = re.compile(r"'''(?=[^\s'])([^'\n]+?)(?<=\S)'''(?!')")
 _WIKI_HEADING = re.compile(r"(?m)^(={2,6}) ?([^=\n]*[^=\s]) ?\1$")
 # "so it is//@amy: is it //@bob: ..." : what follows the first mark was said by others.
 _FORWARDED = re.compile(r"(?s)\s*(?://|\|\|)\s?@[^\s:：@]{1,30}\s?[:：].*")
+# "回复 amy_1 :" names whom it is to; "回复如下：" does not.
+_REPLY_TO = re.compile(
+    r"^回[复覆](?!如下|时间|内容|[率是]|速度)(?: ?@?[^\s:：,，。！？!?@]{1,20} ?[:：]"
+    r"| @?[A-Za-z0-9_-]{2,20}(?= [\u4e00-\u9fff]))"
+)
 # A name ends with a blank, a colon or the text; "@你不理我" alone and "我@不了你" are rather talk.
 _MENTION = re.compile(
     r"(?:回复 ?)?(?<![A-Za-z0-9._%+\-/])@[\w\-·]{2,30}(?:\(\*+\)[:：]?|[:：]|(?=\s))"
@@ -73,6 +80,8 @@ def remove_markup(text: str) -> str:
         text = _without_codes(text) if "[" in text else text
     if "'''" in text or "==" in text:
         text = _WIKI_HEADING.sub(r"\2", _WIKI_BOLD.sub(r"\1", text))
+    if text.startswith(("回复", "回覆")):
+        text = cut(_REPLY_TO, text)
     if "@" in text:
         text = cut(_MENTION, cut(_FORWARDED, text))
     return text

@@ -18,25 +18,49 @@ not there has to be told:
   even. With no other blank line among the next `LOOKAHEAD` lines it is one too: whoever divides
   pairs by blank lines does so more often.
 - The last line of an odd number is rejected.
+- A line that is simply not there leaves no trace but what the lines after it look like. They are
+  turned round where that is beyond doubt, and the report says which they were
+  (`data_builders.parsing.parity`). `parity: keep` takes the lines two by two instead.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
 from data_builders.parsing.gathering import unbroken
 from data_builders.parsing.marks import talk_lines_of
+from data_builders.parsing.parity import Line, ParityFinder, Stretch
 from data_builders.reading import Sample, SourceFile, text_lines
-from data_builders.report import BuildReport, RowError
+from data_builders.report import BuildReport, DataError, RowError
 
 LOOKAHEAD = 100
 # Longer lines are paragraphs of prose rather than talk.
 _MAX_MEAN_CHARS = 150
+# A damaged file may change step many times; the report names so many places of each file.
+_STRETCHES_SAID = 20
+PARITIES = ("find", "keep")
 
-# A text, "" for a blank line, None for a line that was rejected.
-_Line = tuple[int, str | None]
+
+@dataclass
+class AlternatingConfig(FilesConfig):
+    """Settings of lines that alternate.
+
+    Attributes:
+        parity: "find" turns lines round where those from some place on are replies and questions
+            instead of questions and replies; "keep" takes them two by two as they stand.
+    """
+
+    parity: Literal["find", "keep"] = "find"
+
+    def __post_init__(self) -> None:
+        """Check the settings before anything is read."""
+        super().__post_init__()
+        if self.parity not in PARITIES:
+            raise DataError(f"`parity` must be of {', '.join(PARITIES)} (got {self.parity!r}).")
 
 
 class AlternatingCorpus(FileCorpus):
@@ -44,6 +68,7 @@ class AlternatingCorpus(FileCorpus):
 
     FORMAT = "alternating"
     TITLE = "a question on one line, its reply on the next"
+    BUILDER_CONFIG_CLASS = AlternatingConfig
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
@@ -63,36 +88,67 @@ class AlternatingCorpus(FileCorpus):
 
     @classmethod
     def read_file(
-        cls, file: SourceFile, config: FilesConfig, report: BuildReport
+        cls, file: SourceFile, config: AlternatingConfig, report: BuildReport
     ) -> Iterator[RawDialogue]:
         """Yield the pairs of one file.
 
         Args:
             file: The file, unpacked, at its beginning.
             config: The settings.
-            report: Takes the lines that have no partner.
+            report: Takes the lines that have no partner, and where the parity was lost.
 
         Yields:
             Dialogues of two turns.
         """
         lines = unbroken(text_lines(file, report, config.encoding))
         halves = _without_dividers(((number, _stripped(text)) for number, text in lines), report)
-        for question in halves:
-            reply = next(halves, None)
-            if question[1] and reply is not None and reply[1]:
-                yield RawDialogue((question[1], reply[1]), line=question[0])
-            else:
-                _reject_half(question, reply, file.name, report)
+        if config.parity == "keep":
+            yield from _paired(_two_by_two(halves), file.name, report)
+            return
+        finder = ParityFinder()
+        yield from _paired(finder.read(halves), file.name, report)
+        _tell(finder.stretches, file.label, report)
 
 
 def _stripped(text: str | None) -> str | None:
     return text and text.strip()
 
 
-def _reject_half(question: _Line, reply: _Line | None, file: str, report: BuildReport) -> None:
-    if reply is None or (question[1] and reply[1] == ""):
-        if question[1]:
-            report.reject(file, question[0], RowError("no reply", question[1]))
+def _two_by_two(halves: Iterable[Line]) -> Iterator[tuple[Line, bool]]:
+    for place, line in enumerate(halves):
+        yield line, place % 2 == 0
+
+
+def _paired(
+    halves: Iterable[tuple[Line, bool]], file: str, report: BuildReport
+) -> Iterator[RawDialogue]:
+    question: Line | None = None
+    for line, asks in halves:
+        if asks:
+            if question is not None:
+                _reject_lone(question, file, report)
+            question = line
+        elif question is None:
+            _reject_lone(line, file, report)
+        else:
+            if question[1] and line[1]:
+                yield RawDialogue((question[1], line[1]), line=question[0])
+            else:
+                _reject_halves(question, line, file, report)
+            question = None
+    if question is not None and question[1]:
+        report.reject(file, question[0], RowError("no reply", question[1]))
+
+
+def _reject_lone(line: Line, file: str, report: BuildReport) -> None:
+    # Where the parity is lost one line is left over.
+    if line[1]:
+        report.reject(file, line[0], RowError("missing line", line[1]))
+
+
+def _reject_halves(question: Line, reply: Line, file: str, report: BuildReport) -> None:
+    if question[1] and reply[1] == "":
+        report.reject(file, question[0], RowError("no reply", question[1]))
         return
     # Both may be missing; then there is no text left to reject.
     for (number, text), other in ((question, reply), (reply, question)):
@@ -101,8 +157,21 @@ def _reject_half(question: _Line, reply: _Line | None, file: str, report: BuildR
             report.reject(file, number, RowError(rule, text))
 
 
-def _without_dividers(lines: Iterable[_Line], report: BuildReport) -> Iterator[_Line]:
-    source, held = iter(lines), deque[_Line]()
+def _tell(stretches: list[Stretch], file: str, report: BuildReport) -> None:
+    """Say which lines were turned round, and which were left though they may be turned."""
+    for stretch in stretches[:_STRETCHES_SAID]:
+        lines = f"{file} lines {stretch.first:,} to {stretch.last:,}"
+        if stretch.turned:
+            report.note(f"{lines} were out of step and are paired anew: pairs", stretch.pairs)
+        else:
+            report.note(f"{lines} may be out of step and are left: pairs", stretch.pairs)
+    if more := stretches[_STRETCHES_SAID:]:
+        pairs = sum(stretch.pairs for stretch in more)
+        report.note(f"{file}: {len(more):,} more places like these: pairs", pairs)
+
+
+def _without_dividers(lines: Iterable[Line], report: BuildReport) -> Iterator[Line]:
+    source, held = iter(lines), deque[Line]()
     question_due = True
     while line := (held.popleft() if held else next(source, None)):
         if line[1] == "" and question_due:
@@ -114,7 +183,7 @@ def _without_dividers(lines: Iterable[_Line], report: BuildReport) -> Iterator[_
         yield line
 
 
-def _look_ahead(source: Iterator[_Line], held: deque[_Line]) -> None:
+def _look_ahead(source: Iterator[Line], held: deque[Line]) -> None:
     # What is held ends with a blank line, or is shorter than it could be, or was looked at.
     if any(text == "" for _, text in held):
         return
@@ -124,7 +193,7 @@ def _look_ahead(source: Iterator[_Line], held: deque[_Line]) -> None:
             return
 
 
-def _is_empty_question(following: deque[_Line]) -> bool:
+def _is_empty_question(following: deque[Line]) -> bool:
     for place, (_, text) in enumerate(following):
         if text == "":
             return place % 2 == 1

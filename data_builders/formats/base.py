@@ -19,6 +19,7 @@ from data_builders.language import LANGUAGES
 from data_builders.reading import Sample, SourceFile, source_files
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, DataError, RowError, SourceCount
+from data_builders.settings import check_type
 
 
 class Guess(NamedTuple):
@@ -44,16 +45,19 @@ class FilesConfig(DialogueConfig):
         files: Files, folders, glob patterns or archives, read as one dataset.
         encoding: Encoding of the text; None finds it out for each file.
         language: Tag every dialogue with this language instead of looking at its text.
+        questions_only: Keep only pairs that look like a question and its answer, as for subtitles.
     """
 
     files: tuple[str, ...] = ()
     encoding: str | None = None
     language: str | None = None
+    questions_only: bool = False
 
     def __post_init__(self) -> None:
         """Check the settings before anything is read."""
         super().__post_init__()
         self.files = as_tuple(self.files)
+        check_type("questions_only", self.questions_only, False)
         if self.language is not None and self.language not in LANGUAGES:
             known = ", ".join(LANGUAGES)
             raise DataError(f"`language` must be of {known} (got {self.language!r}).")
@@ -61,6 +65,10 @@ class FilesConfig(DialogueConfig):
             if language not in LANGUAGES:
                 known = ", ".join(LANGUAGES)
                 raise DataError(f"`languages` must be of {known} (got {language!r}).")
+
+    def only_questions(self) -> tuple[bool, ...]:
+        """Say whether only questions with their answers are wanted."""
+        return (self.questions_only,)
 
     def content_files(self) -> list[Path]:
         """List the files on disk, those of folders and patterns one by one."""

@@ -20,12 +20,14 @@ from data_builders.report import EXACT_DUPLICATE, BuildReport
 from data_builders.selecting.duplicates import near_duplicates, occurrence, repeated
 from data_builders.selecting.entropy import too_open
 from data_builders.selecting.leaks import TRAIN, Pairs, find_near_copies, leaking_pairs
+from data_builders.selecting.pair_texts import RULES, unwanted_pairs
 from data_builders.selecting.similarity import mix
 from data_builders.shards import SCHEMA, Dialogue, Shards, open_shard, value_lengths
 from data_builders.splits import BY_QUESTION, SPLITS, reply_places, sides_of
 
 NEAR = "near duplicate"
-ENTROPY, REPLY_CAP, LEAK = "entropy filter", "reply too frequent", "near copy on another side"
+ENTROPY, LEAK = "entropy filter", "near copy on another side"
+REPLY_CAP, QUESTION_CAP = "reply too frequent", "question too frequent"
 NO_PAIR, WEIGHT = "no reply to learn", "weight of the source"
 
 ROW_SCHEMA = pa.schema([SCHEMA.field(n) for n in ("id", "turns", "roles", "lang", "source")])
@@ -69,6 +71,15 @@ class _Corpus:
         self.pairs &= ~gone
         self.drop(~self.has_pairs(), rule, report)
 
+    def begins(self) -> np.ndarray:
+        """Mark the pairs that begin a row: those with no kept pair of their dialogue before."""
+        begins = self.pairs.copy()
+        begins[1:] &= ~self.pairs[:-1]
+        # The first pair of a dialogue begins a row whatever stands before it.
+        first = self.shards.first_pairs[:-1][self.shards.pairs_of > 0]
+        begins[first] = self.pairs[first]
+        return begins
+
     def has_pairs(self) -> np.ndarray:
         counts = np.concatenate([[0], np.cumsum(self.pairs)])
         return counts[self.shards.first_pairs[1:]] > counts[self.shards.first_pairs[:-1]]
@@ -92,6 +103,7 @@ def select(
     corpus = _Corpus(shards)
     corpus.drop(~corpus.has_pairs(), NO_PAIR, report)
     _drop_languages(corpus, config, report)
+    _drop_by_text(corpus, config, report)
     _drop_duplicates(corpus, config.selection, report, workers)
     _drop_dull_pairs(corpus, config.selection, report)
     sides = _sides(corpus, config)
@@ -119,6 +131,21 @@ def _drop_languages(corpus: _Corpus, config: Any, report: BuildReport) -> None:
         corpus.pairs &= corpus.spread(corpus.dialogues)
 
 
+def _drop_by_text(corpus: _Corpus, config: Any, report: BuildReport) -> None:
+    only_questions = config.only_questions()
+    found = unwanted_pairs(corpus.shards, only_questions, config.selection)
+    if not found.any():
+        return
+    for number, rule in enumerate(RULES, start=1):
+        corpus.drop_pairs(found == number, rule, report)
+    if config.selection.near_duplicates and any(only_questions):
+        # Cut out of their dialogues, short pairs are often the same; as dialogues they were not.
+        wanted = np.array(only_questions)[corpus.shards.numbers("origin")]
+        keys = [corpus.shards.pair_keys(name) for name in ("questions", "replies")]
+        both = mix(keys[0]) ^ keys[1]
+        corpus.drop_pairs(repeated(both, corpus.pairs & corpus.spread(wanted)), NEAR, report)
+
+
 def _drop_duplicates(corpus: _Corpus, settings: Any, report: BuildReport, workers: int) -> None:
     if settings.exact_duplicates:
         gone = repeated(corpus.shards.numbers("content"), corpus.dialogues)
@@ -135,9 +162,16 @@ def _drop_dull_pairs(corpus: _Corpus, settings: Any, report: BuildReport) -> Non
         gone = np.zeros(len(corpus.pairs), dtype=bool)
         gone[alive] = too_open(*keys, settings.entropy_filter, settings.entropy_threshold)
         corpus.drop_pairs(gone, ENTROPY, report)
+    share = int(settings.maximum_share * corpus.pairs.sum())
     if settings.maximum_reply_count:
         numbers = occurrence(corpus.shards.pair_keys("replies"), corpus.pairs)
-        corpus.drop_pairs(numbers >= settings.maximum_reply_count, REPLY_CAP, report)
+        corpus.drop_pairs(numbers >= max(settings.maximum_reply_count, share), REPLY_CAP, report)
+    if settings.maximum_question_count:
+        # With other talk before it the same question is another one.
+        alone = corpus.begins()
+        numbers = occurrence(corpus.shards.pair_keys("questions"), alone)
+        gone = alone & (numbers >= max(settings.maximum_question_count, share))
+        corpus.drop_pairs(gone, QUESTION_CAP, report)
 
 
 def _sides(corpus: _Corpus, config: Any) -> np.ndarray:
@@ -193,12 +227,7 @@ def _count_rows(
     corpus: _Corpus, sides: np.ndarray, copies: np.ndarray, report: BuildReport
 ) -> None:
     """Count the rows to come: one for each run of kept pairs, times its copies."""
-    begins = corpus.pairs.copy()
-    begins[1:] &= ~corpus.pairs[:-1]
-    # The first pair of a dialogue begins a run whatever stands before it.
-    first = corpus.shards.first_pairs[:-1][corpus.shards.pairs_of > 0]
-    begins[first] = corpus.pairs[first]
-    runs = np.concatenate([[0], np.cumsum(begins)])
+    runs = np.concatenate([[0], np.cumsum(corpus.begins())])
     rows = (runs[corpus.shards.first_pairs[1:]] - runs[corpus.shards.first_pairs[:-1]]) * copies
     report.extra_rows = int(rows.sum() - (copies > 0).sum())
     for path, span, _ in corpus.shards.spans():

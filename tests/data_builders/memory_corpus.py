@@ -23,6 +23,7 @@ KEEP_ALL = {
     "exact_duplicates": False,
     "near_duplicates": False,
     "maximum_reply_count": 0,
+    "maximum_question_count": 0,
     "leak_free": False,
 }
 
@@ -32,6 +33,11 @@ class MemoryConfig(DialogueConfig):
     """Settings of a build that reads no file."""
 
     seed: int | None = None
+    asking: tuple[int, ...] = ()
+
+    def only_questions(self) -> tuple[bool, ...]:
+        """Say it for nine sources."""
+        return tuple(number in self.asking for number in range(9))
 
     def content_files(self) -> list[Path]:
         """List no files."""

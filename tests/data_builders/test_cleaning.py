@@ -22,10 +22,14 @@ from tests.data_builders.test_cleaning_steps import TEXTS
 
 OPTIONS = (
     *("mojibake", "control_characters", "normal_forms", "markup", "urls", "kaomoji", "subtitles"),
-    "english_tokens",
+    *("english_tokens", "stray_marks", "punctuation"),
 )
 NOTHING = CleaningSettings(
-    join_segmented="never", mojibake=False, control_characters=False, normal_forms=False
+    join_segmented="never",
+    mojibake=False,
+    control_characters=False,
+    normal_forms=False,
+    punctuation=False,
 )
 
 
@@ -72,6 +76,8 @@ def test_segmented_chinese_is_joined_where_asked(
         ("kaomoji", "好^_^", "好"),
         ("subtitles", r"{\an8}好", "好"),
         ("english_tokens", "I do n't .", "I don't."),
+        ("stray_marks", "你笑了嗎`-", "你笑了嗎"),
+        ("punctuation", "在吗?", "在吗？"),
     ],
 )
 def test_each_step_can_be_switched_on_and_off(option: str, text: str, cleaned: str) -> None:
@@ -88,6 +94,10 @@ def test_each_step_can_be_switched_on_and_off(option: str, text: str, cleaned: s
         ({"minimum_chars": 2}, ("好的", "好"), "too short", "好"),
         ({"maximum_chars": 3}, ("好的", "好的好的"), "too long", "好的好的"),
         ({"maximum_turns": 2}, ("一", "二", "三"), "too many turns", "3"),
+        ({"minimum_letters": 1}, ("？", "好", "……"), "too few letters", "……"),
+        ({"minimum_letters": 3}, ("how many", "42"), "too few letters", "42"),
+        ({"drop_placeholders": True}, ("我是%name%", "好"), "placeholder", "%name%"),
+        ({"drop_placeholders": True}, ("好", "Hello XXX"), "placeholder", "XXX"),
     ],
 )
 def test_dialogues_are_dropped_by_a_rule_that_the_report_knows(
@@ -95,6 +105,20 @@ def test_dialogues_are_dropped_by_a_rule_that_the_report_knows(
 ) -> None:
     assert Cleaner(CleaningSettings(**settings)).clean(turns) == (None, rule, found)
     assert rule in RULES
+
+
+def test_words_for_placeholders_are_put_before_what_is_left_is_looked_for() -> None:
+    words = {"%name%": "我", "XXX": "你"}
+    cleaner = Cleaner(CleaningSettings(placeholders=words, drop_placeholders=True))
+    assert cleaner.clean(("%name%和XXX穿XXXL", "好")).turns == ("我和你穿XXXL", "好")
+    assert cleaner.clean(("％name％好", "好")).turns == ("我好", "好")
+    assert cleaner.clean(("%name%", "%other%")).rule == "placeholder"
+    assert cleaner.changed["placeholders"] == 3
+
+
+def test_a_question_may_have_no_letter() -> None:
+    cleaner = Cleaner(CleaningSettings(minimum_letters=1))
+    assert cleaner.clean(("？？", "怎么了")).turns == ("？？", "怎么了")
 
 
 def test_bounds_of_zero_bind_nothing() -> None:
@@ -134,6 +158,13 @@ def test_the_quick_look_misses_nothing_that_the_steps_would_change(texts: list[s
     assert quick.clean(texts) == thorough.clean(texts)
 
 
+@given(texts=st.lists(st.text("你好ab1?!,.:()？，。（） ", max_size=9), min_size=1, max_size=2))
+def test_the_quick_look_misses_no_mark(texts: list[str]) -> None:
+    quick, thorough = Cleaner(CleaningSettings()), Cleaner(CleaningSettings())
+    thorough._is_clean = lambda text: False
+    assert quick.clean(texts) == thorough.clean(texts)
+
+
 def test_every_single_character_is_seen_by_the_quick_look() -> None:
     quick, thorough = Cleaner(CleaningSettings()), Cleaner(CleaningSettings())
     thorough._is_clean = lambda text: False
@@ -143,10 +174,12 @@ def test_every_single_character_is_seen_by_the_quick_look() -> None:
 
 
 def test_settings_are_hashable_and_go_through_json_and_pickle() -> None:
-    settings = CleaningSettings(markup=True, block_list="terms.txt")
+    words = {"XXX": "你", "%name%": "我"}
+    settings = CleaningSettings(markup=True, block_list="terms.txt", placeholders=words)
     assert CleaningSettings(**json.loads(json.dumps(asdict(settings)))) == settings
     assert pickle.loads(pickle.dumps(settings)) == settings
-    assert len({settings, replace(settings)}) == 1
+    swapped = replace(settings, placeholders=dict(reversed(words.items())))
+    assert len({settings, replace(settings), swapped}) == 1
 
 
 @pytest.mark.parametrize(
@@ -159,6 +192,9 @@ def test_settings_are_hashable_and_go_through_json_and_pickle() -> None:
         ({"maximum_turns": True}, "maximum_turns"),
         ({"minimum_chars": 10, "maximum_chars": 5}, "maximum_chars"),
         ({"block_list": "not/there.txt"}, "not/there.txt"),
+        ({"placeholders": ["XXX"]}, "by what they stand for"),
+        ({"placeholders": {"XXX": ""}}, "drop_placeholders"),
+        ({"placeholders": {"XX": "某XX"}}, "would be replaced again"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict[str, object], named: str) -> None:

@@ -18,8 +18,11 @@ from data_builders.cleaning_steps.links import remove_links
 from data_builders.cleaning_steps.markup import remove_markup
 from data_builders.cleaning_steps.mojibake import mend_mojibake
 from data_builders.cleaning_steps.normal_forms import normal_forms
+from data_builders.cleaning_steps.placeholders import find_placeholder, placeholder_filler
+from data_builders.cleaning_steps.punctuation import unify_punctuation
 from data_builders.cleaning_steps.segmentation import join_segmented, looks_segmented
 from data_builders.cleaning_steps.simplified import load_simplifier
+from data_builders.cleaning_steps.stray_marks import remove_stray_marks
 from data_builders.cleaning_steps.subtitles import remove_subtitle_residue
 
 STEPS = [
@@ -32,6 +35,8 @@ STEPS = [
     remove_kaomoji,
     remove_subtitle_residue,
     rejoin_english,
+    remove_stray_marks,
+    unify_punctuation,
 ]
 # Pieces the steps look for, to be put together in every way.
 PIECES = (
@@ -62,6 +67,7 @@ def test_each_step_leaves_alone_what_it_gave_back(step: Callable[[str], str], te
         "Well, I'd like 2 tickets (and a map), please.",
         "他说：“没关系……”——然后走了。",
         "用《红楼梦》第三回做例子，x^2 + y_1 = (a+b) 也行😀",
+        "约翰.史密斯说3.5比1,000小，11:30到a.example:80看看",
     ],
 )
 def test_plain_text_goes_through_every_step_untouched(
@@ -164,6 +170,82 @@ def test_normal_forms_keep_chinese_punctuation(text: str, normal: str) -> None:
     assert normal_forms(text) == normal
 
 
+@pytest.mark.parametrize(
+    ("text", "unified"),
+    [
+        ("在吗?在的,好!是;不:对", "在吗？在的，好！是；不：对"),
+        ("你好, 你呢. 我很好.", "你好，你呢。我很好。"),
+        ("那...好吧..", "那……好吧……"),
+        ("...你说呢?!", "……你说呢？！"),
+        ("我有3.5米,他有1,000米", "我有3.5米，他有1,000米"),
+        ("约翰.史密斯上了百度.com,对吧", "约翰.史密斯上了百度.com，对吧"),
+        ("八点半到11:30,好吗", "八点半到11:30，好吗"),
+        ("网址是http://a.example/?a=1,b;c 好吗?", "网址是http://a.example/?a=1,b;c 好吗？"),
+        ("你会说English?我用iPhone,很好", "你会说English？我用iPhone，很好"),
+        ("好(笑)吧（啊) f(好) (-皿-) (John)", "好（笑）吧（啊） f(好) (-皿-) (John)"),
+        ("开心:D 难过:( 眨眼;)", "开心:D 难过:( 眨眼;)"),
+        ("好。?", "好。？"),
+        ("写成```print(你好,吗)```", "写成```print(你好,吗)```"),
+        ("Yes！I am， really。", "Yes! I am, really."),
+        ("A（b）c：1，000 at 12：30", "A (b) c: 1,000 at 12:30"),
+        ("The word 好, they say， is good", "The word 好, they say， is good"),
+        ("3?", "3?"),
+        ("そうですか?はい,元気です", "そうですか?はい,元気です"),
+    ],
+)
+def test_marks_have_the_width_of_their_language(text: str, unified: str) -> None:
+    assert unify_punctuation(text) == unified
+
+
+@given(text=st.text("你好ab1 ?!,.:;()？，。（）…'\"", max_size=16))
+def test_unified_marks_stay_unified(text: str) -> None:
+    once = unify_punctuation(text)
+    assert unify_punctuation(once) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("%robotname%很好", "%robotname%"),
+        ("告诉XXX吧", "XXX"),
+        ("比如xx呢", "xx"),
+        ("Dear {first_name}, hi", "{first_name}"),
+        ("我是******", "******"),
+        ("是Ḉ，你认识吗", "Ḉ"),
+        ("有`號", "`"),
+        ("XXL的衣服打5%到10%折", ""),
+        ("**bold** {br} f(xx) ooxx", ""),
+        ("Việt Nam在哪，pinyin是ǹ", ""),
+    ],
+)
+def test_placeholders_are_told_from_words(text: str, found: str) -> None:
+    assert find_placeholder(text) == found
+
+
+def test_longer_placeholders_are_filled_first() -> None:
+    fill = placeholder_filler({"XX": "某人", "XX先生": "老王"})
+    assert fill("XX先生和XX") == "老王和某人"
+    assert fill("XXL") == "XXL"
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("你笑了嗎`", "你笑了嗎"),
+        ("- ` - 你笑了嗎 ` -", "你笑了嗎"),
+        ("好。-", "好。"),
+        ("去玩BBQ`", "去玩BBQ"),
+        ("好吧-_-", "好吧-_-"),
+        ("-5度", "-5度"),
+        ("运行`ls`", "运行`ls`"),
+        ("well -", "well -"),
+        ("-", "-"),
+    ],
+)
+def test_stray_marks_go_from_the_ends_of_chinese(text: str, cleaned: str) -> None:
+    assert remove_stray_marks(text) == cleaned
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "iso8859_2"])
 @given(text=st.text("你我他好的是在有人这中大来上国，。！？abc ", min_size=1, max_size=20))
 def test_mojibake_is_mended_whatever_was_written(encoding: str, text: str) -> None:
@@ -187,6 +269,12 @@ def test_accents_are_no_mojibake(text: str) -> None:
         ("[[汉字|字]]和[[词]]，'''粗'''", "字和词，粗"),
         ("说得对//@小红:同意//@小刚:好", "说得对"),
         ("回复@amy:好的", "好的"),
+        ("回复 amy_1 :好的", "好的"),
+        ("回复小明：好的", "好的"),
+        ("回复 amy1978 你来吗", "你来吗"),
+        ("回复如下：可以", "回复如下：可以"),
+        ("回复得很快 我喜欢：好", "回复得很快 我喜欢：好"),
+        ("你好[次数:随机]", "你好"),
         ("@小明 你来吗", "你来吗"),
         ("@你不理我", "@你不理我"),
         ("amy@mail.example", "amy@mail.example"),

@@ -8,13 +8,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 from data_builders import DataError, build_dialogues
 from data_builders.__main__ import main
-from data_builders.mixture import MixtureCorpus, read_mixture
+from data_builders.base import as_tuple
+from data_builders.mixture import MixtureConfig, MixtureCorpus, read_mixture
 from data_builders.sources import SourceSpec
 from data_builders.splits import normalize_question
 
+SHIPPED = sorted(Path(__file__).parents[2].glob("configs/mixtures/*.yaml"))
 THREE = """
 sources:
   - files: chat.tsv
@@ -69,6 +72,64 @@ def texts(result, split: str) -> Counter:
 def edited(folder: Path, old: str, new: str, name: str = "edited.yaml") -> Path:
     assert old in THREE
     return write(folder / name, THREE.replace(old, new))
+
+
+def test_files_are_looked_for_in_the_root(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("yaml")
+    inside = write(elsewhere / "a.yaml", THREE + f"root: {folder}\n")
+    assert build_dialogues(inside, cache_dir=str(folder / "cache")).report.kept > 400
+    beside = write(elsewhere / "b.yaml", THREE + "root: nowhere\n")
+    command = ["mix", str(beside), "--output", str(folder / "out"), "--root", str(folder)]
+    assert main([*command, "--cache-dir", str(folder / "cache")]) == 0
+    with pytest.raises(DataError, match="nowhere"):
+        build_dialogues(beside)
+    with pytest.raises(DataError, match="`root` is for the YAML file"):
+        build_dialogues(folder / "chat.tsv", root=str(folder))
+
+
+def test_missing_sources_are_left_out_only_if_asked_and_named(folder):
+    (folder / "film/answers.txt").unlink()
+    with pytest.raises(DataError, match="answers.txt does not exist"):
+        build(folder)
+    said = []
+    path = write(folder / "skip.yaml", THREE + "skip_missing: true\n")
+    described = read_mixture(path, said.append)
+    assert [spec.name for spec in described["sources"]] == ["chat", None]
+    assert said[-1].startswith("pairs: left out, ") and "answers.txt" in said[-1]
+    with pytest.raises(DataError, match="none of its sources is in"):
+        read_mixture(path, root=folder / "film" / "elsewhere")
+
+
+def placeholder_of(pattern: str) -> str:
+    """Give a name that a pattern matches."""
+    return pattern.replace("**/", "").replace("*", "x")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_mixtures_name_formats_and_settings_that_exist(path, tmp_path):
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]:
+        for key in ("files", "questions", "replies", "lines", "conversations"):
+            for pattern in as_tuple(entry.get(key, ())):
+                write(tmp_path / "deep" / placeholder_of(pattern), "x")
+    said = []
+    described = read_mixture(path, said.append, tmp_path)
+    config = MixtureConfig(**described)
+    assert said == [] and len(config.sources) >= 2
+    names = [spec.name for spec in config.sources]
+    assert all(names) and len(set(names)) == len(names)
+    assert config.validation_fraction and config.test_fraction and config.seed == 42
+
+
+def test_a_shipped_mixture_builds_from_what_is_there(tmp_path, capsys):
+    [path] = [path for path in SHIPPED if path.stem == "en_dialogue"]
+    talk = [f"Is number {n} free ? __eou__ No , number {n + 1} is . __eou__\n" for n in range(60)]
+    write(tmp_path / "corpora/any/dailydialog_train.txt", "".join(talk))
+    command = ["mix", str(path), "--root", str(tmp_path / "corpora")]
+    where = ["--output", str(tmp_path / "out"), "--cache-dir", str(tmp_path / "cache")]
+    assert main([*command, *where]) == 0
+    said = capsys.readouterr().out
+    assert "chitchat: left out" in said and "cornell: left out" in said
+    assert "60 rows read from dailydialog" in said
 
 
 def test_three_sources_with_weights_tags_and_licences(folder):

@@ -16,11 +16,13 @@ import data_builders.staging as staging
 from data_builders import build_dialogues
 from data_builders.base import RawDialogue
 from data_builders.selecting.entropy import SIDES
+from data_builders.selecting.pair_texts import LONG_QUESTION, LONG_REPLY, NO_QUESTION
 from data_builders.selecting.selection import (
     ENTROPY,
     LEAK,
     NEAR,
     NO_PAIR,
+    QUESTION_CAP,
     REPLY_CAP,
     WEIGHT,
     pieces,
@@ -75,11 +77,16 @@ def random_settings(draw: st.DrawFn) -> dict[str, Any]:
         "validation_fraction": draw(st.sampled_from([0.0, 0.2, 0.4])),
         "test_fraction": draw(st.sampled_from([0.0, 0.3])),
         "languages": draw(st.sampled_from([(), ("zh",), ("en", "mixed")])),
+        "asking": draw(st.sampled_from([(), (1,), (0, 1)])),
         "cleaning": {"minimum_chars": draw(st.integers(1, 3))},
         "selection": {
             "exact_duplicates": draw(st.booleans()),
             "near_duplicates": draw(st.booleans()),
+            "maximum_question_chars": draw(st.sampled_from([0, 20])),
+            "maximum_reply_chars": draw(st.sampled_from([0, 12])),
             "maximum_reply_count": draw(st.integers(0, 3)),
+            "maximum_question_count": draw(st.integers(0, 3)),
+            "maximum_share": draw(st.sampled_from([0.0, 0.2])),
             "entropy_filter": draw(st.sampled_from(SIDES)),
             "entropy_threshold": draw(st.sampled_from([0.5, 1.5])),
             "leak_free": draw(st.booleans()),
@@ -266,6 +273,64 @@ def test_a_reply_occurs_as_often_as_the_cap_says(limit):
         ["yes", "so", "so be it"],
     ]
     assert report.extra_rows == 1
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_a_question_is_asked_as_often_as_the_cap_says(limit):
+    dialogues = [raw(("What?", "what", "WHAT!")[n % 3], f"reply number {n}") for n in range(7)]
+    selection = {**KEEP_ALL, "maximum_question_count": limit}
+    report, rows = (
+        (built := build(dialogues, validation_fraction=0.0, selection=selection)).report,
+        built.rows["train"],
+    )
+    assert [row["turns"][1] for row in rows] == [f"reply number {n}" for n in range(limit)]
+    assert report.dropped == report.pairs_dropped == {QUESTION_CAP: 7 - limit}
+
+
+def test_a_question_after_other_talk_is_another_question():
+    dialogues = [raw("and?", "yes"), raw("I sing", "and?", "more"), raw("I dance", "and?", "less")]
+    selection = {**KEEP_ALL, "maximum_question_count": 1}
+    assert build(dialogues, validation_fraction=0.0, selection=selection).report.kept == 3
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.0, 2), (0.1, 4), (1.0, 20)])
+def test_the_caps_grow_with_the_corpus(share, kept):
+    dialogues = [raw(f"question number {n}", "yes") for n in range(20)]
+    dialogues += [raw(f"other number {n}", f"reply number {n}") for n in range(20)]
+    selection = {**KEEP_ALL, "maximum_reply_count": 2, "maximum_share": share}
+    rows = build(dialogues, validation_fraction=0.0, selection=selection).rows["train"]
+    assert sum(row["turns"][1] == "yes" for row in rows) == kept
+
+
+def test_long_pairs_are_left_out_and_the_dialogue_is_cut_there():
+    dialogues = [
+        raw("hi", "hello", "tell me all of it", "no", "why", "it is a very long story"),
+        raw("a question that goes on and on", "yes"),
+    ]
+    selection = {**KEEP_ALL, "maximum_question_chars": 20, "maximum_reply_chars": 17}
+    built = build(dialogues, validation_fraction=0.0, selection=selection)
+    assert [row["turns"] for row in built.rows["train"]] == [
+        ["hi", "hello", "tell me all of it", "no", "why"]
+    ]
+    assert built.report.pairs_dropped == {LONG_REPLY: 1, LONG_QUESTION: 1}
+    assert built.report.dropped == {LONG_QUESTION: 1}
+
+
+def test_only_questions_with_their_answers_are_cut_out_of_one_source():
+    film = ["我们走吧。", "你去哪儿？", "回家。", "外面下雨了。", "真的吗？", "真的。"]
+    dialogues = [
+        raw(*film, source="film", origin=1),
+        raw("再说一遍", "你去哪儿？", "回家！", source="film", origin=1),
+        raw("早上好", "早", source="chat"),
+    ]
+    built = build(dialogues, validation_fraction=0.0, asking=(1,), weights=(1.0, 1.0))
+    assert [row["turns"] for row in built.rows["train"]] == [
+        ["你去哪儿？", "回家。"],
+        ["真的吗？", "真的。"],
+        ["早上好", "早"],
+    ]
+    # The second dialogue has its question and answer already, once it is cut out.
+    assert built.report.pairs_dropped == {NO_QUESTION: 4, NEAR: 1}
 
 
 def test_what_is_in_another_language_takes_no_place_under_the_cap():

@@ -13,7 +13,7 @@ import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.generation.streamers import BaseStreamer
 
-from tfchat_hf import TFChatForConditionalGeneration
+from tfchat_hf import TFChatForConditionalGeneration, decoding
 from tfchat_hf.engines import EngineError, load_engine
 from tfchat_hf.engines.probing import check_export
 from tfchat_hf.export import export_run
@@ -106,6 +106,19 @@ def test_presets_give_torchs_replies_drawn_with_the_same_seed(models: Models, pr
         made.append(model.generate(**questions(), preset=preset))
     assert torch.equal(*made)
     assert made[0].shape[1] > 2
+
+
+def test_the_best_of_many_candidates_is_torchs(models: Models) -> None:
+    made = []
+    for model in models:
+        torch.manual_seed(7)
+        config = decoding.preset(model, "candidates")
+        config.return_dict_in_generate = True
+        how = decoding.generate_options(config, questions()["input_ids"])
+        made.append(model.generate(**questions(), **how))
+    assert torch.equal(made[0].candidates, made[1].candidates)
+    for name in ("forward_scores", "second_scores"):
+        torch.testing.assert_close(made[0][name], made[1][name], atol=1e-3, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,14 @@ def test_options_are_empty_where_more_is_asked_for(speaking) -> None:
     assert decoder.options(stops) == {}
 
 
+def test_what_transformers_keeps_to_its_own_loop_is_refused_in_a_sentence(speaking) -> None:
+    stops = speaking.preset("greedy")
+    stops.stop_strings = ["哈"]
+    for given in ({"stop_strings": ["哈"]}, {"generation_config": stops}, {"streamer": Noted()}):
+        with pytest.raises(ValueError, match="no `stop_strings` and no `streamer`"):
+            speaking.generate(**questions(), **given, custom_generate=FastDecoder())
+
+
 def test_int8_is_never_silently_something_else(speaking) -> None:
     decoder = FastDecoder("int8")
     assert decoder.options(speaking.preset("beam")) == {"custom_generate": decoder}

@@ -39,7 +39,7 @@ def read(folder: Path) -> dict:
 
 def test_all_rows_are_in_the_file_with_settings_and_seeds(done: Path) -> None:
     rows = {row["name"]: row for row in read(done)["rows"]}
-    baselines = ["human", "random_training_reply", "most_frequent_reply"]
+    baselines = ["human", "nearest_question", "random_training_reply", "most_frequent_reply"]
     assert list(rows) == ["greedy", "creative", "mine", *baselines]
     assert [rows[name]["seeds"] for name in ("greedy", "creative", "human")] == [[0], [0, 1], []]
     assert rows["mine"]["settings"]["top_k"] == 5 and rows["mine"]["kind"] == "setting"

@@ -44,9 +44,9 @@ def test_without_any_gain_only_an_equal_question_is_answered() -> None:
 
 def test_too_few_questions_change_nothing() -> None:
     memory = small_memory()
-    before = memory.threshold
+    before = memory.config.threshold
     assert calibrate(memory, dialogues(("你好", "你好呀"))) is None
-    assert memory.threshold == before and memory.config.calibration is None
+    assert memory.config.threshold == before and memory.config.calibration is None
 
 
 def test_held_out_questions_like_those_remembered_lower_the_threshold() -> None:
@@ -55,6 +55,6 @@ def test_held_out_questions_like_those_remembered_lower_the_threshold() -> None:
     memory = Memory.from_dataset(dialogues(*talks))
     held_out = [(f"请问{name}在哪里呢", f"{name}在{name}山上。") for name in names]
     noted = calibrate(memory, dialogues(*held_out))
-    assert memory.threshold < 0.95
+    assert memory.config.threshold < 0.95
     assert noted == memory.config.calibration
     assert noted["questions"] == 150 and noted["gain_above"] > 0.3

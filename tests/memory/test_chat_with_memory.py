@@ -85,7 +85,7 @@ def test_why_says_what_was_remembered_and_how_near_it_is(session: ChatSession) -
 
 
 def test_why_says_that_the_network_spoke_and_what_was_near(session: ChatSession) -> None:
-    session.recall.memory.threshold = 0.99
+    session.recall.memory.config.threshold_with_model = 0.99
     screen = said(session, "你会下象棋吗", "/why")
     assert "(remembered)" not in screen
     assert "The network's own words" in screen and "0.99" in screen

@@ -49,10 +49,10 @@ def test_a_corpus_without_replies_is_refused() -> None:
 
 def test_what_was_saved_finds_the_same(tmp_path: Path) -> None:
     memory = small_memory()
-    memory.threshold = 0.37
+    memory.config.threshold = 0.37
     assert memory.save_pretrained(tmp_path) == tmp_path / "memory"
     again = Memory.from_pretrained(tmp_path)
-    assert again.threshold == 0.37
+    assert again.config.threshold == 0.37
     for turns in TALKS:
         assert again.look_up(turns[:1]) == memory.look_up(turns[:1])
     assert [path.name for path in tmp_path.iterdir()] == ["memory"]

@@ -28,8 +28,21 @@ def test_anti_lm_is_the_formula_of_the_paper() -> None:
         ).logits[:, -1]
         processor = AntiLanguageModelLogitsProcessor(model, 0.4, tokens=5, cutoff=0)
         found = processor(torch.tensor([[1, *reply]]), asked)
-    expected = asked.log_softmax(-1) - 0.4 * alone.log_softmax(-1)
+    alone = alone.log_softmax(-1)
+    alone[0, [1, *reply]] = 0  # what was said already earns nothing more
+    expected = asked.log_softmax(-1) - 0.4 * alone
     assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_what_the_question_makes_likelier_wins_once_and_not_again() -> None:
+    model = tiny_model()
+    with torch.no_grad():
+        processor = AntiLanguageModelLogitsProcessor(model, 0.7, tokens=5, cutoff=0.05)
+        # 9 is the likeliest by a little, and so it would be at each step.
+        scores = torch.full((2, 97), -9.0).scatter(1, torch.tensor([[9, 10]] * 2), 2.0)
+        scores[:, 9] += 0.1
+        first, again = processor(torch.tensor([[1, 8], [1, 9]]), scores).argmax(-1).tolist()
+    assert first in (9, 10) and again == 10
 
 
 def test_anti_lm_ends_after_its_tokens_and_keeps_to_likely_ones() -> None:

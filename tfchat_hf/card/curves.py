@@ -18,6 +18,8 @@ _COLUMNS = {
     "loss": ("training loss", "{:.3f}"),
     "eval_loss": ("validation loss", "{:.3f}"),
     "eval_perplexity": ("perplexity", "{:.1f}"),
+    "eval_question_gain": ("gain of the question", "{:.3f}"),
+    "eval_hits_at_1_pmi": ("hits@1", "{:.3f}"),
     "eval_distinct_2": ("distinct-2", "{:.3f}"),
     "eval_selection_score": ("selection score", "{:.3f}"),
 }

@@ -51,19 +51,16 @@ def _saved_origins(folder: Path) -> list[dict[str, Any]]:
         return []
 
 
-def selection_facts(
-    state: TrainerState, args: TrainingArguments, human_distinct_2: float | None = None
-) -> dict[str, Any]:
+def selection_facts(state: TrainerState, args: TrainingArguments) -> dict[str, Any]:
     """Says which checkpoint the finished model is and by which rule, for `metrics["selection"]`.
 
     Args:
         state: of the trainer after training.
         args: the training settings.
-        human_distinct_2: distinct-2 of as many human replies, which the rule compares with.
 
     Returns:
         `rule` ("last" or the name of the metric), `step`, and for a metric its `value`,
-        `greater_is_better`, `diversity_weight` and `human_distinct_2`.
+        `greater_is_better` and `relevance_weight`.
     """
     best = state.best_model_checkpoint
     if not args.load_best_model_at_end or not best:
@@ -75,8 +72,7 @@ def selection_facts(
         "step": state.best_global_step or (int(named) if named.isdigit() else None),
         "value": value if value is not None and math.isfinite(value) else None,
         "greater_is_better": bool(args.greater_is_better),
-        "diversity_weight": getattr(args, "selection_diversity_weight", None),
-        "human_distinct_2": human_distinct_2,
+        "relevance_weight": getattr(args, "selection_relevance_weight", None),
     }
 
 

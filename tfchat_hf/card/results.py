@@ -24,6 +24,9 @@ _COLUMNS = {
     "distinct_1": ("distinct-1", "{:.3f}", "different words over all words"),
     "distinct_2": ("distinct-2", "{:.3f}", "different pairs of words over all pairs"),
     "repetition": ("repetition", "{:.1%}", "share of replies that loop"),
+    "stutter": ("stutter", "{:.1%}", "share that double a word or phrase where nobody would"),
+    "dull": ("dull", "{:.1%}", "share of replies that would fit any question"),
+    "language_mismatch": ("wrong language", "{:.1%}", "English to Chinese, or the other way"),
     "top_reply_share": ("top reply", "{:.1%}", "share of the most frequent reply"),
     "mean_length": ("tokens", "{:.1f}", "mean length of a reply"),
 }
@@ -31,6 +34,7 @@ _ROWS = {
     "train": "model, training questions",
     "validation": "model, held-out questions",
     "human": "human replies (held-out)",
+    "nearest_question": "the reply to the nearest training question",
     "random_training_reply": "a random training reply",
     "most_frequent_reply": "the most frequent training reply",
 }
@@ -47,7 +51,28 @@ def evaluation(metrics: Mapping[str, Any]) -> str:
         [_row_name(key, row), *(_cell(row, name) for name in columns)] for key, row in rows.items()
     ]
     heads = ["replies of", *(f">{_COLUMNS[name][0]}" for name in columns)]
-    return f"{table(heads, told)}\n\n{_legend(columns, rows)}"
+    parts = [table(heads, told), _legend(columns, rows), _relevance(rows.get("validation", {}))]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _relevance(row: Mapping[str, Any]) -> str:
+    """Says how much the model listens, where that was measured."""
+    if not isinstance(row.get("mrr_pmi"), (int, float)):
+        return ""
+    gain = row.get("question_gain")
+    heard = (
+        ""
+        if gain is None
+        else f"After its own question a human reply is {gain:.3f} nats a token likelier than after "
+        "another question of the same source (0: the model does not listen). "
+    )
+    return (
+        f"{heard}Among {row['candidates']:.1f} replies of the same source and like length, the "
+        f"true one among them, the model finds the true one in {row['hits_at_1']:.1%} of "
+        f"{row['relevance_questions']:,} held-out questions by likelihood (MRR {row['mrr']:.3f}), "
+        f"in {row['hits_at_1_pmi']:.1%} by likelihood less that of the reply alone (MRR "
+        f"{row['mrr_pmi']:.3f})."
+    ).replace("%", " %")
 
 
 def _columns(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -138,12 +163,12 @@ def _rule(rule: str, facts: Mapping[str, Any]) -> str:
     """Explains the selection score; the other quantities are known by their names."""
     if rule != "selection_score":
         return ""
-    weight, human = facts.get("diversity_weight"), facts.get("human_distinct_2")
+    weight = facts.get("relevance_weight")
     times = "weight" if weight is None else f"{weight:g}"
-    people = "distinct-2 of people" if human is None else f"{human:.3f}"
     return (
-        f" The score is validation loss + {times} × (1 − min(1, distinct-2 / {people})), so that "
-        "a model which says one thing to everybody does not win."
+        f" The score is validation loss − {times} × MRR, where MRR says at which rank the model "
+        "finds the true reply among others, so that a model which says what fits anything does "
+        "not win."
     )
 
 

@@ -95,7 +95,9 @@ def _network_rows(run: RunArguments, metrics: Mapping[str, Any]) -> dict[str, An
     switches = [name for name in _SWITCHES if getattr(model, name, False)]
     if model.position_embedding_type != "sinusoidal":
         switches.append(f"{model.position_embedding_type} positions")
-    tokenizer = "a given one" if data.tokenizer else data.tokenizer_scheme
+    began = facts.get("init_from")
+    tokenizer = "a given one" if data.tokenizer and not began else data.tokenizer_scheme
+    tokenizer += ", that of the model it began with" if began else ""
     return {
         "layers (encoder+decoder)": f"{model.encoder_layers}+{model.decoder_layers}",
         "width, heads, feed-forward": f"{model.d_model}, {heads}, {ffn}",
@@ -116,12 +118,15 @@ def _update_rows(run: RunArguments, metrics: Mapping[str, Any]) -> dict[str, Any
         for name, words in _LOSSES.items()
         if getattr(args, name, 0)
     ]
+    muon = getattr(args, "muon_learning_rate", 0)
     dropouts = (model.dropout, model.attention_dropout, model.activation_dropout)
     schedule = getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)
     return {
+        "began with the weights of": one_line(facts.get("init_from") or "", 80),
         "updates": _updates(facts),
         "size of an update": _update_size(run, facts),
         "optimizer": f"AdamW, beta2 {args.adam_beta2:g}, weight decay {args.weight_decay:g}",
+        "Muon, for the layers' matrices": f"{muon:.2e} at its peak" if muon else "",
         "learning rate": f"{args.learning_rate:.2e} at its peak, {schedule}, "
         f"{args.warmup_steps:g} warm-up",
         "loss": "cross-entropy" + "".join(f", {loss}" for loss in losses),

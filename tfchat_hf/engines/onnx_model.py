@@ -161,7 +161,7 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
         **model_kwargs: Any,
     ) -> torch.LongTensor:
         """Decode what `generate()` has prepared, as `FastDecoder` does for the torch model."""
-        stepper = self._make_stepper()
+        stepper = self.make_stepper()
         states = model_kwargs["encoder_outputs"].last_hidden_state
         stepper.start(states, model_kwargs.get("attention_mask"), stopping_criteria.max_length - 1)
         if token_streamer is not None:
@@ -169,7 +169,7 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
         given = (logits_processor, stopping_criteria, generation_config, token_streamer)
         return decode(stepper, input_ids, *given)
 
-    def _make_stepper(self) -> OnnxStepper:
+    def make_stepper(self) -> OnnxStepper:
         """Make what decodes step by step."""
         cross, decoder = (self.sessions.open(graph, self.int8) for graph in GRAPHS[1:])
         return OnnxStepper(self.config, cross, decoder)
@@ -223,7 +223,7 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
     ) -> torch.Tensor:
         """Decode given tokens `(batch, target)` to `(batch, target, vocab_size)`."""
         steps = ids.shape[1]
-        stepper = self._make_stepper()
+        stepper = self.make_stepper()
         stepper.start(states, mask, steps)
         return torch.stack([stepper.step(ids[:, at], at) for at in range(steps)], dim=1)
 

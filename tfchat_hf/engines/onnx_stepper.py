@@ -26,6 +26,8 @@ class OnnxStepper:
         decoder: The session of `decoder.onnx`.
     """
 
+    can_branch = True
+
     def __init__(self, config: TFChatConfig, cross: Any, decoder: Any) -> None:
         """Nothing is made before the questions are known."""
         self.config, self.cross, self.decoder = config, cross, decoder

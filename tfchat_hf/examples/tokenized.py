@@ -29,6 +29,7 @@ EXAMPLE_FEATURES = Features(
         "context": List(Value("string")),
         "reply": Value("string"),
         "lang": Value("string"),
+        "source": Value("string"),
         "copy": Value("int32"),
         "input_ids": List(Value("int32")),
         "labels": List(Value("int32")),
@@ -108,8 +109,8 @@ def tokenize_dialogues(
 ) -> dict[str, list[Any]]:
     """Turns a batch of dialogues into a batch of tokenised examples, as `map` wants it."""
     columns: dict[str, list[Any]] = {name: [] for name in _ROW_FEATURES}
-    rows = zip(batch["id"], batch["turns"], batch["roles"], batch["lang"], strict=True)
-    for identity, turns, roles, lang in rows:
+    names = ("id", "turns", "roles", "lang", "source")
+    for identity, turns, roles, lang, source in zip(*map(batch.__getitem__, names), strict=True):
         copy = copy_number(identity)
         with_system = not swap_sides and reads_system(roles or (), max_context_turns)
         for example in examples_from_dialogue(turns, roles or (), max_context_turns):
@@ -118,6 +119,7 @@ def tokenize_dialogues(
             columns["context"].append(list(context))
             columns["reply"].append(reply)
             columns["lang"].append(lang)
+            columns["source"].append(source)
             columns["copy"].append(copy)
             columns["reads_system"].append(with_system)
             columns["input_ids"].append(encoded.input_ids)

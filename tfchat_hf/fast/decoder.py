@@ -93,15 +93,29 @@ class FastDecoder:
         Raises:
             ValueError: if more is asked for than greedy search or sampling of tokens.
         """
-        self._check(model, input_ids, generation_config)
         states = model_kwargs["encoder_outputs"].last_hidden_state
         mask = model_kwargs.get("attention_mask")
-        stepper = self._new_stepper(self._network(model, states[:1]))
+        stepper = self.make_stepper(model, input_ids, generation_config, states)
         stepper.start(states, mask, stopping_criteria.max_length - 1)
         if token_streamer is not None:
             token_streamer.put(input_ids.cpu())
         given = (logits_processor, stopping_criteria, generation_config, token_streamer)
         return decode(stepper, input_ids, *given)
+
+    def make_stepper(
+        self,
+        model: PreTrainedModel,
+        input_ids: torch.LongTensor,
+        config: GenerationConfig,
+        states: torch.Tensor,
+    ) -> Stepper:
+        """Return what decodes the replies to `(rows, source, d_model)` states, token by token.
+
+        Raises:
+            ValueError: as a call.
+        """
+        self._check(model, input_ids, config)
+        return self._new_stepper(self._network(model, states[:1]))
 
     def _check(
         self, model: PreTrainedModel, input_ids: torch.LongTensor, config: GenerationConfig
@@ -190,7 +204,13 @@ class FastDecoder:
         try:
             stepper = self._new_stepper(copied)
             stepper.start(states, mask, _PROBE_STEPS)
-            found = [stepper.step(ids[:, place], place) for place in range(_PROBE_STEPS)]
+            found, swapped = [], torch.tensor([1, 0], device=states.device)
+            order = torch.arange(2, device=states.device)
+            for place in range(_PROBE_STEPS):
+                found.append(stepper.step(ids[order, place], place)[order])
+                # Rows leave a batch, and branch: what is kept of them has to follow.
+                stepper.select(swapped)
+                order = order[swapped]
         except Exception as error:  # whatever somebody's module makes of a packed layer
             logger.warning("Fast decoding fails here (%r): the network itself decodes.", error)
             return False

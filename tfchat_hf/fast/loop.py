@@ -13,11 +13,17 @@ import torch
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
 # A batch is made smaller once so many of its rows are done: copying the rest costs a step or so.
-_SHRINK_BELOW = 0.75
+SHRINK_BELOW = 0.75
 
 
 class DecoderStepper(Protocol):
-    """What the loop needs of a decoder."""
+    """What the loops need of a decoder.
+
+    Attributes:
+        can_branch: Whether `select` may name a row more than once.
+    """
+
+    can_branch: bool
 
     def start(
         self,
@@ -77,7 +83,7 @@ def decode(
         left = (~done[active]).nonzero()[:, 0]
         if len(left) == 0:
             break
-        if len(left) <= _SHRINK_BELOW * len(active):
+        if len(left) <= SHRINK_BELOW * len(active):
             stepper.select(left)
             active = active[left]
     if streamer is not None:

@@ -34,6 +34,8 @@ class Stepper:
         network: A `TFChatForConditionalGeneration`, or what stands for one.
     """
 
+    can_branch = True
+
     def __init__(self, network: PreTrainedModel) -> None:
         """Nothing is made before the questions are known."""
         self.network = network
@@ -118,6 +120,8 @@ class RecordedStepper(Stepper):
         graphs: The steps recorded so far with these weights, by shape.
         capture: Record graphs; without, the same step runs kernel by kernel.
     """
+
+    can_branch = False  # its shape cannot change
 
     def __init__(self, network: PreTrainedModel, graphs: dict, capture: bool = True) -> None:
         """Nothing is made before the questions are known."""

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from ..evaluation import human_replies
 from ..held_out import HeldOut
-from ..questions import most_frequent_reply, random_replies
+from ..measuring.baselines import baseline_replies
 from .figures import RowFigures, describe
-from .rows import BASELINES
 
 
 def baseline_rows(asked: HeldOut) -> list[RowFigures]:
-    """Describes what people said, a random training reply and the most frequent one.
+    """Describes what people said, and replies of the training pairs found in three ways.
 
     A person's replies are compared with what other people said to the same words, as in
     `score_baselines`.
@@ -20,14 +18,11 @@ def baseline_rows(asked: HeldOut) -> list[RowFigures]:
         asked: the questions and the corpus.
     """
     questions = asked.questions
-    known = [question.references for question in questions]
-    texts = (
-        human_replies(questions),
-        random_replies(asked.train, len(questions), asked.seed),
-        [most_frequent_reply(asked.train)[0]] * len(questions),
-    )
-    references = ([others[1:] for others in known], known, known)
-    return [
-        RowFigures(name, "baseline", describe(replies, questions, right))
-        for name, replies, right in zip(BASELINES, texts, references, strict=True)
-    ]
+    others = [question.references[1:] for question in questions]
+    rows = []
+    for name, replies in baseline_replies(questions, asked.train, asked.seed).items():
+        right = others if name == "human" else None
+        rows.append(
+            RowFigures(name, "baseline", describe(replies, questions, asked.frequent, right))
+        )
+    return rows

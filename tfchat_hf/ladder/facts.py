@@ -45,7 +45,7 @@ def ladder_facts(
     Args:
         options: of the call.
         asked: the questions.
-        loss: of `held_out_loss`.
+        loss: of `held_out_loss`, with the figures of `measure_relevance`.
         digest: of the model.
         device: that decoded.
     """

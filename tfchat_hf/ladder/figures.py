@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..metrics import describe_replies
+from ..measuring.faults import describe_answers
 from ..questions import Question
 from .bootstrap import BleuCounts, Ratio, bleu_counts, bleu_ratio
 from .copying import copy_rate, echo_share
@@ -76,34 +76,40 @@ def _yes(holds: bool) -> str:
 
 
 def describe(
-    texts: Sequence[str], questions: Sequence[Question], references: Sequence[Sequence[str]]
+    texts: Sequence[str],
+    questions: Sequence[Question],
+    frequent: Sequence[str] = (),
+    references: Sequence[Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Gives all figures of one set of replies.
 
     Args:
         texts: one reply a question.
         questions: that they answer.
+        frequent: replies that training has most often.
         references: right answers to each; those of the questions, fewer for a person's replies.
     """
     contexts = [question.context for question in questions]
     return {
-        **describe_replies(texts, references),
+        **describe_answers(texts, questions, frequent, references),
         "copy_rate": copy_rate(texts, contexts),
         "echo_share": echo_share(texts, contexts),
     }
 
 
-def describe_row(answers: Sequence[Replies], questions: Sequence[Question]) -> RowFigures:
+def describe_row(
+    answers: Sequence[Replies], questions: Sequence[Question], frequent: Sequence[str] = ()
+) -> RowFigures:
     """Gives the figures of a row; its name and settings are for the caller to add.
 
     Args:
         answers: one for each seed.
         questions: that they answer.
+        frequent: replies that training has most often.
     """
-    references = [question.references for question in questions]
     found = [
         {
-            **describe(one.texts, questions, references),
+            **describe(one.texts, questions, frequent),
             "tokens_per_second": one.tokens / max(one.seconds, 1e-9),
             "seconds": one.seconds,
         }

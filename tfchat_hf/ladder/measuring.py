@@ -11,6 +11,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from ..held_out import HeldOut, held_out
+from ..measuring.relevance import measure_relevance, ranking_tasks
 from ..run.folder import write_json
 from .baselines import baseline_rows
 from .decoder import Decoder, Replies
@@ -69,7 +70,9 @@ def measure_ladder(options: LadderOptions, say: Say) -> list[RowFigures]:
     loss = held_out_loss(model, asked, options.batch_size, digest, options.folder)
     say(f"perplexity {loss['perplexity']:.1f} on {loss['replies']:,} replies of the split")
     described = _describe_all(answered, asked)
-    facts = ladder_facts(options, asked, loss, digest, model.device)
+    tasks = ranking_tasks(asked.examples, options.questions, asked.seed)
+    relevance = measure_relevance(model, tasks)
+    facts = ladder_facts(options, asked, {**loss, **relevance}, digest, model.device)
     _write(options, facts, described, notes, say)
     if options.samples:
         texts = {one.row.name: one.replies[0].texts for one in answered}
@@ -119,7 +122,7 @@ def _describe_all(answered: Sequence[Answered], asked: HeldOut) -> list[RowFigur
     greedy = AgainstGreedy(answered[0].replies[0], asked.questions)
     described = []
     for one in answered:
-        row = describe_row(one.replies, asked.questions)
+        row = describe_row(one.replies, asked.questions, asked.frequent)
         row.name, row.kind = one.row.name, "preset" if one.row.is_preset else "setting"
         row.settings, row.seeds = one.row.settings(), list(range(len(one.replies)))
         if row.name != BASE_ROW:

@@ -15,12 +15,12 @@ from transformers import GenerationConfig, PreTrainedModel
 from ..arguments import SettingsError
 from ..chat_settings import IMPLIES_SAMPLING
 from ..decoding import preset, preset_names
+from ..measuring.baselines import BASELINES
 from ..model.generation_tfchat import OWN_SETTINGS
 from ..reranking import RERANK_SETTINGS
 
 # All others are compared with it.
 BASE_ROW = "greedy"
-BASELINES = ("human", "random_training_reply", "most_frequent_reply")
 # Beside settings a configuration holds these, and all presets of its model.
 _NO_SETTINGS = ("_", "presets", "transformers_version", "output_")
 # What the rows have in common, or what would give more than one reply a question.

@@ -10,7 +10,8 @@ from data_builders.reporting.markdown import table
 
 from .figures import LEAST_BLEU_RATIO, LEAST_DISTINCT_RATIO, MOST_LOOPS, RowFigures
 
-_SHARES = ("repetition", "copy_rate", "echo_share", "top_reply_share")
+_SHARES = ("repetition", "stutter", "dull", "language_mismatch")
+_SHARES += ("copy_rate", "echo_share", "top_reply_share")
 # What a column is called, and how its numbers are written.
 _COLUMNS = {
     "bleu": ("BLEU", "{:.2f}"),
@@ -18,6 +19,9 @@ _COLUMNS = {
     "distinct_1": ("distinct-1", "{:.3f}"),
     "distinct_2": ("distinct-2", "{:.3f}"),
     "repetition": ("loops", "{:.1f} %"),
+    "stutter": ("stutter", "{:.1f} %"),
+    "dull": ("dull", "{:.1f} %"),
+    "language_mismatch": ("wrong language", "{:.1f} %"),
     "copy_rate": ("copied", "{:.1f} %"),
     "echo_share": ("echoes", "{:.1f} %"),
     "top_reply_share": ("top reply", "{:.1f} %"),
@@ -42,6 +46,7 @@ def ladder_page(facts: dict[str, Any], rows: Sequence[RowFigures], notes: Sequen
         f"{asked['number']:,} questions of the {asked['split']} split of {asked['dataset']}. "
         f"Perplexity of its {loss['replies']:,} replies, the same for every preset: "
         f"{loss['perplexity']:.1f} a token ({loss['bits_per_character']:.2f} bits a character).",
+        *relevance_lines(loss),
         "",
         figures_table(rows),
         "",
@@ -55,6 +60,21 @@ def ladder_page(facts: dict[str, Any], rows: Sequence[RowFigures], notes: Sequen
         *(f"- {note}." for note in notes),
     ]
     return "\n".join(lines) + "\n"
+
+
+def relevance_lines(figures: dict[str, Any]) -> list[str]:
+    """Says how much the model listens, which is the same for every preset; none without figures."""
+    if "mrr_pmi" not in figures:
+        return []
+    gain = figures.get("question_gain")
+    said = "" if gain is None else f"Gain of the question: {gain:.3f} nats a token. "
+    return [
+        "",
+        f"{said}hits@1 among {figures['candidates']:.1f} replies of like length: "
+        f"{figures['hits_at_1']:.3f}, less the reply alone {figures['hits_at_1_pmi']:.3f} (MRR "
+        f"{figures['mrr']:.3f} and {figures['mrr_pmi']:.3f}), "
+        f"{figures['relevance_questions']:,} questions.",
+    ]
 
 
 def figures_table(rows: Sequence[RowFigures]) -> str:
@@ -113,6 +133,10 @@ def _legend(facts: dict[str, Any], rows: Sequence[RowFigures]) -> list[str]:
         f"BLEU: {first.get('bleu_signature', 'none')}; distinct-n of the first "
         f"{first['distinct_replies']} replies; loops: replies that say a phrase three times in a "
         "row, or a character five times.",
+        "stutter: replies that double a word or a phrase where nobody would; dull: replies that "
+        "fit anything, or are among the most frequent of training; wrong language: English to a "
+        "Chinese question, or the other way round.",
+        "nearest question: the reply to the training question that shares most characters.",
         "copied: words that stand in a run of three or more (four for Chinese characters) in the "
         "question too; echoes: replies that are the question.",
         f"tokens/s: tokens of the replies in a second {clock}, batches of {facts['batch_size']}, "

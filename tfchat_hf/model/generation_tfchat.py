@@ -81,7 +81,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "early_stopping": True,
         "renormalize_logits": True,
     },
-    "balanced": {**_LIVELY, "anti_lm_weight": 0.7, "anti_lm_cutoff": 0.05},
+    "balanced": {**_LIVELY, "anti_lm_weight": 0.4, "anti_lm_cutoff": 0.05},
     "creative": {**_LIVELY, **_DRAW, "anti_lm_weight": 0.4},
 }
 DEFAULT_PRESET = "balanced"
@@ -346,6 +346,8 @@ class AntiLanguageModelLogitsProcessor(LogitsProcessor):
         ).logits[:, -1]
         alone = logits.float().log_softmax(-1)[which]  # (rows, vocab_size)
         asked = scores.log_softmax(-1)
+        # Said once, a token of the question earns nothing more: it would win at each step again.
+        alone = alone.scatter(1, input_ids, 0.0)
         changed = asked - self.weight * alone
         if self.cutoff > 0:
             floor = asked.amax(-1, keepdim=True) + math.log(self.cutoff)
@@ -399,10 +401,8 @@ class TFChatGenerationMixin(GenerationMixin):
         known = {*vars(GenerationConfig()), *OWN_SETTINGS, *_MOVED}
         for setting, value in presets[name].items():
             if setting not in known:
-                near = (
-                    " or ".join(difflib.get_close_matches(setting, known, 1)) or "nothing like it"
-                )
-                raise ValueError(f"Preset {name!r} sets `{setting}`; generate() knows {near}.")
+                near = difflib.get_close_matches(setting, known, 1) or ["nothing like it"]
+                raise ValueError(f"Preset {name!r} sets `{setting}`; generate() knows {near[0]}.")
             setattr(config, setting, value)
         return config
 
@@ -436,9 +436,9 @@ class TFChatGenerationMixin(GenerationMixin):
         config = copy.deepcopy(given or self.generation_config)
         if kwargs.get("custom_generate") is None:
             check_moved_settings(vars(config))
-        elif kwargs.get("streamer") is not None:
+        elif kwargs.get("streamer") or kwargs.get("stop_strings") or config.stop_strings:
             raise ValueError(
-                "`custom_generate` gets no `streamer`: `FastDecoder`'s is `token_streamer`."
+                "`custom_generate` gets no `stop_strings` and no `streamer` (but `token_streamer`)."
             )
         own = {name: self._own_setting(name, config, kwargs) for name in OWN_SETTINGS}
         check_own_settings(own)

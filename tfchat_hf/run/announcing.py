@@ -27,6 +27,8 @@ def announce(run: RunArguments, shop: Workshop, report: Report) -> None:
         f"model: {model.num_parameters():,} parameters, vocabulary {len(shop.tokenizer):,}, "
         f"d_model {run.model.d_model}, {run.model.encoder_layers}+{run.model.decoder_layers} layers"
     )
+    if run.training.init_from:
+        report(f"weights and tokenizer: those of {run.training.init_from}")
     report(_data_line("train", data.train_counts, run))
     report(_data_line("validation", data.validation_counts, run))
     if len(data.lessons) > data.train_counts.pairs:

@@ -20,13 +20,17 @@ from ..callbacks.progress import ProgressLine
 from ..callbacks.throughput import ThroughputCallback
 from ..card.facts import selection_facts
 from ..data import read_dialogues
-from ..evaluation import generate_replies, score_baselines
+from ..evaluation import generate_replies
 from ..hub import save_for_hub
+from ..init_from import origin_name
+from ..measuring.baselines import baseline_replies, score_baselines
+from ..measuring.faults import describe_answers
+from ..measuring.relevance import RELEVANCE_FIGURES, RELEVANCE_QUESTIONS, ranking_tasks
+from ..memory.opinion import ModelOpinion
 from ..memory.writing import write_memory
-from ..metrics import describe_replies
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..model_card import write_model_card
-from ..questions import Question, most_frequent_reply, random_replies
+from ..questions import Question, frequent_replies
 from .announcing import device_name, dtype_name, update_size
 from .checkpoints import disk_errors
 from .folder import SAMPLES_FILE, RunFolder
@@ -41,7 +45,9 @@ def run_facts(run: RunArguments, shop: Workshop, train_loss: float | None) -> di
     state = trainer.state
     meters = [c for c in trainer.callback_handler.callbacks if isinstance(c, ThroughputCallback)]
     speed = meters[0].speed if meters else None
+    began = run.training.init_from
     return {
+        "init_from": origin_name(began) if began else None,
         "parameters": trainer.model.num_parameters(),
         "vocabulary": len(shop.tokenizer),
         "steps": state.global_step,
@@ -73,10 +79,7 @@ def finish(
     model.config.use_cache = True
     # Before the last evaluation, which adds to the history.
     history = list(shop.trainer.state.log_history)
-    assessor = shop.trainer.assessor
-    selection = selection_facts(
-        shop.trainer.state, run.training, assessor and assessor.human_distinct_2
-    )
+    selection = selection_facts(shop.trainer.state, run.training)
     started = time.monotonic()
     metrics, replies = _measure(run, shop, model)
     facts["evaluation_seconds"] = round(time.monotonic() - started, 1)
@@ -89,7 +92,8 @@ def finish(
         save_for_hub(model, shop.tokenizer, str(folder.path))
         if run.training.memory:
             dialogues = read_dialogues(run.data).dataset
-            metrics["memory"] = write_memory(folder.path, dialogues, report)
+            judge = ModelOpinion(model.eval(), shop.tokenizer)
+            metrics["memory"] = write_memory(folder.path, dialogues, report, judge)
     split = "validation" if shop.questions["validation"] else "train"
     samples = _samples(split, shop.questions[split], replies[split])
     _write_samples(folder.path / SAMPLES_FILE, samples)
@@ -111,31 +115,32 @@ def _measure(
     batch_size = run.training.per_device_eval_batch_size
     metrics: dict[str, Any] = {"train": {}, "validation": {}, "baselines": {}}
     replies: dict[str, list[str]] = {}
+    frequent = frequent_replies(data.train)
     for name, questions in shop.questions.items():
         replies[name] = generate_replies(model, shop.tokenizer, questions, batch_size)
         if questions:
-            known = [question.references for question in questions]
-            metrics[name] = describe_replies(replies[name], known)
+            metrics[name] = describe_answers(replies[name], questions, frequent)
     if len(data.validation):
-        metrics["validation"].update(_held_out_loss(shop))
-        asked, seed = shop.questions["validation"], run.training.seed
-        metrics["baselines"] = score_baselines(
-            asked,
-            random_replies(data.train, len(asked), seed),
-            most_frequent_reply(data.train)[0],
-        )
+        metrics["validation"].update(_held_out_figures(run, shop))
+        asked = shop.questions["validation"]
+        texts = baseline_replies(asked, data.train, run.training.seed)
+        metrics["baselines"] = score_baselines(asked, texts, frequent)
     metrics["data"] = {**data.report(), "languages": data.languages(), "sources": shop.sources}
     return metrics, replies
 
 
-def _held_out_loss(shop: Workshop) -> dict[str, float | None]:
-    """Measures loss, perplexity and bits per character on all validation pairs."""
+def _held_out_figures(run: RunArguments, shop: Workshop) -> dict[str, float | None]:
+    """Measures loss, perplexity and bits per character on all pairs, relevance on some."""
     trainer = shop.trainer
+    if trainer.tasks:
+        limit = min(run.training.eval_max_samples or RELEVANCE_QUESTIONS, RELEVANCE_QUESTIONS)
+        trainer.tasks = ranking_tasks(shop.data.validation, limit, run.training.seed)
     trainer.remove_callback(ProgressLine)  # the last epoch has said it
     trainer.assessor = None  # the replies of the finished model are measured on more questions
     found = trainer.evaluate()
-    names = ("loss", "perplexity", "bits_per_character")
-    return {name: _finite(found[f"eval_{name}"]) for name in names}
+    names = ("loss", "perplexity", "bits_per_character", *RELEVANCE_FIGURES)
+    measured = {name: found[f"eval_{name}"] for name in names if f"eval_{name}" in found}
+    return {name: _finite(value) for name, value in measured.items()}
 
 
 def _samples(
@@ -168,6 +173,7 @@ def _report_results(metrics: dict[str, Any], folder: RunFolder, report: Report) 
                 f"{name}: {100 * row['exact_match']:.1f} % of {row['replies']:,} questions get a "
                 f"reply of the corpus; BLEU {row['bleu']:.1f}, distinct-2 {row['distinct_2']:.3f}, "
                 f"repetition {100 * row['repetition']:.1f} %, "
+                f"stutter {100 * row['stutter']:.1f} %, "
                 f"top reply {100 * row['top_reply_share']:.1f} %"
             )
     facts, chosen = metrics["run"], metrics["selection"]

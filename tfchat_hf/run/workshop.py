@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, set_seed
 from transformers.trainer_utils import IntervalStrategy
 
@@ -26,12 +27,19 @@ from ..callbacks.tracking import add_samples_to_tensorboard
 from ..card.facts import source_facts
 from ..data import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
 from ..examples.rows import ExampleRows
+from ..init_from import (
+    check_same_tokenizer,
+    load_tokenizer,
+    load_weights,
+    network_without_setting,
+)
 from ..losses import LossOptions, frequency_weights, label_counts
+from ..measuring.relevance import ranking_tasks
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import with_presets
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..questions import Question, collect_questions
-from ..selection import ReplyAssessor, human_distinct_2
+from ..questions import Question, collect_questions, frequent_replies
+from ..selection import ReplyAssessor
 from ..time_budget import TrainingClock, epochs_under_budget
 from ..tokenization import character_runs, first_byte_token_id, fit_tokenizer
 from ..trainer import TFChatTrainer
@@ -90,10 +98,21 @@ def _read_data(
     built = read_dialogues(settings)
     for line in built.report.lines():
         report(line)
-    length = settings.max_source_length
-    tokenizer = load_or_train_tokenizer(built.dataset["train"], settings, length)
+    tokenizer = _get_tokenizer(run, built.dataset["train"])
     data = prepare_data(built.dataset, tokenizer, settings)
     return data, source_facts(built.report, settings.dataset), tokenizer
+
+
+def _get_tokenizer(run: RunArguments, dialogues: Dataset) -> PreTrainedTokenizerBase:
+    """Takes the tokenizer of the model that the run begins with, or the one of the settings."""
+    settings, length = run.data, run.data.max_source_length
+    if run.origin is None:
+        return load_or_train_tokenizer(dialogues, settings, length)
+    tokenizer = load_tokenizer(run.origin, length)
+    if settings.tokenizer is not None:
+        given = load_or_train_tokenizer(dialogues, settings, length)
+        check_same_tokenizer(tokenizer, given, run)
+    return tokenizer
 
 
 def _do_without_validation(run: RunArguments) -> None:
@@ -120,7 +139,8 @@ def _make_trainer(
     if args.max_minutes is not None:
         clock = TrainingClock(args.max_minutes)
         args.num_train_epochs = epochs_under_budget(args.num_train_epochs, run.given)
-    assessor = _assessor(run, tokenizer, questions)
+    assessor = _assessor(run, tokenizer, questions, data)
+    asked = args.eval_relevance_samples
     model = build_model(run, tokenizer, data.train_counts.reads_system)
     # Here and not at the end, so that checkpoints hold the template of this model too.
     fit_tokenizer(tokenizer, model.config)
@@ -133,6 +153,7 @@ def _make_trainer(
         losses=_losses(run, data, tokenizer),
         characters=data.validation_characters(),
         assessor=assessor,
+        tasks=ranking_tasks(data.validation, asked, args.seed) if asked else (),
         clock=clock,
         callbacks=[ProgressLine(report, clock), StopCallback(request, report), MemoryCallback()],
     )
@@ -150,7 +171,10 @@ def _make_trainer(
 
 
 def _assessor(
-    run: RunArguments, tokenizer: PreTrainedTokenizerBase, questions: list[Question]
+    run: RunArguments,
+    tokenizer: PreTrainedTokenizerBase,
+    questions: list[Question],
+    data: PreparedData,
 ) -> ReplyAssessor | None:
     """Makes what answers questions at each evaluation, if that is wanted and possible."""
     asked = questions[: run.training.eval_generate_samples or None]
@@ -159,9 +183,8 @@ def _assessor(
     return ReplyAssessor(
         asked,
         tokenizer,
-        human_distinct_2(asked),
         run.training.per_device_eval_batch_size,
-        run.training.selection_diversity_weight,
+        frequent_replies(data.train),
         split=not (run.training.fsdp or run.training.deepspeed),
     )
 
@@ -191,16 +214,21 @@ def _losses(
 def build_model(
     run: RunArguments, tokenizer: PreTrainedTokenizerBase, reads_system: bool = False
 ) -> TFChatForConditionalGeneration:
-    """Makes a new model that fits the tokenizer, with the generation defaults of the run.
+    """Makes a model that fits the tokenizer, with the generation defaults of the run.
+
+    Its weights are new ones, or with `init_from` those of another model.
 
     Args:
         run: the settings.
         tokenizer: of the data.
         reads_system: the data has system messages for the model to read.
     """
+    beside = {"vocab_size": len(tokenizer)}
+    if run.origin is not None:
+        beside = network_without_setting(run.origin)
     config = TFChatConfig(
         **vars(run.model),
-        vocab_size=len(tokenizer),
+        **beside,
         max_context_turns=run.data.max_context_turns,
         reads_system_messages=reads_system,
         swap_sides=run.data.swap_sides,
@@ -212,7 +240,10 @@ def build_model(
         sep_token_id=tokenizer.sep_token_id,
         decoder_start_token_id=tokenizer.bos_token_id,
     )
-    model = TFChatForConditionalGeneration(config)
+    if run.origin is None:
+        model = TFChatForConditionalGeneration(config)
+    else:
+        model = load_weights(run.origin, config)
     chosen = {
         name.removeprefix("generation_"): value
         for name, value in vars(run.generation).items()

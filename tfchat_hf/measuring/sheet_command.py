@@ -1,0 +1,181 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+r"""Make a blind sheet: several systems' replies to one list of questions, to be marked 2, 1 or 0.
+
+    python -m tfchat_hf.measuring sheet --input questions.jsonl --output judged \
+        --system model=runs/mine --system precise=runs/mine:precise --system other=replies.jsonl
+    python -m tfchat_hf.measuring sheet --dataset data/mine --questions 120 --output judged \
+        --system model=runs/mine --baselines human,random
+
+A system is a file that `chat_hf.py --input ... --output` wrote for the same questions, or a run or
+a model on the Hub, with a preset behind a colon, which answers now. Writes to the folder sheet.html
+(a page to click through, without network) and sheet.tsv for the judges, and key.json, which they
+must not see. Exit code: 0 when done, 2 when something about the command or its files is wrong, 130
+on Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .asked import BASELINES, Asked, held_out_questions, questions_of_file, read_corpus
+from .sheet import Key, SheetError, make_key, write_sheet, write_whole
+from .sheet_page import write_page
+from .systems import System, open_model, read_system, replies_of_file, replies_of_model
+
+SHEET, PAGE, KEY, QUESTIONS = "sheet.tsv", "sheet.html", "key.json", "questions.jsonl"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, write the sheet, and turn errors into one sentence and an exit code.
+
+    Args:
+        argv: the command line behind "sheet"; None takes the real one.
+    """
+    options = _parser().parse_args(argv)
+    try:
+        systems = [read_system(text) for text in options.systems]
+        _check(options, systems)
+        _make_sheet(options, systems)
+    except (ValueError, OSError, RuntimeError) as error:  # the last: e.g. no GPU memory left
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped. The same command goes on with the model that was answering.\n")
+        return 130
+    return 0
+
+
+def _check(options: argparse.Namespace, systems: Sequence[System]) -> None:
+    """Refuse what cannot work, before anything slow begins."""
+    names = [system.name for system in systems] + options.baselines
+    if not names:
+        raise SheetError("there must be something to judge (got none). Add --system NAME=MODEL.")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SheetError(f"each system needs a name of its own (got {twice[0]} twice).")
+    if options.input is None and options.dataset is None:
+        raise SheetError("questions come from `--input FILE` or `--dataset NAME` (got neither).")
+    if unknown := [name for name in options.baselines if name not in BASELINES]:
+        raise SheetError(f"`--baselines` knows {', '.join(BASELINES)} (got {unknown[0]!r}).")
+    if options.baselines and options.dataset is None:
+        raise SheetError("`--baselines` come from a corpus (got none). Add --dataset NAME.")
+    for name in ("questions", "context_turns"):
+        if getattr(options, name) < 1:
+            option = name.replace("_", "-")
+            raise SheetError(f"`--{option}` must be at least 1 (got {getattr(options, name)}).")
+    if (options.output / SHEET).exists() and not options.overwrite:
+        raise SheetError(
+            f"{options.output / SHEET} is there already, perhaps with marks. Give another "
+            "--output, or add --overwrite."
+        )
+
+
+def _make_sheet(options: argparse.Namespace, systems: Sequence[System]) -> None:
+    """Collect questions and replies, and write the files."""
+    _say("reading the questions ...")
+    _quiet()
+    asked = _questions(options)
+    replies = {
+        system.name: replies_of_file(Path(system.source), asked.turns)
+        for system in systems
+        if system.is_file
+    }
+    asked_now = [system for system in systems if not system.is_file]
+    models = {system.name: open_model(system, options.device) for system in asked_now}
+    replies |= {name: BASELINES[name](asked, options.seed) for name in options.baselines}
+    options.output.mkdir(parents=True, exist_ok=True)
+    questions = options.output / QUESTIONS
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in asked.rows)
+    write_whole(questions, text)
+    for name, session in models.items():
+        _say(f"{name} answers ...")
+        path = options.output / "replies" / f"{name}.jsonl"
+        replies_of_model(session, questions, path, _say)
+        replies[name] = replies_of_file(path, asked.turns)
+    order = [*(system.name for system in systems), *options.baselines]
+    key = make_key(asked.turns, {name: replies[name] for name in order}, options.seed)
+    _write(options.output, key)
+
+
+def _write(folder: Path, key: Key) -> None:
+    """Write the three files, and say for whom each one is."""
+    key.write(folder / KEY)
+    write_page(key, folder / PAGE)
+    write_sheet(key, folder / SHEET)
+    questions, systems = key.rows[-1].number, len(key.systems)
+    _say(
+        f"{len(key.rows)} replies to {questions} questions from {systems} systems, equal ones once"
+    )
+    _say(f"for the judges: {folder / PAGE} or {folder / SHEET}")
+    _say(f"not for them: {folder / KEY}")
+
+
+def _questions(options: argparse.Namespace) -> Asked:
+    """Read the questions, and the corpus where one is named."""
+    asked = questions_of_file(options.input) if options.input is not None else None
+    if options.dataset is None:
+        return asked
+    corpus = read_corpus(options.dataset)
+    if asked is None:
+        limit, turns = options.questions, options.context_turns
+        asked = held_out_questions(
+            corpus, options.dataset, options.split, limit, turns, options.seed
+        )
+        if len(asked.turns) < limit:
+            _say(f"{options.dataset} keeps back {len(asked.turns)} questions, no more")
+    asked.train = corpus["train"]
+    return asked
+
+
+def _quiet() -> None:
+    """Keep the libraries from drawing bars of their own."""
+    import datasets
+    from transformers.utils import logging
+
+    datasets.disable_progress_bars()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def _say(line: str) -> None:
+    """Print a line at once, also into a file."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _names(text: str) -> list[str]:
+    """Read names with commas between."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tfchat_hf.measuring sheet",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--input", type=Path, metavar="FILE", help="questions, as `chat_hf.py --input` reads them")
+    add("--dataset", metavar="NAME", help="or held-out questions of it; and whence baselines come")
+    add("--questions", type=int, default=120, metavar="N", help="of --dataset (default 120)")
+    add("--split", choices=("test", "validation"), help="default: test where there is one")
+    add("--context-turns", type=int, default=3, metavar="N", help="most turns of them (default 3)")
+    add(
+        "--system",
+        dest="systems",
+        action="append",
+        default=[],
+        metavar="NAME=SOURCE",
+        help="who answers: REPLIES.jsonl, or MODEL or MODEL:preset; as often as there are systems",
+    )
+    add("--baselines", type=_names, default=[], metavar="A,B", help=f"{', '.join(BASELINES)}")
+    add("--output", type=Path, required=True, metavar="DIR", help="where the sheet goes")
+    add("--seed", type=int, default=1, help="of the order and of what is drawn (default 1)")
+    add("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
+    add("--overwrite", action="store_true", help="replace a sheet, also a marked one")
+    return parser

@@ -1,0 +1,84 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+r"""Put a finished run into the package, in the place of the model that comes with it.
+
+python train_hf.py configs/small_talk.yaml
+python -m tfchat_hf.pretrained runs/small_talk
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..examples.cache_entries import fresh_entry
+from ..memory.memory import MEMORY_FOLDER
+from . import SMALL_TALK
+
+# What loading, answering and knowing what one talks to take; the network's code is the package's.
+FILES = (
+    "README.md",
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "metrics.json",
+    "run_config.yaml",
+    "curves.png",
+)
+MOST_BYTES = 12_000_000  # of weights: the package is downloaded by everybody
+
+
+def pack(run: Path, target: Path = SMALL_TALK) -> None:
+    """Copy a run's model and memory, whole or not at all.
+
+    Args:
+        run: A finished run with a memory.
+        target: The folder that they replace.
+
+    Raises:
+        ValueError: A file is missing, or the weights are too large.
+    """
+    for name in (*FILES, MEMORY_FOLDER):
+        if not (run / name).exists():
+            raise ValueError(
+                f"{run} has no {name}. Train it to its end with `memory: true` "
+                "(configs/small_talk.yaml)."
+            )
+    size = (run / "model.safetensors").stat().st_size
+    if size > MOST_BYTES:
+        raise ValueError(
+            f"{run}: the weights have {size:,} bytes (at most {MOST_BYTES:,} go into the "
+            "package). Take a smaller `d_model` or fewer layers."
+        )
+    with fresh_entry(target) as fresh:
+        for name in FILES:
+            shutil.copy(run / name, fresh / name)
+            (fresh / name).chmod(0o644)
+        shutil.copytree(run / MEMORY_FOLDER, fresh / MEMORY_FOLDER)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parses and packs; gives the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tfchat_hf.pretrained",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", type=Path, help="folder of a finished run")
+    run = parser.parse_args(argv).run
+    try:
+        pack(run)
+    except (ValueError, OSError) as error:
+        print(f"tfchat_hf.pretrained: {error}", file=sys.stderr)
+        return 2
+    print(f"{SMALL_TALK.name}: the model of {run.name} is in the package now")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
