@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_what_it_does_not_know_is_answered_as_without_a_memory(
 
 def test_the_memory_reads_as_many_turns_as_the_model(session: ChatSession) -> None:
     asked = []
-    session.recall.memory.look_up = lambda turns: asked.append(turns) or []
+    session.recall.memory.look_up = lambda turns, judge: asked.append(turns) or []
     session.history = ["一", "二", "三"]
     session.reply("四")
     assert asked == [["三", "四"]]
@@ -80,7 +81,7 @@ def test_the_memory_reads_as_many_turns_as_the_model(session: ChatSession) -> No
 def test_why_says_what_was_remembered_and_how_near_it_is(session: ChatSession) -> None:
     screen = said(session, "你叫什么名字？", "/why")
     assert "model> 我叫小豆。  (remembered)" in screen
-    assert "Remembered, score 1.00" in screen
+    assert re.search(r"Remembered, score 0\.\d\d \(from 0\.40 on\)", screen)
     assert "你叫什么名字 -> 我叫小豆。  (source 1)" in screen
 
 

@@ -18,7 +18,7 @@ def test_each_reply_of_a_dialogue_is_remembered_with_what_was_said_before() -> N
     assert len(memory) == 8
     best = memory.look_up(["很大"])[0]
     assert (best.reply, best.history) == ("那你戴帽子了吗？", ("我昨天去爬山了", "山上风大吗？"))
-    assert (best.source, best.score) == ("source 5", pytest.approx(1.0))
+    assert (best.source, best.similarity) == ("source 5", pytest.approx(1.0))
 
 
 def test_only_the_language_of_the_question_is_looked_at() -> None:

@@ -103,7 +103,7 @@ def test_the_command_writes_the_memory_of_the_data_that_the_run_names(
     assert main(["build", str(run)]) == 0
     assert f"pairs in {run / 'memory'}" in capsys.readouterr().out
     known = Memory.from_pretrained(run).look_up(["你会下棋吗"])[0]
-    assert known.score == pytest.approx(1.0)
+    assert known.similarity == pytest.approx(1.0)
     assert main(["ask", str(run), "你会下棋吗"]) == 0
     assert "1.00  你会下棋吗 -> 会一点，总是输。" in capsys.readouterr().out
 
