@@ -29,6 +29,7 @@ import train_hf
 from data_builders.__main__ import main as build_data
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program
 from tfchat_hf.arguments import own_keys
+from tfchat_hf.measuring import __main__ as measuring
 from tfchat_hf.measuring.faults import describe_answers
 from tfchat_hf.measuring.relevance import RELEVANCE_FIGURES
 from tfchat_hf.questions import Question
@@ -40,6 +41,7 @@ PAGES = [f"docs/training{suffix}" for suffix in SUFFIXES]
 ROOT = Path(__file__).parents[1]
 COMMAND = ["python", "train_hf.py"]
 CHAT = "python chat_hf.py "
+MEASURING = "python -m tfchat_hf.measuring"
 # Of transformers, schedules by their names, and what says that code may be run.
 MORE_SETTINGS = ("torch_compile", "inverse_sqrt", "constant_with_warmup", "trust_remote_code")
 OF_HOURS = "configs/chat.yaml"
@@ -122,7 +124,9 @@ def test_the_chapter_can_be_followed_from_top_to_bottom(
             check_hours(block)
         elif block.language in ("bash", "python"):
             shown = block.output or ""
-            if block.text.startswith(CHAT):
+            if block.text.startswith(MEASURING):
+                assert measuring.main(shlex.split(block.text)[3:]) == 0
+            elif block.text.startswith(CHAT):
                 assert chat_hf.main(shlex.split(block.text)[2:]) == 0
             elif block.language == "python":
                 check_output(shown, run_program(block.text, {"__name__": "docs"}))
