@@ -77,7 +77,7 @@ def test_a_reply_to_something_else_goes_behind_one_that_carries_nothing() -> Non
 
 def test_the_opinion_is_that_of_the_network_asked_pair_by_pair() -> None:
     texts = ["你好", "你好呀", "你会下棋吗", "会一点，总是输。", "早"]
-    tokenizer = train_tokenizer(texts * 4, scheme="char", vocab_size=200)
+    tokenizer = train_tokenizer(texts * 4, scheme="char", vocab_size=400)
     model = tiny_model(vocab_size=len(tokenizer)).eval()
     pairs = [("你好", "你好呀"), ("你会下棋吗", "会一点，总是输。")]
     opinions = ModelOpinion(model, tokenizer)(["你会下棋吗"], pairs)

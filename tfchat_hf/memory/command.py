@@ -39,11 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> None:
     """Makes the libraries quiet and does the work."""
     import datasets
+    from transformers.utils import logging as transformers_logging
 
     from ..chat_terminal import prepare_streams
 
     prepare_streams()
     datasets.disable_progress_bars()
+    transformers_logging.disable_progress_bar()
     if arguments.command == "build":
         from .writing import build_for_run
 
