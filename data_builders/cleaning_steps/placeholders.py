@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 _PLACEHOLDER = re.compile(
-    r"%[A-Za-z_]{2,30}%|\{\{?(?!br\})[A-Za-z_]{2,30}\}?\}"
+    r"%[A-Za-z_]{2,30}%|\{\{?(?!br\})[A-Za-z_]{2,30}\}?\}|@?\[[a-z_]{0,9}name\]"
     # "xx和xx" beside Chinese, three of them anywhere; "ooxx", "XXL" are words.
     r"|(?<![A-Za-z0-9])[Xx]{3,}(?![A-Za-z0-9])"
     rf"|(?<=[{_HAN}])(?:XX|xx)(?![A-Za-z0-9])|(?<![A-Za-z0-9])(?:XX|xx)(?=[{_HAN}])"

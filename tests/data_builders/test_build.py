@@ -51,6 +51,7 @@ AS_IS = {
     "mojibake": False,
     "control_characters": False,
     "normal_forms": False,
+    "punctuation": False,
     "maximum_chars": 0,
 }
 

@@ -210,6 +210,7 @@ def test_unified_marks_stay_unified(text: str) -> None:
         ("告诉XXX吧", "XXX"),
         ("比如xx呢", "xx"),
         ("Dear {first_name}, hi", "{first_name}"),
+        ("你好@[wname]", "@[wname]"),
         ("我是******", "******"),
         ("是Ḉ，你认识吗", "Ḉ"),
         ("有`號", "`"),
