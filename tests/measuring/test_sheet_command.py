@@ -94,7 +94,7 @@ def test_an_unknown_preset_is_refused_before_anything_is_written(
 
 
 def test_questions_of_a_corpus_are_those_it_keeps_back(data: Path, tmp_path: Path) -> None:
-    words = ["--dataset", data, "--questions", "100", "--baselines", "human,random"]
+    words = ["--dataset", data, "--questions", "100", "--baselines", "human,nearest,random"]
     key = make(*words, output=tmp_path / "out")
     said = {name: {} for name in key.systems}
     for row in key.rows:
@@ -102,6 +102,7 @@ def test_questions_of_a_corpus_are_those_it_keeps_back(data: Path, tmp_path: Pat
             said[name][row.turns[-1]] = row.reply
     assert said["human"] == dict(HELD_OUT) and len(HELD_OUT) == 5
     trained = {reply for _, reply in TRAIN}
+    assert set(said["nearest"].values()) <= trained | {""}
     assert said["random"].keys() == said["human"].keys()
     assert len(set(said["random"].values()) & trained) == 5  # drawn without repetition
     rows = (tmp_path / "out" / "questions.jsonl").read_text(encoding="utf-8").splitlines()

@@ -118,7 +118,21 @@ def _random(asked: Asked, seed: int) -> list[str]:
     return [kept[place % len(kept)] for place in range(len(asked.turns))]
 
 
-BASELINES: dict[str, Callable[[Asked, int], list[str]]] = {"human": _human, "random": _random}
+def _nearest(asked: Asked, seed: int) -> list[str]:
+    """Look up the training question that shares most with the newest turn, and give its reply."""
+    from ..memory.index import QuestionIndex
+
+    examples = list(_examples(asked.train, 1))
+    index = QuestionIndex.build([example.context[-1] for example in examples])
+    found = [index.nearest(turns[-1], 1) for turns in asked.turns]
+    return [examples[near[0][0]].reply if near else "" for near in found]
+
+
+BASELINES: dict[str, Callable[[Asked, int], list[str]]] = {
+    "human": _human,
+    "nearest": _nearest,
+    "random": _random,
+}
 
 
 def _examples(split: Dataset, turns: int) -> Iterator[DialogueExample]:
