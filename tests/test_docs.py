@@ -37,7 +37,7 @@ from tests.fake_hub import FakeHub
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-CHAPTERS = ("data", "cleaning", "splits", "small_talk", "mixtures", "losses")
+CHAPTERS = ("data", "cleaning", "splits", "small_talk", "mixtures", "losses", "memory")
 SUFFIXES = (".md", ".zh-CN.md")
 TRANSLATED = [f"docs/{name}.zh-CN.md" for name in CHAPTERS]
 PAGES = [f"docs/{name}{suffix}" for name in ("README", *CHAPTERS) for suffix in SUFFIXES]
