@@ -176,7 +176,8 @@ def slow_candidates(
     left, ids = torch.ones(len(input_ids), dtype=torch.bool), input_ids
     while left.any():
         logits = model(**given, decoder_input_ids=ids, use_cache=False).logits[:, -1]
-        tokens = draw(logits_processor(ids, logits.float()))
+        numbers = torch.rand(len(ids), 1)
+        tokens = draw(logits_processor(ids, logits.float()), numbers)
         tokens = tokens.where(left, torch.tensor(generation_config.pad_token_id))
         ids = torch.cat((ids, tokens[:, None]), dim=1)
         left = left & ~stopping_criteria(ids, None)

@@ -8,6 +8,7 @@ tests/test_reranking.py.
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -15,14 +16,16 @@ from transformers import (
     GenerationConfig,
     LogitsProcessorList,
     MaxLengthCriteria,
+    MinPLogitsWarper,
     StoppingCriteria,
     StoppingCriteriaList,
+    TemperatureLogitsWarper,
 )
 from transformers.generation.stopping_criteria import EosTokenCriteria
 
 from tests.tiny import ended_questions, speaking_model
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.fast import FastDecoder
+from tfchat_hf.fast import FastDecoder, candidates
 from tfchat_hf.fast.candidates import Candidates, decode_candidates, draw
 from tfchat_hf.fast.steppers import RecordedStepper, Stepper
 from tfchat_hf.model.generation_tfchat import empty_message_states
@@ -59,7 +62,11 @@ def speaking() -> TFChatForConditionalGeneration:
 
 @torch.no_grad()
 def decoded(
-    model: Any, stepper: Any, alone: bool = True, criterion: StoppingCriteria | None = None
+    model: Any,
+    stepper: Any,
+    alone: bool = True,
+    criterion: StoppingCriteria | None = None,
+    processors: LogitsProcessorList | None = None,
 ) -> Candidates:
     """Draw `COUNT` replies to three questions."""
     inputs = ended_questions()
@@ -72,7 +79,7 @@ def decoded(
         inputs["attention_mask"],
         empty_message_states(model) if alone else None,
         torch.ones(3 * COUNT, 1, dtype=torch.long),
-        LogitsProcessorList([lambda ids, scores: scores / 1.5]),
+        processors or LogitsProcessorList([TemperatureLogitsWarper(1.5)]),
         StoppingCriteriaList(stops),
         GenerationConfig(do_sample=True, pad_token_id=0, eos_token_id=ENDS),
     )
@@ -137,35 +144,55 @@ def test_a_reply_that_a_criterion_ends_is_scored_up_to_there(speaking) -> None:
         assert not any(ids[length:])
 
 
+def test_rows_that_ended_are_shown_to_those_processors_only_that_count_them(speaking) -> None:
+    class Noticing(MinPLogitsWarper):
+        """Stands for itself where it is named, and for anybody's processor where not."""
+
+        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            shown.append(len(scores))
+            return super().__call__(input_ids, scores)
+
+    made, seen = [], []
+    for known in (set(), {Noticing}):
+        shown: list[int] = []
+        with mock.patch.object(candidates, "_ROW_BY_ROW", candidates._ROW_BY_ROW | known):
+            processors = LogitsProcessorList([TemperatureLogitsWarper(1.5), Noticing(0.01)])
+            made.append(decoded(speaking, Stepper(speaking), processors=processors))
+        seen.append(shown)
+    assert torch.equal(made[0].ids, made[1].ids) and torch.equal(made[0].asked, made[1].asked)
+    assert set(seen[0]) == {3 * COUNT} and seen[1][0] == 3 * COUNT
+    ended = torch.isin(made[0].ids, torch.tensor(ENDS)).cumsum(1).bool()
+    assert seen[1][1:] == (~ended).sum(0).tolist()[1:-1]
+
+
 # --------------------------------------------------------------------------------- drawing
 
 
-def test_a_number_draws_the_token_in_whose_share_it_falls(monkeypatch) -> None:
+def test_a_number_draws_the_token_in_whose_share_it_falls() -> None:
     numbers = torch.tensor([0.0, 0.19, 0.21, 0.69, 0.71, 0.99])[:, None]
-    monkeypatch.setattr(torch, "rand_like", lambda like: numbers)
     scores = torch.tensor([0.2, 0.5, 0.3]).log().expand(6, -1)
-    assert draw(scores).tolist() == [0, 0, 1, 1, 2, 2]
+    assert draw(scores, numbers).tolist() == [0, 0, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("number", [0.0, 1 - 2**-24])
-def test_a_barred_token_is_never_drawn_whatever_the_number(number: float, monkeypatch) -> None:
-    monkeypatch.setattr(torch, "rand_like", lambda like: torch.full_like(like, number))
+def test_a_barred_token_is_never_drawn_whatever_the_number(number: float) -> None:
     torch.manual_seed(0)
     scores = torch.randn(200, 1000)
     barred = torch.rand(200, 1000) < 0.9
     barred[:, [0, -1]] = True
-    drawn = draw(scores.masked_fill(barred, -torch.inf))
+    drawn = draw(scores.masked_fill(barred, -torch.inf), torch.full((200, 1), number))
     assert not barred.gather(1, drawn[:, None]).any()
 
 
 def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
     torch.manual_seed(0)
     shares = torch.tensor([0.5, 0.0, 0.3, 0.15, 0.05])
-    drawn = draw(shares.log().expand(20_000, -1)).bincount(minlength=5) / 20_000
+    drawn = draw(shares.log().expand(20_000, -1), torch.rand(20_000, 1))
+    drawn = drawn.bincount(minlength=5) / 20_000
     # Three standard deviations of the largest share.
     torch.testing.assert_close(drawn, shares, rtol=0, atol=0.011)
 
 
 def test_where_every_token_is_barred_it_is_said() -> None:
     with pytest.raises(RuntimeError, match="bar every token"):
-        draw(torch.full((2, 5), -torch.inf))
+        draw(torch.full((2, 5), -torch.inf), torch.zeros(2, 1))

@@ -241,7 +241,8 @@ def test_a_configuration_made_by_transformers_keeps_own_settings(tmp_path: Path)
 def test_a_preset_says_everything_that_another_one_may_change() -> None:
     names = {frozenset(preset_settings(name)) for name in PRESETS}
     assert len(names) == 1 and set(OWN_SETTINGS) < set(*names)
-    assert set(decoding.ABOUT) == {*PRESETS, decoding.MUTUAL} and DEFAULT_PRESET in PRESETS
+    assert set(decoding.ABOUT) == {*PRESETS, decoding.CANDIDATES, decoding.MUTUAL}
+    assert DEFAULT_PRESET in PRESETS
 
 
 def test_single_settings_go_before_a_preset_and_a_preset_before_the_model() -> None:

@@ -13,9 +13,42 @@ from typing import NamedTuple
 
 import torch
 from torch.nn import functional
-from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    MinLengthLogitsProcessor,
+    MinNewTokensLengthLogitsProcessor,
+    MinPLogitsWarper,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+    StoppingCriteriaList,
+    SuppressTokensLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
+from ..model import generation_tfchat as own
 from .loop import SHRINK_BELOW, DecoderStepper
+
+# They treat each row for itself, whichever others there are.
+_ROW_BY_ROW: set[type] = {
+    MinLengthLogitsProcessor,
+    MinNewTokensLengthLogitsProcessor,
+    MinPLogitsWarper,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+    SuppressTokensLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+    own.AntiLanguageModelLogitsProcessor,
+    own.CharacterRunLogitsProcessor,
+    own.DryLogitsProcessor,
+    own.PhraseRepeatLogitsProcessor,
+    own.WholeCharactersLogitsProcessor,
+}
 
 
 class Candidates(NamedTuple):
@@ -118,11 +151,15 @@ def decode_candidates(
     sides = len(of) // rows  # each reply is read once, or twice
     log_p = states.new_zeros(len(of), dtype=torch.float32)
     left = torch.ones(rows, dtype=torch.bool, device=ids.device)
+    # Others see the whole batch, as transformers' loop shows it to them.
+    only_left = all(map(_is_row_by_row, logits_processor))
     while True:
         logits = begun.step()
-        # Processors see the whole batch, as transformers' loop shows it to them.
-        scores = logits_processor(ids, logits.index_select(0, begun.place[:rows]))
-        tokens = draw(scores) if config.do_sample else scores.argmax(-1)
+        shown = (left if only_left else torch.ones_like(left)).nonzero()[:, 0]
+        scores = logits_processor(ids[shown], logits.index_select(0, begun.place[shown]))
+        numbers = torch.rand(rows, 1)[shown.cpu()]  # the same ones, however many are shown
+        drawn = draw(scores, numbers) if config.do_sample else scores.argmax(-1)
+        tokens = torch.zeros_like(ids[:, 0]).index_copy(0, shown, drawn)
         tokens = torch.where(left, tokens, config.pad_token_id or 0)
         said, reading = tokens.repeat(sides), left.repeat(sides)
         found = logits[begun.place, said] - logits.logsumexp(-1)[begun.place]
@@ -135,11 +172,22 @@ def decode_candidates(
     return Candidates(ids, log_p[:rows], log_p[rows:] if nothing is not None else None)
 
 
-def draw(scores: torch.Tensor) -> torch.LongTensor:
+def _is_row_by_row(processor: LogitsProcessor) -> bool:
+    """Tell whether rows that have ended need not be shown to a processor."""
+    if type(processor) is own.CopyPenaltyLogitsProcessor:  # it counts the rows of each question
+        return len(processor.question) == 1
+    return type(processor) in _ROW_BY_ROW
+
+
+def draw(scores: torch.Tensor, numbers: torch.Tensor) -> torch.LongTensor:
     """Draw a token of each row `(rows, vocab_size)`.
 
     On a CPU the place of one random number in the running sum of probabilities: `torch.multinomial`
     takes one number a token of the vocabulary, which for 32 rows of 8,000 costs 5 ms, and this 0.5.
+
+    Args:
+        scores: Logits, minus infinity for what is barred.
+        numbers: From 0 to below 1, `(rows, 1)`.
     """
     probabilities = scores.softmax(-1)
     if probabilities.device.type != "cpu":  # a sum in parallel may fall here and there
@@ -150,7 +198,7 @@ def draw(scores: torch.Tensor) -> torch.LongTensor:
         raise RuntimeError("Nothing can be drawn: the settings bar every token of a reply.")
     # Below the total, else rounding might choose the last token, which may be a barred one.
     highest = total.nextafter(torch.zeros_like(total))
-    at = torch.minimum(torch.rand_like(total) * total, highest)
+    at = torch.minimum(numbers * total, highest)
     return torch.searchsorted(reached, at, right=True).squeeze(1)
 
 
