@@ -27,7 +27,7 @@ from tests.data_builders.memory_corpus import KEEP_ALL, are_near, build, questio
 FRACTIONS = {"validation_fraction": 0.3, "test_fraction": 0.3}
 LEAK_FREE_ALONE = {
     **FRACTIONS,
-    "cleaning": {"join_segmented": "never"},
+    "cleaning": {"join_segmented": "never", "punctuation": False},
     "selection": {**KEEP_ALL, "leak_free": True},
 }
 
