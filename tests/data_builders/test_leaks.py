@@ -25,7 +25,11 @@ from data_builders.splits import SPLITS, normalize_question, split_of
 from tests.data_builders.memory_corpus import KEEP_ALL, are_near, build, questions_of, raw
 
 FRACTIONS = {"validation_fraction": 0.3, "test_fraction": 0.3}
-LEAK_FREE_ALONE = {**FRACTIONS, "selection": {**KEEP_ALL, "leak_free": True}}
+LEAK_FREE_ALONE = {
+    **FRACTIONS,
+    "cleaning": {"join_segmented": "never", "punctuation": False},
+    "selection": {**KEEP_ALL, "leak_free": True},
+}
 
 
 # --- the rule -------------------------------------------------------------------------------
@@ -189,7 +193,8 @@ def test_a_near_copy_takes_out_every_time_it_was_asked():
     ask = {side: f"which way is it to town {letter}" for side, letter in split.items()}
     dialogues = [raw(ask["train"], f"this way {n}") for n in range(3000)]
     dialogues += [raw(ask["validation"], f"that way {n}") for n in range(3000)]
-    built = build(dialogues, validation_fraction=0.4)
+    uncapped = {"maximum_question_count": 0}
+    built = build(dialogues, validation_fraction=0.4, selection=uncapped)
     assert {side: len(rows) for side, rows in built.rows.items()} == {
         "train": 3000,
         "validation": 0,
