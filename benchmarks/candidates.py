@@ -12,8 +12,8 @@ r"""What the best of many candidates costs: seconds a reply, drawn and scored.
 
 All take the settings of the preset `candidates` and one question at a time, in turns. Without
 `--model` the weights are random, of the sizes in `--config`, and no reply ends before `--new`
-tokens: the dearest case, for hardly two candidates begin alike. A trained model ends its replies
-itself, and says many of them more than once. Seconds are of the process's CPU time with one
+tokens, and hardly two candidates begin alike. A trained model ends its replies itself, some late,
+and begins many of them alike. Seconds are of the process's CPU time with one
 thread, medians; a ratio is the median of the ratios of each round. "off" is how far, at most, the
 scores in nats lie from those of the network's `forward` for the same replies.
 """
