@@ -7,7 +7,7 @@ r"""What the best of many candidates costs: seconds a reply, drawn and scored.
 
 * transformers: `generate(num_return_sequences=n)`, then log p(reply | question) and log p(reply)
   by the network's `forward` over all replies
-* before: the same with `FastDecoder` for the drawing, as `Reranking` worked up to version 0.2
+* before: the same with `FastDecoder` for the drawing
 * ours, ours-int8: `generate(custom_generate=Reranking(n, "unconditional"))`
 
 All take the settings of the preset `candidates` and one question at a time, in turns. Without
