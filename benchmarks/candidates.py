@@ -7,13 +7,13 @@ r"""What the best of many candidates costs: seconds a reply, drawn and scored.
 
 * transformers: `generate(num_return_sequences=n)`, then log p(reply | question) and log p(reply)
   by the network's `forward` over all replies
-* before: the same with `FastDecoder` for the drawing, as `Reranking` worked up to version 0.2
+* before: the same with `FastDecoder` for the drawing
 * ours, ours-int8: `generate(custom_generate=Reranking(n, "unconditional"))`
 
 All take the settings of the preset `candidates` and one question at a time, in turns. Without
 `--model` the weights are random, of the sizes in `--config`, and no reply ends before `--new`
-tokens: the dearest case, for hardly two candidates begin alike. A trained model ends its replies
-itself, and says many of them more than once. Seconds are of the process's CPU time with one
+tokens, and hardly two candidates begin alike. A trained model ends its replies itself, some late,
+and begins many of them alike. Seconds are of the process's CPU time with one
 thread, medians; a ratio is the median of the ratios of each round. "off" is how far, at most, the
 scores in nats lie from those of the network's `forward` for the same replies.
 """
