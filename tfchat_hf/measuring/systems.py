@@ -78,6 +78,7 @@ def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]
         try:
             row = json.loads(text.decode("utf-8-sig"))
             reply = row.pop("reply")
+            row.pop("from", None)  # the memory, or the model
             turns = row_turns(row)
             reply.encode("utf-8")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
