@@ -215,7 +215,7 @@ def test_int8_and_other_engines_that_are_not_there_say_what_to_do(run):
 
 def test_a_missing_model_is_one_sentence_with_the_next_step(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert chat_hf.main([]) == 2
+    assert chat_hf.main(["runs/quickstart"]) == 2
     out, err = capsys.readouterr()
     assert out == "" and "runs/quickstart" in err and "make chat" in err
     assert "Traceback" not in err

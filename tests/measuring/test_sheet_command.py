@@ -157,7 +157,7 @@ def test_a_marked_sheet_is_not_written_over(questions: Path, tmp_path: Path, cap
         (["--input", "Q", "--system", "a/b=x"], "letters, digits, blanks and . + -"),
         (["--input", "Q", "--system", "a=gone.jsonl"], "gone.jsonl is not there"),
         (["--input", "Q", "--baselines", "random"], "Add --dataset NAME"),
-        (["--dataset", "D", "--baselines", "best"], "knows human, random (got 'best')"),
+        (["--dataset", "D", "--baselines", "best"], "knows human, nearest, random (got 'best')"),
         (["--dataset", "D", "--baselines", "human", "--questions", "0"], "`--questions` must be"),
         (["--input", "gone.txt", "--system", "a=x.jsonl"], "gone.txt is not a file"),
     ],
