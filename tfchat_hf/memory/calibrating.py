@@ -16,7 +16,7 @@ from .pairs import Pair, pairs_of
 from .ranking import Judge
 
 # Held-out questions that are asked at most, and the fewest that say anything.
-MOST_QUESTIONS = 3000
+MOST_QUESTIONS = 1000
 FEWEST_QUESTIONS = 100
 # Where remembered replies are no better than any others, only the question itself is answered.
 NEVER_BUT_EQUAL = 0.95
