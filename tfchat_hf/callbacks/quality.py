@@ -188,7 +188,7 @@ class CollapseWarning(WhileTraining):
             "show it.",
             f"  Try a lower `label_smoothing_factor` (now {smoothing:g}), a higher "
             f"`frequency_weight` (now {frequency:g}), more data, or "
-            "`generation_preset: balanced` if it is another one.",
+            "`generation_preset: precise` if it is another one.",
         ]
 
 

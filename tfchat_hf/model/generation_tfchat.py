@@ -84,7 +84,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "balanced": {**_LIVELY, "anti_lm_weight": 0.4, "anti_lm_cutoff": 0.05},
     "creative": {**_LIVELY, **_DRAW, "anti_lm_weight": 0.4},
 }
-DEFAULT_PRESET = "balanced"
+DEFAULT_PRESET = "precise"
 # Settings of version 0.1, and what asks for nothing.
 _MOVED = {"num_candidates": 1, "rerank_weight": 0.5, "rerank_by": None, "reverse_model": None}
 _MOVED["weight_dtype"] = None
