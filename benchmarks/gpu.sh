@@ -4,6 +4,7 @@
 # Everything there is to measure on a GPU, within ten minutes and without the network.
 #
 #     benchmarks/gpu.sh --original ../TFChat --data my/saved_build
+#     benchmarks/gpu.sh --parts flagship --data data/zh   # the long run, ten minutes by itself
 #     benchmarks/gpu.sh --dry               # the same way through on a CPU, with tiny sizes
 #
 # --data is a saved build or corpus file; without it, pairs are put together from the ChatterBot
@@ -95,4 +96,11 @@ if [ -n "$original" ]; then
 else
     echo "== time-to-loss left out: --original names no checkout of jingyaogong/TFChat"
 fi
+case ",$parts," in *,flagship,*)
+    part flagship 640 "$PYTHON" "$root/train_hf.py" "$root/configs/flagship_zh.yaml" \
+        --dataset "$data" --output_dir "$out/flagship_zh" --overwrite true --max_minutes 9 \
+        --d_model 512 --encoder_layers 4 --decoder_layers 4 --encoder_attention_heads 8 \
+        --decoder_attention_heads 8 --encoder_ffn_dim 2048 --decoder_ffn_dim 2048 \
+        --tokens_per_update 8192 ;;
+esac
 "$PYTHON" "$here/gpu_report.py" collect "$out"
