@@ -27,12 +27,12 @@ from functools import partial
 from real_text import MIXED, add_options, read_groups, split, take
 from tokenizers import Encoding, Tokenizer
 
-from tfchat_hf.vocabulary.byte_pairs import train_byte_pairs
-from tfchat_hf.vocabulary.dictionary_words import train_words
-from tfchat_hf.vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY
-from tfchat_hf.vocabulary.unigram import train_unigram
-from tfchat_hf.vocabulary.word_counts import count_words
-from tfchat_hf.vocabulary.word_cutter import HAN, WordCutter, open_word_cutter
+from tfchat_hf.text.vocabulary.byte_pairs import train_byte_pairs
+from tfchat_hf.text.vocabulary.dictionary_words import train_words
+from tfchat_hf.text.vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY
+from tfchat_hf.text.vocabulary.unigram import train_unigram
+from tfchat_hf.text.vocabulary.word_counts import count_words
+from tfchat_hf.text.vocabulary.word_cutter import HAN, WordCutter, open_word_cutter
 
 WHOLE = "word, whole dictionary"
 SIZES = (64_000, 32_000, 16_000, 8_000, 4_000)

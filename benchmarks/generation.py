@@ -180,7 +180,7 @@ def _at_the_keyboard(model: Any, wanted: Sequence[str]) -> dict[str, Callable]:
 
     from tfchat_hf.chat import ChatSession
     from tfchat_hf.fast import FastDecoder
-    from tfchat_hf.tokenization import SPECIAL_TOKENS, wrap_tokenizer
+    from tfchat_hf.text.tokenization import SPECIAL_TOKENS, wrap_tokenizer
 
     made: dict[str, Callable] = {}
     words = [*SPECIAL_TOKENS, *(f"w{n}" for n in range(5, model.config.vocab_size))]

@@ -24,8 +24,8 @@ from real_text import add_options, read_groups, split
 from transformers import PreTrainedTokenizerFast
 
 from tfchat_hf.javascript_tokenizer import javascript_tokenizer, save_for_javascript
-from tfchat_hf.tokenizer_training import SCHEMES, save_tokenizer, train_tokenizer
-from tfchat_hf.vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY
+from tfchat_hf.text.tokenizer_training import SCHEMES, save_tokenizer, train_tokenizer
+from tfchat_hf.text.vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY
 
 _SCRIPT = Path(__file__).with_suffix(".mjs")
 # No line is longer than this; a longer one would bring a warning.

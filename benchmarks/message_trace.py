@@ -103,7 +103,7 @@ def trace_message(package: Path) -> Trace:
 
     from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
     from tfchat_hf.chat import ChatSession
-    from tfchat_hf.tokenizer_training import train_tokenizer
+    from tfchat_hf.text.tokenizer_training import train_tokenizer
 
     texts = [text for pair in PAIRS for text in pair]
     tokenizer = train_tokenizer(texts, "char", 400)

@@ -111,7 +111,7 @@ def save_run(settings: dict[str, int], folder: Path) -> Any:
     from tokenizers import Tokenizer, models
 
     from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
-    from tfchat_hf.tokenization import SPECIAL_TOKENS, wrap_tokenizer
+    from tfchat_hf.text.tokenization import SPECIAL_TOKENS, wrap_tokenizer
 
     torch.manual_seed(0)
     model = TFChatForConditionalGeneration(TFChatConfig(**settings)).eval()

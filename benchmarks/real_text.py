@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfchat_hf.vocabulary.word_cutter import HAN
+from tfchat_hf.text.vocabulary.word_cutter import HAN
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data"
 MIXED = "mixed"

@@ -135,7 +135,7 @@ def train_vocabulary(data: Path, folder: Path, scheme: str, asked: int) -> Vocab
         return Vocabulary(**json.loads(facts.read_text()))
     from datasets import load_from_disk
 
-    from tfchat_hf.tokenizer_training import save_tokenizer, train_tokenizer, turns_of
+    from tfchat_hf.text.tokenizer_training import save_tokenizer, train_tokenizer, turns_of
 
     rows = load_from_disk(str(data))["train"]
     began = time.process_time()

@@ -13,14 +13,14 @@ from tokenizing_contenders import BERT, OLD, PIECES, WHOLE
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from tfchat_hf.tokenization import SPECIAL_TOKENS, UNK_TOKEN, wrap_tokenizer
-from tfchat_hf.vocabulary.byte_pairs import train_byte_pairs
-from tfchat_hf.vocabulary.dictionary_words import train_words
-from tfchat_hf.vocabulary.pieces import BASE_PIECES
-from tfchat_hf.vocabulary.single_characters import train_characters
-from tfchat_hf.vocabulary.unigram import train_unigram
-from tfchat_hf.vocabulary.word_counts import count_words
-from tfchat_hf.vocabulary.word_cutter import HAN_CHARACTERS, open_word_cutter
+from tfchat_hf.text.tokenization import SPECIAL_TOKENS, UNK_TOKEN, wrap_tokenizer
+from tfchat_hf.text.vocabulary.byte_pairs import train_byte_pairs
+from tfchat_hf.text.vocabulary.dictionary_words import train_words
+from tfchat_hf.text.vocabulary.pieces import BASE_PIECES
+from tfchat_hf.text.vocabulary.single_characters import train_characters
+from tfchat_hf.text.vocabulary.unigram import train_unigram
+from tfchat_hf.text.vocabulary.word_counts import count_words
+from tfchat_hf.text.vocabulary.word_cutter import HAN_CHARACTERS, open_word_cutter
 
 SIZE = 16_000
 _SYMBOLS = bytes_to_unicode()

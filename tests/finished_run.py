@@ -13,7 +13,7 @@ from tfchat_hf.hub import save_for_hub
 from tfchat_hf.model_card import write_model_card
 from tfchat_hf.run.folder import write_json
 from tfchat_hf.settings import parse_arguments, write_yaml
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 TEXTS = ["你好，世界！", "今天天气很好。", "Hello, how are you?", "I am fine, thank you."] * 3
 COUNTS = {"dialogues": 40, "pairs": 50, "duplicates_dropped": 2, "long_replies_dropped": 1}

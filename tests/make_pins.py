@@ -31,8 +31,8 @@ import yaml
 
 import train_hf
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration, decoding
-from tfchat_hf.dialogue import encode_context, encode_reply
-from tfchat_hf.tokenizer_training import SCHEMES, train_tokenizer
+from tfchat_hf.text.dialogue import encode_context, encode_reply
+from tfchat_hf.text.tokenizer_training import SCHEMES, train_tokenizer
 
 FILE = Path(__file__).with_name("pins.json")
 PAD, BOS, EOS, UNK, SEP = range(5)

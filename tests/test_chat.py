@@ -22,7 +22,7 @@ from tfchat_hf.chat_settings import SETTINGS, ChatError
 from tfchat_hf.chat_terminal import one_line, printable
 from tfchat_hf.fast import FastDecoder
 from tfchat_hf.streaming import ReplyTextStreamer
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 SENTENCES = [
     "你好", "你好，很高兴见到你", "你是谁", "我是一个聊天程序", "今天天气怎么样", "今天天气很好",

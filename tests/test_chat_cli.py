@@ -19,7 +19,7 @@ import torch
 import chat_hf
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration, chat_terminal, interruptible
 from tfchat_hf import chat as chat_sessions
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
 SENTENCES = ["你好，很高兴见到你", "你是谁", "今天天气怎么样", "what is AI", "hello there"] * 4

@@ -18,7 +18,7 @@ from tfchat_hf.data import (
     load_or_train_tokenizer,
     prepare_data,
 )
-from tfchat_hf.dialogue import encode_context, encode_reply, examples_from_dialogue
+from tfchat_hf.text.dialogue import encode_context, encode_reply, examples_from_dialogue
 from tfchat_hf.examples import tokenizer_cache
 from tfchat_hf.questions import collect_questions
 

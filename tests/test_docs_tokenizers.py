@@ -21,14 +21,14 @@ from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program
 from tfchat_hf.arguments import own_keys
 from tfchat_hf.explaining.command import main as explain
 from tfchat_hf.javascript_tokenizer import main as rewrite
-from tfchat_hf.tokenizer_training import SCHEMES
-from tfchat_hf.tokenizer_training import main as train
+from tfchat_hf.text.tokenizer_training import SCHEMES
+from tfchat_hf.text.tokenizer_training import main as train
 
 PAGES = [f"docs/tokenizers{suffix}" for suffix in SUFFIXES]
 COMMANDS = {
     "data_builders": build_data,
-    "tfchat_hf.tokenization": explain,
-    "tfchat_hf.tokenizer_training": train,
+    "tfchat_hf.text.tokenization": explain,
+    "tfchat_hf.text.tokenizer_training": train,
     "tfchat_hf.javascript_tokenizer": rewrite,
 }
 CORPUS = "今天天气很好\t我们去公园散步吧\nDo you like tea?\tYes, green tea.\n" * 3

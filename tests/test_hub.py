@@ -17,14 +17,14 @@ from tests.strangers import told_by_a_stranger
 from tests.tiny import questions, tiny_config, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration, TFChatModel
 from tfchat_hf.chat_loading import load_for_chat
-from tfchat_hf.dialogue import encode_context
+from tfchat_hf.text.dialogue import encode_context
 from tfchat_hf.hub import (
     NEWEST_TESTED_TRANSFORMERS,
     OLDEST_TRANSFORMERS,
     load_model,
     save_for_hub,
 )
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 TEXTS = ["你好，世界！", "今天天气很好。", "Hello, how are you?", "I am fine, thank you."] * 3
 

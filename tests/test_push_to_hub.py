@@ -35,7 +35,7 @@ PUBLISHER = """
 import sys
 import tfchat_hf
 from tests.tiny import tiny_model
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 texts = ["你好，世界！", "今天天气很好。", "Hello, how are you?", "I am fine, thank you."] * 3
 tokenizer = train_tokenizer(texts, scheme="subword-bpe", vocab_size=400)
 model = tiny_model(vocab_size=len(tokenizer))

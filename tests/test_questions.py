@@ -21,7 +21,7 @@ from tfchat_hf.questions import (
     most_frequent_reply,
     random_replies,
 )
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 WORDS = ["hi", "你好", "good day", "why?", "because", "嗯", "Hi ", "so what"]
 

@@ -14,10 +14,10 @@ from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
 from tests.tiny import speaking_model, tiny_model
-from tfchat_hf.dialogue import encode_reply
+from tfchat_hf.text.dialogue import encode_reply
 from tfchat_hf.javascript_tokenizer import javascript_tokenizer
 from tfchat_hf.streaming import BatchTextStreamer, GrowingText, PieceTable, ReplyTextStreamer
-from tfchat_hf.tokenizer_training import SCHEMES, train_tokenizer
+from tfchat_hf.text.tokenizer_training import SCHEMES, train_tokenizer
 
 CORPUS = ["今天天气很好，我们去公园吗？", "The students like green tea, don't they?", "好的！"] * 9
 TEXTS = [

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tfchat_hf.vocabulary.dictionary_words import train_words
-from tfchat_hf.vocabulary.word_cutter import open_word_cutter
+from tfchat_hf.text.vocabulary.dictionary_words import train_words
+from tfchat_hf.text.vocabulary.word_cutter import open_word_cutter
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))

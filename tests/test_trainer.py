@@ -20,7 +20,7 @@ from tfchat_hf.data import DataArguments, prepare_data
 from tfchat_hf.evaluation import exact_loss, generate_replies
 from tfchat_hf.questions import collect_questions
 from tfchat_hf.selection import ReplyAssessor
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 from tfchat_hf.trainer import TFChatTrainer
 
 PAIRS = [(f"question {i} " + "ab " * (i % 5), f"reply {i} " + "好" * (i % 7)) for i in range(24)]

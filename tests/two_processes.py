@@ -16,7 +16,7 @@ from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.evaluation import exact_loss
 from tfchat_hf.questions import Question
 from tfchat_hf.selection import ReplyAssessor
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 # 11 pairs in batches of 2: neither a whole number of batches nor of shares.
 PAIRS = [(f"question {i} " + "ab " * (i % 5), f"reply {i} " + "好" * (i % 7)) for i in range(11)]

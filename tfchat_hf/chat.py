@@ -18,13 +18,13 @@ from .chat_loading import choose_device, load_for_chat
 from .chat_memory import Recall, load_recall
 from .chat_settings import ChatError, ChatSettings
 from .decoding import generate_options
-from .dialogue import encode_context
+from .text.dialogue import encode_context
 from .fast import FastDecoder
 from .interruptible import interrupts_held, next_item
 from .memory.opinion import ModelOpinion
 from .model.modeling_tfchat import TFChatForConditionalGeneration
 from .streaming import BROKEN, ReplyTextStreamer
-from .tokenization import describe_tokens
+from .text.tokenization import describe_tokens
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from data_builders import BuildResult, build_dialogues
 
-from . import dialogue, tokenization
+from .text import dialogue, tokenization
 from .arguments import DataArguments, SettingsError
 from .examples import augmentation, files
 from .examples import tokenized as tokenized_examples
@@ -123,14 +123,14 @@ def load_or_train_tokenizer(
     if not Path(settings.tokenizer).is_dir():
         raise SettingsError(
             f"`tokenizer` must be a folder with a tokenizer.json (got {settings.tokenizer}). "
-            "Make one with `python -m tfchat_hf.tokenizer_training`, or delete the line."
+            "Make one with `python -m tfchat_hf.text.tokenizer_training`, or delete the line."
         )
     # trust_remote_code=False: else a terminal is asked about the model code beside it.
     tokenizer = AutoTokenizer.from_pretrained(settings.tokenizer, trust_remote_code=False)
     if tokenizer.sep_token_id is None or tokenizer.eos_token_id is None:
         raise SettingsError(
             f"`tokenizer` {settings.tokenizer} has no <sep> or </s> token. "
-            "Make one with `python -m tfchat_hf.tokenizer_training`."
+            "Make one with `python -m tfchat_hf.text.tokenizer_training`."
         )
     return tokenizer
 

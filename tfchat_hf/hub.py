@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM, PreTrainedTokenizerB
 
 from .carried_code import differing_code
 from .model.modeling_tfchat import TFChatPreTrainedModel
-from .tokenization import fit_tokenizer
+from .text.tokenization import fit_tokenizer
 
 logger = logging.getLogger(__name__)
 

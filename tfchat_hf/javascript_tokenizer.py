@@ -22,9 +22,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from .tokenization import SPECIAL_TOKENS, UNK_TOKEN, special_added_tokens, wrap_tokenizer
-from .tokenizer_training import check_output, save_tokenizer
-from .vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY
+from .text.tokenization import SPECIAL_TOKENS, UNK_TOKEN, special_added_tokens, wrap_tokenizer
+from .text.tokenizer_training import check_output, save_tokenizer
+from .text.vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY
 
 _SYMBOLS = bytes_to_unicode()
 
@@ -42,7 +42,7 @@ def load_saved(folder: str | Path) -> PreTrainedTokenizerFast:
     if not Path(folder, "tokenizer.json").is_file():
         raise FileNotFoundError(
             f"DIR must be a folder with a tokenizer.json (got {folder}). Make one with "
-            "`python -m tfchat_hf.tokenizer_training`."
+            "`python -m tfchat_hf.text.tokenizer_training`."
         )
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -53,7 +53,7 @@ def load_saved(folder: str | Path) -> PreTrainedTokenizerFast:
         ) from error
     if problem := _foreign(tokenizer):
         raise ValueError(
-            f"DIR must hold a tokenizer made by `python -m tfchat_hf.tokenizer_training` "
+            f"DIR must hold a tokenizer made by `python -m tfchat_hf.text.tokenizer_training` "
             f"(got {folder}, {problem}). Give the folder that this command wrote."
         )
     return tokenizer

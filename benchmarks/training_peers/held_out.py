@@ -27,7 +27,7 @@ def save_held_out(folder: Path, texts: list[tuple[str, str]]) -> None:
     """Writes the pairs beside a workload whose tokenizer is there already."""
     from transformers import AutoTokenizer
 
-    from tfchat_hf.dialogue import encode_context, encode_reply
+    from tfchat_hf.text.dialogue import encode_context, encode_reply
 
     tokenizer = AutoTokenizer.from_pretrained(str(folder / "tokenizer"), trust_remote_code=False)
     rows = [

@@ -138,7 +138,7 @@ def save_workload(folder: Path, texts: list[tuple[str, str]], vocabulary: int) -
     Returns:
         The workload.
     """
-    from tfchat_hf.dialogue import encode_context, encode_reply
+    from tfchat_hf.text.dialogue import encode_context, encode_reply
 
     tokenizer = save_tokenizer(folder, texts, vocabulary)
     longest = max(len(text.encode()) for pair in texts for text in pair) + 1
@@ -167,7 +167,7 @@ def save_tokenizer(
     folder: Path, texts: Iterable[tuple[str, str]], vocabulary: int
 ) -> PreTrainedTokenizerBase:
     """Make the tokenizer of a workload, with a token for each of the texts' characters."""
-    from tfchat_hf.tokenizer_training import train_tokenizer
+    from tfchat_hf.text.tokenizer_training import train_tokenizer
 
     folder.mkdir(parents=True)
     tokenizer = train_tokenizer(_with_fillers(texts), "char", vocabulary)

@@ -10,7 +10,7 @@ from datasets import Dataset
 from tfchat_hf.batches.question_noise import NoisyQuestions
 from tfchat_hf.batches.updates import PieceSampler, UpdatePlan
 from tfchat_hf.examples.rows import ExampleRows
-from tfchat_hf.tokenization import SPECIAL_TOKENS
+from tfchat_hf.text.tokenization import SPECIAL_TOKENS
 
 EOS = SPECIAL_TOKENS.index("</s>")
 SEP = SPECIAL_TOKENS.index("<sep>")

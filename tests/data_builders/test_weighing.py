@@ -22,7 +22,7 @@ from tests.tiny import tiny_model
 from tfchat_hf.arguments import resolved_settings
 from tfchat_hf.hub import save_for_hub
 from tfchat_hf.settings import parse_arguments, write_yaml
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 LETTERS = "abcdefghijklmnopqrstuvwx"
 # The reply names the letter of the question ...

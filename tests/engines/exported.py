@@ -14,7 +14,7 @@ from tests.finished_run import TEXTS
 from tests.tiny import batch, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.hub import save_for_hub
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 VOCAB_SIZE = 300
 # Every switch of the network, at least once.

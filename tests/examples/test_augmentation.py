@@ -8,10 +8,10 @@ from datasets import Dataset
 
 from tfchat_hf.arguments import DataArguments
 from tfchat_hf.data import PreparedData, prepare_data
-from tfchat_hf.dialogue import encode_context
+from tfchat_hf.text.dialogue import encode_context
 from tfchat_hf.examples.augmentation import hurried
 from tfchat_hf.examples.tokenized import ids_key
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 PAIRS = [
     ("What is AI?", "A field."),

@@ -15,7 +15,7 @@ from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.arguments import resolved_settings
 from tfchat_hf.hub import save_for_hub
 from tfchat_hf.settings import parse_arguments, write_yaml
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 _KNOWN = [(f"question {i} " + "ab" * (i % 5), f"here is reply number {i}") for i in range(11)]
 # The last questions are asked; some of them have an answer in another split too.

@@ -16,7 +16,7 @@ from tests.ladder.small_run import TEST, TRAIN, small_run
 from tfchat_hf.held_out import held_out
 from tfchat_hf.ladder.command import main
 from tfchat_hf.ladder.decoder import Decoder
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 SOME = ("--presets", "creative", "--setting", "mine: top_k=5", "--batch-size", "4")
 

@@ -21,7 +21,7 @@ from tfchat_hf.chat_settings import ChatError
 from tfchat_hf.chat_terminal import Terminal
 from tfchat_hf.hub import save_for_hub
 from tfchat_hf.memory import Memory
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 UNKNOWN = "zzz"
 

@@ -14,7 +14,7 @@ from tfchat_hf.memory import Memory, Remembered
 from tfchat_hf.memory.index import QuestionIndex
 from tfchat_hf.memory.opinion import ModelOpinion
 from tfchat_hf.memory.ranking import JUDGED, foreign_history, rank
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 
 def found(reply: str, similarity: float, history: tuple[str, ...] = ()) -> Remembered:

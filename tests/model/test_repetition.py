@@ -16,8 +16,8 @@ from tfchat_hf.model.generation_tfchat import (
     PhraseRepeatLogitsProcessor,
     suffix_matches,
 )
-from tfchat_hf.tokenization import character_runs
-from tfchat_hf.tokenizer_training import train_tokenizer
+from tfchat_hf.text.tokenization import character_runs
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 VOCAB = 40
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..chat_settings import ChatError
-from ..dialogue import messages_to_turns
+from ..text.dialogue import messages_to_turns
 
 SHAPES = "`question` (text), `dialogue` (list of texts) or `messages` (list of role and content)"
 

@@ -16,7 +16,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from ..examples.rows import ExampleRows, Pair
-from ..tokenization import SEP_TOKEN, SPECIAL_TOKENS
+from ..text.tokenization import SEP_TOKEN, SPECIAL_TOKENS
 
 _SEP = SPECIAL_TOKENS.index(SEP_TOKEN)
 # So many visits lose no token: the whole question is what will be asked most.

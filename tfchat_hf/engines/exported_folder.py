@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.configuration_tfchat import TFChatConfig
-from ..tokenization import chat_template
+from ..text.tokenization import chat_template
 from .made_from import code_sums, weight_sums
 from .packages import HOW_TO_LOAD_MARIAN, MARIAN, EngineError
 

@@ -11,7 +11,7 @@ import numpy as np
 from datasets import Dataset, Features, Value
 from transformers import PreTrainedTokenizerBase
 
-from ..dialogue import encode_context
+from ..text.dialogue import encode_context
 from .files import number_column, write_rows
 from .tokenized import EXAMPLE_FEATURES, ids_key, key_of, process_count
 

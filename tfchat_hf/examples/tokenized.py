@@ -14,7 +14,7 @@ import numpy as np
 from datasets import Dataset, Features, List, Value
 from transformers import PreTrainedTokenizerBase
 
-from ..dialogue import (
+from ..text.dialogue import (
     DialogueExample,
     encode_context,
     encode_reply,

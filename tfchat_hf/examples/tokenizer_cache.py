@@ -13,8 +13,8 @@ from pathlib import Path
 from datasets import Dataset
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from .. import tokenization, tokenizer_training, vocabulary
-from ..tokenizer_training import train_tokenizer, turns_of
+from ..text import tokenization, tokenizer_training, vocabulary
+from ..text.tokenizer_training import train_tokenizer, turns_of
 from .cache_entries import dataset_identity, entry_folder, fresh_entry, source_version
 
 logger = logging.getLogger(__name__)

@@ -1,9 +1,9 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The command ``python -m tfchat_hf.tokenization``: see a tokenizer at work.
+"""The command ``python -m tfchat_hf.text.tokenization``: see a tokenizer at work.
 
-    python -m tfchat_hf.tokenization "你好，我是 TFChat"
-    python -m tfchat_hf.tokenization --scheme subword-bpe "你好，我是 TFChat"
-    python -m tfchat_hf.tokenization --tokenizer runs/mine --top 3 < sentences.txt
+    python -m tfchat_hf.text.tokenization "你好，我是 TFChat"
+    python -m tfchat_hf.text.tokenization --scheme subword-bpe "你好，我是 TFChat"
+    python -m tfchat_hf.text.tokenization --tokenizer runs/mine --top 3 < sentences.txt
 
 Without `--tokenizer` one is trained on the small talk that comes with this package, as a run with
 default settings does, and kept for the next time.
@@ -89,7 +89,7 @@ def _check(options: argparse.Namespace) -> None:
     if not Path(options.tokenizer, "tokenizer.json").is_file():
         raise ValueError(
             f"--tokenizer must be a folder with a tokenizer.json (got {options.tokenizer}). "
-            "Make one with `python -m tfchat_hf.tokenizer_training`, or leave it out."
+            "Make one with `python -m tfchat_hf.text.tokenizer_training`, or leave it out."
         )
 
 
@@ -138,7 +138,7 @@ def _load(folder: str) -> PreTrainedTokenizerBase:
     except Exception as error:
         raise ValueError(
             f"--tokenizer {folder} must hold a tokenizer that can be read (got {error}). "
-            "Make it anew with `python -m tfchat_hf.tokenizer_training`."
+            "Make it anew with `python -m tfchat_hf.text.tokenizer_training`."
         ) from error
 
 
@@ -152,7 +152,7 @@ def _described(options: argparse.Namespace) -> str:
 def _parser() -> argparse.ArgumentParser:
     """Describes the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.tokenization",
+        prog="python -m tfchat_hf.text.tokenization",
         description="See how a text is cut into tokens, and why there.",
         allow_abbrev=False,
     )

@@ -155,7 +155,7 @@ def _check_pipeline(pipeline: dict[str, Any]) -> None:
         return
     raise ValueError(
         "the tokenizer must be one that this version of the package trains "
-        f"(got another kind: {found}). Make one with `python -m tfchat_hf.tokenizer_training`."
+        f"(got another kind: {found}). Make one with `python -m tfchat_hf.text.tokenizer_training`."
     )
 
 

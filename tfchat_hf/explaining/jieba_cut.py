@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from ..vocabulary.word_cutter import open_word_cutter
+from ..text.vocabulary.word_cutter import open_word_cutter
 
 Span = tuple[int, int]
 CutWords = Callable[[str], list[str]]

@@ -14,7 +14,7 @@ from .sheet import SheetError
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-    from ..dialogue import DialogueExample
+    from ..text.dialogue import DialogueExample
 
 # So many dialogues are read at a time.
 _ROWS_AT_ONCE = 1000
@@ -137,7 +137,7 @@ BASELINES: dict[str, Callable[[Asked, int], list[str]]] = {
 
 def _examples(split: Dataset, turns: int) -> Iterator[DialogueExample]:
     """Yield every context of a split with its reply."""
-    from ..dialogue import examples_from_dialogue
+    from ..text.dialogue import examples_from_dialogue
 
     for batch in split.select_columns(["turns", "roles"]).iter(_ROWS_AT_ONCE):
         for said, roles in zip(batch["turns"], batch["roles"], strict=True):

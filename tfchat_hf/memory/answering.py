@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..dialogue import encode_context
+from ..text.dialogue import encode_context
 from .ranking import Remembered
 
 Origin = Literal["memory", "model"]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from transformers import PreTrainedModel
 
-from ..dialogue import encode_context
+from ..text.dialogue import encode_context
 from ..reranking import reply_scores
 
 # A reply is judged by its beginning: what is longer is cut for the judgement alone.

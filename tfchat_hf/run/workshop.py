@@ -41,7 +41,7 @@ from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..questions import Question, collect_questions, frequent_replies
 from ..selection import ReplyAssessor
 from ..time_budget import TrainingClock, epochs_under_budget
-from ..tokenization import character_runs, first_byte_token_id, fit_tokenizer
+from ..text.tokenization import character_runs, first_byte_token_id, fit_tokenizer
 from ..trainer import TFChatTrainer
 
 Report = Callable[[str], None]

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tfchat_hf.vocabulary.byte_pairs import (
+from tfchat_hf.text.vocabulary.byte_pairs import (
     known_parts,
     learn_merges,
     tokens_saved,
     train_byte_pairs,
 )
-from tfchat_hf.vocabulary.pieces import SMALLEST_VOCABULARY
+from tfchat_hf.text.vocabulary.pieces import SMALLEST_VOCABULARY
 
 WORDS = Counter({" low": 50, " lower": 23, " newest": 67, " widest": 31, "最新": 19, "最低": 10})
 

@@ -9,7 +9,7 @@ import pytest
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast
 
-from tfchat_hf.dialogue import (
+from tfchat_hf.text.dialogue import (
     DialogueExample,
     encode_context,
     encode_reply,
@@ -17,8 +17,8 @@ from tfchat_hf.dialogue import (
     messages_to_turns,
     reads_system,
 )
-from tfchat_hf.tokenization import SPECIAL_TOKENS, chat_template
-from tfchat_hf.tokenizer_training import SCHEMES, train_tokenizer
+from tfchat_hf.text.tokenization import SPECIAL_TOKENS, chat_template
+from tfchat_hf.text.tokenizer_training import SCHEMES, train_tokenizer
 
 CORPUS = ["我们喜欢机器学习。", "今天天气很好，去公园吗？", "Do you like green tea?"] * 4
 TURNS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfchat_hf.vocabulary.pieces import (
+from tfchat_hf.text.vocabulary.pieces import (
     BASE_PIECES,
     bpe_tokenizer,
     covering_characters,

@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, TextIteratorStreamer
 
-from tfchat_hf.dialogue import encode_reply
-from tfchat_hf.tokenization import SPECIAL_TOKENS, install_pipeline
-from tfchat_hf.tokenizer_training import SCHEMES, main, train_tokenizer
-from tfchat_hf.vocabulary.pieces import BASE_PIECES
-from tfchat_hf.vocabulary.word_cutter import open_word_cutter
+from tfchat_hf.text.dialogue import encode_reply
+from tfchat_hf.text.tokenization import SPECIAL_TOKENS, install_pipeline
+from tfchat_hf.text.tokenizer_training import SCHEMES, main, train_tokenizer
+from tfchat_hf.text.vocabulary.pieces import BASE_PIECES
+from tfchat_hf.text.vocabulary.word_cutter import open_word_cutter
 
 # Whole sentences come back again and again, so that words stand beside the same neighbours:
 # without word boundaries BPE would join them.
@@ -89,7 +89,7 @@ print(json.dumps(answer))
 
 TRAIN_AND_HASH = """
 import hashlib, json, pathlib, sys, tempfile
-from tfchat_hf.tokenizer_training import SCHEMES, train_tokenizer
+from tfchat_hf.text.tokenizer_training import SCHEMES, train_tokenizer
 digests = {}
 for scheme in SCHEMES:
     with tempfile.TemporaryDirectory() as folder:

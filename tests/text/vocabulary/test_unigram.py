@@ -9,8 +9,8 @@ from collections import Counter
 
 import pytest
 
-from tfchat_hf.vocabulary.pieces import SMALLEST_VOCABULARY
-from tfchat_hf.vocabulary.unigram import fit_scores, train_unigram
+from tfchat_hf.text.vocabulary.pieces import SMALLEST_VOCABULARY
+from tfchat_hf.text.vocabulary.unigram import fit_scores, train_unigram
 
 WORDS = Counter({" walking": 40, " walked": 30, " talking": 50, " talked": 20, "走路": 9, "走": 5})
 

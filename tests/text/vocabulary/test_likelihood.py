@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tfchat_hf.vocabulary.likelihood import Lattices
+from tfchat_hf.text.vocabulary.likelihood import Lattices
 
 LETTERS = "abc"
 

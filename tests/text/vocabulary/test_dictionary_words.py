@@ -11,11 +11,11 @@ import jieba
 import pytest
 from tokenizers import Tokenizer
 
-from tfchat_hf.tokenizer_training import train_tokenizer
-from tfchat_hf.vocabulary.dictionary_words import train_words
-from tfchat_hf.vocabulary.pieces import SMALLEST_VOCABULARY
-from tfchat_hf.vocabulary.word_counts import count_words
-from tfchat_hf.vocabulary.word_cutter import open_word_cutter
+from tfchat_hf.text.tokenizer_training import train_tokenizer
+from tfchat_hf.text.vocabulary.dictionary_words import train_words
+from tfchat_hf.text.vocabulary.pieces import SMALLEST_VOCABULARY
+from tfchat_hf.text.vocabulary.word_counts import count_words
+from tfchat_hf.text.vocabulary.word_cutter import open_word_cutter
 
 TEXTS = [
     "今天天气很好，我们去公园散步。",

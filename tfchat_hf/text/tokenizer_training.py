@@ -1,7 +1,7 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """Training a tokenizer: characters, jieba's words, or pieces inside words.
 
-    python -m tfchat_hf.tokenizer_training DATASET_DIR --scheme word --vocab-size 16000 \
+    python -m tfchat_hf.text.tokenizer_training DATASET_DIR --scheme word --vocab-size 16000 \
         --output DIR
 
 DATASET_DIR is a folder made by ``python -m data_builders``. jieba is used here only: what is
@@ -225,7 +225,7 @@ def check_output(output: Path, overwrite: bool) -> None:
 def _parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.tokenizer_training",
+        prog="python -m tfchat_hf.text.tokenizer_training",
         description="Train a tokenizer on the training split of a built data set.",
     )
     parser.add_argument("dataset_dir", help="folder made by `python -m data_builders`")

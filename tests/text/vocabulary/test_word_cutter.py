@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tfchat_hf.vocabulary.word_cutter import WordCutter, open_word_cutter
+from tfchat_hf.text.vocabulary.word_cutter import WordCutter, open_word_cutter
 
 
 @pytest.fixture(scope="module")

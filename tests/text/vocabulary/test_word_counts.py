@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tfchat_hf.vocabulary.word_counts import count_characters, count_words, ranked
+from tfchat_hf.text.vocabulary.word_counts import count_characters, count_words, ranked
 
 
 def test_words_and_characters_are_counted() -> None:
