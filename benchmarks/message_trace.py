@@ -129,7 +129,7 @@ def trace_update(package: Path, folder: Path, *options: str) -> Trace:
 
     import tfchat_hf.training as training
     from tfchat_hf.callbacks.stopping import StopRequest
-    from tfchat_hf.settings import parse_arguments
+    from tfchat_hf.settings.reading import parse_arguments
 
     trace = Trace(package)
 
@@ -172,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     checkout = options.checkout.resolve()
     sys.path.insert(0, str(checkout))
-    from tfchat_hf.arguments import TFChatTrainingArguments
+    from tfchat_hf.settings.arguments import TFChatTrainingArguments
 
     package = checkout / "tfchat_hf"
     traces = {"a message at the keyboard": trace_message(package)}

@@ -106,7 +106,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.against:
-        from tfchat_hf.arguments import TFChatTrainingArguments
+        from tfchat_hf.settings.arguments import TFChatTrainingArguments
 
         with tempfile.TemporaryDirectory() as folder:
             use_cpu = arguments.device == "cpu"

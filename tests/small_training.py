@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from tests.tiny import tiny_model
 from tests.two_processes import make_rows, make_tokenizer
-from tfchat_hf.arguments import TFChatTrainingArguments
+from tfchat_hf.settings.arguments import TFChatTrainingArguments
 from tfchat_hf.losses import LossOptions
 from tfchat_hf.trainer import TFChatTrainer
 

@@ -13,7 +13,7 @@ import pytest
 from datasets import Dataset, DatasetDict, load_from_disk
 from transformers import DataCollatorForSeq2Seq
 
-from tfchat_hf.arguments import DataArguments, SettingsError
+from tfchat_hf.settings.arguments import DataArguments, SettingsError
 from tfchat_hf.data import (
     load_or_train_tokenizer,
     prepare_data,

@@ -28,12 +28,12 @@ import chat_hf
 import train_hf
 from data_builders.__main__ import main as build_data
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program
-from tfchat_hf.arguments import own_keys
+from tfchat_hf.settings.arguments import own_keys
 from tfchat_hf.measuring import __main__ as measuring
 from tfchat_hf.measuring.faults import describe_answers
 from tfchat_hf.measuring.relevance import RELEVANCE_FIGURES
 from tfchat_hf.questions import Question
-from tfchat_hf.settings import parse_arguments
+from tfchat_hf.settings.reading import parse_arguments
 from tfchat_hf.trainer import TFChatTrainer
 from tfchat_hf.training import INTERRUPTED, NOT_PUSHED
 

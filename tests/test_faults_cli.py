@@ -186,7 +186,7 @@ class Poison:
 @pytest.mark.parametrize("archive", [True, False], ids=["archive", "bare pickle"])
 @pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
 def test_no_foreign_pickle_is_run(saved, tmp_path, name, archive):
-    from tfchat_hf.run.folder import checkpoint_problem
+    from tfchat_hf.settings.run_folder import checkpoint_problem
 
     checkpoint = shutil.copytree(saved / "checkpoint-5", tmp_path / "checkpoint-5")
     assert checkpoint_problem(checkpoint) is None

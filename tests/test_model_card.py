@@ -25,8 +25,8 @@ from tfchat_hf.card.curves import build_curves
 from tfchat_hf.card.facts import choose_samples, read_samples, selection_facts, source_facts
 from tfchat_hf.hub import OLDEST_TRANSFORMERS
 from tfchat_hf.model_card import PLACEHOLDER, build_model_card, write_model_card
-from tfchat_hf.run.folder import RunFolder
-from tfchat_hf.settings import parse_arguments
+from tfchat_hf.settings.run_folder import RunFolder
+from tfchat_hf.settings.reading import parse_arguments
 
 HEADINGS = [
     "How to use",

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.small_training import small_model, small_trainer
 from tests.tiny import tiny_model
-from tfchat_hf import arguments
+from tfchat_hf.settings import arguments
 from tfchat_hf.muon import MuonWithAdamW, muon_with_adamw, orthogonalized
 
 SHAPES = [(24, 24), (48, 16), (16, 48)]

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from tests.small_training import small_model, small_trainer
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.arguments import SettingsError
+from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.batches.packing import PACKED
 from tfchat_hf.losses import LossOptions
 from tfchat_hf.model import layers_tfchat, modeling_tfchat

@@ -19,7 +19,7 @@ from huggingface_hub import ModelCard, constants
 from tests.fake_hub import FakeHub, Repository, in_place_of_the_hub
 from tests.finished_run import finished_run
 from tfchat_hf import publishing
-from tfchat_hf.arguments import SettingsError
+from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.publishing import PushOrder, main, publish, publish_after_training, push_order
 
 REPOSITORY = "someone/tiny"

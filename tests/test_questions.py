@@ -12,7 +12,7 @@ from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
 from tfchat_hf import questions as questions_file
-from tfchat_hf.arguments import DataArguments
+from tfchat_hf.settings.arguments import DataArguments
 from tfchat_hf.data import PreparedData, prepare_data
 from tfchat_hf.questions import (
     Question,

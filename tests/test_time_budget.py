@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import get_inverse_sqrt_schedule
 
-from tfchat_hf.arguments import SettingsError
+from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.time_budget import (
     ENDLESS_EPOCHS,
     TrainingClock,

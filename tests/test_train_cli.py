@@ -22,7 +22,7 @@ import train_hf
 from tfchat_hf import model_card
 from tfchat_hf.model import layers_tfchat, modeling_tfchat
 from tfchat_hf.model.generation_tfchat import PRESETS
-from tfchat_hf.run.folder import checkpoint_problem
+from tfchat_hf.settings.run_folder import checkpoint_problem
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = {

@@ -14,7 +14,7 @@ from torch.nn import functional
 from transformers import TrainerCallback
 
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
-from tfchat_hf.arguments import TFChatTrainingArguments
+from tfchat_hf.settings.arguments import TFChatTrainingArguments
 from tfchat_hf.callbacks.stopping import StopCallback, StopRequest
 from tfchat_hf.data import DataArguments, prepare_data
 from tfchat_hf.evaluation import exact_loss, generate_replies

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.finished_run import finished_run
-from tfchat_hf.arguments import SettingsError
+from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.upload_plan import plan_upload, readable
 
 REPOSITORY = "someone/tiny"

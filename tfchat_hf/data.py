@@ -21,7 +21,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from data_builders import BuildResult, build_dialogues
 
 from .text import dialogue, tokenization
-from .arguments import DataArguments, SettingsError
+from .settings.arguments import DataArguments, SettingsError
 from .examples import augmentation, files
 from .examples import tokenized as tokenized_examples
 from .examples.augmentation import write_hurried_questions

@@ -18,11 +18,11 @@ import torch
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 from transformers.utils import cached_file
 
-from .arguments import DataArguments, ModelArguments, RunArguments, SettingsError
+from .settings.arguments import DataArguments, ModelArguments, RunArguments, SettingsError
 from .model.configuration_tfchat import TFChatConfig
 from .model.modeling_tfchat import TFChatForConditionalGeneration
-from .run.folder import SETTINGS_FILE, RunFolder
-from .settings import Setting, convert, read_yaml
+from .settings.run_folder import SETTINGS_FILE, RunFolder
+from .settings.reading import Setting, convert, read_yaml
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from data_builders.reporting.card_header import hub_license
 from data_builders.reporting.markdown import escape, one_line
 
-from .arguments import RunArguments
+from .settings.arguments import RunArguments
 from .card.curves import CURVES_PICTURE, Curves, build_curves, draw_curves
 from .card.facts import choose_samples
 from .card.limits import LANGUAGE_NAMES, languages, limits

@@ -17,7 +17,7 @@ import torch
 from torch import distributed
 from torch.optim.lr_scheduler import LambdaLR
 
-from .arguments import SettingsError
+from .settings.arguments import SettingsError
 
 COOLDOWN = 0.2  # share of the time over which the learning rate goes down to 0
 LONGEST_WARMUP = 0.1  # share of the updates that fit

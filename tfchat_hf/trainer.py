@@ -26,7 +26,7 @@ from transformers import (
 )
 from transformers.trainer_utils import TrainOutput, speed_metrics
 
-from .arguments import SettingsError, TFChatTrainingArguments, fast_dtype
+from .settings.arguments import SettingsError, TFChatTrainingArguments, fast_dtype
 from .batches.collating import BatchMaker
 from .batches.question_noise import NoisyQuestions
 from .batches.updates import PieceSampler, UpdatePlan

@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-from .arguments import RunArguments, SettingsError, resolved_settings
+from .settings.arguments import RunArguments, SettingsError, resolved_settings
 from .callbacks.stopping import StopRequest
 from .data import PreparedData
 from .publishing import PushOrder, publish_after_training, push_order
 from .run.announcing import announce
 from .run.checkpoints import process_count, sweep
 from .run.finishing import finish, run_facts
-from .run.folder import RunFolder
+from .settings.run_folder import RunFolder
 from .run.host_memory import keep_freed_memory
 from .run.processes import check_process_count, leave
 from .run.workshop import Workshop, fit_to_memory, set_up

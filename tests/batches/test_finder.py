@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.tiny import tiny_model
-from tfchat_hf.arguments import SettingsError
+from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.batches.finder import (
     MemoryProbe,
     Update,

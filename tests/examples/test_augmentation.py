@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from datasets import Dataset
 
-from tfchat_hf.arguments import DataArguments
+from tfchat_hf.settings.arguments import DataArguments
 from tfchat_hf.data import PreparedData, prepare_data
 from tfchat_hf.text.dialogue import encode_context
 from tfchat_hf.examples.augmentation import hurried

@@ -12,9 +12,9 @@ from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase
 from data_builders.base import DIALOGUE_FEATURES
 from tests.tiny import tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.arguments import resolved_settings
+from tfchat_hf.settings.arguments import resolved_settings
 from tfchat_hf.hub import save_for_hub
-from tfchat_hf.settings import parse_arguments, write_yaml
+from tfchat_hf.settings.reading import parse_arguments, write_yaml
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 _KNOWN = [(f"question {i} " + "ab" * (i % 5), f"here is reply number {i}") for i in range(11)]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import distributed
 
-from tfchat_hf.arguments import SettingsError
+from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.run.processes import Agreement, check_process_count
 
 BY_ACCELERATE = {"ACCELERATE_MIXED_PRECISION": "no"}

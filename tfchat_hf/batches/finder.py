@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import distributed, nn
 
-from ..arguments import SettingsError
+from ..settings.arguments import SettingsError
 
 SAFETY_MARGIN = 0.1  # share of the memory left free: fragments, and batches that are odder yet
 _ADAM_MOMENTS = 2

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from ..arguments import TOKENIZER_SCHEMES, DataArguments
+from ..settings.arguments import TOKENIZER_SCHEMES, DataArguments
 from .explainer import Explainer
 from .jieba_cut import open_jieba
 from .text import render

@@ -18,7 +18,7 @@ from transformers.tokenization_utils_base import BatchEncoding
 from ..evaluation import exact_loss
 from ..examples.rows import ExampleRows
 from ..held_out import HeldOut
-from ..run.folder import write_json
+from ..settings.run_folder import write_json
 from ..trainer import by_length
 
 LOSS_FILE = "loss.json"

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from ..held_out import HeldOut, held_out
 from ..measuring.relevance import measure_relevance, ranking_tasks
-from ..run.folder import write_json
+from ..settings.run_folder import write_json
 from .baselines import baseline_rows
 from .decoder import Decoder, Replies
 from .facts import depends_on, ladder_facts

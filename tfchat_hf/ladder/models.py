@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import tfchat_hf
 
-from ..arguments import SettingsError
+from ..settings.arguments import SettingsError
 from ..chat import load_session
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..arguments import SettingsError
+from ..settings.arguments import SettingsError
 
 SPLITS = ("test", "validation")
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from transformers import GenerationConfig, PreTrainedModel
 
-from ..arguments import SettingsError
+from ..settings.arguments import SettingsError
 from ..chat_settings import IMPLIES_SAMPLING
 from ..decoding import preset, preset_names
 from ..measuring.baselines import BASELINES

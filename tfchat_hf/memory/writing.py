@@ -10,11 +10,11 @@ from typing import Any
 
 from datasets import Dataset
 
-from ..arguments import DataArguments, SettingsError
+from ..settings.arguments import DataArguments, SettingsError
 from ..chat_loading import load_for_chat
 from ..data import read_dialogues
-from ..run.folder import SETTINGS_FILE
-from ..settings import read_yaml
+from ..settings.run_folder import SETTINGS_FILE
+from ..settings.reading import read_yaml
 from .calibrating import calibrate
 from .memory import Memory
 from .opinion import ModelOpinion

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from ..arguments import RunArguments
+from ..settings.arguments import RunArguments
 from ..batches.updates import UpdatePlan
 from ..data import SplitCounts
 from .workshop import Workshop

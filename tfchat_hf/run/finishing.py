@@ -15,7 +15,7 @@ import datasets
 import torch
 import transformers
 
-from ..arguments import RunArguments
+from ..settings.arguments import RunArguments
 from ..callbacks.progress import ProgressLine
 from ..callbacks.throughput import ThroughputCallback
 from ..card.facts import selection_facts
@@ -33,7 +33,7 @@ from ..model_card import write_model_card
 from ..questions import Question, frequent_replies
 from .announcing import device_name, dtype_name, update_size
 from .checkpoints import disk_errors
-from .folder import SAMPLES_FILE, RunFolder
+from ..settings.run_folder import SAMPLES_FILE, RunFolder
 from .workshop import Workshop
 
 Report = Callable[[str], None]

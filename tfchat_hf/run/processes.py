@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import distributed
 
-from ..arguments import SettingsError
+from ..settings.arguments import SettingsError
 
 
 def check_process_count(running: int, environment: Mapping[str, str]) -> None:

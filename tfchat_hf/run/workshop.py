@@ -13,7 +13,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, set_seed
 from transformers.trainer_utils import IntervalStrategy
 
-from ..arguments import RunArguments, SettingsError
+from ..settings.arguments import RunArguments, SettingsError
 from ..batches.finder import Update, find_pieces
 from ..batches.updates import PieceSampler
 from ..callbacks.early_stopping import EarlyStopping

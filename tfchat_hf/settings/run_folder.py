@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ..arguments import SettingsError
+from .arguments import SettingsError
 from ..memory import MEMORY_FOLDER
-from ..settings import read_yaml, write_yaml
-from .checkpoints import STAGING, checkpoint_problem, list_checkpoints
+from .reading import read_yaml, write_yaml
+from ..run.checkpoints import STAGING, checkpoint_problem, list_checkpoints
 
 METRICS_FILE = "metrics.json"
 SETTINGS_FILE = "run_config.yaml"

@@ -12,7 +12,7 @@ import torch
 from transformers import Seq2SeqTrainingArguments
 from transformers.integrations import get_reporting_integration_callbacks
 
-from .model.generation_tfchat import DEFAULT_PRESET, PRESETS
+from ..model.generation_tfchat import DEFAULT_PRESET, PRESETS
 
 TOKENIZER_SCHEMES = ("char", "word", "subword-bpe", "subword-unigram")
 # Keys of transformers that this script answers in another way; a run that took them would ignore

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tfchat_hf.arguments import SettingsError, own_keys, resolved_settings
-from tfchat_hf.settings import parse_arguments, write_yaml
+from tfchat_hf.settings.arguments import SettingsError, own_keys, resolved_settings
+from tfchat_hf.settings.reading import parse_arguments, write_yaml
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 
