@@ -24,7 +24,7 @@ from data_builders.report import DataError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from tfchat_hf.held_out import HeldOut
+    from tfchat_hf.examples.held_out import HeldOut
     from tfchat_hf.measuring.relevance import TaskScore
 
 QUESTIONS = 300
@@ -107,7 +107,7 @@ def weigh(
         raise DataError(f"`--questions` must be at least 0 (got {questions}); 0 is all.")
     # Only here: torch takes seconds to load, and all other commands do without.
     from tfchat_hf.chat import load_session
-    from tfchat_hf.held_out import held_out
+    from tfchat_hf.examples.held_out import held_out
 
     try:
         # One question: the replies of the corpus to the others are not needed here.

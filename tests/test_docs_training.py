@@ -32,7 +32,7 @@ from tfchat_hf.settings.arguments import own_keys
 from tfchat_hf.measuring import __main__ as measuring
 from tfchat_hf.measuring.faults import describe_answers
 from tfchat_hf.measuring.relevance import RELEVANCE_FIGURES
-from tfchat_hf.questions import Question
+from tfchat_hf.examples.questions import Question
 from tfchat_hf.settings.reading import parse_arguments
 from tfchat_hf.trainer import TFChatTrainer
 from tfchat_hf.training import INTERRUPTED, NOT_PUSHED

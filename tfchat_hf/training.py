@@ -14,7 +14,7 @@ import torch
 
 from .settings.arguments import RunArguments, SettingsError, resolved_settings
 from .callbacks.stopping import StopRequest
-from .data import PreparedData
+from .examples.preparing import PreparedData
 from .publishing import PushOrder, publish_after_training, push_order
 from .run.announcing import announce
 from .run.checkpoints import process_count, sweep

@@ -16,7 +16,7 @@ from tfchat_hf.callbacks.quality import (
     SampleTable,
 )
 from tfchat_hf.callbacks.text_table import display_width
-from tfchat_hf.questions import Question
+from tfchat_hf.examples.questions import Question
 
 QUESTIONS = [Question(["先说", f"问题{i}"], [i], [f"答{i}", "x"]) for i in range(40)]
 ARGS = SimpleNamespace(

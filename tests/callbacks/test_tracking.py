@@ -15,7 +15,7 @@ from tfchat_hf.callbacks.tracking import (
     add_samples_to_tensorboard,
     markdown_table,
 )
-from tfchat_hf.questions import Question
+from tfchat_hf.examples.questions import Question
 from tfchat_hf.selection import ReplyAssessor
 
 pytest.importorskip("tensorboard")

@@ -13,7 +13,7 @@ from tfchat_hf.measuring.baselines import (
     nearest_replies,
     score_baselines,
 )
-from tfchat_hf.questions import Question as Q
+from tfchat_hf.examples.questions import Question as Q
 
 QUESTIONS = [Q(["a"], [1], ["x y", "z", "x y"]), Q(["b"], [2], ["only one"])]
 

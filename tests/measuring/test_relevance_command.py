@@ -10,7 +10,7 @@ import pytest
 
 from tests.ladder.small_run import TEST, small_run
 from tfchat_hf.chat import load_session
-from tfchat_hf.held_out import held_out
+from tfchat_hf.examples.held_out import held_out
 from tfchat_hf.measuring.__main__ import main
 from tfchat_hf.measuring.relevance import measure_relevance, ranking_tasks
 

@@ -12,7 +12,7 @@ from tests.tiny import tiny_model
 from tests.two_processes import make_model, make_tokenizer
 from tfchat_hf.hub import save_for_hub
 from tfchat_hf.model.generation_tfchat import TFChatPipeline
-from tfchat_hf.questions import decode_reply
+from tfchat_hf.examples.questions import decode_reply
 
 STRANGER = """
 import json, sys

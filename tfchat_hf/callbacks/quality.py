@@ -11,7 +11,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ..metrics import top_reply_share
-from ..questions import Question
+from ..examples.questions import Question
 from ..selection import ReplyAssessor
 from ..time_budget import TrainingClock
 from .sample_file import SampleFile

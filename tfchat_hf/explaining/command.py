@@ -113,7 +113,7 @@ def _open_tokenizer(options: argparse.Namespace) -> PreTrainedTokenizerBase:
     """Loads the tokenizer that is asked for, or trains it once."""
     import datasets
 
-    from ..data import load_or_train_tokenizer, read_dialogues
+    from ..examples.preparing import load_or_train_tokenizer, read_dialogues
 
     datasets.disable_progress_bars()
     settings = DataArguments(

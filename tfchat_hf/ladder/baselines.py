@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..held_out import HeldOut
+from ..examples.held_out import HeldOut
 from ..measuring.baselines import baseline_replies
 from .figures import RowFigures, describe
 

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..decoding import generate_options
 from ..fast import FastDecoder
-from ..questions import Question, decode_reply
+from ..examples.questions import Question, decode_reply
 from .rows import Row
 
 # Batches of different seeds must not draw alike.

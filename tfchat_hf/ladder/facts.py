@@ -11,7 +11,7 @@ import sacrebleu
 import torch
 import transformers
 
-from ..held_out import HeldOut
+from ..examples.held_out import HeldOut
 from ..run.announcing import device_name
 from .models import decoding_code, model_digest
 from .options import LadderOptions

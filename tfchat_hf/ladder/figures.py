@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..measuring.faults import describe_answers
-from ..questions import Question
+from ..examples.questions import Question
 from .bootstrap import BleuCounts, Ratio, bleu_counts, bleu_ratio
 from .copying import copy_rate, echo_share
 from .decoder import Replies

@@ -17,7 +17,7 @@ from transformers.tokenization_utils_base import BatchEncoding
 
 from ..evaluation import exact_loss
 from ..examples.rows import ExampleRows
-from ..held_out import HeldOut
+from ..examples.held_out import HeldOut
 from ..settings.run_folder import write_json
 from ..trainer import by_length
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from ..held_out import HeldOut, held_out
+from ..examples.held_out import HeldOut, held_out
 from ..measuring.relevance import measure_relevance, ranking_tasks
 from ..settings.run_folder import write_json
 from .baselines import baseline_rows

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..questions import Question
+from ..examples.questions import Question
 
 
 def write_samples(

@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from ..examples.files import arrow_column
 from ..memory.index import QuestionIndex
-from ..questions import Question, most_frequent_reply, random_replies
+from ..examples.questions import Question, most_frequent_reply, random_replies
 from .faults import describe_answers
 
 BASELINES = ("human", "nearest_question", "random_training_reply", "most_frequent_reply")

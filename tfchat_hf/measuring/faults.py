@@ -9,7 +9,7 @@ from typing import Any
 from data_builders.language import guess_language
 
 from ..metrics import describe_replies, metric_tokens
-from ..questions import Question
+from ..examples.questions import Question
 from .stutter import stutter_share
 
 # Said to anything, in any corpus. Without punctuation and in small letters.

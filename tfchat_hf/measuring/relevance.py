@@ -28,7 +28,7 @@ from transformers import PreTrainedModel
 from ..examples.files import arrow_column, number_column
 from ..examples.rows import ExampleRows
 from ..model.generation_tfchat import empty_message_states
-from ..questions import distinct_rows
+from ..examples.questions import distinct_rows
 from ..reranking import reply_scores
 
 CANDIDATES = 20

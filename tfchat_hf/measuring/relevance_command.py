@@ -58,7 +58,7 @@ def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     from transformers.utils import logging
 
     from ..chat import load_session
-    from ..held_out import held_out
+    from ..examples.held_out import held_out
     from .relevance import ranking_tasks, relevance_by_source, relevance_figures, score_tasks
 
     logging.set_verbosity_error()

@@ -12,7 +12,7 @@ from datasets import Dataset
 
 from ..settings.arguments import DataArguments, SettingsError
 from ..chat_loading import load_for_chat
-from ..data import read_dialogues
+from ..examples.preparing import read_dialogues
 from ..settings.run_folder import SETTINGS_FILE
 from ..settings.reading import read_yaml
 from .calibrating import calibrate

@@ -9,7 +9,7 @@ import torch
 
 from ..settings.arguments import RunArguments
 from ..batches.updates import UpdatePlan
-from ..data import SplitCounts
+from ..examples.preparing import SplitCounts
 from .workshop import Workshop
 
 Report = Callable[[str], None]

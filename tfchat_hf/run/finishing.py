@@ -19,7 +19,7 @@ from ..settings.arguments import RunArguments
 from ..callbacks.progress import ProgressLine
 from ..callbacks.throughput import ThroughputCallback
 from ..card.facts import selection_facts
-from ..data import read_dialogues
+from ..examples.preparing import read_dialogues
 from ..evaluation import generate_replies
 from ..hub import save_for_hub
 from ..init_from import origin_name
@@ -30,7 +30,7 @@ from ..memory.opinion import ModelOpinion
 from ..memory.writing import write_memory
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..model_card import write_model_card
-from ..questions import Question, frequent_replies
+from ..examples.questions import Question, frequent_replies
 from .announcing import device_name, dtype_name, update_size
 from .checkpoints import disk_errors
 from ..settings.run_folder import SAMPLES_FILE, RunFolder

@@ -25,7 +25,7 @@ from ..callbacks.throughput import ThroughputCallback
 from ..callbacks.time_budget import TimeBudgetCallback
 from ..callbacks.tracking import add_samples_to_tensorboard
 from ..card.facts import source_facts
-from ..data import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
+from ..examples.preparing import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
 from ..examples.rows import ExampleRows
 from ..init_from import (
     check_same_tokenizer,
@@ -38,7 +38,7 @@ from ..measuring.relevance import ranking_tasks
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import with_presets
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..questions import Question, collect_questions, frequent_replies
+from ..examples.questions import Question, collect_questions, frequent_replies
 from ..selection import ReplyAssessor
 from ..time_budget import TrainingClock, epochs_under_budget
 from ..text.tokenization import character_runs, first_byte_token_id, fit_tokenizer

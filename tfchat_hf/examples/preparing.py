@@ -20,16 +20,16 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from data_builders import BuildResult, build_dialogues
 
-from .text import dialogue, tokenization
-from .settings.arguments import DataArguments, SettingsError
-from .examples import augmentation, files
-from .examples import tokenized as tokenized_examples
-from .examples.augmentation import write_hurried_questions
-from .examples.cache_entries import dataset_identity, entry_folder, fresh_entry, source_version
-from .examples.files import arrow_column, choose_rows, number_column, write_rows
-from .examples.rows import ExampleRows, ListColumn
-from .examples.tokenized import EXAMPLE_FEATURES, TWIN_KEYS, tokenized
-from .examples.tokenizer_cache import train_tokenizer_once
+from ..text import dialogue, tokenization
+from ..settings.arguments import DataArguments, SettingsError
+from . import augmentation, files
+from . import tokenized as tokenized_examples
+from .augmentation import write_hurried_questions
+from .cache_entries import dataset_identity, entry_folder, fresh_entry, source_version
+from .files import arrow_column, choose_rows, number_column, write_rows
+from .rows import ExampleRows, ListColumn
+from .tokenized import EXAMPLE_FEATURES, TWIN_KEYS, tokenized
+from .tokenizer_cache import train_tokenizer_once
 
 logger = logging.getLogger(__name__)
 

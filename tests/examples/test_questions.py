@@ -11,10 +11,10 @@ import pytest
 from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
-from tfchat_hf import questions as questions_file
+from tfchat_hf.examples import questions as questions_file
 from tfchat_hf.settings.arguments import DataArguments
-from tfchat_hf.data import PreparedData, prepare_data
-from tfchat_hf.questions import (
+from tfchat_hf.examples.preparing import PreparedData, prepare_data
+from tfchat_hf.examples.questions import (
     Question,
     collect_questions,
     decode_reply,

@@ -11,7 +11,7 @@ import pytest
 from data_builders.report import DataError
 from tests.ladder.small_run import TEST, TRAIN, VALIDATION, save_data, small_run
 from tfchat_hf.settings.arguments import SettingsError
-from tfchat_hf.held_out import held_out, run_settings
+from tfchat_hf.examples.held_out import held_out, run_settings
 
 NEW = [pair for pair in TEST if pair not in TRAIN]
 
