@@ -106,9 +106,9 @@ def contenders(
     model: Any, count: int, arguments: argparse.Namespace
 ) -> dict[str, Callable[[Any], Any]]:
     """Give each wanted contender as a function of a question."""
-    from tfchat_hf import decoding
+    from tfchat_hf.fast import decoding
     from tfchat_hf.fast import FastDecoder
-    from tfchat_hf.reranking import Reranking
+    from tfchat_hf.fast.reranking import Reranking
 
     config = decoding.preset(model, decoding.CANDIDATES)
     config.max_new_tokens, config.num_candidates, config.rerank_by = arguments.new, 1, None
@@ -143,7 +143,7 @@ def by_forward(model: Any, ids: Any, made: Any) -> tuple[Any, Any, Any]:
     import torch
 
     from tfchat_hf.model.generation_tfchat import empty_message_states
-    from tfchat_hf.reranking import as_labels, reply_scores
+    from tfchat_hf.fast.reranking import as_labels, reply_scores
 
     with torch.no_grad():
         labels, lengths = as_labels(made[:, 1:], model.generation_config)

@@ -30,7 +30,8 @@ import torch
 import yaml
 
 import train_hf
-from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration, decoding
+from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
+from tfchat_hf.fast import decoding
 from tfchat_hf.text.dialogue import encode_context, encode_reply
 from tfchat_hf.text.tokenizer_training import SCHEMES, train_tokenizer
 

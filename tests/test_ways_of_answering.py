@@ -30,7 +30,7 @@ from tfchat_hf.model.generation_tfchat import TFChatPipeline
 from tfchat_hf.model.layers_tfchat import TFChatLayer
 from tfchat_hf.model.modeling_tfchat import TFChatDecoder, next_token_loss
 from tfchat_hf.examples.questions import decode_reply
-from tfchat_hf.reranking import Reranking
+from tfchat_hf.fast.reranking import Reranking
 
 NEW_TOKENS = 8
 TOKENIZER = make_tokenizer()

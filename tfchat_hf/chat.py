@@ -17,7 +17,7 @@ from transformers.generation import StoppingCriteria, StoppingCriteriaList
 from .chat_loading import choose_device, load_for_chat
 from .chat_memory import Recall, load_recall
 from .chat_settings import ChatError, ChatSettings
-from .decoding import generate_options
+from .fast.decoding import generate_options
 from .text.dialogue import encode_context
 from .fast import FastDecoder
 from .interruptible import interrupts_held, next_item

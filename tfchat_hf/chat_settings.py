@@ -13,7 +13,7 @@ from typing import Protocol
 
 from transformers import GenerationConfig
 
-from . import decoding
+from .fast import decoding
 from .model.generation_tfchat import OWN_SETTINGS
 
 _YES = {"true", "yes", "on", "1"}

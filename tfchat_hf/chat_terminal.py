@@ -11,7 +11,7 @@ from typing import BinaryIO, TextIO
 
 from .chat import ChatSession
 from .chat_settings import ChatError
-from .decoding import MUTUAL
+from .fast.decoding import MUTUAL
 
 try:
     import readline

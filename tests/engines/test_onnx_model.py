@@ -13,7 +13,8 @@ import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.generation.streamers import BaseStreamer
 
-from tfchat_hf import TFChatForConditionalGeneration, decoding
+from tfchat_hf import TFChatForConditionalGeneration
+from tfchat_hf.fast import decoding
 from tfchat_hf.engines import EngineError, load_engine
 from tfchat_hf.engines.probing import check_export
 from tfchat_hf.export import export_run

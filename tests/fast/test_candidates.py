@@ -2,7 +2,7 @@
 """Many candidates in one loop: what is shared, what is drawn, and how likely it is said to be.
 
 That the candidates are those of the slow way, and their scores those of the formulas, is in
-tests/test_reranking.py.
+tests/fast/test_reranking.py.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ from transformers import (
 from transformers.generation.streamers import BaseStreamer
 
 from tests.tiny import batch, questions, speaking_model, tiny_model
-from tfchat_hf import TFChatForConditionalGeneration, decoding
+from tfchat_hf import TFChatForConditionalGeneration
+from tfchat_hf.fast import decoding
 from tfchat_hf.fast import FastDecoder
 from tfchat_hf.model import generation_tfchat
 from tfchat_hf.model.generation_tfchat import (
@@ -33,7 +34,7 @@ from tfchat_hf.model.generation_tfchat import (
     preset_settings,
     with_presets,
 )
-from tfchat_hf.reranking import Reranking
+from tfchat_hf.fast.reranking import Reranking
 
 NEVER_ENDS = {"eos_token_id": -1, "pad_token_id": 0}
 
@@ -129,11 +130,11 @@ def test_rotary_positions_have_no_last_one() -> None:
     ("settings", "words"),
     [
         ({"guidance_scale": 1.5}, ["`guidance_scale=1.5`", "`anti_lm_weight`"]),
-        ({"num_candidates": 4}, ["`num_candidates`", "tfchat_hf.reranking.Reranking"]),
-        ({"rerank_by": "reverse"}, ["`rerank_by`", "tfchat_hf.reranking.Reranking"]),
-        ({"rerank_weight": 0.3}, ["`rerank_weight`", "tfchat_hf.reranking.Reranking"]),
+        ({"num_candidates": 4}, ["`num_candidates`", "tfchat_hf.fast.reranking.Reranking"]),
+        ({"rerank_by": "reverse"}, ["`rerank_by`", "tfchat_hf.fast.reranking.Reranking"]),
+        ({"rerank_weight": 0.3}, ["`rerank_weight`", "tfchat_hf.fast.reranking.Reranking"]),
         ({"weight_dtype": "int8"}, ["`weight_dtype`", "tfchat_hf.fast.FastDecoder"]),
-        ({"reverse_model": object()}, ["`reverse_model`", "tfchat_hf.reranking.Reranking"]),
+        ({"reverse_model": object()}, ["`reverse_model`", "tfchat_hf.fast.reranking.Reranking"]),
         ({"preset": "balanced", "generation_config": GenerationConfig()}, ["`preset`", "one of"]),
         ({"preset": "wild"}, ["'wild'", "balanced"]),
         ({"max_phrase_repeats": -1}, ["`max_phrase_repeats`", "-1", "0 to 100"]),

@@ -15,7 +15,7 @@ from transformers import GenerationConfig
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import OWN_SETTINGS, TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel
-from ..reranking import RERANK_SETTINGS
+from ..fast.reranking import RERANK_SETTINGS
 from .ctranslate2_settings import (
     check_early_stopping,
     check_settings,

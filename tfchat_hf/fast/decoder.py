@@ -125,7 +125,7 @@ class FastDecoder:
         if count > 1:
             raise ValueError(
                 f"`num_candidates={count}` of the generation configuration would be ignored. Use "
-                "`custom_generate=tfchat_hf.reranking.Reranking(...)`, or set it to 1."
+                "`custom_generate=tfchat_hf.fast.reranking.Reranking(...)`, or set it to 1."
             )
         asked = {
             f"`num_beams={config.num_beams}`": config.get_generation_mode() not in _MODES,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ..decoding import generate_options
+from ..fast.decoding import generate_options
 from ..fast import FastDecoder
 from ..examples.questions import Question, decode_reply
 from .rows import Row

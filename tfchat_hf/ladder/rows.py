@@ -14,10 +14,10 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from ..settings.arguments import SettingsError
 from ..chat_settings import IMPLIES_SAMPLING
-from ..decoding import preset, preset_names
+from ..fast.decoding import preset, preset_names
 from ..measuring.baselines import BASELINES
 from ..model.generation_tfchat import OWN_SETTINGS
-from ..reranking import RERANK_SETTINGS
+from ..fast.reranking import RERANK_SETTINGS
 
 # All others are compared with it.
 BASE_ROW = "greedy"

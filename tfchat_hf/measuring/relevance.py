@@ -29,7 +29,7 @@ from ..examples.files import arrow_column, number_column
 from ..examples.rows import ExampleRows
 from ..model.generation_tfchat import empty_message_states
 from ..examples.questions import distinct_rows
-from ..reranking import reply_scores
+from ..fast.reranking import reply_scores
 
 CANDIDATES = 20
 RELEVANCE_QUESTIONS = 500

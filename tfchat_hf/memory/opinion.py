@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ..text.dialogue import encode_context
-from ..reranking import reply_scores
+from ..fast.reranking import reply_scores
 
 # A reply is judged by its beginning: what is longer is cut for the judgement alone.
 _MOST_REPLY_TOKENS = 64

@@ -12,7 +12,7 @@ import torch
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from ..decoding import generate_options
+from ..fast.decoding import generate_options
 from ..fast import FastDecoder
 from ..streaming import PieceTable
 from .answers import Answer, Request

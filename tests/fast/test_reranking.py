@@ -11,10 +11,11 @@ import torch
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
 from tests.tiny import ended_questions, speaking_model, tiny_model
-from tfchat_hf import TFChatForConditionalGeneration, reranking
+from tfchat_hf import TFChatForConditionalGeneration
+from tfchat_hf.fast import reranking
 from tfchat_hf.fast import FastDecoder
 from tfchat_hf.fast.candidates import Candidates, draw
-from tfchat_hf.reranking import Reranking, TFChatRerankedOutput, as_labels, newest_turn
+from tfchat_hf.fast.reranking import Reranking, TFChatRerankedOutput, as_labels, newest_turn
 
 SETTINGS = {"do_sample": True, "top_k": 0, "max_new_tokens": 8}
 WITH_SCORES = {"return_dict_in_generate": True}

@@ -21,11 +21,11 @@ from transformers import (
 )
 from transformers.utils import ModelOutput
 
-from .evaluation import nats_and_tokens
-from .fast import FastDecoder
-from .fast.candidates import Candidates, decode_candidates
-from .fast.loop import DecoderStepper
-from .model.generation_tfchat import empty_message_states
+from ..evaluation import nats_and_tokens
+from . import FastDecoder
+from .candidates import Candidates, decode_candidates
+from .loop import DecoderStepper
+from ..model.generation_tfchat import empty_message_states
 
 RERANK_BY = ("reverse", "unconditional")
 # What they are where nothing is re-ranked.
