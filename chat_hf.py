@@ -73,7 +73,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         "--engine",
         default="torch",
         metavar="ENGINE",
-        help="torch, or ctranslate2 or onnx (made by `python -m tfchat_hf.export`)",
+        help="torch, or ctranslate2 or onnx (made by `python -m tfchat_hf.engines.export`)",
     )
     parser.add_argument("--int8", action="store_true", help="weights in int8, on the CPU")
     parser.add_argument(

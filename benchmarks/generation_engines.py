@@ -86,7 +86,7 @@ def save_run(model: Any, folder: Path) -> None:
     from tokenizers import Tokenizer, models
 
     from tfchat_hf.engines import ENGINES
-    from tfchat_hf.export import export_run
+    from tfchat_hf.engines.export import export_run
     from tfchat_hf.text.tokenization import SPECIAL_TOKENS, wrap_tokenizer
 
     names = [*SPECIAL_TOKENS, *(f"t{number}" for number in range(5, 6000))]

@@ -5,7 +5,7 @@
     python benchmarks/javascript.py --node-modules FOLDER/node_modules
 
 Trains each scheme on the corpora of ../shared/data beside the checkout (on the embedded one if
-they are not there), saves it, rewrites it with `tfchat_hf.javascript_tokenizer`, and compares
+they are not there), saves it, rewrites it with `tfchat_hf.engines.javascript_tokenizer`, and compares
 held-out lines. Prints counts in a Markdown table and no text.
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 from real_text import add_options, read_groups, split
 from transformers import PreTrainedTokenizerFast
 
-from tfchat_hf.javascript_tokenizer import javascript_tokenizer, save_for_javascript
+from tfchat_hf.engines.javascript_tokenizer import javascript_tokenizer, save_for_javascript
 from tfchat_hf.text.tokenizer_training import SCHEMES, save_tokenizer, train_tokenizer
 from tfchat_hf.text.vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY
 

@@ -53,7 +53,7 @@ class Tree:
     def __init__(self, path: Path, run: Path, output: Path) -> None:
         """Export, and start a process for each type of weights."""
         env = {**os.environ, "PYTHONPATH": str(path), "OMP_NUM_THREADS": "1"}
-        export = ["-m", "tfchat_hf.export", str(run), "--engine", "onnx", "--int8"]
+        export = ["-m", "tfchat_hf.engines.export", str(run), "--engine", "onnx", "--int8"]
         export += ["--output", str(output)]
         # `-m` looks into the current folder first.
         quiet = {"check": True, "stdout": subprocess.DEVNULL}

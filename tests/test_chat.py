@@ -17,7 +17,7 @@ from tfchat_hf.answering.planning import BatchLimits, plan_batches
 from tfchat_hf.answering.question_file import answer_file
 from tfchat_hf.answering.rows import read_rows, row_turns
 from tfchat_hf.chat import ChatSession, clean_reply, load_session
-from tfchat_hf.chat_loading import choose_device
+from tfchat_hf.engines.opening import choose_device
 from tfchat_hf.chat_settings import SETTINGS, ChatError
 from tfchat_hf.chat_terminal import one_line, printable
 from tfchat_hf.fast import FastDecoder

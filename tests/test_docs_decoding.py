@@ -25,7 +25,7 @@ from tests.finished_run import finished_run
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program, tables
 from tests.tiny import tiny_model
 from tfchat_hf.fast import decoding
-from tfchat_hf import export
+from tfchat_hf.engines import export
 from tfchat_hf.ladder import command as ladder
 from tfchat_hf.ladder.rows import read_setting
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
@@ -51,7 +51,7 @@ def read_ladder_options(arguments: Sequence[str]) -> int:
 COMMANDS: dict[tuple[str, ...], Callable[[Sequence[str]], int]] = {
     ("python", "train_hf.py"): train_hf.main,
     ("python", "chat_hf.py"): chat_hf.main,
-    ("python", "-m", "tfchat_hf.export"): export.main,
+    ("python", "-m", "tfchat_hf.engines.export"): export.main,
     ("python", "-m", "tfchat_hf.ladder"): read_ladder_options,
 }
 

@@ -20,7 +20,7 @@ from data_builders.__main__ import main as build_data
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program
 from tfchat_hf.settings.arguments import own_keys
 from tfchat_hf.explaining.command import main as explain
-from tfchat_hf.javascript_tokenizer import main as rewrite
+from tfchat_hf.engines.javascript_tokenizer import main as rewrite
 from tfchat_hf.text.tokenizer_training import SCHEMES
 from tfchat_hf.text.tokenizer_training import main as train
 
@@ -29,7 +29,7 @@ COMMANDS = {
     "data_builders": build_data,
     "tfchat_hf.text.tokenization": explain,
     "tfchat_hf.text.tokenizer_training": train,
-    "tfchat_hf.javascript_tokenizer": rewrite,
+    "tfchat_hf.engines.javascript_tokenizer": rewrite,
 }
 CORPUS = "今天天气很好\t我们去公园散步吧\nDo you like tea?\tYes, green tea.\n" * 3
 

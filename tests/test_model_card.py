@@ -23,7 +23,7 @@ from tests.finished_run import LOG, METRICS, SAMPLES, tiny_run
 from tests.test_train_cli import SETTINGS
 from tfchat_hf.card.curves import build_curves
 from tfchat_hf.card.facts import choose_samples, read_samples, selection_facts, source_facts
-from tfchat_hf.hub import OLDEST_TRANSFORMERS
+from tfchat_hf.engines.model_folder import OLDEST_TRANSFORMERS
 from tfchat_hf.model_card import PLACEHOLDER, build_model_card, write_model_card
 from tfchat_hf.settings.run_folder import RunFolder
 from tfchat_hf.settings.reading import parse_arguments

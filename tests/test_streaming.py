@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.tiny import speaking_model, tiny_model
 from tfchat_hf.text.dialogue import encode_reply
-from tfchat_hf.javascript_tokenizer import javascript_tokenizer
+from tfchat_hf.engines.javascript_tokenizer import javascript_tokenizer
 from tfchat_hf.streaming import BatchTextStreamer, GrowingText, PieceTable, ReplyTextStreamer
 from tfchat_hf.text.tokenizer_training import SCHEMES, train_tokenizer
 

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 
-from .chat_loading import choose_device, load_for_chat
+from .engines.opening import choose_device, load_for_chat
 from .chat_memory import Recall, load_recall
 from .chat_settings import ChatError, ChatSettings
 from .fast.decoding import generate_options

@@ -20,7 +20,7 @@ from .card.facts import choose_samples
 from .card.limits import LANGUAGE_NAMES, languages, limits
 from .card.results import evaluation, samples_part, selection
 from .card.training import curves_part, dataset_name, speed, training_data, training_settings
-from .hub import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
+from .engines.model_folder import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
 
 PLACEHOLDER = "your-name/your-model"
 CARD_FILE = "README.md"

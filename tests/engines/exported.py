@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from tests.finished_run import TEXTS
 from tests.tiny import batch, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.hub import save_for_hub
+from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 VOCAB_SIZE = 300

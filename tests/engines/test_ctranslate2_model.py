@@ -13,7 +13,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.engines import EngineError, load_engine
-from tfchat_hf.export import export_run
+from tfchat_hf.engines.export import export_run
 
 from .exported import SHAPES, SquaredReLU, questions, saved_run, with_another_formula
 

@@ -17,7 +17,7 @@ from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.fast import decoding
 from tfchat_hf.engines import EngineError, load_engine
 from tfchat_hf.engines.probing import check_export
-from tfchat_hf.export import export_run
+from tfchat_hf.engines.export import export_run
 
 from .exported import (
     TRACED_SHAPES,

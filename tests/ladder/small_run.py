@@ -13,7 +13,7 @@ from data_builders.base import DIALOGUE_FEATURES
 from tests.tiny import tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.settings.arguments import resolved_settings
-from tfchat_hf.hub import save_for_hub
+from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.settings.reading import parse_arguments, write_yaml
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 

@@ -19,7 +19,7 @@ from tests.tiny import tiny_model
 from tfchat_hf.chat import ChatSession, clean_reply, load_session
 from tfchat_hf.chat_settings import ChatError
 from tfchat_hf.chat_terminal import Terminal
-from tfchat_hf.hub import save_for_hub
+from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.memory import Memory
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 

@@ -259,7 +259,7 @@ def _open(path: Path, int8: bool, threads: int | None) -> Any:
     except (RuntimeError, ValueError) as error:
         raise EngineError(
             f"{path} cannot be loaded ({error}). Export the run again with `python -m "
-            "tfchat_hf.export RUN --engine ctranslate2 --overwrite`."
+            "tfchat_hf.engines.export RUN --engine ctranslate2 --overwrite`."
         ) from error
 
 

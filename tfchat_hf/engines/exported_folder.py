@@ -148,7 +148,7 @@ def read_notes(folder: Path, engine: str) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineError(
             f"{folder / NOTES} cannot be read ({error}). Export the run again with "
-            f"`python -m tfchat_hf.export RUN --engine {engine} --overwrite`."
+            f"`python -m tfchat_hf.engines.export RUN --engine {engine} --overwrite`."
         ) from error
     if found == MARIAN:
         raise EngineError(f"{folder} holds a Marian model. {HOW_TO_LOAD_MARIAN}")
@@ -159,7 +159,7 @@ def read_notes(folder: Path, engine: str) -> dict[str, Any]:
     if form != FORMAT:
         raise EngineError(
             f"{folder} has format {form}, this version reads {FORMAT}. Export the run again with "
-            f"`python -m tfchat_hf.export RUN --engine {engine} --overwrite`."
+            f"`python -m tfchat_hf.engines.export RUN --engine {engine} --overwrite`."
         )
     return notes
 
@@ -180,7 +180,7 @@ def find_export(name: str | os.PathLike, engine: str) -> Path:
     given = Path(name).expanduser()
     folder = given if (given / NOTES).is_file() else given / engine
     run = given if folder != given else given.parent
-    command = f"python -m tfchat_hf.export {run} --engine {engine}"
+    command = f"python -m tfchat_hf.engines.export {run} --engine {engine}"
     if not (folder / NOTES).is_file():
         if not given.is_dir():
             raise EngineError(f"There is no folder {name}; an engine reads an exported folder.")

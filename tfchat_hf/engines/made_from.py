@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import nn
 
-from ..carried_code import code_sum
+from .carried_code import code_sum
 
 PACKAGE = __name__.split(".")[0]
 

@@ -42,7 +42,7 @@ class OnnxSessions:
             option = " --int8" if int8 else ""
             raise EngineError(
                 f"{path.parent} holds no {path.name}. Export the run again with `python -m "
-                f"tfchat_hf.export RUN --engine onnx{option} --overwrite`."
+                f"tfchat_hf.engines.export RUN --engine onnx{option} --overwrite`."
             )
         options = runtime.SessionOptions()
         options.log_severity_level = 3
@@ -54,5 +54,5 @@ class OnnxSessions:
             reason = str(error).splitlines()[0]
             raise EngineError(
                 f"{path} cannot be loaded ({reason}). Export the run again with `python -m "
-                "tfchat_hf.export RUN --engine onnx --overwrite`."
+                "tfchat_hf.engines.export RUN --engine onnx --overwrite`."
             ) from error

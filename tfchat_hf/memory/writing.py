@@ -11,7 +11,7 @@ from typing import Any
 from datasets import Dataset
 
 from ..settings.arguments import DataArguments, SettingsError
-from ..chat_loading import load_for_chat
+from ..engines.opening import load_for_chat
 from ..examples.preparing import read_dialogues
 from ..settings.run_folder import SETTINGS_FILE
 from ..settings.reading import read_yaml

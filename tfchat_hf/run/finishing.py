@@ -21,7 +21,7 @@ from ..callbacks.throughput import ThroughputCallback
 from ..card.facts import selection_facts
 from ..examples.preparing import read_dialogues
 from ..evaluation import generate_replies
-from ..hub import save_for_hub
+from ..engines.model_folder import save_for_hub
 from ..init_from import origin_name
 from ..measuring.baselines import baseline_replies, score_baselines
 from ..measuring.faults import describe_answers

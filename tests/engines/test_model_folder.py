@@ -16,9 +16,9 @@ import torch
 from tests.strangers import told_by_a_stranger
 from tests.tiny import questions, tiny_config, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration, TFChatModel
-from tfchat_hf.chat_loading import load_for_chat
+from tfchat_hf.engines.opening import load_for_chat
 from tfchat_hf.text.dialogue import encode_context
-from tfchat_hf.hub import (
+from tfchat_hf.engines.model_folder import (
     NEWEST_TESTED_TRANSFORMERS,
     OLDEST_TRANSFORMERS,
     load_model,

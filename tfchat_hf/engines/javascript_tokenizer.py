@@ -1,7 +1,7 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """Makes a saved tokenizer give the same ids in transformers.js as in Python.
 
-    python -m tfchat_hf.javascript_tokenizer DIR --output DIR2
+    python -m tfchat_hf.engines.javascript_tokenizer DIR --output DIR2
 
 Two things are missing there (seen in version 4.3.1). It reads the chat template from
 tokenizer_config.json only, so the template is written there. And its Unigram model knows no
@@ -22,9 +22,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from .text.tokenization import SPECIAL_TOKENS, UNK_TOKEN, special_added_tokens, wrap_tokenizer
-from .text.tokenizer_training import check_output, save_tokenizer
-from .text.vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY
+from ..text.tokenization import SPECIAL_TOKENS, UNK_TOKEN, special_added_tokens, wrap_tokenizer
+from ..text.tokenizer_training import check_output, save_tokenizer
+from ..text.vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY
 
 _SYMBOLS = bytes_to_unicode()
 
@@ -153,7 +153,7 @@ class _TemplateInSettings:
 def _parser() -> argparse.ArgumentParser:
     """Describes the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.javascript_tokenizer",
+        prog="python -m tfchat_hf.engines.javascript_tokenizer",
         description="Write a saved tokenizer so that transformers.js gives the same ids.",
     )
     parser.add_argument("folder", metavar="DIR", help="folder of a saved tokenizer")

@@ -1,10 +1,10 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """Export a finished run to an engine for serving, or to a folder for transformers without code.
 
-python -m tfchat_hf.export runs/quickstart --engine ctranslate2
-python -m tfchat_hf.export runs/quickstart --engine onnx --int8
-python -m tfchat_hf.export runs/quickstart --engine marian
-python -m tfchat_hf.export runs/quickstart --engine onnx --plain   # graphs to look at in Netron
+python -m tfchat_hf.engines.export runs/quickstart --engine ctranslate2
+python -m tfchat_hf.engines.export runs/quickstart --engine onnx --int8
+python -m tfchat_hf.engines.export runs/quickstart --engine marian
+python -m tfchat_hf.engines.export runs/quickstart --engine onnx --plain   # graphs to look at in Netron
 """
 
 from __future__ import annotations
@@ -16,19 +16,13 @@ from pathlib import Path
 
 import torch
 
-from . import TFChatForConditionalGeneration
+from .. import TFChatForConditionalGeneration
 from .carried_code import differing_code
-from .engines.exported_folder import (
-    check_run,
-    copy_run_files,
-    fit_template,
-    new_folder,
-    write_notes,
-)
-from .engines.made_from import network_modules
-from .engines.packages import EXPORTS, MARIAN, EngineError, check_export_name, engine_package
-from .engines.probing import check_export
-from .hub import load_model
+from .exported_folder import check_run, copy_run_files, fit_template, new_folder, write_notes
+from .made_from import network_modules
+from .packages import EXPORTS, MARIAN, EngineError, check_export_name, engine_package
+from .probing import check_export
+from .model_folder import load_model
 
 
 def export_run(
@@ -71,7 +65,7 @@ def export_run(
         model = load_model(run, dtype=torch.float32).eval()
         write_notes(draft, run, engine, package.__version__, int8, network_modules(model))
         if engine == MARIAN:
-            from .engines.marian_folder import write_marian
+            from .marian_folder import write_marian
 
             write_marian(model, run, draft, for_ct2_converter)
         else:
@@ -105,13 +99,13 @@ def _write_engine(
 ) -> None:
     """Write what the engine runs."""
     if engine == "onnx":
-        from .engines.onnx_export import PLAIN, write_graphs, write_plain_graphs
+        from .onnx_export import PLAIN, write_graphs, write_plain_graphs
 
         write_graphs(model, draft, int8)
         if plain:
             write_plain_graphs(model, draft / PLAIN)
     else:
-        from .engines.ctranslate2_weights import write_model
+        from .ctranslate2_weights import write_model
 
         write_model(model, run, draft, int8)
 
@@ -119,7 +113,7 @@ def _write_engine(
 def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.export",
+        prog="python -m tfchat_hf.engines.export",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -7,7 +7,7 @@ import ast
 import hashlib
 from pathlib import Path
 
-from .model import layers_tfchat, modeling_tfchat
+from ..model import layers_tfchat, modeling_tfchat
 
 # What the network computes stands in these.
 NETWORK_FILES = tuple(Path(str(module.__file__)) for module in (layers_tfchat, modeling_tfchat))

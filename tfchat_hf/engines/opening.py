@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 import tfchat_hf  # registers the model with AutoModelForSeq2SeqLM
 
-from .chat_settings import ChatError
-from .hub import load_model
+from ..chat_settings import ChatError
+from .model_folder import load_model
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def _load_engine(name: str, device: str, engine: str, int8: bool) -> tuple[Any, 
         )
     source = _check_folder(name)
     try:
-        from .engines import load_engine
+        from . import load_engine
 
         model = load_engine(source, engine, int8)
     except ImportError as error:

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from data_builders import build_dialogues
-from tfchat_hf.javascript_tokenizer import javascript_tokenizer, main, spelling
+from tfchat_hf.engines.javascript_tokenizer import javascript_tokenizer, main, spelling
 from tfchat_hf.text.tokenization import SPECIAL_TOKENS, wrap_tokenizer
 from tfchat_hf.text.tokenizer_training import SCHEMES, save_tokenizer, train_tokenizer
 from tfchat_hf.text.vocabulary.pieces import BASE_PIECES, unigram_tokenizer
 
-from .text.test_tokenization import CORPUS, TEXTS
+from ..text.test_tokenization import CORPUS, TEXTS
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "javascript.mjs"
 UNIGRAM = ("word", "subword-unigram")
