@@ -156,7 +156,7 @@ def score_original(
     from training_peers.original_chat import load_checkpoint
 
     from tfchat_hf.examples.held_out import held_out
-    from tfchat_hf.metrics import describe_replies
+    from tfchat_hf.measuring.metrics import describe_replies
 
     asked = held_out(run_folder, dataset, "validation")
     questions = asked.questions

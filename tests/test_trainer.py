@@ -17,9 +17,9 @@ from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
 from tfchat_hf.settings.arguments import TFChatTrainingArguments
 from tfchat_hf.callbacks.stopping import StopCallback, StopRequest
 from tfchat_hf.examples.preparing import DataArguments, prepare_data
-from tfchat_hf.evaluation import exact_loss, generate_replies
+from tfchat_hf.measuring.evaluation import exact_loss, generate_replies
 from tfchat_hf.examples.questions import collect_questions
-from tfchat_hf.selection import ReplyAssessor
+from tfchat_hf.measuring.selection import ReplyAssessor
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 from tfchat_hf.trainer import TFChatTrainer
 

@@ -34,7 +34,7 @@ from .callbacks.early_stopping import evaluations_since_best
 from .callbacks.progress import ProgressBar
 from .callbacks.time_budget import time_was_up
 from .cheap_dropout import use_cheap_dropout
-from .evaluation import exact_loss
+from .measuring.evaluation import exact_loss
 from .examples.rows import ExampleRows
 from .loss_check import fast_loss_agrees
 from .losses import LossOptions
@@ -42,7 +42,7 @@ from .measuring.relevance import RankingTask, measure_relevance
 from .muon import muon_with_adamw
 from .reply_loss import ReplyLoss
 from .run.checkpoints import WholeCheckpointTrainer
-from .selection import ReplyAssessor, selection_score
+from .measuring.selection import ReplyAssessor, selection_score
 from .throughput import ThroughputMeter
 from .time_budget import TrainingClock, time_budget_schedule
 

@@ -16,7 +16,7 @@ from tfchat_hf.callbacks.tracking import (
     markdown_table,
 )
 from tfchat_hf.examples.questions import Question
-from tfchat_hf.selection import ReplyAssessor
+from tfchat_hf.measuring.selection import ReplyAssessor
 
 pytest.importorskip("tensorboard")
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.two_processes import make_model, make_questions, make_tokenizer
-from tfchat_hf.evaluation import generate_replies
+from tfchat_hf.measuring.evaluation import generate_replies
 from tfchat_hf.ladder.decoder import Decoder, Replies
 from tfchat_hf.ladder.reply_store import ReplyStore
 from tfchat_hf.ladder.rows import Row, read_setting

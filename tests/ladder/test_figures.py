@@ -14,7 +14,7 @@ from tfchat_hf.ladder.figures import AgainstGreedy, RowFigures, describe_row
 from tfchat_hf.ladder.label_places import Box, place_labels
 from tfchat_hf.ladder.picture import draw_ladder
 from tfchat_hf.ladder.table import figures_table, goals_table
-from tfchat_hf.metrics import describe_replies
+from tfchat_hf.measuring.metrics import describe_replies
 from tfchat_hf.examples.questions import Question
 
 ASKED = [

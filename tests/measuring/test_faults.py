@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tfchat_hf.measuring.faults import describe_answers, dull_share, language_mismatch
-from tfchat_hf.metrics import describe_replies
+from tfchat_hf.measuring.metrics import describe_replies
 from tfchat_hf.examples.questions import Question
 
 

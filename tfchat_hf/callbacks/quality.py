@@ -10,9 +10,9 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from ..metrics import top_reply_share
+from ..measuring.metrics import top_reply_share
 from ..examples.questions import Question
-from ..selection import ReplyAssessor
+from ..measuring.selection import ReplyAssessor
 from ..time_budget import TrainingClock
 from .sample_file import SampleFile
 from .text_table import shorten, table_lines

@@ -10,7 +10,7 @@ from typing import Any
 from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 
-from ..selection import ReplyAssessor
+from ..measuring.selection import ReplyAssessor
 from .quality import SAMPLES_WRITTEN, WhileTraining, sample_rows
 
 TENSORBOARD_FOLDER = "tensorboard"

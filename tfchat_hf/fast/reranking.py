@@ -21,7 +21,7 @@ from transformers import (
 )
 from transformers.utils import ModelOutput
 
-from ..evaluation import nats_and_tokens
+from ..measuring.evaluation import nats_and_tokens
 from . import FastDecoder
 from .candidates import Candidates, decode_candidates
 from .loop import DecoderStepper

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from transformers import DataCollatorForSeq2Seq, PreTrainedModel
 from transformers.tokenization_utils_base import BatchEncoding
 
-from ..evaluation import exact_loss
+from ..measuring.evaluation import exact_loss
 from ..examples.rows import ExampleRows
 from ..examples.held_out import HeldOut
 from ..settings.run_folder import write_json

@@ -8,7 +8,7 @@ from typing import Any
 
 from data_builders.language import guess_language
 
-from ..metrics import describe_replies, metric_tokens
+from .metrics import describe_replies, metric_tokens
 from ..examples.questions import Question
 from .stutter import stutter_share
 

@@ -20,7 +20,7 @@ from ..callbacks.progress import ProgressLine
 from ..callbacks.throughput import ThroughputCallback
 from ..card.facts import selection_facts
 from ..examples.preparing import read_dialogues
-from ..evaluation import generate_replies
+from ..measuring.evaluation import generate_replies
 from ..engines.model_folder import save_for_hub
 from ..init_from import origin_name
 from ..measuring.baselines import baseline_replies, score_baselines

@@ -39,7 +39,7 @@ from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import with_presets
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..examples.questions import Question, collect_questions, frequent_replies
-from ..selection import ReplyAssessor
+from ..measuring.selection import ReplyAssessor
 from ..time_budget import TrainingClock, epochs_under_budget
 from ..text.tokenization import character_runs, first_byte_token_id, fit_tokenizer
 from ..trainer import TFChatTrainer

@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from tfchat_hf import metrics
+from tfchat_hf.measuring import metrics
 
 
 def test_tokens_are_chinese_characters_and_words():

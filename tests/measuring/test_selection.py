@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.two_processes import make_model, make_questions, make_tokenizer
-from tfchat_hf.selection import ReplyAssessor, selection_score
+from tfchat_hf.measuring.selection import ReplyAssessor, selection_score
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import math
 import pytest
 import sacrebleu
 
-from tfchat_hf.bleu import MINOR_SHARE, corpus_bleu
+from tfchat_hf.measuring.bleu import MINOR_SHARE, corpus_bleu
 
 
 def score(replies, references):

@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from tests.rendezvous import rendezvous
 from tests.two_processes import BATCH_SIZE, make_batches, make_model, make_questions, make_tokenizer
-from tfchat_hf import evaluation
-from tfchat_hf.evaluation import exact_loss, generate_replies
-from tfchat_hf.selection import ReplyAssessor
+from tfchat_hf.measuring import evaluation
+from tfchat_hf.measuring.evaluation import exact_loss, generate_replies
+from tfchat_hf.measuring.selection import ReplyAssessor
 
 
 @pytest.fixture(scope="module")
