@@ -12,7 +12,7 @@ import pytest
 
 from tests.finished_run import finished_run
 from tests.test_docs import SUFFIXES, blocks, check_output, run_program, tables
-from tfchat_hf.measuring.__main__ import main
+from tfchat_hf.judging.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [f"docs/judging{suffix}" for suffix in SUFFIXES]

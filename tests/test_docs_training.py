@@ -29,7 +29,7 @@ import train_hf
 from data_builders.__main__ import main as build_data
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program
 from tfchat_hf.settings.arguments import own_keys
-from tfchat_hf.measuring import __main__ as measuring
+from tfchat_hf.judging import __main__ as measuring
 from tfchat_hf.measuring.faults import describe_answers
 from tfchat_hf.measuring.relevance import RELEVANCE_FIGURES
 from tfchat_hf.examples.questions import Question
@@ -41,7 +41,7 @@ PAGES = [f"docs/training{suffix}" for suffix in SUFFIXES]
 ROOT = Path(__file__).parents[1]
 COMMAND = ["python", "train_hf.py"]
 CHAT = "python chat_hf.py "
-MEASURING = "python -m tfchat_hf.measuring"
+MEASURING = "python -m tfchat_hf.judging"
 # Of transformers, schedules by their names, and what says that code may be run.
 MORE_SETTINGS = ("torch_compile", "inverse_sqrt", "constant_with_warmup", "trust_remote_code")
 OF_HOURS = "configs/chat.yaml"

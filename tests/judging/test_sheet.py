@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tfchat_hf.measuring.sheet import Key, SheetError, make_key, read_marks, write_sheet
+from tfchat_hf.judging.sheet import Key, SheetError, make_key, read_marks, write_sheet
 
 QUESTIONS = [["你好"], ["hi", "Hello!", "why?"]]
 REPLIES = {

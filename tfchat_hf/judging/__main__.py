@@ -1,11 +1,11 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 r"""Measure replies as a reader would judge them.
 
-    python -m tfchat_hf.measuring relevance RUN
-    python -m tfchat_hf.measuring sheet --input questions.jsonl --system model=RUN --output DIR
-    python -m tfchat_hf.measuring scores DIR/sheet-ann.tsv DIR/sheet-bo.tsv --key DIR/key.json
+    python -m tfchat_hf.judging relevance RUN
+    python -m tfchat_hf.judging sheet --input questions.jsonl --system model=RUN --output DIR
+    python -m tfchat_hf.judging scores DIR/sheet-ann.tsv DIR/sheet-bo.tsv --key DIR/key.json
 
-`python -m tfchat_hf.measuring COMMAND --help` says more of each.
+`python -m tfchat_hf.judging COMMAND --help` says more of each.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     given = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.measuring",
+        prog="python -m tfchat_hf.judging",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

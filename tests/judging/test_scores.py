@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfchat_hf.measuring.scores import (
+from tfchat_hf.judging.scores import (
     Case,
     Group,
     agreement_of,
@@ -16,7 +16,7 @@ from tfchat_hf.measuring.scores import (
     sign_test,
     wilson,
 )
-from tfchat_hf.measuring.sheet import make_key
+from tfchat_hf.judging.sheet import make_key
 
 
 def cases(*marks: int) -> list[Case]:

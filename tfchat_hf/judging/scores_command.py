@@ -1,8 +1,8 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 r"""Add up what judges wrote on a blind sheet.
 
-    python -m tfchat_hf.measuring scores judged/sheet.tsv
-    python -m tfchat_hf.measuring scores judged/sheet-ann.tsv judged/sheet-bo.tsv --against look-up
+    python -m tfchat_hf.judging scores judged/sheet.tsv
+    python -m tfchat_hf.judging scores judged/sheet-ann.tsv judged/sheet-bo.tsv --against look-up
 
 Prints, for each language and for questions of one turn and of several: which share of a system's
 replies is acceptable (1 or 2) with Wilson's interval, good (2), and in the language of the
@@ -107,7 +107,7 @@ def _group_report(group: Group, systems: dict[str, list[Any]], against: str) -> 
 def _parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.measuring scores",
+        prog="python -m tfchat_hf.judging scores",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

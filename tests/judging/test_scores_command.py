@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""`python -m tfchat_hf.measuring scores`, on sheets small enough to add up by hand."""
+"""`python -m tfchat_hf.judging scores`, on sheets small enough to add up by hand."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tfchat_hf.measuring.__main__ import main
-from tfchat_hf.measuring.sheet import Key, make_key, write_whole
+from tfchat_hf.judging.__main__ import main
+from tfchat_hf.judging.sheet import Key, make_key, write_whole
 
 READINGS = Path(__file__).parents[2] / "benchmarks" / "readings"
 QUESTIONS = [["你好"], ["吃了吗"], ["在忙什么"], ["几点了"]]

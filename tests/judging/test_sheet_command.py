@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""`python -m tfchat_hf.measuring sheet`: from questions and systems to a folder to judge."""
+"""`python -m tfchat_hf.judging sheet`: from questions and systems to a folder to judge."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 
 from tests.finished_run import finished_run
 from tests.ladder.small_run import TEST, TRAIN, VALIDATION, save_data
-from tfchat_hf.measuring.__main__ import main
-from tfchat_hf.measuring.sheet import Key
-from tfchat_hf.measuring.systems import System, read_system
+from tfchat_hf.judging.__main__ import main
+from tfchat_hf.judging.sheet import Key
+from tfchat_hf.judging.systems import System, read_system
 
 ROOT = Path(__file__).parents[2]
 ROWS = [{"question": "你好"}, {"dialogue": ["hi", "Hello!", "why?"]}]
@@ -206,7 +206,7 @@ def test_the_help_of_a_command_imports_no_torch_of_its_own(command: str) -> None
 import importlib, sys, types
 sys.modules["tfchat_hf"] = package = types.ModuleType("tfchat_hf")
 package.__path__ = [{str(ROOT / "tfchat_hf")!r}]
-main = importlib.import_module("tfchat_hf.measuring.__main__").main
+main = importlib.import_module("tfchat_hf.judging.__main__").main
 try:
     main(["{command}", "--help"])
 finally:

@@ -1,8 +1,8 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 r"""How much a model listens, measured on questions it was not trained on.
 
-    python -m tfchat_hf.measuring relevance runs/mine
-    python -m tfchat_hf.measuring relevance runs/mine --by-source --questions 1000
+    python -m tfchat_hf.judging relevance runs/mine
+    python -m tfchat_hf.judging relevance runs/mine --by-source --questions 1000
 
 Prints the gain of the question in nats a token, and how often and at which rank the model finds
 the true reply among 20 of like length. Exit code: 0 when done, 2 when something about the command
@@ -59,7 +59,12 @@ def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
     from ..chat import load_session
     from ..examples.held_out import held_out
-    from .relevance import ranking_tasks, relevance_by_source, relevance_figures, score_tasks
+    from ..measuring.relevance import (
+        ranking_tasks,
+        relevance_by_source,
+        relevance_figures,
+        score_tasks,
+    )
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -86,7 +91,7 @@ def _lines(figures: dict[str, dict[str, Any]]) -> str:
 def _parser() -> argparse.ArgumentParser:
     """Describes the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.measuring relevance",
+        prog="python -m tfchat_hf.judging relevance",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

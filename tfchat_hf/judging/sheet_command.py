@@ -1,9 +1,9 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 r"""Make a blind sheet: several systems' replies to one list of questions, to be marked 2, 1 or 0.
 
-    python -m tfchat_hf.measuring sheet --input questions.jsonl --output judged \
+    python -m tfchat_hf.judging sheet --input questions.jsonl --output judged \
         --system model=runs/mine --system precise=runs/mine:precise --system other=replies.jsonl
-    python -m tfchat_hf.measuring sheet --dataset data/mine --questions 120 --output judged \
+    python -m tfchat_hf.judging sheet --dataset data/mine --questions 120 --output judged \
         --system model=runs/mine --baselines human,random
 
 A system is a file that `chat_hf.py --input ... --output` wrote for the same questions, or a run or
@@ -154,7 +154,7 @@ def _names(text: str) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.measuring sheet",
+        prog="python -m tfchat_hf.judging sheet",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""`python -m tfchat_hf.measuring relevance`: what it prints of a finished run, and refuses."""
+"""`python -m tfchat_hf.judging relevance`: what it prints of a finished run, and refuses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.ladder.small_run import TEST, small_run
 from tfchat_hf.chat import load_session
 from tfchat_hf.examples.held_out import held_out
-from tfchat_hf.measuring.__main__ import main
+from tfchat_hf.judging.__main__ import main
 from tfchat_hf.measuring.relevance import measure_relevance, ranking_tasks
 
 

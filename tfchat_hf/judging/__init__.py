@@ -1,0 +1,4 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Judge replies by reading: blind sheets of several systems, their scores, and the relevance of a run.
+
+May import `chat`, `measuring`, `memory` and what they stand on."""
