@@ -51,9 +51,9 @@ def _train(arguments: Sequence[str]) -> int:
     from tqdm import tqdm
     from transformers.utils import logging as transformers_logging
 
-    from tfchat_hf.callbacks.stopping import StopRequest
+    from tfchat_hf.training.callbacks.stopping import StopRequest
     from tfchat_hf.settings.reading import parse_arguments
-    from tfchat_hf.training import run_training
+    from tfchat_hf.training.run import run_training
 
     datasets.disable_progress_bars()
     transformers_logging.disable_progress_bar()

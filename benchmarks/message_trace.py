@@ -127,8 +127,8 @@ def trace_update(package: Path, folder: Path, *options: str) -> Trace:
     """Train three updates and trace the last of them."""
     from transformers import TrainerCallback
 
-    import tfchat_hf.training as training
-    from tfchat_hf.callbacks.stopping import StopRequest
+    import tfchat_hf.training.run as training
+    from tfchat_hf.training.callbacks.stopping import StopRequest
     from tfchat_hf.settings.reading import parse_arguments
 
     trace = Trace(package)

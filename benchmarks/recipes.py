@@ -241,8 +241,8 @@ def _train_by_cpu_time(arguments: list[str]) -> int:
     import functools
 
     import train_hf
-    from tfchat_hf.run import workshop
-    from tfchat_hf.time_budget import TrainingClock
+    from tfchat_hf.training import set_up as workshop
+    from tfchat_hf.training.time_budget import TrainingClock
 
     workshop.TrainingClock = functools.partial(TrainingClock, now=time.process_time)
     return train_hf.main(arguments)

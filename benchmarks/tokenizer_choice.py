@@ -9,7 +9,7 @@ A corpus is a folder that `python -m data_builders` wrote; `NAME=FOLDER@zh,mixed
 of these languages only, and `NAME=FOLDER:16` makes updates of 16 pairs instead of 64 (long texts
 need fewer for as many tokens). Each run is `train_hf.py` in a process of its own with one thread.
 All runs have 2 + 2 layers of width 256, all runs on one corpus the same pairs an update, and as
-many updates as the budget of multiply-adds allows (`tfchat_hf.throughput.needed_flops`): a scheme
+many updates as the budget of multiply-adds allows (`tfchat_hf.training.throughput.needed_flops`): a scheme
 with shorter texts, or a smaller output layer, sees more of them. Results are kept line by line in
 DIR/results.jsonl, so a stopped study goes on where it was. No text is shown.
 """
@@ -151,7 +151,7 @@ def train_vocabulary(data: Path, folder: Path, scheme: str, asked: int) -> Vocab
 def _cost(rows: Any, tokenizer: Any) -> tuple[float, float]:
     """Give characters a token and FLOP a pair over neighbouring turns."""
     from tfchat_hf import TFChatConfig
-    from tfchat_hf.throughput import needed_flops
+    from tfchat_hf.training.throughput import needed_flops
 
     fields = {key: MODEL[key] for key in MODEL if not key.startswith(("max_", "generation_"))}
     config = TFChatConfig(vocab_size=len(tokenizer), **fields)

@@ -25,12 +25,12 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-import tfchat_hf.training  # noqa: F401  (imported for the processes to come)
+import tfchat_hf.training.run  # noqa: F401  (imported for the processes to come)
 import train_hf
 from tests.commands import FORKS
 from tests.rendezvous import rendezvous
-from tfchat_hf import device_peak
-from tfchat_hf.trainer import TFChatTrainer
+from tfchat_hf.training import device_peak
+from tfchat_hf.training.trainer import TFChatTrainer
 
 SETTINGS = {
     "d_model": 32,

@@ -29,7 +29,7 @@ from typing import IO
 ROOT = Path(__file__).parents[1]
 PRELOADED = [
     "tests.cli_runs",
-    "tfchat_hf.training",
+    "tfchat_hf.training.run",
     "matplotlib.figure",
     "train_hf",
     "chat_hf",

@@ -18,7 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from tfchat_hf import TFChatConfig
-from tfchat_hf.throughput import needed_flops
+from tfchat_hf.training.throughput import needed_flops
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))

@@ -34,8 +34,8 @@ from tfchat_hf.measuring.faults import describe_answers
 from tfchat_hf.measuring.relevance import RELEVANCE_FIGURES
 from tfchat_hf.examples.questions import Question
 from tfchat_hf.settings.reading import parse_arguments
-from tfchat_hf.trainer import TFChatTrainer
-from tfchat_hf.training import INTERRUPTED, NOT_PUSHED
+from tfchat_hf.training.trainer import TFChatTrainer
+from tfchat_hf.training.run import INTERRUPTED, NOT_PUSHED
 
 PAGES = [f"docs/training{suffix}" for suffix in SUFFIXES]
 ROOT = Path(__file__).parents[1]

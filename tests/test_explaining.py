@@ -18,7 +18,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from data_builders import build_dialogues
 from tests.commands import run_python
 from tfchat_hf.text import tokenization
-from tfchat_hf.callbacks.text_table import display_width
+from tfchat_hf.training.callbacks.text_table import display_width
 from tfchat_hf.explaining.command import main
 from tfchat_hf.explaining.explainer import LONGEST_TEXT, Explainer
 from tfchat_hf.explaining.jieba_cut import open_jieba

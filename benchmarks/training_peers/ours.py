@@ -10,8 +10,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-import tfchat_hf.training as training
-from tfchat_hf.callbacks.stopping import StopRequest
+import tfchat_hf.training.run as training
+from tfchat_hf.training.callbacks.stopping import StopRequest
 from tfchat_hf.settings.reading import parse_arguments
 
 from .gate import Gate

@@ -19,7 +19,7 @@ from ..measuring.evaluation import exact_loss
 from ..examples.rows import ExampleRows
 from ..examples.held_out import HeldOut
 from ..settings.run_folder import write_json
-from ..trainer import by_length
+from ..training.trainer import by_length
 
 LOSS_FILE = "loss.json"
 

@@ -13,7 +13,7 @@ from typing import Any
 from .arguments import SettingsError
 from ..memory import MEMORY_FOLDER
 from .reading import read_yaml, write_yaml
-from ..run.checkpoints import STAGING, checkpoint_problem, list_checkpoints
+from ..training.checkpoints import STAGING, checkpoint_problem, list_checkpoints
 
 METRICS_FILE = "metrics.json"
 SETTINGS_FILE = "run_config.yaml"

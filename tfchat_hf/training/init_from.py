@@ -1,0 +1,251 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Begins a run with the weights, the network and the tokenizer of another one (`init_from`).
+
+Only `model.safetensors`, `config.json`, the tokenizer's JSON and `run_config.yaml` are read: code
+that lies beside them is not run. Optimizer and schedule begin afresh.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import typing
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
+from transformers.utils import cached_file
+
+from ..settings.arguments import DataArguments, ModelArguments, RunArguments, SettingsError
+from ..model.configuration_tfchat import TFChatConfig
+from ..model.modeling_tfchat import TFChatForConditionalGeneration
+from ..settings.run_folder import SETTINGS_FILE, RunFolder
+from ..settings.reading import Setting, convert, read_yaml
+
+logger = logging.getLogger(__name__)
+
+# Rates of a training: weights fit whatever they are.
+_FREE = ("dropout", "attention_dropout", "activation_dropout")
+# Of the network and without a setting: the checkpoints of the original have them.
+_WITHOUT_SETTING = ("shared_layer_norm", "original_position_exponents")
+_TOKENIZER_KEYS = ("tokenizer_scheme", "vocab_size", "tokenizer_user_dictionaries")
+_NETWORK = typing.get_type_hints(ModelArguments)
+_HINTS = {**_NETWORK, **typing.get_type_hints(DataArguments)}
+_ADVICE = "Give the folder of a finished run, a checkpoint, or the id of a TFChat model on the Hub."
+
+
+def with_settings_of_origin(raw: dict[str, Setting]) -> tuple[dict[str, Setting], str | None]:
+    """Takes the settings of network and tokenizer from the model that a run begins with.
+
+    Args:
+        raw: the settings as they were written.
+
+    Returns:
+        The settings, and the folder or Hub id to load from: `init_from`, or of a run that is
+        resumed its own newest checkpoint, which outlives the other one; None without `init_from`.
+
+    Raises:
+        SettingsError: if there is no such model, or a setting that was written is not as there.
+    """
+    origin = _text(raw, "init_from")
+    if origin is None:
+        return raw, None
+    source = _own_checkpoint(raw) or origin
+    _check_source(source, _text(raw, "output_dir") if source == origin else None)
+    filled = dict(raw)
+    config = _read_config(source)
+    network = {name: getattr(config, name) for name in _NETWORK}
+    # Where only the size of the tokenizer is known: more tokens may have been asked for.
+    asked = convert("vocab_size", raw["vocab_size"], int) if "vocab_size" in raw else 0
+    tokenizer = {"vocab_size": max(asked, config.vocab_size), **_tokenizer_settings(source)}
+    for key, value in {**network, **tokenizer}.items():
+        if key not in raw:
+            filled[key] = Setting(value, source)
+            continue
+        given = convert(key, raw[key], _HINTS[key])
+        if key in _FREE:
+            continue
+        # Beside a `tokenizer` they mean nothing; it is compared itself.
+        unused = key in _TOKENIZER_KEYS and _text(raw, "tokenizer") is not None
+        if not unused and not _same(key, given, value):
+            raise SettingsError(
+                f"{raw[key].origin}: `{key}` must be as in `init_from` {origin} (got {given!r}, "
+                f"there {value!r}). Delete the line, or train without `init_from`."
+            )
+    return filled, source
+
+
+def _text(raw: dict[str, Setting], key: str) -> str | None:
+    """Reads a setting that is a text or nothing."""
+    return convert(key, raw[key], str | None) if key in raw else None
+
+
+def _own_checkpoint(raw: dict[str, Setting]) -> str | None:
+    """Finds what a resumed run has of its own: its newest whole checkpoint, or its end."""
+    output_dir = _text(raw, "output_dir")
+    if output_dir is None or "resume" not in raw or not convert("resume", raw["resume"], bool):
+        return None
+    folder = RunFolder(output_dir)
+    if folder.finished:
+        return output_dir
+    checkpoint = folder.last_checkpoint(lambda line: None)
+    return checkpoint and str(checkpoint)
+
+
+def _check_source(source: str, output_dir: str | None) -> None:
+    """Refuses a folder without a model, a path that leads nowhere, and the run's own folder."""
+    folder = Path(source)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            newest = next(iter(RunFolder(folder).checkpoints()), None)
+            advice = f"Its newest checkpoint is {newest}." if newest else _ADVICE
+            raise SettingsError(
+                f"`init_from` {source} has no config.json, so no finished model. {advice}"
+            )
+        if output_dir is not None and Path(output_dir).resolve() in (
+            folder.resolve(),
+            *folder.resolve().parents,
+        ):
+            raise SettingsError(
+                f"`init_from` {source} must not lie in `output_dir` {output_dir}, which the run "
+                "writes to. Choose another --output_dir, or --resume to go on with that run."
+            )
+    elif folder.exists() or not is_hub_id(source):
+        raise SettingsError(f"`init_from` {source} is no folder and no id of the Hub. {_ADVICE}")
+
+
+def is_hub_id(name: str) -> bool:
+    """Tells whether a name that is no folder here can be an id of the Hub, `owner/name`."""
+    parts = re.fullmatch(r"([\w-][\w.-]*)/([\w-][\w.-]*)", name)
+    return parts is not None and not Path(parts[1]).is_dir()
+
+
+def origin_name(init_from: str) -> str:
+    """Names what a run began with, without saying where on this machine it lies.
+
+    Only an id of the Hub has a slash.
+    """
+    if is_hub_id(init_from) and not Path(init_from).is_dir():
+        return init_from
+    folder = Path(init_from).absolute()
+    within = f" of {folder.parent.name}" if folder.name.startswith("checkpoint-") else ""
+    return folder.name + within
+
+
+def _read_config(source: str) -> TFChatConfig:
+    """Reads the shape of the network; refuses another kind of model."""
+    try:
+        found, _ = TFChatConfig.get_config_dict(source)
+        kind = found.get("model_type")
+        if kind == TFChatConfig.model_type:
+            return TFChatConfig.from_dict(found)
+    except Exception as error:  # many libraries, many error types, one thing to tell
+        raise _cannot_load(source, error) from error
+    raise SettingsError(f"`init_from` {source} is a model of type {kind!r}. {_ADVICE}")
+
+
+def _cannot_load(source: str, error: Exception) -> SettingsError:
+    """Says in a sentence what a library said in many lines."""
+    logger.debug("loading failed", exc_info=True)
+    reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
+    return SettingsError(f"`init_from` {source} cannot be loaded: {reason.rstrip('.')}. {_ADVICE}")
+
+
+def _tokenizer_settings(source: str) -> dict[str, Any]:
+    """Reads how the tokenizer was trained; nothing where the model does not say so."""
+    folder = Path(source)
+    if folder.name.startswith("checkpoint-") and not (folder / SETTINGS_FILE).is_file():
+        source = str(folder.parent)
+    file = cached_file(
+        source,
+        SETTINGS_FILE,
+        _raise_exceptions_for_gated_repo=False,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    told = {} if file is None else {key: one.value for key, one in read_yaml(file).items()}
+    known = {} if told.get("tokenizer") else told
+    return {key: known[key] for key in _TOKENIZER_KEYS if key in known}
+
+
+def _same(key: str, given: Any, value: Any) -> bool:
+    """Compares two values of a setting; of a published run's files only the names are known."""
+    if key == "tokenizer_user_dictionaries":
+        return [Path(path).name for path in given] == [Path(path).name for path in value]
+    return given == value
+
+
+def load_tokenizer(source: str, model_max_length: int) -> PreTrainedTokenizerBase:
+    """Loads the tokenizer of a model to begin with.
+
+    Args:
+        source: a folder, or an id on the Hub.
+        model_max_length: to which `truncation=True` cuts.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except Exception as error:  # as above
+        raise _cannot_load(source, error) from error
+    tokenizer.model_max_length = model_max_length
+    return tokenizer
+
+
+def check_same_tokenizer(
+    one: PreTrainedTokenizerBase, given: PreTrainedTokenizerBase, run: RunArguments
+) -> None:
+    """Refuses a `tokenizer` that would give the weights other tokens than they know.
+
+    Args:
+        one: of the model that the run begins with.
+        given: of the setting `tokenizer`.
+        run: the settings, for the message.
+    """
+    if _pipeline(one) != _pipeline(given):
+        raise SettingsError(
+            f"`tokenizer` {run.data.tokenizer} is another one than that of `init_from` "
+            f"{run.training.init_from}, whose weights know no other. Delete the line `tokenizer`."
+        )
+
+
+def _pipeline(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """Gives all that turns a text into ids, without what a call leaves behind."""
+    pipeline = json.loads(tokenizer.backend_tokenizer.to_str())
+    return {**pipeline, "truncation": None, "padding": None}
+
+
+def network_without_setting(source: str) -> dict[str, Any]:
+    """Gives what shapes a network and has no setting."""
+    config = _read_config(source)
+    names = (*_WITHOUT_SETTING, "vocab_size")
+    return {name: getattr(config, name) for name in names}
+
+
+def load_weights(source: str, config: TFChatConfig) -> TFChatForConditionalGeneration:
+    """Makes the network of `config` with the weights of a model to begin with.
+
+    Args:
+        source: a folder, or an id on the Hub.
+        config: of the run; the shape is that of the model, the rest the run's own.
+
+    Raises:
+        SettingsError: if the file is not whole or no safetensors.
+    """
+    try:
+        model, report = TFChatForConditionalGeneration.from_pretrained(
+            source,
+            config=config,
+            use_safetensors=True,
+            dtype=torch.float32,
+            attn_implementation="eager",
+            output_loading_info=True,
+        )
+    except Exception as error:  # as above
+        raise _cannot_load(source, error) from error
+    if report["missing_keys"]:
+        lacking = ", ".join(sorted(report["missing_keys"])[:3])
+        raise SettingsError(f"`init_from` {source} lacks weights ({lacking} ...). {_ADVICE}")
+    # How it answers is the new run's to say.
+    model.generation_config = GenerationConfig.from_model_config(config)
+    return model.train()
