@@ -33,7 +33,7 @@ from data_builders.formats.base import FileCorpus, FilesConfig, RawDialogue
 from data_builders.reading import sample_of, source_files
 from data_builders.registry import FAMILIES, FILE_FAMILIES, guess_format
 from data_builders.report import BuildReport
-from tests.fake_hub import FakeHub
+from tests.publishing.fake_hub import FakeHub
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

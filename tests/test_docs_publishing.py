@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_hub import FakeHub, in_place_of_the_hub
+from tests.publishing.fake_hub import FakeHub, in_place_of_the_hub
 from tests.finished_run import finished_run
 from tests.test_docs import SUFFIXES, Block, blocks
-from tfchat_hf import publishing
+from tfchat_hf.publishing import push as publishing
 
 PAGES = [f"docs/publishing{suffix}" for suffix in SUFFIXES]
-COMMAND = ["python", "-m", "tfchat_hf.publishing"]
+COMMAND = ["python", "-m", "tfchat_hf.publishing.push"]
 SIZE = re.compile(r"\d[\d.]* [kMG]?B\b|(?<=: )\d+(?= files, )")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import run_python
-from tests.fake_hub import FakeHub
+from tests.publishing.fake_hub import FakeHub
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")

@@ -16,7 +16,7 @@ from pyarrow import parquet as pq
 
 from data_builders.formats.hub import HubConfig, HubCorpus
 from data_builders.report import BuildReport, DataError
-from tests.fake_hub import FakeHub, Repository
+from tests.publishing.fake_hub import FakeHub, Repository
 
 ROOT = Path(__file__).parents[2]
 DATASET = "someone/chats"

@@ -17,7 +17,7 @@ from huggingface_hub import DatasetCard
 from data_builders.base import DIALOGUE_FEATURES
 from data_builders.publish import push_dataset
 from data_builders.report import DataError
-from tests.fake_hub import FakeHub, Repository
+from tests.publishing.fake_hub import FakeHub, Repository
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "hf_test"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_hub import Repository, in_place_of_the_hub
+from tests.publishing.fake_hub import Repository, in_place_of_the_hub
 from tests.memory.small_memory import TALKS, dialogues, small_memory
 from tfchat_hf.memory import Memory, NoMemoryError
 

@@ -15,10 +15,10 @@ from tests.memory.small_memory import TALKS, small_memory
 from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.memory import Memory
 from tfchat_hf.memory.command import main
-from tfchat_hf.model_card import build_model_card
-from tfchat_hf.publishing import PushOrder, publish
+from tfchat_hf.publishing.model_card import build_model_card
+from tfchat_hf.publishing.push import PushOrder, publish
 from tfchat_hf.settings.run_folder import RunFolder
-from tfchat_hf.upload_plan import plan_upload
+from tfchat_hf.publishing.upload_plan import plan_upload
 
 REPOSITORY = "someone/tiny"
 

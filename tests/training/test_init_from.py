@@ -19,7 +19,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import train_hf
 from tests.cli_runs import SETTINGS, largest_difference, losses, run_alone, run_together, weights
-from tests.fake_hub import Repository, in_place_of_the_hub
+from tests.publishing.fake_hub import Repository, in_place_of_the_hub
 
 NETWORK = ("d_model", "encoder_layers", "encoder_ffn_dim", "normalize_before", "vocab_size")
 QUIET = {"eval_strategy": "no", "save_strategy": "steps", "save_steps": 100, "max_steps": 2}

@@ -18,7 +18,7 @@ import transformers
 from ..settings.arguments import RunArguments
 from .callbacks.progress import ProgressLine
 from .callbacks.throughput import ThroughputCallback
-from ..card.facts import selection_facts
+from ..publishing.card.facts import selection_facts
 from ..examples.preparing import read_dialogues
 from ..measuring.evaluation import generate_replies
 from ..engines.model_folder import save_for_hub
@@ -29,7 +29,7 @@ from ..measuring.relevance import RELEVANCE_FIGURES, RELEVANCE_QUESTIONS, rankin
 from ..memory.opinion import ModelOpinion
 from ..memory.writing import write_memory
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..model_card import write_model_card
+from ..publishing.model_card import write_model_card
 from ..examples.questions import Question, frequent_replies
 from .announcing import device_name, dtype_name, update_size
 from .checkpoints import disk_errors

@@ -15,7 +15,7 @@ import torch
 from ..settings.arguments import RunArguments, SettingsError, resolved_settings
 from .callbacks.stopping import StopRequest
 from ..examples.preparing import PreparedData
-from ..publishing import PushOrder, publish_after_training, push_order
+from ..publishing.push import PushOrder, publish_after_training, push_order
 from .announcing import announce
 from .checkpoints import process_count, sweep
 from .finishing import finish, run_facts

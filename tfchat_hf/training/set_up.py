@@ -24,7 +24,7 @@ from .callbacks.stopping import StopCallback, StopRequest
 from .callbacks.throughput import ThroughputCallback
 from .callbacks.time_budget import TimeBudgetCallback
 from .callbacks.tracking import add_samples_to_tensorboard
-from ..card.facts import source_facts
+from ..publishing.card.facts import source_facts
 from ..examples.preparing import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
 from ..examples.rows import ExampleRows
 from .init_from import check_same_tokenizer, load_tokenizer, load_weights, network_without_setting

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tfchat_hf.card.curves import MAX_ROWS, build_curves, curve_table, draw_curves
+from tfchat_hf.publishing.card.curves import MAX_ROWS, build_curves, curve_table, draw_curves
 
 LOG = [
     {"step": 5, "loss": 4.0, "learning_rate": 1e-3, "epoch": 0.5, "grad_norm": 1.0},

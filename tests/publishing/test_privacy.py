@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tfchat_hf.privacy import find_leaks, machine_places
+from tfchat_hf.publishing.privacy import find_leaks, machine_places
 
 PLACES = ["/srv/runs/mine", "/data"]
 TOKEN = "an access token"

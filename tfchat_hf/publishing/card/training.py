@@ -9,7 +9,7 @@ from typing import Any
 
 from data_builders.reporting.markdown import escape, one_line, table
 
-from ..settings.arguments import RunArguments
+from ...settings.arguments import RunArguments
 from .curves import CURVES_PICTURE, Curves, curve_table
 
 NOT_STATED = "not stated"

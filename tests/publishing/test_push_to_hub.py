@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_hub import FakeHub
+from tests.publishing.fake_hub import FakeHub
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "hf_test"

@@ -29,10 +29,10 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import disable_progress_bars, validate_repo_id
 
-from .settings.arguments import SettingsError
+from ..settings.arguments import SettingsError
 from .model_card import PLACEHOLDER
 from .privacy import find_leaks, machine_places
-from .settings.run_folder import SETTINGS_FILE
+from ..settings.run_folder import SETTINGS_FILE
 from .upload_plan import UploadPlan, plan_upload
 
 Report = Callable[[str], None]
@@ -169,7 +169,7 @@ def publish_after_training(folder: str | Path, order: PushOrder, report: Report)
         report(f"not pushed: {error}")
         report(
             f"The run in {folder} is finished and safe. Push it later with: python -m "
-            f"tfchat_hf.publishing {folder} --hub_model_id {order.repo_id}"
+            f"tfchat_hf.publishing.push {folder} --hub_model_id {order.repo_id}"
         )
         return False
     return True

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..settings.arguments import RunArguments
+from ...settings.arguments import RunArguments
 
 # A row of results, or an empty one.
 Row = Mapping[str, Any]

@@ -16,11 +16,11 @@ from types import SimpleNamespace
 import pytest
 from huggingface_hub import ModelCard, constants
 
-from tests.fake_hub import FakeHub, Repository, in_place_of_the_hub
+from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
 from tests.finished_run import finished_run
-from tfchat_hf import publishing
+from tfchat_hf.publishing import push as publishing
 from tfchat_hf.settings.arguments import SettingsError
-from tfchat_hf.publishing import PushOrder, main, publish, publish_after_training, push_order
+from tfchat_hf.publishing.push import PushOrder, main, publish, publish_after_training, push_order
 
 REPOSITORY = "someone/tiny"
 TOKEN = "a-token-of-the-test"
@@ -201,7 +201,7 @@ def test_without_a_network_the_run_stays_finished_and_the_command_is_told(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert not publish_after_training(folder, ORDER, said.append)
     assert "HF_HUB_OFFLINE" in said[-2]
-    assert said[-1].endswith(f"tfchat_hf.publishing {folder} --hub_model_id {REPOSITORY}")
+    assert said[-1].endswith(f"tfchat_hf.publishing.push {folder} --hub_model_id {REPOSITORY}")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(SettingsError, match="cannot be reached"):
