@@ -98,9 +98,9 @@ def run(args: argparse.Namespace) -> int:
     # Imported here so that --help and a mistyped option answer at once, before torch loads.
     from transformers.utils import logging as transformers_logging
 
-    from tfchat_hf import chat_terminal
-    from tfchat_hf.answering.question_file import BatchLimits, answer_file, check_paths
-    from tfchat_hf.chat import load_session
+    from tfchat_hf.chat import terminal as chat_terminal
+    from tfchat_hf.chat.question_file import BatchLimits, answer_file, check_paths
+    from tfchat_hf.chat.session import load_session
 
     chat_terminal.prepare_streams()
     transformers_logging.set_verbosity_error()

@@ -95,7 +95,7 @@ def trained(arguments: argparse.Namespace) -> tuple[Any, list[Any]]:
     """Load a model, and encode everyday questions."""
     import torch
 
-    from tfchat_hf.chat import load_session
+    from tfchat_hf.chat.session import load_session
 
     session = load_session(arguments.model, "cpu")
     texts = (QUESTIONS * (arguments.rounds // len(QUESTIONS) + 1))[: arguments.rounds + 1]

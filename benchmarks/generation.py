@@ -178,7 +178,7 @@ def _at_the_keyboard(model: Any, wanted: Sequence[str]) -> dict[str, Callable]:
 
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    from tfchat_hf.chat import ChatSession
+    from tfchat_hf.chat.session import ChatSession
     from tfchat_hf.fast import FastDecoder
     from tfchat_hf.text.tokenization import SPECIAL_TOKENS, wrap_tokenizer
 

@@ -102,7 +102,7 @@ def trace_message(package: Path) -> Trace:
     import torch
 
     from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
-    from tfchat_hf.chat import ChatSession
+    from tfchat_hf.chat.session import ChatSession
     from tfchat_hf.text.tokenizer_training import train_tokenizer
 
     texts = [text for pair in PAIRS for text in pair]

@@ -106,7 +106,7 @@ def weigh(
     if questions < 0:
         raise DataError(f"`--questions` must be at least 0 (got {questions}); 0 is all.")
     # Only here: torch takes seconds to load, and all other commands do without.
-    from tfchat_hf.chat import load_session
+    from tfchat_hf.chat.session import load_session
     from tfchat_hf.examples.held_out import held_out
 
     try:

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 
 from tests.engines.exported import questions, saved_run
 from tfchat_hf.engines import export
-from tfchat_hf.chat import ChatSession
+from tfchat_hf.chat.session import ChatSession
 from tfchat_hf.engines import EngineError, load_engine, made_from, onnx_export, packages
 from tfchat_hf.engines.exported_folder import NOTES
 

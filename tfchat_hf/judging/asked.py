@@ -43,7 +43,7 @@ def questions_of_file(path: Path) -> Asked:
     Raises:
         SheetError: A row has no question.
     """
-    from ..answering.rows import read_rows
+    from ..chat.question_rows import read_rows
 
     if not path.is_file():
         raise SheetError(f"`--input` {path} is not a file. Give a .jsonl or .txt file.")

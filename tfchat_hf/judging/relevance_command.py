@@ -57,7 +57,7 @@ def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     import datasets
     from transformers.utils import logging
 
-    from ..chat import load_session
+    from ..chat.session import load_session
     from ..examples.held_out import held_out
     from ..measuring.relevance import (
         ranking_tasks,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .sheet import SheetError
 
 if TYPE_CHECKING:
-    from ..chat import ChatSession
+    from ..chat.session import ChatSession
 
 _NAME = re.compile(r"[\w.+ -]+")
 _PRESET = re.compile(r"[\w-]+")
@@ -67,7 +67,7 @@ def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]
     Raises:
         SheetError: It does not.
     """
-    from ..answering.rows import row_turns
+    from ..chat.question_rows import row_turns
 
     if not path.is_file():
         raise SheetError(f"{path} is not there. Make it with `chat_hf.py --input ... --output`.")
@@ -105,7 +105,7 @@ def open_model(system: System, device: str) -> ChatSession:
     Raises:
         ChatError: There is no such model or preset.
     """
-    from ..chat import load_session
+    from ..chat.session import load_session
 
     session = load_session(system.source, device)
     if system.preset is not None:
@@ -117,7 +117,7 @@ def replies_of_model(
     session: ChatSession, source: Path, output: Path, say: Callable[[str], None]
 ) -> None:
     """Answer a file of questions into a file of replies; stopped, it goes on from there."""
-    from ..answering.question_file import answer_file
+    from ..chat.question_file import answer_file
 
     report = answer_file(session, source, output, overwrite=True)
     say(report.sentence(output))

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 import tfchat_hf
 
 from ..settings.arguments import SettingsError
-from ..chat import load_session
+from ..chat.session import load_session
 
 
 def load_models(

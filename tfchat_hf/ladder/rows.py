@@ -13,7 +13,7 @@ import yaml
 from transformers import GenerationConfig, PreTrainedModel
 
 from ..settings.arguments import SettingsError
-from ..chat_settings import IMPLIES_SAMPLING
+from ..chat.settings import IMPLIES_SAMPLING
 from ..fast.decoding import preset, preset_names
 from ..measuring.baselines import BASELINES
 from ..model.generation_tfchat import OWN_SETTINGS

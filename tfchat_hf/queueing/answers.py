@@ -11,7 +11,7 @@ from typing import Any
 
 from transformers import GenerationConfig
 
-from ..streaming import GrowingText, PieceTable
+from ..chat.streaming import GrowingText, PieceTable
 from .reply_future import BatchedReply, ReplyFuture
 
 

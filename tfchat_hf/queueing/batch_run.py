@@ -14,7 +14,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from ..fast.decoding import generate_options
 from ..fast import FastDecoder
-from ..streaming import PieceTable
+from ..chat.streaming import PieceTable
 from .answers import Answer, Request
 
 

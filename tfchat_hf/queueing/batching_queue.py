@@ -29,9 +29,9 @@ from transformers import GenerationConfig
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from ..fast import FastDecoder
-from ..interruptible import interrupts_held, next_item
+from ..chat.interruptible import interrupts_held, next_item
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..streaming import PieceTable
+from ..chat.streaming import PieceTable
 from .answers import Request
 from .batch_run import BatchRun
 from .reply_future import ReplyFuture

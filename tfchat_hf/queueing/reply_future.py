@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from ..interruptible import interrupts_held, next_item
+from ..chat.interruptible import interrupts_held, next_item
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,17 @@ from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 
-from .engines.opening import choose_device, load_for_chat
-from .chat_memory import Recall, load_recall
-from .chat_settings import ChatError, ChatSettings
-from .fast.decoding import generate_options
-from .text.dialogue import encode_context
-from .fast import FastDecoder
+from ..engines.opening import choose_device, load_for_chat
+from .remembering import Recall, load_recall
+from .settings import ChatError, ChatSettings
+from ..fast.decoding import generate_options
+from ..text.dialogue import encode_context
+from ..fast import FastDecoder
 from .interruptible import interrupts_held, next_item
-from .memory.opinion import ModelOpinion
-from .model.modeling_tfchat import TFChatForConditionalGeneration
+from ..memory.opinion import ModelOpinion
+from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from .streaming import BROKEN, ReplyTextStreamer
-from .text.tokenization import describe_tokens
+from ..text.tokenization import describe_tokens
 
 logger = logging.getLogger(__name__)
 

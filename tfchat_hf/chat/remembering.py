@@ -7,10 +7,10 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .chat_settings import ChatError
-from .memory import Memory, MemoryAnswer, NoMemoryError
-from .memory.answering import Origin
-from .memory.ranking import Judge
+from .settings import ChatError
+from ..memory import Memory, MemoryAnswer, NoMemoryError
+from ..memory.answering import Origin
+from ..memory.ranking import Judge
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def load_recall(name: str, turns_read: int, use: bool = True, judge: Judge | Non
     try:
         return Recall(Memory.from_pretrained(name), turns_read, judge)
     except NoMemoryError as error:
-        from .memory.memory import has_memory
+        from ..memory.memory import has_memory
 
         if has_memory(Path(name).expanduser()):
             raise ChatError(f"{error} Or leave it out with --no-memory.") from error

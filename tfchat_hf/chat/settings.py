@@ -13,8 +13,8 @@ from typing import Protocol
 
 from transformers import GenerationConfig
 
-from .fast import decoding
-from .model.generation_tfchat import OWN_SETTINGS
+from ..fast import decoding
+from ..model.generation_tfchat import OWN_SETTINGS
 
 _YES = {"true", "yes", "on", "1"}
 _NO = {"false", "no", "off", "0"}

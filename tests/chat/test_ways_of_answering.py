@@ -21,7 +21,7 @@ from torch.ao.quantization import quantize_dynamic
 from tests.tiny import greedy_by_hand
 from tests.two_processes import make_batches, make_model, make_questions, make_tokenizer
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.chat import ChatSession, clean_reply
+from tfchat_hf.chat.session import ChatSession, clean_reply
 from tfchat_hf.measuring.evaluation import exact_loss, generate_replies
 from tfchat_hf.fast import FastDecoder
 from tfchat_hf.ladder.decoder import Decoder

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..chat_settings import ChatError
+from .settings import ChatError
 from ..text.dialogue import messages_to_turns
 
 SHAPES = "`question` (text), `dialogue` (list of texts) or `messages` (list of role and content)"
