@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from tests.tiny import tiny_model
-from tfchat_hf.queueing.batch_run import BatchRun
-from tfchat_hf.queueing.batching_queue import BatchingQueue, QueueClosedError, QueueFullError
+from tfchat_hf.serving.batch_run import BatchRun
+from tfchat_hf.serving.batching_queue import BatchingQueue, QueueClosedError, QueueFullError
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 TOKENIZER = train_tokenizer(["你好，今天天气很好吗", "hello there, how are you"], "char", 300)
