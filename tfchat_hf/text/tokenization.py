@@ -182,4 +182,4 @@ if __name__ == "__main__":
     # By name: this module stands below all that the command needs, and imports none of it.
     import runpy
 
-    runpy.run_module("tfchat_hf.explaining", run_name="__main__")
+    runpy.run_module("tfchat_hf.look", run_name="__main__")
