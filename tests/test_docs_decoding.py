@@ -26,8 +26,8 @@ from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program, 
 from tests.tiny import tiny_model
 from tfchat_hf.fast import decoding
 from tfchat_hf.engines import export
-from tfchat_hf.ladder import command as ladder
-from tfchat_hf.ladder.rows import read_setting
+from tfchat_hf.compare import command as ladder
+from tfchat_hf.compare.rows import read_setting
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
 from tfchat_hf.fast.reranking import RERANK_SETTINGS
 
@@ -52,7 +52,7 @@ COMMANDS: dict[tuple[str, ...], Callable[[Sequence[str]], int]] = {
     ("python", "train_hf.py"): train_hf.main,
     ("python", "chat_hf.py"): chat_hf.main,
     ("python", "-m", "tfchat_hf.engines.export"): export.main,
-    ("python", "-m", "tfchat_hf.ladder"): read_ladder_options,
+    ("python", "-m", "tfchat_hf.compare"): read_ladder_options,
 }
 
 

@@ -24,8 +24,8 @@ from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.chat.session import ChatSession, clean_reply
 from tfchat_hf.measuring.evaluation import exact_loss, generate_replies
 from tfchat_hf.fast import FastDecoder
-from tfchat_hf.ladder.decoder import Decoder
-from tfchat_hf.ladder.rows import Row
+from tfchat_hf.compare.decoder import Decoder
+from tfchat_hf.compare.rows import Row
 from tfchat_hf.model.generation_tfchat import TFChatPipeline
 from tfchat_hf.model.layers_tfchat import TFChatLayer
 from tfchat_hf.model.modeling_tfchat import TFChatDecoder, next_token_loss

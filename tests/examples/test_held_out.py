@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from data_builders.report import DataError
-from tests.ladder.small_run import TEST, TRAIN, VALIDATION, save_data, small_run
+from tests.compare.small_run import TEST, TRAIN, VALIDATION, save_data, small_run
 from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.examples.held_out import held_out, run_settings
 

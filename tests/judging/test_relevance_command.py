@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ladder.small_run import TEST, small_run
+from tests.compare.small_run import TEST, small_run
 from tfchat_hf.chat.session import load_session
 from tfchat_hf.examples.held_out import held_out
 from tfchat_hf.judging.__main__ import main

@@ -1,9 +1,9 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 r"""All presets of a model, side by side on questions it was not trained on.
 
-    python -m tfchat_hf.ladder runs/mine
-    python -m tfchat_hf.ladder runs/mine --presets balanced,creative --seeds 3
-    python -m tfchat_hf.ladder runs/mine --setting "mine: temperature=0.7,top_p=0.9"
+    python -m tfchat_hf.compare runs/mine
+    python -m tfchat_hf.compare runs/mine --presets balanced,creative --seeds 3
+    python -m tfchat_hf.compare runs/mine --setting "mine: temperature=0.7,top_p=0.9"
 
 Writes a table (ladder.md), a picture (ladder.png) and everything (ladder.json) to RUN/ladder. What
 was decoded is kept: the same command goes on where it was stopped, and another one decodes only
@@ -73,7 +73,7 @@ def _options(arguments: argparse.Namespace) -> LadderOptions:
 def _parser() -> argparse.ArgumentParser:
     """Describes the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.ladder",
+        prog="python -m tfchat_hf.compare",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

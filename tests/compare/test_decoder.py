@@ -10,9 +10,9 @@ import torch
 
 from tests.two_processes import make_model, make_questions, make_tokenizer
 from tfchat_hf.measuring.evaluation import generate_replies
-from tfchat_hf.ladder.decoder import Decoder, Replies
-from tfchat_hf.ladder.reply_store import ReplyStore
-from tfchat_hf.ladder.rows import Row, read_setting
+from tfchat_hf.compare.decoder import Decoder, Replies
+from tfchat_hf.compare.reply_store import ReplyStore
+from tfchat_hf.compare.rows import Row, read_setting
 
 
 @pytest.fixture(scope="module")

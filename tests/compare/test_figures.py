@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tfchat_hf.ladder.bootstrap import Ratio
-from tfchat_hf.ladder.decoder import Replies
-from tfchat_hf.ladder.figures import AgainstGreedy, RowFigures, describe_row
-from tfchat_hf.ladder.label_places import Box, place_labels
-from tfchat_hf.ladder.picture import draw_ladder
-from tfchat_hf.ladder.table import figures_table, goals_table
+from tfchat_hf.compare.bootstrap import Ratio
+from tfchat_hf.compare.decoder import Replies
+from tfchat_hf.compare.figures import AgainstGreedy, RowFigures, describe_row
+from tfchat_hf.compare.label_places import Box, place_labels
+from tfchat_hf.compare.picture import draw_ladder
+from tfchat_hf.compare.table import figures_table, goals_table
 from tfchat_hf.measuring.metrics import describe_replies
 from tfchat_hf.examples.questions import Question
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfchat_hf.ladder.copying import copy_rate, echo_share
+from tfchat_hf.compare.copying import copy_rate, echo_share
 
 
 @pytest.mark.parametrize(
