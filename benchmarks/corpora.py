@@ -24,9 +24,9 @@ from typing import Any
 from measured import Measured, measure
 
 from data_builders.reading import sample_of, source_files
-from data_builders.registry import FAMILIES, guess_format
+from data_builders.formats.registry import FAMILIES, guess_format
 from data_builders.report import DataError
-from data_builders.sources import SourceSpec, find_sources
+from data_builders.sources.sources import SourceSpec, find_sources
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data"
 TABLES = ("files", "families", "folders")

@@ -35,7 +35,7 @@ def questions_of(dataset: str, split: str, most: int) -> list[str]:
     """Read the newest turn before each reply of one side."""
     from datasets import load_from_disk
 
-    from data_builders.splits import reply_places
+    from data_builders.selecting.splits import reply_places
 
     found = []
     for row in load_from_disk(dataset)[split]:

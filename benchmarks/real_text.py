@@ -55,7 +55,7 @@ def read_turns(paths: Sequence[Path], cache_dir: str | None) -> list[str]:
     """
     from datasets import disable_progress_bars
 
-    from data_builders.build import build_dialogues
+    from data_builders.sources.build import build_dialogues
 
     missing = [path for path in paths if not path.exists()]
     if missing:

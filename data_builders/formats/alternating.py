@@ -20,7 +20,7 @@ not there has to be told:
 - The last line of an odd number is rejected.
 - A line that is simply not there leaves no trace but what the lines after it look like. They are
   turned round where that is beyond doubt, and the report says which they were
-  (`data_builders.parsing.parity`). `parity: keep` takes the lines two by two instead.
+  (`data_builders.formats.parity`). `parity: keep` takes the lines two by two instead.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.parsing.gathering import unbroken
-from data_builders.parsing.marks import talk_lines_of
-from data_builders.parsing.parity import Line, ParityFinder, Stretch
+from data_builders.formats.gathering import unbroken
+from data_builders.formats.marks import talk_lines_of
+from data_builders.formats.parity import Line, ParityFinder, Stretch
 from data_builders.reading import Sample, SourceFile, text_lines
 from data_builders.report import BuildReport, DataError, RowError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from data_builders.base import (
+from data_builders.building.builder import (
     DialogueBuilder,
     DialogueConfig,
     RawDialogue,
@@ -19,7 +19,7 @@ from data_builders.language import LANGUAGES
 from data_builders.reading import Sample, SourceFile, source_files
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, DataError, RowError, SourceCount
-from data_builders.settings import check_type
+from data_builders.selecting.settings import check_type
 
 
 class Guess(NamedTuple):

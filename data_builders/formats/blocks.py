@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.parsing.gathering import gather, unbroken
-from data_builders.parsing.marks import talk_lines_of
+from data_builders.formats.gathering import gather, unbroken
+from data_builders.formats.marks import talk_lines_of
 from data_builders.reading import Sample, SourceFile, text_lines
 from data_builders.report import BuildReport
 

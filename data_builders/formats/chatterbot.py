@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from data_builders.base import (
+from data_builders.building.builder import (
     DialogueBuilder,
     DialogueConfig,
     RawDialogue,

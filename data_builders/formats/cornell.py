@@ -21,15 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.parsing.cornell_lines import LineTable
-from data_builders.parsing.cornell_parts import (
+from data_builders.formats.cornell_lines import LineTable
+from data_builders.formats.cornell_parts import (
     CONVERSATIONS,
     LINES,
     cornell_role,
     read_conversations,
     read_lines,
 )
-from data_builders.parsing.gathering import one_origin
+from data_builders.formats.gathering import one_origin
 from data_builders.reading import Sample, SourceFile, sample_of, source_files
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, DataError, SourceCount

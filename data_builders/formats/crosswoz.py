@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.parsing.checks import described, note_annotation
-from data_builders.parsing.role_messages import Turns, parse_messages
+from data_builders.rows.checks import described, note_annotation
+from data_builders.rows.role_messages import Turns, parse_messages
 from data_builders.reading import Sample, SourceFile, json_rows
 from data_builders.report import BuildReport, RowError
 

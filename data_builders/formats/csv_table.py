@@ -7,7 +7,7 @@
 
 The Toyhom clinic is of this kind, as are most tables exported from a spreadsheet. Cells with the
 delimiter or a line break in them stand in double quotes. The columns are found by their names,
-see `data_builders/parsing/columns.py`.
+see `data_builders/rows/columns.py`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from itertools import chain, islice
 from operator import itemgetter
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.parsing.columns import RowReader, check_columns, known_columns, row_reader
-from data_builders.parsing.csv_records import CsvRecords, Record
+from data_builders.rows.columns import RowReader, check_columns, known_columns, row_reader
+from data_builders.rows.csv_records import CsvRecords, Record
 from data_builders.reading import Sample, SourceFile, sample_of, text_lines
 from data_builders.report import BuildReport, DataError, RowError, shorten
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.parsing.gathering import read_rows
-from data_builders.parsing.marks import TURN_END_MARK, share, text_lines_of
+from data_builders.formats.gathering import read_rows
+from data_builders.formats.marks import TURN_END_MARK, share, text_lines_of
 from data_builders.reading import Sample, SourceFile, text_lines
 from data_builders.report import BuildReport
 

@@ -5,7 +5,7 @@
     HubCorpus(dataset_id="someone/chats", subset="zh", hub_split="train", revision="main")
 
 Rows are streamed: nothing is kept but what is built of them. The columns are found by their
-names (`data_builders/parsing/columns.py`). A folder of files that `datasets.load_dataset`
+names (`data_builders/rows/columns.py`). A folder of files that `datasets.load_dataset`
 understands does as well.
 Code that comes with a dataset is never run.
 """
@@ -36,8 +36,8 @@ from huggingface_hub.errors import (
 from pyarrow.dataset import ParquetFragmentScanOptions
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.parsing.arrow_rows import BATCH, kind_of, rows_of
-from data_builders.parsing.columns import RowReader, check_columns, row_reader
+from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
+from data_builders.rows.columns import RowReader, check_columns, row_reader
 from data_builders.reading import Sample
 from data_builders.report import BuildReport, DataError, SourceCount, shorten
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
 from data_builders.formats.messages import whole_dialogues
-from data_builders.parsing.checks import plain_turns
+from data_builders.rows.checks import plain_turns
 from data_builders.reading import Sample, SourceFile, json_rows
 from data_builders.report import BuildReport, RowError
 

@@ -18,15 +18,10 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, islice
 from typing import Any, ClassVar
 
-from data_builders.base import clean_turn
+from data_builders.building.builder import clean_turn
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.parsing.checks import (
-    MAX_MESSAGES,
-    described,
-    note_annotation,
-    plain_turns,
-)
-from data_builders.parsing.role_messages import ROLE_KEYS, TEXT_KEYS, Turns, parse_messages
+from data_builders.rows.checks import MAX_MESSAGES, described, note_annotation, plain_turns
+from data_builders.rows.role_messages import ROLE_KEYS, TEXT_KEYS, Turns, parse_messages
 from data_builders.reading import JsonRow, Sample, SourceFile, json_rows
 from data_builders.report import BuildReport, RowError
 

@@ -23,9 +23,9 @@ from itertools import zip_longest
 from pathlib import Path
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.parsing.gathering import one_origin, unbroken
-from data_builders.parsing.marks import talk_lines_of
-from data_builders.parsing.partners import find_pairs, is_well_named, parallel_partner
+from data_builders.formats.gathering import one_origin, unbroken
+from data_builders.formats.marks import talk_lines_of
+from data_builders.formats.partners import find_pairs, is_well_named, parallel_partner
 from data_builders.reading import Sample, SourceFile, source_files, text_lines
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, DataError, RowError, SourceCount

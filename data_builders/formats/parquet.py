@@ -5,7 +5,7 @@
     conversations: list<struct<from: string, value: string>>
 
 Such are most datasets on the Hub. The columns are found by their names
-(`data_builders/parsing/columns.py`).
+(`data_builders/rows/columns.py`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.parsing.arrow_rows import BATCH, kind_of, rows_of
-from data_builders.parsing.columns import check_columns, row_reader
+from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
+from data_builders.rows.columns import check_columns, row_reader
 from data_builders.reading import Sample, SourceFile
 from data_builders.report import BuildReport, DataError, RowError, shorten
 

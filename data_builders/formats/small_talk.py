@@ -20,11 +20,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from data_builders.base import DialogueBuilder, DialogueConfig, RawDialogue
+from data_builders.building.builder import DialogueBuilder, DialogueConfig, RawDialogue
 from data_builders.formats.pairs import parse_row
 from data_builders.reading import json_rows, source_files
 from data_builders.report import BuildReport, DataError, RowError, SourceCount
-from data_builders.splits import SPLITS
+from data_builders.selecting.splits import SPLITS
 
 FOLDER = Path(__file__).parents[1] / "corpora" / "small_talk"
 SMALL_TALK_LANGUAGES = ("zh", "en")

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from data_builders.selecting.similarity import BANDS, SIMILAR, distinct, jaccard
-from data_builders.shards import Shards, read_turns
-from data_builders.splits import normalize_question
-from data_builders.workers import ordered_map
+from data_builders.selecting.shards import Shards, read_turns
+from data_builders.selecting.splits import normalize_question
+from data_builders.selecting.workers import ordered_map
 
 # Sorting works on parts of about this many keys, so that its memory does not grow with the corpus.
 _PART = 2_000_000

@@ -30,9 +30,9 @@ from data_builders.selecting.similarity import (
     encode,
     jaccard,
 )
-from data_builders.shards import Shards, open_shard, value_lengths
-from data_builders.splits import SPLITS, normalize_question, reply_places
-from data_builders.workers import ordered_map
+from data_builders.selecting.shards import Shards, open_shard, value_lengths
+from data_builders.selecting.splits import SPLITS, normalize_question, reply_places
+from data_builders.selecting.workers import ordered_map
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 # Who must not ask what the side asks.

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from data_builders.shards import Shards, open_shard
-from data_builders.splits import reply_places
+from data_builders.selecting.shards import Shards, open_shard
+from data_builders.selecting.splits import reply_places
 
 LONG_QUESTION, LONG_REPLY = "long question", "long reply"
 NO_QUESTION, REPLY_ASKS = "no question", "reply asks"

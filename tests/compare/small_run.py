@@ -9,7 +9,7 @@ import torch
 from datasets import Dataset, DatasetDict
 from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase
 
-from data_builders.base import DIALOGUE_FEATURES
+from data_builders.building.builder import DIALOGUE_FEATURES
 from tests.tiny import tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.settings.arguments import resolved_settings

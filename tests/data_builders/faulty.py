@@ -36,10 +36,10 @@ def at(owner, name, when=lambda *given: True, after=False):
         return real(*given, **more)
     setattr(owner, name, held)
 
-import data_builders.base as base
-import data_builders.output as output
-import data_builders.shards as shards
-import data_builders.staging as staging
+import data_builders.building.builder as base
+import data_builders.output.folder as output
+import data_builders.selecting.shards as shards
+import data_builders.building.staging as staging
 from data_builders.__main__ import main
 from data_builders.report import BuildReport
 

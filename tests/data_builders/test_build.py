@@ -26,7 +26,7 @@ from data_builders import (
 )
 from data_builders.language import guess_language
 from data_builders.report import MAX_TEXT, RowError, shorten
-from data_builders.splits import first_question, normalize_question
+from data_builders.selecting.splits import first_question, normalize_question
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ from huggingface_hub import DatasetCard
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from data_builders.base import DIALOGUE_FEATURES
+from data_builders.building.builder import DIALOGUE_FEATURES
 from data_builders.report import BuildReport, SourceCount
-from data_builders.reporting.card import without_paths, write_card
-from data_builders.reporting.card_header import hub_license
-from data_builders.reporting.markdown import escape, one_line, table
-from data_builders.reporting.statistics import describe
+from data_builders.output.card import without_paths, write_card
+from data_builders.output.card_header import hub_license
+from data_builders.output.markdown import escape, one_line, table
+from data_builders.output.statistics import describe
 
 NASTY = [
     "a | b",

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_builders.cleaning_steps.bounds import broken_bound
-from data_builders.cleaning_steps.characters import is_damaged, remove_control_characters
-from data_builders.cleaning_steps.english import rejoin_english
-from data_builders.cleaning_steps.kaomoji import remove_kaomoji
-from data_builders.cleaning_steps.links import remove_links
-from data_builders.cleaning_steps.markup import remove_markup
-from data_builders.cleaning_steps.mojibake import mend_mojibake
-from data_builders.cleaning_steps.normal_forms import normal_forms
-from data_builders.cleaning_steps.placeholders import find_placeholder, placeholder_filler
-from data_builders.cleaning_steps.punctuation import unify_punctuation
-from data_builders.cleaning_steps.segmentation import join_segmented, looks_segmented
-from data_builders.cleaning_steps.simplified import load_simplifier
-from data_builders.cleaning_steps.stray_marks import remove_stray_marks
-from data_builders.cleaning_steps.subtitles import remove_subtitle_residue
+from data_builders.cleaning.bounds import broken_bound
+from data_builders.cleaning.characters import is_damaged, remove_control_characters
+from data_builders.cleaning.english import rejoin_english
+from data_builders.cleaning.kaomoji import remove_kaomoji
+from data_builders.cleaning.links import remove_links
+from data_builders.cleaning.markup import remove_markup
+from data_builders.cleaning.mojibake import mend_mojibake
+from data_builders.cleaning.normal_forms import normal_forms
+from data_builders.cleaning.placeholders import find_placeholder, placeholder_filler
+from data_builders.cleaning.punctuation import unify_punctuation
+from data_builders.cleaning.segmentation import join_segmented, looks_segmented
+from data_builders.cleaning.simplified import load_simplifier
+from data_builders.cleaning.stray_marks import remove_stray_marks
+from data_builders.cleaning.subtitles import remove_subtitle_residue
 
 STEPS = [
     mend_mojibake,

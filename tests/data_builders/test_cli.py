@@ -78,7 +78,7 @@ def test_a_failed_write_leaves_what_was_there(file, monkeypatch, capsys, existed
         Path(folder, "half.arrow").write_bytes(b"half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("data_builders.output.save_split", full)
+    monkeypatch.setattr("data_builders.output.folder.save_split", full)
     assert run(file, "--overwrite", "--validation-fraction", "0") == 2
     assert names(file.parent) == before
     if existed:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import data_builders.selecting.duplicates as duplicates
 from data_builders.selecting.duplicates import near_duplicates, occurrence, repeated
-from data_builders.splits import normalize_question
+from data_builders.selecting.splits import normalize_question
 from tests.data_builders.memory_corpus import empty_folder, grams, shards_of
 
 # Keys that fall into several parts, keys that differ in their low bits only, and the extremes.

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_builders.formats.conv import ConvCorpus
-from data_builders.parsing.gathering import MAX_TURNS
+from data_builders.formats.gathering import MAX_TURNS
 from data_builders.report import BuildReport
 from tests.data_builders.text_formats import (
     arbitrary_lines,

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_builders.formats.cornell import CornellConfig, CornellCorpus
-from data_builders.parsing import cornell_lines
-from data_builders.parsing.cornell_lines import LineTable
-from data_builders.parsing.cornell_parts import cornell_role, find_companion
+from data_builders.formats import cornell_lines
+from data_builders.formats.cornell_lines import LineTable
+from data_builders.formats.cornell_parts import cornell_role, find_companion
 from data_builders.reading import sample_of
 from data_builders.report import BuildReport, DataError
 from tests.data_builders.text_formats import (

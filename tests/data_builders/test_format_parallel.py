@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_builders.formats.parallel import ParallelConfig, ParallelCorpus
-from data_builders.parsing.partners import find_pairs, is_well_named, parallel_partner
+from data_builders.formats.partners import find_pairs, is_well_named, parallel_partner
 from data_builders.report import BuildReport, DataError
 from tests.data_builders.text_formats import arbitrary_lines, guess_of, pairs, rejected
 

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_builders import build_dialogues
-from data_builders.base import RawDialogue
+from data_builders.building.builder import RawDialogue
 from data_builders.selecting.leaks import TEST, TRAIN, VALIDATION, Pairs, leaking_pairs
 from data_builders.selecting.selection import LEAK
-from data_builders.splits import SPLITS, normalize_question, split_of
+from data_builders.selecting.splits import SPLITS, normalize_question, split_of
 from tests.data_builders.memory_corpus import KEEP_ALL, are_near, build, questions_of, raw
 
 FRACTIONS = {"validation_fraction": 0.3, "test_fraction": 0.3}

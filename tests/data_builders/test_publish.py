@@ -14,8 +14,8 @@ import datasets
 import pytest
 from huggingface_hub import DatasetCard
 
-from data_builders.base import DIALOGUE_FEATURES
-from data_builders.publish import push_dataset
+from data_builders.building.builder import DIALOGUE_FEATURES
+from data_builders.output.publish import push_dataset
 from data_builders.report import DataError
 from tests.publishing.fake_hub import FakeHub, Repository
 
@@ -40,7 +40,7 @@ language:
 # Pushes twice: the second time what was pushed first is replaced.
 PUBLISHER = """
 import json, sys
-from data_builders.publish import push_dataset
+from data_builders.output.publish import push_dataset
 print(push_dataset(sys.argv[2], sys.argv[1]))
 print(json.dumps({"url": push_dataset(sys.argv[2], sys.argv[1])}))
 """
@@ -173,7 +173,7 @@ def test_without_a_network_the_sentence_says_so_and_keeps_the_token(folder: Path
 
 REFUSED = """
 import json, sys
-from data_builders.publish import push_dataset
+from data_builders.output.publish import push_dataset
 from data_builders.report import DataError
 try:
     push_dataset(sys.argv[2], sys.argv[1])

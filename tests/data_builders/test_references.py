@@ -10,8 +10,8 @@ from datasets import Dataset
 
 from data_builders import DIALOGUE_FEATURES, build_dialogues, save_result
 from data_builders.__main__ import main
-from data_builders.references import group_references
-from data_builders.splits import normalize_question
+from data_builders.output.references import group_references
+from data_builders.selecting.splits import normalize_question
 
 
 def rows(*dialogues: tuple[list[str], list[str]]) -> Dataset:

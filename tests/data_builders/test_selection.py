@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import data_builders.staging as staging
+import data_builders.building.staging as staging
 from data_builders import build_dialogues
-from data_builders.base import RawDialogue
+from data_builders.building.builder import RawDialogue
 from data_builders.selecting.entropy import SIDES
 from data_builders.selecting.pair_texts import LONG_QUESTION, LONG_REPLY, NO_QUESTION
 from data_builders.selecting.selection import (
@@ -27,8 +27,8 @@ from data_builders.selecting.selection import (
     WEIGHT,
     pieces,
 )
-from data_builders.shards import Dialogue
-from data_builders.splits import normalize_question, reply_places, split_of
+from data_builders.selecting.shards import Dialogue
+from data_builders.selecting.splits import normalize_question, reply_places, split_of
 from tests.data_builders.memory_corpus import KEEP_ALL, build, raw
 
 U, A, S = "user", "assistant", "system"

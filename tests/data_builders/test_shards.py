@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import data_builders.shards as shards_module
+import data_builders.selecting.shards as shards_module
 from data_builders.selecting.similarity import BANDS
-from data_builders.shards import (
+from data_builders.selecting.shards import (
     MINIMUM_NEAR_DUPLICATE,
     Dialogue,
     Shards,
@@ -25,7 +25,7 @@ from data_builders.shards import (
     write_shard,
     write_whole,
 )
-from data_builders.splits import normalize_question, question_key
+from data_builders.selecting.splits import normalize_question, question_key
 from tests.data_builders.memory_corpus import empty_folder
 
 turns = st.lists(

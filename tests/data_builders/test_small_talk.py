@@ -12,7 +12,7 @@ from data_builders import DataError, build_dialogues
 from data_builders.formats.small_talk import FOLDER, SmallTalkConfig, SmallTalkCorpus
 from data_builders.formats.small_talk import small_talk_rows as rows_of
 from data_builders.report import BuildReport
-from data_builders.splits import SPLITS, normalize_question
+from data_builders.selecting.splits import SPLITS, normalize_question
 
 LANGUAGES = ("zh", "en")
 # Characters of a Chinese reply, words of an English one; a sum may be answered with a number.

@@ -14,8 +14,8 @@ import pytest
 
 from data_builders import DataError, build_dialogues
 from data_builders.__main__ import main
-from data_builders.registry import FAMILIES
-from data_builders.sources import MANY_FILES, SourceSpec, find_sources
+from data_builders.formats.registry import FAMILIES
+from data_builders.sources.sources import MANY_FILES, SourceSpec, find_sources
 
 NUMBERS = range(40)
 TEXTS = {

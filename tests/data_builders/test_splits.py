@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data_builders.report import DataError
-from data_builders.splits import (
+from data_builders.selecting.splits import (
     SPLITS,
     check_fractions,
     first_question,

@@ -12,11 +12,11 @@ from pathlib import Path
 import datasets
 import pytest
 
-import data_builders.reporting.counting as counting
-from data_builders.base import DIALOGUE_FEATURES
+import data_builders.output.counting as counting
+from data_builders.building.builder import DIALOGUE_FEATURES
 from data_builders.report import DataError
-from data_builders.reporting.pictures import CAPTIONS, ascii_label, draw_pictures
-from data_builders.reporting.statistics import (
+from data_builders.output.pictures import CAPTIONS, ascii_label, draw_pictures
+from data_builders.output.statistics import (
     LENGTH_EDGES,
     MAX_REPLY,
     MAX_SOURCES,
@@ -26,7 +26,7 @@ from data_builders.reporting.statistics import (
     Histogram,
     describe,
 )
-from data_builders.splits import reply_places
+from data_builders.selecting.splits import reply_places
 
 
 def row(*turns: str, roles: tuple[str, ...] = (), lang: str = "en", source: str = "a") -> dict:

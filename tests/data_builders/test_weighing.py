@@ -16,8 +16,8 @@ from datasets import Dataset, DatasetDict
 from transformers import DataCollatorForSeq2Seq
 
 from data_builders.__main__ import main
-from data_builders.base import DIALOGUE_FEATURES
-from data_builders.weighing import SourceFigures, as_records, gain_interval, weighing_lines
+from data_builders.building.builder import DIALOGUE_FEATURES
+from data_builders.commands.weighing import SourceFigures, as_records, gain_interval, weighing_lines
 from tests.tiny import tiny_model
 from tfchat_hf.settings.arguments import resolved_settings
 from tfchat_hf.engines.model_folder import save_for_hub

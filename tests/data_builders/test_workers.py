@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_builders.report import DataError
-from data_builders.workers import default_workers, ordered_map
+from data_builders.selecting.workers import default_workers, ordered_map
 
 
 def square(number: int) -> tuple[int, int]:
@@ -140,7 +140,7 @@ def test_workers_are_the_cores_but_not_without_bound(monkeypatch):
 
 PARENT = """
 import os, sys, time
-from data_builders.workers import ordered_map
+from data_builders.selecting.workers import ordered_map
 
 def work(number):
     os.write(1, b"%d\\n" % os.getpid())

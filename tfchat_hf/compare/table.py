@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from data_builders.reporting.markdown import table
+from data_builders.output.markdown import table
 
 from .figures import LEAST_BLEU_RATIO, LEAST_DISTINCT_RATIO, MOST_LOOPS, RowFigures
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_builders.splits import normalize_question
+from data_builders.selecting.splits import normalize_question
 
 # Runs of one to this many characters; the packing below has room for three.
 LONGEST_GRAM = 3

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from datasets import Dataset, Features, List, Value
 
 from data_builders.language import guess_language
-from data_builders.splits import reply_places
+from data_builders.selecting.splits import reply_places
 
 from .folding import fold
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from data_builders.reporting.card_header import hub_license
-from data_builders.reporting.markdown import escape, one_line
+from data_builders.output.card_header import hub_license
+from data_builders.output.markdown import escape, one_line
 
 from ..settings.arguments import RunArguments
 from .card.curves import CURVES_PICTURE, Curves, build_curves, draw_curves

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from safetensors import SafetensorError, safe_open
 
-from data_builders.reporting.card import without_paths
+from data_builders.output.card import without_paths
 
 from ..settings.arguments import SettingsError
 from ..memory import MEMORY_FOLDER

@@ -496,7 +496,7 @@ def _check_license(license: str, link: str | None) -> None:
     if link is None:
         return
     # Here: the data builders take seconds to load, and nobody else asks for them this early.
-    from data_builders.reporting.card_header import hub_license
+    from data_builders.output.card_header import hub_license
 
     _require(
         hub_license(license) == "other",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data_builders.reporting.markdown import table
+from data_builders.output.markdown import table
 
 CURVES_PICTURE = "curves.png"
 MAX_ROWS = 10

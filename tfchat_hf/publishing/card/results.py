@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data_builders.reporting.markdown import one_line, table
+from data_builders.output.markdown import one_line, table
 
 # Each metric: its column, how it is written, and what it says.
 _COLUMNS = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from data_builders.reporting.markdown import escape, one_line, table
+from data_builders.output.markdown import escape, one_line, table
 
 from ...settings.arguments import RunArguments
 from .curves import CURVES_PICTURE, Curves, curve_table

@@ -1,0 +1,289 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The README.md of a dataset folder: what is in it, from where, and what was left out and why."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from data_builders.report import REJECTS_FILE, BuildReport, SourceCount
+from data_builders.output.card_header import card_header
+from data_builders.output.markdown import escape, one_line, table
+from data_builders.output.pictures import CAPTIONS
+from data_builders.output.statistics import DatasetStatistics, SplitStatistics
+
+CARD_FILE = "README.md"
+PLACEHOLDER = "your-name/your-dataset"
+NOT_STATED = "not stated"
+REPLY_WIDTH = 40
+MAX_ROWS = 50
+_HOW_SPLIT = (
+    "Lengths are in characters. A pair is a reply and the turn before it; every turn after the "
+    "first is a reply, or where roles are told those of the assistant.\n\n"
+    "A dialogue goes to a split by a hash of its first question, whose case, width, punctuation "
+    "and blanks are folded before{shares}. So all dialogues that begin with one question stand on "
+    "one side, with all replies to it, also across sources, and data added later moves no row."
+)
+_LEAK_FREE = (
+    " Where a held-out question, or a near copy of it, is asked on another side too, that pair is "
+    "left out there."
+)
+_PRIVATE = re.compile(r"token(?!i)|secret|passw|credential|api_?key|cache_dir", re.IGNORECASE)
+_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{8,}|//[^/\s]*@")
+_HUB_KEY = re.compile(r"hub|repo|dataset", re.IGNORECASE)
+
+
+def write_card(
+    folder: str | Path,
+    report: BuildReport,
+    statistics: DatasetStatistics,
+    settings: Mapping[str, Any],
+    pictures: Sequence[Path] = (),
+    show_replies: bool = True,
+) -> Path:
+    """Write the README.md of a dataset folder, ready for the Hub.
+
+    Args:
+        folder: The folder that `save_to_disk` wrote.
+        report: What became of every row.
+        statistics: What `describe` gave.
+        settings: The settings of the build; `name` titles the card (else the folder does),
+            `license` goes into its header. Paths are cut to their last part, secrets left out.
+        pictures: What `draw_pictures` gave, inside `folder`.
+        show_replies: List the most frequent replies; they are the user's data, nice or not.
+
+    Returns:
+        The file.
+    """
+    folder = Path(folder)
+    name = one_line(str(settings.get("name") or folder.absolute().name), 80) or "dialogues"
+    parts = [
+        card_header(folder, name, report, statistics, settings),
+        f"# {escape(name)}",
+        _introduction(statistics),
+        "## How to load\n\n" + _loading(name),
+        "## Sources\n\n" + _sources(report, statistics),
+        "## Splits\n\n" + _splits(statistics, settings),
+        "## What was left out or changed\n\n" + _drops(report),
+        "## Settings\n\n" + _settings(settings),
+        "## In pictures\n\n" + _pictures(folder, pictures) if pictures else "",
+        "## Most frequent replies\n\n" + _replies(statistics) if show_replies else "",
+    ]
+    path = folder / CARD_FILE
+    text = "\n\n".join(part for part in parts if part) + "\n"
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def without_paths(value: Any, key: str = "") -> Any:
+    """Make a setting fit to be published.
+
+    Args:
+        value: The value; lists and mappings are gone through.
+        key: The name of the setting: only one about the Hub keeps `owner/name`.
+
+    Returns:
+        The value with each path cut to its last part and without what looks like a secret.
+    """
+    if is_dataclass(value):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        # A name may be a path too: weights are given by file.
+        shown = {str(k): v for k, v in value.items() if not _PRIVATE.search(str(k))}
+        return {without_paths(k): without_paths(v, k) for k, v in shown.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        values = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
+        return [without_paths(item, key) for item in values]
+    if isinstance(value, (bool, int, float, type(None))):
+        return value
+    text = str(value)
+    if "://" in text:
+        text = text.split("?")[0]
+    if _TOKEN.search(text):
+        return "(left out)"
+    if _HUB_KEY.search(key) and re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", text):
+        return text
+    # A slash among blanks is a separator; a backslash may be one of a regular expression.
+    is_path = re.search(r"\S/|/\S|^([A-Za-z]:|\\|\.{1,2})\\", text)
+    last = re.split(r"[/\\]" if is_path else r"$^", text.rstrip("/\\ "))[-1].strip()
+    return last if is_path and last else text
+
+
+def _introduction(statistics: DatasetStatistics) -> str:
+    names = {"zh": "Chinese", "en": "English", "mixed": "Chinese and English mixed"}
+    counts = statistics.counts("languages")
+    told = ", ".join(
+        f"{n:,} {names.get(lang, escape(one_line(lang, 20)))}" for lang, n in counts.items()
+    )
+    return (
+        f"{statistics.dialogues:,} dialogues with {statistics.pairs:,} pairs of question and reply "
+        f"({told or 'none'}), built with TFChat-HF. Each row has `id`, `turns` (what was said, in "
+        "order), `roles` (one of system, user and assistant a turn, or empty), `lang` and `source`."
+    )
+
+
+def _loading(name: str) -> str:
+    # The code block is the one place where nothing can be escaped.
+    folder = re.sub(r"[^\w. -]", "_", name)
+    return (
+        "From this folder:\n\n```python\nimport datasets\n\n"
+        f'dialogues = datasets.load_from_disk("{folder}")\n```\n\n'
+        "From the Hub, once it is there:\n\n```python\nimport datasets\n\n"
+        f'dialogues = datasets.load_dataset("{PLACEHOLDER}")\n```'
+    )
+
+
+def _sources(report: BuildReport, statistics: DatasetStatistics) -> str:
+    weighted = any(origin.weight != 1 for origin in report.origins)
+    head = ["source", "format", "licence", ">rows read", ">dialogues kept"]
+    rows = [_source_row(origin) for origin in report.origins]
+    if weighted:
+        head.append(">weight")
+        rows = [[*row, f"{o.weight:g}"] for row, o in zip(rows, report.origins, strict=True)]
+    counts = statistics.counts("sources").items()
+    labels = [[place, _label(name), n] for place, (name, n) in enumerate(counts, start=1)]
+    return (
+        f"{_first_rows(head, rows)}\n\n"
+        "Whoever publishes this dataset must check the licence of each source.\n\n"
+        "What the column `source` holds (a picture may show the number for the name):\n\n"
+        + _first_rows([">number", "source", ">dialogues"], labels)
+    )
+
+
+def _source_row(origin: SourceCount) -> list[object]:
+    stated = one_line(origin.license or NOT_STATED, 100)
+    return [_label(origin.name), one_line(origin.format, 40), stated, origin.read, origin.kept]
+
+
+def _splits(statistics: DatasetStatistics, settings: Mapping[str, Any]) -> str:
+    head = ["split", ">dialogues", ">pairs", ">distinct questions", ">distinct replies"]
+    head += [">questions with several replies", ">characters"]
+    head += [">mean question", ">mean reply", ">most frequent reply"]
+    rows = [_split_row(name, split) for name, split in statistics.splits.items()]
+    shares = [
+        f"{100 * settings[f'{name}_fraction']:g} % of the questions for {name}"
+        for name in ("validation", "test")
+        if settings.get(f"{name}_fraction")
+    ]
+    kept = [value for name, value in _flat(settings).items() if name.endswith("leak_free")]
+    told = _HOW_SPLIT.format(shares=f" ({', '.join(shares)})" if shares else "")
+    return f"{table(head, rows)}\n\n{told}{'' if False in kept else _LEAK_FREE}"
+
+
+def _split_row(name: str, split: SplitStatistics) -> list[object]:
+    return [
+        name,
+        split.dialogues,
+        split.pairs,
+        split.distinct_questions,
+        split.distinct_replies,
+        split.multi_reply_questions,
+        split.characters,
+        f"{split.question_lengths.mean:.1f}",
+        f"{split.reply_lengths.mean:.1f}",
+        f"{100 * split.top_reply_share:.2f} %",
+    ]
+
+
+def _drops(report: BuildReport) -> str:
+    parts = [
+        _first_rows([head, f">{unit}"], sorted(counts.items(), key=lambda item: -item[1]))
+        for head, unit, counts in left_out(report)
+        if counts
+    ]
+    if report.rejected:
+        parts.append(f"`{REJECTS_FILE}` of the build lists the rejected rows.")
+    return "\n\n".join(parts) or "Nothing."
+
+
+def left_out(report: BuildReport) -> list[tuple[str, str, dict[str, int]]]:
+    """Gather what a build dropped, rejected, changed and noted.
+
+    Args:
+        report: The report of the build.
+
+    Returns:
+        For each kind its name, what is counted, and the counts by rule.
+    """
+    return [
+        ("dropped by", "dialogues", _dropped(report)),
+        ("left out by", "pairs", report.pairs_dropped),
+        ("rejected by", "rows", report.rejected),
+        ("changed by", "turns", report.changed),
+        ("noted", "times", _noted(report)),
+    ]
+
+
+def _dropped(report: BuildReport) -> dict[str, int]:
+    counts = {
+        "exact duplicate": report.duplicates,
+        "not in the languages asked for": report.filtered,
+    }
+    return {rule: n for rule, n in {**counts, **report.dropped}.items() if n}
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    plain = _flat(without_paths(settings))
+    shown = {name: value for name, value in plain.items() if name != "name"}
+    rows = [[one_line(name, 60), one_line(_value(value), 200)] for name, value in shown.items()]
+    return table(["setting", "value"], rows) if rows else "The defaults."
+
+
+def _noted(report: BuildReport) -> dict[str, int]:
+    more = {"rows more than dialogues, by cuts and weights": report.extra_rows}
+    return {what: n for what, n in {**more, **report.notes}.items() if n}
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Name the settings of a group `group.setting`."""
+    flat = {}
+    for name, value in settings.items():
+        value = asdict(value) if is_dataclass(value) else value
+        inside = _flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {}
+        flat |= inside or {f"{before}{name}": value}
+    return flat
+
+
+def _value(value: Any) -> str:
+    return (
+        value
+        if isinstance(value, str) and value.strip() == value
+        else json.dumps(value, ensure_ascii=False)
+    )
+
+
+def _pictures(folder: Path, pictures: Sequence[Path]) -> str:
+    lines = []
+    for picture in map(Path, pictures):
+        inside = picture.absolute().is_relative_to(folder.absolute())
+        place = picture.absolute().relative_to(folder.absolute()) if inside else Path(picture.name)
+        lines.append(
+            f"![{CAPTIONS.get(picture.name, escape(picture.stem))}]({quote(place.as_posix())})"
+        )
+    return "\n\n".join(lines)
+
+
+def _replies(statistics: DatasetStatistics) -> str:
+    name, split = max(statistics.splits.items(), key=lambda item: item[1].pairs)
+    rows = [
+        [one_line(reply.text, REPLY_WIDTH), reply.count, f"{100 * reply.share:.2f} %"]
+        for reply in split.top_replies
+    ]
+    said = f"Of the {split.pairs:,} pairs in `{escape(name)}`:\n\n"
+    return said + table(["reply", ">times", ">share"], rows) if rows else "There are none."
+
+
+def _label(name: str) -> str:
+    """Keep the place of a file in its archive, but no place on a machine."""
+    outside = re.match(r"[/\\~]|[A-Za-z]:|\.\.|file:", name)
+    return one_line(without_paths(name) if outside else name, 100)
+
+
+def _first_rows(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    more = f"\n\n… and {len(rows) - MAX_ROWS:,} more." if len(rows) > MAX_ROWS else ""
+    return table(head, rows[:MAX_ROWS]) + more

@@ -1,0 +1,158 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The folder of a finished dataset: Arrow files, report, card and pictures, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_builders.output.arrow_files import save_split
+from data_builders.sources.build import BuildResult
+from data_builders.report import REPORT_FILE, DataError
+from data_builders.output.card import write_card
+from data_builders.output.pictures import draw_pictures
+from data_builders.output.statistics import describe
+
+BUILD_FILE = "build.json"
+STATISTICS_FILE = "statistics.json"
+
+
+def save_result(result: BuildResult, output: str | Path, overwrite: bool = False) -> list[str]:
+    """Write dataset, report, card and pictures to a folder that appears whole or not at all.
+
+    Args:
+        result: What `build_dialogues` gave.
+        output: The folder to write.
+        overwrite: Replace a dataset that is already there.
+
+    Returns:
+        What else there is to say, a line each: pictures that could not be drawn.
+
+    Raises:
+        DataError: If `check_output` refuses the folder.
+    """
+    output = Path(output).absolute()
+    sweep(output)
+    check_output(output, overwrite)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    fresh = output.with_name(f".{output.name}.new-{os.getpid()}")
+    stale = output.with_name(f".{output.name}.old-{os.getpid()}")
+    try:
+        notes = _write(result, fresh, output.name)
+        if output.exists():
+            output.rename(stale)
+        fresh.rename(output)
+    finally:
+        if stale.exists() and not output.exists():
+            stale.rename(output)
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(stale, ignore_errors=True)
+    return notes
+
+
+def _write(result: BuildResult, folder: Path, name: str) -> list[str]:
+    folder.mkdir()
+    for split, rows in result.dataset.items():
+        save_split(rows, folder / split)
+    splits = {"splits": [str(split) for split in result.dataset]}
+    (folder / "dataset_dict.json").write_text(json.dumps(splits), encoding="utf-8")
+    result.report.save(folder)
+    statistics = describe(result.dataset)
+    (folder / STATISTICS_FILE).write_text(json.dumps(statistics.to_dict(), ensure_ascii=False))
+    pictures, notes = [], []
+    try:
+        pictures = draw_pictures(statistics, folder)
+    except DataError as error:
+        notes.append(f"the card has no pictures: {error}")
+    write_card(folder, result.report, statistics, {"name": name, **result.settings}, pictures)
+    (folder / BUILD_FILE).write_text(json.dumps({"build_id": result.build_id}))
+    return notes
+
+
+def is_up_to_date(output: str | Path, build_id: str) -> bool:
+    """Say whether a folder holds the result of just this build.
+
+    Args:
+        output: The folder.
+        build_id: The name of the build, from settings and content.
+
+    Returns:
+        True if it was written whole by the same build, and no file of data is gone since.
+    """
+    try:
+        known = json.loads(Path(output, BUILD_FILE).read_text(encoding="utf-8"))
+        same = bool(build_id) and known.get("build_id") == build_id
+        return same and all(path.is_file() for path in _data_files(Path(output)))
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _data_files(folder: Path) -> Iterator[Path]:
+    splits = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
+    for split in splits:
+        state = json.loads((folder / split / "state.json").read_text(encoding="utf-8"))
+        yield from (folder / split / file["filename"] for file in state["_data_files"])
+
+
+def sweep(output: str | Path) -> None:
+    """Put right what a killed run of this command left beside the output.
+
+    Args:
+        output: The folder to write; a dataset that was set aside for a new one comes back.
+    """
+    output = Path(output).absolute()
+    for left in output.parent.glob(f".{output.name}.*-*"):
+        kind, _, process = left.name.removeprefix(f".{output.name}.").partition("-")
+        if kind in ("new", "old") and process.isdigit() and not _runs(int(process)):
+            if kind == "old" and not output.exists():
+                left.rename(output)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    # In a container the next run often has the number of the one that was killed.
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def check_output(output: str | Path, overwrite: bool = False) -> None:
+    """Refuse to write over what must not be lost; to be called before the work.
+
+    Args:
+        output: The folder to write.
+        overwrite: Allow it to hold a dataset.
+
+    Raises:
+        DataError: If it is there, unless `overwrite` and made by this package.
+    """
+    output = Path(output)
+    if not output.exists() and not output.is_symlink():
+        _check_place(output.absolute())
+        return
+    if not overwrite:
+        raise DataError(f"{output} already exists. Choose another --output, or add --overwrite.")
+    if not output.is_dir() or (any(output.iterdir()) and not (output / REPORT_FILE).is_file()):
+        raise DataError(
+            f"{output} was not made by this command (no {REPORT_FILE} in it), so --overwrite "
+            "leaves it alone. Choose another --output."
+        )
+
+
+def _check_place(output: Path) -> None:
+    """Refuse a place where nothing can be written, before the work instead of after it."""
+    place = next(parent for parent in output.parents if parent.exists())
+    if not place.is_dir():
+        raise DataError(f"{place} is a file, so {output} cannot be made. Choose another --output.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise DataError(f"{place} may not be written to. Choose another --output.")

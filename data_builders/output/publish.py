@@ -1,0 +1,154 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""A dataset folder of this package to the Hugging Face Hub: Parquet, card and pictures."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import datasets
+from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,
+    LocalTokenNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+)
+from huggingface_hub.utils import validate_repo_id
+
+from data_builders.report import DataError
+from data_builders.output.card import CARD_FILE, PLACEHOLDER
+
+logger = logging.getLogger(__name__)
+
+PICTURES = (".png", ".svg", ".jpg", ".jpeg")
+
+
+def push_dataset(
+    folder: str | Path, repo_id: str, private: bool = True, token: str | None = None
+) -> str:
+    """Upload a saved dataset with its card; a dataset that is there already is replaced.
+
+    `report.json` and `rejects.jsonl` stay here: they hold paths of this machine and raw text.
+    A split without rows is left out.
+
+    Args:
+        folder: What `save_result` wrote.
+        repo_id: Where to: "owner/name".
+        private: Keep it to its owner; a repository that is public already is then refused.
+        token: A token that may write; None takes the one of `hf auth login`.
+
+    Returns:
+        The address of the dataset.
+
+    Raises:
+        DataError: If there is no dataset in the folder, or the Hub does not take it.
+    """
+    if "/" not in repo_id:
+        raise DataError(f'{repo_id!r} names no owner. Give "owner/name".')
+    folder = Path(folder)
+    splits = _loaded(folder)
+    api = HfApi(endpoint=datasets.config.HF_ENDPOINT, token=token)
+    with _push_errors(repo_id):
+        validate_repo_id(repo_id)
+        if private and _is_public(api, repo_id):
+            raise DataError(
+                f"{repo_id} is public already, so what is pushed would be too. "
+                "Push with `private=False`, or to another name."
+            )
+        splits.push_to_hub(repo_id, private=private, token=token)
+        extras = [*_card(api, folder, repo_id), *_pictures(folder)]
+        if extras:
+            api.create_commit(repo_id, extras, commit_message="Add the card", repo_type="dataset")
+    url = f"{api.endpoint}/datasets/{repo_id}"
+    logger.info("pushed %s to %s", folder, url)
+    return url
+
+
+def _loaded(folder: Path) -> datasets.DatasetDict:
+    try:
+        loaded = datasets.load_from_disk(str(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(
+            f"{folder} is not a dataset saved by this package. Build one with "
+            "`python -m data_builders` first."
+        ) from None
+    splits = loaded if isinstance(loaded, dict) else {"train": loaded}
+    # datasets 5.2 pushes a split without rows, and then can load none of the dataset.
+    kept = {name: split for name, split in splits.items() if len(split)}
+    if not kept:
+        raise DataError(f"{folder} holds no rows in any split, so there is nothing to push.")
+    if len(kept) < len(splits):
+        logger.info("splits without rows are not pushed: %s", ", ".join(splits.keys() - kept))
+    return datasets.DatasetDict(kept)
+
+
+def _is_public(api: HfApi, repo_id: str) -> bool:
+    try:
+        return not api.dataset_info(repo_id).private
+    except RepositoryNotFoundError:
+        return False
+
+
+def _card(api: HfApi, folder: Path, repo_id: str) -> list[CommitOperationAdd]:
+    if not (folder / CARD_FILE).is_file():
+        return []
+    text = (folder / CARD_FILE).read_text(encoding="utf-8").replace(PLACEHOLDER, repo_id)
+    card = DatasetCard(text)
+    # What `datasets` has just written there finds the files of each split.
+    pushed = api.hf_hub_download(repo_id, CARD_FILE, repo_type="dataset")
+    found = DatasetCard.load(pushed).data.to_dict()
+    for name in ("configs", "dataset_info"):
+        if name in found:
+            card.data[name] = found[name]
+    return [CommitOperationAdd(CARD_FILE, str(card).encode("utf-8"))]
+
+
+def _pictures(folder: Path) -> list[CommitOperationAdd]:
+    return [
+        CommitOperationAdd(path.relative_to(folder).as_posix(), path)
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in PICTURES and path.is_file()
+    ]
+
+
+@contextmanager
+def _push_errors(repo_id: str) -> Iterator[None]:
+    # Their own texts are left out: they may quote the request, with the token in it.
+    try:
+        yield
+    except HFValidationError:
+        raise DataError(
+            f'{repo_id!r} is no name of a repository. Give "owner/name", of letters, digits, '
+            "`-`, `_` and `.`."
+        ) from None
+    except LocalTokenNotFoundError:
+        raise DataError(
+            "Pushing needs a token of the Hub. Run `hf auth login`, or set HF_TOKEN."
+        ) from None
+    except HfHubHTTPError as error:
+        raise DataError(_refused(repo_id, error)) from None
+    except (OfflineModeIsEnabled, HTTPError, ConnectionError, TimeoutError):
+        raise DataError(
+            f"The Hub cannot be reached to push {repo_id}. Check the network and that "
+            "HF_HUB_OFFLINE is not set, and push again."
+        ) from None
+
+
+def _refused(repo_id: str, error: HfHubHTTPError) -> str:
+    status = error.response.status_code
+    if status == 401:
+        return (
+            f"The Hub does not know the token given for {repo_id}. Run `hf auth login`, "
+            "or set HF_TOKEN to one that may write."
+        )
+    if status in (403, 404):
+        return (
+            f"The token may not write to {repo_id}. Check the name, and that the token has the "
+            "right to write there."
+        )
+    return f"The Hub answers {status} when {repo_id} is pushed. Push again later."

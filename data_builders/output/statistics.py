@@ -1,0 +1,286 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What is in a dataset of dialogues, in numbers: counted over Arrow batches, in flat memory.
+
+The rules of counting are here, the work over hashes of the texts is in `counting`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import datasets
+import numpy as np
+import pyarrow.compute as pc
+
+from data_builders.output.counting import PairBatch, TextCounts, count_texts, dialogue_batches
+
+# Lower bounds of the bins, each about half as much again as the one before.
+LENGTH_EDGES = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000)
+TURN_EDGES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
+TOP_REPLIES = 20
+# Longer replies are cut in the statistics, not in their counting.
+MAX_REPLY = 1000
+MAX_SOURCES = 200
+OTHER_SOURCES = "(other sources)"
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often values fell into each bin.
+
+    Attributes:
+        edges: The smallest whole number of each bin; the last bin has no upper end.
+        counts: How many values each bin holds.
+        total: The sum of the values.
+    """
+
+    edges: tuple[int, ...]
+    counts: tuple[int, ...]
+    total: int
+
+    @property
+    def mean(self) -> float:
+        """The mean of the values; 0 if there are none."""
+        number = sum(self.counts)
+        return self.total / number if number else 0.0
+
+    def bars(self) -> list[tuple[str, int]]:
+        """Name the bins and their counts, without the empty bins at both ends."""
+        filled = [place for place, count in enumerate(self.counts) if count]
+        if not filled:
+            return []
+        places = range(filled[0], filled[-1] + 1)
+        return [(self._label(place), self.counts[place]) for place in places]
+
+    def _label(self, place: int) -> str:
+        low = self.edges[place]
+        if place + 1 == len(self.edges):
+            return f"{low:,}+"
+        high = self.edges[place + 1] - 1
+        return f"{low}" if low == high else f"{low}-{high}"
+
+    def __add__(self, other: Histogram) -> Histogram:
+        """Join the counts of two histograms with the same bins."""
+        counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
+        return Histogram(self.edges, counts, self.total + other.total)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Histogram:
+        """Read what `dataclasses.asdict` gave, also after a way through JSON."""
+        return cls(tuple(values["edges"]), tuple(values["counts"]), int(values["total"]))
+
+
+class FrequentReply(NamedTuple):
+    """One reply that occurs often.
+
+    Attributes:
+        text: The reply, cut to `MAX_REPLY` characters.
+        count: How many pairs of the split have it.
+        share: The same as a share of the split's pairs.
+    """
+
+    text: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class SplitStatistics:
+    """The numbers of one split. A pair is a reply and the turn before it.
+
+    Attributes:
+        dialogues: Rows.
+        pairs: Replies: every turn after the first, or with roles those of the assistant
+            (`splits.reply_places`).
+        distinct_questions: Different turns that a reply follows.
+        distinct_replies: Different replies.
+        multi_reply_questions: Questions with at least two different replies: in a held-out
+            split those that have more than one reference.
+        characters: Characters of all turns.
+        question_lengths: Characters of the question, over pairs.
+        reply_lengths: Characters of the reply, over pairs.
+        turns: Turns per dialogue.
+        languages: Dialogues by language, most first.
+        sources: Dialogues by source, most first; beyond `MAX_SOURCES` in one entry.
+        top_replies: The most frequent replies, most first; of several that are equally frequent
+            at the end of the list some may be missing.
+    """
+
+    dialogues: int
+    pairs: int
+    distinct_questions: int
+    distinct_replies: int
+    multi_reply_questions: int
+    characters: int
+    question_lengths: Histogram
+    reply_lengths: Histogram
+    turns: Histogram
+    languages: dict[str, int]
+    sources: dict[str, int]
+    top_replies: tuple[FrequentReply, ...]
+
+    @property
+    def top_reply_share(self) -> float:
+        """The share of pairs that have the most frequent reply; 0 without pairs."""
+        return self.top_replies[0].share if self.top_replies else 0.0
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SplitStatistics:
+        """Read one split of what `DatasetStatistics.to_dict` gave."""
+        histograms = ("question_lengths", "reply_lengths", "turns")
+        read = {name: Histogram.from_dict(values[name]) for name in histograms}
+        replies = tuple(FrequentReply(*reply) for reply in values["top_replies"])
+        return cls(**{**values, **read, "top_replies": replies})
+
+
+@dataclass(frozen=True)
+class DatasetStatistics:
+    """The numbers of a dataset, split by split.
+
+    Attributes:
+        splits: The splits in the dataset's order.
+    """
+
+    splits: dict[str, SplitStatistics]
+
+    @property
+    def dialogues(self) -> int:
+        """Rows over all splits."""
+        return sum(split.dialogues for split in self.splits.values())
+
+    @property
+    def pairs(self) -> int:
+        """Replies over all splits."""
+        return sum(split.pairs for split in self.splits.values())
+
+    def counts(self, name: str) -> dict[str, int]:
+        """Add up dialogues over the splits.
+
+        Args:
+            name: "languages" or "sources".
+
+        Returns:
+            Dialogues by language or source, most first.
+        """
+        total = Counter()
+        for split in self.splits.values():
+            total.update(getattr(split, name))
+        return _ordered(total)
+
+    def histogram(self, name: str) -> Histogram:
+        """Add up one histogram over the splits.
+
+        Args:
+            name: "question_lengths", "reply_lengths" or "turns".
+
+        Returns:
+            The sum.
+        """
+        edges = TURN_EDGES if name == "turns" else LENGTH_EDGES
+        empty = Histogram(edges, (0,) * len(edges), 0)
+        return sum((getattr(split, name) for split in self.splits.values()), empty)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, ready for JSON."""
+        return {"splits": {name: asdict(split) for name, split in self.splits.items()}}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DatasetStatistics:
+        """Read what `to_dict` gave, also after a way through JSON."""
+        splits = values["splits"].items()
+        return cls({name: SplitStatistics.from_dict(split) for name, split in splits})
+
+
+def describe(dataset: datasets.DatasetDict) -> DatasetStatistics:
+    """Count what is in a dataset of dialogues.
+
+    Args:
+        dataset: Splits with the columns of `DIALOGUE_FEATURES`.
+
+    Returns:
+        The numbers, the same on every machine.
+    """
+    return DatasetStatistics({str(name): _describe_split(s) for name, s in dataset.items()})
+
+
+class _Tally:
+    """Counts that need no memory of earlier rows."""
+
+    def __init__(self) -> None:
+        self.dialogues = self.pairs = self.characters = 0
+        self.bins = {"turns": _Bins(TURN_EDGES)}
+        self.bins |= {name: _Bins(LENGTH_EDGES) for name in ("question_lengths", "reply_lengths")}
+        self.languages, self.sources = Counter(), Counter()
+
+    def add(self, batch: PairBatch) -> None:
+        lengths = pc.utf8_length(batch.turns).to_numpy(zero_copy_only=False)
+        self.dialogues += len(batch.lengths)
+        self.pairs += len(batch.replies)
+        self.characters += int(lengths.sum())
+        self.bins["turns"].add(batch.lengths)
+        self.bins["question_lengths"].add(lengths[batch.replies - 1])
+        self.bins["reply_lengths"].add(lengths[batch.replies])
+        for counter, column in ((self.languages, "lang"), (self.sources, "source")):
+            for found in pc.value_counts(batch.table[column]):
+                counter[found["values"].as_py() or "(none)"] += found["counts"].as_py()
+
+    def counts(self) -> dict[str, Any]:
+        return {
+            "dialogues": self.dialogues,
+            "pairs": self.pairs,
+            "characters": self.characters,
+            **{name: bins.histogram() for name, bins in self.bins.items()},
+            "languages": _ordered(self.languages),
+            "sources": _first_sources(self.sources),
+        }
+
+
+class _Bins:
+    """A histogram that grows."""
+
+    def __init__(self, edges: tuple[int, ...]) -> None:
+        self.edges, self.total = edges, 0
+        self.counts = np.zeros(len(edges), dtype=np.int64)
+
+    def add(self, values: np.ndarray) -> None:
+        places = np.searchsorted(self.edges, values, side="right") - 1
+        self.counts += np.bincount(places, minlength=len(self.edges))
+        self.total += int(values.sum())
+
+    def histogram(self) -> Histogram:
+        return Histogram(self.edges, tuple(self.counts.tolist()), self.total)
+
+
+def _describe_split(split: datasets.Dataset) -> SplitStatistics:
+    split = split.select_columns(["turns", "roles", "lang", "source"])
+    tally = _Tally()
+    for batch in dialogue_batches(split):
+        tally.add(batch)
+    texts = count_texts(split, tally.pairs, TOP_REPLIES)
+    return SplitStatistics(
+        **tally.counts(),
+        distinct_questions=texts.distinct_questions,
+        distinct_replies=texts.distinct_replies,
+        multi_reply_questions=texts.multi_reply_questions,
+        top_replies=_frequent(texts, tally.pairs),
+    )
+
+
+def _frequent(texts: TextCounts, pairs: int) -> tuple[FrequentReply, ...]:
+    return tuple(
+        FrequentReply(text if len(text) <= MAX_REPLY else text[: MAX_REPLY - 1] + "…", n, n / pairs)
+        for text, n in texts.top_replies
+    )
+
+
+def _ordered(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _first_sources(counts: Mapping[str, int]) -> dict[str, int]:
+    ordered = list(_ordered(counts).items())
+    rest = sum(count for _, count in ordered[MAX_SOURCES:])
+    return dict(ordered[:MAX_SOURCES]) | ({OTHER_SOURCES: rest} if rest else {})

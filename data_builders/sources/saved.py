@@ -1,0 +1,125 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Datasets of dialogues that are saved already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import datasets
+
+from data_builders.building.builder import DIALOGUE_FEATURES, as_tuple, check_not_empty
+from data_builders.language import LANGUAGES
+from data_builders.report import BuildReport, DataError, SourceCount
+from data_builders.selecting.splits import check_fractions, first_question, split_of
+
+
+def read_saved(
+    folder: Path,
+    languages: Sequence[str] = (),
+    validation_fraction: float = 0.05,
+    test_fraction: float = 0.0,
+) -> tuple[datasets.DatasetDict, BuildReport]:
+    """Open a folder written by `save_to_disk`, and split it if it has no validation split.
+
+    Args:
+        folder: The folder.
+        languages: Languages to keep; empty keeps all.
+        validation_fraction: Share of distinct questions for validation.
+        test_fraction: The same for a test split.
+
+    Returns:
+        The dataset, and a report that counts its rows.
+
+    Raises:
+        DataError: If it is not a dataset of dialogues, or nothing of it is left to train on.
+    """
+    check_fractions(validation_fraction, test_fraction)
+    for language in as_tuple(languages):
+        if language not in LANGUAGES:
+            raise DataError(f"`languages` must be of {', '.join(LANGUAGES)} (got {language!r}).")
+    splits = {name: _checked(split, folder) for name, split in _loaded(folder).items()}
+    if "validation" not in splits:
+        train = splits.pop("train")
+        splits = {**_split(train, validation_fraction, test_fraction), **splits}
+    report = BuildReport(origins=[SourceCount(folder.name, "saved dataset")])
+    for name, split in splits.items():
+        langs = split["lang"][:]
+        rows = [i for i, lang in enumerate(langs) if not languages or lang in as_tuple(languages)]
+        report.filtered += len(langs) - len(rows)
+        for row in rows:
+            report.keep(name, langs[row])
+        # `select` hashes its list: a second at a million rows, for nothing where all stay.
+        splits[name] = split if len(rows) == len(split) else split.select(rows)
+    check_not_empty(report, validation_fraction)
+    report.origins[0].read, report.origins[0].kept = report.rows_read, report.kept
+    return datasets.DatasetDict(splits), report
+
+
+def is_saved(path: Path) -> bool:
+    """Say whether a path is a folder written by `save_to_disk`.
+
+    Args:
+        path: Any path.
+
+    Returns:
+        True if one of the marks of `datasets` is in it.
+    """
+    return any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
+
+
+def _loaded(folder: Path) -> dict[str, datasets.Dataset]:
+    try:
+        loaded = datasets.load_from_disk(str(folder))
+    except FileNotFoundError:
+        raise DataError(
+            f"{folder} is not a dataset saved by `save_to_disk`. Make one with "
+            "`python -m data_builders`, or name a file instead."
+        ) from None
+    if isinstance(loaded, datasets.Dataset):
+        return {"train": loaded}
+    if "train" not in loaded:
+        raise DataError(f"{folder} has no split `train` (it has {', '.join(loaded)}). Rename one.")
+    return dict(loaded)
+
+
+def _checked(split: datasets.Dataset, folder: Path) -> datasets.Dataset:
+    missing = [name for name in DIALOGUE_FEATURES if name not in split.features]
+    if missing:
+        raise DataError(
+            f"{folder} has no column {', '.join(f'`{name}`' for name in missing)} "
+            f"(it has {', '.join(split.column_names)}). Add it, or rename the column that holds it."
+        )
+    split = split.select_columns(list(DIALOGUE_FEATURES))
+    if split.features == DIALOGUE_FEATURES:
+        return split
+    for name, wanted in DIALOGUE_FEATURES.items():
+        if not _same_kind(split.features[name], wanted):
+            raise DataError(
+                f"{folder}: the column `{name}` must be {wanted} (got {split.features[name]}). "
+                "Convert it and save the dataset again."
+            )
+    # In memory: `datasets` would otherwise write its copy into the user's folder.
+    return split.cast(DIALOGUE_FEATURES, keep_in_memory=True)
+
+
+def _same_kind(found: object, wanted: object) -> bool:
+    lists = (datasets.List, datasets.LargeList)
+    if isinstance(found, lists) and isinstance(wanted, lists):
+        return _same_kind(found.feature, wanted.feature)
+    strings = ("string", "large_string", "string_view")
+    both_flat = isinstance(found, datasets.Value) and isinstance(wanted, datasets.Value)
+    return both_flat and found.dtype in strings
+
+
+def _split(
+    dataset: datasets.Dataset, validation_fraction: float, test_fraction: float
+) -> dict[str, datasets.Dataset]:
+    rows: dict[str, list[int]] = {"train": [], "validation": []}
+    # By columns, a thousand rows at a time: a row at a time is several times slower.
+    batches = dataset.select_columns(["turns", "roles"]).iter(1000)
+    pairs = (pair for batch in batches for pair in zip(batch["turns"], batch["roles"], strict=True))
+    for row, (turns, roles) in enumerate(pairs):
+        question = first_question(turns, roles)
+        rows.setdefault(split_of(question, validation_fraction, test_fraction), []).append(row)
+    return {name: dataset.select(numbers) for name, numbers in rows.items()}
