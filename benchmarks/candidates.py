@@ -106,8 +106,7 @@ def contenders(
     model: Any, count: int, arguments: argparse.Namespace
 ) -> dict[str, Callable[[Any], Any]]:
     """Give each wanted contender as a function of a question."""
-    from tfchat_hf.fast import decoding
-    from tfchat_hf.fast import FastDecoder
+    from tfchat_hf.fast import FastDecoder, decoding
     from tfchat_hf.fast.reranking import Reranking
 
     config = decoding.preset(model, decoding.CANDIDATES)
@@ -142,8 +141,8 @@ def by_forward(model: Any, ids: Any, made: Any) -> tuple[Any, Any, Any]:
     """Score replies `(rows, length)` by the network's own forward; gives their lengths too."""
     import torch
 
-    from tfchat_hf.model.generation_tfchat import empty_message_states
     from tfchat_hf.fast.reranking import as_labels, reply_scores
+    from tfchat_hf.model.generation_tfchat import empty_message_states
 
     with torch.no_grad():
         labels, lengths = as_labels(made[:, 1:], model.generation_config)

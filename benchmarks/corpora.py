@@ -23,8 +23,8 @@ from typing import Any
 
 from measured import Measured, measure
 
-from data_builders.reading import sample_of, source_files
 from data_builders.formats.registry import FAMILIES, guess_format
+from data_builders.reading import sample_of, source_files
 from data_builders.report import DataError
 from data_builders.sources.sources import SourceSpec, find_sources
 

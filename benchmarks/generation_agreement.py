@@ -14,10 +14,10 @@ import torch
 
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.engines import load_engine
-from tfchat_hf.fast import FastDecoder
 from tfchat_hf.examples.held_out import HeldOut, held_out
-from tfchat_hf.measuring.metrics import describe_replies
 from tfchat_hf.examples.questions import Question, decode_reply
+from tfchat_hf.fast import FastDecoder
+from tfchat_hf.measuring.metrics import describe_replies
 
 # Settings of every engine, on top of plain greedy search.
 WAYS: dict[str, dict[str, Any]] = {

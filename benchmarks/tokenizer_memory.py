@@ -70,7 +70,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             size = write(arguments.dataset, count, folder)
-            command = [sys.executable, "-m", "tfchat_hf.text.tokenizer_training", str(folder / "data")]
+            command = [
+                sys.executable,
+                "-m",
+                "tfchat_hf.text.tokenizer_training",
+                str(folder / "data"),
+            ]
             command += ["--scheme", arguments.scheme, "--vocab-size", arguments.vocab_size]
             found = measure([*command, "--output", str(folder / "tokenizer")])
             if found.code:

@@ -24,15 +24,15 @@ from pathlib import Path
 import datasets
 
 from data_builders.building.builder import DialogueBuilder
-from data_builders.sources.build import built, is_mixture, make_builder
 from data_builders.commands.options import build_settings, family_options, make_parser
+from data_builders.commands.weighing import as_records, weigh, weighing_lines
+from data_builders.formats.registry import FAMILIES, FILE_FAMILIES
 from data_builders.output.folder import check_output, is_up_to_date, save_result, sweep
+from data_builders.output.inspection import inspect_lines, load_dialogues
 from data_builders.output.publish import push_dataset
 from data_builders.output.references import group_references, write_references
-from data_builders.formats.registry import FAMILIES, FILE_FAMILIES
 from data_builders.report import REJECTS_FILE, REPORT_FILE, BuildReport, DataError
-from data_builders.output.inspection import inspect_lines, load_dialogues
-from data_builders.commands.weighing import as_records, weigh, weighing_lines
+from data_builders.sources.build import built, is_mixture, make_builder
 
 _NO_SPACE = {
     errno.ENOSPC: "the disk is full",

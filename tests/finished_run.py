@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.tiny import tiny_model
-from tfchat_hf.settings.arguments import RunArguments, resolved_settings
 from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.publishing.model_card import write_model_card
-from tfchat_hf.settings.run_folder import write_json
+from tfchat_hf.settings.arguments import RunArguments, resolved_settings
 from tfchat_hf.settings.reading import parse_arguments, write_yaml
+from tfchat_hf.settings.run_folder import write_json
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 TEXTS = ["你好，世界！", "今天天气很好。", "Hello, how are you?", "I am fine, thank you."] * 3

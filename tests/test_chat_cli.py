@@ -18,8 +18,9 @@ import torch
 
 import chat_hf
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
-from tfchat_hf.chat import terminal as chat_terminal, interruptible
+from tfchat_hf.chat import interruptible
 from tfchat_hf.chat import session as chat_sessions
+from tfchat_hf.chat import terminal as chat_terminal
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent

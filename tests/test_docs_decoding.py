@@ -24,12 +24,12 @@ import train_hf
 from tests.finished_run import finished_run
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program, tables
 from tests.tiny import tiny_model
-from tfchat_hf.fast import decoding
-from tfchat_hf.engines import export
 from tfchat_hf.compare import command as ladder
 from tfchat_hf.compare.rows import read_setting
-from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
+from tfchat_hf.engines import export
+from tfchat_hf.fast import decoding
 from tfchat_hf.fast.reranking import RERANK_SETTINGS
+from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = ("decoding", "serving")

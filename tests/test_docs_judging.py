@@ -48,7 +48,7 @@ def test_both_languages_show_the_same() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_marks_are_explained_as_the_page_explains_them(page: str) -> None:
-    template = (ROOT / "tfchat_hf/measuring/sheet_page.html").read_text(encoding="utf-8")
+    template = (ROOT / "tfchat_hf/judging/sheet_page.html").read_text(encoding="utf-8")
     for mark, means, _ in tables(page, MARKS):
         name = {"2": "two", "1": "one", "0": "zero"}[mark]
         said = [

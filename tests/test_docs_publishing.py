@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.publishing.fake_hub import FakeHub, in_place_of_the_hub
 from tests.finished_run import finished_run
+from tests.publishing.fake_hub import FakeHub, in_place_of_the_hub
 from tests.test_docs import SUFFIXES, Block, blocks
 from tfchat_hf.publishing import push as publishing
 

@@ -19,9 +19,9 @@ from huggingface_hub import ModelCard
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
 
 import train_hf
-from tfchat_hf.publishing import model_card
 from tfchat_hf.model import layers_tfchat, modeling_tfchat
 from tfchat_hf.model.generation_tfchat import PRESETS
+from tfchat_hf.publishing import model_card
 from tfchat_hf.settings.run_folder import checkpoint_problem
 
 ROOT = Path(__file__).parent.parent

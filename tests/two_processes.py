@@ -13,8 +13,8 @@ from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase
 
 from tests.tiny import tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.measuring.evaluation import exact_loss
 from tfchat_hf.examples.questions import Question
+from tfchat_hf.measuring.evaluation import exact_loss
 from tfchat_hf.measuring.selection import ReplyAssessor
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 

@@ -23,15 +23,15 @@ import pyarrow as pa
 import xxhash
 from datasets.exceptions import DatasetGenerationError
 
+from data_builders.building.staging import stage
+from data_builders.building.unchanged import Stamps, check_unchanged, file_stamps
 from data_builders.cleaning.pipeline import CleaningSettings
 from data_builders.report import REPORT_FILE, BuildReport, DataError, RowError, SourceCount
 from data_builders.selecting.selection import SelectedShard, select, selected_table
-from data_builders.selecting.shuffling import shuffled
 from data_builders.selecting.settings import SelectionSettings, as_plain, check_type, settings_of
 from data_builders.selecting.shards import Shards, open_shard
+from data_builders.selecting.shuffling import shuffled
 from data_builders.selecting.splits import check_fractions
-from data_builders.building.staging import stage
-from data_builders.building.unchanged import Stamps, check_unchanged, file_stamps
 from data_builders.selecting.workers import default_workers
 
 DIALOGUE_FEATURES = datasets.Features(

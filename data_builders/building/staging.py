@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import xxhash
 
+from data_builders.building.progress import bytes_bar
 from data_builders.cleaning.pipeline import Cleaner, CleaningSettings, looks_segmented
 from data_builders.language import guess_language
-from data_builders.building.progress import bytes_bar
 from data_builders.report import BuildReport
 from data_builders.script import guess_script
 from data_builders.selecting.shards import Dialogue, write_json, write_shard

@@ -15,11 +15,11 @@ from dataclasses import Field, fields
 from typing import Any
 
 from data_builders.building.builder import DialogueConfig
-from data_builders.sources.build import is_mixture
 from data_builders.cleaning.pipeline import CleaningSettings
 from data_builders.formats.base import FilesConfig
 from data_builders.formats.registry import FAMILIES, FILE_FAMILIES
 from data_builders.selecting.settings import SelectionSettings
+from data_builders.sources.build import is_mixture
 
 # Fields that have an option of their own, or none.
 _BUILD_FIELDS = (

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.rows.checks import as_list, described, text_of
 from data_builders.reading import Sample, SourceFile, json_rows
 from data_builders.report import BuildReport, RowError
+from data_builders.rows.checks import as_list, described, text_of
 
 # Longest name in the training file: 5 characters. No sentence mark stands in a name; a half-width
 # colon is also in "12:30", so it counts only after the usual one-letter speakers.

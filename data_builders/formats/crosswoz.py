@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.rows.checks import described, note_annotation
-from data_builders.rows.role_messages import Turns, parse_messages
 from data_builders.reading import Sample, SourceFile, json_rows
 from data_builders.report import BuildReport, RowError
+from data_builders.rows.checks import described, note_annotation
+from data_builders.rows.role_messages import Turns, parse_messages
 
 # Here `sys` is the one who answers, not a system prompt.
 ROLES = {"usr": "user", "user": "user", "sys": "assistant", "system": "assistant"}

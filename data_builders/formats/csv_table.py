@@ -18,10 +18,10 @@ from itertools import chain, islice
 from operator import itemgetter
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.rows.columns import RowReader, check_columns, known_columns, row_reader
-from data_builders.rows.csv_records import CsvRecords, Record
 from data_builders.reading import Sample, SourceFile, sample_of, text_lines
 from data_builders.report import BuildReport, DataError, RowError, shorten
+from data_builders.rows.columns import RowReader, check_columns, known_columns, row_reader
+from data_builders.rows.csv_records import CsvRecords, Record
 
 DELIMITERS = ",\t;|"
 # How many lines of the beginning are looked at.

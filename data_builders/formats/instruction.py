@@ -22,9 +22,9 @@ from typing import Any, ClassVar, NamedTuple
 
 from data_builders.building.builder import clean_turn
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.rows.checks import as_list, described, text_of
 from data_builders.reading import Sample, SourceFile, json_rows
 from data_builders.report import BuildReport, DataError, RowError
+from data_builders.rows.checks import as_list, described, text_of
 
 OUTPUT_LISTS = ("each", "first")
 COLUMNS = ("all", "zh", "en")

@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
 from data_builders.formats.messages import whole_dialogues
-from data_builders.rows.checks import plain_turns
 from data_builders.reading import Sample, SourceFile, json_rows
 from data_builders.report import BuildReport, RowError
+from data_builders.rows.checks import plain_turns
 
 # Only these are counted by name: keys may also be the numbers of a million dialogues.
 SPLIT_NAMES = frozenset(("train", "valid", "validation", "dev", "val", "test"))

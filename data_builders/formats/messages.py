@@ -20,10 +20,10 @@ from typing import Any, ClassVar
 
 from data_builders.building.builder import clean_turn
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.rows.checks import MAX_MESSAGES, described, note_annotation, plain_turns
-from data_builders.rows.role_messages import ROLE_KEYS, TEXT_KEYS, Turns, parse_messages
 from data_builders.reading import JsonRow, Sample, SourceFile, json_rows
 from data_builders.report import BuildReport, RowError
+from data_builders.rows.checks import MAX_MESSAGES, described, note_annotation, plain_turns
+from data_builders.rows.role_messages import ROLE_KEYS, TEXT_KEYS, Turns, parse_messages
 
 DIALOGUE_KEYS = (
     "messages",

@@ -22,10 +22,10 @@ from data_builders.formats.base import (
     RawDialogue,
     checked_turns,
 )
-from data_builders.rows.checks import as_list, described, text_of
-from data_builders.rows.role_messages import parse_messages
 from data_builders.reading import Sample, SourceFile, json_rows, sample_of, text_lines
 from data_builders.report import BuildReport, RowError
+from data_builders.rows.checks import as_list, described, text_of
+from data_builders.rows.role_messages import parse_messages
 
 Turns = tuple[tuple[str, ...], tuple[str, ...]]
 

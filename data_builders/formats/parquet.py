@@ -21,10 +21,10 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
-from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
-from data_builders.rows.columns import check_columns, row_reader
 from data_builders.reading import Sample, SourceFile
 from data_builders.report import BuildReport, DataError, RowError, shorten
+from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
+from data_builders.rows.columns import check_columns, row_reader
 
 PARQUET, ARROW, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 SUFFIXES = (".parquet", ".pq", ".arrow", ".feather", ".ipc")

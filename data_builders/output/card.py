@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from data_builders.report import REJECTS_FILE, BuildReport, SourceCount
 from data_builders.output.card_header import card_header
 from data_builders.output.markdown import escape, one_line, table
 from data_builders.output.pictures import CAPTIONS
 from data_builders.output.statistics import DatasetStatistics, SplitStatistics
+from data_builders.report import REJECTS_FILE, BuildReport, SourceCount
 
 CARD_FILE = "README.md"
 PLACEHOLDER = "your-name/your-dataset"

@@ -10,9 +10,9 @@ from typing import Any
 
 from huggingface_hub import DatasetCardData
 
-from data_builders.report import BuildReport
 from data_builders.output.markdown import one_line
 from data_builders.output.statistics import DatasetStatistics
+from data_builders.report import BuildReport
 
 # The identifiers of the Hub that dialogue corpora use; any other licence becomes "other".
 HUB_LICENSES = frozenset(

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_builders.output.arrow_files import save_split
-from data_builders.sources.build import BuildResult
-from data_builders.report import REPORT_FILE, DataError
 from data_builders.output.card import write_card
 from data_builders.output.pictures import draw_pictures
 from data_builders.output.statistics import describe
+from data_builders.report import REPORT_FILE, DataError
+from data_builders.sources.build import BuildResult
 
 BUILD_FILE = "build.json"
 STATISTICS_FILE = "statistics.json"

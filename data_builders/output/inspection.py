@@ -11,10 +11,10 @@ from pathlib import Path
 import datasets
 
 from data_builders.building.builder import DIALOGUE_FEATURES
-from data_builders.report import REPORT_FILE, BuildReport, DataError
 from data_builders.output.card import left_out
 from data_builders.output.markdown import one_line
 from data_builders.output.statistics import DatasetStatistics, SplitStatistics, describe
+from data_builders.report import REPORT_FILE, BuildReport, DataError
 
 # Below this no bar is left beside its label.
 MIN_WIDTH = 40

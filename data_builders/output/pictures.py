@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from data_builders.report import DataError
 from data_builders.output.statistics import DatasetStatistics, Histogram
+from data_builders.report import DataError
 
 # What each picture shows; also its alternative text.
 CAPTIONS = {

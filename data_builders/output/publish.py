@@ -20,8 +20,8 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import validate_repo_id
 
-from data_builders.report import DataError
 from data_builders.output.card import CARD_FILE, PLACEHOLDER
+from data_builders.report import DataError
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from data_builders.building.builder import clean_turn
 from data_builders.formats.base import checked_turns
-from data_builders.rows.role_messages import ROLE_KEYS, ROLES, parse_messages
 from data_builders.report import RowError
+from data_builders.rows.role_messages import ROLE_KEYS, ROLES, parse_messages
 
 Turns = tuple[tuple[str, ...], tuple[str, ...]]
 

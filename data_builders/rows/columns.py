@@ -22,6 +22,7 @@ from typing import Any
 
 from data_builders.building.builder import clean_turn
 from data_builders.formats.base import RawDialogue, checked_turns
+from data_builders.report import BuildReport, DataError, RowError
 from data_builders.rows.cells import (
     Turns,
     dialogue_or_messages,
@@ -32,7 +33,6 @@ from data_builders.rows.cells import (
     text_in,
 )
 from data_builders.rows.role_messages import parse_messages
-from data_builders.report import BuildReport, DataError, RowError
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from data_builders.building.builder import clean_turn
-from data_builders.rows.checks import as_list, described
 from data_builders.report import RowError
+from data_builders.rows.checks import as_list, described
 
 Turns = tuple[tuple[str, ...], tuple[str, ...]]
 

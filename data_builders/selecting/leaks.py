@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from data_builders.selecting.shards import Shards, open_shard, value_lengths
 from data_builders.selecting.similarity import (
     MINIMUM_TO_SUBSTITUTE,
     SIMILAR,
@@ -30,7 +31,6 @@ from data_builders.selecting.similarity import (
     encode,
     jaccard,
 )
-from data_builders.selecting.shards import Shards, open_shard, value_lengths
 from data_builders.selecting.splits import SPLITS, normalize_question, reply_places
 from data_builders.selecting.workers import ordered_map
 

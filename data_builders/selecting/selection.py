@@ -21,8 +21,8 @@ from data_builders.selecting.duplicates import near_duplicates, occurrence, repe
 from data_builders.selecting.entropy import too_open
 from data_builders.selecting.leaks import TRAIN, Pairs, find_near_copies, leaking_pairs
 from data_builders.selecting.pair_texts import RULES, unwanted_pairs
-from data_builders.selecting.similarity import mix
 from data_builders.selecting.shards import SCHEMA, Dialogue, Shards, open_shard, value_lengths
+from data_builders.selecting.similarity import mix
 from data_builders.selecting.splits import BY_QUESTION, SPLITS, reply_places, sides_of
 
 NEAR = "near duplicate"

@@ -14,10 +14,10 @@ import datasets
 from data_builders.building.builder import DialogueBuilder, as_tuple
 from data_builders.formats.chatterbot import DEFAULT_EXCLUDED
 from data_builders.formats.pairs import PairsCorpus
-from data_builders.sources.mixture import MixtureCorpus, read_mixture
-from data_builders.reading import sample_of, source_files
 from data_builders.formats.registry import FAMILIES, OTHER_FAMILIES, OWN_LANGUAGES, guess_format
+from data_builders.reading import sample_of, source_files
 from data_builders.report import BuildReport, DataError
+from data_builders.sources.mixture import MixtureCorpus, read_mixture
 from data_builders.sources.saved import is_saved, read_saved
 from data_builders.sources.sources import check_options, find_sources
 

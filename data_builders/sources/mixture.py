@@ -32,8 +32,8 @@ from typing import Any, ClassVar, NamedTuple
 import yaml
 
 from data_builders.building.builder import DialogueBuilder, DialogueConfig, RawDialogue, as_tuple
-from data_builders.language import LANGUAGES
 from data_builders.formats.registry import FAMILIES
+from data_builders.language import LANGUAGES
 from data_builders.report import BuildReport, DataError, SourceCount
 from data_builders.selecting.settings import check_type
 from data_builders.sources.sources import SourceSpec, find_sources

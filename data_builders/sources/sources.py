@@ -13,12 +13,12 @@ from data_builders.building.builder import DialogueConfig
 from data_builders.formats.base import FilesConfig
 from data_builders.formats.cornell_parts import find_companion
 from data_builders.formats.partners import find_pairs
+from data_builders.formats.registry import FAMILIES, GuessedFormat, guess_format
 from data_builders.reading import sample_of, source_files, text_lines
 from data_builders.reading.files import disk_files
-from data_builders.formats.registry import FAMILIES, GuessedFormat, guess_format
 from data_builders.report import BuildReport, DataError
-from data_builders.sources.saved import is_saved
 from data_builders.selecting.settings import check_type
+from data_builders.sources.saved import is_saved
 
 # So many files of one kind in a folder are one corpus (SmileChat: 55,165 of one dialogue each).
 MANY_FILES = 50

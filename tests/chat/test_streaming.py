@@ -14,9 +14,9 @@ from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
 from tests.tiny import speaking_model, tiny_model
-from tfchat_hf.text.dialogue import encode_reply
-from tfchat_hf.engines.javascript_tokenizer import javascript_tokenizer
 from tfchat_hf.chat.streaming import BatchTextStreamer, GrowingText, PieceTable, ReplyTextStreamer
+from tfchat_hf.engines.javascript_tokenizer import javascript_tokenizer
+from tfchat_hf.text.dialogue import encode_reply
 from tfchat_hf.text.tokenizer_training import SCHEMES, train_tokenizer
 
 CORPUS = ["今天天气很好，我们去公园吗？", "The students like green tea, don't they?", "好的！"] * 9

@@ -22,15 +22,15 @@ from tests.tiny import greedy_by_hand
 from tests.two_processes import make_batches, make_model, make_questions, make_tokenizer
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.chat.session import ChatSession, clean_reply
-from tfchat_hf.measuring.evaluation import exact_loss, generate_replies
-from tfchat_hf.fast import FastDecoder
 from tfchat_hf.compare.decoder import Decoder
 from tfchat_hf.compare.rows import Row
+from tfchat_hf.examples.questions import decode_reply
+from tfchat_hf.fast import FastDecoder
+from tfchat_hf.fast.reranking import Reranking
+from tfchat_hf.measuring.evaluation import exact_loss, generate_replies
 from tfchat_hf.model.generation_tfchat import TFChatPipeline
 from tfchat_hf.model.layers_tfchat import TFChatLayer
 from tfchat_hf.model.modeling_tfchat import TFChatDecoder, next_token_loss
-from tfchat_hf.examples.questions import decode_reply
-from tfchat_hf.fast.reranking import Reranking
 
 NEW_TOKENS = 8
 TOKENIZER = make_tokenizer()

@@ -12,8 +12,8 @@ from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase
 from data_builders.building.builder import DIALOGUE_FEATURES
 from tests.tiny import tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.settings.arguments import resolved_settings
 from tfchat_hf.engines.model_folder import save_for_hub
+from tfchat_hf.settings.arguments import resolved_settings
 from tfchat_hf.settings.reading import parse_arguments, write_yaml
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 

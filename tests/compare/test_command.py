@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.compare.small_run import TEST, TRAIN, small_run
-from tfchat_hf.examples.held_out import held_out
 from tfchat_hf.compare.command import main
 from tfchat_hf.compare.decoder import Decoder
+from tfchat_hf.examples.held_out import held_out
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 SOME = ("--presets", "creative", "--setting", "mine: top_k=5", "--batch-size", "4")

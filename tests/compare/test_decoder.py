@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from tests.two_processes import make_model, make_questions, make_tokenizer
-from tfchat_hf.measuring.evaluation import generate_replies
 from tfchat_hf.compare.decoder import Decoder, Replies
 from tfchat_hf.compare.reply_store import ReplyStore
 from tfchat_hf.compare.rows import Row, read_setting
+from tfchat_hf.measuring.evaluation import generate_replies
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from tfchat_hf.compare.figures import AgainstGreedy, RowFigures, describe_row
 from tfchat_hf.compare.label_places import Box, place_labels
 from tfchat_hf.compare.picture import draw_ladder
 from tfchat_hf.compare.table import figures_table, goals_table
-from tfchat_hf.measuring.metrics import describe_replies
 from tfchat_hf.examples.questions import Question
+from tfchat_hf.measuring.metrics import describe_replies
 
 ASKED = [
     Question(["one two three four"], [1], ["a b c d e"]),

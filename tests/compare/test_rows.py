@@ -7,9 +7,9 @@ import pytest
 
 from tests.tiny import tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.settings.arguments import SettingsError
-from tfchat_hf.fast.decoding import preset_names
 from tfchat_hf.compare.rows import plan_rows, read_setting
+from tfchat_hf.fast.decoding import preset_names
+from tfchat_hf.settings.arguments import SettingsError
 
 
 @pytest.fixture(scope="module")

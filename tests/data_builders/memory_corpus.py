@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_builders.building.builder import DialogueConfig, RawDialogue
+from data_builders.building.staging import stage
 from data_builders.report import BuildReport, SourceCount
 from data_builders.selecting.selection import select, selected_table
 from data_builders.selecting.shards import Dialogue, Shards, open_shard, write_shard
 from data_builders.selecting.splits import SPLITS, normalize_question
-from data_builders.building.staging import stage
 
 # Selection that keeps everything.
 KEEP_ALL = {

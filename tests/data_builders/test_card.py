@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from data_builders.building.builder import DIALOGUE_FEATURES
-from data_builders.report import BuildReport, SourceCount
 from data_builders.output.card import without_paths, write_card
 from data_builders.output.card_header import hub_license
 from data_builders.output.markdown import escape, one_line, table
 from data_builders.output.statistics import describe
+from data_builders.report import BuildReport, SourceCount
 
 NASTY = [
     "a | b",

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_builders.cleaning.pipeline import Cleaner, CleaningSettings, looks_segmented
 from data_builders.cleaning.block_list import BlockList
+from data_builders.cleaning.pipeline import Cleaner, CleaningSettings, looks_segmented
 from data_builders.report import RULES, DataError
 from tests.data_builders.test_cleaning_steps import TEXTS
 

@@ -18,9 +18,9 @@ import pytest
 
 import data_builders.__main__ as command
 import data_builders.building.builder as base
+import data_builders.building.staging as staging
 import data_builders.output.folder as output
 import data_builders.selecting.shards as shards
-import data_builders.building.staging as staging
 from data_builders.__main__ import main
 from tests.commands import ROOT
 from tests.data_builders.faulty import (

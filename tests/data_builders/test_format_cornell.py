@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_builders.formats.cornell import CornellConfig, CornellCorpus
 from data_builders.formats import cornell_lines
+from data_builders.formats.cornell import CornellConfig, CornellCorpus
 from data_builders.formats.cornell_lines import LineTable
 from data_builders.formats.cornell_parts import cornell_role, find_companion
 from data_builders.reading import sample_of

@@ -18,10 +18,10 @@ from data_builders.formats.instruction import InstructionCorpus
 from data_builders.formats.kdconv import KdConvCorpus
 from data_builders.formats.lccc import LcccCorpus
 from data_builders.formats.messages import MessagesCorpus, parse_dialogue
-from data_builders.rows.checks import MAX_MESSAGES, described, plain_turns
-from data_builders.rows.role_messages import ROLES, parse_messages
 from data_builders.reading import JsonRow, Sample, json_rows, sample_of, source_files
 from data_builders.report import RULES, BuildReport, RowError
+from data_builders.rows.checks import MAX_MESSAGES, described, plain_turns
+from data_builders.rows.role_messages import ROLES, parse_messages
 
 # Each example overwrites the one file of the fixture `read`.
 one_file = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)

@@ -18,11 +18,11 @@ from pyarrow import parquet as pq
 
 from data_builders.formats.csv_table import CsvConfig, CsvCorpus
 from data_builders.formats.parquet import ParquetConfig, ParquetCorpus
+from data_builders.reading import sample_of, source_files
+from data_builders.report import RULES, BuildReport, DataError, RowError
 from data_builders.rows import csv_records
 from data_builders.rows.columns import check_columns, known_columns, row_reader
 from data_builders.rows.csv_records import CsvRecords
-from data_builders.reading import sample_of, source_files
-from data_builders.report import RULES, BuildReport, DataError, RowError
 
 Q_R = {"question": "q", "reply": "r"}
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import data_builders.output.inspection as inspect_module
 from data_builders.building.builder import DIALOGUE_FEATURES
-from data_builders.report import REPORT_FILE, BuildReport, DataError, SourceCount
 from data_builders.output.inspection import bar_chart, fit, inspect_lines, text_width
+from data_builders.report import REPORT_FILE, BuildReport, DataError, SourceCount
 
 
 def row(*turns: str, roles: tuple[str, ...] = (), lang: str = "en", source: str = "a") -> dict:

@@ -13,9 +13,9 @@ import datasets
 import pytest
 
 import data_builders.output.folder as output
-from data_builders.sources.build import BuildResult, build_dialogues
 from data_builders.output.folder import check_output, is_up_to_date, save_result, sweep
 from data_builders.report import DataError
+from data_builders.sources.build import BuildResult, build_dialogues
 
 
 @pytest.fixture(scope="module")

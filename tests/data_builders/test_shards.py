@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import data_builders.selecting.shards as shards_module
-from data_builders.selecting.similarity import BANDS
 from data_builders.selecting.shards import (
     MINIMUM_NEAR_DUPLICATE,
     Dialogue,
@@ -25,6 +24,7 @@ from data_builders.selecting.shards import (
     write_shard,
     write_whole,
 )
+from data_builders.selecting.similarity import BANDS
 from data_builders.selecting.splits import normalize_question, question_key
 from tests.data_builders.memory_corpus import empty_folder
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 import data_builders.building.staging as staging
 from data_builders.building.builder import RawDialogue
+from data_builders.building.staging import PROBE_DIALOGUES, clean_batch, stage, with_segmentation
 from data_builders.report import BuildReport, SourceCount
 from data_builders.selecting.shards import open_shard
-from data_builders.building.staging import PROBE_DIALOGUES, clean_batch, stage, with_segmentation
 from tests.data_builders.memory_corpus import MemoryConfig, build, empty_folder, raw
 
 RESUMED = "parts taken over from a build that was cut off"

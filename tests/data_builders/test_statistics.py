@@ -14,7 +14,6 @@ import pytest
 
 import data_builders.output.counting as counting
 from data_builders.building.builder import DIALOGUE_FEATURES
-from data_builders.report import DataError
 from data_builders.output.pictures import CAPTIONS, ascii_label, draw_pictures
 from data_builders.output.statistics import (
     LENGTH_EDGES,
@@ -26,6 +25,7 @@ from data_builders.output.statistics import (
     Histogram,
     describe,
 )
+from data_builders.report import DataError
 from data_builders.selecting.splits import reply_places
 
 

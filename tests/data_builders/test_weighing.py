@@ -19,8 +19,8 @@ from data_builders.__main__ import main
 from data_builders.building.builder import DIALOGUE_FEATURES
 from data_builders.commands.weighing import SourceFigures, as_records, gain_interval, weighing_lines
 from tests.tiny import tiny_model
-from tfchat_hf.settings.arguments import resolved_settings
 from tfchat_hf.engines.model_folder import save_for_hub
+from tfchat_hf.settings.arguments import resolved_settings
 from tfchat_hf.settings.reading import parse_arguments, write_yaml
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 

@@ -14,9 +14,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from tests.engines.exported import questions, saved_run
-from tfchat_hf.engines import export
 from tfchat_hf.chat.session import ChatSession
-from tfchat_hf.engines import EngineError, load_engine, made_from, onnx_export, packages
+from tfchat_hf.engines import EngineError, export, load_engine, made_from, onnx_export, packages
 from tfchat_hf.engines.exported_folder import NOTES
 
 MODULES = {"onnx": "onnxruntime", "ctranslate2": "ctranslate2"}
@@ -165,7 +164,9 @@ def test_plain_graphs_are_of_onnx_alone(tmp_path: Path) -> None:
 
 @both
 def test_a_run_without_export_is_refused_with_the_command(run: Path, engine: str) -> None:
-    with pytest.raises(EngineError, match=f"python -m tfchat_hf.engines.export .* --engine {engine}"):
+    with pytest.raises(
+        EngineError, match=f"python -m tfchat_hf.engines.export .* --engine {engine}"
+    ):
         load_engine(run, engine)
     with pytest.raises(EngineError, match="There is no folder"):
         load_engine(run / "nowhere", engine)

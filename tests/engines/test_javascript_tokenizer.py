@@ -22,7 +22,7 @@ from tfchat_hf.text.vocabulary.pieces import BASE_PIECES, unigram_tokenizer
 
 from ..text.test_tokenization import CORPUS, TEXTS
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "javascript.mjs"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "javascript.mjs"
 UNIGRAM = ("word", "subword-unigram")
 HARD = {
     **TEXTS,

@@ -21,12 +21,11 @@ from tests.engines.exported import lively_model, questions, saved_run, tokenizer
 from tests.tiny import VOCAB_SIZE as SPOKEN
 from tests.tiny import speaking_model
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.engines import export
-from tfchat_hf.engines import EngineError, load_engine
+from tfchat_hf.engines import EngineError, export, load_engine
+from tfchat_hf.engines.export import export_run
 from tfchat_hf.engines.marian_folder import check_same_logits
 from tfchat_hf.engines.marian_settings import lost_settings, marian_generation_config
 from tfchat_hf.engines.marian_weights import to_marian
-from tfchat_hf.engines.export import export_run
 from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
 

@@ -16,14 +16,14 @@ import torch
 from tests.strangers import told_by_a_stranger
 from tests.tiny import questions, tiny_config, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration, TFChatModel
-from tfchat_hf.engines.opening import load_for_chat
-from tfchat_hf.text.dialogue import encode_context
 from tfchat_hf.engines.model_folder import (
     NEWEST_TESTED_TRANSFORMERS,
     OLDEST_TRANSFORMERS,
     load_model,
     save_for_hub,
 )
+from tfchat_hf.engines.opening import load_for_chat
+from tfchat_hf.text.dialogue import encode_context
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 TEXTS = ["你好，世界！", "今天天气很好。", "Hello, how are you?", "I am fine, thank you."] * 3
@@ -162,7 +162,7 @@ def test_a_kernel_named_in_a_config_is_not_fetched(
 
 
 def test_the_oldest_transformers_is_that_of_the_package() -> None:
-    project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())
+    project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text())
     (bound,) = (d for d in project["project"]["dependencies"] if d.startswith("transformers"))
     assert bound.startswith(f"transformers>={OLDEST_TRANSFORMERS},")
     oldest, newest = (

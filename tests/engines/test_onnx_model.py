@@ -14,10 +14,10 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.generation.streamers import BaseStreamer
 
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.fast import decoding
 from tfchat_hf.engines import EngineError, load_engine
-from tfchat_hf.engines.probing import check_export
 from tfchat_hf.engines.export import export_run
+from tfchat_hf.engines.probing import check_export
+from tfchat_hf.fast import decoding
 
 from .exported import (
     TRACED_SHAPES,

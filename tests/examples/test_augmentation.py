@@ -6,11 +6,11 @@ from __future__ import annotations
 import pytest
 from datasets import Dataset
 
-from tfchat_hf.settings.arguments import DataArguments
-from tfchat_hf.examples.preparing import PreparedData, prepare_data
-from tfchat_hf.text.dialogue import encode_context
 from tfchat_hf.examples.augmentation import hurried
+from tfchat_hf.examples.preparing import PreparedData, prepare_data
 from tfchat_hf.examples.tokenized import ids_key
+from tfchat_hf.settings.arguments import DataArguments
+from tfchat_hf.text.dialogue import encode_context
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 PAIRS = [

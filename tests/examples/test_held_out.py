@@ -10,8 +10,8 @@ import pytest
 
 from data_builders.report import DataError
 from tests.compare.small_run import TEST, TRAIN, VALIDATION, save_data, small_run
-from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.examples.held_out import held_out, run_settings
+from tfchat_hf.settings.arguments import SettingsError
 
 NEW = [pair for pair in TEST if pair not in TRAIN]
 

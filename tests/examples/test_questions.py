@@ -12,7 +12,6 @@ from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
 from tfchat_hf.examples import questions as questions_file
-from tfchat_hf.settings.arguments import DataArguments
 from tfchat_hf.examples.preparing import PreparedData, prepare_data
 from tfchat_hf.examples.questions import (
     Question,
@@ -21,6 +20,7 @@ from tfchat_hf.examples.questions import (
     most_frequent_reply,
     random_replies,
 )
+from tfchat_hf.settings.arguments import DataArguments
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 WORDS = ["hi", "你好", "good day", "why?", "because", "嗯", "Hi ", "so what"]

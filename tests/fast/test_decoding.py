@@ -8,10 +8,9 @@ import torch
 
 from tests.tiny import ended_questions, speaking_model, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.fast import decoding
-from tfchat_hf.fast import FastDecoder
-from tfchat_hf.model.generation_tfchat import PRESETS
+from tfchat_hf.fast import FastDecoder, decoding
 from tfchat_hf.fast.reranking import RERANK_SETTINGS, Reranking
+from tfchat_hf.model.generation_tfchat import PRESETS
 
 
 @pytest.fixture(scope="module")

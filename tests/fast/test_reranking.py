@@ -12,8 +12,7 @@ from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteria
 
 from tests.tiny import ended_questions, speaking_model, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.fast import reranking
-from tfchat_hf.fast import FastDecoder
+from tfchat_hf.fast import FastDecoder, reranking
 from tfchat_hf.fast.candidates import Candidates, draw
 from tfchat_hf.fast.reranking import Reranking, TFChatRerankedOutput, as_labels, newest_turn
 

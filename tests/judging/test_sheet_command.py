@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.finished_run import finished_run
 from tests.compare.small_run import TEST, TRAIN, VALIDATION, save_data
+from tests.finished_run import finished_run
 from tfchat_hf.judging.__main__ import main
 from tfchat_hf.judging.sheet import Key
 from tfchat_hf.judging.systems import System, read_system

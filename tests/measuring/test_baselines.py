@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from datasets import Dataset
 
+from tfchat_hf.examples.questions import Question as Q
 from tfchat_hf.examples.tokenized import key_of
 from tfchat_hf.measuring.baselines import (
     BASELINES,
@@ -13,7 +14,6 @@ from tfchat_hf.measuring.baselines import (
     nearest_replies,
     score_baselines,
 )
-from tfchat_hf.examples.questions import Question as Q
 
 QUESTIONS = [Q(["a"], [1], ["x y", "z", "x y"]), Q(["b"], [2], ["only one"])]
 

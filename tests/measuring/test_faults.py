@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from tfchat_hf.examples.questions import Question
 from tfchat_hf.measuring.faults import describe_answers, dull_share, language_mismatch
 from tfchat_hf.measuring.metrics import describe_replies
-from tfchat_hf.examples.questions import Question
 
 
 def test_a_reply_is_dull_whatever_its_punctuation_and_case() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.publishing.fake_hub import Repository, in_place_of_the_hub
 from tests.memory.small_memory import TALKS, dialogues, small_memory
+from tests.publishing.fake_hub import Repository, in_place_of_the_hub
 from tfchat_hf.memory import Memory, NoMemoryError
 
 

@@ -12,13 +12,13 @@ import pytest
 
 from tests.finished_run import METRICS, finished_run, tiny_run
 from tests.memory.small_memory import TALKS, small_memory
-from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.memory import Memory
 from tfchat_hf.memory.command import main
 from tfchat_hf.publishing.model_card import build_model_card
 from tfchat_hf.publishing.push import PushOrder, publish
-from tfchat_hf.settings.run_folder import RunFolder
 from tfchat_hf.publishing.upload_plan import plan_upload
+from tfchat_hf.settings.arguments import SettingsError
+from tfchat_hf.settings.run_folder import RunFolder
 
 REPOSITORY = "someone/tiny"
 

@@ -23,8 +23,8 @@ from transformers.generation.streamers import BaseStreamer
 
 from tests.tiny import batch, questions, speaking_model, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.fast import decoding
-from tfchat_hf.fast import FastDecoder
+from tfchat_hf.fast import FastDecoder, decoding
+from tfchat_hf.fast.reranking import Reranking
 from tfchat_hf.model import generation_tfchat
 from tfchat_hf.model.generation_tfchat import (
     DEFAULT_PRESET,
@@ -34,7 +34,6 @@ from tfchat_hf.model.generation_tfchat import (
     preset_settings,
     with_presets,
 )
-from tfchat_hf.fast.reranking import Reranking
 
 NEVER_ENDS = {"eos_token_id": -1, "pad_token_id": 0}
 

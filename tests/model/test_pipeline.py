@@ -11,8 +11,8 @@ from tests.strangers import told_by_a_stranger
 from tests.tiny import tiny_model
 from tests.two_processes import make_model, make_tokenizer
 from tfchat_hf.engines.model_folder import save_for_hub
-from tfchat_hf.model.generation_tfchat import TFChatPipeline
 from tfchat_hf.examples.questions import decode_reply
+from tfchat_hf.model.generation_tfchat import TFChatPipeline
 
 STRANGER = """
 import json, sys

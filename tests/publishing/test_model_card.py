@@ -21,6 +21,7 @@ import train_hf
 from data_builders.report import BuildReport, SourceCount
 from tests.finished_run import LOG, METRICS, SAMPLES, tiny_run
 from tests.test_train_cli import SETTINGS
+from tfchat_hf.engines.model_folder import OLDEST_TRANSFORMERS
 from tfchat_hf.publishing.card.curves import build_curves
 from tfchat_hf.publishing.card.facts import (
     choose_samples,
@@ -28,10 +29,9 @@ from tfchat_hf.publishing.card.facts import (
     selection_facts,
     source_facts,
 )
-from tfchat_hf.engines.model_folder import OLDEST_TRANSFORMERS
 from tfchat_hf.publishing.model_card import PLACEHOLDER, build_model_card, write_model_card
-from tfchat_hf.settings.run_folder import RunFolder
 from tfchat_hf.settings.reading import parse_arguments
+from tfchat_hf.settings.run_folder import RunFolder
 
 HEADINGS = [
     "How to use",

@@ -16,11 +16,11 @@ from types import SimpleNamespace
 import pytest
 from huggingface_hub import ModelCard, constants
 
-from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
 from tests.finished_run import finished_run
+from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
 from tfchat_hf.publishing import push as publishing
-from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.publishing.push import PushOrder, main, publish, publish_after_training, push_order
+from tfchat_hf.settings.arguments import SettingsError
 
 REPOSITORY = "someone/tiny"
 TOKEN = "a-token-of-the-test"

@@ -16,7 +16,7 @@ import pytest
 
 from tests.publishing.fake_hub import FakeHub
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TOKEN = "hf_test"
 REPOSITORY = "someone/tiny"
 

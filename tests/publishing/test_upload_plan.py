@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from tests.finished_run import finished_run
-from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.publishing.upload_plan import plan_upload, readable
+from tfchat_hf.settings.arguments import SettingsError
 
 REPOSITORY = "someone/tiny"
 

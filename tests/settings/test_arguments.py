@@ -11,7 +11,7 @@ import yaml
 from tfchat_hf.settings.arguments import SettingsError, own_keys, resolved_settings
 from tfchat_hf.settings.reading import parse_arguments, write_yaml
 
-CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 
 def write(tmp_path: Path, text: str) -> str:
@@ -33,7 +33,7 @@ def test_every_config_parses(path):
 
 
 def test_reference_names_every_own_key_with_its_default(tmp_path):
-    path = Path(__file__).parent.parent / "configs" / "reference.yaml"
+    path = Path(__file__).parents[2] / "configs" / "reference.yaml"
     assert set(yaml.safe_load(path.read_text(encoding="utf-8"))) == set(own_keys())
     explained = resolved_settings(parse_arguments([str(path)]))
     defaults = resolved_settings(parse_arguments(["--output_dir", "runs/reference"]))

@@ -113,7 +113,7 @@ def start(code: str, *arguments: str, seed: int = 0) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
 
 

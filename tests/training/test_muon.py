@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.training.small_training import small_model, small_trainer
 from tests.tiny import tiny_model
+from tests.training.small_training import small_model, small_trainer
 from tfchat_hf.settings import arguments
 from tfchat_hf.training.muon import MuonWithAdamW, muon_with_adamw, orthogonalized
 

@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from tests.training.small_training import small_model, small_trainer
 from tfchat_hf import TFChatForConditionalGeneration
+from tfchat_hf.model import layers_tfchat, modeling_tfchat
 from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.training.batches.packing import PACKED
 from tfchat_hf.training.losses import LossOptions
-from tfchat_hf.model import layers_tfchat, modeling_tfchat
 
 NETWORKS = {
     "default": {},

@@ -14,13 +14,13 @@ from torch.nn import functional
 from transformers import TrainerCallback
 
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
-from tfchat_hf.settings.arguments import TFChatTrainingArguments
-from tfchat_hf.training.callbacks.stopping import StopCallback, StopRequest
 from tfchat_hf.examples.preparing import DataArguments, prepare_data
-from tfchat_hf.measuring.evaluation import exact_loss, generate_replies
 from tfchat_hf.examples.questions import collect_questions
+from tfchat_hf.measuring.evaluation import exact_loss, generate_replies
 from tfchat_hf.measuring.selection import ReplyAssessor
+from tfchat_hf.settings.arguments import TFChatTrainingArguments
 from tfchat_hf.text.tokenizer_training import train_tokenizer
+from tfchat_hf.training.callbacks.stopping import StopCallback, StopRequest
 from tfchat_hf.training.trainer import TFChatTrainer
 
 PAIRS = [(f"question {i} " + "ab " * (i % 5), f"reply {i} " + "好" * (i % 7)) for i in range(24)]

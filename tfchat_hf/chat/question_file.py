@@ -11,11 +11,11 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from .planning import ROWS_PER_CHUNK, BatchLimits, plan_batches
+from .question_rows import BatchRow, read_rows
+from .resuming import PartialOutput
 from .session import ChatSession
 from .settings import SETTINGS, ChatError
-from .planning import ROWS_PER_CHUNK, BatchLimits, plan_batches
-from .resuming import PartialOutput
-from .question_rows import BatchRow, read_rows
 
 
 @dataclass

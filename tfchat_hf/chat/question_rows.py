@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .settings import ChatError
 from ..text.dialogue import messages_to_turns
+from .settings import ChatError
 
 SHAPES = "`question` (text), `dialogue` (list of texts) or `messages` (list of role and content)"
 

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .settings import ChatError
 from ..memory import Memory, MemoryAnswer, NoMemoryError
 from ..memory.answering import Origin
 from ..memory.ranking import Judge
+from .settings import ChatError
 
 logger = logging.getLogger(__name__)
 

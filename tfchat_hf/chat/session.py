@@ -15,16 +15,16 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 
 from ..engines.opening import choose_device, load_for_chat
-from .remembering import Recall, load_recall
-from .settings import ChatError, ChatSettings
-from ..fast.decoding import generate_options
-from ..text.dialogue import encode_context
 from ..fast import FastDecoder
-from .interruptible import interrupts_held, next_item
+from ..fast.decoding import generate_options
 from ..memory.opinion import ModelOpinion
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from .streaming import BROKEN, ReplyTextStreamer
+from ..text.dialogue import encode_context
 from ..text.tokenization import describe_tokens
+from .interruptible import interrupts_held, next_item
+from .remembering import Recall, load_recall
+from .settings import ChatError, ChatSettings
+from .streaming import BROKEN, ReplyTextStreamer
 
 logger = logging.getLogger(__name__)
 

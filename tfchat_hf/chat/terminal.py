@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from ..fast.decoding import MUTUAL
 from .session import ChatSession
 from .settings import ChatError
-from ..fast.decoding import MUTUAL
 
 try:
     import readline

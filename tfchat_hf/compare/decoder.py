@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ..fast.decoding import generate_options
-from ..fast import FastDecoder
 from ..examples.questions import Question, decode_reply
+from ..fast import FastDecoder
+from ..fast.decoding import generate_options
 from .rows import Row
 
 # Batches of different seeds must not draw alike.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..measuring.faults import describe_answers
 from ..examples.questions import Question
+from ..measuring.faults import describe_answers
 from .bootstrap import BleuCounts, Ratio, bleu_counts, bleu_ratio
 from .copying import copy_rate, echo_share
 from .decoder import Replies

@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader
 from transformers import DataCollatorForSeq2Seq, PreTrainedModel
 from transformers.tokenization_utils_base import BatchEncoding
 
-from ..measuring.evaluation import exact_loss
-from ..examples.rows import ExampleRows
 from ..examples.held_out import HeldOut
+from ..examples.rows import ExampleRows
+from ..measuring.evaluation import exact_loss
 from ..settings.run_folder import write_json
 from ..training.trainer import by_length
 

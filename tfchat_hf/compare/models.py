@@ -10,8 +10,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import tfchat_hf
 
-from ..settings.arguments import SettingsError
 from ..chat.session import load_session
+from ..settings.arguments import SettingsError
 
 
 def load_models(
@@ -59,7 +59,6 @@ def decoding_code() -> str:
     """Names the code that decodes: replies of an older version are not taken for its own."""
     digest = hashlib.sha256()
     package = Path(str(tfchat_hf.__file__)).parent
-    code = [*package.glob("model/*.py"), *package.glob("fast/*.py")]
-    for path in sorted([*code, package / "decoding.py", package / "reranking.py"]):
+    for path in sorted([*package.glob("model/*.py"), *package.glob("fast/*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

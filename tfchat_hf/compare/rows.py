@@ -12,12 +12,12 @@ from typing import Any
 import yaml
 from transformers import GenerationConfig, PreTrainedModel
 
-from ..settings.arguments import SettingsError
 from ..chat.settings import IMPLIES_SAMPLING
 from ..fast.decoding import preset, preset_names
+from ..fast.reranking import RERANK_SETTINGS
 from ..measuring.baselines import BASELINES
 from ..model.generation_tfchat import OWN_SETTINGS
-from ..fast.reranking import RERANK_SETTINGS
+from ..settings.arguments import SettingsError
 
 # All others are compared with it.
 BASE_ROW = "greedy"

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
+from ..fast.reranking import RERANK_SETTINGS
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import OWN_SETTINGS, TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel
-from ..fast.reranking import RERANK_SETTINGS
 from .ctranslate2_settings import (
     check_early_stopping,
     check_settings,

@@ -4,7 +4,7 @@
 python -m tfchat_hf.engines.export runs/quickstart --engine ctranslate2
 python -m tfchat_hf.engines.export runs/quickstart --engine onnx --int8
 python -m tfchat_hf.engines.export runs/quickstart --engine marian
-python -m tfchat_hf.engines.export runs/quickstart --engine onnx --plain   # graphs to look at in Netron
+python -m tfchat_hf.engines.export runs/quickstart --engine onnx --plain  # to look at in Netron
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .. import TFChatForConditionalGeneration
 from .carried_code import differing_code
 from .exported_folder import check_run, copy_run_files, fit_template, new_folder, write_notes
 from .made_from import network_modules
+from .model_folder import load_model
 from .packages import EXPORTS, MARIAN, EngineError, check_export_name, engine_package
 from .probing import check_export
-from .model_folder import load_model
 
 
 def export_run(

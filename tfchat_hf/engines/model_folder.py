@@ -10,9 +10,9 @@ from typing import Any
 
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, PreTrainedTokenizerBase
 
-from .carried_code import differing_code
 from ..model.modeling_tfchat import TFChatPreTrainedModel
 from ..text.tokenization import fit_tokenizer
+from .carried_code import differing_code
 
 logger = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
 from ..settings.arguments import DataArguments, RunArguments, SettingsError
-from .preparing import load_or_train_tokenizer, prepare_data, read_dialogues
-from .files import arrow_column
-from .questions import Question, collect_questions, frequent_replies
-from ..settings.run_folder import SETTINGS_FILE
 from ..settings.reading import Setting, build_arguments, read_yaml
+from ..settings.run_folder import SETTINGS_FILE
+from .files import arrow_column
+from .preparing import load_or_train_tokenizer, prepare_data, read_dialogues
+from .questions import Question, collect_questions, frequent_replies
 
 # A finished run has its tokenizer, so a scheme that is no longer there does no harm.
 _TOKENIZER_TRAINING = ("tokenizer", "tokenizer_scheme", "vocab_size", "tokenizer_user_dictionaries")

@@ -20,8 +20,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from data_builders import BuildResult, build_dialogues
 
-from ..text import dialogue, tokenization
 from ..settings.arguments import DataArguments, SettingsError
+from ..text import dialogue, tokenization
 from . import augmentation, files
 from . import tokenized as tokenized_examples
 from .augmentation import write_hurried_questions

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, PreTrainedModel
 
-from . import FastDecoder
 from ..model.generation_tfchat import preset_settings
+from . import FastDecoder
 from .reranking import RERANK_SETTINGS, Reranking
 
 CANDIDATES = "candidates"

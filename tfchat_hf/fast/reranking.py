@@ -22,10 +22,10 @@ from transformers import (
 from transformers.utils import ModelOutput
 
 from ..measuring.evaluation import nats_and_tokens
+from ..model.generation_tfchat import empty_message_states
 from . import FastDecoder
 from .candidates import Candidates, decode_candidates
 from .loop import DecoderStepper
-from ..model.generation_tfchat import empty_message_states
 
 RERANK_BY = ("reverse", "unconditional")
 # What they are where nothing is re-ranked.

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""``python -m tfchat_hf.text.tokenization``."""
+"""``python -m tfchat_hf.look``."""
 
 import sys
 

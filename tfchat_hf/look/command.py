@@ -1,9 +1,9 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The command ``python -m tfchat_hf.text.tokenization``: see a tokenizer at work.
+"""The command ``python -m tfchat_hf.look``: see a tokenizer at work.
 
-    python -m tfchat_hf.text.tokenization "你好，我是 TFChat"
-    python -m tfchat_hf.text.tokenization --scheme subword-bpe "你好，我是 TFChat"
-    python -m tfchat_hf.text.tokenization --tokenizer runs/mine --top 3 < sentences.txt
+    python -m tfchat_hf.look "你好，我是 TFChat"
+    python -m tfchat_hf.look --scheme subword-bpe "你好，我是 TFChat"
+    python -m tfchat_hf.look --tokenizer runs/mine --top 3 < sentences.txt
 
 Without `--tokenizer` one is trained on the small talk that comes with this package, as a run with
 default settings does, and kept for the next time.
@@ -152,7 +152,7 @@ def _described(options: argparse.Namespace) -> str:
 def _parser() -> argparse.ArgumentParser:
     """Describes the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.text.tokenization",
+        prog="python -m tfchat_hf.look",
         description="See how a text is cut into tokens, and why there.",
         allow_abbrev=False,
     )

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datasets import Dataset
 
 from ..examples.files import arrow_column
-from ..memory.index import QuestionIndex
 from ..examples.questions import Question, most_frequent_reply, random_replies
+from ..memory.index import QuestionIndex
 from .faults import describe_answers
 
 BASELINES = ("human", "nearest_question", "random_training_reply", "most_frequent_reply")

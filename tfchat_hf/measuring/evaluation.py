@@ -12,9 +12,9 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ..examples.questions import Question, decode_reply
 from ..fast import FastDecoder
 from .metrics import bits_per_character, perplexity
-from ..examples.questions import Question, decode_reply
 
 # Logits of so many numbers are made at a time: 8 million are 32 MB in float32.
 LOGITS_AT_ONCE = 8_000_000

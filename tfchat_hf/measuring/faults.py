@@ -8,8 +8,8 @@ from typing import Any
 
 from data_builders.language import guess_language
 
-from .metrics import describe_replies, metric_tokens
 from ..examples.questions import Question
+from .metrics import describe_replies, metric_tokens
 from .stutter import stutter_share
 
 # Said to anything, in any corpus. Without punctuation and in small letters.

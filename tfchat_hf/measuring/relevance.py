@@ -26,10 +26,10 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from ..examples.files import arrow_column, number_column
-from ..examples.rows import ExampleRows
-from ..model.generation_tfchat import empty_message_states
 from ..examples.questions import distinct_rows
+from ..examples.rows import ExampleRows
 from ..fast.reranking import reply_scores
+from ..model.generation_tfchat import empty_message_states
 
 CANDIDATES = 20
 RELEVANCE_QUESTIONS = 500

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ..examples.questions import Question
 from .evaluation import generate_replies, generate_replies_together
 from .faults import describe_answers
-from ..examples.questions import Question
 
 
 def selection_score(loss: float, mrr: float | None, relevance_weight: float = 5.0) -> float:

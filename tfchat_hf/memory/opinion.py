@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from transformers import PreTrainedModel
 
-from ..text.dialogue import encode_context
 from ..fast.reranking import reply_scores
+from ..text.dialogue import encode_context
 
 # A reply is judged by its beginning: what is longer is cut for the judgement alone.
 _MOST_REPLY_TOKENS = 64

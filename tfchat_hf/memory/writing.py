@@ -10,11 +10,11 @@ from typing import Any
 
 from datasets import Dataset
 
-from ..settings.arguments import DataArguments, SettingsError
 from ..engines.opening import load_for_chat
 from ..examples.preparing import read_dialogues
-from ..settings.run_folder import SETTINGS_FILE
+from ..settings.arguments import DataArguments, SettingsError
 from ..settings.reading import read_yaml
+from ..settings.run_folder import SETTINGS_FILE
 from .calibrating import calibrate
 from .memory import Memory
 from .opinion import ModelOpinion

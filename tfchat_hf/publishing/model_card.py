@@ -14,13 +14,13 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from data_builders.output.card_header import hub_license
 from data_builders.output.markdown import escape, one_line
 
+from ..engines.model_folder import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
 from ..settings.arguments import RunArguments
 from .card.curves import CURVES_PICTURE, Curves, build_curves, draw_curves
 from .card.facts import choose_samples
 from .card.limits import LANGUAGE_NAMES, languages, limits
 from .card.results import evaluation, samples_part, selection
 from .card.training import curves_part, dataset_name, speed, training_data, training_settings
-from ..engines.model_folder import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
 
 PLACEHOLDER = "your-name/your-model"
 CARD_FILE = "README.md"

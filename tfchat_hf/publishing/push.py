@@ -30,9 +30,9 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import disable_progress_bars, validate_repo_id
 
 from ..settings.arguments import SettingsError
+from ..settings.run_folder import SETTINGS_FILE
 from .model_card import PLACEHOLDER
 from .privacy import find_leaks, machine_places
-from ..settings.run_folder import SETTINGS_FILE
 from .upload_plan import UploadPlan, plan_upload
 
 Report = Callable[[str], None]

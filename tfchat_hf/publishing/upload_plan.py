@@ -13,10 +13,10 @@ from safetensors import SafetensorError, safe_open
 
 from data_builders.output.card import without_paths
 
-from ..settings.arguments import SettingsError
 from ..memory import MEMORY_FOLDER
-from .model_card import CARD_FILE, PLACEHOLDER
+from ..settings.arguments import SettingsError
 from ..settings.run_folder import METRICS_FILE, SETTINGS_FILE
+from .model_card import CARD_FILE, PLACEHOLDER
 
 WEIGHTS = "*.safetensors"
 PICKLES = ("*.pt", "*.bin", "*.pth", "*.pkl", "*.pickle", "*.ckpt")

@@ -12,9 +12,9 @@ import torch
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from ..fast.decoding import generate_options
-from ..fast import FastDecoder
 from ..chat.streaming import PieceTable
+from ..fast import FastDecoder
+from ..fast.decoding import generate_options
 from .answers import Answer, Request
 
 

@@ -28,10 +28,10 @@ from typing import Any
 from transformers import GenerationConfig
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from ..fast import FastDecoder
 from ..chat.interruptible import interrupts_held, next_item
-from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..chat.streaming import PieceTable
+from ..fast import FastDecoder
+from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from .answers import Request
 from .batch_run import BatchRun
 from .reply_future import ReplyFuture

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from .arguments import SettingsError
 from ..memory import MEMORY_FOLDER
-from .reading import read_yaml, write_yaml
 from ..training.checkpoints import STAGING, checkpoint_problem, list_checkpoints
+from .arguments import SettingsError
+from .reading import read_yaml, write_yaml
 
 METRICS_FILE = "metrics.json"
 SETTINGS_FILE = "run_config.yaml"

@@ -176,10 +176,3 @@ def fit_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) 
     reads_system = getattr(config, "reads_system_messages", False)
     tokenizer.chat_template = chat_template(config.max_context_turns, reads_system)
     tokenizer.truncation_side = "left"
-
-
-if __name__ == "__main__":
-    # By name: this module stands below all that the command needs, and imports none of it.
-    import runpy
-
-    runpy.run_module("tfchat_hf.look", run_name="__main__")

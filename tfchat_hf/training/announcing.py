@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import torch
 
+from ..examples.preparing import SplitCounts
 from ..settings.arguments import RunArguments
 from .batches.updates import UpdatePlan
-from ..examples.preparing import SplitCounts
 from .set_up import Workshop
 
 Report = Callable[[str], None]

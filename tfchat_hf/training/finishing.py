@@ -15,25 +15,25 @@ import datasets
 import torch
 import transformers
 
-from ..settings.arguments import RunArguments
-from .callbacks.progress import ProgressLine
-from .callbacks.throughput import ThroughputCallback
-from ..publishing.card.facts import selection_facts
-from ..examples.preparing import read_dialogues
-from ..measuring.evaluation import generate_replies
 from ..engines.model_folder import save_for_hub
-from .init_from import origin_name
+from ..examples.preparing import read_dialogues
+from ..examples.questions import Question, frequent_replies
 from ..measuring.baselines import baseline_replies, score_baselines
+from ..measuring.evaluation import generate_replies
 from ..measuring.faults import describe_answers
 from ..measuring.relevance import RELEVANCE_FIGURES, RELEVANCE_QUESTIONS, ranking_tasks
 from ..memory.opinion import ModelOpinion
 from ..memory.writing import write_memory
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
+from ..publishing.card.facts import selection_facts
 from ..publishing.model_card import write_model_card
-from ..examples.questions import Question, frequent_replies
-from .announcing import device_name, dtype_name, update_size
-from .checkpoints import disk_errors
+from ..settings.arguments import RunArguments
 from ..settings.run_folder import SAMPLES_FILE, RunFolder
+from .announcing import device_name, dtype_name, update_size
+from .callbacks.progress import ProgressLine
+from .callbacks.throughput import ThroughputCallback
+from .checkpoints import disk_errors
+from .init_from import origin_name
 from .set_up import Workshop
 
 Report = Callable[[str], None]

@@ -18,11 +18,11 @@ import torch
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 from transformers.utils import cached_file
 
-from ..settings.arguments import DataArguments, ModelArguments, RunArguments, SettingsError
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..settings.run_folder import SETTINGS_FILE, RunFolder
+from ..settings.arguments import DataArguments, ModelArguments, RunArguments, SettingsError
 from ..settings.reading import Setting, convert, read_yaml
+from ..settings.run_folder import SETTINGS_FILE, RunFolder
 
 logger = logging.getLogger(__name__)
 

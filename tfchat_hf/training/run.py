@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-from ..settings.arguments import RunArguments, SettingsError, resolved_settings
-from .callbacks.stopping import StopRequest
 from ..examples.preparing import PreparedData
 from ..publishing.push import PushOrder, publish_after_training, push_order
+from ..settings.arguments import RunArguments, SettingsError, resolved_settings
+from ..settings.run_folder import RunFolder
 from .announcing import announce
+from .callbacks.stopping import StopRequest
 from .checkpoints import process_count, sweep
 from .finishing import finish, run_facts
-from ..settings.run_folder import RunFolder
 from .host_memory import keep_freed_memory
 from .processes import check_process_count, leave
 from .set_up import Workshop, fit_to_memory, set_up

@@ -13,7 +13,17 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, set_seed
 from transformers.trainer_utils import IntervalStrategy
 
+from ..examples.preparing import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
+from ..examples.questions import Question, collect_questions, frequent_replies
+from ..examples.rows import ExampleRows
+from ..measuring.relevance import ranking_tasks
+from ..measuring.selection import ReplyAssessor
+from ..model.configuration_tfchat import TFChatConfig
+from ..model.generation_tfchat import with_presets
+from ..model.modeling_tfchat import TFChatForConditionalGeneration
+from ..publishing.card.facts import source_facts
 from ..settings.arguments import RunArguments, SettingsError
+from ..text.tokenization import character_runs, first_byte_token_id, fit_tokenizer
 from .batches.finder import Update, find_pieces
 from .batches.updates import PieceSampler
 from .callbacks.early_stopping import EarlyStopping
@@ -24,19 +34,9 @@ from .callbacks.stopping import StopCallback, StopRequest
 from .callbacks.throughput import ThroughputCallback
 from .callbacks.time_budget import TimeBudgetCallback
 from .callbacks.tracking import add_samples_to_tensorboard
-from ..publishing.card.facts import source_facts
-from ..examples.preparing import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
-from ..examples.rows import ExampleRows
 from .init_from import check_same_tokenizer, load_tokenizer, load_weights, network_without_setting
 from .losses import LossOptions, frequency_weights, label_counts
-from ..measuring.relevance import ranking_tasks
-from ..model.configuration_tfchat import TFChatConfig
-from ..model.generation_tfchat import with_presets
-from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..examples.questions import Question, collect_questions, frequent_replies
-from ..measuring.selection import ReplyAssessor
 from .time_budget import TrainingClock, epochs_under_budget
-from ..text.tokenization import character_runs, first_byte_token_id, fit_tokenizer
 from .trainer import TFChatTrainer
 
 Report = Callable[[str], None]

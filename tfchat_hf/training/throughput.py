@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import distributed
 
-from .device_peak import DevicePeak
 from ..model.configuration_tfchat import TFChatConfig
+from .device_peak import DevicePeak
 
 Lengths = np.ndarray | int
 

@@ -26,6 +26,10 @@ from transformers import (
 )
 from transformers.trainer_utils import TrainOutput, speed_metrics
 
+from ..examples.rows import ExampleRows
+from ..measuring.evaluation import exact_loss
+from ..measuring.relevance import RankingTask, measure_relevance
+from ..measuring.selection import ReplyAssessor, selection_score
 from ..settings.arguments import SettingsError, TFChatTrainingArguments, fast_dtype
 from .batches.collating import BatchMaker
 from .batches.question_noise import NoisyQuestions
@@ -34,15 +38,11 @@ from .callbacks.early_stopping import evaluations_since_best
 from .callbacks.progress import ProgressBar
 from .callbacks.time_budget import time_was_up
 from .cheap_dropout import use_cheap_dropout
-from ..measuring.evaluation import exact_loss
-from ..examples.rows import ExampleRows
+from .checkpoints import WholeCheckpointTrainer
 from .loss_check import fast_loss_agrees
 from .losses import LossOptions
-from ..measuring.relevance import RankingTask, measure_relevance
 from .muon import muon_with_adamw
 from .reply_loss import ReplyLoss
-from .checkpoints import WholeCheckpointTrainer
-from ..measuring.selection import ReplyAssessor, selection_score
 from .throughput import ThroughputMeter
 from .time_budget import TrainingClock, time_budget_schedule
 

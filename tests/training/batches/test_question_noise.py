@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from tfchat_hf.training.batches.question_noise import NoisyQuestions
-from tfchat_hf.training.batches.updates import PieceSampler, UpdatePlan
 from tfchat_hf.examples.rows import ExampleRows
 from tfchat_hf.text.tokenization import SPECIAL_TOKENS
+from tfchat_hf.training.batches.question_noise import NoisyQuestions
+from tfchat_hf.training.batches.updates import PieceSampler, UpdatePlan
 
 EOS = SPECIAL_TOKENS.index("</s>")
 SEP = SPECIAL_TOKENS.index("<sep>")

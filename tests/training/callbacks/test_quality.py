@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from transformers import TrainerControl, TrainerState
 
+from tfchat_hf.examples.questions import Question
 from tfchat_hf.training.callbacks.quality import (
     SAMPLES_DURING_TRAINING,
     SAMPLES_WRITTEN,
@@ -16,7 +17,6 @@ from tfchat_hf.training.callbacks.quality import (
     SampleTable,
 )
 from tfchat_hf.training.callbacks.text_table import display_width
-from tfchat_hf.examples.questions import Question
 
 QUESTIONS = [Question(["先说", f"问题{i}"], [i], [f"答{i}", "x"]) for i in range(40)]
 ARGS = SimpleNamespace(

@@ -9,14 +9,14 @@ from transformers import Seq2SeqTrainingArguments, Trainer
 from transformers.integrations import TensorBoardCallback
 
 from tests.tiny import tiny_model
+from tfchat_hf.examples.questions import Question
+from tfchat_hf.measuring.selection import ReplyAssessor
 from tfchat_hf.training.callbacks.tracking import (
     TENSORBOARD_FOLDER,
     TensorBoardWithSamples,
     add_samples_to_tensorboard,
     markdown_table,
 )
-from tfchat_hf.examples.questions import Question
-from tfchat_hf.measuring.selection import ReplyAssessor
 
 pytest.importorskip("tensorboard")
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402

@@ -11,8 +11,8 @@ from typing import Any
 
 from transformers import TrainerState, TrainingArguments
 
-from data_builders.report import REPORT_FILE, BuildReport
 from data_builders.output.card import without_paths
+from data_builders.report import REPORT_FILE, BuildReport
 
 MAX_SOURCES = 20
 SAMPLE_ROWS = 8

@@ -10,8 +10,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from ...measuring.metrics import top_reply_share
 from ...examples.questions import Question
+from ...measuring.metrics import top_reply_share
 from ...measuring.selection import ReplyAssessor
 from ..time_budget import TrainingClock
 from .sample_file import SampleFile
