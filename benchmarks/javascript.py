@@ -6,7 +6,8 @@
 
 Trains each scheme on the corpora of ../shared/data beside the checkout (on the embedded one if
 they are not there), saves it, rewrites it with
-`tfchat_hf.engines.javascript_tokenizer`, and compares held-out lines. Prints counts in a Markdown table and no text.
+`tfchat_hf.engines.javascript_tokenizer`, and compares held-out lines. Prints counts in a Markdown
+table and no text.
 """
 
 from __future__ import annotations

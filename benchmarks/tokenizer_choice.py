@@ -9,9 +9,9 @@ A corpus is a folder that `python -m data_builders` wrote; `NAME=FOLDER@zh,mixed
 of these languages only, and `NAME=FOLDER:16` makes updates of 16 pairs instead of 64 (long texts
 need fewer for as many tokens). Each run is `train_hf.py` in a process of its own with one thread.
 All runs have 2 + 2 layers of width 256, all runs on one corpus the same pairs an update, and as
-many updates as the budget of multiply-adds allows
-(`tfchat_hf.training.throughput.needed_flops`): a scheme with shorter texts, or a smaller output layer, sees more of them. Results are kept line by line in
-DIR/results.jsonl, so a stopped study goes on where it was. No text is shown.
+many updates as the budget of multiply-adds allows (`tfchat_hf.training.throughput.needed_flops`):
+a scheme with shorter texts, or a smaller output layer, sees more of them. Results are kept line by
+line in DIR/results.jsonl, so a stopped study goes on where it was. No text is shown.
 """
 
 from __future__ import annotations

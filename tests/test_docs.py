@@ -29,7 +29,8 @@ import pytest
 from data_builders import CleaningSettings, SelectionSettings
 from data_builders.__main__ import main
 from data_builders.cleaning.pipeline import Cleaner
-from data_builders.formats.base import FileCorpus, FilesConfig, RawDialogue
+from data_builders.dialogue import RawDialogue
+from data_builders.formats.base import FileCorpus, FilesConfig
 from data_builders.formats.registry import FAMILIES, FILE_FAMILIES, guess_format
 from data_builders.reading import sample_of, source_files
 from data_builders.report import BuildReport

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import datasets
 import pyarrow as pa
@@ -26,7 +26,8 @@ from datasets.exceptions import DatasetGenerationError
 from data_builders.building.staging import stage
 from data_builders.building.unchanged import Stamps, check_unchanged, file_stamps
 from data_builders.cleaning.pipeline import CleaningSettings
-from data_builders.report import REPORT_FILE, BuildReport, DataError, RowError, SourceCount
+from data_builders.dialogue import RawDialogue, as_tuple
+from data_builders.report import REPORT_FILE, BuildReport, DataError, SourceCount
 from data_builders.selecting.selection import SelectedShard, select, selected_table
 from data_builders.selecting.settings import SelectionSettings, as_plain, check_type, settings_of
 from data_builders.selecting.shards import Shards, open_shard
@@ -48,31 +49,6 @@ STAGING_FOLDER = "tfchat-unfinished"
 _STAGING_DAYS = 7
 # Raise this when the same file would give other dialogues: it renews the caches.
 RESULT_VERSION = "2.2.0"
-
-
-class RawDialogue(NamedTuple):
-    """One dialogue as it stands in a file, before cleaning.
-
-    Attributes:
-        turns: What was said, in order; at least two, none blank.
-        roles: One of system, user, assistant per turn; empty when the source does not tell.
-        file: The file's name as the user gave it, for messages.
-        line: Where in the file it begins, from 1.
-        lang: "zh", "en" and so on where the source tells; None lets the text be looked at.
-        source: What stands in the dataset's column of that name.
-        origin: Which source of a mixture it is from.
-        split: "train", "validation" or "test" where the corpus has sides of its own; None leaves
-            that to its first question.
-    """
-
-    turns: tuple[str, ...]
-    roles: tuple[str, ...] = ()
-    file: str = ""
-    line: int = 0
-    lang: str | None = None
-    source: str = ""
-    origin: int = 0
-    split: str | None = None
 
 
 @dataclass
@@ -354,46 +330,6 @@ def check_not_empty(report: BuildReport, validation_fraction: float) -> None:
             f"All {report.kept} dialogues fell outside the train split "
             f"(`validation_fraction` is {validation_fraction}). Add data or lower it."
         )
-
-
-def as_tuple(value: Any) -> tuple[str, ...]:
-    """Make a tuple of one name or of many.
-
-    Args:
-        value: A string, a path, or a sequence of these.
-
-    Returns:
-        The same as a tuple of strings.
-    """
-    # Not isinstance: `datasets` puts a class of its own for `Path` into the modules of builders.
-    one = isinstance(value, str) or hasattr(value, "__fspath__")
-    return (str(value),) if one else tuple(str(v) for v in value or ())
-
-
-def clean_turn(value: Any) -> str:
-    """Check one turn and strip the blanks around it.
-
-    Args:
-        value: What stands in the row.
-
-    Returns:
-        The text.
-
-    Raises:
-        RowError: If it is no string, is empty, or cannot be written as UTF-8.
-    """
-    if not isinstance(value, str):
-        # Not repr: a list may be nested deeper than that can go.
-        shown = type(value).__name__ if isinstance(value, (list, dict)) else repr(value)
-        raise RowError("not a string", shown)
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise RowError("not valid Unicode", value) from None
-    text = value.strip()
-    if not text:
-        raise RowError("empty text", value)
-    return text
 
 
 def file_digest(path: Path) -> str:

@@ -30,7 +30,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
+from data_builders.dialogue import RawDialogue
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.gathering import unbroken
 from data_builders.formats.marks import talk_lines_of
 from data_builders.formats.parity import Line, ParityFinder, Stretch

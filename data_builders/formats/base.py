@@ -3,22 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from data_builders.building.builder import (
-    DialogueBuilder,
-    DialogueConfig,
-    RawDialogue,
-    as_tuple,
-    clean_turn,
-)
+from data_builders.building.builder import DialogueBuilder, DialogueConfig
+from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.language import LANGUAGES
 from data_builders.reading import Sample, SourceFile, source_files
 from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, DataError, RowError, SourceCount
+from data_builders.report import BuildReport, DataError, SourceCount
 from data_builders.selecting.settings import check_type
 
 
@@ -150,22 +145,3 @@ class FileCorpus(DialogueBuilder):
                     lang=raw.lang or config.language,
                     source=raw.source or file.source,
                 )
-
-
-def checked_turns(values: Iterable[Any]) -> tuple[str, ...]:
-    """Check the turns of one dialogue and strip the blanks around each.
-
-    Args:
-        values: What stands in the row, turn by turn.
-
-    Returns:
-        At least two turns, none empty.
-
-    Raises:
-        RowError: If a turn is no string, is empty or cannot be written as UTF-8, or if there
-            are fewer than two.
-    """
-    turns = tuple(clean_turn(value) for value in values)
-    if len(turns) < 2:
-        raise RowError("fewer than two turns", turns)
-    return turns

@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
+from data_builders.dialogue import RawDialogue
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.gathering import gather, unbroken
 from data_builders.formats.marks import talk_lines_of
 from data_builders.reading import Sample, SourceFile, text_lines

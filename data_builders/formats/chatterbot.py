@@ -17,13 +17,8 @@ from typing import Any, ClassVar
 
 import yaml
 
-from data_builders.building.builder import (
-    DialogueBuilder,
-    DialogueConfig,
-    RawDialogue,
-    as_tuple,
-    clean_turn,
-)
+from data_builders.building.builder import DialogueBuilder, DialogueConfig
+from data_builders.dialogue import RawDialogue, as_tuple, clean_turn
 from data_builders.report import BuildReport, DataError, RowError, SourceCount
 
 FOLDERS = {"zh": "chinese", "en": "english", "zh-Hant": "traditionalchinese"}

@@ -20,7 +20,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
+from data_builders.dialogue import RawDialogue
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.cornell_lines import LineTable
 from data_builders.formats.cornell_parts import (
     CONVERSATIONS,

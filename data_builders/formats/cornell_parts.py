@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from data_builders.formats.base import RawDialogue
+from data_builders.dialogue import RawDialogue
 from data_builders.formats.cornell_lines import LineTable
 from data_builders.formats.gathering import read_rows
 from data_builders.formats.marks import CORNELL_MARK, share, text_lines_of

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from operator import itemgetter
 
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
+from data_builders.dialogue import RawDialogue
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.reading import Sample, SourceFile, sample_of, text_lines
 from data_builders.report import BuildReport, DataError, RowError, shorten
 from data_builders.rows.columns import RowReader, check_columns, known_columns, row_reader

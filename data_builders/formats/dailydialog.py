@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
+from data_builders.dialogue import RawDialogue
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.gathering import read_rows
 from data_builders.formats.marks import TURN_END_MARK, share, text_lines_of
 from data_builders.reading import Sample, SourceFile, text_lines

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from data_builders.formats.base import RawDialogue, checked_turns
+from data_builders.dialogue import RawDialogue, checked_turns
 from data_builders.report import BuildReport, RowError, SourceCount
 
 # Real blocks have at most a few hundred utterances; a file without a single mark would otherwise

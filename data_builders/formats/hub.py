@@ -35,7 +35,8 @@ from huggingface_hub.errors import (
 )
 from pyarrow.dataset import ParquetFragmentScanOptions
 
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
+from data_builders.dialogue import RawDialogue
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.reading import Sample
 from data_builders.report import BuildReport, DataError, SourceCount, shorten
 from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of

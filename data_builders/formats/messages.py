@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, islice
 from typing import Any, ClassVar
 
-from data_builders.building.builder import clean_turn
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
+from data_builders.dialogue import RawDialogue, clean_turn
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.reading import JsonRow, Sample, SourceFile, json_rows
 from data_builders.report import BuildReport, RowError
 from data_builders.rows.checks import MAX_MESSAGES, described, note_annotation, plain_turns

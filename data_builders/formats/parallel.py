@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
+from data_builders.dialogue import RawDialogue
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.gathering import one_origin, unbroken
 from data_builders.formats.marks import talk_lines_of
 from data_builders.formats.partners import find_pairs, is_well_named, parallel_partner

@@ -20,7 +20,8 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
+from data_builders.dialogue import RawDialogue
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.reading import Sample, SourceFile
 from data_builders.report import BuildReport, DataError, RowError, shorten
 from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of

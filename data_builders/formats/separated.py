@@ -19,7 +19,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess, RawDialogue
+from data_builders.dialogue import RawDialogue
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.gathering import read_rows
 from data_builders.formats.marks import CORNELL_MARK, TURN_END_MARK, share, text_lines_of
 from data_builders.reading import Sample, SourceFile, text_lines

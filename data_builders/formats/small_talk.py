@@ -20,7 +20,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from data_builders.building.builder import DialogueBuilder, DialogueConfig, RawDialogue
+from data_builders.building.builder import DialogueBuilder, DialogueConfig
+from data_builders.dialogue import RawDialogue
 from data_builders.formats.pairs import parse_row
 from data_builders.reading import json_rows, source_files
 from data_builders.report import BuildReport, DataError, RowError, SourceCount

@@ -13,8 +13,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from data_builders.building.builder import clean_turn
-from data_builders.formats.base import checked_turns
+from data_builders.dialogue import checked_turns, clean_turn
 from data_builders.report import RowError
 from data_builders.rows.role_messages import ROLE_KEYS, ROLES, parse_messages
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from data_builders.building.builder import clean_turn
+from data_builders.dialogue import clean_turn
 from data_builders.report import BuildReport, RowError
 
 # One list of a file that is one dialogue: beyond this it is none, and would fill the memory.

@@ -20,8 +20,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from data_builders.building.builder import clean_turn
-from data_builders.formats.base import RawDialogue, checked_turns
+from data_builders.dialogue import RawDialogue, checked_turns, clean_turn
 from data_builders.report import BuildReport, DataError, RowError
 from data_builders.rows.cells import (
     Turns,

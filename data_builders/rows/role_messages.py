@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from data_builders.building.builder import clean_turn
+from data_builders.dialogue import clean_turn
 from data_builders.report import RowError
 from data_builders.rows.checks import as_list, described
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import datasets
 
-from data_builders.building.builder import DialogueBuilder, as_tuple
+from data_builders.building.builder import DialogueBuilder
+from data_builders.dialogue import as_tuple
 from data_builders.formats.chatterbot import DEFAULT_EXCLUDED
 from data_builders.formats.pairs import PairsCorpus
 from data_builders.formats.registry import FAMILIES, OTHER_FAMILIES, OWN_LANGUAGES, guess_format

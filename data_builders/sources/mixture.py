@@ -31,7 +31,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import yaml
 
-from data_builders.building.builder import DialogueBuilder, DialogueConfig, RawDialogue, as_tuple
+from data_builders.building.builder import DialogueBuilder, DialogueConfig
+from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.formats.registry import FAMILIES
 from data_builders.language import LANGUAGES
 from data_builders.report import BuildReport, DataError, SourceCount

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import datasets
 
-from data_builders.building.builder import DIALOGUE_FEATURES, as_tuple, check_not_empty
+from data_builders.building.builder import DIALOGUE_FEATURES, check_not_empty
+from data_builders.dialogue import as_tuple
 from data_builders.language import LANGUAGES
 from data_builders.report import BuildReport, DataError, SourceCount
 from data_builders.selecting.splits import check_fractions, first_question, split_of

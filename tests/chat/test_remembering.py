@@ -17,10 +17,10 @@ import chat_hf
 from tests.memory.small_memory import TALKS, small_memory
 from tests.tiny import tiny_model
 from tfchat_hf.chat.session import ChatSession, clean_reply, load_session
-from tfchat_hf.chat.settings import ChatError
 from tfchat_hf.chat.terminal import Terminal
 from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.memory import Memory
+from tfchat_hf.text.errors import ChatError
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 UNKNOWN = "zzz"

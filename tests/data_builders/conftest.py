@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from data_builders.formats.base import FileCorpus, RawDialogue
+from data_builders.dialogue import RawDialogue
+from data_builders.formats.base import FileCorpus
 from data_builders.report import BuildReport
 
 SHARED_DATA = Path(__file__).parents[2].parent / "shared" / "data"

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data_builders.building.builder import DialogueConfig, RawDialogue
+from data_builders.building.builder import DialogueConfig
 from data_builders.building.staging import stage
+from data_builders.dialogue import RawDialogue
 from data_builders.report import BuildReport, SourceCount
 from data_builders.selecting.selection import select, selected_table
 from data_builders.selecting.shards import Dialogue, Shards, open_shard, write_shard

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_builders import build_dialogues
-from data_builders.building.builder import RawDialogue
+from data_builders.dialogue import RawDialogue
 from data_builders.selecting.leaks import TEST, TRAIN, VALIDATION, Pairs, leaking_pairs
 from data_builders.selecting.selection import LEAK
 from data_builders.selecting.splits import SPLITS, normalize_question, split_of

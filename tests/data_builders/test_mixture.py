@@ -12,7 +12,7 @@ import yaml
 
 from data_builders import DataError, build_dialogues
 from data_builders.__main__ import main
-from data_builders.building.builder import as_tuple
+from data_builders.dialogue import as_tuple
 from data_builders.selecting.splits import normalize_question
 from data_builders.sources.mixture import MixtureConfig, MixtureCorpus, read_mixture
 from data_builders.sources.sources import SourceSpec

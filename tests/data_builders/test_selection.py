@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import data_builders.building.staging as staging
 from data_builders import build_dialogues
-from data_builders.building.builder import RawDialogue
+from data_builders.dialogue import RawDialogue
 from data_builders.selecting.entropy import SIDES
 from data_builders.selecting.pair_texts import LONG_QUESTION, LONG_REPLY, NO_QUESTION
 from data_builders.selecting.selection import (

@@ -15,8 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import data_builders.building.staging as staging
-from data_builders.building.builder import RawDialogue
 from data_builders.building.staging import PROBE_DIALOGUES, clean_batch, stage, with_segmentation
+from data_builders.dialogue import RawDialogue
 from data_builders.report import BuildReport, SourceCount
 from data_builders.selecting.shards import open_shard
 from tests.data_builders.memory_corpus import MemoryConfig, build, empty_folder, raw

@@ -7,7 +7,8 @@ import io
 
 from hypothesis import strategies as st
 
-from data_builders.formats.base import FileCorpus, Guess, RawDialogue
+from data_builders.dialogue import RawDialogue
+from data_builders.formats.base import FileCorpus, Guess
 from data_builders.reading import SourceFile, sample_of
 from data_builders.report import BuildReport
 

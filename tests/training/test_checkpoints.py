@@ -13,18 +13,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tfchat_hf.training import checkpoints
-from tfchat_hf.training.checkpoints import (
+from tfchat_hf.settings.checkpoint_files import (
     STAGING,
     checkpoint_problem,
-    disk_errors,
     list_checkpoints,
     pickle_problem,
     process_count,
-    publish,
-    rotate,
-    sweep,
 )
+from tfchat_hf.training import checkpoints
+from tfchat_hf.training.checkpoints import disk_errors, publish, rotate, sweep
 
 
 def make_checkpoint(folder: Path, step: int) -> Path:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .settings import ChatError
+from ..text.errors import ChatError
 
 # Questions are sorted by length among so many; a chunk's replies wait for each other, on disk.
 ROWS_PER_CHUNK = 4096

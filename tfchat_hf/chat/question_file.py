@@ -11,11 +11,12 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from ..text.errors import ChatError
 from .planning import ROWS_PER_CHUNK, BatchLimits, plan_batches
 from .question_rows import BatchRow, read_rows
 from .resuming import PartialOutput
 from .session import ChatSession
-from .settings import SETTINGS, ChatError
+from .settings import SETTINGS
 
 
 @dataclass

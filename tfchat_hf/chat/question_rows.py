@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..text.dialogue import messages_to_turns
-from .settings import ChatError
+from ..text.errors import ChatError
 
 SHAPES = "`question` (text), `dialogue` (list of texts) or `messages` (list of role and content)"
 

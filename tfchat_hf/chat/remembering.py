@@ -10,7 +10,7 @@ from pathlib import Path
 from ..memory import Memory, MemoryAnswer, NoMemoryError
 from ..memory.answering import Origin
 from ..memory.ranking import Judge
-from .settings import ChatError
+from ..text.errors import ChatError
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from ..text.errors import ChatError
 from .question_rows import BatchRow, output_line
-from .settings import ChatError
 
 
 class PartialOutput:

@@ -20,10 +20,11 @@ from ..fast.decoding import generate_options
 from ..memory.opinion import ModelOpinion
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.dialogue import encode_context
+from ..text.errors import ChatError
 from ..text.tokenization import describe_tokens
 from .interruptible import interrupts_held, next_item
 from .remembering import Recall, load_recall
-from .settings import ChatError, ChatSettings
+from .settings import ChatSettings
 from .streaming import BROKEN, ReplyTextStreamer
 
 logger = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from transformers import GenerationConfig
 
 from ..fast import decoding
 from ..model.generation_tfchat import OWN_SETTINGS
+from ..text.errors import ChatError
 
 _YES = {"true", "yes", "on", "1"}
 _NO = {"false", "no", "off", "0"}
@@ -30,10 +31,6 @@ _SHOWN_OWN_SETTINGS = (
     "copy_penalty",
     "anti_lm_weight",
 )
-
-
-class ChatError(ValueError):
-    """Something the person at the keyboard can put right; the message says how."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from ..fast.decoding import MUTUAL
+from ..text.console import one_line, printable
+from ..text.errors import ChatError
 from .session import ChatSession
-from .settings import ChatError
 
 try:
     import readline
@@ -35,16 +36,6 @@ HELP = """\
 Ctrl-C stops a reply. To send a message that begins with /, put a blank before it."""
 
 BAD_UTF8 = "That line is not valid UTF-8 and was not sent; type or save it as UTF-8."
-
-
-def printable(text: str) -> str:
-    """Take out control characters: what a model says must not steer the terminal."""
-    return "".join(c for c in text if c in "\n\t" or not (c < " " or "\x7f" <= c <= "\x9f"))
-
-
-def one_line(text: str) -> str:
-    """Put a reply on one line, for pipes that pair questions and replies by line."""
-    return " ".join(printable(text).split("\n"))
 
 
 class Terminal:
@@ -292,15 +283,6 @@ def run_once(session: ChatSession, message: str) -> int:
     terminal = Terminal(session, sys.stdout, sys.stderr)
     print(printable(session.reply(message.strip())), file=terminal.out, flush=True)
     return 0
-
-
-def prepare_streams() -> None:
-    """Make the terminal speak UTF-8 everywhere, and let invalid input arrive to be reported."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="replace")
-    if sys.stdin is not None and sys.stdin.isatty() and os.name != "nt":
-        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def _history_path() -> Path:

@@ -44,7 +44,7 @@ def _run(options: LadderOptions) -> None:
     import datasets
     from transformers.utils import logging
 
-    from ..chat.terminal import prepare_streams
+    from ..text.console import prepare_streams
     from .measuring import measure_ladder
 
     prepare_streams()

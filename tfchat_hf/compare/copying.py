@@ -6,7 +6,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from ..measuring.metrics import metric_tokens
+from ..text.overlap import metric_tokens
 
 # Three words in a row are hardly said twice by chance. Three Chinese characters are ("你是不"),
 # for a word is one or two of them: there it takes four.

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 import tfchat_hf  # registers the model with AutoModelForSeq2SeqLM
 
-from ..chat.settings import ChatError
+from ..text.errors import ChatError
 from .model_folder import load_model
 
 logger = logging.getLogger(__name__)

@@ -21,10 +21,10 @@ from transformers import (
 )
 from transformers.utils import ModelOutput
 
-from ..measuring.evaluation import nats_and_tokens
 from ..model.generation_tfchat import empty_message_states
 from . import FastDecoder
 from .candidates import Candidates, decode_candidates
+from .likelihood import nats_and_tokens
 from .loop import DecoderStepper
 
 RERANK_BY = ("reverse", "unconditional")

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 when all went well, 2 after a mistake in what was asked.
     """
-    from ..chat.terminal import prepare_streams
+    from ..text.console import prepare_streams
 
     options = _parser().parse_args(argv)
     prepare_streams()

@@ -9,7 +9,8 @@ from typing import Any
 from data_builders.language import guess_language
 
 from ..examples.questions import Question
-from .metrics import describe_replies, metric_tokens
+from ..text.overlap import metric_tokens
+from .metrics import describe_replies
 from .stutter import stutter_share
 
 # Said to anything, in any corpus. Without punctuation and in small letters.

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-# Beside a model.
-MEMORY_FOLDER = "memory"
+from ..settings.run_folder import MEMORY_FOLDER
+
 _PLACES = {
     "Memory": "memory",
     "NoMemoryError": "memory",

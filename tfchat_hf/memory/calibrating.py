@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from ..measuring.metrics import token_f1
+from ..text.overlap import token_f1
 from .memory import Memory
 from .pairs import Pair, pairs_of
 from .ranking import Judge

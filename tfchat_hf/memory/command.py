@@ -41,7 +41,7 @@ def _run(arguments: argparse.Namespace) -> None:
     import datasets
     from transformers.utils import logging as transformers_logging
 
-    from ..chat.terminal import prepare_streams
+    from ..text.console import prepare_streams
 
     prepare_streams()
     datasets.disable_progress_bars()

@@ -84,7 +84,7 @@ def parse_arguments(argv: Sequence[str]) -> RunArguments:
         raw.update(read_yaml(argv.pop(0)))
     raw.update(_read_options(argv))
     # Here: it reads settings itself.
-    from ..training.init_from import with_settings_of_origin
+    from .init_from import with_settings_of_origin
 
     raw, origin = with_settings_of_origin(raw)
     run = build_arguments(raw)

@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ..memory import MEMORY_FOLDER
-from ..training.checkpoints import STAGING, checkpoint_problem, list_checkpoints
 from .arguments import SettingsError
+from .checkpoint_files import STAGING, checkpoint_problem, list_checkpoints
 from .reading import read_yaml, write_yaml
 
 METRICS_FILE = "metrics.json"
 SETTINGS_FILE = "run_config.yaml"
 DATA_FILE = "data_report.json"
+# Beside a model.
+MEMORY_FOLDER = "memory"
 SAMPLES_FILE = "samples.jsonl"
 WRITTEN_FILES = (
     METRICS_FILE,

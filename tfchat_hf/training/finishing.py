@@ -28,12 +28,12 @@ from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..publishing.card.facts import selection_facts
 from ..publishing.model_card import write_model_card
 from ..settings.arguments import RunArguments
+from ..settings.init_from import origin_name
 from ..settings.run_folder import SAMPLES_FILE, RunFolder
 from .announcing import device_name, dtype_name, update_size
 from .callbacks.progress import ProgressLine
 from .callbacks.throughput import ThroughputCallback
 from .checkpoints import disk_errors
-from .init_from import origin_name
 from .set_up import Workshop
 
 Report = Callable[[str], None]

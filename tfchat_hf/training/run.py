@@ -15,10 +15,11 @@ import torch
 from ..examples.preparing import PreparedData
 from ..publishing.push import PushOrder, publish_after_training, push_order
 from ..settings.arguments import RunArguments, SettingsError, resolved_settings
+from ..settings.checkpoint_files import process_count
 from ..settings.run_folder import RunFolder
 from .announcing import announce
 from .callbacks.stopping import StopRequest
-from .checkpoints import process_count, sweep
+from .checkpoints import sweep
 from .finishing import finish, run_facts
 from .host_memory import keep_freed_memory
 from .processes import check_process_count, leave

@@ -23,6 +23,12 @@ from ..model.generation_tfchat import with_presets
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..publishing.card.facts import source_facts
 from ..settings.arguments import RunArguments, SettingsError
+from ..settings.init_from import (
+    check_same_tokenizer,
+    load_tokenizer,
+    load_weights,
+    network_without_setting,
+)
 from ..text.tokenization import character_runs, first_byte_token_id, fit_tokenizer
 from .batches.finder import Update, find_pieces
 from .batches.updates import PieceSampler
@@ -34,7 +40,6 @@ from .callbacks.stopping import StopCallback, StopRequest
 from .callbacks.throughput import ThroughputCallback
 from .callbacks.time_budget import TimeBudgetCallback
 from .callbacks.tracking import add_samples_to_tensorboard
-from .init_from import check_same_tokenizer, load_tokenizer, load_weights, network_without_setting
 from .losses import LossOptions, frequency_weights, label_counts
 from .time_budget import TrainingClock, epochs_under_budget
 from .trainer import TFChatTrainer

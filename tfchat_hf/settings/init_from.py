@@ -20,9 +20,9 @@ from transformers.utils import cached_file
 
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..settings.arguments import DataArguments, ModelArguments, RunArguments, SettingsError
-from ..settings.reading import Setting, convert, read_yaml
-from ..settings.run_folder import SETTINGS_FILE, RunFolder
+from .arguments import DataArguments, ModelArguments, RunArguments, SettingsError
+from .reading import Setting, convert, read_yaml
+from .run_folder import SETTINGS_FILE, RunFolder
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,93 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""One dialogue between reading and cleaning, and the checks of its turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from data_builders.report import RowError
+
+
+class RawDialogue(NamedTuple):
+    """One dialogue as it stands in a file, before cleaning.
+
+    Attributes:
+        turns: What was said, in order; at least two, none blank.
+        roles: One of system, user, assistant per turn; empty when the source does not tell.
+        file: The file's name as the user gave it, for messages.
+        line: Where in the file it begins, from 1.
+        lang: "zh", "en" and so on where the source tells; None lets the text be looked at.
+        source: What stands in the dataset's column of that name.
+        origin: Which source of a mixture it is from.
+        split: "train", "validation" or "test" where the corpus has sides of its own; None leaves
+            that to its first question.
+    """
+
+    turns: tuple[str, ...]
+    roles: tuple[str, ...] = ()
+    file: str = ""
+    line: int = 0
+    lang: str | None = None
+    source: str = ""
+    origin: int = 0
+    split: str | None = None
+
+
+def as_tuple(value: Any) -> tuple[str, ...]:
+    """Make a tuple of one name or of many.
+
+    Args:
+        value: A string, a path, or a sequence of these.
+
+    Returns:
+        The same as a tuple of strings.
+    """
+    # Not isinstance: `datasets` puts a class of its own for `Path` into the modules of builders.
+    one = isinstance(value, str) or hasattr(value, "__fspath__")
+    return (str(value),) if one else tuple(str(v) for v in value or ())
+
+
+def clean_turn(value: Any) -> str:
+    """Check one turn and strip the blanks around it.
+
+    Args:
+        value: What stands in the row.
+
+    Returns:
+        The text.
+
+    Raises:
+        RowError: If it is no string, is empty, or cannot be written as UTF-8.
+    """
+    if not isinstance(value, str):
+        # Not repr: a list may be nested deeper than that can go.
+        shown = type(value).__name__ if isinstance(value, (list, dict)) else repr(value)
+        raise RowError("not a string", shown)
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise RowError("not valid Unicode", value) from None
+    text = value.strip()
+    if not text:
+        raise RowError("empty text", value)
+    return text
+
+
+def checked_turns(values: Iterable[Any]) -> tuple[str, ...]:
+    """Check the turns of one dialogue and strip the blanks around each.
+
+    Args:
+        values: What stands in the row, turn by turn.
+
+    Returns:
+        At least two turns, none empty.
+
+    Raises:
+        RowError: If a turn is no string, is empty or cannot be written as UTF-8, or if there
+            are fewer than two.
+    """
+    turns = tuple(clean_turn(value) for value in values)
+    if len(turns) < 2:
+        raise RowError("fewer than two turns", turns)
+    return turns

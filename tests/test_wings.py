@@ -1,0 +1,56 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Imports run one way: a wing stands on those named before it, and on nothing else."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# From the ground up. A wing may import itself and whatever stands before it.
+HOUSES = {
+    "data_builders": (
+        "script report dialogue language reading rows cleaning selecting building formats sources "
+        "output commands __main__"
+    ).split(),
+    "tfchat_hf": (
+        "model text settings examples fast engines memory measuring publishing training chat "
+        "serving pretrained judging compare look"
+    ).split(),
+}
+
+
+def imports(house: str) -> Iterator[tuple[str, str, str]]:
+    """Every import of a module by another of its house: (file:line, wing, imported wing)."""
+    for path in sorted((ROOT / house).rglob("*.py")):
+        package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+        place = path.relative_to(ROOT / house).with_suffix("").parts[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            above = package[: len(package) + 1 - node.level] if node.level else ()
+            parts = [*above, *(node.module or "").split(".")]
+            names = [[*parts, alias.name] for alias in node.names] if len(parts) < 2 else [parts]
+            for name in [[part for part in found if part] for found in names]:
+                if name[0] == house and len(name) > 1 and name[1] != place:
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", place, name[1]
+
+
+@pytest.mark.parametrize("house", HOUSES)
+def test_every_part_has_its_place(house):
+    found = {path.stem for path in (ROOT / house).iterdir() if path.name[0] not in "_."}
+    assert found - {"corpora", "py"} == set(HOUSES[house]) - {"__main__"}
+
+
+@pytest.mark.parametrize("house", HOUSES)
+def test_imports_run_one_way(house):
+    floors = HOUSES[house]
+    wrong = [
+        f"{place}: {wing} -> {other}"
+        for place, wing, other in imports(house)
+        if wing in floors and other in floors and floors.index(other) > floors.index(wing)
+    ]
+    assert wrong == []
