@@ -23,9 +23,9 @@ from typing import Any
 
 from measured import Measured, measure
 
+from data_builders.errors import UserError
 from data_builders.formats.registry import FAMILIES, guess_format
 from data_builders.reading import sample_of, source_files
-from data_builders.report import DataError
 from data_builders.sources.sources import SourceSpec, find_sources
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -260,7 +260,7 @@ def main() -> None:
         return
     try:
         specs = find_sources([str(folder)])
-    except DataError as error:
+    except UserError as error:
         sys.exit(f"error: {error}")
     rows = {
         "files": file_rows(specs, folder),

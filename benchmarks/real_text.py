@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_builders.errors import UserError
 from tfchat_hf.text.vocabulary.word_cutter import HAN
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -80,15 +81,13 @@ def read_groups(folder: Path, cache_dir: str | None) -> dict[str, list[str]]:
         The distinct turns of each group, and as a group of their own those of all groups that
         hold both Han and Latin letters.
     """
-    from data_builders.report import DataError
-
     if not folder.is_dir():
         sys.exit(f"error: no folder of corpora in {folder}: name one by --data")
     groups = {}
     for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
         try:
             groups[inner.name] = read_turns([inner], cache_dir)
-        except DataError as error:
+        except UserError as error:
             print(f"{inner.name} is left out: it has no dialogues ({type(error).__name__})")
     both = (turn for turns in groups.values() for turn in turns if is_mixed(turn))
     return {**groups, MIXED: list(dict.fromkeys(both))}

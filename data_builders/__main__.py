@@ -26,12 +26,13 @@ import datasets
 from data_builders.building.builder import DialogueBuilder
 from data_builders.commands.options import build_settings, family_options, make_parser
 from data_builders.commands.weighing import as_records, weigh, weighing_lines
+from data_builders.errors import UserError
 from data_builders.formats.registry import FAMILIES, FILE_FAMILIES
 from data_builders.output.folder import check_output, is_up_to_date, save_result, sweep
 from data_builders.output.inspection import inspect_lines, load_dialogues
 from data_builders.output.publish import push_dataset
 from data_builders.output.references import group_references, write_references
-from data_builders.report import REJECTS_FILE, REPORT_FILE, BuildReport, DataError
+from data_builders.report import REJECTS_FILE, REPORT_FILE, BuildReport
 from data_builders.sources.build import built, is_mixture, make_builder
 
 _NO_SPACE = {
@@ -83,7 +84,7 @@ def run_references(arguments: argparse.Namespace) -> None:
     """
     splits = load_dialogues(Path(arguments.path))
     if arguments.split not in splits:
-        raise DataError(
+        raise UserError(
             f"{arguments.path} has no split {arguments.split!r}. Choose from {', '.join(splits)}."
         )
     found = group_references(splits[arguments.split], arguments.max_context_turns)
@@ -99,7 +100,7 @@ def run_weighing(arguments: argparse.Namespace) -> None:
         arguments: What `parse_arguments` gave.
     """
     if not Path(arguments.path).exists():
-        raise DataError(f"{arguments.path} does not exist. Give a built folder or a mixture.")
+        raise UserError(f"{arguments.path} does not exist. Give a built folder or a mixture.")
     logging.getLogger("data_builders").setLevel(logging.ERROR)
     datasets.disable_progress_bars()
     _quiet_transformers()
@@ -142,7 +143,7 @@ def run_build(arguments: argparse.Namespace) -> None:
     result = built(builder)
     try:
         notes = save_result(result, output, arguments.overwrite)
-    except (DataError, OSError):
+    except (UserError, OSError):
         if not is_up_to_date(output, builder.build_id):
             raise
         print(f"{output} was written meanwhile by another run of the same command")
@@ -153,7 +154,7 @@ def run_build(arguments: argparse.Namespace) -> None:
 def _builder_of(arguments: argparse.Namespace) -> DialogueBuilder:
     name, paths = arguments.command, getattr(arguments, "paths", [])
     if name == "mix" and not is_mixture(paths):
-        raise DataError(f"{paths[0]} is no .yaml file. For other files use `build`.")
+        raise UserError(f"{paths[0]} is no .yaml file. For other files use `build`.")
     return make_builder(
         paths if name not in FAMILIES or name in FILE_FAMILIES else [],
         format=name if name in FAMILIES else getattr(arguments, "format", None),
@@ -210,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         run(parse_arguments(argv))
-    except DataError as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:

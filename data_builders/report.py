@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from data_builders.errors import UserError
 from data_builders.script import MIXED, SCRIPTS, script_of
 
 logger = logging.getLogger(__name__)
@@ -56,10 +57,6 @@ RULES = {
     "wrong encoding": "Save the file as UTF-8, or name its encoding with `encoding`.",
     "line too long": "Split it: a line or a JSON element may take 64 MB.",
 }
-
-
-class DataError(ValueError):
-    """Something the user can put right: its text is meant for them."""
 
 
 class RowError(Exception):
@@ -247,11 +244,11 @@ class BuildReport:
             error: The rule broken and the value found.
 
         Raises:
-            DataError: If `strict`.
+            UserError: If `strict`.
         """
         text = shorten(error.found)
         if self.strict:
-            raise DataError(
+            raise UserError(
                 f"{file}:{line}: {error.rule} (found {text!r}). {RULES[error.rule]} "
                 "Without `strict` such rows are left out and listed."
             )

@@ -27,7 +27,8 @@ from data_builders.building.staging import stage
 from data_builders.building.unchanged import Stamps, check_unchanged, file_stamps
 from data_builders.cleaning.pipeline import CleaningSettings
 from data_builders.dialogue import RawDialogue, as_tuple
-from data_builders.report import REPORT_FILE, BuildReport, DataError, SourceCount
+from data_builders.errors import UserError
+from data_builders.report import REPORT_FILE, BuildReport, SourceCount
 from data_builders.selecting.selection import SelectedShard, select, selected_table
 from data_builders.selecting.settings import SelectionSettings, as_plain, check_type, settings_of
 from data_builders.selecting.shards import Shards, open_shard
@@ -87,11 +88,11 @@ class DialogueConfig(datasets.BuilderConfig):
         check_fractions(self.validation_fraction, self.test_fraction)
         block_list = self.cleaning.block_list
         if block_list is not None and not Path(str(block_list)).is_file():
-            raise DataError(f"`block_list`: {block_list} is no file. Give one with a term a line.")
+            raise UserError(f"`block_list`: {block_list} is no file. Give one with a term a line.")
         check_type("license", self.license or "", "MIT")
         check_type("workers", self.workers or 1, 2)
         if self.workers is not None and self.workers < 1:
-            raise DataError(f"`workers` must be at least 1 (got {self.workers}).")
+            raise UserError(f"`workers` must be at least 1 (got {self.workers}).")
 
     def wanted_languages(self) -> tuple[str, ...]:
         """Say which languages dialogues must have; empty keeps all."""
@@ -137,7 +138,7 @@ class DialogueConfig(datasets.BuilderConfig):
             The name and a hash; a changed byte in a file gives another one.
         """
         if custom_features is not None:
-            raise DataError(
+            raise UserError(
                 "`features` cannot be set: all builders share one schema. Leave it out."
             )
         shared = {f.name for f in fields(datasets.BuilderConfig)} | {"workers"}
@@ -200,17 +201,17 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
             **kwargs: As for `datasets.DatasetBuilder`.
 
         Raises:
-            DataError: If nothing usable was read, or at the first broken row if `strict`.
+            UserError: If nothing usable was read, or at the first broken row if `strict`.
         """
         try:
             super().download_and_prepare(*args, **kwargs)
         except DatasetGenerationError as error:
             # datasets wraps what a reader raises; our own sentence is the one to show.
-            if isinstance(error.__cause__, (DataError, OSError)):
+            if isinstance(error.__cause__, (UserError, OSError)):
                 raise error.__cause__ from None
             raise
         if not Path(self._output_dir, REPORT_FILE).exists():
-            raise DataError(
+            raise UserError(
                 f"{self._output_dir} has no {REPORT_FILE}: the cache is damaged. "
                 "Delete that folder and build again."
             )
@@ -317,16 +318,16 @@ def check_not_empty(report: BuildReport, validation_fraction: float) -> None:
         validation_fraction: The setting, for the message.
 
     Raises:
-        DataError: If no dialogue was kept, or none of them is in the train split.
+        UserError: If no dialogue was kept, or none of them is in the train split.
     """
     if not report.kept:
         found = "; ".join(list(report.lines())[2:-1]) or "no rows in it"
-        raise DataError(
+        raise UserError(
             f"No usable dialogue in {', '.join(report.sources)}: {found}. "
             "Look at the format: one question and one reply a row."
         )
     if not report.splits.get("train"):
-        raise DataError(
+        raise UserError(
             f"All {report.kept} dialogues fell outside the train split "
             f"(`validation_fraction` is {validation_fraction}). Add data or lower it."
         )

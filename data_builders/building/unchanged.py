@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from data_builders.report import DataError
+from data_builders.errors import UserError
 
 Stamps = dict[str, tuple[int, int]]
 
@@ -38,15 +38,15 @@ def check_unchanged(before: Mapping[str, tuple[int, int]], after: Stamps) -> Non
         after: `file_stamps` from after the reading.
 
     Raises:
-        DataError: If a file was changed, added or taken away.
+        UserError: If a file was changed, added or taken away.
     """
     for path in {**before, **after}:
         if path in before and path not in after:
-            raise DataError(
+            raise UserError(
                 f"{path} is not there any more. Put it back and run the same command again."
             )
         if before.get(path) != after[path]:
-            raise DataError(
+            raise UserError(
                 f"{path} was changed while it was being read, so nothing is kept of it. "
                 "Run the same command again when it is complete."
             )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import add
 from pathlib import Path
 
-from data_builders.report import DataError
+from data_builders.errors import UserError
 
 _LATIN = r"a-z0-9\u00df-\u00f6\u00f8-\u024f"
 _WORD = re.compile(f"[{_LATIN}]+")
@@ -107,22 +107,22 @@ def load_block_list(path: str | Path, steps: Sequence[Callable[[str], str]] = ()
         The list.
 
     Raises:
-        DataError: If the file cannot be read or has no term.
+        UserError: If the file cannot be read or has no term.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise DataError(
+        raise UserError(
             f"`block_list`: {path} cannot be read ({error.strerror}). Give the path of a text file "
             "with one term a line."
         ) from None
     except UnicodeDecodeError as error:
-        raise DataError(
+        raise UserError(
             f"`block_list`: {path} is not UTF-8 (byte {error.start}). Save it as UTF-8."
         ) from None
     block_list = BlockList(_terms(text, steps))
     if not block_list.size:
-        raise DataError(f"`block_list`: {path} has no term. Write one a line, or leave it out.")
+        raise UserError(f"`block_list`: {path} has no term. Write one a line, or leave it out.")
     return block_list
 
 

@@ -31,7 +31,7 @@ from data_builders.cleaning.settling import MAX_ROUNDS
 from data_builders.cleaning.simplified import load_simplifier
 from data_builders.cleaning.stray_marks import remove_stray_marks
 from data_builders.cleaning.subtitles import remove_subtitle_residue
-from data_builders.report import DataError
+from data_builders.errors import UserError
 
 __all__ = ["CleanedDialogue", "Cleaner", "CleaningSettings", "looks_segmented"]
 
@@ -131,7 +131,7 @@ class Cleaner:
             settings: Which steps to do.
 
         Raises:
-            DataError: If a setting is wrong, the block list cannot be read or OpenCC is missing.
+            UserError: If a setting is wrong, the block list cannot be read or OpenCC is missing.
         """
         _check(settings)
         self.settings = settings
@@ -268,19 +268,19 @@ def _block_list(settings: CleaningSettings, steps: Sequence[_Step]) -> BlockList
 
 def _check(settings: CleaningSettings) -> None:
     if settings.join_segmented not in JOIN_SEGMENTED:
-        raise DataError(
+        raise UserError(
             f"`join_segmented` must be one of {', '.join(JOIN_SEGMENTED)} "
             f"(got {settings.join_segmented!r})."
         )
     for field in fields(settings):
         value = getattr(settings, field.name)
         if isinstance(field.default, bool) and not isinstance(value, bool):
-            raise DataError(f"`{field.name}` must be true or false (got {value!r}).")
+            raise UserError(f"`{field.name}` must be true or false (got {value!r}).")
         if type(field.default) is int and (type(value) is not int or value < 0):
-            raise DataError(f"`{field.name}` must be a whole number from 0 (got {value!r}).")
+            raise UserError(f"`{field.name}` must be a whole number from 0 (got {value!r}).")
     _check_placeholders(settings.placeholders)
     if 0 < settings.maximum_chars < settings.minimum_chars:
-        raise DataError(
+        raise UserError(
             f"`maximum_chars` ({settings.maximum_chars}) is below `minimum_chars` "
             f"({settings.minimum_chars}): nothing could be kept. Raise it, or 0 for no bound."
         )
@@ -292,13 +292,13 @@ def _check_placeholders(words: Mapping[str, str] | None) -> None:
     if not isinstance(words, Mapping) or not all(
         isinstance(text, str) and text for pair in words.items() for text in pair
     ):
-        raise DataError(
+        raise UserError(
             "`placeholders` must be words by what they stand for, such as "
             f'{{"%name%": "我"}} (got {words!r}). To leave such rows out: `drop_placeholders`.'
         )
     for placeholder, word in words.items():
         if held := next((other for other in words if other in word), None):
-            raise DataError(
+            raise UserError(
                 f"`placeholders`: {word!r}, put for {placeholder!r}, holds {held!r}, which would "
                 "be replaced again. Choose another word."
             )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from data_builders.report import DataError
+from data_builders.errors import UserError
 
 # OpenCC's `t2s` leaves 著 alone, which Taiwan writes for 着 ("看著你"); its `tw2s` takes care of
 # that, but spoils text that is simplified already (么 -> 幺, 显著 -> 显着). So `t2s` it is, and 著
@@ -23,12 +23,12 @@ def load_simplifier() -> Callable[[str], str]:
         A pure function: "妳看著我" gives "你看着我"; simplified text stays.
 
     Raises:
-        DataError: If the package `opencc` is not there.
+        UserError: If the package `opencc` is not there.
     """
     try:
         from opencc import OpenCC
     except ImportError:
-        raise DataError(
+        raise UserError(
             "`to_simplified` needs the package OpenCC, which is not installed. Install it with "
             '`pip install "tfchat-hf[opencc]"`, or leave `to_simplified` off.'
         ) from None

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_builders.report import DataError
+from data_builders.errors import UserError
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -101,10 +101,10 @@ def weigh(
         The figures, the highest gain first.
 
     Raises:
-        DataError: If a setting, the run or the dataset is not what it should be.
+        UserError: If a setting, the run or the dataset is not what it should be.
     """
     if questions < 0:
-        raise DataError(f"`--questions` must be at least 0 (got {questions}); 0 is all.")
+        raise UserError(f"`--questions` must be at least 0 (got {questions}); 0 is all.")
     # Only here: torch takes seconds to load, and all other commands do without.
     from tfchat_hf.chat.session import load_session
     from tfchat_hf.examples.held_out import held_out
@@ -114,7 +114,7 @@ def weigh(
         asked = held_out(Path(run), dataset, split, 1)
         model = load_session(str(run), device).model
     except (ValueError, ImportError) as error:
-        raise DataError(str(error)) from None
+        raise UserError(str(error)) from None
     scores = _scores_by_source(model, asked, questions)
     sizes = _sizes([asked.train, asked.examples])
     figures = [_figures(name, *sizes[name], scores.get(name, [])) for name in sizes]

@@ -31,12 +31,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from data_builders.dialogue import RawDialogue
+from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.gathering import unbroken
 from data_builders.formats.marks import talk_lines_of
 from data_builders.formats.parity import Line, ParityFinder, Stretch
 from data_builders.reading import Sample, SourceFile, text_lines
-from data_builders.report import BuildReport, DataError, RowError
+from data_builders.report import BuildReport, RowError
 
 LOOKAHEAD = 100
 # Longer lines are paragraphs of prose rather than talk.
@@ -61,7 +62,7 @@ class AlternatingConfig(FilesConfig):
         """Check the settings before anything is read."""
         super().__post_init__()
         if self.parity not in PARITIES:
-            raise DataError(f"`parity` must be of {', '.join(PARITIES)} (got {self.parity!r}).")
+            raise UserError(f"`parity` must be of {', '.join(PARITIES)} (got {self.parity!r}).")
 
 
 class AlternatingCorpus(FileCorpus):

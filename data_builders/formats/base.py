@@ -10,10 +10,11 @@ from typing import Any, ClassVar, NamedTuple
 
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple
+from data_builders.errors import UserError
 from data_builders.language import LANGUAGES
 from data_builders.reading import Sample, SourceFile, source_files
 from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, DataError, SourceCount
+from data_builders.report import BuildReport, SourceCount
 from data_builders.selecting.settings import check_type
 
 
@@ -55,11 +56,11 @@ class FilesConfig(DialogueConfig):
         check_type("questions_only", self.questions_only, False)
         if self.language is not None and self.language not in LANGUAGES:
             known = ", ".join(LANGUAGES)
-            raise DataError(f"`language` must be of {known} (got {self.language!r}).")
+            raise UserError(f"`language` must be of {known} (got {self.language!r}).")
         for language in self.languages:
             if language not in LANGUAGES:
                 known = ", ".join(LANGUAGES)
-                raise DataError(f"`languages` must be of {known} (got {language!r}).")
+                raise UserError(f"`languages` must be of {known} (got {language!r}).")
 
     def only_questions(self) -> tuple[bool, ...]:
         """Say whether only questions with their answers are wanted."""
@@ -68,7 +69,7 @@ class FilesConfig(DialogueConfig):
     def content_files(self) -> list[Path]:
         """List the files on disk, those of folders and patterns one by one."""
         if not self.files:
-            raise DataError("`files` is empty. Name at least one file, folder or pattern.")
+            raise UserError("`files` is empty. Name at least one file, folder or pattern.")
         return [Path(file) for file in disk_files(self.files)]
 
 

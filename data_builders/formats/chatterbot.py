@@ -19,7 +19,8 @@ import yaml
 
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple, clean_turn
-from data_builders.report import BuildReport, DataError, RowError, SourceCount
+from data_builders.errors import UserError
+from data_builders.report import BuildReport, RowError, SourceCount
 
 FOLDERS = {"zh": "chinese", "en": "english", "zh-Hant": "traditionalchinese"}
 # Replies in `coding` are whole program listings of up to 1,088 characters.
@@ -47,15 +48,15 @@ class ChatterbotConfig(DialogueConfig):
         self.exclude_categories = as_tuple(self.exclude_categories)
         for language in self.languages:
             if language not in FOLDERS:
-                raise DataError(
+                raise UserError(
                     f"`languages` of chatterbot must be of {', '.join(FOLDERS)} (got {language!r})."
                 )
         if not self.languages:
-            raise DataError("`languages` of chatterbot is empty. Try zh en.")
+            raise UserError("`languages` of chatterbot is empty. Try zh en.")
         known = {path.stem for folder in FOLDERS.values() for path in _category_files(folder)}
         for category in self.exclude_categories:
             if category not in known | set(DEFAULT_EXCLUDED):
-                raise DataError(
+                raise UserError(
                     f"`exclude_categories` has no such category (got {category!r}). "
                     f"Choose from {', '.join(sorted(known))}."
                 )
@@ -165,11 +166,11 @@ def corpus_folder() -> Path:
         Its `data` folder.
 
     Raises:
-        DataError: If the package is not installed.
+        UserError: If the package is not installed.
     """
     spec = importlib.util.find_spec("chatterbot_corpus")
     if spec is None or spec.origin is None:
-        raise DataError(
+        raise UserError(
             "The package of the ChatterBot corpus is not installed. "
             "Run `pip install chatterbot-corpus`, or take `small_talk`, which needs nothing."
         )
@@ -185,7 +186,7 @@ def _conversations(path: Path) -> list[Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         return list(content["conversations"])
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise DataError(
+        raise UserError(
             f"{path} is not a file of the ChatterBot corpus: {str(error).splitlines()[0]}. "
             "Run `pip install --force-reinstall chatterbot-corpus`."
         ) from None

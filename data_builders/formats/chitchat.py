@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from data_builders.dialogue import RawDialogue, clean_turn
+from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.reading import Sample, SourceFile, json_rows
-from data_builders.report import BuildReport, DataError, RowError
+from data_builders.report import BuildReport, RowError
 from data_builders.rows.checks import as_list, described
 
 PACKAGE = "chitchat-dataset"
@@ -73,7 +74,7 @@ class ChitchatPackageConfig(FilesConfig):
         path = str(package_file())
         # Equal when a copy of these settings is made.
         if self.files not in ((), (path,)):
-            raise DataError(
+            raise UserError(
                 f"`files` of {PACKAGE} must be empty (got {self.files[0]!r}): the installed "
                 "package is read. For a file of your own choose the format `chitchat`."
             )
@@ -131,13 +132,13 @@ def package_file() -> Path:
         Its path.
 
     Raises:
-        DataError: If the package is not installed, or has no such file.
+        UserError: If the package is not installed, or has no such file.
     """
     spec = importlib.util.find_spec(_MODULE)
     path = Path(spec.origin).parent / _DATA_FILE if spec and spec.origin else None
     if path is None or not path.is_file():
         what = "is not installed" if path is None else f"has no file {_DATA_FILE}"
-        raise DataError(f"The package {PACKAGE} {what}. Run `pip install {PACKAGE}`.")
+        raise UserError(f"The package {PACKAGE} {what}. Run `pip install {PACKAGE}`.")
     return path
 
 

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from data_builders.dialogue import RawDialogue, clean_turn
+from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.reading import Sample, SourceFile, json_rows
-from data_builders.report import BuildReport, DataError, RowError
+from data_builders.report import BuildReport, RowError
 from data_builders.rows.checks import described, text_of
 
 QUESTIONS = ("best", "title", "desc", "both")
@@ -57,11 +58,11 @@ class CommunityQAConfig(FilesConfig):
         """Check the settings before anything is read."""
         super().__post_init__()
         if self.question not in QUESTIONS:
-            raise DataError(
+            raise UserError(
                 f"`question` must be one of {', '.join(QUESTIONS)} (got {self.question!r})."
             )
         if not isinstance(self.minimum_star, int) or self.minimum_star < 0:
-            raise DataError(
+            raise UserError(
                 f"`minimum_star` must be a whole number from 0 (got {self.minimum_star!r})."
             )
 

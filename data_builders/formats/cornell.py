@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_builders.dialogue import RawDialogue
+from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.cornell_lines import LineTable
 from data_builders.formats.cornell_parts import (
@@ -33,7 +34,7 @@ from data_builders.formats.cornell_parts import (
 from data_builders.formats.gathering import one_origin
 from data_builders.reading import Sample, SourceFile, sample_of, source_files
 from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, DataError, SourceCount
+from data_builders.report import BuildReport, SourceCount
 
 _EXAMPLES = {LINES: "movie_lines.txt", CONVERSATIONS: "movie_conversations.txt"}
 
@@ -67,14 +68,14 @@ class CornellConfig(FilesConfig):
             Paths by "lines" and "conversations".
 
         Raises:
-            DataError: If one of them is named nowhere.
+            UserError: If one of them is named nowhere.
         """
         sides = {}
         for role in (LINES, CONVERSATIONS):
             own = getattr(self, role)
             sides[role] = (str(own),) if own else self.files
             if not sides[role]:
-                raise DataError(
+                raise UserError(
                     f"`{role}` is not set: this format is two files. "
                     f"Set `{role}` to the one like {_EXAMPLES[role]}."
                 )
@@ -135,7 +136,7 @@ class CornellCorpus(FileCorpus):
             Whole raw dialogues; the file and the line are those of the conversation.
 
         Raises:
-            DataError: If one of the two files is missing.
+            UserError: If one of the two files is missing.
         """
         sides = config.sides()
         if sides[LINES] == sides[CONVERSATIONS]:
@@ -171,7 +172,7 @@ def _files_of(
             report.note("files that are neither lines nor conversations left out")
     if not found:
         where = f"`{role}` ({own})" if own else f"`files` ({', '.join(config.files)})"
-        raise DataError(
+        raise UserError(
             f"The file of {role} is missing: {where} holds {_listed(others) or 'no file'}. "
             f"Name the one like {_EXAMPLES[role]} in `{role}`."
         )

@@ -18,9 +18,10 @@ from itertools import chain, islice
 from operator import itemgetter
 
 from data_builders.dialogue import RawDialogue
+from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.reading import Sample, SourceFile, sample_of, text_lines
-from data_builders.report import BuildReport, DataError, RowError, shorten
+from data_builders.report import BuildReport, RowError, shorten
 from data_builders.rows.columns import RowReader, check_columns, known_columns, row_reader
 from data_builders.rows.csv_records import CsvRecords, Record
 
@@ -49,7 +50,7 @@ class CsvConfig(FilesConfig):
         super().__post_init__()
         self.columns = check_columns(self.columns)
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
-            raise DataError(
+            raise UserError(
                 f"`delimiter` must be one character other than a quotation mark "
                 f"(got {self.delimiter!r}). Use a comma, or leave it out to have it found."
             )
@@ -149,7 +150,7 @@ def _delimiter(sample: Sample, name: str) -> str:
         return delimiter
     if known_columns([sample.lines[0].strip()] if sample.lines else []):
         return ","  # a single column needs none
-    raise DataError(
+    raise UserError(
         f"{name}: no delimiter out of {', '.join(map(repr, DELIMITERS))} gives rows as wide as "
         f"the first one ({shorten(sample.lines[0] if sample.lines else '')!r}). Set `delimiter`."
     )

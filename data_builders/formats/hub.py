@@ -36,9 +36,10 @@ from huggingface_hub.errors import (
 from pyarrow.dataset import ParquetFragmentScanOptions
 
 from data_builders.dialogue import RawDialogue
+from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.reading import Sample
-from data_builders.report import BuildReport, DataError, SourceCount, shorten
+from data_builders.report import BuildReport, SourceCount, shorten
 from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
 from data_builders.rows.columns import RowReader, check_columns, row_reader
 
@@ -74,9 +75,9 @@ class HubConfig(FilesConfig):
         super().__post_init__()
         self.columns = check_columns(self.columns)
         if not self.dataset_id:
-            raise DataError('`dataset_id` is empty. Give the id of a dataset: "owner/name".')
+            raise UserError('`dataset_id` is empty. Give the id of a dataset: "owner/name".')
         if self.files or self.encoding:
-            raise DataError("`files` and `encoding` are for files. Leave them out with a Hub id.")
+            raise UserError("`files` and `encoding` are for files. Leave them out with a Hub id.")
 
     @property
     def is_folder(self) -> bool:
@@ -106,7 +107,7 @@ class HubConfig(FilesConfig):
             Its 40 digits.
 
         Raises:
-            DataError: If the dataset or the revision is not there, or the Hub cannot be reached.
+            UserError: If the dataset or the revision is not there, or the Hub cannot be reached.
         """
         # A commit needs no asking: a build that is in the cache is found without a network.
         if not _COMMIT.fullmatch(self.revision or ""):
@@ -187,32 +188,32 @@ def hub_errors(dataset_id: str, revision: str | None = None) -> Iterator[None]:
         revision: Its revision, if one was given.
 
     Raises:
-        DataError: In place of the errors of the Hub, of `datasets` and of the network.
+        UserError: In place of the errors of the Hub, of `datasets` and of the network.
     """
     try:
         yield
     except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError) as error:
-        raise DataError(_not_found(dataset_id, revision, error)) from None
+        raise UserError(_not_found(dataset_id, revision, error)) from None
     except HFValidationError:
-        raise DataError(
+        raise UserError(
             f"{dataset_id!r} is neither a folder nor the id of a dataset. "
             'An id is "owner/name"; check `dataset_id`.'
         ) from None
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "an error"
-        raise DataError(
+        raise UserError(
             f"The Hub answers {status} when asked for {dataset_id}. Try again later; for a "
             "private dataset run `hf auth login` first."
         ) from None
     except (OfflineModeIsEnabled, HTTPError, ConnectionError, TimeoutError):
-        raise DataError(
+        raise UserError(
             f"The Hub cannot be reached for {dataset_id}. Check the network and that "
             "HF_HUB_OFFLINE is not set, or give a local folder of its files as `dataset_id`."
         ) from None
     except (DatasetsError, ValueError, RuntimeError, OSError) as error:
-        if isinstance(error, DataError):
+        if isinstance(error, UserError):
             raise
-        raise DataError(_not_loaded(dataset_id, str(error))) from None
+        raise UserError(_not_loaded(dataset_id, str(error))) from None
 
 
 def _not_found(dataset_id: str, revision: str | None, error: Exception) -> str:

@@ -21,9 +21,10 @@ from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 from data_builders.dialogue import RawDialogue, clean_turn
+from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.reading import Sample, SourceFile, json_rows
-from data_builders.report import BuildReport, DataError, RowError
+from data_builders.report import BuildReport, RowError
 from data_builders.rows.checks import as_list, described, text_of
 
 OUTPUT_LISTS = ("each", "first")
@@ -74,7 +75,7 @@ class InstructionConfig(FilesConfig):
         for name, allowed in (("output_list", OUTPUT_LISTS), ("columns", COLUMNS)):
             found = getattr(self, name)
             if found not in allowed:
-                raise DataError(f"`{name}` must be one of {', '.join(allowed)} (got {found!r}).")
+                raise UserError(f"`{name}` must be one of {', '.join(allowed)} (got {found!r}).")
 
 
 class InstructionCorpus(FileCorpus):

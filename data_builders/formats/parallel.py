@@ -23,13 +23,14 @@ from itertools import zip_longest
 from pathlib import Path
 
 from data_builders.dialogue import RawDialogue
+from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.gathering import one_origin, unbroken
 from data_builders.formats.marks import talk_lines_of
 from data_builders.formats.partners import find_pairs, is_well_named, parallel_partner
 from data_builders.reading import Sample, SourceFile, source_files, text_lines
 from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, DataError, RowError, SourceCount
+from data_builders.report import BuildReport, RowError, SourceCount
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +53,12 @@ class ParallelConfig(FilesConfig):
         super().__post_init__()
         if bool(self.questions) != bool(self.replies):
             missing = "replies" if self.questions else "questions"
-            raise DataError(
+            raise UserError(
                 f"`{missing}` is not set: parallel text needs a file of questions and a file of "
                 f"replies. Set `{missing}`."
             )
         if self.questions and self.files:
-            raise DataError(
+            raise UserError(
                 "Set either `files` or `questions` and `replies`, not both "
                 f"(got {', '.join(self.files)} too)."
             )
@@ -73,12 +74,12 @@ class ParallelConfig(FilesConfig):
             The questions and the replies.
 
         Raises:
-            DataError: If there are not two of them.
+            UserError: If there are not two of them.
         """
         if self.questions and self.replies:
             return str(self.questions), str(self.replies)
         if len(self.files) != 2:
-            raise DataError(
+            raise UserError(
                 f"Parallel text needs two files, questions and replies (got {len(self.files)}). "
                 "Set `questions` and `replies`, or name both in `files`."
             )
@@ -143,14 +144,14 @@ class ParallelCorpus(FileCorpus):
             Whole raw dialogues of two turns.
 
         Raises:
-            DataError: If there are more files on one side than on the other.
+            UserError: If there are more files on one side than on the other.
         """
         sides = config.sides()
         files = (source_files([side], progress=progress) for side in sides)
         for questions, replies in zip_longest(*files):
             if questions is None or replies is None:
                 extra = (questions or replies).name
-                raise DataError(
+                raise UserError(
                     f"{extra} has no partner: {sides[0]} and {sides[1]} must name equally many "
                     "files, in the same order. Name two single files."
                 )

@@ -21,9 +21,10 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 
 from data_builders.dialogue import RawDialogue
+from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.reading import Sample, SourceFile
-from data_builders.report import BuildReport, DataError, RowError, shorten
+from data_builders.report import BuildReport, RowError, shorten
 from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
 from data_builders.rows.columns import check_columns, row_reader
 
@@ -135,11 +136,11 @@ def _opened(file: SourceFile, stack: ExitStack) -> tuple[pa.Schema, Batches]:
         if mark.startswith(ARROW_STREAM):
             return _arrow_stream(_seekable(file, mark, stack))
     except (pa.ArrowException, OSError) as error:
-        raise DataError(
+        raise UserError(
             f"{file.name} cannot be read as a table of Arrow ({_first_line(error)}). "
             "Fetch or write it again, or leave it out."
         ) from None
-    raise DataError(
+    raise UserError(
         f"{file.name} is no table of Arrow: it begins with {mark[:6]!r}, where Parquet has "
         f"{PARQUET!r} and Feather {ARROW!r}. Choose another format, or leave the file out."
     )

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from data_builders.dialogue import RawDialogue
+from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.gathering import read_rows
 from data_builders.formats.marks import CORNELL_MARK, TURN_END_MARK, share, text_lines_of
 from data_builders.reading import Sample, SourceFile, text_lines
-from data_builders.report import BuildReport, DataError, RowError
+from data_builders.report import BuildReport, RowError
 
 # Tried in this order; of two that do equally well the first counts, so ` | ` is before `|`.
 SEPARATORS = ("\t", " +++$+++ ", "|||", "||", " | ", "|", "::", "=>", "->", "＝", "｜", "=")
@@ -64,12 +65,12 @@ class SeparatedConfig(FilesConfig):
         if self.separator is not None:
             self.separator = _ESCAPES.get(self.separator, self.separator)
             if not self.separator or "\n" in self.separator:
-                raise DataError(
+                raise UserError(
                     "`separator` must be at least one character and no line end "
                     f"(got {self.separator!r}). Leave it out to have it found."
                 )
         if self.maximum_columns is not None and self.maximum_columns < 2:
-            raise DataError(
+            raise UserError(
                 "`maximum_columns` must be at least 2, for a question and a reply "
                 f"(got {self.maximum_columns})."
             )

@@ -22,9 +22,10 @@ from typing import Any, ClassVar
 
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue
+from data_builders.errors import UserError
 from data_builders.formats.pairs import parse_row
 from data_builders.reading import json_rows, source_files
-from data_builders.report import BuildReport, DataError, RowError, SourceCount
+from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.selecting.splits import SPLITS
 
 FOLDER = Path(__file__).parents[1] / "corpora" / "small_talk"
@@ -49,13 +50,13 @@ class SmallTalkConfig(DialogueConfig):
         for language in self.languages:
             if language not in SMALL_TALK_LANGUAGES:
                 known = ", ".join(SMALL_TALK_LANGUAGES)
-                raise DataError(f"`languages` of small_talk must be of {known} (got {language!r}).")
+                raise UserError(f"`languages` of small_talk must be of {known} (got {language!r}).")
 
     def content_files(self) -> list[Path]:
         """List the files to read, in a stable order."""
         found = [path for lang in self.languages for path in sorted(FOLDER.glob(f"{lang}/*.jsonl"))]
         if not found:
-            raise DataError(
+            raise UserError(
                 "The small talk is not in this installation: data_builders/corpora is missing. "
                 "Install the package once more."
             )

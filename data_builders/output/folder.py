@@ -9,11 +9,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from data_builders.errors import UserError
 from data_builders.output.arrow_files import save_split
 from data_builders.output.card import write_card
 from data_builders.output.pictures import draw_pictures
 from data_builders.output.statistics import describe
-from data_builders.report import REPORT_FILE, DataError
+from data_builders.report import REPORT_FILE
 from data_builders.sources.build import BuildResult
 
 BUILD_FILE = "build.json"
@@ -32,7 +33,7 @@ def save_result(result: BuildResult, output: str | Path, overwrite: bool = False
         What else there is to say, a line each: pictures that could not be drawn.
 
     Raises:
-        DataError: If `check_output` refuses the folder.
+        UserError: If `check_output` refuses the folder.
     """
     output = Path(output).absolute()
     sweep(output)
@@ -65,7 +66,7 @@ def _write(result: BuildResult, folder: Path, name: str) -> list[str]:
     pictures, notes = [], []
     try:
         pictures = draw_pictures(statistics, folder)
-    except DataError as error:
+    except UserError as error:
         notes.append(f"the card has no pictures: {error}")
     write_card(folder, result.report, statistics, {"name": name, **result.settings}, pictures)
     (folder / BUILD_FILE).write_text(json.dumps({"build_id": result.build_id}))
@@ -134,16 +135,16 @@ def check_output(output: str | Path, overwrite: bool = False) -> None:
         overwrite: Allow it to hold a dataset.
 
     Raises:
-        DataError: If it is there, unless `overwrite` and made by this package.
+        UserError: If it is there, unless `overwrite` and made by this package.
     """
     output = Path(output)
     if not output.exists() and not output.is_symlink():
         _check_place(output.absolute())
         return
     if not overwrite:
-        raise DataError(f"{output} already exists. Choose another --output, or add --overwrite.")
+        raise UserError(f"{output} already exists. Choose another --output, or add --overwrite.")
     if not output.is_dir() or (any(output.iterdir()) and not (output / REPORT_FILE).is_file()):
-        raise DataError(
+        raise UserError(
             f"{output} was not made by this command (no {REPORT_FILE} in it), so --overwrite "
             "leaves it alone. Choose another --output."
         )
@@ -153,6 +154,6 @@ def _check_place(output: Path) -> None:
     """Refuse a place where nothing can be written, before the work instead of after it."""
     place = next(parent for parent in output.parents if parent.exists())
     if not place.is_dir():
-        raise DataError(f"{place} is a file, so {output} cannot be made. Choose another --output.")
+        raise UserError(f"{place} is a file, so {output} cannot be made. Choose another --output.")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise DataError(f"{place} may not be written to. Choose another --output.")
+        raise UserError(f"{place} may not be written to. Choose another --output.")

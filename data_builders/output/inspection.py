@@ -11,10 +11,11 @@ from pathlib import Path
 import datasets
 
 from data_builders.building.builder import DIALOGUE_FEATURES
+from data_builders.errors import UserError
 from data_builders.output.card import left_out
 from data_builders.output.markdown import one_line
 from data_builders.output.statistics import DatasetStatistics, SplitStatistics, describe
-from data_builders.report import REPORT_FILE, BuildReport, DataError
+from data_builders.report import REPORT_FILE, BuildReport
 
 # Below this no bar is left beside its label.
 MIN_WIDTH = 40
@@ -35,10 +36,10 @@ def inspect_lines(path: str | Path, samples: int = 3) -> Iterator[str]:
         Lines no wider than the terminal, with nothing in them that could control it.
 
     Raises:
-        DataError: If `path` is something else, or `samples` is below 0.
+        UserError: If `path` is something else, or `samples` is below 0.
     """
     if samples < 0:
-        raise DataError(f"`samples` must be 0 or more (got {samples}). Use 0 to show none.")
+        raise UserError(f"`samples` must be 0 or more (got {samples}). Use 0 to show none.")
     folder = Path(path)
     dataset = load_dialogues(folder)
     report, statistics = _report(folder), describe(dataset)
@@ -57,26 +58,26 @@ def load_dialogues(folder: Path) -> datasets.DatasetDict:
         The splits.
 
     Raises:
-        DataError: If it is not a `DatasetDict` with the columns of `DIALOGUE_FEATURES`.
+        UserError: If it is not a `DatasetDict` with the columns of `DIALOGUE_FEATURES`.
     """
     if not folder.is_dir():
         kind = "is a file" if folder.exists() else "does not exist"
-        raise DataError(f"{folder} {kind}. Name a dataset folder that `data_builders` wrote.")
+        raise UserError(f"{folder} {kind}. Name a dataset folder that `data_builders` wrote.")
     if not (folder / "dataset_dict.json").is_file():
-        raise DataError(
+        raise UserError(
             f"{folder} has no dataset_dict.json, so it is not a dataset with splits saved by "
             "`save_to_disk`. Build one with `python -m data_builders`."
         )
     try:
         loaded = datasets.load_from_disk(str(folder))
     except Exception as error:  # pyarrow and datasets have no common error for a broken file
-        raise DataError(
+        raise UserError(
             f"{folder} cannot be read ({one_line(str(error), 200)}). Build it again."
         ) from error
     for name, split in loaded.items():
         missing = [column for column in DIALOGUE_FEATURES if column not in split.column_names]
         if missing:
-            raise DataError(
+            raise UserError(
                 f"The split {name} of {folder} has no column {', '.join(missing)} (it has "
                 f"{', '.join(split.column_names)}), so it holds no dialogues of this package. "
                 "Build it with `python -m data_builders`."
@@ -222,7 +223,7 @@ def _report(folder: Path) -> BuildReport | None:
     try:
         return BuildReport.load(folder)
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise DataError(
+        raise UserError(
             f"{folder / REPORT_FILE} is not a report of this version "
             f"({one_line(str(error), 100)}). Delete it, or build the dataset again."
         ) from error

@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from data_builders.errors import UserError
 from data_builders.output.statistics import DatasetStatistics, Histogram
-from data_builders.report import DataError
 
 # What each picture shows; also its alternative text.
 CAPTIONS = {
@@ -41,7 +41,7 @@ def draw_pictures(statistics: DatasetStatistics, folder: str | Path) -> list[Pat
         The files, named as in `CAPTIONS`; one about nothing is left out.
 
     Raises:
-        DataError: If matplotlib is not installed.
+        UserError: If matplotlib is not installed.
     """
     figure_class = _figure_class()
     folder = Path(folder)
@@ -85,7 +85,7 @@ def _figure_class() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise DataError(
+        raise UserError(
             "The pictures of the card need matplotlib, which is not installed. "
             'Run `pip install "tfchat-hf[plots]"`, or build without pictures.'
         ) from None

@@ -20,8 +20,8 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import validate_repo_id
 
+from data_builders.errors import UserError
 from data_builders.output.card import CARD_FILE, PLACEHOLDER
-from data_builders.report import DataError
 
 logger = logging.getLogger(__name__)
 
@@ -46,17 +46,17 @@ def push_dataset(
         The address of the dataset.
 
     Raises:
-        DataError: If there is no dataset in the folder, or the Hub does not take it.
+        UserError: If there is no dataset in the folder, or the Hub does not take it.
     """
     if "/" not in repo_id:
-        raise DataError(f'{repo_id!r} names no owner. Give "owner/name".')
+        raise UserError(f'{repo_id!r} names no owner. Give "owner/name".')
     folder = Path(folder)
     splits = _loaded(folder)
     api = HfApi(endpoint=datasets.config.HF_ENDPOINT, token=token)
     with _push_errors(repo_id):
         validate_repo_id(repo_id)
         if private and _is_public(api, repo_id):
-            raise DataError(
+            raise UserError(
                 f"{repo_id} is public already, so what is pushed would be too. "
                 "Push with `private=False`, or to another name."
             )
@@ -73,7 +73,7 @@ def _loaded(folder: Path) -> datasets.DatasetDict:
     try:
         loaded = datasets.load_from_disk(str(folder))
     except (FileNotFoundError, NotADirectoryError):
-        raise DataError(
+        raise UserError(
             f"{folder} is not a dataset saved by this package. Build one with "
             "`python -m data_builders` first."
         ) from None
@@ -81,7 +81,7 @@ def _loaded(folder: Path) -> datasets.DatasetDict:
     # datasets 5.2 pushes a split without rows, and then can load none of the dataset.
     kept = {name: split for name, split in splits.items() if len(split)}
     if not kept:
-        raise DataError(f"{folder} holds no rows in any split, so there is nothing to push.")
+        raise UserError(f"{folder} holds no rows in any split, so there is nothing to push.")
     if len(kept) < len(splits):
         logger.info("splits without rows are not pushed: %s", ", ".join(splits.keys() - kept))
     return datasets.DatasetDict(kept)
@@ -122,18 +122,18 @@ def _push_errors(repo_id: str) -> Iterator[None]:
     try:
         yield
     except HFValidationError:
-        raise DataError(
+        raise UserError(
             f'{repo_id!r} is no name of a repository. Give "owner/name", of letters, digits, '
             "`-`, `_` and `.`."
         ) from None
     except LocalTokenNotFoundError:
-        raise DataError(
+        raise UserError(
             "Pushing needs a token of the Hub. Run `hf auth login`, or set HF_TOKEN."
         ) from None
     except HfHubHTTPError as error:
-        raise DataError(_refused(repo_id, error)) from None
+        raise UserError(_refused(repo_id, error)) from None
     except (OfflineModeIsEnabled, HTTPError, ConnectionError, TimeoutError):
-        raise DataError(
+        raise UserError(
             f"The Hub cannot be reached to push {repo_id}. Check the network and that "
             "HF_HUB_OFFLINE is not set, and push again."
         ) from None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import datasets
 
-from data_builders.report import DataError
+from data_builders.errors import UserError
 from data_builders.selecting.splits import normalize_question, reply_places
 
 REFERENCE_FEATURES = datasets.Features(
@@ -39,10 +39,10 @@ def group_references(split: datasets.Dataset, max_context_turns: int = 1) -> dat
         One row per context, in the order of first occurrence; no reference stands twice in it.
 
     Raises:
-        DataError: If `max_context_turns` is below 1.
+        UserError: If `max_context_turns` is below 1.
     """
     if max_context_turns < 1:
-        raise DataError(f"`max_context_turns` must be at least 1 (got {max_context_turns}).")
+        raise UserError(f"`max_context_turns` must be at least 1 (got {max_context_turns}).")
     groups: dict[tuple[str, ...], tuple[list[str], dict[str, None], str]] = {}
     for row in split:
         for context, reply in _pairs(row["turns"], row["roles"], max_context_turns):
@@ -64,10 +64,10 @@ def write_references(references: datasets.Dataset, path: Path) -> None:
         path: The file; its folder is made where it is missing.
 
     Raises:
-        DataError: If it is a folder.
+        UserError: If it is a folder.
     """
     if path.is_dir():
-        raise DataError(f"{path} is a folder. Name a file, such as {path / 'references.jsonl'}.")
+        raise UserError(f"{path} is a folder. Name a file, such as {path / 'references.jsonl'}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:

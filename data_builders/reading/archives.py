@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+from data_builders.errors import UserError
 from data_builders.reading.streams import (
     DAMAGE,
     Budget,
@@ -20,7 +21,6 @@ from data_builders.reading.streams import (
     Unpacked,
     damaged,
 )
-from data_builders.report import DataError
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def entries(file: CountedFile, name: str, label: str, size: int) -> Iterator[Ent
         Files; each must be read before the next is asked for.
 
     Raises:
-        DataError: If an archive is damaged, unsafe or empty.
+        UserError: If an archive is damaged, unsafe or empty.
     """
     start = file.tell()
     progress, file.progress = file.progress, None
@@ -121,7 +121,7 @@ def _unpack(entry: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
         yield entry
         return
     if depth == MAX_DEPTH:
-        raise DataError(f"{entry.name}: packed more than {MAX_DEPTH} times. Unpack it by hand.")
+        raise UserError(f"{entry.name}: packed more than {MAX_DEPTH} times. Unpack it by hand.")
     if kind == "tar":
         yield from _tar_entries(entry, budget, depth + 1)
         return
@@ -140,9 +140,9 @@ def _kind(head: bytes, name: str) -> str | None:
         return "tar"
     for magic, title in UNSUPPORTED.items():
         if head.startswith(magic):
-            raise DataError(f"{name}: {title} files cannot be read. Unpack it by hand.")
+            raise UserError(f"{name}: {title} files cannot be read. Unpack it by hand.")
     if head.startswith(ZIP_MAGIC):
-        raise DataError(f"{name}: a zip inside another archive cannot be read. Unpack it by hand.")
+        raise UserError(f"{name}: a zip inside another archive cannot be read. Unpack it by hand.")
     return None
 
 
@@ -183,7 +183,7 @@ class _Deferring:
         buffer = bytearray(size)
         try:
             count = self._stream.readinto(buffer)
-        except (DataError, OSError) as error:
+        except (UserError, OSError) as error:
             self.error = error
             return b""
         return bytes(buffer[:count])
@@ -210,11 +210,11 @@ def _tar_entries(archive: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
         if stream.error is not None:
             raise stream.error
     except DAMAGE as error:
-        if isinstance(error, DataError):
+        if isinstance(error, UserError):
             raise
         raise stream.error or damaged(archive.name, "tar archive", error) from None
     if not found:
-        raise DataError(f"{archive.name}: the archive holds no file.")
+        raise UserError(f"{archive.name}: the archive holds no file.")
 
 
 def _zip_entries(
@@ -228,11 +228,11 @@ def _zip_entries(
     file.progress = progress
     members = [member for member in packed.infolist() if not member.is_dir()]
     if not members:
-        raise DataError(f"{name}: the archive holds no file.")
+        raise UserError(f"{name}: the archive holds no file.")
     for member in members:
         path = _member_path(_zip_name(member), name)
         if member.flag_bits & 1:
-            raise DataError(f"{name}/{path}: encrypted. Unpack the archive with its password.")
+            raise UserError(f"{name}/{path}: encrypted. Unpack the archive with its password.")
         mode = member.external_attr >> 16
         _check_regular(name, path, stat.S_IFMT(mode) in (0, stat.S_IFREG))
         if is_left_out(path):
@@ -258,7 +258,7 @@ def _member(
 def _member_path(name: str, archive: str) -> PurePosixPath:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or path.parts[:1] and path.parts[0][1:2] == ":":
-        raise DataError(
+        raise UserError(
             f"{archive}: the member {name!r} would lie outside the archive. "
             "Do not use this archive, or pack it again without such paths."
         )
@@ -267,7 +267,7 @@ def _member_path(name: str, archive: str) -> PurePosixPath:
 
 def _check_regular(archive: str, path: PurePosixPath, regular: bool) -> None:
     if not regular:
-        raise DataError(
+        raise UserError(
             f"{archive}/{path}: a link, device or sparse file, not a plain file. "
             "Pack the archive again without it."
         )

@@ -32,7 +32,7 @@ class TextSource:
             encoding: What the user says it is; None looks.
 
         Raises:
-            DataError: If there is no such encoding.
+            UserError: If there is no such encoding.
         """
         head = file.head()
         found = named_encoding(encoding, head) if encoding else guess_encoding(head)

@@ -7,7 +7,7 @@ import codecs
 from collections import Counter
 from typing import NamedTuple
 
-from data_builders.report import DataError
+from data_builders.errors import UserError
 
 # UTF-32 first: its mark begins with that of UTF-16.
 BOMS = (
@@ -67,14 +67,14 @@ def named_encoding(name: str, head: bytes) -> Encoding:
         The encoding.
 
     Raises:
-        DataError: If there is no such encoding of text.
+        UserError: If there is no such encoding of text.
     """
     try:
         codec = codecs.lookup(name).name
         "".encode(codec)  # Refuses codecs that are not of text, such as hex.
         codecs.getincrementaldecoder(codec)
     except (LookupError, UnicodeError, ValueError, TypeError):
-        raise DataError(
+        raise UserError(
             f"`encoding` must be an encoding known to Python (got {name!r}). "
             "Try utf-8, gb18030, utf-16 or latin-1, or leave it out."
         ) from None

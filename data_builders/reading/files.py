@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
+from data_builders.errors import UserError
 from data_builders.reading.archives import entries, is_left_out, printable
 from data_builders.reading.streams import CountedFile, Peekable
-from data_builders.report import DataError
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def source_files(
         Files; each must be read before the next is asked for.
 
     Raises:
-        DataError: If a path does not exist or holds no file, or an archive is damaged or unsafe.
+        UserError: If a path does not exist or holds no file, or an archive is damaged or unsafe.
     """
     for path in paths:
         for found in _expand(str(path)):
@@ -103,7 +103,7 @@ def disk_files(paths: Sequence[str]) -> list[str]:
         Their paths, in order.
 
     Raises:
-        DataError: If a path does not exist or holds no file.
+        UserError: If a path does not exist or holds no file.
     """
     return [found.path for path in paths for found in _expand(str(path))]
 
@@ -144,9 +144,9 @@ def _expand(given: str) -> list[_Found]:
                 found += _folder(match)
         if not matches:
             what = "matches no file" if glob.has_magic(path) else "does not exist"
-            raise DataError(f"{printable(given)} {what}. Check the path.")
+            raise UserError(f"{printable(given)} {what}. Check the path.")
     if not found:
-        raise DataError(
+        raise UserError(
             f"{printable(given)} holds no file (hidden files, *.md, README* and LICENSE* are left "
             "out). Name the files themselves."
         )
@@ -155,7 +155,7 @@ def _expand(given: str) -> list[_Found]:
 
 def _file(path: str) -> _Found:
     if os.path.exists(path) and not os.path.isfile(path):
-        raise DataError(f"{printable(path)} is a device or a pipe. Save it as a file first.")
+        raise UserError(f"{printable(path)} is a device or a pipe. Save it as a file first.")
     return _Found(path, os.path.basename(path))
 
 

@@ -55,7 +55,7 @@ def json_rows(
         The rows, in order.
 
     Raises:
-        DataError: If there is no such encoding, or the file is a damaged archive (after the
+        UserError: If there is no such encoding, or the file is a damaged archive (after the
             rows before the damage were yielded).
     """
     source = TextSource(file, encoding)

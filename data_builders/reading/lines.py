@@ -31,7 +31,7 @@ def text_lines(
         The number of the line, from 1, and its text without the end.
 
     Raises:
-        DataError: If there is no such encoding, or the file is a damaged archive (after the
+        UserError: If there is no such encoding, or the file is a damaged archive (after the
             lines before the damage were yielded).
     """
     source = TextSource(file, encoding)

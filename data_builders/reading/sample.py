@@ -8,11 +8,12 @@ import json
 from itertools import islice
 from typing import Any, NamedTuple
 
+from data_builders.errors import UserError
 from data_builders.reading.chunks import TextSource
 from data_builders.reading.files import SourceFile
 from data_builders.reading.json_layout import json_layout
 from data_builders.reading.json_rows import json_rows
-from data_builders.report import BuildReport, DataError
+from data_builders.report import BuildReport
 
 MAX_LINES = 400
 MAX_ROWS = 50
@@ -52,7 +53,7 @@ def sample_of(file: SourceFile, encoding: str | None = None) -> Sample:
     """
     try:
         source = TextSource(file, encoding)
-    except DataError:  # No such encoding: said when the file is read.
+    except UserError:  # No such encoding: said when the file is read.
         source, encoding = TextSource(file, None), None
     text = source.head_text()
     layout = json_layout(text, file.suffix, source.whole)

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from data_builders.report import DataError
+from data_builders.errors import UserError
 
 # Packed bytes fed to a decompressor at once.
 PACKED_CHUNK = 1 << 17
@@ -57,11 +57,11 @@ class Budget:
             name: Of what, for the message.
 
         Raises:
-            DataError: If they are too many to be a corpus.
+            UserError: If they are too many to be a corpus.
         """
         self.unpacked += count
         if self.unpacked > max(BOMB_FLOOR, MAX_RATIO * self.packed_size):
-            raise DataError(
+            raise UserError(
                 f"{name}: unpacks to more than {MAX_RATIO} times its {self.packed_size:,} bytes "
                 f"({self.unpacked:,} so far), like a compression bomb. "
                 "If it is a real corpus, unpack it by hand and name the unpacked file."
@@ -183,7 +183,7 @@ class Peekable(io.RawIOBase):
             How many there were.
 
         Raises:
-            DataError: If the stream is damaged, after the bytes before the damage were given.
+            UserError: If the stream is damaged, after the bytes before the damage were given.
         """
         if self._ahead:
             count = min(len(buffer), len(self._ahead))
@@ -200,7 +200,7 @@ class Peekable(io.RawIOBase):
         buffer = bytearray(size)
         try:
             count = self._stream.readinto(buffer)
-        except (DataError, OSError) as error:
+        except (UserError, OSError) as error:
             self._error = error
             return b""
         self._ended = not count
@@ -237,7 +237,7 @@ class Unpacked(io.RawIOBase):
             How many there were.
 
         Raises:
-            DataError: If the packed stream is damaged, cut short, or a bomb.
+            UserError: If the packed stream is damaged, cut short, or a bomb.
         """
         while True:
             if self._decompressor.eof and not self._next_part():
@@ -253,7 +253,7 @@ class Unpacked(io.RawIOBase):
         if not self._input and getattr(decompressor, "needs_input", True):
             self._input = self._read_packed()
             if not self._input:
-                raise DataError(
+                raise UserError(
                     f"{self._name}: the {self._kind} file is cut short. "
                     "Download or copy it again; the rows before the end can be read."
                 )
@@ -312,7 +312,7 @@ class Member(io.RawIOBase):
             How many there were.
 
         Raises:
-            DataError: If the archive is damaged, cut short, or a bomb.
+            UserError: If the archive is damaged, cut short, or a bomb.
         """
         try:
             data = self._stream.read1(len(buffer))
@@ -333,11 +333,11 @@ def damaged(name: str, kind: str, error: Exception) -> Exception:
         error: What was raised.
 
     Returns:
-        A `DataError`, or the error itself if the disk is to blame and not the content.
+        A `UserError`, or the error itself if the disk is to blame and not the content.
     """
     if isinstance(error, OSError) and error.errno is not None:
         return error
-    return DataError(
+    return UserError(
         f"{name}: the {kind} is damaged ({str(error) or type(error).__name__}). "
         "Download or copy it again."
     )

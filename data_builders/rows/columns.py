@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from data_builders.dialogue import RawDialogue, checked_turns, clean_turn
-from data_builders.report import BuildReport, DataError, RowError
+from data_builders.errors import UserError
+from data_builders.report import BuildReport, RowError
 from data_builders.rows.cells import (
     Turns,
     dialogue_or_messages,
@@ -158,21 +159,21 @@ def check_columns(columns: Mapping[str, str]) -> dict[str, str]:
         The same.
 
     Raises:
-        DataError: If a part is unknown, or the parts make no dialogue.
+        UserError: If a part is unknown, or the parts make no dialogue.
     """
     if not isinstance(columns, Mapping):
-        raise DataError(
+        raise UserError(
             f"`columns` must name columns by part (got {columns!r}). "
             'Write {"question": "...", "reply": "..."}.'
         )
     for part, name in columns.items():
         if part not in PARTS:
-            raise DataError(f"`columns` has no part {part!r}. Choose from {', '.join(PARTS)}.")
+            raise UserError(f"`columns` has no part {part!r}. Choose from {', '.join(PARTS)}.")
         if not isinstance(name, str) or not name:
-            raise DataError(f"`columns` needs the name of a column for {part} (got {name!r}).")
+            raise UserError(f"`columns` needs the name of a column for {part} (got {name!r}).")
     pair = {"question", "reply"} <= set(columns) <= set(PARTS[:5])
     if columns and not pair and set(columns) - {"system"} not in ({"messages"}, {"dialogue"}):
-        raise DataError(
+        raise UserError(
             "`columns` must give question and reply (with context, history, system as needed), "
             f"or messages (with system), or dialogue (got {', '.join(columns)})."
         )
@@ -197,11 +198,11 @@ def row_reader(
         What reads the rows.
 
     Raises:
-        DataError: If a column named is not there, or nothing can be told from the names.
+        UserError: If a column named is not there, or nothing can be told from the names.
     """
     parts = dict(columns) or _known(names, kinds or {})
     if parts is None:
-        raise DataError(
+        raise UserError(
             f"{where}: cannot tell which columns are question and reply (it has {_listed(names)}). "
             'Set `columns`, such as {"question": "...", "reply": "..."} or {"messages": "..."}.'
         )
@@ -210,7 +211,7 @@ def row_reader(
         found[part], joined[part] = _named(written, names)
         for name in found[part]:
             if name not in names:
-                raise DataError(
+                raise UserError(
                     f"{where} has no column {name!r}, which `columns` names as {part} "
                     f"(it has {_listed(names)}). Correct the name."
                 )

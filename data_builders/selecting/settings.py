@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar
 
-from data_builders.report import DataError
+from data_builders.errors import UserError
 from data_builders.selecting.entropy import SIDES
 
 Settings = TypeVar("Settings")
@@ -59,15 +59,15 @@ class SelectionSettings:
         """Refuse what cannot be meant.
 
         Raises:
-            DataError: If a value is outside its range.
+            UserError: If a value is outside its range.
         """
         if self.entropy_filter not in SIDES:
-            raise DataError(
+            raise UserError(
                 f"`entropy_filter` must be of {', '.join(SIDES)} (got {self.entropy_filter!r})."
             )
         for name in _FROM_ZERO:
             if getattr(self, name) < 0:
-                raise DataError(f"`{name}` must not be negative (got {getattr(self, name)}).")
+                raise UserError(f"`{name}` must not be negative (got {getattr(self, name)}).")
 
 
 def settings_of(kind: type[Settings], given: Settings | Mapping[str, Any] | None) -> Settings:
@@ -81,7 +81,7 @@ def settings_of(kind: type[Settings], given: Settings | Mapping[str, Any] | None
         The settings.
 
     Raises:
-        DataError: If a key is not a field, or a value has another type.
+        UserError: If a key is not a field, or a value has another type.
     """
     if isinstance(given, kind):
         return given
@@ -89,10 +89,10 @@ def settings_of(kind: type[Settings], given: Settings | Mapping[str, Any] | None
     if given is not None and not isinstance(given, Mapping):
         name = kind.__name__.removesuffix("Settings").lower()
         first = next(iter(known))
-        raise DataError(f"`{name}` must be settings by name, such as `{first}` (got {given!r}).")
+        raise UserError(f"`{name}` must be settings by name, such as `{first}` (got {given!r}).")
     for key, value in (given or {}).items():
         if key not in known:
-            raise DataError(f"There is no setting `{key}`. Choose from {', '.join(known)}.")
+            raise UserError(f"There is no setting `{key}`. Choose from {', '.join(known)}.")
         check_type(key, value, known[key])
     return kind(**dict(given or {}))
 
@@ -122,7 +122,7 @@ def check_type(key: str, value: Any, default: Any) -> None:
         default: What is right; None allows anything.
 
     Raises:
-        DataError: If the types differ; a whole number will do for a fraction.
+        UserError: If the types differ; a whole number will do for a fraction.
     """
     if default is None:
         return
@@ -130,6 +130,6 @@ def check_type(key: str, value: Any, default: Any) -> None:
     # bool is a kind of int to Python, not to whoever writes `maximum_turns: yes`.
     if isinstance(value, allowed) and isinstance(value, bool) == isinstance(default, bool):
         return
-    raise DataError(
+    raise UserError(
         f"`{key}` must be a {type(default).__name__} such as {default!r} (got {value!r})."
     )

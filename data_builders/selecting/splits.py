@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import xxhash
 
-from data_builders.report import DataError
+from data_builders.errors import UserError
 
 SPLITS = ("train", "validation", "test")
 # In the place of a split: by the question.
@@ -86,14 +86,14 @@ def check_fractions(validation_fraction: float, test_fraction: float = 0.0) -> N
         test_fraction: Share of questions for the test split.
 
     Raises:
-        DataError: If one is outside [0, 1) or both together reach 1.
+        UserError: If one is outside [0, 1) or both together reach 1.
     """
     settings = {"validation_fraction": validation_fraction, "test_fraction": test_fraction}
     for name, value in settings.items():
         if not 0.0 <= value < 1.0:
-            raise DataError(f"`{name}` must be at least 0 and below 1 (got {value}). Try 0.05.")
+            raise UserError(f"`{name}` must be at least 0 and below 1 (got {value}). Try 0.05.")
     if validation_fraction + test_fraction >= 1.0:
-        raise DataError(
+        raise UserError(
             "`validation_fraction` and `test_fraction` together must stay below 1 "
             f"(got {validation_fraction} + {test_fraction}). Try 0.05 and 0.05."
         )

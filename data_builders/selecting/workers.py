@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import TypeVar
 
-from data_builders.report import DataError
+from data_builders.errors import UserError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -51,7 +51,7 @@ def ordered_map(
         The results.
 
     Raises:
-        DataError: If a worker was killed, as by the system for want of memory.
+        UserError: If a worker was killed, as by the system for want of memory.
     """
     iterator = iter(tasks)
     first = next(iterator, None)
@@ -67,7 +67,7 @@ def ordered_map(
                 pool, function, _chained(first, _chained(second, iterator)), workers
             )
     except BrokenProcessPool:
-        raise DataError(
+        raise UserError(
             "A worker process was killed from outside, most often for want of memory. Run the "
             "same command again: it goes on where it stopped. `--workers 1` takes less memory."
         ) from None

@@ -13,11 +13,12 @@ import datasets
 
 from data_builders.building.builder import DialogueBuilder
 from data_builders.dialogue import as_tuple
+from data_builders.errors import UserError
 from data_builders.formats.chatterbot import DEFAULT_EXCLUDED
 from data_builders.formats.pairs import PairsCorpus
 from data_builders.formats.registry import FAMILIES, OTHER_FAMILIES, OWN_LANGUAGES, guess_format
 from data_builders.reading import sample_of, source_files
-from data_builders.report import BuildReport, DataError
+from data_builders.report import BuildReport
 from data_builders.sources.mixture import MixtureCorpus, read_mixture
 from data_builders.sources.saved import is_saved, read_saved
 from data_builders.sources.sources import check_options, find_sources
@@ -75,7 +76,7 @@ def build_dialogues(
         The dataset and the report.
 
     Raises:
-        DataError: If the source is not there, is broken, or has nothing usable.
+        UserError: If the source is not there, is broken, or has nothing usable.
     """
     sources = as_tuple(source)
     if format is None and len(sources) == 1 and is_saved(Path(sources[0])):
@@ -111,7 +112,7 @@ def make_builder(
         The builder.
 
     Raises:
-        DataError: If a setting or a file is not what it should be.
+        UserError: If a setting or a file is not what it should be.
     """
     settings = {key: value for key, value in settings.items() if value is not None}
     # "messages" alone is a folder of that name: what reads files is no corpus by itself.
@@ -123,15 +124,15 @@ def make_builder(
         files = {"files": tuple(sources)} if format is not None and sources else {}
         return FAMILIES[name](cache_dir=cache_dir, **files, **(options or {}), **settings)
     if format is not None:
-        raise DataError(f"There is no format {format!r}. Choose from {', '.join(FAMILIES)}.")
+        raise UserError(f"There is no format {format!r}. Choose from {', '.join(FAMILIES)}.")
     if is_mixture(sources):
         if options:
             given = ", ".join(f"`{key}`" for key in options)
-            raise DataError(f"{given} cannot be set for a whole mixture. Set it for each source.")
+            raise UserError(f"{given} cannot be set for a whole mixture. Set it for each source.")
         described = read_mixture(sources[0], say, root)
         return MixtureCorpus(cache_dir=cache_dir, **_outweighed(described, settings))
     if root is not None:
-        raise DataError(
+        raise UserError(
             "`root` is for the YAML file of a mixture. Name other files by their paths."
         )
     if all(_has_own_rows(Path(source)) for source in sources):

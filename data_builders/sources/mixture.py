@@ -33,9 +33,10 @@ import yaml
 
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple
+from data_builders.errors import UserError
 from data_builders.formats.registry import FAMILIES
 from data_builders.language import LANGUAGES
-from data_builders.report import BuildReport, DataError, SourceCount
+from data_builders.report import BuildReport, SourceCount
 from data_builders.selecting.settings import check_type
 from data_builders.sources.sources import SourceSpec, find_sources
 
@@ -69,19 +70,19 @@ class MixtureConfig(DialogueConfig):
         )
         check_type("seed", self.seed or 0, 42)
         if self.seed is not None and self.seed < 0:
-            raise DataError(f"`seed` must not be negative (got {self.seed}).")
+            raise UserError(f"`seed` must not be negative (got {self.seed}).")
         if not self.sources:
-            raise DataError("`sources` is empty. Name at least one.")
+            raise UserError("`sources` is empty. Name at least one.")
         for spec in self.sources:
             if not 0 < spec.weight <= MAXIMUM_WEIGHT:
-                raise DataError(
+                raise UserError(
                     f"`weight` must be above 0 and at most {MAXIMUM_WEIGHT} (got {spec.weight} for "
                     f"{spec.shown_name()}). To leave a source out, delete it."
                 )
         for language in self.languages:
             if language not in LANGUAGES:
                 known = ", ".join(LANGUAGES)
-                raise DataError(f"`languages` must be of {known} (got {language!r}).")
+                raise UserError(f"`languages` must be of {known} (got {language!r}).")
         self._configs = [spec.config(self.strict) for spec in self.sources]
 
     def only_questions(self) -> tuple[bool, ...]:
@@ -184,22 +185,22 @@ def read_mixture(
         Keyword arguments of `MixtureConfig`.
 
     Raises:
-        DataError: If the file is not there or not of that shape.
+        UserError: If the file is not there or not of that shape.
     """
     path = Path(path)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist. Check the path.") from None
+        raise UserError(f"{path} does not exist. Check the path.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(content, dict) or not isinstance(content.get("sources"), list):
-        raise DataError(f"{path} must have a list `sources`, each with `files` or a `format`.")
+        raise UserError(f"{path} must have a list `sources`, each with `files` or a `format`.")
     known = set(MixtureConfig.__dataclass_fields__) - {"version", "data_dir", "data_files"}
     known |= {"root", "skip_missing"}
     for key in content:
         if key not in known:
-            raise DataError(f"{path}: there is no setting `{key}`. Choose from {_listed(known)}.")
+            raise UserError(f"{path}: there is no setting `{key}`. Choose from {_listed(known)}.")
     cleaning = content.get("cleaning")
     if isinstance(cleaning, dict) and cleaning.get("block_list"):
         block_list = _beside(cleaning["block_list"], path.parent)
@@ -211,7 +212,7 @@ def read_mixture(
         for spec in _specs_of(entry, f"{path}: source {number}", reading)
     ]
     if content["sources"] and not specs:
-        raise DataError(
+        raise UserError(
             f"{path}: none of its sources is in {reading.root}. Name the folder of your corpora "
             "with --root, and see the comments of the file for where they are from."
         )
@@ -237,10 +238,10 @@ def _missing(options: Mapping[str, Any]) -> str:
 
 def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
     if not isinstance(entry, Mapping):
-        raise DataError(f"{where} must be a mapping with `files` or a `format` (got {entry!r}).")
+        raise UserError(f"{where} must be a mapping with `files` or a `format` (got {entry!r}).")
     weight = entry.get("weight", 1.0)
     if not isinstance(weight, (int, float)) or isinstance(weight, bool):
-        raise DataError(f"{where}: `weight` must be a number (got {weight!r}).")
+        raise UserError(f"{where}: `weight` must be a number (got {weight!r}).")
     options = {key: value for key, value in entry.items() if key not in _OWN_KEYS}
     for key in _PATH_KEYS:
         if key in entry:
@@ -255,7 +256,7 @@ def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
             options["files"] = files
         return [SourceSpec(entry["format"], options, **shared)]
     if not files:
-        raise DataError(f"{where} has neither `files` nor a `format`. Give one.")
+        raise UserError(f"{where} has neither `files` nor a `format`. Give one.")
     found = find_sources(files, options=options, say=reading.say)
     given = {key: value for key, value in shared.items() if value is not None}
     return [replace(spec, **given) for spec in found]

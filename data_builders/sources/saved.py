@@ -10,8 +10,9 @@ import datasets
 
 from data_builders.building.builder import DIALOGUE_FEATURES, check_not_empty
 from data_builders.dialogue import as_tuple
+from data_builders.errors import UserError
 from data_builders.language import LANGUAGES
-from data_builders.report import BuildReport, DataError, SourceCount
+from data_builders.report import BuildReport, SourceCount
 from data_builders.selecting.splits import check_fractions, first_question, split_of
 
 
@@ -33,12 +34,12 @@ def read_saved(
         The dataset, and a report that counts its rows.
 
     Raises:
-        DataError: If it is not a dataset of dialogues, or nothing of it is left to train on.
+        UserError: If it is not a dataset of dialogues, or nothing of it is left to train on.
     """
     check_fractions(validation_fraction, test_fraction)
     for language in as_tuple(languages):
         if language not in LANGUAGES:
-            raise DataError(f"`languages` must be of {', '.join(LANGUAGES)} (got {language!r}).")
+            raise UserError(f"`languages` must be of {', '.join(LANGUAGES)} (got {language!r}).")
     splits = {name: _checked(split, folder) for name, split in _loaded(folder).items()}
     if "validation" not in splits:
         train = splits.pop("train")
@@ -73,21 +74,21 @@ def _loaded(folder: Path) -> dict[str, datasets.Dataset]:
     try:
         loaded = datasets.load_from_disk(str(folder))
     except FileNotFoundError:
-        raise DataError(
+        raise UserError(
             f"{folder} is not a dataset saved by `save_to_disk`. Make one with "
             "`python -m data_builders`, or name a file instead."
         ) from None
     if isinstance(loaded, datasets.Dataset):
         return {"train": loaded}
     if "train" not in loaded:
-        raise DataError(f"{folder} has no split `train` (it has {', '.join(loaded)}). Rename one.")
+        raise UserError(f"{folder} has no split `train` (it has {', '.join(loaded)}). Rename one.")
     return dict(loaded)
 
 
 def _checked(split: datasets.Dataset, folder: Path) -> datasets.Dataset:
     missing = [name for name in DIALOGUE_FEATURES if name not in split.features]
     if missing:
-        raise DataError(
+        raise UserError(
             f"{folder} has no column {', '.join(f'`{name}`' for name in missing)} "
             f"(it has {', '.join(split.column_names)}). Add it, or rename the column that holds it."
         )
@@ -96,7 +97,7 @@ def _checked(split: datasets.Dataset, folder: Path) -> datasets.Dataset:
         return split
     for name, wanted in DIALOGUE_FEATURES.items():
         if not _same_kind(split.features[name], wanted):
-            raise DataError(
+            raise UserError(
                 f"{folder}: the column `{name}` must be {wanted} (got {split.features[name]}). "
                 "Convert it and save the dataset again."
             )

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.building.builder import DialogueConfig
+from data_builders.errors import UserError
 from data_builders.formats.base import FilesConfig
 from data_builders.formats.cornell_parts import find_companion
 from data_builders.formats.partners import find_pairs
 from data_builders.formats.registry import FAMILIES, GuessedFormat, guess_format
 from data_builders.reading import sample_of, source_files, text_lines
 from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, DataError
+from data_builders.report import BuildReport
 from data_builders.selecting.settings import check_type
 from data_builders.sources.saved import is_saved
 
@@ -57,11 +58,11 @@ class SourceSpec:
             The checked settings.
 
         Raises:
-            DataError: If the family, or one of its settings, is not known.
+            UserError: If the family, or one of its settings, is not known.
         """
         if str(self.format) not in FAMILIES:
             known = ", ".join(FAMILIES)
-            raise DataError(f"There is no format {self.format!r}. Choose from {known}.")
+            raise UserError(f"There is no format {self.format!r}. Choose from {known}.")
         check_type("name", self.name or "", "my chat")
         check_options(self.format, self.options)
         kind = FAMILIES[self.format].BUILDER_CONFIG_CLASS
@@ -69,7 +70,7 @@ class SourceSpec:
             # Of one source they would be taken and do nothing; `languages` of chatterbot does.
             own = key == "languages" and not issubclass(kind, FilesConfig)
             if key in DialogueConfig.__dataclass_fields__ and not own:
-                raise DataError(
+                raise UserError(
                     f"`{key}` is a setting of the whole build and not of one source. "
                     "Put it beside `sources`."
                 )
@@ -90,11 +91,11 @@ def check_options(format: str, options: Iterable[str]) -> None:
         options: The names of the settings.
 
     Raises:
-        DataError: If one is not known.
+        UserError: If one is not known.
     """
     for key in options:
         if key not in FAMILIES[format].BUILDER_CONFIG_CLASS.__dataclass_fields__:
-            raise DataError(f"The format {format} has no setting `{key}`.")
+            raise UserError(f"The format {format} has no setting `{key}`.")
 
 
 def find_sources(
@@ -115,14 +116,14 @@ def find_sources(
         The sources in order.
 
     Raises:
-        DataError: If a file named by itself is of no known format, or nothing is left.
+        UserError: If a file named by itself is of no known format, or nothing is left.
     """
     options = dict(options or {})
     if format is not None:
         return [SourceSpec(format, {"files": tuple(paths), **options})]
     found = _Finder(options, say).find(paths)
     if not found:
-        raise DataError(f"{', '.join(paths)}: no file of a known format. {_ADVICE}")
+        raise UserError(f"{', '.join(paths)}: no file of a known format. {_ADVICE}")
     return found
 
 
@@ -148,7 +149,7 @@ class _Finder:
     def find(self, paths: Sequence[str]) -> list[SourceSpec]:
         for path in paths:
             if is_saved(Path(path)):
-                raise DataError(
+                raise UserError(
                     f"{path} is a dataset that was built already: train on it as it is. To mix it "
                     "with others, name the corpora it was built from."
                 )
@@ -160,7 +161,7 @@ class _Finder:
             spec = joined.get(group[0]) or self.single(group, guesses[group[0]])
             if spec is None:
                 if group[0] in paths:
-                    raise DataError(_refusal(group[0], guesses[group[0]]))
+                    raise UserError(_refusal(group[0], guesses[group[0]]))
                 self.say(f"{Path(group[0]).name}: passed over, no known format of dialogues")
             elif spec not in found:
                 self.tell(spec, group, guesses[group[0]])

@@ -20,7 +20,7 @@ from tfchat_hf.chat.session import ChatSession, clean_reply, load_session
 from tfchat_hf.chat.terminal import Terminal
 from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.memory import Memory
-from tfchat_hf.text.errors import ChatError
+from tfchat_hf.text.errors import UserError
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 UNKNOWN = "zzz"
@@ -114,7 +114,7 @@ def test_a_model_without_a_memory_says_how_to_get_one(folder: Path) -> None:
 def test_a_damaged_memory_stops_the_chat_with_a_sentence(folder: Path, tmp_path: Path) -> None:
     damaged = shutil.copytree(folder, tmp_path / "damaged")
     (damaged / "memory" / "zh" / "index.safetensors").write_bytes(b"torn")
-    with pytest.raises(ChatError, match="--no-memory"):
+    with pytest.raises(UserError, match="--no-memory"):
         load_session(str(damaged), "cpu")
     load_session(str(damaged), "cpu", memory=False)
 

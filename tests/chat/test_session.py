@@ -22,7 +22,7 @@ from tfchat_hf.chat.streaming import ReplyTextStreamer
 from tfchat_hf.engines.opening import choose_device
 from tfchat_hf.fast import FastDecoder
 from tfchat_hf.text.console import one_line, printable
-from tfchat_hf.text.errors import ChatError
+from tfchat_hf.text.errors import UserError
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 SENTENCES = [
@@ -248,13 +248,13 @@ def test_batches_have_seeds_of_their_own(session):
     ],
 )  # fmt: skip
 def test_values_out_of_range_are_refused_with_the_range(session, name, text):
-    with pytest.raises(ChatError, match=f"`{name}` must be .*got"):
+    with pytest.raises(UserError, match=f"`{name}` must be .*got"):
         session.settings.set(name, text)
     assert session.settings.chosen == {}
 
 
 def test_an_unknown_setting_names_the_known_ones(session):
-    with pytest.raises(ChatError, match="temperature.*seed"):
+    with pytest.raises(UserError, match="temperature.*seed"):
         session.settings.set("temprature", "1")
 
 
@@ -296,7 +296,7 @@ def test_choosing_a_preset_drops_what_was_set_before_but_not_length_and_seed(ses
 
 
 def test_an_unknown_preset_names_the_known_ones(session):
-    with pytest.raises(ChatError, match="got 'wild'.*greedy, precise.*creative"):
+    with pytest.raises(UserError, match="got 'wild'.*greedy, precise.*creative"):
         session.settings.set("preset", "wild")
     assert session.settings.chosen == {}
 
@@ -367,7 +367,7 @@ def test_a_reverse_model_chooses_where_the_preset_asks_for_it(model, tokenizer, 
 
 
 def test_a_reverse_model_that_nobody_asks_is_refused(session):
-    with pytest.raises(ChatError, match="--preset mutual"):
+    with pytest.raises(UserError, match="--preset mutual"):
         session.check_reverse_model()
     session.settings.set("preset", "mutual")
     session.check_reverse_model()
@@ -507,7 +507,7 @@ def test_a_question_larger_than_the_budget_is_answered_alone():
 
 @pytest.mark.parametrize("limits", [{"rows": 0}, {"tokens": 0}])
 def test_limits_that_allow_no_batch_are_refused(limits):
-    with pytest.raises(ChatError, match="--batch-.* must be at least 1"):
+    with pytest.raises(UserError, match="--batch-.* must be at least 1"):
         BatchLimits(**limits)
 
 
@@ -528,7 +528,7 @@ def test_a_changed_input_does_not_go_on_with_the_old_replies(session, questions,
         answer_file(session, questions, output)
     questions.write_text(questions.read_text("utf-8").replace("what is AI", "what is it"), "utf-8")
     session.reply_to_many = answer
-    with pytest.raises(ChatError, match="another input"):
+    with pytest.raises(UserError, match="another input"):
         answer_file(session, questions, output)
 
 
@@ -536,7 +536,7 @@ def test_a_partial_file_of_another_job_is_refused(session, questions, tmp_path):
     output = tmp_path / "out.jsonl"
     partial = tmp_path / "out.jsonl.partial"
     partial.write_text('{"question": "else", "reply": "x"}\n', encoding="utf-8")
-    with pytest.raises(ChatError, match="another input"):
+    with pytest.raises(UserError, match="another input"):
         answer_file(session, questions, output)
     assert partial.exists()
     answer_file(session, questions, output, overwrite=True)
@@ -551,7 +551,7 @@ def test_a_partial_file_made_with_other_settings_is_refused(session, questions, 
         answer_file(session, questions, output)
     session.reply_to_many = original
     session.settings.set("num_beams", "2")
-    with pytest.raises(ChatError, match="settings"):
+    with pytest.raises(UserError, match="settings"):
         answer_file(session, questions, output)
 
 
@@ -571,14 +571,14 @@ def test_loading_brings_back_the_same_model(model_dir, session):
 def test_a_missing_folder_names_the_next_step(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("runs/quickstart", "./nothing", str(tmp_path / "x"), "a/b/c"):
-        with pytest.raises(ChatError, match="make chat"):
+        with pytest.raises(UserError, match="make chat"):
             load_session(name, "cpu")
 
 
 def test_an_unfinished_run_names_its_newest_checkpoint(tmp_path):
     for step in (20, 100):
         (tmp_path / f"checkpoint-{step}").mkdir()
-    with pytest.raises(ChatError, match="checkpoint-100"):
+    with pytest.raises(UserError, match="checkpoint-100"):
         load_session(str(tmp_path), "cpu")
 
 
@@ -586,7 +586,7 @@ def test_a_model_with_missing_weights_is_refused(model, tokenizer, tmp_path):
     state = {k: v for k, v in model.state_dict().items() if "decoder.layers.0.fc1" not in k}
     model.save_pretrained(tmp_path, state_dict=state)
     tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(ChatError, match="lacks weights"):
+    with pytest.raises(UserError, match="lacks weights"):
         load_session(str(tmp_path), "cpu")
 
 
@@ -599,7 +599,7 @@ def test_another_kind_of_model_is_refused(tokenizer, tmp_path):
     )  # fmt: skip
     BartForConditionalGeneration(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(ChatError, match="'bart'; chat needs a TFChat model"):
+    with pytest.raises(UserError, match="'bart'; chat needs a TFChat model"):
         load_session(str(tmp_path), "cpu")
 
 
@@ -625,21 +625,21 @@ def test_beams_in_int8_are_refused_in_a_sentence(model_dir):
 
 
 def test_fast_decoding_is_for_the_torch_engine(model_dir):
-    with pytest.raises(ChatError, match="`--fast` is .*`--engine onnx`"):
+    with pytest.raises(UserError, match="`--fast` is .*`--engine onnx`"):
         load_session(str(model_dir), "cpu", engine="onnx", fast=True)
 
 
 def test_an_unknown_engine_names_the_known_ones(model_dir):
-    with pytest.raises(ChatError, match="torch, ctranslate2, onnx"):
+    with pytest.raises(UserError, match="torch, ctranslate2, onnx"):
         load_session(str(model_dir), "cpu", engine="steam")
 
 
 def test_an_engine_for_the_cpu_refuses_a_gpu(model_dir):
-    with pytest.raises(ChatError, match="runs on the CPU.*cuda"):
+    with pytest.raises(UserError, match="runs on the CPU.*cuda"):
         load_session(str(model_dir), "cuda", engine="onnx")
 
 
 def test_a_device_that_is_not_there_is_a_sentence():
     for device in ("abacus", "cuda:99"):
-        with pytest.raises(ChatError, match="Use auto, cpu"):
+        with pytest.raises(UserError, match="Use auto, cpu"):
             choose_device(device)

@@ -9,7 +9,7 @@ from tests.tiny import tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.compare.rows import plan_rows, read_setting
 from tfchat_hf.fast.decoding import preset_names
-from tfchat_hf.settings.arguments import SettingsError
+from tfchat_hf.text.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +82,15 @@ def test_settings_of_this_project_are_known_and_shown(model) -> None:
     ],
 )
 def test_what_cannot_be_a_row_is_refused(model, text: str, message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
+    with pytest.raises(UserError, match=message):
         plan_rows(model, None, [text])
 
 
 def test_two_settings_need_two_names(model) -> None:
-    with pytest.raises(SettingsError, match="another row"):
+    with pytest.raises(UserError, match="another row"):
         plan_rows(model, None, ["x: top_k=3", "x: top_k=4"])
 
 
 def test_a_preset_that_is_not_there_is_refused(model) -> None:
-    with pytest.raises(SettingsError, match="among greedy.*got 'nope'"):
+    with pytest.raises(UserError, match="among greedy.*got 'nope'"):
         plan_rows(model, ["nope"])

@@ -18,12 +18,12 @@ import data_builders.formats.chatterbot as chatterbot_module
 from data_builders import (
     DIALOGUE_FEATURES,
     ChatterbotCorpus,
-    DataError,
     PairsCorpus,
     build_dialogues,
     save_result,
     split_of,
 )
+from data_builders.errors import UserError
 from data_builders.language import guess_language
 from data_builders.report import MAX_TEXT, RowError, shorten
 from data_builders.selecting.splits import first_question, normalize_question
@@ -101,7 +101,7 @@ def test_a_test_split_takes_nothing_from_validation():
 @pytest.mark.parametrize("fractions", [(-0.1, 0.0), (1.0, 0.0), (0.5, 0.5), (float("nan"), 0.0)])
 def test_impossible_fractions_are_refused(tmp_path, fractions):
     path = write(tmp_path / "a.jsonl", good(3))
-    with pytest.raises(DataError, match="fraction"):
+    with pytest.raises(UserError, match="fraction"):
         build(path, validation_fraction=fractions[0], test_fraction=fractions[1])
 
 
@@ -194,13 +194,13 @@ def test_chatterbot_traditional_characters_count_as_chinese(shared_cache):
     [({"languages": ("fr",)}, "fr"), ({"exclude_categories": ("codng",)}, "codng")],
 )
 def test_chatterbot_wrong_settings_name_the_value(settings, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(UserError, match=message):
         ChatterbotCorpus(**settings)
 
 
 def test_chatterbot_missing_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "chatterbot_corpus", None)
-    with pytest.raises(DataError, match="pip install chatterbot-corpus"):
+    with pytest.raises(UserError, match="pip install chatterbot-corpus"):
         ChatterbotCorpus()
 
 
@@ -225,7 +225,7 @@ def test_chatterbot_rejects_name_file_and_entry(monkeypatch, tmp_path):
         ("english/tiny.yml", 3, "fewer than two turns"),
     ]
     assert result.dataset["train"]["turns"][:] == [["hi", "hello"], ["a", "b", "3"]]
-    with pytest.raises(DataError, match=r"english/tiny\.yml:2: not a string .*True"):
+    with pytest.raises(UserError, match=r"english/tiny\.yml:2: not a string .*True"):
         build_dialogues("chatterbot", strict=True, **settings)
 
 
@@ -288,7 +288,7 @@ def test_every_broken_row_is_counted_and_none_stops_the_build(tmp_path):
 @pytest.mark.parametrize("row, rule", BROKEN)
 def test_strict_names_file_line_rule_and_next_step(tmp_path, row, rule):
     path = write(tmp_path / "a.jsonl", [*good(1), row])
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         build(path, strict=True)
     message = str(caught.value)
     assert f"{path}:2: {rule} (found " in message and message.count(". ") >= 1
@@ -344,7 +344,7 @@ def test_json_of_one_object_is_one_row(tmp_path):
 def test_json_without_dialogues_is_an_error(tmp_path, text):
     path = tmp_path / "a.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=r"No usable dialogue in a\.json: "):
+    with pytest.raises(UserError, match=r"No usable dialogue in a\.json: "):
         build(path)
 
 
@@ -398,7 +398,7 @@ def test_languages_choose_rows_by_guess(tmp_path):
     path = write(tmp_path / "a.txt", rows)
     report = build(path, languages=("zh",), validation_fraction=0.0).report
     assert (report.languages, report.filtered) == ({"zh": 2}, 2)
-    with pytest.raises(DataError, match="'de'"):
+    with pytest.raises(UserError, match="'de'"):
         build(path, languages=("de",))
 
 
@@ -428,7 +428,7 @@ def test_language_guess(turns, language):
 )
 def test_unusable_files_say_why(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(UserError, match=message):
         build(tmp_path / name)
 
 
@@ -442,7 +442,7 @@ def test_a_bracket_alone_makes_no_json(tmp_path):
 def test_a_built_dataset_is_no_corpus(tmp_path):
     save_result(build(write(tmp_path / "a.jsonl", good(9))), tmp_path / "out")
     more = write(tmp_path / "b.jsonl", good(3))
-    with pytest.raises(DataError, match="built already"):
+    with pytest.raises(UserError, match="built already"):
         build_dialogues([str(tmp_path / "out"), str(more)], cache_dir=str(tmp_path / "cache"))
 
 
@@ -453,14 +453,14 @@ def test_utf16_is_read(tmp_path):
 
 
 def test_missing_file_is_one_sentence_with_a_next_step(tmp_path):
-    with pytest.raises(DataError, match="does not exist.*Check the path"):
+    with pytest.raises(UserError, match="does not exist.*Check the path"):
         build(tmp_path / "nowhere.jsonl")
 
 
 def test_nothing_left_to_train_on_is_an_error(tmp_path):
     questions = [q for q in (f"q{i}" for i in range(50)) if split_of(q, 0.5) == "validation"]
     path = write(tmp_path / "a.jsonl", [{"question": q, "reply": "r"} for q in questions])
-    with pytest.raises(DataError, match="outside the train split"):
+    with pytest.raises(UserError, match="outside the train split"):
         build(path, validation_fraction=0.5)
 
 
@@ -512,17 +512,17 @@ def test_saved_plain_dataset_is_split_like_a_file(tmp_path):
 def test_saved_folder_with_a_missing_column_says_which(tmp_path):
     result = build(write(tmp_path / "a.jsonl", good(3)), validation_fraction=0.0)
     result.dataset["train"].remove_columns(["roles", "lang"]).save_to_disk(tmp_path / "bad")
-    with pytest.raises(DataError, match="no column `roles`, `lang` .*it has id, turns, source"):
+    with pytest.raises(UserError, match="no column `roles`, `lang` .*it has id, turns, source"):
         build_dialogues(str(tmp_path / "bad"))
 
 
 def test_saved_folder_with_a_wrong_type_says_which(tmp_path):
     row = {"id": ["1"], "turns": ["a b"], "roles": [[""]], "lang": ["en"], "source": ["s"]}
     datasets.Dataset.from_dict(row).save_to_disk(tmp_path / "bad")
-    with pytest.raises(DataError, match="`turns` must be List"):
+    with pytest.raises(UserError, match="`turns` must be List"):
         build_dialogues(str(tmp_path / "bad"))
 
 
 def test_saved_folder_of_something_else(tmp_path):
-    with pytest.raises(DataError, match="holds no file"):
+    with pytest.raises(UserError, match="holds no file"):
         build_dialogues(str(tmp_path))

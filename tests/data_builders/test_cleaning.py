@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from data_builders.cleaning.block_list import BlockList
 from data_builders.cleaning.pipeline import Cleaner, CleaningSettings, looks_segmented
-from data_builders.report import RULES, DataError
+from data_builders.errors import UserError
+from data_builders.report import RULES
 from tests.data_builders.test_cleaning_steps import TEXTS
 
 OPTIONS = (
@@ -198,13 +199,13 @@ def test_settings_are_hashable_and_go_through_json_and_pickle() -> None:
     ],
 )
 def test_wrong_settings_are_named(settings: dict[str, object], named: str) -> None:
-    with pytest.raises(DataError, match=named):
+    with pytest.raises(UserError, match=named):
         Cleaner(CleaningSettings(**settings))
 
 
 def test_missing_opencc_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opencc", None)
-    with pytest.raises(DataError, match=r'pip install "tfchat-hf\[opencc\]"'):
+    with pytest.raises(UserError, match=r'pip install "tfchat-hf\[opencc\]"'):
         Cleaner(CleaningSettings(to_simplified=True))
 
 
@@ -254,7 +255,7 @@ def test_block_list_that_says_nothing_is_refused(
 ) -> None:
     path = tmp_path / "terms.txt"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=named):
+    with pytest.raises(UserError, match=named):
         Cleaner(CleaningSettings(block_list=str(path)))
 
 

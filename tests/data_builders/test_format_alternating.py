@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_builders.errors import UserError
 from data_builders.formats.alternating import LOOKAHEAD, AlternatingCorpus
 from data_builders.formats.small_talk import small_talk_rows
-from data_builders.report import BuildReport, DataError
+from data_builders.report import BuildReport
 from tests.data_builders.text_formats import (
     arbitrary_lines,
     guess_of,
@@ -165,7 +166,7 @@ def test_parity_can_be_kept_as_it_stands():
     found, report = turns_of("\n".join(lines), encoding="utf-8", parity="keep")
     assert len(wrong_way(found)) == 399 and not report.notes
     assert rejected(report) == [(1_799, "no reply")]
-    with pytest.raises(DataError, match="parity"):
+    with pytest.raises(UserError, match="parity"):
         turns_of("a\nb", parity="guess")
 
 
@@ -173,7 +174,7 @@ def test_strict_stops_at_the_line_that_is_left_over():
     lines = talk(900)
     del lines[1_001]
     report, config = BuildReport(strict=True), AlternatingCorpus.BUILDER_CONFIG_CLASS()
-    with pytest.raises(DataError, match=r"a\.txt:\d{3,4}: missing line"):
+    with pytest.raises(UserError, match=r"a\.txt:\d{3,4}: missing line"):
         list(AlternatingCorpus.read_file(source_of("\n".join(lines)), config, report))
 
 

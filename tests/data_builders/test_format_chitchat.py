@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_builders.errors import UserError
 from data_builders.formats.chitchat import (
     ChitchatCorpus,
     ChitchatPackageConfig,
@@ -17,7 +18,7 @@ from data_builders.formats.chitchat import (
     parse_chat,
 )
 from data_builders.formats.messages import MessagesCorpus
-from data_builders.report import BuildReport, DataError, RowError
+from data_builders.report import BuildReport, RowError
 from tests.data_builders.test_format_messages import (
     beginning,
     deep,
@@ -137,18 +138,18 @@ def test_the_package_is_read_without_running_it(package):
 
 def test_a_missing_package_is_named_with_its_command(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(DataError, match="pip install chitchat-dataset"):
+    with pytest.raises(UserError, match="pip install chitchat-dataset"):
         ChitchatPackageConfig()
 
 
 def test_a_package_without_its_data_is_named_with_its_command(package):
     (package / "dataset.json").unlink()
-    with pytest.raises(DataError, match="no file dataset.json.*pip install chitchat-dataset"):
+    with pytest.raises(UserError, match="no file dataset.json.*pip install chitchat-dataset"):
         ChitchatPackageConfig()
 
 
 def test_files_of_ones_own_belong_to_the_other_format(package):
-    with pytest.raises(DataError, match="choose the format .chitchat."):
+    with pytest.raises(UserError, match="choose the format .chitchat."):
         ChitchatPackageConfig(files=("my.json",))
 
 

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_builders.errors import UserError
 from data_builders.formats.community_qa import (
     CommunityQAConfig,
     CommunityQACorpus,
     parse_answer,
     question_of,
 )
-from data_builders.report import BuildReport, DataError, RowError
+from data_builders.report import BuildReport, RowError
 from tests.data_builders.test_format_messages import (
     as_lines,
     beginning,
@@ -131,7 +132,7 @@ def test_a_row_without_the_part_asked_for_is_rejected(read):
     "settings", [{"question": "all"}, {"minimum_star": -1}, {"minimum_star": "3"}]
 )
 def test_an_impossible_setting_is_refused(settings):
-    with pytest.raises(DataError, match="must be"):
+    with pytest.raises(UserError, match="must be"):
         CommunityQAConfig(**settings)
 
 

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from data_builders.errors import UserError
 from data_builders.formats import cornell_lines
 from data_builders.formats.cornell import CornellConfig, CornellCorpus
 from data_builders.formats.cornell_lines import LineTable
 from data_builders.formats.cornell_parts import cornell_role, find_companion
 from data_builders.reading import sample_of
-from data_builders.report import BuildReport, DataError
+from data_builders.report import BuildReport
 from tests.data_builders.text_formats import (
     arbitrary_lines,
     dialogues,
@@ -96,7 +97,7 @@ def test_bytes_never_crash(tmp_path, lines, conversations):
     config = CornellConfig(lines=str(tmp_path / "a"), conversations=str(tmp_path / "b"))
     try:
         list(CornellCorpus.read_sources(config, BuildReport()))
-    except DataError:
+    except UserError:
         pass
 
 
@@ -208,9 +209,9 @@ def test_the_missing_file_is_named(tmp_path, role):
     contents = {"lines": lines_text(LINES), "conversations": conversations_text([["L1", "L2"]])}
     del contents[role]
     write_folder(tmp_path, **contents)
-    with pytest.raises(DataError, match=f"The file of {role} is missing.*movie_{role}.txt"):
+    with pytest.raises(UserError, match=f"The file of {role} is missing.*movie_{role}.txt"):
         list(CornellCorpus.read_sources(CornellConfig(files=(str(tmp_path),)), BuildReport()))
-    with pytest.raises(DataError, match=f"`{role}` is not set"):
+    with pytest.raises(UserError, match=f"`{role}` is not set"):
         config = CornellConfig(**{name: "a.txt" for name in contents})
         list(CornellCorpus.read_sources(config, BuildReport()))
 
@@ -223,7 +224,7 @@ def test_metadata_for_lines_is_refused(tmp_path):
     )
     paths = {"lines": tmp_path / "titles.txt", "conversations": tmp_path / "conversations.txt"}
     config = CornellConfig(**{name: str(path) for name, path in paths.items()})
-    with pytest.raises(DataError, match=r"titles.txt \(metadata\)"):
+    with pytest.raises(UserError, match=r"titles.txt \(metadata\)"):
         list(CornellCorpus.read_sources(config, BuildReport()))
 
 

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
 
+from data_builders.errors import UserError
 from data_builders.formats.hub import HubConfig, HubCorpus
-from data_builders.report import BuildReport, DataError
+from data_builders.report import BuildReport
 from tests.publishing.fake_hub import FakeHub, Repository
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +68,7 @@ def test_rows_of_json_lines_need_their_columns_named(tmp_path: Path) -> None:
     lines = [{"said": "几点了？", "heard": "三点。"}, {"said": "Bye", "heard": None}]
     text = "\n".join(json.dumps(line) for line in lines)
     (tmp_path / "train.jsonl").write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=r"said, heard.*`columns`"):
+    with pytest.raises(UserError, match=r"said, heard.*`columns`"):
         read(dataset_id=str(tmp_path))
     columns = {"question": "said", "reply": "heard"}
     found, report = read(dataset_id=str(tmp_path), columns=columns)
@@ -97,7 +98,7 @@ def test_values_of_several_types_in_one_column_come_as_they_are(tmp_path: Path) 
 def test_what_is_not_there_is_said_with_what_is(
     folder: Path, settings: dict[str, object], step: str
 ) -> None:
-    with pytest.raises(DataError, match=step):
+    with pytest.raises(UserError, match=step):
         read(dataset_id=str(folder), **settings)
 
 
@@ -106,19 +107,19 @@ def test_the_program_of_a_dataset_is_never_run(tmp_path: Path) -> None:
     folder.mkdir()
     mark = tmp_path / "was-run"
     (folder / "clever.py").write_text(f"open({str(mark)!r}, 'w')")
-    with pytest.raises(DataError, match="never run"):
+    with pytest.raises(UserError, match="never run"):
         read(dataset_id=str(folder))
     assert not mark.exists()
 
 
 @pytest.mark.parametrize("given", ["", "some one", "a/b/c"])
 def test_what_is_no_id_is_refused(given: str) -> None:
-    with pytest.raises(DataError, match="owner/name"):
+    with pytest.raises(UserError, match="owner/name"):
         read(dataset_id=given)
 
 
 def test_offline_the_next_step_is_said() -> None:
-    with pytest.raises(DataError, match="cannot be reached.*local folder"):
+    with pytest.raises(UserError, match="cannot be reached.*local folder"):
         HubConfig(dataset_id=DATASET).content_marks()
 
 
@@ -139,7 +140,7 @@ def test_the_content_of_a_folder_decides_over_the_cache(folder: Path) -> None:
 READER = """
 import json, sys
 from data_builders.formats.hub import HubConfig, HubCorpus
-from data_builders.report import BuildReport, DataError
+from data_builders.report import BuildReport, UserError
 answers = []
 for settings in json.loads(sys.argv[1]):
     try:
@@ -148,7 +149,7 @@ for settings in json.loads(sys.argv[1]):
         found = list(HubCorpus.read_sources(config, BuildReport()))
         turns = [dialogue.turns for dialogue in found]
         answers.append({"marks": marks, "turns": turns, "source": found[0].source})
-    except DataError as error:
+    except UserError as error:
         answers.append({"said": str(error)})
 print(json.dumps(answers))
 """

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_builders.errors import UserError
 from data_builders.formats import instruction
 from data_builders.formats.instruction import (
     InstructionConfig,
@@ -17,7 +18,7 @@ from data_builders.formats.instruction import (
     is_no_input,
 )
 from data_builders.reading import JsonRow
-from data_builders.report import BuildReport, DataError
+from data_builders.report import BuildReport
 from tests.data_builders.test_format_messages import (
     as_lines,
     beginning,
@@ -203,7 +204,7 @@ def test_a_row_that_breaks_a_rule_is_rejected_alone(monkeypatch, read, bad, rule
 
 @pytest.mark.parametrize("settings", [{"output_list": "last"}, {"columns": "fr"}])
 def test_an_unknown_choice_is_refused_with_the_known_ones(settings):
-    with pytest.raises(DataError, match="must be one of"):
+    with pytest.raises(UserError, match="must be one of"):
         InstructionConfig(**settings)
 
 

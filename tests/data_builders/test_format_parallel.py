@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from data_builders.errors import UserError
 from data_builders.formats.parallel import ParallelConfig, ParallelCorpus
 from data_builders.formats.partners import find_pairs, is_well_named, parallel_partner
-from data_builders.report import BuildReport, DataError
+from data_builders.report import BuildReport
 from tests.data_builders.text_formats import arbitrary_lines, guess_of, pairs, rejected
 
 one_folder = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -55,7 +56,7 @@ def test_each_line_is_paired_or_rejected(tmp_path, questions, replies):
 def test_bytes_never_crash(tmp_path, questions, replies):
     try:
         read_two(tmp_path, questions, replies)
-    except DataError:
+    except UserError:
         pass  # What begins like an archive is a damaged one.
 
 
@@ -100,7 +101,7 @@ def test_folders_are_matched_file_by_file(tmp_path):
     found = ParallelCorpus.read_sources(config, BuildReport())
     assert [raw.turns for raw in found] == [("q1", "r1"), ("q2", "r2")]
     tmp_path.joinpath("r", "3").write_text("r3")
-    with pytest.raises(DataError, match="no partner"):
+    with pytest.raises(UserError, match="no partner"):
         list(ParallelCorpus.read_sources(config, BuildReport()))
 
 
@@ -109,13 +110,13 @@ def test_folders_are_matched_file_by_file(tmp_path):
     [{"questions": "a"}, {"replies": "b"}, {"questions": "a", "replies": "b", "files": ("c",)}],
 )
 def test_wrong_settings_are_refused(given):
-    with pytest.raises(DataError, match="Set"):
+    with pytest.raises(UserError, match="Set"):
         ParallelConfig(**given)
 
 
 @pytest.mark.parametrize("files", [(), ("a",), ("a", "b", "c")])
 def test_another_number_of_files_is_refused(files):
-    with pytest.raises(DataError, match="two files"):
+    with pytest.raises(UserError, match="two files"):
         list(ParallelCorpus.read_sources(ParallelConfig(files=files), BuildReport()))
 
 

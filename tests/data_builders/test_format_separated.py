@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_builders.errors import UserError
 from data_builders.formats.separated import (
     SEARCHED_LINES,
     SEPARATORS,
@@ -16,7 +17,7 @@ from data_builders.formats.separated import (
     SeparatedCorpus,
     find_separator,
 )
-from data_builders.report import BuildReport, DataError
+from data_builders.report import BuildReport
 from tests.data_builders.text_formats import (
     arbitrary_lines,
     dialogues,
@@ -148,7 +149,7 @@ def test_longer_separator_wins():
     ],
 )
 def test_wrong_settings_are_refused(settings, words):
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(UserError, match=words):
         SeparatedConfig(files=("a",), **settings)
 
 

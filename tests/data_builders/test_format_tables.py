@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from pyarrow import feather
 from pyarrow import parquet as pq
 
+from data_builders.errors import UserError
 from data_builders.formats.csv_table import CsvConfig, CsvCorpus
 from data_builders.formats.parquet import ParquetConfig, ParquetCorpus
 from data_builders.reading import sample_of, source_files
-from data_builders.report import RULES, BuildReport, DataError, RowError
+from data_builders.report import RULES, BuildReport, RowError
 from data_builders.rows import csv_records
 from data_builders.rows.columns import check_columns, known_columns, row_reader
 from data_builders.rows.csv_records import CsvRecords
@@ -109,7 +110,7 @@ def test_without_a_header_columns_have_numbers(read) -> None:
 
 
 def test_names_nobody_knows_are_listed_with_the_next_step(read) -> None:
-    with pytest.raises(DataError, match=r"it has foo, bar\).*`columns`"):
+    with pytest.raises(UserError, match=r"it has foo, bar\).*`columns`"):
         read(CsvCorpus, "foo,bar\na,b\n", "a.csv")
 
 
@@ -118,7 +119,7 @@ def test_an_empty_file_has_no_rows(read) -> None:
 
 
 def test_a_delimiter_of_two_characters_is_refused() -> None:
-    with pytest.raises(DataError, match="`delimiter`"):
+    with pytest.raises(UserError, match="`delimiter`"):
         CsvConfig(delimiter="||")
 
 
@@ -270,7 +271,7 @@ def test_text_that_is_not_utf8_costs_its_row_only(read) -> None:
     "content", [b"question,reply\n", b"PAR1 and then nothing", b"", b"ARROW1\0\0"]
 )
 def test_what_is_no_table_is_said_in_a_sentence(read, content: bytes) -> None:
-    with pytest.raises(DataError, match="a.parquet.*leave"):
+    with pytest.raises(UserError, match="a.parquet.*leave"):
         read(ParquetCorpus, content, "a.parquet")
 
 
@@ -360,7 +361,7 @@ def test_several_columns_make_one_part(written: str, turns: tuple[str, ...]) -> 
     ],
 )
 def test_a_mapping_that_makes_no_dialogue_is_refused(columns: object, message: str) -> None:
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(UserError, match=message):
         check_columns(columns)
 
 

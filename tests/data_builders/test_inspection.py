@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 import data_builders.output.inspection as inspect_module
 from data_builders.building.builder import DIALOGUE_FEATURES
+from data_builders.errors import UserError
 from data_builders.output.inspection import bar_chart, fit, inspect_lines, text_width
-from data_builders.report import REPORT_FILE, BuildReport, DataError, SourceCount
+from data_builders.report import REPORT_FILE, BuildReport, SourceCount
 
 
 def row(*turns: str, roles: tuple[str, ...] = (), lang: str = "en", source: str = "a") -> dict:
@@ -169,7 +170,7 @@ def test_the_longest_bar_fills_the_line_and_half_is_half():
 
 
 def refusal(path: Path, samples: int = 3) -> str:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         list(inspect_lines(path, samples))
     return str(caught.value)
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from data_builders import DataError, build_dialogues
+from data_builders import build_dialogues
 from data_builders.__main__ import main
 from data_builders.dialogue import as_tuple
+from data_builders.errors import UserError
 from data_builders.selecting.splits import normalize_question
 from data_builders.sources.mixture import MixtureConfig, MixtureCorpus, read_mixture
 from data_builders.sources.sources import SourceSpec
@@ -81,22 +82,22 @@ def test_files_are_looked_for_in_the_root(folder, tmp_path_factory):
     beside = write(elsewhere / "b.yaml", THREE + "root: nowhere\n")
     command = ["mix", str(beside), "--output", str(folder / "out"), "--root", str(folder)]
     assert main([*command, "--cache-dir", str(folder / "cache")]) == 0
-    with pytest.raises(DataError, match="nowhere"):
+    with pytest.raises(UserError, match="nowhere"):
         build_dialogues(beside)
-    with pytest.raises(DataError, match="`root` is for the YAML file"):
+    with pytest.raises(UserError, match="`root` is for the YAML file"):
         build_dialogues(folder / "chat.tsv", root=str(folder))
 
 
 def test_missing_sources_are_left_out_only_if_asked_and_named(folder):
     (folder / "film/answers.txt").unlink()
-    with pytest.raises(DataError, match="answers.txt does not exist"):
+    with pytest.raises(UserError, match="answers.txt does not exist"):
         build(folder)
     said = []
     path = write(folder / "skip.yaml", THREE + "skip_missing: true\n")
     described = read_mixture(path, said.append)
     assert [spec.name for spec in described["sources"]] == ["chat", None]
     assert said[-1].startswith("pairs: left out, ") and "answers.txt" in said[-1]
-    with pytest.raises(DataError, match="none of its sources is in"):
+    with pytest.raises(UserError, match="none of its sources is in"):
         read_mixture(path, root=folder / "film" / "elsewhere")
 
 
@@ -304,7 +305,7 @@ def test_what_is_wrong_is_one_sentence(folder, what, capsys):
 
 
 def test_sources_beyond_yaml(folder):
-    with pytest.raises(DataError, match="must be above 0"):
+    with pytest.raises(UserError, match="must be above 0"):
         MixtureCorpus(sources=[SourceSpec("pairs", {"files": ("a.tsv",)}, weight=-1)])
 
 

@@ -13,8 +13,8 @@ import datasets
 import pytest
 
 import data_builders.output.folder as output
+from data_builders.errors import UserError
 from data_builders.output.folder import check_output, is_up_to_date, save_result, sweep
-from data_builders.report import DataError
 from data_builders.sources.build import BuildResult, build_dialogues
 
 
@@ -56,7 +56,7 @@ def test_the_folder_holds_dataset_report_statistics_and_card(result, tmp_path):
 
 def test_without_pictures_the_rest_is_written_and_it_is_said(result, tmp_path, monkeypatch):
     def missing(*given: object) -> list[str]:
-        raise DataError("matplotlib is not installed")
+        raise UserError("matplotlib is not installed")
 
     monkeypatch.setattr(output, "draw_pictures", missing)
     assert save_result(result, tmp_path / "out") == [
@@ -98,7 +98,7 @@ def test_what_is_there_is_never_lost(result, tmp_path, kind, overwrite, said):
         out.symlink_to(tmp_path / "nowhere")
     else:
         marked(out)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(UserError, match=said):
         save_result(result, out, overwrite)
     assert os.path.lexists(out) and {path.name for path in tmp_path.iterdir()} == {"out"}
 
@@ -120,7 +120,7 @@ def test_overwriting_leaves_nothing_of_the_old(result, tmp_path):
 
 def test_a_place_under_a_file_is_refused_before_the_work(tmp_path):
     (tmp_path / "file").write_text("text")
-    with pytest.raises(DataError, match="file is a file, so .*out cannot be made"):
+    with pytest.raises(UserError, match="file is a file, so .*out cannot be made"):
         check_output(tmp_path / "file" / "deep" / "out")
 
 
@@ -128,7 +128,7 @@ def test_a_place_that_may_not_be_written_is_refused_before_the_work(tmp_path, mo
     # To root everything may be written, so the system is asked in its place.
     asked = []
     monkeypatch.setattr(os, "access", lambda path, mode: asked.append(path))
-    with pytest.raises(DataError, match="may not be written to. Choose another --output"):
+    with pytest.raises(UserError, match="may not be written to. Choose another --output"):
         check_output(tmp_path / "deep" / "out")
     assert asked == [tmp_path]
     assert not list(tmp_path.iterdir())
@@ -137,7 +137,7 @@ def test_a_place_that_may_not_be_written_is_refused_before_the_work(tmp_path, mo
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write it")
 def test_a_read_only_folder_is_refused_before_the_work(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(DataError, match="may not be written to"):
+    with pytest.raises(UserError, match="may not be written to"):
         check_output(tmp_path / "out")
 
 

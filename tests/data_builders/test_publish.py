@@ -15,8 +15,8 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from data_builders.building.builder import DIALOGUE_FEATURES
+from data_builders.errors import UserError
 from data_builders.output.publish import push_dataset
-from data_builders.report import DataError
 from tests.publishing.fake_hub import FakeHub, Repository
 
 ROOT = Path(__file__).parents[2]
@@ -156,28 +156,28 @@ def test_what_is_pushed_loads_for_a_stranger_with_card_and_pictures(
 
 @pytest.mark.parametrize("name", ["no owner", "owner", "a/b/c", "someone/na me"])
 def test_a_name_that_is_none_is_refused_before_anything_is_sent(folder: Path, name: str) -> None:
-    with pytest.raises(DataError, match="owner/name"):
+    with pytest.raises(UserError, match="owner/name"):
         push_dataset(folder, name, token=TOKEN)
 
 
 def test_a_folder_without_a_dataset_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not a dataset saved"):
+    with pytest.raises(UserError, match="not a dataset saved"):
         push_dataset(tmp_path, REPOSITORY)
 
 
 def test_without_a_network_the_sentence_says_so_and_keeps_the_token(folder: Path) -> None:
-    with pytest.raises(DataError, match="cannot be reached") as caught:
+    with pytest.raises(UserError, match="cannot be reached") as caught:
         push_dataset(folder, REPOSITORY, token=TOKEN)
     assert TOKEN not in str(caught.value) and caught.value.__suppress_context__
 
 
 REFUSED = """
 import json, sys
+from data_builders.errors import UserError
 from data_builders.output.publish import push_dataset
-from data_builders.report import DataError
 try:
     push_dataset(sys.argv[2], sys.argv[1])
-except DataError as error:
+except UserError as error:
     print(json.dumps({"said": str(error)}))
 """
 

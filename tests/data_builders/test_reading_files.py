@@ -18,9 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_builders.errors import UserError
 from data_builders.reading import files as files_module
 from data_builders.reading import sample_of, source_files, text_lines
-from data_builders.report import BuildReport, DataError
+from data_builders.report import BuildReport
 
 TEXT = "早上好\t你也早\nGood morning\tMorning!\n".encode()
 PACKERS = {
@@ -67,7 +68,7 @@ def noisy_lines(count: int) -> bytes:
 
 def lines_until_error(path: Path) -> tuple[list[str], str]:
     lines: list[str] = []
-    with pytest.raises(DataError) as error:
+    with pytest.raises(UserError) as error:
         for file in source_files([str(path)]):
             for _, line in text_lines(file, BuildReport()):
                 lines.append(line)
@@ -105,7 +106,7 @@ def test_a_name_with_brackets_is_a_file_before_it_is_a_pattern(tmp_path):
 )
 def test_nothing_to_read_is_said(tmp_path, name, said):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(UserError, match=said):
         contents(tmp_path / name)
 
 
@@ -158,7 +159,7 @@ def test_chinese_names_in_a_zip_without_the_flag_for_utf8(tmp_path):
 @pytest.mark.parametrize("name", ["../out.txt", "/etc/out.txt", "a/../../out.txt", "C:/out.txt"])
 def test_members_outside_the_archive_are_refused(tmp_path, make: Callable[..., Path], name):
     path = make(tmp_path / "bad.archive", {name: b"x"})
-    with pytest.raises(DataError, match=r"bad\.archive.*out\.txt"):
+    with pytest.raises(UserError, match=r"bad\.archive.*out\.txt"):
         contents(path)
 
 
@@ -168,7 +169,7 @@ def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
         info = tarfile.TarInfo("link.txt")
         info.type, info.linkname = kind, "/etc/hosts"
         tar.addfile(info)
-    with pytest.raises(DataError, match=r"c\.tar/link\.txt: a link"):
+    with pytest.raises(UserError, match=r"c\.tar/link\.txt: a link"):
         contents(tmp_path / "c.tar")
 
 
@@ -177,7 +178,7 @@ def test_links_in_a_zip_are_refused(tmp_path):
     link.external_attr = 0o120777 << 16
     with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
         archive.writestr(link, "/etc/hosts")
-    with pytest.raises(DataError, match=r"c\.zip/link\.txt: a link"):
+    with pytest.raises(UserError, match=r"c\.zip/link\.txt: a link"):
         contents(tmp_path / "c.zip")
 
 
@@ -187,7 +188,7 @@ def test_an_encrypted_zip_is_refused(tmp_path):
     data[6] |= 1
     data[data.index(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(data)
-    with pytest.raises(DataError, match=r"c\.zip/a\.txt: encrypted"):
+    with pytest.raises(UserError, match=r"c\.zip/a\.txt: encrypted"):
         contents(path)
 
 
@@ -202,14 +203,14 @@ def test_a_compression_bomb_is_stopped(tmp_path, monkeypatch, pack):
         make_tar(path, {"a.txt": bomb})
     else:
         write(path, PACKERS[pack](bomb))
-    with pytest.raises(DataError, match=rf"bomb\.{pack}.*compression bomb"):
+    with pytest.raises(UserError, match=rf"bomb\.{pack}.*compression bomb"):
         contents(path)
 
 
 def test_a_bomb_in_packed_members_is_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr("data_builders.reading.streams.BOMB_FLOOR", 1 << 20)
     bombs = {f"{n}.txt.gz": gzip.compress(b"\0" * 900_000) for n in range(9)}
-    with pytest.raises(DataError, match=r"bomb\.tar/\d\.txt\.gz.*compression bomb"):
+    with pytest.raises(UserError, match=r"bomb\.tar/\d\.txt\.gz.*compression bomb"):
         contents(make_tar(tmp_path / "bomb.tar", bombs))
 
 
@@ -219,14 +220,14 @@ def test_a_file_that_packs_well_is_no_bomb_below_the_floor(tmp_path):
 
 @pytest.mark.parametrize("data", [b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07\0"])
 def test_packings_that_cannot_be_read_are_named(tmp_path, data):
-    with pytest.raises(DataError, match="Unpack it by hand"):
+    with pytest.raises(UserError, match="Unpack it by hand"):
         contents(write(tmp_path / "a", data + b"rest"))
 
 
 def test_an_empty_archive_is_said(tmp_path):
-    with pytest.raises(DataError, match="holds no file"):
+    with pytest.raises(UserError, match="holds no file"):
         contents(make_zip(tmp_path / "c.zip", {}))
-    with pytest.raises(DataError, match="holds no file"):
+    with pytest.raises(UserError, match="holds no file"):
         contents(make_zip(tmp_path / "c.zip", {"d/": b""}))
 
 
@@ -253,7 +254,7 @@ def test_a_tar_cut_short_gives_its_lines_and_then_the_error(tmp_path):
 @pytest.mark.parametrize("cut", [512, 1_000, 10_752, 11_264, 25_000])
 def test_a_plain_tar_cut_anywhere_is_noticed(tmp_path, cut):
     path = make_tar(tmp_path / "a.tar", {f"{n}.txt": noise(10_000) for n in range(3)}, "w")
-    with pytest.raises(DataError, match=r"a\.tar.*(damaged|cut short)"):
+    with pytest.raises(UserError, match=r"a\.tar.*(damaged|cut short)"):
         contents(write(path, path.read_bytes()[:cut]))
 
 
@@ -261,7 +262,7 @@ def test_a_plain_tar_cut_anywhere_is_noticed(tmp_path, cut):
 def test_a_damaged_packed_file_is_named(tmp_path, kind):
     packed = bytearray(PACKERS[kind](noise(100_000)))
     packed[-8] ^= 0xFF
-    with pytest.raises(DataError, match=r"a\.txt: the \w+ file is (damaged|cut short)"):
+    with pytest.raises(UserError, match=r"a\.txt: the \w+ file is (damaged|cut short)"):
         contents(write(tmp_path / "a.txt", bytes(packed)))
 
 
@@ -270,13 +271,13 @@ def test_a_damaged_member_of_a_zip_is_named(tmp_path):
     data = bytearray(path.read_bytes())
     data[data.index(b"bad.txt") + 2_000] ^= 0xFF
     path.write_bytes(data)
-    with pytest.raises(DataError, match=r"c\.zip/bad\.txt: the archive is damaged"):
+    with pytest.raises(UserError, match=r"c\.zip/bad\.txt: the archive is damaged"):
         contents(path)
 
 
 def test_a_zip_cut_short_is_named(tmp_path):
     path = make_zip(tmp_path / "c.zip", {"a.txt": TEXT})
-    with pytest.raises(DataError, match=r"c\.zip: the zip archive is damaged"):
+    with pytest.raises(UserError, match=r"c\.zip: the zip archive is damaged"):
         contents(write(path, path.read_bytes()[:-10]))
 
 
@@ -345,7 +346,7 @@ def test_any_bytes_are_read_or_refused_with_a_sentence(tmp_path_factory, data):
             for file in source_files([str(path)]):
                 sample_of(file)
                 file.stream.read()
-        except DataError as error:
+        except UserError as error:
             assert str(path) in str(error)
 
 
@@ -359,7 +360,7 @@ def test_any_damage_to_an_archive_is_read_or_refused(tmp_path_factory, cut, at, 
         path.write_bytes(data[: max(4, len(data) - cut)] if cut % 2 else data)
         try:
             contents(path)
-        except DataError as error:
+        except UserError as error:
             assert "c.archive" in str(error)
 
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_builders.errors import UserError
 from data_builders.reading import JsonRow, json_rows, sample_of, source_files, text_buffer
-from data_builders.report import BuildReport, DataError
+from data_builders.report import BuildReport
 from tests.data_builders.test_reading_lines import file_of
 
 scalars = (
@@ -271,7 +272,7 @@ def test_an_element_larger_than_a_chunk_is_read():
 
 
 def test_strict_stops_at_the_broken_element():
-    with pytest.raises(DataError, match=r"a\.json:2: bad JSON"):
+    with pytest.raises(UserError, match=r"a\.json:2: bad JSON"):
         report = BuildReport(strict=True)
         list(json_rows(file_of(b'[{"a": 1},\n{"a" 2}]', name="a.json"), report))
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_builders.errors import UserError
 from data_builders.reading import SourceFile, sample_of, source_files, text_lines
 from data_builders.reading import lines as lines_module
 from data_builders.reading.encodings import guess_encoding
-from data_builders.report import BuildReport, DataError
+from data_builders.report import BuildReport
 
 CHINESE = (
     "今天天气很好，我们去公园走走吧。",
@@ -208,7 +209,7 @@ def test_a_lone_surrogate_in_utf16_is_rejected():
 
 
 def test_strict_stops_at_the_line():
-    with pytest.raises(DataError, match=r"a\.txt:2: wrong encoding"):
+    with pytest.raises(UserError, match=r"a\.txt:2: wrong encoding"):
         list(text_lines(file_of("好\n".encode() + b"\xff\n"), BuildReport(strict=True), "utf-8"))
 
 
@@ -217,7 +218,7 @@ def test_an_unknown_encoding_is_said(encoding):
     if not encoding:
         assert texts_of(b"a", encoding) == ["a"]
         return
-    with pytest.raises(DataError, match="`encoding` must be an encoding"):
+    with pytest.raises(UserError, match="`encoding` must be an encoding"):
         lines_of(b"a", encoding)
 
 

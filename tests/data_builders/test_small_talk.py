@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from data_builders import DataError, build_dialogues
+from data_builders import build_dialogues
+from data_builders.errors import UserError
 from data_builders.formats.small_talk import FOLDER, SmallTalkConfig, SmallTalkCorpus
 from data_builders.formats.small_talk import small_talk_rows as rows_of
 from data_builders.report import BuildReport
@@ -128,7 +129,7 @@ def test_one_language_can_be_chosen_and_another_is_refused(tmp_path):
     report = BuildReport()
     rows = list(SmallTalkCorpus.read_sources(SmallTalkConfig(languages=("en",)), report))
     assert {row.lang for row in rows} == {"en"} and not report.rejects
-    with pytest.raises(DataError, match="`languages` of small_talk must be of zh, en .got 'fr'"):
+    with pytest.raises(UserError, match="`languages` of small_talk must be of zh, en .got 'fr'"):
         SmallTalkConfig(languages=("fr",))
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from data_builders import DataError, build_dialogues
+from data_builders import build_dialogues
 from data_builders.__main__ import main
+from data_builders.errors import UserError
 from data_builders.formats.registry import FAMILIES
 from data_builders.sources.sources import MANY_FILES, SourceSpec, find_sources
 
@@ -196,7 +197,7 @@ def test_both_halves_named_one_by_one_are_joined_too(tmp_path):
 
 def test_half_a_pair_alone_is_an_error(tmp_path):
     lines = write(tmp_path / "movie_lines.txt", LINES)
-    with pytest.raises(DataError, match="cornell is two files, lines and conversations"):
+    with pytest.raises(UserError, match="cornell is two files, lines and conversations"):
         find(lines)
 
 
@@ -219,13 +220,13 @@ def test_strangers_in_a_folder_are_passed_over_and_named(folder):
 def test_a_stranger_named_by_itself_is_an_error(folder):
     path = folder / "photo.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
-    with pytest.raises(DataError, match=r"photo\.png: no known format .*--format"):
+    with pytest.raises(UserError, match=r"photo\.png: no known format .*--format"):
         find(folder / "conv.txt", path)
 
 
 def test_nothing_but_strangers_is_an_error(tmp_path):
     write(tmp_path / "a" / "words.txt", "one\n")
-    with pytest.raises(DataError, match="no file of a known format"):
+    with pytest.raises(UserError, match="no file of a known format"):
         find(tmp_path / "a")
 
 
@@ -267,9 +268,9 @@ def test_the_command_says_the_guess_and_takes_another(tmp_path, capsys):
 
 
 def test_settings_a_format_does_not_have_are_refused():
-    with pytest.raises(DataError, match="The format conv has no setting `separator`"):
+    with pytest.raises(UserError, match="The format conv has no setting `separator`"):
         SourceSpec("conv", {"files": ("a",), "separator": "="}).config()
-    with pytest.raises(DataError, match="There is no format 'klingon'. Choose from pairs, "):
+    with pytest.raises(UserError, match="There is no format 'klingon'. Choose from pairs, "):
         SourceSpec("klingon").config()
 
 
@@ -280,7 +281,7 @@ def test_a_folder_named_like_a_format_is_a_folder(tmp_path, monkeypatch):
 
 
 def test_a_package_has_no_settings_of_files():
-    with pytest.raises(DataError, match="The format chatterbot has no setting `language`"):
+    with pytest.raises(UserError, match="The format chatterbot has no setting `language`"):
         build_dialogues("chatterbot", options={"language": "zh"})
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from data_builders.report import DataError
+from data_builders.errors import UserError
 from data_builders.selecting.splits import (
     SPLITS,
     check_fractions,
@@ -153,7 +153,7 @@ def test_one_question_has_one_side_however_it_is_written(text):
     ],
 )
 def test_fractions_that_leave_nothing_to_train_on(validation, test, name):
-    with pytest.raises(DataError, match=name):
+    with pytest.raises(UserError, match=name):
         check_fractions(validation, test)
 
 

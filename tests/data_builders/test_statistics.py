@@ -14,6 +14,7 @@ import pytest
 
 import data_builders.output.counting as counting
 from data_builders.building.builder import DIALOGUE_FEATURES
+from data_builders.errors import UserError
 from data_builders.output.pictures import CAPTIONS, ascii_label, draw_pictures
 from data_builders.output.statistics import (
     LENGTH_EDGES,
@@ -25,7 +26,6 @@ from data_builders.output.statistics import (
     Histogram,
     describe,
 )
-from data_builders.report import DataError
 from data_builders.selecting.splits import reply_places
 
 
@@ -251,7 +251,7 @@ def test_no_pictures_of_nothing(tmp_path):
 
 def test_missing_matplotlib_says_what_to_install(tmp_path, statistics, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(DataError, match=r'pip install "tfchat-hf\[plots\]"'):
+    with pytest.raises(UserError, match=r'pip install "tfchat-hf\[plots\]"'):
         draw_pictures(statistics, tmp_path / "none")
     assert not (tmp_path / "none").exists()
 

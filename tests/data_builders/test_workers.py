@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_builders.report import DataError
+from data_builders.errors import UserError
 from data_builders.selecting.workers import default_workers, ordered_map
 
 
@@ -103,7 +103,7 @@ def test_an_exception_passes_after_the_results_before_it(workers):
 
 
 def test_a_killed_worker_is_a_sentence_with_a_next_step():
-    with pytest.raises(DataError, match="killed from outside.*same command again.*--workers 1"):
+    with pytest.raises(UserError, match="killed from outside.*same command again.*--workers 1"):
         list(ordered_map(die_at_three, range(10), 2))
 
 

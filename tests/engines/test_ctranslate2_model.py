@@ -12,7 +12,7 @@ from transformers import GenerationConfig, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.engines import EngineError, load_engine
+from tfchat_hf.engines import load_engine
 from tfchat_hf.engines.export import export_run
 
 from .exported import SHAPES, SquaredReLU, questions, saved_run, with_another_formula
@@ -21,6 +21,7 @@ pytest.importorskip("ctranslate2")
 
 from tfchat_hf.engines.ctranslate2_model import CTranslate2Model  # noqa: E402
 from tfchat_hf.engines.ctranslate2_weights import vocabulary, write_model  # noqa: E402
+from tfchat_hf.text.errors import UserError
 
 Models = tuple[TFChatForConditionalGeneration, CTranslate2Model]
 
@@ -189,7 +190,7 @@ def test_what_the_engine_has_not_is_refused_by_name(
 
 def test_an_unknown_activation_is_refused_by_its_setting(tmp_path: Path) -> None:
     saved_run(tmp_path, activation_function="mish")
-    with pytest.raises(EngineError, match="`activation_function` 'mish'"):
+    with pytest.raises(UserError, match="`activation_function` 'mish'"):
         export_run(tmp_path, "ctranslate2")
 
 
@@ -200,7 +201,7 @@ def test_a_network_that_was_changed_is_refused(
     monkeypatch.setattr(
         TFChatForConditionalGeneration, "from_pretrained", lambda *args, **kwargs: model
     )
-    with pytest.raises(EngineError, match="something else than the network's code.*--engine onnx"):
+    with pytest.raises(UserError, match="something else than the network's code.*--engine onnx"):
         export_run(tmp_path, "ctranslate2")
     assert not (tmp_path / "ctranslate2").exists()
 

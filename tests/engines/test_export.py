@@ -15,8 +15,9 @@ from transformers import AutoTokenizer
 
 from tests.engines.exported import questions, saved_run
 from tfchat_hf.chat.session import ChatSession
-from tfchat_hf.engines import EngineError, export, load_engine, made_from, onnx_export, packages
+from tfchat_hf.engines import export, load_engine, made_from, onnx_export, packages
 from tfchat_hf.engines.exported_folder import NOTES
+from tfchat_hf.text.errors import UserError
 
 MODULES = {"onnx": "onnxruntime", "ctranslate2": "ctranslate2"}
 both = pytest.mark.parametrize("engine", MODULES)
@@ -86,7 +87,7 @@ def test_nothing_is_left_of_an_export_that_fails(
     run: Path, engine: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     def refuse(*args: object) -> None:
-        raise EngineError("it says something else")
+        raise UserError("it says something else")
 
     monkeypatch.setattr(export, "check_export", refuse)
     before = sorted(path.name for path in run.iterdir())
@@ -125,7 +126,7 @@ def test_an_export_of_other_weights_is_refused_with_the_command(run: Path, engin
     weights["lm_head.bias"] += 1
     save_file(weights, run / "model.safetensors", metadata={"format": "pt"})
     for name in (run, run / engine):
-        with pytest.raises(EngineError, match=f"--engine {engine} --overwrite"):
+        with pytest.raises(UserError, match=f"--engine {engine} --overwrite"):
             load_engine(name, engine)
 
 
@@ -139,7 +140,7 @@ def test_an_export_of_other_code_is_refused_with_the_command(
     copy.write_text("# a remark\n" + code)
     load_engine(run, engine)
     copy.write_text(code.replace("hidden_states + self", "hidden_states - self"))
-    with pytest.raises(EngineError, match=rf"layers_tfchat.py\).*--engine {engine} --overwrite"):
+    with pytest.raises(UserError, match=rf"layers_tfchat.py\).*--engine {engine} --overwrite"):
         load_engine(run, engine)
     copy.write_text(code)
     real = made_from._source_of
@@ -150,7 +151,7 @@ def test_an_export_of_other_code_is_refused_with_the_command(
         "_source_of",
         lambda name: changed if name.endswith("modeling_tfchat") else real(name),
     )
-    with pytest.raises(EngineError, match="other code .*modeling_tfchat"):
+    with pytest.raises(UserError, match="other code .*modeling_tfchat"):
         load_engine(run, engine)
     alone = shutil.copytree(run / engine, run.parent / "alone")
     load_engine(alone, engine)  # without the run beside it nothing could be exported again
@@ -158,17 +159,15 @@ def test_an_export_of_other_code_is_refused_with_the_command(
 
 def test_plain_graphs_are_of_onnx_alone(tmp_path: Path) -> None:
     pytest.importorskip("ctranslate2")
-    with pytest.raises(EngineError, match="`--plain` adds ONNX graphs"):
+    with pytest.raises(UserError, match="`--plain` adds ONNX graphs"):
         export.export_run(tmp_path, "ctranslate2", plain=True)
 
 
 @both
 def test_a_run_without_export_is_refused_with_the_command(run: Path, engine: str) -> None:
-    with pytest.raises(
-        EngineError, match=f"python -m tfchat_hf.engines.export .* --engine {engine}"
-    ):
+    with pytest.raises(UserError, match=f"python -m tfchat_hf.engines.export .* --engine {engine}"):
         load_engine(run, engine)
-    with pytest.raises(EngineError, match="There is no folder"):
+    with pytest.raises(UserError, match="There is no folder"):
         load_engine(run / "nowhere", engine)
 
 
@@ -182,10 +181,10 @@ def test_an_export_of_another_format_or_engine_is_refused(run: Path, engine: str
         ({"engine": "other"}, "exported for the engine other"),
     ):
         notes.write_text(json.dumps(content | change))
-        with pytest.raises(EngineError, match=words):
+        with pytest.raises(UserError, match=words):
             load_engine(run, engine)
     notes.write_text("{")
-    with pytest.raises(EngineError, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         load_engine(run, engine)
 
 
@@ -194,7 +193,7 @@ def test_a_damaged_file_is_refused_with_the_command(run: Path, engine: str) -> N
     command(run, engine)
     for path in (*(run / engine).glob("*.onnx"), *(run / engine).glob("model/model.bin")):
         path.write_bytes(b"nothing")
-    with pytest.raises(EngineError, match="cannot be loaded .* --overwrite"):
+    with pytest.raises(UserError, match="cannot be loaded .* --overwrite"):
         load_engine(run, engine).generate(**questions())
 
 
@@ -209,12 +208,12 @@ def test_what_is_no_run_cannot_be_exported(
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(packages._MODULES, "onnx", "no_such_package_here")
-    with pytest.raises(EngineError, match=r"pip install 'tfchat-hf\[onnx\]'"):
+    with pytest.raises(UserError, match=r"pip install 'tfchat-hf\[onnx\]'"):
         load_engine("anything", "onnx")
 
 
 def test_an_unknown_engine_is_refused_with_those_there_are() -> None:
-    with pytest.raises(EngineError, match="ctranslate2, onnx"):
+    with pytest.raises(UserError, match="ctranslate2, onnx"):
         load_engine("anything", "tensorrt")
 
 
@@ -224,7 +223,7 @@ def test_a_folder_with_code_of_its_own_is_refused(tmp_path: Path) -> None:
     copy.write_text("# a remark\n" + copy.read_text())
     export.export_run(tmp_path, "marian")
     copy.write_text(copy.read_text().replace("self.lm_head(hidden", "-self.lm_head(hidden"))
-    with pytest.raises(EngineError, match="another modeling_tfchat.py"):
+    with pytest.raises(UserError, match="another modeling_tfchat.py"):
         export.export_run(tmp_path, "marian", overwrite=True)
 
 

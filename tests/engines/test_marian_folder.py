@@ -21,13 +21,14 @@ from tests.engines.exported import lively_model, questions, saved_run, tokenizer
 from tests.tiny import VOCAB_SIZE as SPOKEN
 from tests.tiny import speaking_model
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.engines import EngineError, export, load_engine
+from tfchat_hf.engines import export, load_engine
 from tfchat_hf.engines.export import export_run
 from tfchat_hf.engines.marian_folder import check_same_logits
 from tfchat_hf.engines.marian_settings import lost_settings, marian_generation_config
 from tfchat_hf.engines.marian_weights import to_marian
 from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
+from tfchat_hf.text.errors import UserError
 
 TEXTS = ["你好", "今天天气很好。", "Hello, how are you?", "I am fine"]
 # The converter takes one number of heads for both sides.
@@ -113,7 +114,7 @@ def test_what_marian_has_not_is_refused_by_name(
     tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
     saved_run(tmp_path, **changes)
-    with pytest.raises(EngineError, match=words):
+    with pytest.raises(UserError, match=words):
         export_run(tmp_path, "marian")
     assert not list(tmp_path.glob("*marian*"))
 
@@ -129,7 +130,7 @@ def test_what_the_converter_has_not_is_refused_by_name(
     tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
     saved_run(tmp_path, **changes)
-    with pytest.raises(EngineError, match=words):
+    with pytest.raises(UserError, match=words):
         export_run(tmp_path, "marian", for_ct2_converter=True)
 
 
@@ -138,7 +139,7 @@ def test_the_converter_needs_a_token_for_each_id(tmp_path: Path) -> None:
     model.resize_token_embeddings(310)
     model.save_pretrained(tmp_path)
     tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(EngineError, match="`vocab_size` 310 and a tokenizer of 300"):
+    with pytest.raises(UserError, match="`vocab_size` 310 and a tokenizer of 300"):
         export_run(tmp_path, "marian", for_ct2_converter=True)
     export_run(tmp_path, "marian")
 
@@ -151,7 +152,7 @@ def test_a_network_with_another_formula_is_refused(
     check_same_logits(model, folder)
     layer = model.model.decoder.layers[1].self_attn_layer_norm
     monkeypatch.setattr(layer, "forward", lambda states: states)
-    with pytest.raises(EngineError, match="has other logits .* Publish the run as it is"):
+    with pytest.raises(UserError, match="has other logits .* Publish the run as it is"):
         check_same_logits(model, folder)
 
 
@@ -163,7 +164,7 @@ def test_a_network_with_other_weights_is_refused() -> None:
     wider = lively_model()
     wider.lm_head = nn.Linear(32, 310)
     for model, words in ((more, "second_norm"), (fewer, "layers.0.fc1"), (wider, "lm_head|bias")):
-        with pytest.raises(EngineError, match=f"other weights than Marian .*{words}"):
+        with pytest.raises(UserError, match=f"other weights than Marian .*{words}"):
             to_marian(model)
 
 
@@ -325,7 +326,7 @@ def test_no_engine_takes_the_folder_and_the_sentence_says_how_to_load_it(
     pytest.importorskip("onnxruntime")
     saved_run(tmp_path)
     folder = export_run(tmp_path, "marian")
-    with pytest.raises(EngineError, match=r"AutoModelForSeq2SeqLM.from_pretrained\(FOLDER\)"):
+    with pytest.raises(UserError, match=r"AutoModelForSeq2SeqLM.from_pretrained\(FOLDER\)"):
         load_engine(folder, name)
 
 

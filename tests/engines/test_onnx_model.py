@@ -14,10 +14,11 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.generation.streamers import BaseStreamer
 
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.engines import EngineError, load_engine
+from tfchat_hf.engines import load_engine
 from tfchat_hf.engines.export import export_run
 from tfchat_hf.engines.probing import check_export
 from tfchat_hf.fast import decoding
+from tfchat_hf.text.errors import UserError
 
 from .exported import (
     TRACED_SHAPES,
@@ -180,7 +181,7 @@ def test_a_streamer_gets_the_tokens_one_by_one(models: Models) -> None:
 def test_what_the_engine_has_not_is_refused_by_name(
     models: Models, settings: dict[str, Any], names: list[str]
 ) -> None:
-    with pytest.raises(EngineError) as error:
+    with pytest.raises(UserError) as error:
         models[1].generate(**questions(), **settings)
     assert all(name in str(error.value) for name in names)
 
@@ -196,7 +197,7 @@ def test_too_long_a_question_and_too_long_a_reply_are_refused(models: Models) ->
 def test_int8_without_its_files_is_refused_with_the_command(run: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(run, tmp_path / "run")
     (folder / "onnx" / "decoder_int8.onnx").unlink()
-    with pytest.raises(EngineError, match="--engine onnx --int8 --overwrite"):
+    with pytest.raises(UserError, match="--engine onnx --int8 --overwrite"):
         load_engine(folder, "onnx", int8=True).generate(**questions())
 
 
@@ -217,7 +218,7 @@ def test_a_network_that_cannot_be_traced_is_refused_with_the_reason(tmp_path: Pa
             return states if states.sum() > 0 else states.relu()
 
     model = with_another_formula(lively_model(encoder_layers=1, decoder_layers=1), Choosy)
-    with pytest.raises(EngineError, match="cannot follow the network's Encoder .*--engine torch"):
+    with pytest.raises(UserError, match="cannot follow the network's Encoder .*--engine torch"):
         write_graphs(model, tmp_path, int8=False)
 
 
@@ -225,7 +226,7 @@ def test_an_export_that_says_something_else_is_refused(run: Path) -> None:
     model = TFChatForConditionalGeneration.from_pretrained(run).eval()
     with torch.no_grad():
         model.model.decoder.layers[1].fc2.bias += torch.linspace(-1, 1, 32)
-    with pytest.raises(EngineError, match="something else than the network's code"):
+    with pytest.raises(UserError, match="something else than the network's code"):
         check_export(model, run / "onnx", "onnx")
 
 

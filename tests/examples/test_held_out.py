@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from data_builders.report import DataError
 from tests.compare.small_run import TEST, TRAIN, VALIDATION, save_data, small_run
 from tfchat_hf.examples.held_out import held_out, run_settings
-from tfchat_hf.settings.arguments import SettingsError
+from tfchat_hf.text.errors import UserError
 
 NEW = [pair for pair in TEST if pair not in TRAIN]
 
@@ -53,7 +52,7 @@ def test_the_validation_split_asks_if_it_is_named(run: Path) -> None:
 def test_no_test_split_means_the_validation_split(run: Path, tmp_path: Path) -> None:
     data = save_data(tmp_path, test=False)
     assert held_out(run, dataset=str(data)).split == "validation"
-    with pytest.raises(SettingsError, match="`split` test has no dialogues .* validation"):
+    with pytest.raises(UserError, match="`split` test has no dialogues .* validation"):
         held_out(run, dataset=str(data), split="test")
 
 
@@ -80,10 +79,10 @@ def test_keys_that_only_trained_the_tokenizer_may_be_of_another_version(
 
 
 def test_a_folder_without_settings_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="no run_config.yaml.*finished run"):
+    with pytest.raises(UserError, match="no run_config.yaml.*finished run"):
         run_settings(tmp_path)
 
 
 def test_data_that_is_gone_is_named(run: Path) -> None:
-    with pytest.raises(DataError, match="nowhere"):
+    with pytest.raises(UserError, match="nowhere"):
         held_out(run, dataset="nowhere/at/all.jsonl")

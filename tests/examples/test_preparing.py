@@ -16,8 +16,9 @@ from transformers import DataCollatorForSeq2Seq
 from tfchat_hf.examples import tokenizer_cache
 from tfchat_hf.examples.preparing import load_or_train_tokenizer, prepare_data
 from tfchat_hf.examples.questions import collect_questions
-from tfchat_hf.settings.arguments import DataArguments, SettingsError
+from tfchat_hf.settings.arguments import DataArguments
 from tfchat_hf.text.dialogue import encode_context, encode_reply, examples_from_dialogue
+from tfchat_hf.text.errors import UserError
 
 TRAIN = [
     ["你好", "嗨", "最近如何?"],
@@ -87,7 +88,7 @@ def test_contexts_of_several_turns_and_their_shortening(dialogues, tokenizer):
 
 
 def test_nothing_left_to_train_on_is_explained(dialogues, tokenizer):
-    with pytest.raises(SettingsError, match="max_target_length"):
+    with pytest.raises(UserError, match="max_target_length"):
         prepare(dialogues, tokenizer, max_target_length=1, dataset="mine.jsonl")
 
 
@@ -118,7 +119,7 @@ def test_a_tokenizer_folder_is_used(dialogues, tokenizer, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     loaded = load_or_train_tokenizer(dialogues["train"], DataArguments(tokenizer=str(tmp_path)), 64)
     assert loaded.get_vocab() == tokenizer.get_vocab()
-    with pytest.raises(SettingsError, match="tokenizer"):
+    with pytest.raises(UserError, match="tokenizer"):
         load_or_train_tokenizer(dialogues["train"], DataArguments(tokenizer="nowhere"), 64)
 
 
@@ -260,7 +261,7 @@ def test_a_file_that_is_whole_but_not_the_one_written_is_noticed(saved, tokenize
 
 
 def test_data_without_training_pairs_leaves_no_cache_entry(saved, tokenizer, tmp_path):
-    with pytest.raises(SettingsError, match="max_target_length"):
+    with pytest.raises(UserError, match="max_target_length"):
         prepare_saved(saved, tokenizer, tmp_path, max_target_length=1)
     assert entries(tmp_path) == []
 

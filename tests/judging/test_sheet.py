@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tfchat_hf.judging.sheet import Key, SheetError, make_key, read_marks, write_sheet
+from tfchat_hf.judging.sheet import Key, make_key, read_marks, write_sheet
+from tfchat_hf.text.errors import UserError
 
 QUESTIONS = [["你好"], ["hi", "Hello!", "why?"]]
 REPLIES = {
@@ -87,42 +88,42 @@ def test_a_missing_mark_is_named_by_its_line_also_behind_a_reply_of_two_lines(
     others = [row for row in rows if row is not long]
     others[-1][0] = ""
     path = save(tmp_path / "m.tsv", [head, long, *others])
-    with pytest.raises(SheetError, match=r"m\.tsv:5: the mark must be 0, 1 or 2 \(got ''\)"):
+    with pytest.raises(UserError, match=r"m\.tsv:5: the mark must be 0, 1 or 2 \(got ''\)"):
         read_marks(path, key, tmp_path / "key.json")
     for row in rows:
         row[0] = "3"
     path = save(tmp_path / "m.tsv", [head, *rows])
-    with pytest.raises(SheetError, match=r"m\.tsv:2: .* \(got '3', and so in 2 more rows\)"):
+    with pytest.raises(UserError, match=r"m\.tsv:2: .* \(got '3', and so in 2 more rows\)"):
         read_marks(path, key, tmp_path / "key.json")
 
 
 def test_a_key_of_another_sheet_is_refused(key: Key, tmp_path: Path) -> None:
     other = make_key(QUESTIONS, {"model": ["你好呀。", "Who knows."]}, seed=1)
     path = save(tmp_path / "m.tsv", mark(tmp_path / "sheet.tsv"))
-    with pytest.raises(SheetError, match=r"m\.tsv:3: .*key\.json does not know this row"):
+    with pytest.raises(UserError, match=r"m\.tsv:3: .*key\.json does not know this row"):
         read_marks(path, other, tmp_path / "key.json")
 
 
 def test_rows_that_were_lost_or_doubled_are_missed(key: Key, tmp_path: Path) -> None:
     head, *rows = mark(tmp_path / "sheet.tsv")
     path = save(tmp_path / "m.tsv", [head, *rows[1:]])
-    with pytest.raises(SheetError, match="lacks 1 of the 3 rows"):
+    with pytest.raises(UserError, match="lacks 1 of the 3 rows"):
         read_marks(path, key, tmp_path / "key.json")
     path = save(tmp_path / "m.tsv", [head, rows[0], *rows])
-    with pytest.raises(SheetError, match=r"m\.tsv:3: .* does not know this row"):
+    with pytest.raises(UserError, match=r"m\.tsv:3: .* does not know this row"):
         read_marks(path, key, tmp_path / "key.json")
 
 
 def test_what_is_no_sheet_is_refused(key: Key, tmp_path: Path) -> None:
     head, *rows = mark(tmp_path / "sheet.tsv")
     place = tmp_path / "key.json"
-    with pytest.raises(SheetError, match=r":1: the columns must be mark, number, turns, reply"):
+    with pytest.raises(UserError, match=r":1: the columns must be mark, number, turns, reply"):
         read_marks(save(tmp_path / "m.tsv", rows), key, place)
-    with pytest.raises(SheetError, match=r":3: a row has 4 cells \(got 2\)"):
+    with pytest.raises(UserError, match=r":3: a row has 4 cells \(got 2\)"):
         read_marks(save(tmp_path / "m.tsv", [head, rows[0], ["1", "2"]]), key, place)
-    with pytest.raises(SheetError, match="is not UTF-8"):
+    with pytest.raises(UserError, match="is not UTF-8"):
         read_marks(save(tmp_path / "m.tsv", [head, *rows], "utf-16"), key, place)
-    with pytest.raises(SheetError, match="nowhere.tsv is not there"):
+    with pytest.raises(UserError, match="nowhere.tsv is not there"):
         read_marks(tmp_path / "nowhere.tsv", key, place)
 
 
@@ -133,7 +134,7 @@ def test_a_key_is_read_as_it_was_written(key: Key, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["[]", "{}", "no JSON", '{"systems": [], "rows": [1]}'])
 def test_a_file_that_is_no_key_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "key.json").write_text(text)
-    with pytest.raises(SheetError, match="is no key of a sheet"):
+    with pytest.raises(UserError, match="is no key of a sheet"):
         Key.read(tmp_path / "key.json")
 
 
@@ -141,10 +142,10 @@ def test_a_key_that_was_changed_is_refused(key: Key, tmp_path: Path) -> None:
     content = json.loads((tmp_path / "key.json").read_text(encoding="utf-8"))
     content["rows"][0]["reply"] += "!"
     (tmp_path / "key.json").write_text(json.dumps(content))
-    with pytest.raises(SheetError, match="was changed"):
+    with pytest.raises(UserError, match="was changed"):
         Key.read(tmp_path / "key.json")
 
 
 def test_as_many_replies_as_questions_are_needed() -> None:
-    with pytest.raises(SheetError, match="model: 1 replies to 2 questions"):
+    with pytest.raises(UserError, match="model: 1 replies to 2 questions"):
         make_key([["a"], ["b"]], {"model": ["x"]}, seed=1)

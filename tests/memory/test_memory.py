@@ -10,7 +10,8 @@ import pytest
 
 from tests.memory.small_memory import TALKS, dialogues, small_memory
 from tests.publishing.fake_hub import Repository, in_place_of_the_hub
-from tfchat_hf.memory import Memory, NoMemoryError
+from tfchat_hf.memory import Memory
+from tfchat_hf.text.errors import UserError
 
 
 def test_each_reply_of_a_dialogue_is_remembered_with_what_was_said_before() -> None:
@@ -43,7 +44,7 @@ def test_what_says_nothing_or_says_it_twice_is_left_out() -> None:
 
 
 def test_a_corpus_without_replies_is_refused() -> None:
-    with pytest.raises(NoMemoryError, match="1 dialogues hold no question"):
+    with pytest.raises(UserError, match="1 dialogues hold no question"):
         Memory.from_dataset(dialogues(("你好",)))
 
 
@@ -73,7 +74,7 @@ def test_a_memory_is_replaced_whole(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_memory_says_how_to_write_one(tmp_path: Path) -> None:
-    with pytest.raises(NoMemoryError, match="python -m tfchat_hf.memory build"):
+    with pytest.raises(UserError, match="python -m tfchat_hf.memory build"):
         Memory.from_pretrained(tmp_path)
 
 
@@ -86,7 +87,7 @@ def test_a_damaged_memory_is_refused_in_a_sentence(tmp_path: Path, damage: str) 
         (folder / "config.json").write_text("{")
     else:
         (folder / "config.json").write_text(json.dumps({"format": 99}))
-    with pytest.raises(NoMemoryError, match="Build it anew"):
+    with pytest.raises(UserError, match="Build it anew"):
         Memory.from_pretrained(tmp_path)
 
 
@@ -103,5 +104,5 @@ def test_of_a_model_on_the_hub_the_memory_alone_is_loaded(
         hub.repositories["someone/tiny"].commit({**files, "model.safetensors": b"large"})
         assert len(Memory.from_pretrained("someone/tiny")) == 8
         assert not [line for line in hub.requests if "model.safetensors" in line]
-        with pytest.raises(NoMemoryError, match="cannot be had from the Hub"):
+        with pytest.raises(UserError, match="cannot be had from the Hub"):
             Memory.from_pretrained("someone/else")

@@ -17,8 +17,8 @@ from tfchat_hf.memory.command import main
 from tfchat_hf.publishing.model_card import build_model_card
 from tfchat_hf.publishing.push import PushOrder, publish
 from tfchat_hf.publishing.upload_plan import plan_upload
-from tfchat_hf.settings.arguments import SettingsError
 from tfchat_hf.settings.run_folder import RunFolder
+from tfchat_hf.text.errors import UserError
 
 REPOSITORY = "someone/tiny"
 
@@ -68,13 +68,13 @@ def test_the_dry_run_says_whether_the_memory_goes(folder: Path) -> None:
 
 
 def test_a_memory_that_is_not_there_cannot_be_pushed(made: Path) -> None:
-    with pytest.raises(SettingsError, match="python -m tfchat_hf.memory build"):
+    with pytest.raises(UserError, match="python -m tfchat_hf.memory build"):
         plan_upload(made, REPOSITORY, with_memory=True)
 
 
 def test_an_index_is_no_model(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
-    with pytest.raises(SettingsError, match="no weights"):
+    with pytest.raises(UserError, match="no weights"):
         plan_upload(folder, REPOSITORY, with_memory=True)
 
 

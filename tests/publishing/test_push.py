@@ -20,7 +20,7 @@ from tests.finished_run import finished_run
 from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
 from tfchat_hf.publishing import push as publishing
 from tfchat_hf.publishing.push import PushOrder, main, publish, publish_after_training, push_order
-from tfchat_hf.settings.arguments import SettingsError
+from tfchat_hf.text.errors import UserError
 
 REPOSITORY = "someone/tiny"
 TOKEN = "a-token-of-the-test"
@@ -122,7 +122,7 @@ def test_a_repository_is_as_private_as_asked(
 
 def test_a_public_repository_takes_no_private_push(hub: FakeHub, folder: Path) -> None:
     hub.repositories[REPOSITORY] = Repository()
-    with pytest.raises(SettingsError, match="public already"):
+    with pytest.raises(UserError, match="public already"):
         publish(folder, PushOrder(REPOSITORY, private=True), report=list)
     assert commits(hub) == 0
 
@@ -144,7 +144,7 @@ def test_a_repository_that_exists_keeps_other_files_and_a_second_push_changes_no
 
 def test_a_token_that_the_hub_does_not_know_uploads_nothing(hub: FakeHub, folder: Path) -> None:
     hub.token_digest = hashlib.sha256(b"another").hexdigest()
-    with pytest.raises(SettingsError, match="hf auth login") as refused:
+    with pytest.raises(UserError, match="hf auth login") as refused:
         publish(folder, ORDER, report=list)
     assert TOKEN not in str(refused.value)
     assert hub.repositories == {} and hub.large_files == {}
@@ -189,7 +189,7 @@ def test_an_upload_that_fails_for_good_leaves_nothing_half_done_and_the_same_com
 def test_a_right_to_write_that_is_missing_is_not_tried_again(hub: FakeHub, folder: Path) -> None:
     hub.failures = [("/commit/main", 403)]
     waited: list[float] = []
-    with pytest.raises(SettingsError, match="may not write"):
+    with pytest.raises(UserError, match="may not write"):
         publish(folder, ORDER, report=list, wait=waited.append)
     assert waited == []
 
@@ -204,7 +204,7 @@ def test_without_a_network_the_run_stays_finished_and_the_command_is_told(
     assert said[-1].endswith(f"tfchat_hf.publishing.push {folder} --hub_model_id {REPOSITORY}")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(SettingsError, match="cannot be reached"):
+    with pytest.raises(UserError, match="cannot be reached"):
         publish(folder, ORDER, report=list)
     assert hub.requests == []
 
@@ -222,7 +222,7 @@ def test_a_secret_in_a_file_is_named_with_its_line_and_not_repeated(
     hub: FakeHub, folder: Path, name: str, text: str, kind: str
 ) -> None:
     (folder / name).write_text("\n\n" + text.replace("FOLDER", str(folder)), encoding="utf-8")
-    with pytest.raises(SettingsError, match=f"{name}, line 3: {kind}") as refused:
+    with pytest.raises(UserError, match=f"{name}, line 3: {kind}") as refused:
         publish(folder, ORDER, report=list)
     assert TOKEN not in str(refused.value) and "somebody" not in str(refused.value)
     assert hub.requests == []
@@ -232,7 +232,7 @@ def test_a_secret_in_a_file_is_named_with_its_line_and_not_repeated(
     "name", ["tiny", "a/b/c", "some one/tiny", "someone/", "/tiny", "your-name/your-model", ""]
 )
 def test_a_name_that_is_none_is_refused_even_by_a_dry_run(folder: Path, name: str) -> None:
-    with pytest.raises(SettingsError, match="`hub_model_id` must be owner/name"):
+    with pytest.raises(UserError, match="`hub_model_id` must be owner/name"):
         publish(folder, PushOrder(name, dry_run=True), report=list)
 
 
@@ -240,7 +240,7 @@ def test_whoever_is_not_logged_in_is_told_before_anything_is_asked(
     hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HF_TOKEN")
-    with pytest.raises(SettingsError, match="hf auth login"):
+    with pytest.raises(UserError, match="hf auth login"):
         publish(folder, ORDER, report=list)
     assert hub.requests == []
 
@@ -253,10 +253,10 @@ def test_the_trainer_never_pushes_by_itself_and_a_push_is_checked_before_trainin
     assert push_order(training) == PushOrder(REPOSITORY, private=True)
     assert training.push_to_hub is False
     assert push_order(training) is None
-    with pytest.raises(SettingsError, match="needs `hub_model_id`"):
+    with pytest.raises(UserError, match="needs `hub_model_id`"):
         push_order(SimpleNamespace(**{**asked, "hub_model_id": None}))
     monkeypatch.delenv("HF_TOKEN")
-    with pytest.raises(SettingsError, match="hf auth login"):
+    with pytest.raises(UserError, match="hf auth login"):
         push_order(SimpleNamespace(**asked))
     dry = SimpleNamespace(**{**asked, "push_to_hub": False}, push_dry_run=True)
     assert push_order(dry) == PushOrder(REPOSITORY, private=True, dry_run=True)

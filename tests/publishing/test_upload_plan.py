@@ -11,7 +11,7 @@ import yaml
 
 from tests.finished_run import finished_run
 from tfchat_hf.publishing.upload_plan import plan_upload, readable
-from tfchat_hf.settings.arguments import SettingsError
+from tfchat_hf.text.errors import UserError
 
 REPOSITORY = "someone/tiny"
 
@@ -92,26 +92,26 @@ def test_the_settings_go_without_their_paths_and_with_all_else(folder: Path) -> 
 
 def test_an_unfinished_run_is_refused_with_the_way_on(folder: Path) -> None:
     (folder / "metrics.json").unlink()
-    with pytest.raises(SettingsError, match="no finished run.*--resume"):
+    with pytest.raises(UserError, match="no finished run.*--resume"):
         plan_upload(folder, REPOSITORY)
-    with pytest.raises(SettingsError, match="is no folder"):
+    with pytest.raises(UserError, match="is no folder"):
         plan_upload(folder / "nowhere", REPOSITORY)
 
 
 def test_weights_as_pickle_are_refused_by_name(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(SettingsError, match=r"pytorch_model\.bin.*can run code"):
+    with pytest.raises(UserError, match=r"pytorch_model\.bin.*can run code"):
         plan_upload(folder, REPOSITORY)
 
 
 def test_torn_weights_and_a_missing_tokenizer_are_refused(folder: Path) -> None:
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[:-100])
-    with pytest.raises(SettingsError, match="cut off"):
+    with pytest.raises(UserError, match="cut off"):
         plan_upload(folder, REPOSITORY)
     (folder / "model.safetensors").write_bytes(whole)
     (folder / "tokenizer.json").unlink()
-    with pytest.raises(SettingsError, match=r"lacks tokenizer\.json"):
+    with pytest.raises(UserError, match=r"lacks tokenizer\.json"):
         plan_upload(folder, REPOSITORY)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tfchat_hf.settings.arguments import SettingsError, own_keys, resolved_settings
+from tfchat_hf.settings.arguments import own_keys, resolved_settings
 from tfchat_hf.settings.reading import parse_arguments, write_yaml
+from tfchat_hf.text.errors import UserError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
@@ -21,7 +22,7 @@ def write(tmp_path: Path, text: str) -> str:
 
 
 def error_of(argv: list[str]) -> str:
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(UserError) as caught:
         parse_arguments(argv)
     assert "\n" not in str(caught.value)
     return str(caught.value)

@@ -14,7 +14,7 @@ from torch.nn import functional
 from tests.training.small_training import small_model, small_trainer
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.model import layers_tfchat, modeling_tfchat
-from tfchat_hf.settings.arguments import SettingsError
+from tfchat_hf.text.errors import UserError
 from tfchat_hf.training.batches.packing import PACKED
 from tfchat_hf.training.losses import LossOptions
 
@@ -200,7 +200,7 @@ def test_a_changed_network_cannot_have_losses_that_only_the_fast_way_knows(
 ):
     losses = LossOptions(0.1, unlikelihood_weight=0.5)
     trainer = small_trainer(tmp_path, changed_model(change, monkeypatch), losses)
-    with pytest.raises(SettingsError, match="`unlikelihood_weight` and `frequency_weight`.*to 0"):
+    with pytest.raises(UserError, match="`unlikelihood_weight` and `frequency_weight`.*to 0"):
         trainer.check_against_network(pytest.fail)
 
 

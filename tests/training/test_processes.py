@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import distributed
 
-from tfchat_hf.settings.arguments import SettingsError
+from tfchat_hf.text.errors import UserError
 from tfchat_hf.training.processes import Agreement, check_process_count
 
 BY_ACCELERATE = {"ACCELERATE_MIXED_PRECISION": "no"}
@@ -28,9 +28,9 @@ def test_as_many_processes_as_asked_for(running, environment):
 
 
 def test_fewer_processes_are_refused():
-    with pytest.raises(SettingsError, match="asked for several processes and started one"):
+    with pytest.raises(UserError, match="asked for several processes and started one"):
         check_process_count(1, {**BY_ACCELERATE, "MASTER_ADDR": "127.0.0.1"})
-    with pytest.raises(SettingsError, match="asked for 4 processes .* and 2 runs"):
+    with pytest.raises(UserError, match="asked for 4 processes .* and 2 runs"):
         check_process_count(2, {"WORLD_SIZE": "4"})
 
 

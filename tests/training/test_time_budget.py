@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import get_inverse_sqrt_schedule
 
-from tfchat_hf.settings.arguments import SettingsError
+from tfchat_hf.text.errors import UserError
 from tfchat_hf.training.time_budget import (
     ENDLESS_EPOCHS,
     TrainingClock,
@@ -52,7 +52,7 @@ def updates(clock, hand, number, seconds):
 
 @pytest.mark.parametrize("minutes", [0, -1, math.nan])
 def test_a_budget_without_time_is_refused(minutes):
-    with pytest.raises(SettingsError, match="`max_minutes` must be above 0"):
+    with pytest.raises(UserError, match="`max_minutes` must be above 0"):
         TrainingClock(minutes)
 
 
@@ -284,7 +284,7 @@ def test_the_schedule_of_a_checkpoint_holds_no_clock(hand):
 
 def test_a_decay_that_does_not_fit_is_refused(hand):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    with pytest.raises(SettingsError, match="`lr_scheduler_type` must be one of.*'polynomial'"):
+    with pytest.raises(UserError, match="`lr_scheduler_type` must be one of.*'polynomial'"):
         time_budget_schedule(optimizer, TrainingClock(1, hand), 10, "polynomial", 100)
 
 

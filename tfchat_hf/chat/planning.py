@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..text.errors import ChatError
+from ..text.errors import UserError
 
 # Questions are sorted by length among so many; a chunk's replies wait for each other, on disk.
 ROWS_PER_CHUNK = 4096
@@ -33,7 +33,7 @@ class BatchLimits:
         """Refuse what allows no batch."""
         for option, value in (("--batch-size", self.rows), ("--batch-tokens", self.tokens)):
             if value < 1:
-                raise ChatError(f"`{option}` must be at least 1 (got {value}).")
+                raise UserError(f"`{option}` must be at least 1 (got {value}).")
 
     def most_rows(self, source_length: int, reply_room: int, copies: int) -> int:
         """Return how many questions fit when the longest has `source_length` tokens."""

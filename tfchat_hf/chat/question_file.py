@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from ..text.errors import ChatError
+from ..text.errors import UserError
 from .planning import ROWS_PER_CHUNK, BatchLimits, plan_batches
 from .question_rows import BatchRow, read_rows
 from .resuming import PartialOutput
@@ -62,7 +62,7 @@ def answer_file(
     session gets the seed 0.
 
     Raises:
-        ChatError: A path or a partial file of another run is in the way.
+        UserError: A path or a partial file of another run is in the way.
     """
     limits = limits or BatchLimits()
     check_paths(source, output, overwrite)
@@ -84,13 +84,13 @@ def answer_file(
 def check_paths(source: Path, output: Path, overwrite: bool) -> None:
     """Refuse what cannot work, before a model is loaded for it."""
     if not source.is_file():
-        raise ChatError(f"`--input` {source} is not a file. Give a .jsonl or .txt file.")
+        raise UserError(f"`--input` {source} is not a file. Give a .jsonl or .txt file.")
     if output.is_dir():
-        raise ChatError(f"`--output` {output} is a folder; give a file name in it.")
+        raise UserError(f"`--output` {output} is a folder; give a file name in it.")
     if output.exists() and os.path.samefile(source, output):
-        raise ChatError(f"`--output` {output} is the input itself; give another name.")
+        raise UserError(f"`--output` {output} is the input itself; give another name.")
     if output.exists() and not overwrite:
-        raise ChatError(f"`--output` {output} is there already; add --overwrite to replace it.")
+        raise UserError(f"`--output` {output} is there already; add --overwrite to replace it.")
 
 
 def _job(session: ChatSession, source: Path, limits: BatchLimits) -> dict[str, object]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..text.dialogue import messages_to_turns
-from ..text.errors import ChatError
+from ..text.errors import UserError
 
 SHAPES = "`question` (text), `dialogue` (list of texts) or `messages` (list of role and content)"
 
@@ -51,7 +51,7 @@ def read_rows(source: Path, reads_system: bool = True) -> list[BatchRow]:
                 _parse_text(number, text) if plain else _parse_json(number, text, reads_system)
             )
     if not rows:
-        raise ChatError(f"`--input` {source} has no rows; write one question a line.")
+        raise UserError(f"`--input` {source} has no rows; write one question a line.")
     return rows
 
 
@@ -82,21 +82,21 @@ def row_turns(row: dict[str, object], reads_system: bool = True) -> list[str]:
         reads_system: As `read_rows` takes it.
 
     Raises:
-        ChatError: The row has none, or not as they should be.
+        UserError: The row has none, or not as they should be.
     """
     shapes = [key for key in ("question", "dialogue", "messages") if key in row]
     if len(shapes) != 1:
         found = " and ".join(shapes) or f"only {', '.join(row) or 'nothing'}"
-        raise ChatError(f"a row needs exactly one of {SHAPES}; this one has {found}")
+        raise UserError(f"a row needs exactly one of {SHAPES}; this one has {found}")
     for key in ("reply", "from"):
         if key in row:
-            raise ChatError(f"the row has a `{key}` already, which would be lost; rename that key")
+            raise UserError(f"the row has a `{key}` already, which would be lost; rename that key")
     turns = _turns_of(shapes[0], row[shapes[0]], reads_system)
     for turn in turns:
         if not isinstance(turn, str) or not turn.strip():
-            raise ChatError(f"every turn in `{shapes[0]}` must be text that says something")
+            raise UserError(f"every turn in `{shapes[0]}` must be text that says something")
         if any("\ud800" <= character <= "\udfff" for character in turn):
-            raise ChatError(f"`{shapes[0]}` holds half of a character (a lone surrogate)")
+            raise UserError(f"`{shapes[0]}` holds half of a character (a lone surrogate)")
     return [turn.strip() for turn in turns]
 
 
@@ -105,12 +105,12 @@ def _turns_of(shape: str, value: object, reads_system: bool) -> list[object]:
     if shape == "question":
         return [value]
     if not isinstance(value, list) or not value:
-        raise ChatError(f"`{shape}` must be a list with at least one entry")
+        raise UserError(f"`{shape}` must be a list with at least one entry")
     if shape == "dialogue":
         return value
     turns, roles = messages_to_turns(value, reads_system)
     if not roles or roles[-1] != "user":
-        raise ChatError("the last of `messages` must be the user's, for it is the one answered")
+        raise UserError("the last of `messages` must be the user's, for it is the one answered")
     return list(turns)
 
 

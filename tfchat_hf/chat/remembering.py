@@ -7,10 +7,10 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..memory import Memory, MemoryAnswer, NoMemoryError
+from ..memory import Memory, MemoryAnswer
 from ..memory.answering import Origin
 from ..memory.ranking import Judge
-from ..text.errors import ChatError
+from ..text.errors import UserError
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +69,10 @@ class Recall:
         """Ask the memory from now on, or no longer.
 
         Raises:
-            ChatError: There is none.
+            UserError: There is none.
         """
         if self.memory is None:
-            raise ChatError(NO_MEMORY)
+            raise UserError(NO_MEMORY)
         self.on = on
 
     def state(self) -> dict[str, object]:
@@ -85,10 +85,10 @@ class Recall:
         """Say in a line how the memory stands.
 
         Raises:
-            ChatError: There is none.
+            UserError: There is none.
         """
         if self.memory is None:
-            raise ChatError(NO_MEMORY)
+            raise UserError(NO_MEMORY)
         return (
             f"memory {'on' if self.on else 'off'}: {len(self.memory):,} pairs, answers from a "
             f"score of {self.threshold:.2f} on"
@@ -130,16 +130,16 @@ def load_recall(name: str, turns_read: int, use: bool = True, judge: Judge | Non
         judge: The model's opinion on what is found.
 
     Raises:
-        ChatError: It is there, and cannot be read.
+        UserError: It is there, and cannot be read.
     """
     if not use:
         return Recall()
     try:
         return Recall(Memory.from_pretrained(name), turns_read, judge)
-    except NoMemoryError as error:
+    except UserError as error:
         from ..memory.memory import has_memory
 
         if has_memory(Path(name).expanduser()):
-            raise ChatError(f"{error} Or leave it out with --no-memory.") from error
+            raise UserError(f"{error} Or leave it out with --no-memory.") from error
         logger.debug("no memory", exc_info=True)
         return Recall()

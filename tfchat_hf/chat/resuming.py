@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from ..text.errors import ChatError
+from ..text.errors import UserError
 from .question_rows import BatchRow, output_line
 
 
@@ -48,7 +48,7 @@ class PartialOutput:
             overwrite: Throw away what another job left.
 
         Raises:
-            ChatError: The partial file belongs to another input, model or setting.
+            UserError: The partial file belongs to another input, model or setting.
         """
         note = json.dumps(job, sort_keys=True, default=str)
         self.output.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ class PartialOutput:
             if _text_of(self.note_path) == note:
                 self._take_up()
             elif not overwrite:
-                raise ChatError(
+                raise UserError(
                     f"{self.path} was begun from another input, model or settings. Repeat that "
                     "command to finish it, or add --overwrite to begin anew."
                 )

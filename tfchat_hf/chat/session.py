@@ -20,7 +20,7 @@ from ..fast.decoding import generate_options
 from ..memory.opinion import ModelOpinion
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.dialogue import encode_context
-from ..text.errors import ChatError
+from ..text.errors import UserError
 from ..text.tokenization import describe_tokens
 from .interruptible import interrupts_held, next_item
 from .remembering import Recall, load_recall
@@ -186,10 +186,10 @@ class ChatSession:
         """Refuse a reverse model that these settings never ask.
 
         Raises:
-            ChatError: Says which settings would.
+            UserError: Says which settings would.
         """
         if self.settings.rerank_by != "reverse":
-            raise ChatError(
+            raise UserError(
                 "`--reverse-model` is not asked with these settings. Add `--preset mutual`, or "
                 "leave it out."
             )
@@ -208,10 +208,10 @@ class ChatSession:
         """Refuse settings that ask a reverse model where there is none.
 
         Raises:
-            ChatError: Says how to begin with one.
+            UserError: Says how to begin with one.
         """
         if self.reverse_model is None:
-            raise ChatError(
+            raise UserError(
                 "These settings let a reverse model choose, and there is none. Begin with "
                 "`--reverse-model FOLDER` (train one with `--swap_sides true`), or take "
                 "another preset: /presets lists them."
@@ -301,15 +301,15 @@ def load_session(
         memory: Answer from the model's memory where it has one and knows.
 
     Raises:
-        ChatError: There is no such model, or it is not one to chat with.
+        UserError: There is no such model, or it is not one to chat with.
     """
     if int8 and engine == "torch" and choose_device(device).type != "cpu":
-        raise ChatError(
+        raise UserError(
             f"`--int8` is for the CPU (got `--device {device}`, which is a GPU here). "
             "Use --device cpu, or leave out --int8."
         )
     if fast and engine != "torch":
-        raise ChatError(
+        raise UserError(
             f"`--fast` is a way of torch's (got `--engine {engine}`, which is fast by itself). "
             "Leave out one of the two."
         )

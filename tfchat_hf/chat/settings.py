@@ -15,7 +15,7 @@ from transformers import GenerationConfig
 
 from ..fast import decoding
 from ..model.generation_tfchat import OWN_SETTINGS
-from ..text.errors import ChatError
+from ..text.errors import UserError
 
 _YES = {"true", "yes", "on", "1"}
 _NO = {"false", "no", "off", "0"}
@@ -131,7 +131,7 @@ class ChatSettings:
         Choosing a preset drops what was set before, except what a preset says nothing about.
 
         Raises:
-            ChatError: The name is unknown or the value is out of range.
+            UserError: The name is unknown or the value is out of range.
         """
         setting = self._known(name)
         if name == "preset":
@@ -142,7 +142,7 @@ class ChatSettings:
             return
         value = setting.parse(text)
         if value is None:
-            raise ChatError(f"`{name}` must be {setting.range_text()} (got {text!r}).")
+            raise UserError(f"`{name}` must be {setting.range_text()} (got {text!r}).")
         self.chosen[name] = value
         if name in IMPLIES_SAMPLING or (name == "num_candidates" and value > 1):
             self.chosen["do_sample"] = True
@@ -180,7 +180,7 @@ class ChatSettings:
             base = decoding.preset(self.presets, name)
         else:
             names = ", ".join(self.preset_names()) or "none"
-            raise ChatError(
+            raise UserError(
                 f"`preset` must be one of the model's (got {name!r}). Presets: {names}."
             )
         kept = {key: value for key, value in self.chosen.items() if key in KEPT_BY_PRESETS}
@@ -189,7 +189,7 @@ class ChatSettings:
     def _known(self, name: str) -> Setting:
         """Return what setting `name` accepts for this model."""
         if name not in SETTINGS:
-            raise ChatError(f"There is no setting {name!r}. Settings: {', '.join(SETTINGS)}.")
+            raise UserError(f"There is no setting {name!r}. Settings: {', '.join(SETTINGS)}.")
         if name == "max_new_tokens":  # the decoder has no positions for more
             return replace(SETTINGS[name], high=self.max_reply)
         return SETTINGS[name]

@@ -11,7 +11,7 @@ from typing import BinaryIO, TextIO
 
 from ..fast.decoding import MUTUAL
 from ..text.console import one_line, printable
-from ..text.errors import ChatError
+from ..text.errors import UserError
 from .session import ChatSession
 
 try:
@@ -79,7 +79,7 @@ class Terminal:
             return
         try:
             action(arguments)
-        except ChatError as error:
+        except UserError as error:
             self.say(str(error))
 
     def answer(self, message: str) -> None:
@@ -116,7 +116,7 @@ class Terminal:
     def _memory(self, arguments: list[str]) -> None:
         recall = self.session.recall
         if arguments not in ([], ["on"], ["off"]):
-            raise ChatError("Write /memory on, /memory off, or /memory alone.")
+            raise UserError("Write /memory on, /memory off, or /memory alone.")
         if arguments:
             recall.switch(arguments == ["on"])
         self.say(recall.describe())
@@ -137,7 +137,7 @@ class Terminal:
             self.say(settings.explain(arguments[0]))
             return
         if len(arguments) != 2:
-            raise ChatError("Write /set NAME VALUE, e.g. /set temperature 0.7, or /set alone.")
+            raise UserError("Write /set NAME VALUE, e.g. /set temperature 0.7, or /set alone.")
         name, value = arguments
         if (name, value) == ("preset", MUTUAL):
             self.session.need_reverse_model()
@@ -277,9 +277,9 @@ def run_once(session: ChatSession, message: str) -> int:
         # Under a locale that is not UTF-8 Python hands the bytes over as lone surrogates.
         message = os.fsencode(message).decode("utf-8")
     except UnicodeError as error:
-        raise ChatError("`--once` is not valid UTF-8; give the message as UTF-8.") from error
+        raise UserError("`--once` is not valid UTF-8; give the message as UTF-8.") from error
     if not message.strip():
-        raise ChatError('`--once` is empty; give a message, e.g. --once "你好".')
+        raise UserError('`--once` is empty; give a message, e.g. --once "你好".')
     terminal = Terminal(session, sys.stdout, sys.stderr)
     print(printable(session.reply(message.strip())), file=terminal.out, flush=True)
     return 0

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 import tfchat_hf
 
 from ..chat.session import load_session
-from ..settings.arguments import SettingsError
+from ..text.errors import UserError
 
 
 def load_models(
@@ -25,20 +25,19 @@ def load_models(
         device: as `load_session` takes it.
 
     Raises:
-        SettingsError: the two do not go together.
-        ChatError: a folder holds no TFChat model.
+        UserError: the two do not go together, or a folder holds no TFChat model.
     """
     session = load_session(str(run), device, memory=False)
     if reverse is None:
         return session.model, session.tokenizer, None
     second = load_session(str(reverse), device, memory=False)
     if not getattr(second.model.config, "swap_sides", False):
-        raise SettingsError(
+        raise UserError(
             f"`--reverse-model` {reverse} was not trained with `swap_sides: true`, so it does not "
             "say which question a reply belongs to. Train one that was."
         )
     if second.tokenizer.get_vocab() != session.tokenizer.get_vocab():
-        raise SettingsError(
+        raise UserError(
             f"`--reverse-model` {reverse} has another vocabulary than {run}. Train it with "
             f"`tokenizer: {run}`."
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..settings.arguments import SettingsError
+from ..text.errors import UserError
 
 SPLITS = ("test", "validation")
 
@@ -52,22 +52,22 @@ class LadderOptions:
         """Refuses numbers and folders that cannot be.
 
         Raises:
-            SettingsError: names the option, the rule and the value.
+            UserError: names the option, the rule and the value.
         """
         least = {"questions": 0, "batch_size": 1, "seeds": 1, "samples": 0}
         for name, low in least.items():
             value = getattr(self, name)
             if value < low:
                 option = "--" + name.replace("_", "-")
-                raise SettingsError(f"`{option}` must be at least {low} (got {value}).")
+                raise UserError(f"`{option}` must be at least {low} (got {value}).")
         if self.split is not None and self.split not in SPLITS:
-            raise SettingsError(f"`--split` must be {' or '.join(SPLITS)} (got {self.split!r}).")
+            raise UserError(f"`--split` must be {' or '.join(SPLITS)} (got {self.split!r}).")
         for path in (self.run, self.reverse_model):
             if path is not None and not path.is_dir():
-                raise SettingsError(
+                raise UserError(
                     f"There is no folder {path}. Give the folder of a finished run of train_hf.py."
                 )
         if self.folder.exists() and not self.folder.is_dir():
-            raise SettingsError(
+            raise UserError(
                 f"`--output` {self.folder} is a file. Choose another name for the folder."
             )

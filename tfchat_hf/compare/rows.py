@@ -17,7 +17,7 @@ from ..fast.decoding import preset, preset_names
 from ..fast.reranking import RERANK_SETTINGS
 from ..measuring.baselines import BASELINES
 from ..model.generation_tfchat import OWN_SETTINGS
-from ..settings.arguments import SettingsError
+from ..text.errors import UserError
 
 # All others are compared with it.
 BASE_ROW = "greedy"
@@ -77,7 +77,7 @@ def plan_rows(
         The rows, the greedy one first, and a note on each preset that is left out.
 
     Raises:
-        SettingsError: names a preset or setting that cannot be.
+        UserError: names a preset or setting that cannot be.
     """
     known = preset_names(model)
     wanted = _checked_presets(known, presets)
@@ -85,11 +85,11 @@ def plan_rows(
     for text in settings:
         row = read_setting(model, text)
         if row.name in [*known, *BASELINES, *(other.name for other in rows)]:
-            raise SettingsError(
+            raise UserError(
                 f"`--setting` {row.name!r} is the name of another row. Give it a name of its own."
             )
         if row.needs_reverse_model and not has_reverse_model:
-            raise SettingsError(
+            raise UserError(
                 f"`--setting` {row.name!r} has rerank_by=reverse, which needs a second model. "
                 "Add --reverse-model with the folder of a run trained with `swap_sides: true`."
             )
@@ -103,12 +103,12 @@ def _checked_presets(known: Sequence[str], wanted: Sequence[str] | None) -> list
     """Orders the presets to take, the greedy one first."""
     for name in wanted or ():
         if name not in known:
-            raise SettingsError(
+            raise UserError(
                 f"`--presets` must be among {', '.join(known)} (got {name!r}). Other settings go "
                 f"into a row of their own: {_EXAMPLE}"
             )
     if BASE_ROW not in known:
-        raise SettingsError(
+        raise UserError(
             f"The model has no preset {BASE_ROW!r}, with which all others are compared (it has "
             f"{', '.join(known) or 'none'}). Add it to `presets` in its generation_config.json."
         )
@@ -123,18 +123,18 @@ def read_setting(model: PreTrainedModel, text: str) -> Row:
     Settings of sampling turn it on, as they do in chat.
 
     Raises:
-        SettingsError: says what is wrong with the text.
+        UserError: says what is wrong with the text.
     """
     name, colon, rest = (part.strip() for part in text.partition(":"))
     if not colon or not _NAME.fullmatch(name):
-        raise SettingsError(
+        raise UserError(
             "`--setting` must be a name of ASCII letters, digits and .-_, a colon and settings "
             f"(got {text!r}). Write {_EXAMPLE}."
         )
     values = _values(name, rest)
     base = str(values.pop("preset", BASE_ROW))
     if base not in preset_names(model):
-        raise SettingsError(
+        raise UserError(
             f"`--setting` {name!r}: `preset` must be one of {', '.join(preset_names(model))} "
             f"(got {base!r})."
         )
@@ -153,7 +153,7 @@ def _values(name: str, text: str) -> dict[str, Any]:
     for part in filter(None, (part.strip() for part in re.split(r",(?=\s*\w+\s*=)", text))):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not value:
-            raise SettingsError(
+            raise UserError(
                 f"`--setting` {name!r}: settings are written key=value (got {part!r}). "
                 f"Write {_EXAMPLE}."
             )
@@ -167,7 +167,7 @@ def _value(name: str, key: str, text: str) -> Any:
         value = yaml.safe_load(text)
         return float(value) if isinstance(value, str) and re.match(r"[-+.\d]", value) else value
     except (yaml.YAMLError, ValueError):
-        raise SettingsError(
+        raise UserError(
             f"`--setting` {name!r}: `{key}` has a value that cannot be read (got {text!r}). "
             "Write numbers, true, false or a word."
         ) from None
@@ -178,11 +178,11 @@ def _check_key(name: str, key: str, config: GenerationConfig) -> None:
     known = {one for one in vars(config) if one[0] != "_"}
     known = sorted(known | {*OWN_SETTINGS, *RERANK_SETTINGS})
     if key in _NOT_HERE:
-        raise SettingsError(
+        raise UserError(
             f"`--setting` {name!r}: `{key}` is the same for all rows of the ladder. Leave it out."
         )
     if key not in known:
         nearest = [one for one in known if one.startswith(key)]
         nearest = nearest or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
         advice = f"Did you mean `{nearest[0]}`?" if nearest else "generate() has no such setting."
-        raise SettingsError(f"`--setting` {name!r}: unknown setting `{key}`. {advice}")
+        raise UserError(f"`--setting` {name!r}: unknown setting `{key}`. {advice}")

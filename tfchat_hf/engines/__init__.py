@@ -5,6 +5,6 @@ Nothing of the engines is imported before a model is loaded.
 """
 
 from .loading import load_engine
-from .packages import ENGINES, EngineError
+from .packages import ENGINES
 
-__all__ = ["ENGINES", "EngineError", "load_engine"]
+__all__ = ["ENGINES", "load_engine"]

@@ -16,6 +16,7 @@ from ..fast.reranking import RERANK_SETTINGS
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import OWN_SETTINGS, TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel
+from ..text.errors import UserError
 from .ctranslate2_settings import (
     check_early_stopping,
     check_settings,
@@ -24,7 +25,7 @@ from .ctranslate2_settings import (
     translated,
 )
 from .ctranslate2_weights import model_folder
-from .packages import EngineError, engine_package
+from .packages import engine_package
 
 
 class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
@@ -96,10 +97,10 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
             `(batch * num_return_sequences, length)`, beginning with the start token and padded.
 
         Raises:
-            EngineError: for what CTranslate2 has not.
+            UserError: for what CTranslate2 has not.
         """
         if preset is not None and generation_config is not None:
-            raise EngineError("Give `preset` or `generation_config`, not both.")
+            raise UserError("Give `preset` or `generation_config`, not both.")
         if preset is not None:
             generation_config = self.preset(preset)
         asked = generation_config or self.generation_config
@@ -134,7 +135,7 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
         check_settings(config, self._suited_presets)
         for name, value in rest.items():
             if value is not None and name not in ("use_cache", "output_attentions"):
-                raise EngineError(f"CTranslate2 has no `{name}`. Use `--engine torch`.")
+                raise UserError(f"CTranslate2 has no `{name}`. Use `--engine torch`.")
 
     def _suited_presets(self) -> list[str]:
         """List the presets that ask for nothing that CTranslate2 has not."""
@@ -152,7 +153,7 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
         lengths = {"input_ids": source, "max_new_tokens": reply_length(config)}
         for name, length in lengths.items():
             if length > limit:
-                raise EngineError(
+                raise UserError(
                     f"`{name}` asks for {length} positions, but `config.max_position_embeddings` "
                     f"is {limit}. Use at most {limit}."
                 )
@@ -225,7 +226,7 @@ class _Follower:
         if self.streamer is None:
             return
         if rows > 1 or (config.num_return_sequences or 1) > 1 or (config.num_beams or 1) > 1:
-            raise EngineError(
+            raise UserError(
                 "CTranslate2 streams one reply to one question, without beams (got "
                 f"{rows} questions, `num_return_sequences` {config.num_return_sequences or 1}, "
                 f"`num_beams` {config.num_beams or 1}). Leave `streamer` out."
@@ -257,7 +258,7 @@ def _open(path: Path, int8: bool, threads: int | None) -> Any:
             intra_threads=threads or 0,
         )
     except (RuntimeError, ValueError) as error:
-        raise EngineError(
+        raise UserError(
             f"{path} cannot be loaded ({error}). Export the run again with `python -m "
             "tfchat_hf.engines.export RUN --engine ctranslate2 --overwrite`."
         ) from error
@@ -266,7 +267,7 @@ def _open(path: Path, int8: bool, threads: int | None) -> Any:
 def _unpadded(ids: torch.LongTensor | None, attention_mask: torch.Tensor | None) -> list[list[int]]:
     """Turn `(batch, source)` into lists without padding."""
     if ids is None:
-        raise EngineError("`generate()` needs `input_ids` (got none).")
+        raise UserError("`generate()` needs `input_ids` (got none).")
     if attention_mask is None:
         return ids.tolist()
     return [row[kept].tolist() for row, kept in zip(ids, attention_mask.bool(), strict=True)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import GenerationConfig
 
-from .packages import EngineError
+from ..text.errors import UserError
 
 # Translated below.
 _TRANSLATED = {
@@ -80,7 +80,7 @@ def check_settings(config: GenerationConfig, preset_names: Callable[[], list[str
         preset_names: Gives the presets to name as the way out; asked only then.
 
     Raises:
-        EngineError: names the setting.
+        UserError: names the setting.
     """
     for name, value in vars(config).items():
         if name.startswith("_") or name in _TRANSLATED or name in _WITHOUT_EFFECT or not value:
@@ -88,7 +88,7 @@ def check_settings(config: GenerationConfig, preset_names: Callable[[], list[str
         if name in _OFF_AT_ONE and value == 1:
             continue
         ways = " or ".join(f"preset {one!r}" for one in preset_names())
-        raise EngineError(
+        raise UserError(
             f"CTranslate2 has no `{name}` (got {value!r}). Switch it off, use "
             f"{ways + ', or ' if ways else ''}`--engine onnx` or `--engine torch`."
         )
@@ -99,12 +99,12 @@ def _check_together(config: GenerationConfig) -> None:
     """Refuse settings that CTranslate2 has one by one only."""
     beams = config.num_beams or 1
     if beams > 1 and config.do_sample:
-        raise EngineError(
+        raise UserError(
             f"CTranslate2 cannot draw with beams (got `do_sample` true, `num_beams` {beams}). "
             "Use one of them, or `--engine torch`."
         )
     if beams > 1 and (config.repetition_penalty or 1) != 1:
-        raise EngineError(
+        raise UserError(
             "With beams CTranslate2 takes `repetition_penalty` for another number than "
             f"transformers (got {config.repetition_penalty}, `num_beams` {beams}). Set it to 1, "
             "or use `--engine torch`."
@@ -122,7 +122,7 @@ def check_early_stopping(config: GenerationConfig, asked: bool | str | None) -> 
         asked: `early_stopping` as it was before defaults were filled in.
     """
     if (config.num_beams or 1) > 1 and asked not in (None, True):
-        raise EngineError(
+        raise UserError(
             f"With beams CTranslate2 has `early_stopping` true only (got {asked!r}). Set it to "
             "true or leave it out, or use `--engine torch`."
         )
@@ -132,7 +132,7 @@ def is_neutral(config: GenerationConfig) -> bool:
     """Whether CTranslate2 has all that a configuration asks for."""
     try:
         check_settings(config)
-    except EngineError:
+    except UserError:
         return False
     return True
 

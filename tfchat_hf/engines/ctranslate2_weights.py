@@ -13,7 +13,8 @@ from torch import nn
 
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from .packages import EngineError, need_package
+from ..text.errors import UserError
+from .packages import need_package
 
 # The names of CTranslate2's enumeration for those of transformers.
 _ACTIVATIONS = {
@@ -108,7 +109,7 @@ def _shape(config: TFChatConfig, heads: int) -> dict[str, Any]:
     """Translate the settings that both sides share."""
     name = config.activation_function
     if name not in _ACTIVATIONS:
-        raise EngineError(
+        raise UserError(
             f"CTranslate2 has no `activation_function` {name!r}; it has "
             f"{', '.join(_ACTIVATIONS)}. Use `--engine onnx` or `--engine torch`."
         )

@@ -17,11 +17,12 @@ from pathlib import Path
 import torch
 
 from .. import TFChatForConditionalGeneration
+from ..text.errors import UserError
 from .carried_code import differing_code
 from .exported_folder import check_run, copy_run_files, fit_template, new_folder, write_notes
 from .made_from import network_modules
 from .model_folder import load_model
-from .packages import EXPORTS, MARIAN, EngineError, check_export_name, engine_package
+from .packages import EXPORTS, MARIAN, check_export_name, engine_package
 from .probing import check_export
 
 
@@ -49,14 +50,14 @@ def export_run(
         The exported folder.
 
     Raises:
-        EngineError: if something is missing, in the way, or unknown to the engine.
+        UserError: if something is missing, in the way, or unknown to the engine.
     """
     check_export_name(engine)
     _check_options(engine, int8, for_ct2_converter, plain)
     package = engine_package(engine)
     check_run(run)
     if changed := differing_code(run):
-        raise EngineError(
+        raise UserError(
             f"{run} carries another {' and '.join(changed)} than this package, so the export would "
             "be of another network. Put the change into the package too, or train again."
         )
@@ -79,14 +80,14 @@ def export_run(
 def _check_options(engine: str, int8: bool, for_ct2_converter: bool, plain: bool) -> None:
     """Refuse options of another engine."""
     if int8 and engine == MARIAN:
-        raise EngineError(
+        raise UserError(
             "A Marian folder holds float32 (got `--int8`). Leave it out, or use `--engine onnx` or "
             "`--engine ctranslate2`."
         )
     if for_ct2_converter and engine != MARIAN:
-        raise EngineError(f"`--for-ct2-converter` needs `--engine {MARIAN}` (got {engine}).")
+        raise UserError(f"`--for-ct2-converter` needs `--engine {MARIAN}` (got {engine}).")
     if plain and engine != "onnx":
-        raise EngineError(f"`--plain` adds ONNX graphs (got `--engine {engine}`). Leave it out.")
+        raise UserError(f"`--plain` adds ONNX graphs (got `--engine {engine}`). Leave it out.")
 
 
 def _write_engine(
@@ -150,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.for_ct2_converter,
             args.plain,
         )
-    except (EngineError, OSError, ValueError) as error:
+    except (ValueError, OSError) as error:
         print(f"export: {error}", file=sys.stderr)  # noqa: T201
         return 2
     print(f"Exported to {output}.")  # noqa: T201

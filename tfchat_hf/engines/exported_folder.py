@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ..model.configuration_tfchat import TFChatConfig
+from ..text.errors import UserError
 from ..text.tokenization import chat_template
 from .made_from import code_sums, weight_sums
-from .packages import HOW_TO_LOAD_MARIAN, MARIAN, EngineError
+from .packages import HOW_TO_LOAD_MARIAN, MARIAN
 
 NOTES = "tfchat_export.json"
 # Raised when a folder of before can no longer be read.
@@ -34,11 +35,11 @@ def check_run(run: Path) -> None:
     """Refuse a folder that holds no finished model."""
     for name in ("config.json", "tokenizer.json"):
         if not (run / name).is_file():
-            raise EngineError(
+            raise UserError(
                 f"{run} holds no {name}, so no finished model. Give the folder of a finished run."
             )
     if not any(run.glob("model*.safetensors")):
-        raise EngineError(
+        raise UserError(
             f"{run} holds no model.safetensors. Give the folder of a run, not of an export."
         )
 
@@ -55,7 +56,7 @@ def new_folder(output: Path, overwrite: bool) -> Iterator[Path]:
         A folder beside `output`; gone again if the block raises.
 
     Raises:
-        EngineError: if `output` exists and may not be replaced.
+        UserError: if `output` exists and may not be replaced.
     """
     _check_place(output, overwrite)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -84,12 +85,12 @@ def _check_place(output: Path, overwrite: bool) -> None:
     if not output.exists():
         return
     if not (output / NOTES).is_file() and (not output.is_dir() or any(output.iterdir())):
-        raise EngineError(
+        raise UserError(
             f"{output} exists and is no exported folder ({NOTES} is missing), so it is not "
             "replaced. Give another `--output`."
         )
     if not overwrite:
-        raise EngineError(f"{output} exists. Add `--overwrite`, or give another `--output`.")
+        raise UserError(f"{output} exists. Add `--overwrite`, or give another `--output`.")
 
 
 def copy_run_files(run: Path, folder: Path, names: Iterable[str] = COPIED) -> None:
@@ -140,24 +141,24 @@ def read_notes(folder: Path, engine: str) -> dict[str, Any]:
     """Read the notes of an exported folder of `engine`.
 
     Raises:
-        EngineError: if they cannot be read, or tell of another engine or format.
+        UserError: if they cannot be read, or tell of another engine or format.
     """
     try:
         notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
         found, form = notes["engine"], notes["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EngineError(
+        raise UserError(
             f"{folder / NOTES} cannot be read ({error}). Export the run again with "
             f"`python -m tfchat_hf.engines.export RUN --engine {engine} --overwrite`."
         ) from error
     if found == MARIAN:
-        raise EngineError(f"{folder} holds a Marian model. {HOW_TO_LOAD_MARIAN}")
+        raise UserError(f"{folder} holds a Marian model. {HOW_TO_LOAD_MARIAN}")
     if found != engine:
-        raise EngineError(
+        raise UserError(
             f"{folder} was exported for the engine {found}, not {engine}. Use `--engine {found}`."
         )
     if form != FORMAT:
-        raise EngineError(
+        raise UserError(
             f"{folder} has format {form}, this version reads {FORMAT}. Export the run again with "
             f"`python -m tfchat_hf.engines.export RUN --engine {engine} --overwrite`."
         )
@@ -175,7 +176,7 @@ def find_export(name: str | os.PathLike, engine: str) -> Path:
         The exported folder.
 
     Raises:
-        EngineError: if there is none, or weights or code have changed since.
+        UserError: if there is none, or weights or code have changed since.
     """
     given = Path(name).expanduser()
     folder = given if (given / NOTES).is_file() else given / engine
@@ -183,8 +184,8 @@ def find_export(name: str | os.PathLike, engine: str) -> Path:
     command = f"python -m tfchat_hf.engines.export {run} --engine {engine}"
     if not (folder / NOTES).is_file():
         if not given.is_dir():
-            raise EngineError(f"There is no folder {name}; an engine reads an exported folder.")
-        raise EngineError(f"{given} is not exported for this engine yet. Do it with `{command}`.")
+            raise UserError(f"There is no folder {name}; an engine reads an exported folder.")
+        raise UserError(f"{given} is not exported for this engine yet. Do it with `{command}`.")
     notes = read_notes(folder, engine)
     is_of_run = folder != given or folder.name == engine
     if is_of_run and any(run.glob("model*.safetensors")):
@@ -195,7 +196,7 @@ def find_export(name: str | os.PathLike, engine: str) -> Path:
 def _check_origin(notes: dict[str, Any], folder: Path, run: Path, command: str) -> None:
     """Refuse an export whose run has other weights or other code by now."""
     if notes["sha256"] != weight_sums(run):
-        raise EngineError(
+        raise UserError(
             f"{folder} was made from other weights than those that are in {run} now. "
             f"Export again with `{command}`."
         )
@@ -203,7 +204,7 @@ def _check_origin(notes: dict[str, Any], folder: Path, run: Path, command: str) 
     before = notes["code_sha256"]
     changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if changed:
-        raise EngineError(
+        raise UserError(
             f"{folder} was made from other code than the network's now (changed: "
             f"{', '.join(changed)}). Export again with `{command}`."
         )

@@ -37,7 +37,7 @@ def load_engine(
         `generate()`.
 
     Raises:
-        EngineError: if the engine is not installed, or there is no export or a stale one.
+        UserError: if the engine is not installed, or there is no export or a stale one.
     """
     check_engine(engine)
     engine_package(engine)

@@ -11,11 +11,11 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForSeq2SeqLM
 
+from ..text.errors import UserError
 from .exported_folder import TOKENIZER_FILES, copy_run_files
 from .marian_card import write_card
 from .marian_settings import marian_generation_config
 from .marian_weights import check_architecture, check_converter, to_marian, to_marian_for_converter
-from .packages import EngineError
 
 if TYPE_CHECKING:
     from .. import TFChatConfig, TFChatForConditionalGeneration
@@ -40,7 +40,7 @@ def write_marian(
         for_converter: Lay the weights out for `ct2-transformers-converter`.
 
     Raises:
-        EngineError: if Marian, or the converter, cannot express the model.
+        UserError: if Marian, or the converter, cannot express the model.
     """
     check_architecture(model.config)
     if for_converter:
@@ -68,7 +68,7 @@ def check_same_logits(model: TFChatForConditionalGeneration, folder: Path) -> No
     """Load the folder as anybody would, and compare its logits with the model's.
 
     Raises:
-        EngineError: if they differ: then the network is no longer the one that Marian has.
+        UserError: if they differ: then the network is no longer the one that Marian has.
     """
     marian = AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float32).eval()
     inputs = _probe(model.config)
@@ -77,7 +77,7 @@ def check_same_logits(model: TFChatForConditionalGeneration, folder: Path) -> No
     difference = float((ours - theirs).abs().max())
     allowed = _TOLERANCE * max(1.0, float(ours.abs().max()))
     if not difference <= allowed:  # also where one is not a number
-        raise EngineError(
+        raise UserError(
             f"As a Marian model this one has other logits (by up to {difference:.3g}, allowed are "
             f"{allowed:.3g}), so its network is not Marian's. Publish the run as it is, with its "
             "own code."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import MarianConfig, MarianMTModel
 
-from .packages import EngineError
+from ..text.errors import UserError
 
 if TYPE_CHECKING:
     from .. import TFChatConfig, TFChatForConditionalGeneration
@@ -66,12 +66,12 @@ def check_architecture(config: TFChatConfig) -> None:
     """Refuse a network that Marian has not.
 
     Raises:
-        EngineError: names the setting.
+        UserError: names the setting.
     """
     for name, marians in _MARIANS.items():
         value = getattr(config, name, marians)
         if value != marians:
-            raise EngineError(
+            raise UserError(
                 f"Marian has `{name}` {marians!r} only (got {value!r}). Use `--engine onnx`, or "
                 "publish the run as it is, with its own code."
             )
@@ -85,22 +85,22 @@ def check_converter(config: TFChatConfig, tokens: int) -> None:
         tokens: How many tokens the tokenizer has.
 
     Raises:
-        EngineError: names the setting.
+        UserError: names the setting.
     """
     way_out = "Leave out `--for-ct2-converter`, or use `--engine ctranslate2`."
     heads = config.encoder_attention_heads, config.decoder_attention_heads
     if heads[0] != heads[1]:
-        raise EngineError(
+        raise UserError(
             "ct2-transformers-converter takes `encoder_attention_heads` for both sides (got "
             f"{heads[0]}, and {heads[1]} `decoder_attention_heads`). {way_out}"
         )
     if config.activation_function not in _CONVERTER_ACTIVATIONS:
-        raise EngineError(
+        raise UserError(
             f"ct2-transformers-converter has no `activation_function` "
             f"{config.activation_function!r}; it has {', '.join(_CONVERTER_ACTIVATIONS)}. {way_out}"
         )
     if config.vocab_size != tokens:
-        raise EngineError(
+        raise UserError(
             "ct2-transformers-converter wants a token for each id (got `vocab_size` "
             f"{config.vocab_size} and a tokenizer of {tokens}). {way_out}"
         )
@@ -116,7 +116,7 @@ def to_marian(model: TFChatForConditionalGeneration) -> MarianMTModel:
         A model in evaluation mode with the same logits.
 
     Raises:
-        EngineError: if Marian has not this network.
+        UserError: if Marian has not this network.
     """
     check_architecture(model.config)
     marian = MarianMTModel(_config(model.config)).eval()
@@ -181,10 +181,10 @@ def _load(marian: MarianMTModel, weights: dict[str, torch.Tensor]) -> None:
     try:
         missing, unexpected = marian.load_state_dict(weights, strict=False)
     except RuntimeError as error:
-        raise EngineError(_different(str(error).splitlines()[-1].strip())) from error
+        raise UserError(_different(str(error).splitlines()[-1].strip())) from error
     strange = sorted({*missing, *unexpected} - set(_POSITIONS))
     if strange:
-        raise EngineError(_different(", ".join(strange[:3])))
+        raise UserError(_different(", ".join(strange[:3])))
 
 
 def _different(what: str) -> str:

@@ -13,13 +13,14 @@ from typing import Any
 import torch
 
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
+from ..text.errors import UserError
 from .onnx_attention import eager
 from .onnx_names import all_cross_names, all_past_names, all_present_names, cache_head_dim
 from .onnx_parts import CrossAttention, DecoderStep, DecoderStepInRoom, Encoder
 from .onnx_renaming import rename
 from .onnx_sessions import graph_file
 from .onnx_shortening import shorten
-from .packages import EngineError, need_package
+from .packages import need_package
 
 PLAIN = "plain"
 # onnxruntime's operators below need no newer one.
@@ -134,7 +135,7 @@ class _Writer:
                 )
         except Exception as error:  # of tracing, of translating, of the network itself
             reason = str(error.__cause__ or error).strip().splitlines() or [repr(error)]
-            raise EngineError(
+            raise UserError(
                 f"torch.onnx.export cannot follow the network's {type(part).__name__} "
                 f"({reason[0]}). Use `--engine torch`, or write the network without what is named."
             ) from error

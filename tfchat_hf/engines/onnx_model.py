@@ -15,9 +15,9 @@ from ..fast.loop import decode
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel, shift_tokens_right
+from ..text.errors import UserError
 from .onnx_sessions import GRAPHS, OnnxSessions
 from .onnx_stepper import OnnxStepper
-from .packages import EngineError
 
 _NO_BEAMS = "Use 1, or `--engine ctranslate2` or `--engine torch`."
 # Each needs what the graphs do not give: hidden states, a cache of transformers', other loops.
@@ -60,7 +60,7 @@ class OnnxEncoder:
         model, config = self.model, self.model.config
         limit = config.max_position_embeddings
         if config.position_embedding_type != "rotary" and input_ids.shape[1] > limit:
-            raise EngineError(
+            raise UserError(
                 f"`input_ids` holds {input_ids.shape[1]} tokens, but "
                 f"`config.max_position_embeddings` is {limit}. Shorten the text."
             )
@@ -131,7 +131,7 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
             As the torch model does.
 
         Raises:
-            EngineError: for what the graphs have not.
+            UserError: for what the graphs have not.
         """
         asked = generation_config or self.generation_config
         if kwargs.get("preset") is not None:
@@ -140,7 +140,7 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
         _refuse(values)
         for name in ("num_beams", "num_beam_groups"):
             if (values.get(name) or 1) > 1:
-                raise EngineError(
+                raise UserError(
                     f"The onnx engine has no beam search (got `{name}` {values[name]}). {_NO_BEAMS}"
                 )
         if kwargs.get("custom_generate") is None:
@@ -207,7 +207,7 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
         if decoder_input_ids is None and labels is not None:
             decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
         if decoder_input_ids is None:
-            raise EngineError("The onnx engine needs `decoder_input_ids` or `labels` (got none).")
+            raise UserError("The onnx engine needs `decoder_input_ids` or `labels` (got none).")
         if encoder_outputs is None:
             encoder_outputs = self.get_encoder()(input_ids, attention_mask)
         logits = self._logits(encoder_outputs[0], attention_mask, decoder_input_ids)
@@ -238,7 +238,7 @@ def _refuse(given: dict[str, Any]) -> None:
     for name in _NOT_GIVEN:
         value = given.get(name)
         if value is not None and value is not False:
-            raise EngineError(
+            raise UserError(
                 f"The onnx engine has no `{name}`: it gives tokens, from the start token on, by "
                 "greedy search or sampling. Leave it out, or use `--engine torch`."
             )

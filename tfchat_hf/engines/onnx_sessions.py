@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .packages import EngineError, engine_package
+from ..text.errors import UserError
+from .packages import engine_package
 
 GRAPHS = ("encoder", "cross_attention", "decoder")
 
@@ -40,7 +41,7 @@ class OnnxSessions:
         runtime = engine_package("onnx")
         if not path.is_file():
             option = " --int8" if int8 else ""
-            raise EngineError(
+            raise UserError(
                 f"{path.parent} holds no {path.name}. Export the run again with `python -m "
                 f"tfchat_hf.engines.export RUN --engine onnx{option} --overwrite`."
             )
@@ -52,7 +53,7 @@ class OnnxSessions:
             return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own types, one for each way to fail
             reason = str(error).splitlines()[0]
-            raise EngineError(
+            raise UserError(
                 f"{path} cannot be loaded ({reason}). Export the run again with `python -m "
                 "tfchat_hf.engines.export RUN --engine onnx --overwrite`."
             ) from error

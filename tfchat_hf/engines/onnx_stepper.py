@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from ..model.configuration_tfchat import TFChatConfig
+from ..text.errors import UserError
 from .onnx_attention import BARRED
 from .onnx_names import all_cross_names, all_past_names, cache_head_dim, layer_names
-from .packages import EngineError
 
 
 class OnnxStepper:
@@ -106,7 +106,7 @@ class OnnxStepper:
 
     def _run(self, tokens: torch.LongTensor, position: int) -> None:
         if position >= self.room:
-            raise EngineError(f"There is room for {self.room} steps (got position {position}).")
+            raise UserError(f"There is room for {self.room} steps (got position {position}).")
         self.arrays["input_ids"][:, 0] = tokens.numpy()
         self.arrays["past_length"].fill(position)
         self.arrays["total_length"][0] = position + 1

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 import tfchat_hf  # registers the model with AutoModelForSeq2SeqLM
 
-from ..text.errors import ChatError
+from ..text.errors import UserError
 from .model_folder import load_model
 
 logger = logging.getLogger(__name__)
@@ -36,10 +36,10 @@ def load_for_chat(
         A TFChat model, or what stands for one in another engine, and the tokenizer.
 
     Raises:
-        ChatError: There is no such model, or it is not one to chat with.
+        UserError: There is no such model, or it is not one to chat with.
     """
     if engine not in ENGINES:
-        raise ChatError(f"`--engine` must be one of {', '.join(ENGINES)} (got {engine!r}).")
+        raise UserError(f"`--engine` must be one of {', '.join(ENGINES)} (got {engine!r}).")
     if engine != "torch":
         return _load_engine(name, device, engine, int8)
     target = choose_device(device)
@@ -56,7 +56,7 @@ def load_for_chat(
 def _load_engine(name: str, device: str, engine: str, int8: bool) -> tuple[Any, Tokenizer]:
     """Load an exported model; `load_engine` says what is wrong with the export."""
     if device not in ("auto", "cpu"):
-        raise ChatError(
+        raise UserError(
             f"`--engine {engine}` runs on the CPU (got `--device {device}`). Use --device cpu, "
             "or --engine torch."
         )
@@ -66,18 +66,18 @@ def _load_engine(name: str, device: str, engine: str, int8: bool) -> tuple[Any, 
 
         model = load_engine(source, engine, int8)
     except ImportError as error:
-        raise ChatError(str(error)) from error
+        raise UserError(str(error)) from error
     try:
         return model, AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except Exception as error:  # as above
         raise _cannot_load(name, error) from error
 
 
-def _cannot_load(name: str, error: Exception) -> ChatError:
+def _cannot_load(name: str, error: Exception) -> UserError:
     """Say in a sentence what a library said in many lines."""
     logger.debug("loading failed", exc_info=True)
     reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
-    return ChatError(
+    return UserError(
         f"Model {name!r} cannot be loaded: {reason} Give the folder of a finished run, "
         "or the id of a TFChat model on the Hub."
     )
@@ -86,11 +86,11 @@ def _cannot_load(name: str, error: Exception) -> ChatError:
 def _check_model(name: str, model: Any, missing: set[str]) -> None:
     """Refuse another kind of model, or half of one."""
     if not isinstance(model, tfchat_hf.TFChatForConditionalGeneration):
-        raise ChatError(
+        raise UserError(
             f"Model {name!r} is of type {model.config.model_type!r}; chat needs a TFChat model."
         )
     if missing:
-        raise ChatError(
+        raise UserError(
             f"Model {name!r} lacks weights ({', '.join(sorted(missing)[:3])} ...): "
             "the file is not a whole TFChat model. Train again or take another checkpoint."
         )
@@ -106,7 +106,7 @@ def choose_device(device: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         logger.debug("device refused", exc_info=True)
         gpus = ", ".join(f"cuda:{index}" for index in range(torch.cuda.device_count()))
-        raise ChatError(
+        raise UserError(
             f"`--device` must be one that torch can use here (got {device!r}). "
             f"Use auto, cpu{', ' + gpus if gpus else ''}."
         ) from error
@@ -118,12 +118,12 @@ def _check_folder(name: str) -> str:
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise ChatError(_unfinished_text(folder))
+            raise UserError(_unfinished_text(folder))
         return str(folder)
     if folder.exists():
-        raise ChatError(f"{name} is a file; give the folder of the model it belongs to.")
+        raise UserError(f"{name} is a file; give the folder of the model it belongs to.")
     if _looks_like_a_path(name):
-        raise ChatError(
+        raise UserError(
             f"There is no model folder {name}. Train the small one with `make chat` or "
             "`python train_hf.py configs/quickstart.yaml`, or give another folder or a Hub id."
         )

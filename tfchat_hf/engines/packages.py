@@ -6,6 +6,8 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+from ..text.errors import UserError
+
 ENGINES = ("ctranslate2", "onnx")
 # A folder for transformers alone: exported like the engines, and loaded by nothing of this project.
 MARIAN = "marian"
@@ -17,10 +19,6 @@ HOW_TO_LOAD_MARIAN = (
 _MODULES = {"ctranslate2": "ctranslate2", "onnx": "onnxruntime", MARIAN: "transformers"}
 
 
-class EngineError(ValueError):
-    """An engine that cannot do what was asked for; the message says what to do instead."""
-
-
 def engine_package(engine: str) -> ModuleType:
     """Import the package that runs an engine, or loads what was exported."""
     return need_package(_MODULES[engine], engine)
@@ -30,12 +28,12 @@ def need_package(module: str, engine: str) -> ModuleType:
     """Import `module`, which the extra named `engine` brings.
 
     Raises:
-        EngineError: if it is not installed.
+        UserError: if it is not installed.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise EngineError(
+        raise UserError(
             f"The {engine} engine needs the package {module}, which cannot be imported ({error}). "
             f"Install it with `pip install 'tfchat-hf[{engine}]'`, or use `--engine torch`."
         ) from error
@@ -44,9 +42,9 @@ def need_package(module: str, engine: str) -> ModuleType:
 def check_engine(engine: str) -> None:
     """Refuse a name that is none of `ENGINES`."""
     if engine == MARIAN:
-        raise EngineError(f"`{MARIAN}` is an export and no engine. {HOW_TO_LOAD_MARIAN}")
+        raise UserError(f"`{MARIAN}` is an export and no engine. {HOW_TO_LOAD_MARIAN}")
     if engine not in ENGINES:
-        raise EngineError(
+        raise UserError(
             f"`engine` must be one of {', '.join(ENGINES)} (got {engine!r}). "
             "The model without an export is `--engine torch`."
         )
@@ -55,4 +53,4 @@ def check_engine(engine: str) -> None:
 def check_export_name(name: str) -> None:
     """Refuse a name that is none of `EXPORTS`."""
     if name not in EXPORTS:
-        raise EngineError(f"`engine` must be one of {', '.join(EXPORTS)} (got {name!r}).")
+        raise UserError(f"`engine` must be one of {', '.join(EXPORTS)} (got {name!r}).")

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from .packages import EngineError
+from ..text.errors import UserError
 
 # In nats. Other orders of summation differ by 1e-5; another formula by whole nats.
 _TOLERANCE = 0.01
@@ -24,7 +24,7 @@ def check_export(model: TFChatForConditionalGeneration, folder: Path, engine: st
         engine: One of `ENGINES`.
 
     Raises:
-        EngineError: says how far they are apart and which engine would do.
+        UserError: says how far they are apart and which engine would do.
     """
     inputs, reply = _probe(model)
     with torch.no_grad():
@@ -41,7 +41,7 @@ def check_export(model: TFChatForConditionalGeneration, folder: Path, engine: st
             if engine == "ctranslate2"
             else ""
         )
-        raise EngineError(
+        raise UserError(
             f"The {engine} export computes something else than the network's code: "
             f"log-probabilities up to {apart:.2g} apart (allowed: {_TOLERANCE}), so it is not "
             f"kept. Use {other}`--engine torch`."

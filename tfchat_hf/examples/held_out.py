@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
-from ..settings.arguments import DataArguments, RunArguments, SettingsError
+from ..settings.arguments import DataArguments, RunArguments
 from ..settings.reading import Setting, build_arguments, read_yaml
 from ..settings.run_folder import SETTINGS_FILE
+from ..text.errors import UserError
 from .files import arrow_column
 from .preparing import load_or_train_tokenizer, prepare_data, read_dialogues
 from .questions import Question, collect_questions, frequent_replies
@@ -84,7 +85,7 @@ def held_out(
         limit: at most so many questions, 0 for all; None for as many as the run was measured on.
 
     Raises:
-        SettingsError: the folder is no finished run, or there is no such split.
+        UserError: the folder is no finished run, or there is no such split.
     """
     run = run_settings(folder, dataset)
     settings = run.data
@@ -96,7 +97,7 @@ def held_out(
     seed = run.training.seed
     questions = collect_questions(examples, corpus, tokenizer, limit, seed)
     if not questions:
-        raise SettingsError(
+        raise UserError(
             f"`dataset` {settings.dataset}: no question of its {chosen} split is left; each of "
             "them is in the training split too, or its replies are too long. Take another one."
         )
@@ -114,11 +115,11 @@ def run_settings(folder: Path, dataset: str | None = None) -> RunArguments:
         dataset: taken instead of the run's own.
 
     Raises:
-        SettingsError: the folder is no run.
+        UserError: the folder is no run.
     """
     file = folder / SETTINGS_FILE
     if not file.is_file():
-        raise SettingsError(
+        raise UserError(
             f"{folder} has no {SETTINGS_FILE}, which says what the model was trained on. Give the "
             "folder of a finished run of train_hf.py."
         )
@@ -137,7 +138,7 @@ def choose_split(built: DatasetDict, wanted: str | None, dataset: str) -> str:
     chosen = wanted or next(iter(there), "validation")
     if chosen not in there:
         found = ", ".join(f"{name} ({len(rows):,} rows)" for name, rows in built.items())
-        raise SettingsError(
+        raise UserError(
             f"`split` {chosen} has no dialogues in {dataset} (found {found}). Take another split, "
             "or build the data with `python -m data_builders build ... --test-fraction 0.05`."
         )

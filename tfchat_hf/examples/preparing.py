@@ -20,8 +20,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from data_builders import BuildResult, build_dialogues
 
-from ..settings.arguments import DataArguments, SettingsError
+from ..settings.arguments import DataArguments
 from ..text import dialogue, tokenization
+from ..text.errors import UserError
 from . import augmentation, files
 from . import tokenized as tokenized_examples
 from .augmentation import write_hurried_questions
@@ -121,14 +122,14 @@ def load_or_train_tokenizer(
             settings.tokenizer_user_dictionaries,
         )
     if not Path(settings.tokenizer).is_dir():
-        raise SettingsError(
+        raise UserError(
             f"`tokenizer` must be a folder with a tokenizer.json (got {settings.tokenizer}). "
             "Make one with `python -m tfchat_hf.text.tokenizer_training`, or delete the line."
         )
     # trust_remote_code=False: else a terminal is asked about the model code beside it.
     tokenizer = AutoTokenizer.from_pretrained(settings.tokenizer, trust_remote_code=False)
     if tokenizer.sep_token_id is None or tokenizer.eos_token_id is None:
-        raise SettingsError(
+        raise UserError(
             f"`tokenizer` {settings.tokenizer} has no <sep> or </s> token. "
             "Make one with `python -m tfchat_hf.text.tokenizer_training`."
         )
@@ -225,7 +226,7 @@ def _write_entry(
     nothing = np.empty((0, len(TWIN_KEYS)), dtype=np.int64)
     train_counts, keys = _write_split("train", folder, dialogues, tokenizer, settings, nothing)
     if not train_counts.pairs:
-        raise SettingsError(
+        raise UserError(
             f"`dataset` {settings.dataset} gives no training pairs: {train_counts.dialogues} "
             f"dialogues, {train_counts.long_replies_dropped} replies longer than "
             f"`max_target_length` {settings.max_target_length}. Check the data or raise it."

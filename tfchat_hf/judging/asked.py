@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .sheet import SheetError
+from ..text.errors import UserError
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -41,16 +41,16 @@ def questions_of_file(path: Path) -> Asked:
     """Read questions.
 
     Raises:
-        SheetError: A row has no question.
+        UserError: A row has no question.
     """
     from ..chat.question_rows import read_rows
 
     if not path.is_file():
-        raise SheetError(f"`--input` {path} is not a file. Give a .jsonl or .txt file.")
+        raise UserError(f"`--input` {path} is not a file. Give a .jsonl or .txt file.")
     rows = read_rows(path)
     for row in rows:
         if row.error:
-            raise SheetError(f"{path}:{row.line}: {row.error}. Mend the row or take it out.")
+            raise UserError(f"{path}:{row.line}: {row.error}. Mend the row or take it out.")
     return Asked([row.row for row in rows], [row.turns for row in rows])
 
 
@@ -75,8 +75,7 @@ def held_out_questions(
         seed: of the draw.
 
     Raises:
-        SheetError: There is none.
-        SettingsError: There is no such split.
+        UserError: There is none, or no such split.
     """
     from ..examples.held_out import choose_split
 
@@ -87,7 +86,7 @@ def held_out_questions(
     for example in _examples(corpus["train"], turns):
         known.pop(example.context, None)
     if not known:
-        raise SheetError(
+        raise UserError(
             f"`--dataset` {dataset}: each question of its {chosen} split is in the training split "
             "too. Give questions with `--input`."
         )
@@ -99,7 +98,7 @@ def held_out_questions(
 def _human(asked: Asked, seed: int) -> list[str]:
     """Give what people said."""
     if asked.replies is None:
-        raise SheetError(
+        raise UserError(
             "`--baselines human` is known only for questions of `--dataset`. Leave out `--input`, "
             "or the baseline."
         )

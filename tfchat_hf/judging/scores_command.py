@@ -21,9 +21,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..text.errors import UserError
 from .scores import Group, agreements, difference_of, group_cases, shares_of
 from .scores_text import report_text
-from .sheet import Key, SheetError, read_marks
+from .sheet import Key, read_marks
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,14 +61,14 @@ def score_sheets(
         The names of judges and systems, `groups` and `agreement`, as `--json` prints them.
 
     Raises:
-        SheetError: A file or a name is not what it should be.
+        UserError: A file or a name is not what it should be.
     """
     key_path = key_path or sheets[0].with_name("key.json")
     key = Key.read(key_path)
     against = key.systems[0] if against is None else against
     if against not in key.systems:
         known = ", ".join(key.systems)
-        raise SheetError(f"`--against` must be a system of the sheet: {known} (got {against}).")
+        raise UserError(f"`--against` must be a system of the sheet: {known} (got {against}).")
     judges = {name: read_marks(sheet, key, key_path) for name, sheet in _judges(sheets).items()}
     # It takes a second to import; what is wrong with a sheet is said before.
     from data_builders.language import guess_language
@@ -90,7 +91,7 @@ def _judges(sheets: Sequence[Path]) -> dict[str, Path]:
     if len(set(names)) < len(names):
         names = [str(sheet) for sheet in sheets]
     if len(set(names)) < len(names):
-        raise SheetError("each judge's sheet must be given once (got one twice).")
+        raise UserError("each judge's sheet must be given once (got one twice).")
     return dict(zip(names, sheets, strict=True))
 
 

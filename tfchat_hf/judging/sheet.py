@@ -17,14 +17,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from ..text.errors import UserError
+
 HEADER = ("mark", "number", "turns", "reply")
 MARKS = ("0", "1", "2")
 # Between the turns of a question, where a cell has to hold them all.
 BETWEEN_TURNS = " / "
-
-
-class SheetError(ValueError):
-    """Something about a sheet, its key or what it is made from that the user can put right."""
 
 
 class Cells(NamedTuple):
@@ -84,7 +82,7 @@ class Key:
         """Read a key.
 
         Raises:
-            SheetError: The file is no key, or was changed.
+            UserError: The file is no key, or was changed.
         """
         wrong = f"{path} is no key of a sheet: give the key.json that was written with it."
         try:
@@ -92,9 +90,9 @@ class Key:
             key = cls(content["systems"], [SheetRow(**row) for row in content["rows"]])
             digest = key.digest
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise SheetError(wrong) from error
+            raise UserError(wrong) from error
         if digest != content.get("digest"):
-            raise SheetError(f"{path} was changed: its digest is not that of its rows. Restore it.")
+            raise UserError(f"{path} was changed: its digest is not that of its rows. Restore it.")
         return key
 
 
@@ -110,7 +108,7 @@ def make_key(
     """
     for name, given in replies.items():
         if len(given) != len(questions):
-            raise SheetError(f"{name}: {len(given)} replies to {len(questions)} questions.")
+            raise UserError(f"{name}: {len(given)} replies to {len(questions)} questions.")
     draw = random.Random(seed)
     rows = []
     for place, turns in enumerate(questions):
@@ -147,16 +145,16 @@ def read_marks(path: Path, key: Key, key_path: Path) -> list[int]:
         The mark of each row of the key.
 
     Raises:
-        SheetError: A mark is missing or none, or the key belongs to another sheet.
+        UserError: A mark is missing or none, or the key belongs to another sheet.
     """
     lines = list(_rows_of(path))
     if digest_of([cells for _, _, cells in lines]) != key.digest:
-        raise SheetError(_difference(path, lines, key, key_path))
+        raise UserError(_difference(path, lines, key, key_path))
     wrong = [(line, mark) for line, mark, _ in lines if mark not in MARKS]
     if wrong:
         line, mark = wrong[0]
         more = f", and so in {len(wrong) - 1} more rows" if len(wrong) > 1 else ""
-        raise SheetError(f"{path}:{line}: the mark must be 0, 1 or 2 (got {mark!r}{more}).")
+        raise UserError(f"{path}:{line}: the mark must be 0, 1 or 2 (got {mark!r}{more}).")
     marks = {cells: int(mark) for _, mark, cells in lines}
     return [marks[row.cells] for row in key.rows]
 
@@ -168,12 +166,12 @@ def _rows_of(path: Path) -> Iterator[tuple[int, str, Cells]]:
     try:
         for row in reader:
             if begun == 1 and tuple(row) != HEADER:
-                raise SheetError(
+                raise UserError(
                     f"{path}:1: the columns must be {', '.join(HEADER)}, separated by tabs (got "
                     f"{', '.join(row)[:80]}). Save the sheet as it was written."
                 )
             if len(row) not in (0, len(HEADER)):
-                raise SheetError(
+                raise UserError(
                     f"{path}:{begun}: a row has {len(HEADER)} cells (got {len(row)}). Restore it."
                 )
             if row and begun > 1:
@@ -181,7 +179,7 @@ def _rows_of(path: Path) -> Iterator[tuple[int, str, Cells]]:
                 yield begun, unicodedata.normalize("NFKC", row[0]).strip(), Cells(*row[1:])
             begun = reader.line_num + 1
     except csv.Error as error:
-        raise SheetError(f"{path}:{begun}: no tab-separated values ({error}).") from error
+        raise UserError(f"{path}:{begun}: no tab-separated values ({error}).") from error
 
 
 def _difference(
@@ -203,11 +201,11 @@ def _difference(
 def _text_of(path: Path) -> str:
     """Read a file that people may have saved in any program."""
     if not path.is_file():
-        raise SheetError(f"{path} is not there.")
+        raise UserError(f"{path} is not there.")
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SheetError(f"{path} is not UTF-8 ({error}). Save it as UTF-8.") from error
+        raise UserError(f"{path} is not UTF-8 ({error}). Save it as UTF-8.") from error
 
 
 def write_whole(path: Path, text: str) -> None:

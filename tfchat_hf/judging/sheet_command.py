@@ -21,8 +21,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..text.errors import UserError
 from .asked import BASELINES, Asked, held_out_questions, questions_of_file, read_corpus
-from .sheet import Key, SheetError, make_key, write_sheet, write_whole
+from .sheet import Key, make_key, write_sheet, write_whole
 from .sheet_page import write_page
 from .systems import System, open_model, read_system, replies_of_file, replies_of_model
 
@@ -53,21 +54,21 @@ def _check(options: argparse.Namespace, systems: Sequence[System]) -> None:
     """Refuse what cannot work, before anything slow begins."""
     names = [system.name for system in systems] + options.baselines
     if not names:
-        raise SheetError("there must be something to judge (got none). Add --system NAME=MODEL.")
+        raise UserError("there must be something to judge (got none). Add --system NAME=MODEL.")
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SheetError(f"each system needs a name of its own (got {twice[0]} twice).")
+        raise UserError(f"each system needs a name of its own (got {twice[0]} twice).")
     if options.input is None and options.dataset is None:
-        raise SheetError("questions come from `--input FILE` or `--dataset NAME` (got neither).")
+        raise UserError("questions come from `--input FILE` or `--dataset NAME` (got neither).")
     if unknown := [name for name in options.baselines if name not in BASELINES]:
-        raise SheetError(f"`--baselines` knows {', '.join(BASELINES)} (got {unknown[0]!r}).")
+        raise UserError(f"`--baselines` knows {', '.join(BASELINES)} (got {unknown[0]!r}).")
     if options.baselines and options.dataset is None:
-        raise SheetError("`--baselines` come from a corpus (got none). Add --dataset NAME.")
+        raise UserError("`--baselines` come from a corpus (got none). Add --dataset NAME.")
     for name in ("questions", "context_turns"):
         if getattr(options, name) < 1:
             option = name.replace("_", "-")
-            raise SheetError(f"`--{option}` must be at least 1 (got {getattr(options, name)}).")
+            raise UserError(f"`--{option}` must be at least 1 (got {getattr(options, name)}).")
     if (options.output / SHEET).exists() and not options.overwrite:
-        raise SheetError(
+        raise UserError(
             f"{options.output / SHEET} is there already, perhaps with marks. Give another "
             "--output, or add --overwrite."
         )

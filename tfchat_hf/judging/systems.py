@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .sheet import SheetError
+from ..text.errors import UserError
 
 if TYPE_CHECKING:
     from ..chat.session import ChatSession
@@ -43,11 +43,11 @@ def read_system(text: str) -> System:
     """Read NAME=REPLIES.jsonl or NAME=MODEL[:preset].
 
     Raises:
-        SheetError: It is neither.
+        UserError: It is neither.
     """
     name, equals, source = text.partition("=")
     if not equals or not source or not _NAME.fullmatch(name):
-        raise SheetError(
+        raise UserError(
             "`--system` must be NAME=REPLIES.jsonl or NAME=MODEL[:preset], the name of letters, "
             f"digits, blanks and . + - (got {text!r})."
         )
@@ -65,12 +65,12 @@ def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]
         questions: the turns of each question; the file must answer them in this order.
 
     Raises:
-        SheetError: It does not.
+        UserError: It does not.
     """
     from ..chat.question_rows import row_turns
 
     if not path.is_file():
-        raise SheetError(f"{path} is not there. Make it with `chat_hf.py --input ... --output`.")
+        raise UserError(f"{path} is not there. Make it with `chat_hf.py --input ... --output`.")
     replies = []
     for line, text in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not text.strip():
@@ -83,19 +83,19 @@ def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]
             reply.encode("utf-8")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             found = f"{type(error).__name__}: {error}"
-            raise SheetError(
+            raise UserError(
                 f"{path}:{line}: not a question with its `reply` ({found}). Make the file with "
                 "`chat_hf.py --input ... --output`."
             ) from error
         if len(replies) < len(questions) and turns != list(questions[len(replies)]):
             asked = questions[len(replies)][-1]
-            raise SheetError(
+            raise UserError(
                 f"{path}:{line}: must answer question {len(replies) + 1}, {asked!r} (got "
                 f"{turns[-1]!r}). Answer the same list in the same order."
             )
         replies.append(reply.strip())
     if len(replies) != len(questions):
-        raise SheetError(f"{path}: {len(replies)} replies to {len(questions)} questions.")
+        raise UserError(f"{path}: {len(replies)} replies to {len(questions)} questions.")
     return replies
 
 
@@ -103,7 +103,7 @@ def open_model(system: System, device: str) -> ChatSession:
     """Load a model and choose its preset.
 
     Raises:
-        ChatError: There is no such model or preset.
+        UserError: There is no such model or preset.
     """
     from ..chat.session import load_session
 

@@ -9,7 +9,6 @@ from ..settings.run_folder import MEMORY_FOLDER
 
 _PLACES = {
     "Memory": "memory",
-    "NoMemoryError": "memory",
     "MemoryAnswer": "answering",
     "Remembered": "ranking",
     "QuestionIndex": "index",

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from data_builders.language import guess_language
 
 from ..examples.cache_entries import fresh_entry
+from ..text.errors import UserError
 from . import MEMORY_FOLDER
 from .answering import MemoryAnswer, generated_reply
 from .index import QuestionIndex
@@ -34,10 +35,6 @@ FORMAT = 1
 DEFAULT_THRESHOLD = 0.4
 # Among so many the ranking chooses, however few are asked for.
 _POOL = 50
-
-
-class NoMemoryError(ValueError):
-    """There is no memory where one was looked for; the text says what to do."""
 
 
 @dataclass
@@ -97,11 +94,11 @@ class Memory:
             dialogues: The training split, with `turns`, `roles` and `source`.
 
         Raises:
-            NoMemoryError: There is no question with a reply in it.
+            UserError: There is no question with a reply in it.
         """
         found, left_out = pairs_by_language(dialogues)
         if not found:
-            raise NoMemoryError(
+            raise UserError(
                 f"These {len(dialogues):,} dialogues hold no question with a reply to remember. "
                 "Give the training side of a corpus."
             )
@@ -143,13 +140,13 @@ class Memory:
             name: The model's folder, or its id on the Hub, of which only the memory is loaded.
 
         Raises:
-            NoMemoryError: It has none, or one that this version cannot read.
+            UserError: It has none, or one that this version cannot read.
         """
         folder = _memory_folder(name)
         try:
             content = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
-                raise NoMemoryError(
+                raise UserError(
                     f"The memory {folder} has the format {content['format']} (this version reads "
                     f"{FORMAT}). Build it anew with `python -m tfchat_hf.memory build`."
                 )
@@ -158,10 +155,10 @@ class Memory:
             config = MemoryConfig(languages, *(content[name] for name in names))
             indexes = {language: QuestionIndex.load(folder / language) for language in languages}
             pairs = load_from_disk(str(folder / PAIRS_FOLDER))
-        except NoMemoryError:
+        except UserError:
             raise
         except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
-            raise NoMemoryError(
+            raise UserError(
                 f"The memory {folder} is damaged ({error}). Build it anew with "
                 "`python -m tfchat_hf.memory build`."
             ) from error
@@ -248,11 +245,11 @@ def _memory_folder(name: str | os.PathLike) -> Path:
             folder = Path(snapshot_download(str(name), allow_patterns=[f"{MEMORY_FOLDER}/*"]))
         except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise NoMemoryError(
+            raise UserError(
                 f"{name} is no folder here, and its memory cannot be had from the Hub: {reason}"
             ) from error
     if not has_memory(folder):
-        raise NoMemoryError(
+        raise UserError(
             f"{name} has no memory. Write one with `python -m tfchat_hf.memory build {name}`, or "
             "train with `memory: true`."
         )

@@ -12,9 +12,10 @@ from datasets import Dataset
 
 from ..engines.opening import load_for_chat
 from ..examples.preparing import read_dialogues
-from ..settings.arguments import DataArguments, SettingsError
+from ..settings.arguments import DataArguments
 from ..settings.reading import read_yaml
 from ..settings.run_folder import SETTINGS_FILE
+from ..text.errors import UserError
 from .calibrating import calibrate
 from .memory import Memory
 from .opinion import ModelOpinion
@@ -75,13 +76,13 @@ def data_of_run(folder: Path, dataset: str | None = None) -> DataArguments:
         dataset: another place or corpus, in the place of that in the settings.
 
     Raises:
-        SettingsError: if neither the folder nor the argument says.
+        UserError: if neither the folder nor the argument says.
     """
     path = folder / SETTINGS_FILE
     if not folder.is_dir():
-        raise SettingsError(f"{folder} is no folder. Give the `output_dir` of a finished run.")
+        raise UserError(f"{folder} is no folder. Give the `output_dir` of a finished run.")
     if not path.is_file() and dataset is None:
-        raise SettingsError(
+        raise UserError(
             f"{folder} has no {SETTINGS_FILE} that names its data. Add --dataset, a corpus or "
             "what `python -m data_builders build` wrote."
         )

@@ -29,8 +29,8 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import disable_progress_bars, validate_repo_id
 
-from ..settings.arguments import SettingsError
 from ..settings.run_folder import SETTINGS_FILE
+from ..text.errors import UserError
 from .model_card import PLACEHOLDER
 from .privacy import find_leaks, machine_places
 from .upload_plan import UploadPlan, plan_upload
@@ -39,10 +39,6 @@ Report = Callable[[str], None]
 MAX_LEAKS_SHOWN = 10
 # Seconds before each new try of the commit; huggingface_hub itself tries single files again.
 WAITS = (1.0, 4.0)
-
-
-class PublishError(SettingsError):
-    """A push that did not happen; its text is the whole message for the user."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +72,14 @@ def push_order(training: Any) -> PushOrder | None:
         The order, or None if nobody asked for a push.
 
     Raises:
-        SettingsError: if it could not be carried out: better now than after the training.
+        UserError: if it could not be carried out: better now than after the training.
     """
     asked, dry_run = training.push_to_hub, getattr(training, "push_dry_run", False)
     training.push_to_hub = False
     if not asked and not dry_run:
         return None
     if not training.hub_model_id:
-        raise SettingsError(
+        raise UserError(
             "`push_to_hub` needs `hub_model_id`, the name of the repository (not set). Add "
             f"--hub_model_id {PLACEHOLDER}."
         )
@@ -101,19 +97,19 @@ def check_order(order: PushOrder) -> None:
     """Refuses what cannot succeed, without asking the Hub.
 
     Raises:
-        SettingsError: for a name that is not `owner/name`, or where nobody is logged in.
+        UserError: for a name that is not `owner/name`, or where nobody is logged in.
     """
     problem = f"`hub_model_id` must be owner/name (got {order.repo_id!r}). Use {PLACEHOLDER}."
     if order.repo_id.count("/") != 1 or order.repo_id == PLACEHOLDER:
-        raise SettingsError(problem)
+        raise UserError(problem)
     try:
         validate_repo_id(order.repo_id)
     except HFValidationError:
-        raise SettingsError(
+        raise UserError(
             f"{problem[:-1]}, of letters, digits, `-`, `_` and `.`, at most 96 of them."
         ) from None
     if not order.dry_run and not get_token():
-        raise SettingsError(_NOT_LOGGED_IN)
+        raise UserError(_NOT_LOGGED_IN)
 
 
 def publish(
@@ -137,8 +133,8 @@ def publish(
         The address of the model, or None after a dry run.
 
     Raises:
-        SettingsError: for a folder or an order that cannot be pushed.
-        PublishError: if the Hub does not take it.
+        UserError: for a folder or an order that cannot be pushed.
+        UserError: if the Hub does not take it.
     """
     check_order(order)
     plan = plan_upload(folder, order.repo_id, order.with_logs, order.with_memory)
@@ -165,7 +161,7 @@ def publish_after_training(folder: str | Path, order: PushOrder, report: Report)
     """
     try:
         publish(folder, order, report)
-    except (SettingsError, OSError) as error:
+    except (UserError, OSError) as error:
         report(f"not pushed: {error}")
         report(
             f"The run in {folder} is finished and safe. Push it later with: python -m "
@@ -179,7 +175,7 @@ def check_privacy(plan: UploadPlan, folder: str | Path) -> None:
     """Refuses texts that hold an access token or a path of this machine.
 
     Raises:
-        SettingsError: names each file and line, never the thing itself.
+        UserError: names each file and line, never the thing itself.
     """
     places, secrets = machine_places(folder, *_places_of(folder)), [get_token() or ""]
     found = [
@@ -190,7 +186,7 @@ def check_privacy(plan: UploadPlan, folder: str | Path) -> None:
     if found:
         more = len(found) - MAX_LEAKS_SHOWN
         shown = [*found[:MAX_LEAKS_SHOWN], *([f"  and {more} more"] if more > 0 else [])]
-        raise SettingsError(
+        raise UserError(
             f"Some files of {folder} are not fit to be published:\n"
             + "\n".join(shown)
             + "\nTake that out of the files, and push again."
@@ -213,7 +209,7 @@ def _make_repository(api: HfApi, order: PushOrder, report: Report) -> None:
         api.create_repo(order.repo_id, private=order.private, exist_ok=True)
         return
     if order.private and not known.private:
-        raise PublishError(
+        raise UserError(
             f"{order.repo_id} is public already, so what is pushed would be too. Push without "
             "--private, or to another name."
         )
@@ -257,12 +253,12 @@ def _push_errors(repo_id: str) -> Iterator[None]:
     try:
         yield
     except LocalTokenNotFoundError:
-        raise PublishError(_NOT_LOGGED_IN) from None
+        raise UserError(_NOT_LOGGED_IN) from None
     except HfHubHTTPError as error:
-        raise PublishError(_refused(repo_id, error.response.status_code)) from None
+        raise UserError(_refused(repo_id, error.response.status_code)) from None
     except (OfflineModeIsEnabled, HTTPError, ConnectionError, TimeoutError):
         what = "Unset HF_HUB_OFFLINE" if constants.HF_HUB_OFFLINE else "Check the network"
-        raise PublishError(
+        raise UserError(
             f"The Hub cannot be reached, so {repo_id} was not pushed. {what}, and push again "
             "with the same command; what has arrived is not sent twice."
         ) from None
@@ -310,7 +306,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped: nothing of it is visible. The same command goes on.\n")
         return 130
-    except (SettingsError, OSError) as error:
+    except (UserError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return 0

@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from data_builders.output.card import without_paths
 
 from ..memory import MEMORY_FOLDER
-from ..settings.arguments import SettingsError
 from ..settings.run_folder import METRICS_FILE, SETTINGS_FILE
+from ..text.errors import UserError
 from .model_card import CARD_FILE, PLACEHOLDER
 
 WEIGHTS = "*.safetensors"
@@ -122,7 +122,7 @@ def plan_upload(
         The plan; nothing is sent.
 
     Raises:
-        SettingsError: if the run is not finished, a file is missing, or weights are torn.
+        UserError: if the run is not finished, a file is missing, or weights are torn.
     """
     folder = Path(folder)
     _check_finished(folder)
@@ -135,7 +135,7 @@ def plan_upload(
         else:
             _sort_file(plan, path, path.name, with_logs)
     if with_memory and not (folder / MEMORY_FOLDER).is_dir():
-        raise SettingsError(
+        raise UserError(
             f"{folder} has no {MEMORY_FOLDER}/ to push. Write it with `python -m tfchat_hf.memory "
             f"build {folder}`, or leave out --push_memory."
         )
@@ -146,11 +146,11 @@ def plan_upload(
 def _check_finished(folder: Path) -> None:
     """Refuses a folder that is no finished run."""
     if not folder.is_dir():
-        raise SettingsError(
+        raise UserError(
             f"{folder} is no folder. Give the `output_dir` of a finished run, such as runs/mine."
         )
     if not (folder / METRICS_FILE).is_file():
-        raise SettingsError(
+        raise UserError(
             f"{folder} holds no finished run (no {METRICS_FILE} in it). Finish it with the "
             "command that began it and --resume, then push."
         )
@@ -163,14 +163,14 @@ def _check_whole(folder: Path, plan: UploadPlan) -> None:
     if not [upload for upload in weights if "/" not in upload.name]:
         pickled = [name for name in plan.stays if _fits(name, PICKLES)]
         found = f" (found {', '.join(pickled)})" if pickled else ""
-        raise SettingsError(
+        raise UserError(
             f"{folder} has no weights as safetensors{found}. Files in pickle format are never "
             "uploaded, because loading one can run code: load the model and save it with "
             "`save_pretrained`, then push."
         )
     missing = [name for name in REQUIRED if name not in names]
     if missing:
-        raise SettingsError(
+        raise UserError(
             f"{folder} lacks {', '.join(missing)}, without which nobody can load the model. "
             "Train again with --overwrite, or save model and tokenizer there."
         )
@@ -180,7 +180,7 @@ def _check_whole(folder: Path, plan: UploadPlan) -> None:
             with safe_open(upload.source, framework="pt"):
                 pass
         except SafetensorError:
-            raise SettingsError(
+            raise UserError(
                 f"{upload.source} is cut off or broken. Save the model again, then push."
             ) from None
 

@@ -13,6 +13,7 @@ from transformers import Seq2SeqTrainingArguments
 from transformers.integrations import get_reporting_integration_callbacks
 
 from ..model.generation_tfchat import DEFAULT_PRESET, PRESETS
+from ..text.errors import UserError
 
 TOKENIZER_SCHEMES = ("char", "word", "subword-bpe", "subword-unigram")
 # Keys of transformers that this script answers in another way; a run that took them would ignore
@@ -46,10 +47,6 @@ REPLACED_KEYS = {
     "do_eval": "use `eval_strategy`",
     "do_predict": "replies are always generated and scored at the end",
 }
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be used; its text is the whole message for the user."""
 
 
 @dataclass
@@ -284,7 +281,7 @@ def check_settings(run: RunArguments) -> None:
     """Checks the rules between fields and settles the learning rate.
 
     Raises:
-        SettingsError: names the setting, the rule, the value and the way out.
+        UserError: names the setting, the rule, the value and the way out.
     """
     _check_model(run.model)
     _check_data(run.data)
@@ -294,9 +291,9 @@ def check_settings(run: RunArguments) -> None:
 
 
 def _require(holds: bool, message: str) -> None:
-    """Raises `message` as a `SettingsError` unless the rule holds."""
+    """Raises `message` as a `UserError` unless the rule holds."""
     if not holds:
-        raise SettingsError(message)
+        raise UserError(message)
 
 
 def _check_model(model: ModelArguments) -> None:
@@ -534,6 +531,6 @@ def _check_reporters(names: list[str]) -> None:
             for reporter in reporters:
                 reporter()
         except (ImportError, RuntimeError, ValueError) as error:
-            raise SettingsError(
+            raise UserError(
                 f"`report_to` {name!r} cannot be used: {' '.join(str(error).split())}"
             ) from error

@@ -20,7 +20,8 @@ from transformers.utils import cached_file
 
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from .arguments import DataArguments, ModelArguments, RunArguments, SettingsError
+from ..text.errors import UserError
+from .arguments import DataArguments, ModelArguments, RunArguments
 from .reading import Setting, convert, read_yaml
 from .run_folder import SETTINGS_FILE, RunFolder
 
@@ -47,7 +48,7 @@ def with_settings_of_origin(raw: dict[str, Setting]) -> tuple[dict[str, Setting]
         resumed its own newest checkpoint, which outlives the other one; None without `init_from`.
 
     Raises:
-        SettingsError: if there is no such model, or a setting that was written is not as there.
+        UserError: if there is no such model, or a setting that was written is not as there.
     """
     origin = _text(raw, "init_from")
     if origin is None:
@@ -70,7 +71,7 @@ def with_settings_of_origin(raw: dict[str, Setting]) -> tuple[dict[str, Setting]
         # Beside a `tokenizer` they mean nothing; it is compared itself.
         unused = key in _TOKENIZER_KEYS and _text(raw, "tokenizer") is not None
         if not unused and not _same(key, given, value):
-            raise SettingsError(
+            raise UserError(
                 f"{raw[key].origin}: `{key}` must be as in `init_from` {origin} (got {given!r}, "
                 f"there {value!r}). Delete the line, or train without `init_from`."
             )
@@ -101,19 +102,19 @@ def _check_source(source: str, output_dir: str | None) -> None:
         if not (folder / "config.json").is_file():
             newest = next(iter(RunFolder(folder).checkpoints()), None)
             advice = f"Its newest checkpoint is {newest}." if newest else _ADVICE
-            raise SettingsError(
+            raise UserError(
                 f"`init_from` {source} has no config.json, so no finished model. {advice}"
             )
         if output_dir is not None and Path(output_dir).resolve() in (
             folder.resolve(),
             *folder.resolve().parents,
         ):
-            raise SettingsError(
+            raise UserError(
                 f"`init_from` {source} must not lie in `output_dir` {output_dir}, which the run "
                 "writes to. Choose another --output_dir, or --resume to go on with that run."
             )
     elif folder.exists() or not is_hub_id(source):
-        raise SettingsError(f"`init_from` {source} is no folder and no id of the Hub. {_ADVICE}")
+        raise UserError(f"`init_from` {source} is no folder and no id of the Hub. {_ADVICE}")
 
 
 def is_hub_id(name: str) -> bool:
@@ -143,14 +144,14 @@ def _read_config(source: str) -> TFChatConfig:
             return TFChatConfig.from_dict(found)
     except Exception as error:  # many libraries, many error types, one thing to tell
         raise _cannot_load(source, error) from error
-    raise SettingsError(f"`init_from` {source} is a model of type {kind!r}. {_ADVICE}")
+    raise UserError(f"`init_from` {source} is a model of type {kind!r}. {_ADVICE}")
 
 
-def _cannot_load(source: str, error: Exception) -> SettingsError:
+def _cannot_load(source: str, error: Exception) -> UserError:
     """Says in a sentence what a library said in many lines."""
     logger.debug("loading failed", exc_info=True)
     reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
-    return SettingsError(f"`init_from` {source} cannot be loaded: {reason.rstrip('.')}. {_ADVICE}")
+    return UserError(f"`init_from` {source} cannot be loaded: {reason.rstrip('.')}. {_ADVICE}")
 
 
 def _tokenizer_settings(source: str) -> dict[str, Any]:
@@ -203,7 +204,7 @@ def check_same_tokenizer(
         run: the settings, for the message.
     """
     if _pipeline(one) != _pipeline(given):
-        raise SettingsError(
+        raise UserError(
             f"`tokenizer` {run.data.tokenizer} is another one than that of `init_from` "
             f"{run.training.init_from}, whose weights know no other. Delete the line `tokenizer`."
         )
@@ -230,7 +231,7 @@ def load_weights(source: str, config: TFChatConfig) -> TFChatForConditionalGener
         config: of the run; the shape is that of the model, the rest the run's own.
 
     Raises:
-        SettingsError: if the file is not whole or no safetensors.
+        UserError: if the file is not whole or no safetensors.
     """
     try:
         model, report = TFChatForConditionalGeneration.from_pretrained(
@@ -245,7 +246,7 @@ def load_weights(source: str, config: TFChatConfig) -> TFChatForConditionalGener
         raise _cannot_load(source, error) from error
     if report["missing_keys"]:
         lacking = ", ".join(sorted(report["missing_keys"])[:3])
-        raise SettingsError(f"`init_from` {source} lacks weights ({lacking} ...). {_ADVICE}")
+        raise UserError(f"`init_from` {source} lacks weights ({lacking} ...). {_ADVICE}")
     # How it answers is the new run's to say.
     model.generation_config = GenerationConfig.from_model_config(config)
     return model.train()

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from ..text.errors import UserError
 from .arguments import (
     DataArguments,
     GenerationArguments,
     ModelArguments,
     RunArguments,
-    SettingsError,
     TFChatTrainingArguments,
     check_settings,
 )
@@ -56,7 +56,7 @@ class _StrictLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             if key_node.value in seen:
                 line = key_node.start_mark.line + 1
-                raise SettingsError(
+                raise UserError(
                     f"{key_node.start_mark.name}:{line}: `{key_node.value}` is set twice. "
                     "Keep one of the two lines."
                 )
@@ -76,7 +76,7 @@ def parse_arguments(argv: Sequence[str]) -> RunArguments:
         argv: an optional YAML file first, then `--key value`, `--key=value` or a bare `--flag`.
 
     Raises:
-        SettingsError: for a file, key or value that cannot be used.
+        UserError: for a file, key or value that cannot be used.
     """
     argv = list(argv)
     raw: dict[str, Setting] = {}
@@ -101,12 +101,12 @@ def read_yaml(path: str) -> dict[str, Setting]:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else path
         problem = getattr(error, "problem", None) or "cannot be read"
-        raise SettingsError(f"{where}: not valid YAML: {problem}.") from error
+        raise UserError(f"{where}: not valid YAML: {problem}.") from error
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise SettingsError(f"cannot read the settings file {path}: {reason}.") from error
+        raise UserError(f"cannot read the settings file {path}: {reason}.") from error
     if not isinstance(content, dict):
-        raise SettingsError(f"{path}: must hold `key: value` lines (got {type(content).__name__}).")
+        raise UserError(f"{path}: must hold `key: value` lines (got {type(content).__name__}).")
     return {str(key): Setting(value, path) for key, value in content.items()}
 
 
@@ -118,7 +118,7 @@ def _read_options(argv: Sequence[str]) -> dict[str, Setting]:
         token = argv[position]
         position += 1
         if not token.startswith("--") or token == "--":
-            raise SettingsError(
+            raise UserError(
                 f"command line: {token!r} belongs to no key. Write `--key value`, "
                 "and the settings file first."
             )
@@ -141,18 +141,18 @@ def build_arguments(raw: dict[str, Setting]) -> RunArguments:
     chosen: list[dict[str, Any]] = [{} for _ in GROUPS]
     for key, setting in raw.items():
         if key not in known:
-            raise SettingsError(_unknown_key(key, setting.origin, known))
+            raise UserError(_unknown_key(key, setting.origin, known))
         index = next(i for i, group in enumerate(names) if key in group)
         chosen[index][key] = convert(key, setting, hints[index][key])
     try:
         groups = [group(**values) for group, values in zip(GROUPS, chosen, strict=True)]
         run = RunArguments(*groups, given=tuple(raw))
         check_settings(run)
-    except SettingsError:
+    except UserError:
         raise
     except (ValueError, ImportError) as error:
         # transformers' own checks, some of them several lines long
-        raise SettingsError(" ".join(str(error).split())) from error
+        raise UserError(" ".join(str(error).split())) from error
     return run
 
 
@@ -181,7 +181,7 @@ def convert(key: str, setting: Setting, hint: Any) -> Any:
     optional = types.NoneType in kinds
     if value is None or (isinstance(value, str) and value.lower() in ("null", "none") and optional):
         if not optional:
-            raise SettingsError(f"{origin}: `{key}` has no value. Give one or delete the line.")
+            raise UserError(f"{origin}: `{key}` has no value. Give one or delete the line.")
         return None
     for kind in kinds:
         base = typing.get_origin(kind) or kind
@@ -197,7 +197,7 @@ def convert(key: str, setting: Setting, hint: Any) -> Any:
         return str(value)
     named = [typing.get_origin(kind) or kind for kind in kinds if kind is not types.NoneType]
     wanted = " or ".join(_KIND_NAMES.get(base, "text") for base in named)
-    raise SettingsError(f"{origin}: `{key}` must be {wanted} (got {value!r}).")
+    raise UserError(f"{origin}: `{key}` must be {wanted} (got {value!r}).")
 
 
 def _to_bool(value: Any) -> bool:

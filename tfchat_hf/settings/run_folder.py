@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from .arguments import SettingsError
+from ..text.errors import UserError
 from .checkpoint_files import STAGING, checkpoint_problem, list_checkpoints
 from .reading import read_yaml, write_yaml
 
@@ -60,21 +60,21 @@ class RunFolder:
         """Refuses a folder that holds a run, unless it may be replaced.
 
         Raises:
-            SettingsError: says what is there and what to do.
+            UserError: says what is there and what to do.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise SettingsError(
+            raise UserError(
                 f"`output_dir` {self.path} is a file. Choose another name for the run folder."
             )
         if overwrite:
             return
         if self.finished:
-            raise SettingsError(
+            raise UserError(
                 f"`output_dir` {self.path} holds a finished run. Add --overwrite to train it "
                 "anew, or choose another --output_dir."
             )
         if self.checkpoints():
-            raise SettingsError(
+            raise UserError(
                 f"`output_dir` {self.path} holds an unfinished run "
                 f"({self.checkpoints()[0].name}). Add --resume to go on with it, or --overwrite "
                 "to begin anew."
@@ -112,7 +112,7 @@ class RunFolder:
             Notes on other settings that have changed: allowed, but no longer the same run.
 
         Raises:
-            SettingsError: if model or data are not those of the run.
+            UserError: if model or data are not those of the run.
         """
         file = self.path / SETTINGS_FILE
         if not file.is_file() or not (self.path / DATA_FILE).is_file():
@@ -121,13 +121,13 @@ class RunFolder:
         changed = [k for k, v in settings.items() if k in before and before[k] != v]
         for key in changed:
             if key in fixed:
-                raise SettingsError(
+                raise UserError(
                     f"`{key}` was {before[key]!r} when this run began (now {settings[key]!r}). "
                     "Set it back to resume, or add --overwrite instead of --resume."
                 )
         digest = json.loads((self.path / DATA_FILE).read_text(encoding="utf-8"))["train_digest"]
         if digest != data_digest:
-            raise SettingsError(
+            raise UserError(
                 f"`dataset` {settings['dataset']} gives other training examples than when the run "
                 f"in {self.path} began. Put the data back to resume, or use --overwrite."
             )

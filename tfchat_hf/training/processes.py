@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import distributed
 
-from ..settings.arguments import SettingsError
+from ..text.errors import UserError
 
 
 def check_process_count(running: int, environment: Mapping[str, str]) -> None:
@@ -22,17 +22,17 @@ def check_process_count(running: int, environment: Mapping[str, str]) -> None:
         environment: the environment variables of this process.
 
     Raises:
-        SettingsError: says how to start all of them.
+        UserError: says how to start all of them.
     """
     asked = environment.get("WORLD_SIZE", "")
     if asked.isdigit() and int(asked) > running:
-        raise SettingsError(
+        raise UserError(
             f"the launcher asked for {asked} processes (WORLD_SIZE) and {running} runs. Start "
             "with `torchrun --nproc_per_node 2 train_hf.py ...`, or unset WORLD_SIZE."
         )
     by_accelerate = "ACCELERATE_MIXED_PRECISION" in environment
     if running == 1 and by_accelerate and "MASTER_ADDR" in environment and not asked:
-        raise SettingsError(
+        raise UserError(
             "`accelerate launch` was asked for several processes and started one: with `--cpu` it "
             "always does. Use `accelerate launch --config_file configs/accelerate/ddp_cpu.yaml`, "
             "or unset MASTER_ADDR if one process is what you want."

@@ -14,9 +14,10 @@ import torch
 
 from ..examples.preparing import PreparedData
 from ..publishing.push import PushOrder, publish_after_training, push_order
-from ..settings.arguments import RunArguments, SettingsError, resolved_settings
+from ..settings.arguments import RunArguments, resolved_settings
 from ..settings.checkpoint_files import process_count
 from ..settings.run_folder import RunFolder
+from ..text.errors import UserError
 from .announcing import announce
 from .callbacks.stopping import StopRequest
 from .checkpoints import sweep
@@ -106,7 +107,7 @@ def _memory_errors() -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise SettingsError(
+        raise UserError(
             "the memory of the device is full. Add --find_batch_size, or raise "
             "`gradient_accumulation_steps`: the training stays the same."
         ) from error

@@ -22,13 +22,14 @@ from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import with_presets
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..publishing.card.facts import source_facts
-from ..settings.arguments import RunArguments, SettingsError
+from ..settings.arguments import RunArguments
 from ..settings.init_from import (
     check_same_tokenizer,
     load_tokenizer,
     load_weights,
     network_without_setting,
 )
+from ..text.errors import UserError
 from ..text.tokenization import character_runs, first_byte_token_id, fit_tokenizer
 from .batches.finder import Update, find_pieces
 from .batches.updates import PieceSampler
@@ -118,7 +119,7 @@ def _get_tokenizer(run: RunArguments, dialogues: Dataset) -> PreTrainedTokenizer
 def _do_without_validation(run: RunArguments) -> None:
     """Turns evaluation off where there is nothing to evaluate on."""
     if run.training.load_best_model_at_end:
-        raise SettingsError(
+        raise UserError(
             "`load_best_model_at_end` needs validation examples and there are none. Raise "
             f"`validation_fraction` (now {run.data.validation_fraction}) or add data."
         )

@@ -17,7 +17,7 @@ import torch
 from torch import distributed
 from torch.optim.lr_scheduler import LambdaLR
 
-from ..settings.arguments import SettingsError
+from ..text.errors import UserError
 
 COOLDOWN = 0.2  # share of the time over which the learning rate goes down to 0
 LONGEST_WARMUP = 0.1  # share of the updates that fit
@@ -59,10 +59,10 @@ class TrainingClock:
             now: gives seconds; replaced in tests.
 
         Raises:
-            SettingsError: if there is no time at all.
+            UserError: if there is no time at all.
         """
         if not minutes > 0:
-            raise SettingsError(
+            raise UserError(
                 f"`max_minutes` must be above 0 (got {minutes}). Leave it out to train for "
                 "`num_train_epochs` or `max_steps`."
             )
@@ -245,7 +245,7 @@ def time_budget_schedule(
         max_steps: updates after which training ends even if time is left.
 
     Raises:
-        SettingsError: for a decay that is not made for this.
+        UserError: for a decay that is not made for this.
     """
     decay = _decay(base)
     provisional = _PROVISIONAL_WARMUP if 0 < warmup_steps < 1 else int(warmup_steps)
@@ -287,7 +287,7 @@ def _decay(base: str) -> Callable[[int, float, float], float]:
     }
     name = str(getattr(base, "value", base))
     if name not in decays:
-        raise SettingsError(
+        raise UserError(
             f"`lr_scheduler_type` must be one of {', '.join(decays)} with `max_minutes` (got "
             f"{name!r}). Use inverse_sqrt, or leave `max_minutes` out."
         )

@@ -30,7 +30,8 @@ from ..examples.rows import ExampleRows
 from ..measuring.evaluation import exact_loss
 from ..measuring.relevance import RankingTask, measure_relevance
 from ..measuring.selection import ReplyAssessor, selection_score
-from ..settings.arguments import SettingsError, TFChatTrainingArguments, fast_dtype
+from ..settings.arguments import TFChatTrainingArguments, fast_dtype
+from ..text.errors import UserError
 from .batches.collating import BatchMaker
 from .batches.question_noise import NoisyQuestions
 from .batches.updates import PieceSampler, UpdatePlan
@@ -252,13 +253,13 @@ class TFChatTrainer(WholeCheckpointTrainer):
         """Fall back to the readable way where the fast one would learn another network.
 
         Raises:
-            SettingsError: if the readable way cannot be taken with these settings.
+            UserError: if the readable way cannot be taken with these settings.
         """
         examples = self.examples.__getitems__(range(min(4, len(self.examples))))
         if fast_loss_agrees(self.model, examples, self.packs, self.losses.label_smoothing):
             return
         if not self.losses.is_plain:
-            raise SettingsError(
+            raise UserError(
                 "the network attends, or makes its loss, in another way than training does for "
                 "speed, and `unlikelihood_weight` and `frequency_weight` know no other way. Set "
                 "both to 0."

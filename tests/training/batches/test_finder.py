@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.tiny import tiny_model
-from tfchat_hf.settings.arguments import SettingsError
+from tfchat_hf.text.errors import UserError
 from tfchat_hf.training.batches.finder import (
     MemoryProbe,
     Update,
@@ -116,7 +116,7 @@ def test_pieces_fit_with_a_tenth_to_spare(tokens, pieces):
 def test_a_pair_that_does_not_fit_is_an_error_with_its_lengths(tokens):
     model = tiny_model()
     update, memory = Update(SOURCE, TARGET, tokens=60), FakeMemory(tokens)
-    with pytest.raises(SettingsError, match=r"one pair of 30 \+ 10 tokens .*max_source_length"):
+    with pytest.raises(UserError, match=r"one pair of 30 \+ 10 tokens .*max_source_length"):
         find_pieces(model, update, trainer_of(model, memory, update), print, memory)
 
 

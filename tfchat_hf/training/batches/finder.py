@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import distributed, nn
 
-from ...settings.arguments import SettingsError
+from ...text.errors import UserError
 
 SAFETY_MARGIN = 0.1  # share of the memory left free: fragments, and batches that are odder yet
 _ADAM_MOMENTS = 2
@@ -225,7 +225,7 @@ def find_pieces(
         The number of pieces, the same in all processes; None on a device that is not a GPU.
 
     Raises:
-        SettingsError: if a single pair does not fit.
+        UserError: if a single pair does not fit.
     """
     device = next(model.parameters()).device
     if memory is None and device.type != "cuda":
@@ -240,7 +240,7 @@ def find_pieces(
     found = smallest_pieces(probe.fits, update.is_indivisible)
     most = most_of_all(found or 0, found is None, device)
     if most is None:
-        raise SettingsError(_too_large(update, probe.usable))
+        raise UserError(_too_large(update, probe.usable))
     size = f"{update.tokens:,} tokens" if update.tokens else f"{update.pairs:,} pairs"
     report(
         f"batch size: an update of {size} a device fits in {most} piece{'s' * (most > 1)} "
