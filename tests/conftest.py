@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,7 @@ settings.load_profile("repeatable")
 
 # What starts, stops or limits processes, each in another way on every system.
 _OF_PROCESSES = {"multiprocessing", "pty", "resource", "signal", "subprocess"}
-_IMPORTED = re.compile(r"^(?:from|import) ([\w.]+)", flags=re.M)
+_IMPORT = re.compile(r"^ *(?:from ([.\w]+) )?import \(?([\w., ]*)", flags=re.M)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,8 +49,19 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @functools.cache
 def needs_processes(file: Path) -> bool:
     """Say whether a file of the tests, or one of them that it imports, deals with processes."""
-    imported = set(_IMPORTED.findall(file.read_text(encoding="utf-8")))
     root = Path(__file__).parents[1]
-    files = [root.joinpath(*name.split(".")).with_suffix(".py") for name in imported]
-    of_tests = [path for path in files if path.is_relative_to(root / "tests") and path.exists()]
+    imported = set(_imports(file, ".".join(file.relative_to(root).parts[:-1])))
+    paths = [root.joinpath(*name.split(".")).with_suffix(".py") for name in imported]
+    of_tests = [path for path in paths if root / "tests" in path.parents and path.is_file()]
     return not _OF_PROCESSES.isdisjoint(imported) or any(map(needs_processes, of_tests))
+
+
+def _imports(file: Path, package: str) -> Iterator[str]:
+    """Yield the names of the modules that a file imports, and of what it takes out of them."""
+    for module, names in _IMPORT.findall(file.read_text(encoding="utf-8")):
+        taken = [name.strip() for name in names.split(",")]
+        if not module:
+            yield from taken
+            continue
+        yield (module := importlib.util.resolve_name(module, package))
+        yield from (f"{module}.{name}" for name in taken)
