@@ -24,11 +24,22 @@ train: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
+# $(call environment,FOLDER) makes a virtual environment, unless one is there that has its pip.
+define environment
+@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and \
+	"Python 3.11 or newer is needed (found %d.%d). Try: make PYTHON=python3.11 chat" % v[:2])'
+@$(1)/bin/python -m pip --version >/dev/null 2>&1 || { \
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+		echo '$(PYTHON) cannot make a virtual environment without ensurepip, which is in a package' \
+		'of its own on Debian and Ubuntu: sudo apt install $(notdir $(PYTHON))-venv' >&2; exit 1; }; \
+	echo '$(PYTHON) -m venv $(1)'; $(PYTHON) -m venv $(1); }
+endef
+
 # The newest is another one from time to time, so pip looks each time.
 test-oldest: TRANSFORMERS := transformers==5.23.0
 test-newest: TRANSFORMERS := transformers
 test-oldest test-newest: test-%:
-	test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	$(call environment,.venv-$*)
 	grep -v '^transformers==' constraints.txt > .venv-$*/constraints.txt
 	.venv-$*/bin/python -m pip install -q --upgrade -c .venv-$*/constraints.txt \
 		-e '.[dev]' '$(TRANSFORMERS)'
@@ -45,9 +56,7 @@ smoke: $(STAMP)
 
 # The stamp is written last: an installation that was cut off is done again.
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and \
-		"Python 3.11 or newer is needed (found %d.%d). Try: make PYTHON=python3.11 chat" % v[:2])'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(call environment,$(VENV))
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	@touch $@
 

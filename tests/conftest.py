@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -19,3 +25,43 @@ device_peak._MEASURE_SECONDS, device_peak._PRODUCT_SIZES = 0.0, (64, 64)
 # The same examples each time, whoever runs the suite, and no deadline: a busy machine is no fault.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+# What starts, stops or limits processes, each in another way on every system.
+_OF_PROCESSES = {"multiprocessing", "pty", "resource", "signal", "subprocess"}
+_IMPORT = re.compile(r"^ *(?:from ([.\w]+) )?import \(?([\w., ]*)", flags=re.M)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--unit`, for systems on which the other tests make no sense."""
+    parser.addoption(
+        "--unit",
+        action="store_true",
+        help="only the files whose tests start no process and send no signal (macOS, Windows)",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out a file before it is imported: some of these modules are not on every system."""
+    of_tests = collection_path.suffix == ".py" and config.getoption("--unit")
+    return True if of_tests and needs_processes(collection_path) else None
+
+
+@functools.cache
+def needs_processes(file: Path) -> bool:
+    """Say whether a file of the tests, or one of them that it imports, deals with processes."""
+    root = Path(__file__).parents[1]
+    imported = set(_imports(file, ".".join(file.relative_to(root).parts[:-1])))
+    paths = [root.joinpath(*name.split(".")).with_suffix(".py") for name in imported]
+    of_tests = [path for path in paths if root / "tests" in path.parents and path.is_file()]
+    return not _OF_PROCESSES.isdisjoint(imported) or any(map(needs_processes, of_tests))
+
+
+def _imports(file: Path, package: str) -> Iterator[str]:
+    """Yield the names of the modules that a file imports, and of what it takes out of them."""
+    for module, names in _IMPORT.findall(file.read_text(encoding="utf-8")):
+        taken = [name.strip() for name in names.split(",")]
+        if not module:
+            yield from taken
+            continue
+        yield (module := importlib.util.resolve_name(module, package))
+        yield from (f"{module}.{name}" for name in taken)
