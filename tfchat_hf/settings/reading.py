@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
 import types
 import typing
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+
+from data_builders.writing import write_whole
 
 from ..text.errors import UserError
 from .arguments import (
@@ -255,6 +256,4 @@ _KIND_NAMES = {
 def write_yaml(settings: dict[str, object], path: Path) -> None:
     """Writes resolved settings so that `train_hf.py` can read them again."""
     text = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, path)  # whole or not at all
+    write_whole(path, text)

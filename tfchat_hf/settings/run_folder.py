@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+from data_builders.writing import write_whole
 
 from ..text.errors import UserError
 from .checkpoint_files import STAGING, checkpoint_problem, list_checkpoints
@@ -140,7 +141,5 @@ class RunFolder:
 
 def write_json(content: dict[str, Any], path: Path) -> None:
     """Writes JSON so that the file is there whole or not at all."""
-    fresh = path.with_name(f".{path.name}.new")
     text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
-    fresh.write_text(text + "\n", encoding="utf-8")
-    os.replace(fresh, path)
+    write_whole(path, text + "\n")
