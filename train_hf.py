@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(arguments: Sequence[str]) -> int:
     """Reads the settings and trains; imports late, so that `--help` answers at once."""
-    from tfchat_hf.threads import shorten_spinning
+    from tfchat_hf.training.threads import shorten_spinning
 
     shorten_spinning()  # before anything that loads torch
     import datasets

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tfchat_hf.threads import SPIN_COUNT
+from tfchat_hf.training.threads import SPIN_COUNT
 
 ROOT = Path(__file__).resolve().parents[1]
 POLICIES = {
