@@ -19,7 +19,7 @@ from pathlib import Path
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parses, works, and turns errors into one sentence and an exit code.
+    """Parse, works, and turns errors into one sentence and an exit code.
 
     Args:
         argv: the command line without the program's name; None takes the real one.
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    """Makes the libraries quiet and does the work."""
+    """Make the libraries quiet and does the work."""
     import datasets
     from transformers.utils import logging as transformers_logging
 
@@ -68,20 +68,20 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _verdict(score: float, threshold: float) -> str:
-    """Says whether the first of them would be the answer."""
+    """Say whether the first of them would be the answer."""
     if score >= threshold:
         return f"answered from the memory (from {threshold:.2f} on)"
     return f"left to the model (below {threshold:.2f})"
 
 
 def _say(line: str) -> None:
-    """Prints a line at once, also into a file."""
+    """Print a line at once, also into a file."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Describes the command line."""
+    """Describe the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tfchat_hf.memory",
         description=__doc__,

@@ -59,7 +59,7 @@ def write_memory(
 
 
 def _threshold_words(threshold: float, noted: dict[str, Any] | None) -> str:
-    """Says from which score on the memory answers, and why."""
+    """Say from which score on the memory answers, and why."""
     if noted is None:
         return f"answers from a score of {threshold:.2f} on, too few held-out questions"
     return (
@@ -69,7 +69,7 @@ def _threshold_words(threshold: float, noted: dict[str, Any] | None) -> str:
 
 
 def data_of_run(folder: Path, dataset: str | None = None) -> DataArguments:
-    """Reads which data a run was trained on.
+    """Read which data a run was trained on.
 
     Args:
         folder: the run folder.
@@ -95,7 +95,7 @@ def data_of_run(folder: Path, dataset: str | None = None) -> DataArguments:
 
 
 def build_for_run(folder: Path, dataset: str | None, report: Report) -> dict[str, Any]:
-    """Writes the memory of an existing run."""
+    """Write the memory of an existing run."""
     built = read_dialogues(data_of_run(folder, dataset))
     return write_memory(
         folder, built.dataset, report, ModelOpinion(*load_for_chat(str(folder), "cpu"))

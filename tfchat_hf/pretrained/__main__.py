@@ -63,7 +63,7 @@ def pack(run: Path, target: Path = SMALL_TALK) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parses and packs; gives the exit code."""
+    """Parse and packs; gives the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m tfchat_hf.pretrained",
         description=__doc__,

@@ -25,10 +25,8 @@ from transformers import PreTrainedTokenizerFast
 from .tokenization import SPECIAL_TOKENS, wrap_tokenizer
 from .vocabulary.byte_pairs import train_byte_pairs
 from .vocabulary.dictionary_words import train_words
-from .vocabulary.pieces import SMALLEST_VOCABULARY
-from .vocabulary.single_characters import train_characters
+from .vocabulary.pieces import SMALLEST_VOCABULARY, count_words, train_characters
 from .vocabulary.unigram import train_unigram
-from .vocabulary.word_counts import count_words
 from .vocabulary.word_cutter import open_word_cutter
 
 logger = logging.getLogger(__name__)
