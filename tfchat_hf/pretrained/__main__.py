@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..examples.cache_entries import fresh_entry
-from ..memory.memory import MEMORY_FOLDER
+from ..memory import MEMORY_FOLDER
 from . import SMALL_TALK
 
 # What loading, answering and knowing what one talks to take; the network's code is the package's.

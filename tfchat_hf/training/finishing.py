@@ -22,8 +22,8 @@ from ..measuring.baselines import baseline_replies, score_baselines
 from ..measuring.evaluation import generate_replies
 from ..measuring.faults import describe_answers
 from ..measuring.relevance import RELEVANCE_FIGURES, RELEVANCE_QUESTIONS, ranking_tasks
-from ..memory.opinion import ModelOpinion
-from ..memory.writing import write_memory
+from ..memory.building import write_memory
+from ..memory.ranking import ModelScorer
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..publishing.card.facts import selection_facts
 from ..publishing.model_card import write_model_card
@@ -92,8 +92,8 @@ def finish(
         save_for_hub(model, shop.tokenizer, str(folder.path))
         if run.training.memory:
             dialogues = read_dialogues(run.data).dataset
-            judge = ModelOpinion(model.eval(), shop.tokenizer)
-            metrics["memory"] = write_memory(folder.path, dialogues, report, judge)
+            scorer = ModelScorer(model.eval(), shop.tokenizer)
+            metrics["memory"] = write_memory(folder.path, dialogues, report, scorer)
     split = "validation" if shop.questions["validation"] else "train"
     samples = _samples(split, shop.questions[split], replies[split])
     _write_samples(folder.path / SAMPLES_FILE, samples)
