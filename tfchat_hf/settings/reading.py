@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import json
 import re
 import types
@@ -11,23 +12,18 @@ import typing
 from collections.abc import Hashable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
 from data_builders.writing import write_whole
 
 from ..text.errors import UserError
-from .arguments import (
-    DataArguments,
-    GenerationArguments,
-    ModelArguments,
-    RunArguments,
-    TFChatTrainingArguments,
-    check_settings,
-)
+from .places import find_settings
 
-GROUPS = (ModelArguments, DataArguments, GenerationArguments, TFChatTrainingArguments)
+if TYPE_CHECKING:
+    from .arguments import RunArguments
+
 COMMAND_LINE = "command line"
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
@@ -79,18 +75,44 @@ def parse_arguments(argv: Sequence[str]) -> RunArguments:
     Raises:
         UserError: for a file, key or value that cannot be used.
     """
-    argv = list(argv)
-    raw: dict[str, Setting] = {}
-    if argv and not argv[0].startswith("--"):
-        raw.update(read_yaml(argv.pop(0)))
-    raw.update(_read_options(argv))
-    # Here: it reads settings itself.
+    # Here: it loads torch.
     from .init_from import with_settings_of_origin
 
-    raw, origin = with_settings_of_origin(raw)
+    raw, origin = with_settings_of_origin(read_settings(argv))
     run = build_arguments(raw)
     run.origin = origin
     return run
+
+
+def read_settings(argv: Sequence[str]) -> dict[str, Setting]:
+    """Read a command line and its settings file; refuse unknown keys, and load nothing heavy.
+
+    Args:
+        argv: as `parse_arguments` takes it.
+
+    Raises:
+        UserError: for a file or a key that cannot be used.
+    """
+    argv = list(argv)
+    raw: dict[str, Setting] = {}
+    if argv and not argv[0].startswith("--"):
+        raw.update(read_yaml(str(find_settings(argv.pop(0)))))
+    raw.update(_read_options(argv))
+    known = _declared_keys()
+    for key, setting in raw.items():
+        if key not in known:
+            raise UserError(_unknown_key(key, setting.origin, known))
+    return raw
+
+
+def _declared_keys() -> set[str]:
+    """Read the names of all settings from the source: importing their classes loads torch."""
+    spec = importlib.util.find_spec("transformers")
+    files = [Path(__file__).with_name("arguments.py")]
+    if spec is not None and spec.origin is not None:
+        files += Path(spec.origin).parent.glob("training_args*.py")
+    pattern = re.compile(r"^    (\w+): ", re.MULTILINE)
+    return {name for file in files for name in pattern.findall(file.read_text(encoding="utf-8"))}
 
 
 def read_yaml(path: str) -> dict[str, Setting]:
@@ -135,18 +157,28 @@ def _read_options(argv: Sequence[str]) -> dict[str, Setting]:
 
 def build_arguments(raw: dict[str, Setting]) -> RunArguments:
     """Sorts raw settings into the four groups, converts and checks them."""
+    from .arguments import (
+        DataArguments,
+        GenerationArguments,
+        ModelArguments,
+        RunArguments,
+        TFChatTrainingArguments,
+        check_settings,
+    )
+
+    kinds = (ModelArguments, DataArguments, GenerationArguments, TFChatTrainingArguments)
     raw = _pairs_over_tokens(raw)
-    hints = [typing.get_type_hints(group) for group in GROUPS]
-    names = [{item.name for item in fields(group) if item.init} for group in GROUPS]
+    hints = [typing.get_type_hints(group) for group in kinds]
+    names = [{item.name for item in fields(group) if item.init} for group in kinds]
     known = set().union(*names)
-    chosen: list[dict[str, Any]] = [{} for _ in GROUPS]
+    chosen: list[dict[str, Any]] = [{} for _ in kinds]
     for key, setting in raw.items():
         if key not in known:
             raise UserError(_unknown_key(key, setting.origin, known))
         index = next(i for i, group in enumerate(names) if key in group)
         chosen[index][key] = convert(key, setting, hints[index][key])
     try:
-        groups = [group(**values) for group, values in zip(GROUPS, chosen, strict=True)]
+        groups = [group(**values) for group, values in zip(kinds, chosen, strict=True)]
         run = RunArguments(*groups, given=tuple(raw))
         check_settings(run)
     except UserError:
