@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import Seq2SeqTrainer
 
-from ..settings.checkpoint_files import STAGING, STATE_FILE, checkpoint_step, list_checkpoints
+from ..settings.run_folder import STAGING, STATE_FILE, checkpoint_step, list_checkpoints
 
 
 @contextlib.contextmanager

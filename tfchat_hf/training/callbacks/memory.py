@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from ..host_memory import give_back_memory
+from ..processes import give_back_memory
 
 UPDATES_BETWEEN = 50
 
