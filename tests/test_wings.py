@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A wing may import itself and whatever stands before it.
 HOUSES = {
     "data_builders": (
-        "errors script report dialogue language reading rows cleaning selecting building formats "
-        "sources output commands __main__"
+        "errors writing command_line script report dialogue language reading rows cleaning "
+        "selecting building formats sources output commands __main__"
     ).split(),
     "tfchat_hf": (
         "model text settings examples fast engines memory measuring publishing training chat "

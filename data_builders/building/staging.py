@@ -23,8 +23,9 @@ from data_builders.cleaning.pipeline import Cleaner, CleaningSettings, looks_seg
 from data_builders.language import guess_language
 from data_builders.report import BuildReport
 from data_builders.script import guess_script
-from data_builders.selecting.shards import Dialogue, write_json, write_shard
+from data_builders.selecting.shards import Dialogue, write_shard
 from data_builders.selecting.workers import ordered_map
+from data_builders.writing import write_json
 
 # One shard: enough work to be worth handing over, small enough to lie in memory several times.
 SHARD_CHARACTERS = 2_000_000

@@ -8,7 +8,6 @@ replies that a corpus gives to a test question are found here.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import datasets
 
 from data_builders.errors import UserError
 from data_builders.selecting.splits import normalize_question, reply_places
+from data_builders.writing import whole_file
 
 REFERENCE_FEATURES = datasets.Features(
     {
@@ -69,14 +69,9 @@ def write_references(references: datasets.Dataset, path: Path) -> None:
     if path.is_dir():
         raise UserError(f"{path} is a folder. Name a file, such as {path / 'references.jsonl'}.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(fresh, "w", encoding="utf-8", newline="\n") as file:
-            for row in references:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with whole_file(path) as fresh, open(fresh, "w", encoding="utf-8", newline="\n") as file:
+        for row in references:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def _pairs(

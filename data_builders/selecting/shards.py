@@ -8,8 +8,6 @@ again only to look closely at a candidate.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +24,7 @@ from data_builders.selecting.splits import (
     reply_places,
     split_number,
 )
+from data_builders.writing import whole_file
 
 # Dialogues shorter than this are near duplicates only if they fold to the same text.
 MINIMUM_NEAR_DUPLICATE = 40
@@ -108,7 +107,7 @@ def write_shard(
         value if isinstance(value, pa.Array) else pa.array(value, SCHEMA.field(name).type)
         for name, value in columns.items()
     ]
-    write_whole(path, pa.Table.from_arrays(arrays, schema=SCHEMA))
+    write_table(path, pa.Table.from_arrays(arrays, schema=SCHEMA))
 
 
 def _pair_keys(
@@ -122,35 +121,16 @@ def _pair_keys(
     return {"questions": questions, "replies": replies}
 
 
-def write_whole(path: Path, table: pa.Table) -> None:
+def write_table(path: Path, table: pa.Table) -> None:
     """Write an Arrow file under its name only when it is complete.
 
     Args:
         path: The file to write.
         table: Its content.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole_file(path) as fresh:
         with pa.OSFile(str(fresh), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table)
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file under its name only when it is complete.
-
-    Args:
-        path: The file to write.
-        value: What JSON can hold.
-    """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        fresh.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 # Few at a time: what was read of a mapped file counts as this process's memory until it is let go.

@@ -38,7 +38,7 @@ def at(owner, name, when=lambda *given: True, after=False):
 
 import data_builders.building.builder as base
 import data_builders.output.folder as output
-import data_builders.selecting.shards as shards
+import data_builders.writing as writing
 import data_builders.building.staging as staging
 from data_builders.__main__ import main
 from data_builders.report import BuildReport

@@ -20,7 +20,7 @@ import data_builders.__main__ as command
 import data_builders.building.builder as base
 import data_builders.building.staging as staging
 import data_builders.output.folder as output
-import data_builders.selecting.shards as shards
+import data_builders.writing as writing
 from data_builders.__main__ import main
 from tests.commands import ROOT
 from tests.data_builders.faulty import (
@@ -100,7 +100,7 @@ MOMENTS = {
         True,
     ),
     "half a shard is written": (
-        'at(shards.os, "replace", lambda n, _, to: str(to).endswith("00002.arrow"))',
+        'at(writing.os, "replace", lambda n, _, to: str(to).endswith("00002.arrow"))',
         True,
     ),
     "a shard is there, its counts are not": (
@@ -183,7 +183,7 @@ def stop(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: BaseE
 
 FULL = [
     (staging, "write_shard"),
-    (shards.os, "replace"),
+    (writing.os, "replace"),
     (base, "selected_table"),
     (datasets.arrow_writer.ArrowWriter, "write_table"),
     (datasets.arrow_writer.ArrowWriter, "finalize"),

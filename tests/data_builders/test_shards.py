@@ -20,9 +20,8 @@ from data_builders.selecting.shards import (
     Shards,
     open_shard,
     read_turns,
-    write_json,
     write_shard,
-    write_whole,
+    write_table,
 )
 from data_builders.selecting.similarity import BANDS
 from data_builders.selecting.splits import normalize_question, question_key
@@ -129,20 +128,18 @@ def test_a_file_that_cannot_be_finished_is_not_there(tmp_path, monkeypatch):
     table = pa.table({"a": [1, 2]})
     monkeypatch.setattr(os, "replace", broken)
     with pytest.raises(OSError, match="No space"):
-        write_whole(tmp_path / "a.arrow", table)
-    with pytest.raises(OSError, match="No space"):
-        write_json(tmp_path / "a.json", {})
+        write_table(tmp_path / "a.arrow", table)
     assert not list(tmp_path.iterdir())
     monkeypatch.undo()
     monkeypatch.setattr(shards_module.pa.ipc, "new_file", broken)
     with pytest.raises(OSError, match="No space"):
-        write_whole(tmp_path / "a.arrow", table)
+        write_table(tmp_path / "a.arrow", table)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_file_written_again_replaces_the_old_one(tmp_path):
-    write_whole(tmp_path / "a.arrow", pa.table({"a": [1]}))
-    write_whole(tmp_path / "a.arrow", pa.table({"a": [1, 2]}))
+    write_table(tmp_path / "a.arrow", pa.table({"a": [1]}))
+    write_table(tmp_path / "a.arrow", pa.table({"a": [1, 2]}))
     assert open_shard(str(tmp_path / "a.arrow")).num_rows == 2
     assert [path.name for path in tmp_path.iterdir()] == ["a.arrow"]
     open_shard.cache_clear()
@@ -150,7 +147,7 @@ def test_a_file_written_again_replaces_the_old_one(tmp_path):
 
 def test_shards_are_mapped_not_read(tmp_path):
     path = Path(tmp_path, "big.arrow")
-    write_whole(path, pa.table({"a": np.arange(2_000_000)}))
+    write_table(path, pa.table({"a": np.arange(2_000_000)}))
     before = pa.total_allocated_bytes()
     table = open_shard(str(path))
     assert table.nbytes == 16_000_000 and pa.total_allocated_bytes() - before < 100_000

@@ -7,7 +7,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import random
 import unicodedata
 from collections import Counter
@@ -16,6 +15,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
+
+from data_builders.writing import write_whole
 
 from ..text.errors import UserError
 
@@ -206,10 +207,3 @@ def _text_of(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 ({error}). Save it as UTF-8.") from error
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file as it stands, whole or not at all."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_bytes(text.encode("utf-8"))
-    os.replace(fresh, path)

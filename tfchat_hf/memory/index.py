@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save
 
+from data_builders.writing import write_whole
+
 from .folding import counted_grams, fold, packed_grams
 
 INDEX_FILE = "index.safetensors"
@@ -156,14 +158,12 @@ class QuestionIndex:
         """
         path = Path(folder, INDEX_FILE)
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{INDEX_FILE}.tmp")
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         # That of the others is the number of their postings.
         common = np.flatnonzero(self.frequency != np.diff(self.starts))
         arrays |= {"common": common, "common_frequency": self.frequency[common]}
         # Not by `save_file`, whose files nobody but their owner may read.
-        unfinished.write_bytes(save(arrays | {"size": np.array([self.size])}))
-        unfinished.replace(path)
+        write_whole(path, save(arrays | {"size": np.array([self.size])}))
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> QuestionIndex:

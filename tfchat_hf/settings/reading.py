@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from data_builders.writing import write_whole
+
 from ..text.errors import UserError
-from ..text.files import write_whole
 from .keys import NETWORK, convert, key_problem
 
 if TYPE_CHECKING:

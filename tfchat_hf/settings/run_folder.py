@@ -15,8 +15,9 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from data_builders.writing import write_whole
+
 from ..text.errors import UserError
-from ..text.files import write_whole
 from .reading import read_yaml, write_yaml
 
 METRICS_FILE = "metrics.json"

@@ -14,6 +14,8 @@ import datasets
 import torch
 import transformers
 
+from data_builders.writing import write_whole
+
 from ..engines.model_folder import save_for_hub
 from ..examples.preparing import SplitCounts, read_dialogues
 from ..examples.questions import Question, frequent_replies
@@ -29,7 +31,6 @@ from ..publishing.model_card import write_model_card
 from ..settings.arguments import RunArguments, TFChatTrainingArguments
 from ..settings.init_from import origin_name
 from ..settings.run_folder import SAMPLES_FILE, RunFolder
-from ..text.files import write_whole
 from .batches.updates import UpdatePlan
 from .callbacks.progress import ProgressLine
 from .callbacks.throughput import ThroughputCallback

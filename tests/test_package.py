@@ -1,0 +1,60 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The packages as they are imported: nothing heavy, and known to transformers all the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tfchat_hf.pretrained import SMALL_TALK
+
+LOAD = f"""
+model = AutoModelForSeq2SeqLM.from_pretrained({str(SMALL_TALK)!r})
+assert type(model) is tfchat_hf.TFChatForConditionalGeneration, type(model)
+"""
+
+
+def python(program: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, encoding="utf-8", timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_both_packages_loads_nothing_heavy() -> None:
+    said = python(
+        "import sys, tfchat_hf, data_builders\n"
+        "print(*({'torch', 'transformers', 'datasets', 'pyarrow', 'numpy'} & set(sys.modules)))"
+    )
+    assert said.strip() == ""
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import tfchat_hf\nfrom transformers import AutoModelForSeq2SeqLM",
+        "from transformers import AutoModelForSeq2SeqLM\nimport tfchat_hf",
+        "import transformers\nimport tfchat_hf\nfrom transformers import AutoModelForSeq2SeqLM",
+        # What of the package comes first imports transformers itself, in the middle of its work.
+        "import tfchat_hf.model.modeling_tfchat\nfrom transformers import AutoModelForSeq2SeqLM",
+        "import tfchat_hf.settings.run_folder\nfrom transformers import AutoModelForSeq2SeqLM",
+        "import tfchat_hf\ntfchat_hf.TFChatConfig\nfrom transformers import AutoModelForSeq2SeqLM",
+        # These import the Auto classes before they are whole themselves.
+        "import tfchat_hf\nimport transformers.modeling_layers\n"
+        "from transformers import AutoModelForSeq2SeqLM",
+    ],
+)
+def test_the_auto_classes_know_the_model_whatever_is_imported_first(imports: str) -> None:
+    python(imports + LOAD)
+
+
+def test_a_name_that_is_not_there_is_refused_as_python_does() -> None:
+    import data_builders
+    import tfchat_hf
+
+    for package in (tfchat_hf, data_builders):
+        with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+            package.nothing  # noqa: B018
