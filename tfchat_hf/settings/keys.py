@@ -8,6 +8,7 @@ themselves: half a second to import it, a second and a half with transformers' t
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 import functools
 import importlib.util
@@ -45,8 +46,15 @@ REPLACED_KEYS = {
         "evaluation is this project's own",
     ),
 }
-_WORDS = {"true": True, "yes": True, "on": True, "1": True}
-_WORDS |= {"false": False, "no": False, "off": False, "0": False}
+_TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True)
+_TRUTH |= dict.fromkeys(("false", "no", "off", "0"), False)
+_WORDING = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "list": "a list",
+    "dict": "a mapping",
+}
 
 
 @functools.cache
@@ -108,70 +116,34 @@ def convert(key: str, value: Any) -> Any:
         ValueError: the text says what the key must be.
     """
     types = known_keys()[key]
-    if value is None or (str(value).lower() in ("null", "none") and "None" in types):
-        if "None" not in types:
-            raise ValueError(f"`{key}` has no value. Give one or delete the line.")
+    if "None" in types and str(value).lower() in ("null", "none"):
         return None
-    for name in types:
-        if name in _CONVERTERS:
-            try:
-                return _CONVERTERS[name][0](value)
-            except (ValueError, TypeError):
-                continue
-        elif name not in ("None", "str"):
-            return value  # of a type of transformers, which converts it itself
-    if "str" in types and not isinstance(value, (list, dict)):
-        return str(value)
-    kinds = [_CONVERTERS[name][1] if name in _CONVERTERS else "text" for name in types]
-    kinds = [kind for kind, name in zip(kinds, types, strict=True) if name != "None"]
-    raise ValueError(f"`{key}` must be {' or '.join(kinds)} (got {value!r}).")
+    if value is None:
+        raise ValueError(f"`{key}` has no value. Give one or delete the line.")
+    kinds = [name for name in types if name != "None"]
+    for kind in sorted(kinds, key="str".__eq__):  # almost anything can be read as a text
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            return _read_as(kind, value)
+    wanted = " or ".join(_WORDING.get(kind, "text") for kind in kinds)
+    raise ValueError(f"`{key}` must be {wanted} (got {value!r}).")
 
 
-def _to_bool(value: Any) -> bool:
-    """Read a truth value as YAML or a shell spells it."""
-    try:
-        return _WORDS[str(value).lower()]
-    except KeyError:
-        raise ValueError(value) from None
-
-
-def _to_float(value: Any) -> float:
-    """Read a number."""
-    if isinstance(value, bool):
-        raise ValueError(value)
-    return float(value)
-
-
-def _to_int(value: Any) -> int:
-    """Read a whole number, `1e4` included."""
-    number = _to_float(value)
-    if not number.is_integer():
-        raise ValueError(value)
-    return int(number)
-
-
-def _to_list(value: Any) -> list[str]:
-    """Read a list; a single word is a list of one, and commas part words."""
-    if isinstance(value, str):
+def _read_as(kind: str, value: Any) -> Any:
+    """Read a value as YAML or a shell spells it: `1e4` is whole, `a, b` a list, JSON a mapping."""
+    if kind == "bool":
+        return _TRUTH[str(value).lower()]
+    if kind == "float":
+        return float(str(value))
+    if kind == "int" and float(str(value)).is_integer():
+        return int(float(str(value)))
+    if kind == "list" and isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
-    if not isinstance(value, list):
+    if kind == "list" and isinstance(value, list):
+        return [str(item) for item in value]
+    if kind == "dict":
+        return dict(json.loads(value) if isinstance(value, str) else value)
+    if kind == "str" and not isinstance(value, (list, dict)):
+        return str(value)
+    if kind in (*_WORDING, "str"):
         raise ValueError(value)
-    return [str(item) for item in value]
-
-
-def _to_dict(value: Any) -> dict[str, Any]:
-    """Read a mapping, also one written as JSON."""
-    content = json.loads(value) if isinstance(value, str) else value
-    if not isinstance(content, dict):
-        raise ValueError(value)
-    return content
-
-
-# The type as an annotation names it: how it is read, and what a person calls it.
-_CONVERTERS = {
-    "bool": (_to_bool, "true or false"),
-    "int": (_to_int, "a whole number"),
-    "float": (_to_float, "a number"),
-    "list": (_to_list, "a list"),
-    "dict": (_to_dict, "a mapping"),
-}
+    return value  # of a type of transformers, which converts it itself
