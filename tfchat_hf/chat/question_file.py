@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from ..text.errors import UserError
+from ..settings.places import check_question_files
 from .planning import ROWS_PER_CHUNK, BatchLimits, plan_batches
 from .question_rows import BatchRow, read_rows
 from .resuming import PartialOutput
@@ -65,7 +64,7 @@ def answer_file(
         UserError: A path or a partial file of another run is in the way.
     """
     limits = limits or BatchLimits()
-    check_paths(source, output, overwrite)
+    check_question_files(source, output, overwrite)
     rows = read_rows(source, getattr(session.model.config, "reads_system_messages", False))
     if session.settings.seed is None:
         session.settings.set("seed", "0")
@@ -79,18 +78,6 @@ def answer_file(
                 bar.update(answered)
     partial.finish()
     return report
-
-
-def check_paths(source: Path, output: Path, overwrite: bool) -> None:
-    """Refuse what cannot work, before a model is loaded for it."""
-    if not source.is_file():
-        raise UserError(f"`--input` {source} is not a file. Give a .jsonl or .txt file.")
-    if output.is_dir():
-        raise UserError(f"`--output` {output} is a folder; give a file name in it.")
-    if output.exists() and os.path.samefile(source, output):
-        raise UserError(f"`--output` {output} is the input itself; give another name.")
-    if output.exists() and not overwrite:
-        raise UserError(f"`--output` {output} is there already; add --overwrite to replace it.")
 
 
 def _job(session: ChatSession, source: Path, limits: BatchLimits) -> dict[str, object]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 import tfchat_hf  # registers the model with AutoModelForSeq2SeqLM
 
+from ..settings.places import find_model
 from ..text.errors import UserError
 from .model_folder import load_model
 
@@ -43,7 +43,7 @@ def load_for_chat(
     if engine != "torch":
         return _load_engine(name, device, engine, int8)
     target = choose_device(device)
-    source = _check_folder(name)
+    source = find_model(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         model, report = load_model(source, output_loading_info=True)
@@ -60,7 +60,7 @@ def _load_engine(name: str, device: str, engine: str, int8: bool) -> tuple[Any, 
             f"`--engine {engine}` runs on the CPU (got `--device {device}`). Use --device cpu, "
             "or --engine torch."
         )
-    source = _check_folder(name)
+    source = find_model(name)
     try:
         from . import load_engine
 
@@ -111,35 +111,3 @@ def choose_device(device: str) -> torch.device:
             f"Use auto, cpu{', ' + gpus if gpus else ''}."
         ) from error
     return chosen
-
-
-def _check_folder(name: str) -> str:
-    """Return what to load; refuse a missing path or a folder with no model in it."""
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise UserError(_unfinished_text(folder))
-        return str(folder)
-    if folder.exists():
-        raise UserError(f"{name} is a file; give the folder of the model it belongs to.")
-    if _looks_like_a_path(name):
-        raise UserError(
-            f"There is no model folder {name}. Train the small one with `make chat` or "
-            "`python train_hf.py configs/quickstart.yaml`, or give another folder or a Hub id."
-        )
-    return name
-
-
-def _looks_like_a_path(name: str) -> bool:
-    """Whether `name` cannot be a Hub id (`name` or `owner/name`), or starts in a folder here."""
-    parts = name.replace("\\", "/").split("/")
-    is_id_shaped = len(parts) <= 2 and all(parts) and name[:1] not in "./~" and "\\" not in name
-    return not is_id_shaped or (len(parts) == 2 and (parts[0] == "runs" or Path(parts[0]).is_dir()))
-
-
-def _unfinished_text(folder: Path) -> str:
-    """Say that a folder holds no model, and name its newest checkpoint if there is one."""
-    steps = [p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit()]
-    newest = max(steps, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-    hint = f"its newest checkpoint is {newest}" if newest else "train one with `make chat`"
-    return f"{folder} holds no config.json, so no finished model; {hint}."

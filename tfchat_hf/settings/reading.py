@@ -15,6 +15,7 @@ from data_builders.writing import write_whole
 
 from ..text.errors import UserError
 from .keys import NETWORK, convert, key_problem
+from .places import find_settings
 
 if TYPE_CHECKING:
     from .arguments import RunArguments
@@ -79,14 +80,14 @@ def read_settings(argv: Sequence[str]) -> dict[str, Setting]:
     """Read a command line and its settings file; check keys and types, and load nothing heavy.
 
     Args:
-        argv: an optional YAML file first, then `--key value`, `--key=value` or a bare `--flag`.
+        argv: an optional settings file first, then `--key value`, `--key=value` or a bare `--flag`.
 
     Raises:
         UserError: for a file, key or type that cannot be used.
     """
-    file = [] if not argv or argv[0].startswith("--") else [argv[0]]
-    settings = read_yaml(file[0]) if file else {}
-    return checked(settings | _read_options(argv[len(file) :]))
+    if not argv or argv[0].startswith("--"):
+        return checked(_read_options(argv))
+    return checked(read_yaml(str(find_settings(argv[0]))) | _read_options(argv[1:]))
 
 
 def read_yaml(path: str) -> dict[str, Setting]:
