@@ -52,7 +52,7 @@ def _train(arguments: Sequence[str]) -> int:
     from transformers.utils import logging as transformers_logging
 
     from tfchat_hf.settings.reading import parse_arguments
-    from tfchat_hf.training.callbacks.stopping import StopRequest
+    from tfchat_hf.training.callbacks import StopRequest
     from tfchat_hf.training.run import run_training
 
     datasets.disable_progress_bars()

@@ -9,7 +9,7 @@ import torch
 
 from ..examples.preparing import SplitCounts
 from ..settings.arguments import RunArguments
-from .batches.updates import UpdatePlan
+from .batch_sampler import UpdatePlan
 from .set_up import Workshop
 
 Report = Callable[[str], None]

@@ -31,10 +31,10 @@ from ..settings.arguments import RunArguments
 from ..settings.init_from import origin_name
 from ..settings.run_folder import SAMPLES_FILE, RunFolder
 from .announcing import device_name, dtype_name, update_size
-from .callbacks.progress import ProgressLine
-from .callbacks.throughput import ThroughputCallback
+from .callbacks import ProgressLine
 from .checkpoints import disk_errors
 from .set_up import Workshop
+from .throughput import ThroughputCallback
 
 Report = Callable[[str], None]
 

@@ -18,12 +18,13 @@ from ..settings.arguments import RunArguments, SettingsError, resolved_settings
 from ..settings.checkpoint_files import process_count
 from ..settings.run_folder import RunFolder
 from .announcing import announce
-from .callbacks.stopping import StopRequest
+from .callbacks import StopRequest
 from .checkpoints import sweep
+from .find_batch_size import find_batch_size
 from .finishing import finish, run_facts
 from .host_memory import keep_freed_memory
 from .processes import check_process_count, leave
-from .set_up import Workshop, fit_to_memory, set_up
+from .set_up import Workshop, set_up
 
 Report = Callable[[str], None]
 INTERRUPTED = 130
@@ -59,7 +60,8 @@ def run_training(run: RunArguments, report: Report, request: StopRequest) -> int
     checkpoint = _open_folder(run, folder, shop.data, report)
     if not run.training.plain:
         shop.trainer.check_against_network(report)
-    fit_to_memory(shop, report)
+    if run.training.find_batch_size:
+        find_batch_size(shop.trainer, report)
     announce(run, shop, report)
     facts = _train(run, shop, checkpoint, request)
     if request.asked:
