@@ -129,7 +129,7 @@ def trace_update(package: Path, folder: Path, *options: str) -> Trace:
 
     import tfchat_hf.training.run as training
     from tfchat_hf.settings.reading import parse_arguments
-    from tfchat_hf.training.callbacks.stopping import StopRequest
+    from tfchat_hf.training.callbacks import StopRequest
 
     trace = Trace(package)
 

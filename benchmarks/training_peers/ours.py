@@ -12,7 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 import tfchat_hf.training.run as training
 from tfchat_hf.settings.reading import parse_arguments
-from tfchat_hf.training.callbacks.stopping import StopRequest
+from tfchat_hf.training.callbacks import StopRequest
 
 from .gate import Gate
 from .held_out import load_held_out, loss_of

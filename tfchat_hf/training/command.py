@@ -67,7 +67,7 @@ def _train(arguments: Sequence[str]) -> int:
     from transformers.utils import logging as transformers_logging
 
     from ..settings.reading import parse_arguments
-    from .callbacks.stopping import StopRequest
+    from .callbacks import StopRequest
     from .run import run_training
 
     datasets.disable_progress_bars()

@@ -31,11 +31,11 @@ from ..publishing.model_card import write_model_card
 from ..settings.arguments import RunArguments, TFChatTrainingArguments
 from ..settings.init_from import origin_name
 from ..settings.run_folder import SAMPLES_FILE, RunFolder
-from .batches.updates import UpdatePlan
-from .callbacks.progress import ProgressLine
-from .callbacks.throughput import ThroughputCallback
+from .batch_sampler import UpdatePlan
+from .callbacks import ProgressLine
 from .checkpoints import disk_errors
 from .set_up import RunData, planned_updates
+from .throughput import ThroughputCallback
 from .trainer import TFChatTrainer
 
 Report = Callable[[str], None]

@@ -18,11 +18,12 @@ from ..settings.arguments import RunArguments, resolved_settings
 from ..settings.keys import NETWORK
 from ..settings.run_folder import RunFolder, process_count
 from ..text.errors import UserError
-from .callbacks.stopping import StopRequest
+from .callbacks import StopRequest
 from .checkpoints import sweep
+from .find_batch_size import find_batch_size
 from .processes import check_process_count, keep_freed_memory, leave
 from .reporting import announce, finite, write_finished_run
-from .set_up import build_model, build_trainer, fit_to_memory, planned_updates, read_data
+from .set_up import build_model, build_trainer, planned_updates, read_data
 from .time_budget import epochs_under_budget
 from .trainer import TFChatTrainer
 
@@ -69,7 +70,8 @@ def run_training(run: RunArguments, report: Report, request: StopRequest) -> int
     checkpoint = _open_folder(run, folder, data.examples.report(), report)
     if not args.plain:
         trainer.check_against_network(report)
-    fit_to_memory(trainer, report)
+    if args.find_batch_size:
+        find_batch_size(trainer, report)
     announce(data, trainer, report)
     figures = _train(trainer, checkpoint, request)
     if request.asked:

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
@@ -33,18 +32,11 @@ from ..settings.init_from import (
 from ..settings.keys import NETWORK
 from ..text.errors import UserError
 from ..text.tokenization import character_runs, first_byte_token_id, fit_tokenizer
-from .batches.finder import Update, find_pieces
-from .batches.updates import PieceSampler
-from .callbacks.early_stopping import EarlyStopping
-from .callbacks.memory import MemoryCallback
-from .callbacks.progress import ProgressLine
-from .callbacks.quality import CollapseWarning, SampleTable
-from .callbacks.stopping import StopCallback, StopRequest
-from .callbacks.throughput import ThroughputCallback
-from .callbacks.time_budget import TimeBudgetCallback
-from .callbacks.tracking import add_samples_to_tensorboard
+from .callbacks import EarlyStopping, MemoryCallback, ProgressLine, StopCallback, StopRequest
 from .losses import LossOptions, frequency_weights, label_counts
-from .time_budget import TrainingClock
+from .samples import CollapseWarning, SampleTable, add_samples_to_tensorboard
+from .throughput import ThroughputCallback
+from .time_budget import TimeBudgetCallback, TrainingClock
 from .trainer import TFChatTrainer
 
 Report = Callable[[str], None]
@@ -247,37 +239,3 @@ def _choose_losses(args: TFChatTrainingArguments, data: RunData) -> LossOptions:
         weights,
         tuple(tokenizer.all_special_ids),
     )
-
-
-def fit_to_memory(trainer: TFChatTrainer, report: Report) -> None:
-    """Cut updates into as many pieces as the memory of the device asks for, if that is wanted."""
-    args, plan = trainer.args, trainer.sampler.plan
-    if not args.find_batch_size:
-        return
-    world = args.world_size
-
-    def epoch(pieces: int) -> Iterator[np.ndarray]:
-        cutter = PieceSampler(plan, pieces, world_size=world)
-        for update in plan.order(0):
-            yield from cutter.cut(update)
-
-    update = Update(
-        plan.source_lengths,
-        plan.target_lengths,
-        plan.tokens // world,
-        -(-plan.pairs // world),
-        epoch,
-    )
-
-    def train_piece(numbers: np.ndarray) -> None:
-        batch = trainer.batch_maker(trainer.examples.__getitems__(numbers))
-        inputs = trainer._prepare_inputs(batch)
-        with trainer.accelerator.autocast():  # the model is not wrapped yet
-            tokens = torch.tensor(1.0, device=args.device)
-            loss = trainer.compute_loss(trainer.model, inputs, num_items_in_batch=tokens)
-        loss.backward()
-
-    pieces = find_pieces(trainer.model, update, train_piece, report)
-    trainer.attend("eager")
-    if pieces is not None:
-        args.gradient_accumulation_steps = trainer.sampler.pieces = pieces
