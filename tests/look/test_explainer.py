@@ -23,10 +23,10 @@ from tfchat_hf.look.jieba_cut import open_jieba
 from tfchat_hf.look.lattice import Lattice, score_of
 from tfchat_hf.look.text import columns, render, visible
 from tfchat_hf.text import tokenization
+from tfchat_hf.text.console import display_width
 from tfchat_hf.text.tokenization import install_pipeline, wrap_tokenizer
 from tfchat_hf.text.tokenizer_training import SCHEMES, train_tokenizer
 from tfchat_hf.text.vocabulary.pieces import bpe_tokenizer, unigram_tokenizer
-from tfchat_hf.training.callbacks.text_table import display_width
 
 ODD_TEXTS = [
     "",

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from ..examples.held_out import HeldOut
-from ..training.announcing import device_name
+from ..training.reporting import device_name
 from .models import decoding_code, model_digest
 from .options import LadderOptions
 

@@ -24,7 +24,7 @@ from transformers.utils import ModelOutput
 from ..model.generation_tfchat import empty_message_states
 from . import FastDecoder
 from .candidates import Candidates, decode_candidates
-from .likelihood import nats_and_tokens
+from .cross_entropy import reply_nats
 from .loop import DecoderStepper
 
 RERANK_BY = ("reverse", "unconditional")
@@ -305,7 +305,7 @@ def reply_scores(
         attention_mask=attention_mask,
         labels=labels,
         use_cache=False,
-        reply_loss=nats_and_tokens,
+        reply_loss=reply_nats,
     )
     return -found.loss[:, 0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..training.callbacks.text_table import GAP, display_width
+from ..text.console import GAP, display_width
 from .facts import Decision, Explanation, ScoredPath, Token
 from .jieba_cut import Difference, spans_of
 from .merges import AppliedMerge

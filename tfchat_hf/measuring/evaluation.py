@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..examples.questions import Question, decode_reply
 from ..fast import FastDecoder
-from ..fast.likelihood import nats_and_tokens
+from ..fast.cross_entropy import reply_nats
 from .metrics import bits_per_character, perplexity
 
 
@@ -114,7 +114,7 @@ def exact_loss(
     model.eval()
     # One row a reply, (batch, 2): nats and tokens. They stay on the device until the end.
     rows = [
-        accelerator.gather_for_metrics(model(**batch, reply_loss=nats_and_tokens).loss)
+        accelerator.gather_for_metrics(model(**batch, reply_loss=reply_nats).loss)
         for batch in batches
     ]
     model.train(was_training)

@@ -56,11 +56,9 @@ def _check_and_train(arguments: Sequence[str]) -> int:
 
 def _check_folder(settings: Mapping[str, Setting]) -> None:
     """Refuse a folder that holds a run already. The run itself looks again."""
-    output = settings.get("output_dir")
-    if output is None or str(getattr(settings.get("resume"), "value", False)).lower() != "false":
-        return
-    overwrite = str(getattr(settings.get("overwrite"), "value", False)).lower() != "false"
-    RunFolder(str(output.value)).check_free(overwrite)
+    given = {key: setting.value for key, setting in settings.items()}
+    if given.get("output_dir") and not given.get("resume"):
+        RunFolder(given["output_dir"]).check_free(given.get("overwrite", False))
 
 
 def _train(arguments: Sequence[str]) -> int:
@@ -71,7 +69,7 @@ def _train(arguments: Sequence[str]) -> int:
     from transformers.utils import logging as transformers_logging
 
     from ..settings.reading import parse_arguments
-    from .callbacks.stopping import StopRequest
+    from .callbacks import StopRequest
     from .run import run_training
 
     datasets.disable_progress_bars()

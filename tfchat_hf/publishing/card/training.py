@@ -176,9 +176,6 @@ def speed(metrics: Mapping[str, Any]) -> str:
             words.append(f"{facts[name]:,.0f} {unit}")
     if facts.get("padding") is not None:
         words.append(f"{100 * facts['padding']:.1f} % padding")
-    if facts.get("utilisation"):
-        peak = facts.get("peak_of") or "the device"
-        words.append(f"{100 * facts['utilisation']:.0f} % of the peak of {peak}")
     return f"{escape(', '.join(words))}." if words else ""
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfchat_hf.training.batches.updates import PieceSampler, UpdatePlan
+from tfchat_hf.training.batch_sampler import UpdatePlan, UpdateSampler
 
 
 def plan(examples=500, tokens=400, pairs=8, seed=1) -> UpdatePlan:
@@ -17,7 +17,7 @@ def plan(examples=500, tokens=400, pairs=8, seed=1) -> UpdatePlan:
 
 
 def batches(plan, pieces=1, world=1, epoch=0):
-    samplers = [PieceSampler(plan, pieces, rank, world) for rank in range(world)]
+    samplers = [UpdateSampler(plan, pieces, rank, world) for rank in range(world)]
     for sampler in samplers:
         sampler.set_epoch(epoch)
     return [list(sampler) for sampler in samplers]
@@ -29,7 +29,7 @@ def test_every_example_comes_once_an_epoch(tokens, pieces, world):
     made = plan(tokens=tokens)
     per_rank = batches(made, pieces, world)
     assert {len(rank) for rank in per_rank} == {made.updates * pieces}
-    assert len(PieceSampler(made, pieces, 0, world)) == made.updates * pieces
+    assert len(UpdateSampler(made, pieces, 0, world)) == made.updates * pieces
     seen = [index for rank in per_rank for batch in rank for index in batch]
     assert sorted(seen) == list(range(500))
 
@@ -59,7 +59,7 @@ def test_updates_have_about_as_many_tokens():
 
 def test_pieces_have_about_as_many_tokens():
     made = plan(examples=3000, tokens=3000)
-    sampler = PieceSampler(made, 4)
+    sampler = UpdateSampler(made, 4)
     size = made.source_lengths + made.target_lengths
     for update in made.order(0):
         cut = [size[part].sum() for part in sampler.cut(update)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfchat_hf.training.callbacks.text_table import display_width, shorten, table_lines
+from tfchat_hf.text.console import display_width, shorten, table_lines
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 """Which examples make an update, in which order, and how an update is cut into batches.
 
 What an update holds is a function of (seed, epoch, size) alone. Gradient accumulation and several
-processes only cut it into pieces: 8 x 1, 1 x 8 and 2 processes x 4 train on the same, and a
+processes only cut it into batches: 8 x 1, 1 x 8 and 2 processes x 4 train on the same, and a
 resumed run sees what an uninterrupted one does. (transformers' own grouping by length is exact
 only within the first epoch.)
 """
@@ -25,11 +25,11 @@ class UpdatePlan:
     """Cuts the examples of an epoch into updates of like length and size.
 
     Attributes:
-        source_lengths: tokens of each question, `(examples,)`.
-        target_lengths: tokens of each reply, `(examples,)`.
-        tokens: source and target tokens of an update, about; 0 to count pairs instead.
-        pairs: pairs of an update where `tokens` is 0.
-        seed: of the order.
+        source_lengths: Tokens of each question, `(examples,)`.
+        target_lengths: Tokens of each reply, `(examples,)`.
+        tokens: Source and target tokens of an update, about; 0 to count pairs instead.
+        pairs: Pairs of an update where `tokens` is 0.
+        seed: Of the order.
     """
 
     source_lengths: np.ndarray
@@ -40,7 +40,7 @@ class UpdatePlan:
 
     @property
     def updates(self) -> int:
-        """Counts the updates of an epoch, the same in each."""
+        """Count the updates of an epoch, the same in each."""
         if not self.tokens:
             return max(1, -(-len(self.source_lengths) // self.pairs))
         total = int(
@@ -49,7 +49,7 @@ class UpdatePlan:
         return min(len(self.source_lengths), max(1, round(total / self.tokens)))
 
     def order(self, epoch: int) -> list[np.ndarray]:
-        """Lists the updates of an epoch, each the indices of its examples."""
+        """List the updates of an epoch, each the indices of its examples."""
         rng = np.random.default_rng([self.seed, epoch])
         shuffled = rng.permutation(len(self.source_lengths))
         if not self.tokens:
@@ -65,7 +65,7 @@ class UpdatePlan:
         return [groups[number] for number in rng.permutation(len(groups))]
 
     def _by_pairs(self, shuffled: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """Groups equally many pairs; the short group stands last."""
+        """Group equally many pairs; the short group stands last."""
         whole = len(shuffled) - len(shuffled) % self.pairs
         groups: list[np.ndarray] = []
         for start in range(0, whole, self.pairs * POOL_UPDATES):
@@ -75,7 +75,7 @@ class UpdatePlan:
         return [groups[number] for number in rng.permutation(len(groups))] + rest
 
     def _sorted(self, pool: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Sorts a pool so that neighbours are alike on both sides.
+        """Sort a pool so that neighbours are alike on both sides.
 
         Strips of like replies first, then by question within a strip, every second strip backwards
         so that the ends of neighbouring strips meet. Lengths are blurred, or a small corpus would
@@ -91,12 +91,12 @@ class UpdatePlan:
         return np.concatenate(parts)
 
     def _strips(self, examples: int) -> int:
-        """Chooses how many strips a pool has: about the square root of twice its updates."""
+        """Choose how many strips a pool has: about the square root of twice its updates."""
         updates = examples * self.updates / len(self.source_lengths)
         return max(1, round((2 * updates) ** 0.5))
 
     def _cuts(self, lined_up: np.ndarray) -> np.ndarray:
-        """Finds where to cut so that each update has its share of the tokens and one example."""
+        """Find where to cut so that each update has its share of the tokens and one example."""
         sizes = self.source_lengths[lined_up].astype(np.int64) + self.target_lengths[lined_up]
         ends = np.cumsum(sizes)
         goals = np.arange(1, self.updates) * (ends[-1] / self.updates)
@@ -108,56 +108,56 @@ class UpdatePlan:
         )
 
 
-class PieceSampler(Sampler[list[int]]):
-    """Gives one process its pieces of each update, one piece an accumulated batch.
+class UpdateSampler(Sampler[list[int]]):
+    """Gives one process its batches of each update.
 
-    A piece may be empty where an update has fewer examples than pieces; the collator makes a
-    batch of it from which nothing is learned.
+    A batch may be empty where an update has fewer examples than batches; the collator makes one of
+    it from which nothing is learned.
     """
 
     def __init__(
         self,
         plan: UpdatePlan,
-        pieces: int,
+        accumulation_steps: int,
         rank: int = 0,
         world_size: int = 1,
         epochs_apart: bool = False,
     ) -> None:
-        """Keeps the plan and which pieces are meant.
+        """Keep the plan and which batches are meant.
 
         Args:
-            plan: of the updates.
-            pieces: batches that each process accumulates for one update.
-            rank: number of this process.
-            world_size: how many processes there are.
-            epochs_apart: whether example i of epoch e has the index `i + e * examples`.
+            plan: Of the updates.
+            accumulation_steps: Batches that each process accumulates for one update.
+            rank: Number of this process.
+            world_size: How many processes there are.
+            epochs_apart: Whether example i of epoch e has the index `i + e * examples`.
         """
         self.plan = plan
         self.stride = len(plan.source_lengths) if epochs_apart else 0
-        self.pieces = pieces
+        self.accumulation_steps = accumulation_steps
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch whose order `__iter__` gives."""
+        """Choose the epoch whose order `__iter__` gives."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Counts the batches of an epoch for this process."""
-        return self.plan.updates * self.pieces
+        """Count the batches of an epoch for this process."""
+        return self.plan.updates * self.accumulation_steps
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yields the indices of each batch."""
+        """Yield the indices of each batch."""
         for update in self.plan.order(self.epoch):
             parts = self.cut(update)
-            for turn in range(self.pieces):
+            for turn in range(self.accumulation_steps):
                 part = parts[turn * self.world_size + self.rank]
                 yield (part + self.epoch * self.stride).tolist()
 
     def cut(self, update: np.ndarray) -> list[np.ndarray]:
-        """Cuts one update into `pieces * world_size` parts of about equally many tokens."""
-        parts = self.pieces * self.world_size
+        """Cut one update into the batches of all processes, of about equally many tokens."""
+        parts = self.accumulation_steps * self.world_size
         sizes = self.plan.source_lengths[update].astype(np.int64) + self.plan.target_lengths[update]
         middles = np.cumsum(sizes) - sizes / 2
         bounds = np.arange(1, parts) * (sizes.sum() / parts)

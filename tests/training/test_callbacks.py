@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from transformers import TrainerControl, TrainerState
 
-from tfchat_hf.training.callbacks.early_stopping import EarlyStopping, evaluations_since_best
+from tfchat_hf.training.callbacks import EarlyStopping, evaluations_since_best
 
 
 def state_of(scores: list[float], name: str = "eval_selection_score") -> TrainerState:

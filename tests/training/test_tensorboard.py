@@ -11,7 +11,7 @@ from transformers.integrations import TensorBoardCallback
 from tests.tiny import tiny_model
 from tfchat_hf.examples.questions import Question
 from tfchat_hf.measuring.selection import ReplyAssessor
-from tfchat_hf.training.callbacks.tracking import (
+from tfchat_hf.training.samples import (
     TENSORBOARD_FOLDER,
     TensorBoardWithSamples,
     add_samples_to_tensorboard,
@@ -84,7 +84,7 @@ def test_curves_and_samples_are_there(tmp_path):
     assert [event.step for event in found.Scalars("eval/distinct_2")] == [2, 4]
     texts = samples(found)
     assert sorted(texts) == [2, 4]
-    assert "| 你好 / a\\|b | reply of 4 | person |" in texts[4]
+    assert "| 你好 / a&#124;b | reply of 4 | person |" in texts[4]
 
 
 def test_a_resumed_run_goes_on_with_the_same_curve(tmp_path):
@@ -128,4 +128,4 @@ def test_the_environment_may_choose_the_folder(tmp_path, monkeypatch):
 
 def test_a_reply_stays_in_its_cell():
     row = {"context": ["a", "b|c"], "reply": "two\nlines", "reference": "back\\slash"}
-    assert markdown_table([row]).splitlines()[2] == "| a / b\\|c | two lines | back\\\\slash |"
+    assert markdown_table([row]).splitlines()[2] == "| a / b&#124;c | two lines | back&#92;slash |"

@@ -9,8 +9,8 @@ from datasets import Dataset
 
 from tfchat_hf.examples.rows import ExampleRows
 from tfchat_hf.text.tokenization import SPECIAL_TOKENS
-from tfchat_hf.training.batches.question_noise import NoisyQuestions
-from tfchat_hf.training.batches.updates import PieceSampler, UpdatePlan
+from tfchat_hf.training.batch_sampler import UpdatePlan, UpdateSampler
+from tfchat_hf.training.data_collator import NoisyQuestions
 
 EOS = SPECIAL_TOKENS.index("</s>")
 SEP = SPECIAL_TOKENS.index("<sep>")
@@ -85,8 +85,8 @@ def test_a_lone_question_gets_an_exchange_of_the_corpus_before_it():
 def test_the_sampler_tells_the_epochs_apart(examples):
     lengths = examples.source_lengths, examples.target_lengths
     plan = UpdatePlan(*lengths, tokens=0, pairs=40, seed=1)
-    sampler = PieceSampler(plan, pieces=1, epochs_apart=True)
-    plain = PieceSampler(plan, pieces=1)
+    sampler = UpdateSampler(plan, accumulation_steps=1, epochs_apart=True)
+    plain = UpdateSampler(plan, accumulation_steps=1)
     for epoch in (0, 3):
         sampler.set_epoch(epoch)
         plain.set_epoch(epoch)

@@ -8,9 +8,14 @@ import json
 import pytest
 from transformers import Trainer, TrainerCallback, TrainerState
 
-from tests.training.callbacks.small_trainer import small_trainer
-from tfchat_hf.training.callbacks.time_budget import TimeBudgetCallback, time_was_up
-from tfchat_hf.training.time_budget import ENDLESS_EPOCHS, TrainingClock, time_budget_schedule
+from tests.training.small_trainer import small_trainer
+from tfchat_hf.training.time_budget import (
+    ENDLESS_EPOCHS,
+    TimeBudgetCallback,
+    TrainingClock,
+    time_budget_schedule,
+    time_was_up,
+)
 
 
 class ByTheClock(Trainer):

@@ -7,11 +7,10 @@ import numpy as np
 import torch
 
 from tests.tiny import tiny_config, tiny_model
-from tfchat_hf.training.batches.collating import IGNORED, BatchMaker
-from tfchat_hf.training.batches.packing import PACKED
-from tfchat_hf.training.losses import LossOptions
-from tfchat_hf.training.reply_loss import ReplyLoss
-from tfchat_hf.training.throughput import needed_flops
+from tfchat_hf.training.data_collator import IGNORED, TrainingCollator
+from tfchat_hf.training.losses import LossOptions, TrainingLoss
+from tfchat_hf.training.packed_attention import PACKED
+from tfchat_hf.training.throughput import Counts
 
 ROWS = [
     (np.array([10, 11, 12], dtype=np.int32), np.array([20, 2], dtype=np.int32)),
@@ -20,46 +19,42 @@ ROWS = [
 
 
 def test_packed():
-    batch = BatchMaker(tiny_config(), packed=True)(ROWS)
+    batch = TrainingCollator(tiny_config(), packed=True)(ROWS)
     assert batch["input_ids"].tolist() == [[10, 11, 12, 13] + [0] * 12]
     assert batch["labels"].tolist() == [[20, 2, 21, 22, 2] + [IGNORED] * 11]
     assert batch["decoder_input_ids"].tolist() == [[1, 20, 1, 21, 22] + [0] * 11]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 0] + [0] * 12]
     assert batch["decoder_position_ids"].tolist() == [[0, 1, 0, 1, 2] + [0] * 11]
-    assert batch["kept"].tolist() == [0, 1, 2, 3, 4]
-    assert batch["rows"].tolist() == [0, 0, 1, 1, 1]
-    facts = batch["facts"]
-    assert (facts.pairs, facts.source_tokens, facts.target_tokens, facts.positions) == (2, 4, 5, 32)
-    expected = needed_flops(tiny_config(), np.array([3, 1]), np.array([2, 3])).sum()
-    assert facts.flops == expected
+    assert batch["places"].tolist() == [0, 1, 2, 3, 4]
+    assert batch["replies"].tolist() == [0, 0, 1, 1, 1]
+    assert batch["counts"] == Counts(pairs=2, source_tokens=4, target_tokens=5, positions=32)
 
 
 def test_padded_to_few_shapes():
-    batch = BatchMaker(tiny_config(), packed=False)(ROWS)
+    batch = TrainingCollator(tiny_config(), packed=False)(ROWS)
     assert batch["input_ids"].shape == batch["labels"].shape == (8, 16)
     assert batch["input_ids"][:2, :4].tolist() == [[10, 11, 12, 0], [13, 0, 0, 0]]
     assert batch["attention_mask"][:3, :4].tolist() == [[1, 1, 1, 0], [1, 0, 0, 0], [1, 0, 0, 0]]
     assert batch["decoder_input_ids"][:2, :4].tolist() == [[1, 20, 2, 0], [1, 21, 22, 2]]
-    assert batch["labels"].flatten()[batch["kept"]].tolist() == [20, 2, 21, 22, 2]
+    assert batch["labels"].flatten()[batch["places"]].tolist() == [20, 2, 21, 22, 2]
     assert (batch["labels"] == IGNORED).sum() == 8 * 16 - 5
-    assert batch["facts"].positions == 2 * 8 * 16
+    assert batch["counts"].positions == 2 * 8 * 16
 
 
 def test_padding_stops_at_the_last_position():
     row = (np.full(50, 7), np.full(64, 7))
-    batch = BatchMaker(tiny_config(max_position_embeddings=64), packed=False)([row])
+    batch = TrainingCollator(tiny_config(max_position_embeddings=64), packed=False)([row])
     assert batch["input_ids"].shape == (8, 64) and batch["labels"].shape == (8, 64)
 
 
 def test_a_batch_of_nothing_teaches_nothing():
     model = tiny_model().train()
     for packed in (True, False):
-        batch = BatchMaker(model.config, packed)([])
-        facts = batch.pop("facts")
-        assert facts.pairs == 0 and facts.flops == 0
+        batch = TrainingCollator(model.config, packed)([])
+        assert batch.pop("counts") == Counts()
         assert not batch["labels"].ne(IGNORED).any()
-        places = batch.pop("kept"), batch.pop("rows")
-        loss = ReplyLoss(LossOptions(0.1), model.lm_head, *places, learns=False)
+        places = batch.pop("places"), batch.pop("replies")
+        loss = TrainingLoss(LossOptions(0.1), model.lm_head, *places, learns=False)
         model.set_attn_implementation(PACKED if packed else "eager")
         model.zero_grad()
         found = model(**batch, reply_loss=loss).loss
@@ -71,7 +66,7 @@ def test_a_batch_of_nothing_teaches_nothing():
 
 
 def test_shifting_across_replies_uses_no_token_of_the_neighbour():
-    batch = BatchMaker(tiny_config(), packed=True)(ROWS * 3)
-    starts = batch["decoder_position_ids"][0, batch["kept"]] == 0
-    first = batch["decoder_input_ids"][0, batch["kept"]][starts]
+    batch = TrainingCollator(tiny_config(), packed=True)(ROWS * 3)
+    starts = batch["decoder_position_ids"][0, batch["places"]] == 0
+    first = batch["decoder_input_ids"][0, batch["places"]][starts]
     assert torch.equal(first, torch.ones(6, dtype=torch.int64))

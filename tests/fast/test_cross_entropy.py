@@ -1,15 +1,17 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The fused output layer and loss against torch's own, and against numerical gradients."""
+"""Losses without kept logits against torch's own, and replies summed up by hand."""
 
 from __future__ import annotations
+
+import math
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from tfchat_hf.training import fused_loss
-from tfchat_hf.training.fused_loss import linear_cross_entropy
+from tfchat_hf.fast import cross_entropy
+from tfchat_hf.fast.cross_entropy import linear_cross_entropy, reply_nats, token_losses
 
 
 def parts(dtype=torch.float64, tokens=11, width=6, vocab=17):
@@ -22,7 +24,7 @@ def parts(dtype=torch.float64, tokens=11, width=6, vocab=17):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("chunk", [17, 17 * 4, 10**6])
 def test_equals_torch(smoothing, chunk, monkeypatch):
-    monkeypatch.setattr(fused_loss, "CHUNK_NUMBERS", chunk)
+    monkeypatch.setattr(cross_entropy, "LOGITS_AT_ONCE", chunk)
     states, layer, labels = parts()
     inputs = [states, layer.weight, layer.bias]
     expected = functional.cross_entropy(
@@ -73,3 +75,25 @@ def test_negative_labels_are_left_out():
         torch.autograd.grad(found, inputs), torch.autograd.grad(expected, inputs), strict=True
     ):
         torch.testing.assert_close(gradient, reference, atol=1e-9, rtol=1e-7)
+
+
+@pytest.mark.parametrize("chunk", [17 * 4, 10**6])
+def test_each_token_has_the_loss_that_torch_gives_it(chunk, monkeypatch):
+    monkeypatch.setattr(cross_entropy, "LOGITS_AT_ONCE", chunk)
+    states, layer, labels = parts()
+    labels[3] = -100
+    found = token_losses(states, layer, labels)
+    expected = functional.cross_entropy(layer(states), labels, reduction="none")
+    torch.testing.assert_close(found, expected.detach())
+    assert token_losses(states[:0], layer, labels[:0]).shape == (0,)
+
+
+def test_sums_of_each_reply_by_hand():
+    layer = torch.nn.Linear(1, 4)
+    torch.nn.init.zeros_(layer.weight)
+    layer.bias.data = torch.tensor([1 / 2, 1 / 4, 1 / 8, 1 / 8]).log()
+    labels = torch.tensor([[0, 1, -100], [2, -100, -100], [-100, -100, -100]])
+    found = reply_nats(torch.ones(3, 3, 1), layer, labels)
+    # bits: 1 + 2 of the first reply, 3 of the second; the third has no token
+    expected = torch.tensor([[3 * math.log(2), 2], [3 * math.log(2), 1], [0, 0]])
+    torch.testing.assert_close(found, expected)

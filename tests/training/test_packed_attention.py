@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from tests.tiny import VOCAB_SIZE, tiny_model
-from tfchat_hf.training.batches.collating import BatchMaker
-from tfchat_hf.training.batches.packing import PACKED, PackedSide, attend, filled_up
-from tfchat_hf.training.losses import LossOptions
-from tfchat_hf.training.reply_loss import ReplyLoss
+from tfchat_hf.training.data_collator import TrainingCollator
+from tfchat_hf.training.losses import LossOptions, TrainingLoss
+from tfchat_hf.training.packed_attention import PACKED, PackedSide, attend, filled_up
 
 NETWORKS = [
     {},
@@ -31,10 +30,10 @@ def pairs(lengths: list[tuple[int, int]], seed: int = 3) -> list[tuple[np.ndarra
 
 
 def loss_and_gradients(model, rows, packed: bool, smoothing: float = 0.1):
-    batch = BatchMaker(model.config, packed)(rows)
-    batch.pop("facts")
+    batch = TrainingCollator(model.config, packed)(rows)
+    batch.pop("counts")
     options = LossOptions(smoothing)
-    reply_loss = ReplyLoss(options, model.lm_head, batch.pop("kept"), batch.pop("rows"))
+    reply_loss = TrainingLoss(options, model.lm_head, batch.pop("places"), batch.pop("replies"))
     model.set_attn_implementation(PACKED if packed else "eager")
     model.zero_grad()
     loss = model(**batch, reply_loss=reply_loss).loss
@@ -77,20 +76,20 @@ def test_sequences_of_a_packed_batch_do_not_see_each_other():
 
 
 @pytest.mark.parametrize("lengths", [[3, 1, 5], [2, 2], [4] * 4, [1]])
-def test_spread_and_gather_undo_each_other(lengths):
+def test_padding_and_unpadding_undo_each_other(lengths):
     side = PackedSide.of_lengths(np.array(lengths), {2})
     tokens, real = side.positions.shape[1], sum(lengths)
     states = torch.randn(1, 2, tokens, 4, dtype=torch.float64, requires_grad=True)
-    spread = side.spread(states)
-    assert spread.shape == (len(lengths), 2, -(-max(lengths) // 4) * 4, 4)
+    padded = side.pad(states)
+    assert padded.shape == (len(lengths), 2, -(-max(lengths) // 4) * 4, 4)
     for row, length in enumerate(lengths):
         start = sum(lengths[:row])
-        torch.testing.assert_close(spread[row, :, :length], states[0, :, start : start + length])
-        assert not spread[row, :, length:].any()
-    gathered = side.gather(spread)
+        torch.testing.assert_close(padded[row, :, :length], states[0, :, start : start + length])
+        assert not padded[row, :, length:].any()
+    gathered = side.unpad(padded)
     torch.testing.assert_close(gathered[:, :real], states.transpose(1, 2)[:, :real])
     assert not gathered[:, real:].any()
-    assert torch.autograd.gradcheck(lambda x: side.gather(side.spread(x) ** 2), states)
+    assert torch.autograd.gradcheck(lambda x: side.unpad(side.pad(x) ** 2), states)
 
 
 def test_rows_are_filled_up_to_few_lengths():

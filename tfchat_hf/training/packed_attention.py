@@ -4,7 +4,7 @@
 Everything in the network but attention works on each token for itself, so it runs on
 `(1, tokens, d_model)` and spends nothing on padding. Attention puts the heads of each sequence
 side by side, `(batch * heads, longest, head_dim)`, and takes them apart again. Batches hold
-sequences of like length (`updates.py`), so that little is padded even there.
+sequences of like length (`batch_sampler.py`), so that little is padded even there.
 
 The network knows nothing of it: it is told `position_ids`, and attends with the implementation
 that is registered here as "packed".
@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from ..cheap_dropout import dropout as dropout_of
+from .cheap_dropout import dropout as dropout_of
 
 PACKED = "packed"
 SMALLEST_STEP, STEPS, LENGTH_STEP = 16, 32, 4
@@ -39,35 +39,35 @@ class _TakeRows(torch.autograd.Function):
     def forward(
         ctx: Any,
         rows: torch.Tensor,
-        there: tuple[torch.Tensor, torch.Tensor],
-        back: tuple[torch.Tensor, torch.Tensor],
+        taken: tuple[torch.Tensor, torch.Tensor],
+        inverse: tuple[torch.Tensor, torch.Tensor],
     ) -> torch.Tensor:
-        """Takes rows of `(n, width)`.
+        """Take rows of `(n, width)`.
 
         Args:
-            ctx: of torch.
-            rows: what to take from.
-            there: the number of each row to take, and which rows of the result are zeros instead.
-            back: the same for the opposite direction.
+            ctx: Of torch.
+            rows: What to take from.
+            taken: The number of each row to take, and which rows of the result are zeros instead.
+            inverse: The same for the opposite direction.
         """
-        ctx.save_for_backward(*back)
-        numbers, holes = there
-        return rows.index_select(0, numbers).index_fill_(0, holes, 0)
+        ctx.save_for_backward(*inverse)
+        numbers, zeros = taken
+        return rows.index_select(0, numbers).index_fill_(0, zeros, 0)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        """Gives each row its gradient."""
-        numbers, holes = ctx.saved_tensors
-        return gradient.index_select(0, numbers).index_fill_(0, holes, 0), None, None
+        """Give each row its gradient."""
+        numbers, zeros = ctx.saved_tensors
+        return gradient.index_select(0, numbers).index_fill_(0, zeros, 0), None, None
 
 
 def round_up(number: int, multiple: int) -> int:
-    """Gives the next multiple that is not smaller."""
+    """Return the next multiple that is not smaller."""
     return -(-number // multiple) * multiple
 
 
 def filled_up(tokens: int) -> int:
-    """Says how long a row of so many tokens is made, with filler at its end.
+    """Return how long a row of so many tokens is made, with filler at its end.
 
     By at most a sixteenth and 1 % in the mean: rows of some forty lengths meet again, and then
     memory and the kernels made for a length are used again. With a new length at every update a
@@ -84,33 +84,33 @@ class HeadRows:
     """How the rows of `(tokens * heads, head_dim)` are laid out for attention, and back.
 
     Attributes:
-        spread: for each row of `(batch * heads * longest)` the row to take, and the rows of it
+        padded: For each row of `(batch * heads * longest)` the row to take, and the rows of it
             that are padding.
-        gather: for each row of `(tokens * heads)` where it went, and the rows that are filler.
+        packed: For each row of `(tokens * heads)` where it went, and the rows that are filler.
     """
 
-    spread: tuple[torch.Tensor, torch.Tensor]
-    gather: tuple[torch.Tensor, torch.Tensor]
+    padded: tuple[torch.Tensor, torch.Tensor]
+    packed: tuple[torch.Tensor, torch.Tensor]
 
     @classmethod
     def of_mask(cls, mask: np.ndarray, tokens: int, heads: int) -> HeadRows:
-        """Numbers the rows for sequences that fill `mask`, `(batch, longest)`."""
+        """Number the rows for sequences that fill `mask`, `(batch, longest)`."""
         longest = mask.shape[1]
         sequence, place = mask.nonzero()
         went = ((sequence[:, None] * heads + np.arange(heads)) * longest + place[:, None]).ravel()
-        gather = np.zeros(tokens * heads, dtype=np.int64)
-        gather[: len(went)] = went
-        spread = np.zeros(mask.size * heads, dtype=np.int64)
-        spread[went] = np.arange(len(went))
-        padding = np.ones(len(spread), dtype=bool)
+        packed = np.zeros(tokens * heads, dtype=np.int64)
+        packed[: len(went)] = went
+        padded = np.zeros(mask.size * heads, dtype=np.int64)
+        padded[went] = np.arange(len(went))
+        padding = np.ones(len(padded), dtype=bool)
         padding[went] = False
-        filler = np.arange(len(went), len(gather))
-        parts = (spread, np.flatnonzero(padding)), (gather, filler)
+        filler = np.arange(len(went), len(packed))
+        parts = (padded, np.flatnonzero(padding)), (packed, filler)
         return cls(*((torch.from_numpy(a), torch.from_numpy(b)) for a, b in parts))
 
     def to(self, device: torch.device) -> HeadRows:
-        """Moves the numbers to a device."""
-        parts = (self.spread, self.gather)
+        """Move the numbers to a device."""
+        parts = (self.padded, self.packed)
         return HeadRows(*(tuple(p.to(device, non_blocking=True) for p in part) for part in parts))
 
 
@@ -134,7 +134,7 @@ class PackedSide:
 
     @classmethod
     def of_lengths(cls, lengths: np.ndarray, heads: Collection[int]) -> PackedSide:
-        """Lays out sequences of these lengths; all on the host, where the lengths are known."""
+        """Lay out sequences of these lengths; all on the host, where the lengths are known."""
         batch, longest = len(lengths), round_up(int(lengths.max()), LENGTH_STEP)
         place = np.arange(longest)
         mask = place < lengths[:, None]  # (batch, longest)
@@ -146,26 +146,26 @@ class PackedSide:
         return cls(batch, longest, torch.from_numpy(positions), even, rows)
 
     def to(self, device: torch.device) -> PackedSide:
-        """Moves what attention needs to a device."""
+        """Move what attention needs to a device."""
         mask = None if self.mask is None else self.mask.to(device, non_blocking=True)
         rows = {heads: layout.to(device) for heads, layout in self.rows.items()}
         positions = self.positions.to(device, non_blocking=True)
         return PackedSide(self.batch, self.longest, positions, mask, rows)
 
-    def spread(self, states: torch.Tensor) -> torch.Tensor:
-        """Turns `(1, heads, tokens, head_dim)` into `(batch, heads, longest, head_dim)`."""
+    def pad(self, states: torch.Tensor) -> torch.Tensor:
+        """Turn `(1, heads, tokens, head_dim)` into `(batch, heads, longest, head_dim)`."""
         heads, head_dim = states.shape[1], states.shape[3]
         rows = states.transpose(1, 2).reshape(-1, head_dim)  # (tokens * heads, head_dim)
         layout = self.rows[heads]
-        padded = _TakeRows.apply(rows, layout.spread, layout.gather)
+        padded = _TakeRows.apply(rows, layout.padded, layout.packed)
         return padded.view(self.batch, heads, self.longest, head_dim)
 
-    def gather(self, states: torch.Tensor) -> torch.Tensor:
-        """Turns `(batch, heads, longest, head_dim)` into `(1, tokens, heads, head_dim)`."""
+    def unpad(self, states: torch.Tensor) -> torch.Tensor:
+        """Turn `(batch, heads, longest, head_dim)` into `(1, tokens, heads, head_dim)`."""
         heads, head_dim = states.shape[1], states.shape[3]
         layout = self.rows[heads]
         padded = states.reshape(-1, head_dim)
-        rows = _TakeRows.apply(padded, layout.gather, layout.spread)
+        rows = _TakeRows.apply(padded, layout.packed, layout.padded)
         return rows.view(1, -1, heads, head_dim)
 
 
@@ -177,7 +177,7 @@ class Packing:
     target: PackedSide
 
     def to(self, device: torch.device) -> Packing:
-        """Moves the layout to a device."""
+        """Move the layout to a device."""
         return Packing(self.source.to(device), self.target.to(device))
 
 
@@ -192,7 +192,7 @@ def packed_attention(
     dropout: float = 0.0,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attends within each sequence, as an attention function of transformers.
+    """Attend within each sequence, as an attention function of transformers.
 
     Args:
         module: a `TFChatAttention`; says which sides are asked and asking.
@@ -213,9 +213,9 @@ def packed_attention(
     # Causal attention needs no mask for padding: it stands behind every real token.
     even = module.is_causal or asked.mask is None
     mask = None if even else asked.mask[:, None, None, :]  # (batch, 1, 1, key)
-    spread = (asking.spread(query), asked.spread(key), asked.spread(value))
-    mixed = attend(*spread, mask, scaling, dropout, module.is_causal)
-    return asking.gather(mixed), None
+    padded = (asking.pad(query), asked.pad(key), asked.pad(value))
+    mixed = attend(*padded, mask, scaling, dropout, module.is_causal)
+    return asking.unpad(mixed), None
 
 
 AttentionInterface.register(PACKED, packed_attention)
@@ -231,7 +231,7 @@ def attend(
     dropout: float,
     causal: bool,
 ) -> torch.Tensor:
-    """Computes scaled dot-product attention (Vaswani et al., 2017, 3.2.1).
+    """Compute scaled dot-product attention (Vaswani et al., 2017, 3.2.1).
 
     In bfloat16 on a CPU it is written out: torch's fused kernel takes 23 ms there for 50 short
     sequences, forward and back, and this 3 ms. With dropout torch has no fused kernel at all.
