@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from data_builders.report import DataError
 from tests.finished_run import METRICS, finished_run, tiny_run
 from tests.memory.small_memory import TALKS, small_memory
 from tfchat_hf.memory import Memory
 from tfchat_hf.memory.command import main
-from tfchat_hf.publishing.model_card import build_model_card
-from tfchat_hf.publishing.push import PushOrder, publish
-from tfchat_hf.publishing.upload_plan import plan_upload
-from tfchat_hf.settings.arguments import SettingsError
+from tfchat_hf.publishing.card import build_model_card
+from tfchat_hf.publishing.push import PushOrder, plan_upload, publish
 from tfchat_hf.settings.run_folder import RunFolder
 
 REPOSITORY = "someone/tiny"
@@ -63,18 +62,18 @@ def test_the_dry_run_says_whether_the_memory_goes(folder: Path) -> None:
     publish(folder, PushOrder(REPOSITORY, dry_run=True), lines.append)
     assert [line for line in lines if line.startswith("  memory/ ") and "--push_memory" in line]
     lines.clear()
-    publish(folder, PushOrder(REPOSITORY, dry_run=True, with_memory=True), lines.append)
+    publish(folder, PushOrder(REPOSITORY, dry_run=True, push_memory=True), lines.append)
     assert [line for line in lines if "memory/config.json" in line and "the corpus" in line]
 
 
 def test_a_memory_that_is_not_there_cannot_be_pushed(made: Path) -> None:
-    with pytest.raises(SettingsError, match="python -m tfchat_hf.memory build"):
+    with pytest.raises(DataError, match="python -m tfchat_hf.memory build"):
         plan_upload(made, REPOSITORY, with_memory=True)
 
 
 def test_an_index_is_no_model(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
-    with pytest.raises(SettingsError, match="no weights"):
+    with pytest.raises(DataError, match="no weights"):
         plan_upload(folder, REPOSITORY, with_memory=True)
 
 

@@ -25,8 +25,8 @@ from ..measuring.relevance import RELEVANCE_FIGURES, RELEVANCE_QUESTIONS, rankin
 from ..memory.opinion import ModelOpinion
 from ..memory.writing import write_memory
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..publishing.card.facts import selection_facts
-from ..publishing.model_card import write_model_card
+from ..publishing.card import write_model_card
+from ..publishing.results import describe_selection
 from ..settings.arguments import RunArguments
 from ..settings.init_from import origin_name
 from ..settings.run_folder import SAMPLES_FILE, RunFolder
@@ -79,7 +79,7 @@ def finish(
     model.config.use_cache = True
     # Before the last evaluation, which adds to the history.
     history = list(shop.trainer.state.log_history)
-    selection = selection_facts(shop.trainer.state, run.training)
+    selection = describe_selection(shop.trainer.state, run.training)
     started = time.monotonic()
     metrics, replies = _measure(run, shop, model)
     facts["evaluation_seconds"] = round(time.monotonic() - started, 1)

@@ -21,7 +21,7 @@ from ..measuring.selection import ReplyAssessor
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import with_presets
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..publishing.card.facts import source_facts
+from ..publishing.card import list_sources
 from ..settings.arguments import RunArguments, SettingsError
 from ..settings.init_from import (
     check_same_tokenizer,
@@ -100,7 +100,7 @@ def _read_data(
         report(line)
     tokenizer = _get_tokenizer(run, built.dataset["train"])
     data = prepare_data(built.dataset, tokenizer, settings)
-    return data, source_facts(built.report, settings.dataset), tokenizer
+    return data, list_sources(built.report, settings.dataset), tokenizer
 
 
 def _get_tokenizer(run: RunArguments, dialogues: Dataset) -> PreTrainedTokenizerBase:

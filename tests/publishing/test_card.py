@@ -22,14 +22,14 @@ from data_builders.report import BuildReport, SourceCount
 from tests.finished_run import LOG, METRICS, SAMPLES, tiny_run
 from tests.test_train_cli import SETTINGS
 from tfchat_hf.engines.model_folder import OLDEST_TRANSFORMERS
-from tfchat_hf.publishing.card.curves import build_curves
-from tfchat_hf.publishing.card.facts import (
-    choose_samples,
-    read_samples,
-    selection_facts,
-    source_facts,
+from tfchat_hf.publishing.card import (
+    PLACEHOLDER,
+    build_model_card,
+    list_sources,
+    write_model_card,
 )
-from tfchat_hf.publishing.model_card import PLACEHOLDER, build_model_card, write_model_card
+from tfchat_hf.publishing.curves import read_curves
+from tfchat_hf.publishing.results import choose_samples, describe_selection
 from tfchat_hf.settings.reading import parse_arguments
 from tfchat_hf.settings.run_folder import RunFolder
 
@@ -72,6 +72,10 @@ def cells(part: str) -> list[list[str]]:
     return [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
 
 
+def read_samples(folder: Path) -> list[dict[str, Any]]:
+    return list(map(json.loads, (folder / "samples.jsonl").read_text("utf-8").splitlines()))
+
+
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train for a moment; return the run folder."""
@@ -94,7 +98,7 @@ def card(real: Path) -> str:
     run = parse_arguments([str(real / "run_config.yaml")])
     metrics = json.loads((real / "metrics.json").read_text(encoding="utf-8"))
     state = json.loads((real / "checkpoint-4" / "trainer_state.json").read_text(encoding="utf-8"))
-    samples = read_samples(real / "samples.jsonl", 100)
+    samples = read_samples(real)
     write_model_card(real, run, metrics, "问题 1 Q", state["log_history"], samples)
     return (real / "README.md").read_text(encoding="utf-8")
 
@@ -130,7 +134,7 @@ def test_the_numbers_of_a_real_run_are_those_of_its_files(card: str, real: Path)
     steps = [row[0].split()[0] for row in cells(section(card, "Curves"))[2:]]
     assert steps == ["2", "4"]
     shown = cells(section(card, "Sample replies"))[2:]
-    questions = {row["context"][-1] for row in read_samples(real / "samples.jsonl", 100)}
+    questions = {row["context"][-1] for row in read_samples(real)}
     assert {row[0] for row in shown} <= questions and shown
 
 
@@ -201,7 +205,7 @@ def test_the_header_names_the_datasets_of_the_hub(tmp_path: Path) -> None:
         SourceCount("large.tsv", "pairs", kept=1200),
     ]
     metrics = changed()
-    metrics["data"]["sources"] = source_facts(BuildReport(origins=origins), "mixture.yaml")
+    metrics["data"]["sources"] = list_sources(BuildReport(origins=origins), "mixture.yaml")
     assert build_model_card(tiny_run(tmp_path), metrics, "你好").data.datasets == ["someone/chats"]
 
 
@@ -340,19 +344,21 @@ def test_the_rule_that_chose_the_checkpoint_is_told(tmp_path: Path) -> None:
     )
     state = trained(best_model_checkpoint="/x/checkpoint-30", best_metric=3.25)
     metrics = changed()
-    metrics["selection"] = selection_facts(state, args)
+    metrics["selection"] = describe_selection(state, args)
     assert metrics["selection"]["step"] == 30
     text = card_text(tmp_path, metrics)
     assert "weights of update 30, with the lowest selection score (3.250)" in text
     assert "validation loss − 2.5 × MRR" in text
-    curves = build_curves([{"step": s, "eval_loss": 1.0} for s in (20, 30, 40)])
+    curves = read_curves([{"step": s, "eval_loss": 1.0} for s in (20, 30, 40)])
     drawn = str(build_model_card(tiny_run(tmp_path), metrics, "你好", curves))
     assert [row[0] for row in cells(section(drawn, "Curves"))[2:]] == ["20", "30 (kept)", "40"]
 
 
 def test_without_selection_the_last_weights_are_named(tmp_path: Path) -> None:
     metrics = changed()
-    metrics["selection"] = selection_facts(trained(), SimpleNamespace(load_best_model_at_end=False))
+    metrics["selection"] = describe_selection(
+        trained(), SimpleNamespace(load_best_model_at_end=False)
+    )
     assert "last update (update 40); none was selected" in card_text(tmp_path, metrics)
 
 
@@ -362,7 +368,7 @@ def test_sources_and_their_licences_are_listed_by_name_alone(tmp_path: Path) -> 
         SourceCount("large.tsv", "pairs", None, kept=1200),
     ]
     metrics = changed()
-    metrics["data"]["sources"] = source_facts(BuildReport(origins=origins), "pairs.jsonl")
+    metrics["data"]["sources"] = list_sources(BuildReport(origins=origins), "pairs.jsonl")
     rows = cells(section(card_text(tmp_path, metrics), "Training data"))[2:]
     assert rows == [["large.tsv", "not stated", "1,200"], ["small.tsv", "CC BY 4.0", "3"]]
 
@@ -371,17 +377,17 @@ def test_a_saved_dataset_tells_the_licences_it_was_built_with(tmp_path: Path) ->
     origins = [SourceCount("chat.tsv", "pairs", "mit", kept=7)]
     BuildReport(origins=origins).save(tmp_path)
     opened = BuildReport(origins=[SourceCount("saved", "saved dataset")])
-    found = source_facts(opened, tmp_path)
+    found = list_sources(opened, tmp_path)
     assert found == [{"name": "chat.tsv", "license": "mit", "kept": 7}]
     (tmp_path / "report.json").write_text("{", encoding="utf-8")
-    assert source_facts(opened, tmp_path)[0]["name"] == "saved"
+    assert list_sources(opened, tmp_path)[0]["name"] == "saved"
 
 
 def test_samples_are_taken_at_even_distances_and_cannot_break_the_table(tmp_path: Path) -> None:
     assert [row["reply"] for row in choose_samples(SAMPLES, 4)] == [
         f"回答 {i}" for i in (0, 5, 10, 15)
     ]
-    assert len(choose_samples(SAMPLES[:3], 4)) == 3 and read_samples(tmp_path / "none") == []
+    assert len(choose_samples(SAMPLES[:3], 4)) == 3
     nasty = {"context": ["a | b\n\n# c", "<b>`x`"], "reply": "r" * 500, "reference": "|"}
     text = str(build_model_card(tiny_run(tmp_path), METRICS, "你好", samples=[nasty]))
     (row,) = cells(section(text, "Sample replies"))[2:]
