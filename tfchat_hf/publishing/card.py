@@ -19,9 +19,9 @@ from data_builders.report import REPORT_FILE, BuildReport
 
 from ..engines.model_folder import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
 from ..settings.arguments import RunArguments
-from .curves import CURVES_PICTURE, Curves, curve_table, draw_curves, read_curves
+from .curves import CURVES_PICTURE, Curves, curves_part, draw_curves, read_curves
 from .push import CARD_FILE, PLACEHOLDER
-from .results import choose_samples, evaluation, sample_table, selection, weak_points
+from .results import Metrics, choose_samples, evaluation, sample_table, selection, weak_points
 
 TAGS = ["tfchat", "chatbot", "conversational", "dialogue", "encoder-decoder", "custom_code"]
 # The Hub gave up its own task for encoder-decoders, text2text-generation, and files chat models
@@ -49,9 +49,6 @@ _LOSSES = {
 _SWITCHES = ("tie_word_embeddings", "normalize_before", "gated_activation")
 _SOFTWARE = ("python", "torch", "transformers", "datasets")
 
-# The content of metrics.json; a part that an older file lacks is empty.
-Metrics = Mapping[str, Mapping[str, Any]]
-
 
 def write_model_card(
     folder: str | Path,
@@ -68,7 +65,7 @@ def write_model_card(
         run: The settings.
         metrics: The content of metrics.json.
         example: A message for the code block.
-        log_history: `trainer.state.log_history`.
+        log_history: Of the trainer's state.
         samples: Rows of samples.jsonl; a few are shown.
     """
     folder, curves = Path(folder), read_curves(log_history)
@@ -107,8 +104,8 @@ def build_model_card(
     parts = {
         "How to use": _usage(run, known, example),
         "Training data": _data(run, known),
-        "Training": _joined(_settings_table(run, known), _speed(known["run"])),
-        "Curves": _curves(curves or {}, known["selection"].get("step"), picture),
+        "Training": _joined(_settings(run, known["run"]), _speed(known["run"])),
+        "Curves": curves_part(curves or {}, known["selection"].get("step"), picture),
         "Evaluation": _joined(evaluation(known), selection(known["selection"])),
         "Sample replies": sample_table(samples),
         "Limits": _limits(run, known),
@@ -339,24 +336,23 @@ def _data(run: RunArguments, metrics: Metrics) -> str:
     )
 
 
-def _settings_table(run: RunArguments, metrics: Metrics) -> str:
-    """Table the settings that make this model what it is; none is a path."""
-    rows = {**_network_settings(run, metrics["run"]), **_training_settings(run, metrics["run"])}
-    told = [[name, value] for name, value in rows.items() if value not in (None, "")]
-    return table(["setting", "value"], told) + "\n\n`run_config.yaml` holds every setting."
-
-
-def _network_settings(run: RunArguments, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the settings of network and tokenizer; `told` is what metrics.json says of the run."""
-    model, data, began = run.model, run.data, told.get("init_from")
+def _settings(run: RunArguments, told: Mapping[str, Any]) -> str:
+    """Table the settings that make this model what it is; `told` is `metrics["run"]`."""
+    model, data, args, began = run.model, run.data, run.training, told.get("init_from")
     heads = f"{model.encoder_attention_heads}+{model.decoder_attention_heads}"
     ffn = f"{model.encoder_ffn_dim}+{model.decoder_ffn_dim}"
-    switches = [name for name in _SWITCHES if getattr(model, name, False)]
+    switches = [name for name in _SWITCHES if getattr(model, name)]
     if model.position_embedding_type != "sinusoidal":
         switches.append(f"{model.position_embedding_type} positions")
     tokenizer = "a given one" if data.tokenizer and not began else data.tokenizer_scheme
     tokenizer += ", that of the model it began with" if began else ""
-    return {
+    tokens, muon, minutes = args.tokens_per_update, args.muon_learning_rate, args.max_minutes
+    size = f"about {tokens:,} tokens, questions and replies together" if tokens else ""
+    epochs = f" ({told['epochs']:.1f} epochs)" if told.get("epochs") else ""
+    schedule = getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)
+    losses = [f"{words} {getattr(args, k):g}" for k, words in _LOSSES.items() if getattr(args, k)]
+    dropouts = (model.dropout, model.attention_dropout, model.activation_dropout)
+    rows = {
         "layers (encoder+decoder)": f"{model.encoder_layers}+{model.decoder_layers}",
         "width, heads, feed-forward": f"{model.d_model}, {heads}, {ffn}",
         "switches": ", ".join(switches),
@@ -365,25 +361,9 @@ def _network_settings(run: RunArguments, told: Mapping[str, Any]) -> dict[str, A
         "longest context, in tokens": data.max_source_length,
         "longest reply, in tokens": data.max_target_length,
         "turns of context": data.max_context_turns,
-    }
-
-
-def _training_settings(run: RunArguments, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the settings of training; `told` is what metrics.json says of the run."""
-    args, model = run.training, run.model
-    losses = [
-        f"{words} {getattr(args, key):g}" for key, words in _LOSSES.items() if getattr(args, key)
-    ]
-    epochs = f" ({told['epochs']:.1f} epochs)" if told.get("epochs") else ""
-    tokens, muon, minutes = args.tokens_per_update, args.muon_learning_rate, args.max_minutes
-    dropouts = (model.dropout, model.attention_dropout, model.activation_dropout)
-    schedule = getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)
-    return {
-        "began with the weights of": one_line(told.get("init_from") or "", 80),
+        "began with the weights of": one_line(began or "", 80),
         "updates": "" if told.get("steps") is None else f"{told['steps']:,}{epochs}",
-        "size of an update": f"about {tokens:,} tokens, questions and replies together"
-        if tokens
-        else told.get("update_size"),
+        "size of an update": size or told.get("update_size"),
         "optimizer": f"AdamW, beta2 {args.adam_beta2:g}, weight decay {args.weight_decay:g}",
         "Muon, for the layers' matrices": f"{muon:.2e} at its peak" if muon else "",
         "learning rate": f"{args.learning_rate:.2e} at its peak, {schedule}, "
@@ -395,6 +375,8 @@ def _training_settings(run: RunArguments, told: Mapping[str, Any]) -> dict[str, 
         "precision": told.get("dtype"),
         "software": ", ".join(f"{name} {told[name]}" for name in _SOFTWARE if told.get(name)),
     }
+    known = [[name, value] for name, value in rows.items() if value not in (None, "")]
+    return table(["setting", "value"], known) + "\n\n`run_config.yaml` holds every setting."
 
 
 def _speed(told: Mapping[str, Any]) -> str:
@@ -418,16 +400,6 @@ def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _curves(curves: Curves, selected: int | None, picture: bool) -> str:
-    """Show the curves: the picture where there is one, the table always."""
-    rows = curve_table(curves, selected)
-    if not rows:
-        return ""
-    shown = f"![Losses and diversity over the updates]({CURVES_PICTURE})" if picture else ""
-    what = "Training loss is what was minimised, validation loss the plain cross-entropy."
-    return _joined(shown, rows, what)
 
 
 def _limits(run: RunArguments, metrics: Metrics) -> str:

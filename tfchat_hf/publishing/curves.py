@@ -49,15 +49,16 @@ def read_curves(log_history: Iterable[Mapping[str, Any]]) -> Curves:
     return {name: dict(sorted(values.items())) for name, values in curves.items()}
 
 
-def curve_table(curves: Curves, selected: int | None = None) -> str:
-    """Write the curves as a short Markdown table.
+def curves_part(curves: Curves, selected: int | None = None, picture: bool = False) -> str:
+    """Write the curves as a part of the card.
 
     Args:
         curves: Of `read_curves`.
         selected: The step whose weights were kept; its row is always there and is marked.
+        picture: Whether the picture is to be shown too.
 
     Returns:
-        The table of at most `MAX_ROWS` steps; empty without numbers.
+        A Markdown table of at most `MAX_ROWS` steps and its words; empty without numbers.
     """
     # Evaluations are rare and the training loss is logged often: they give the rows.
     steps = list(curves.get("eval_loss") or curves.get("loss") or ())
@@ -69,11 +70,13 @@ def curve_table(curves: Curves, selected: int | None = None) -> str:
         # Of a curve logged at other steps, the last number before.
         known = [[v for s, v in curves[name].items() if s <= step][-1:] for name in columns]
         cells = [
-            _COLUMNS[name][1].format(*v) if v else ""
-            for name, v in zip(columns, known, strict=True)
+            "".join(map(_COLUMNS[c][1].format, v)) for c, v in zip(columns, known, strict=True)
         ]
         rows.append([f"{step:,}{' (kept)' if step == selected else ''}", *cells])
-    return table([">update", *(f">{_COLUMNS[name][0]}" for name in columns)], rows)
+    shown = f"![Losses and diversity over the updates]({CURVES_PICTURE})\n\n" if picture else ""
+    head = [">update", *(f">{_COLUMNS[name][0]}" for name in columns)]
+    what = "Training loss is what was minimised, validation loss the plain cross-entropy."
+    return f"{shown}{table(head, rows)}\n\n{what}"
 
 
 def _spread(steps: list[int], selected: int | None) -> list[int]:

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +83,7 @@ class Upload:
         return self.source.stat().st_size if self.content is None else len(self.content)
 
     def read_text(self) -> str:
-        """Return the text that is sent; empty for weights and pictures."""
-        if _fits(self.name, (WEIGHTS, "*.png")):
-            return ""
+        """Return what is sent, read as text."""
         sent = self.source.read_bytes() if self.content is None else self.content
         return sent.decode("utf-8", errors="replace")
 
@@ -150,17 +148,20 @@ def push_order(training: Any) -> PushOrder | None:
     Raises:
         DataError: If it could not be carried out: better now than after the training.
     """
-    asked, dry_run = training.push_to_hub, getattr(training, "push_dry_run", False)
-    training.push_to_hub = False
-    if not asked and not dry_run:
+    asked, training.push_to_hub = training.push_to_hub, False
+    if not asked and not training.push_dry_run:
         return None
     if not training.hub_model_id:
         raise DataError(
             "`push_to_hub` needs `hub_model_id`, the name of the repository (not set). Add "
             f"--hub_model_id {PLACEHOLDER}."
         )
-    memory = getattr(training, "push_memory", False)
-    order = PushOrder(training.hub_model_id, training.hub_private_repo, dry_run, push_memory=memory)
+    order = PushOrder(
+        training.hub_model_id,
+        private=training.hub_private_repo,
+        dry_run=training.push_dry_run,
+        push_memory=training.push_memory,
+    )
     _check_order(order)
     return order
 
@@ -172,12 +173,7 @@ def _check_order(order: PushOrder) -> None:
         raise DataError(NO_TOKEN)
 
 
-def publish(
-    folder: str | Path,
-    order: PushOrder,
-    report: Report,
-    wait: Callable[[float], None] = time.sleep,
-) -> str | None:
+def publish(folder: str | Path, order: PushOrder, report: Report) -> None:
     """Upload a finished run folder; a dry run only says what would be uploaded.
 
     All files go up in one commit: whatever stops it, the repository shows all of them or none.
@@ -187,10 +183,6 @@ def publish(
         folder: The run folder.
         order: Where to and how.
         report: Takes the lines meant for the user.
-        wait: Called with the seconds before each new try.
-
-    Returns:
-        The address of the model, or None after a dry run.
 
     Raises:
         DataError: For a folder or an order that cannot be pushed, or if the Hub does not take it.
@@ -202,14 +194,12 @@ def publish(
         report(line)
     if order.dry_run:
         report("dry run: nothing was uploaded.")
-        return None
+        return
     api = HfApi()
     with hub_errors(order.repo_id):
         _make_repository(api, order, report)
-        _commit(api, order.repo_id, plan, report, wait)
-    url = f"{api.endpoint}/{order.repo_id}"
-    report(f"pushed: {url}")
-    return url
+        _commit(api, order.repo_id, plan, report)
+    report(f"pushed: {api.endpoint}/{order.repo_id}")
 
 
 def publish_after_training(folder: str | Path, order: PushOrder, report: Report) -> bool:
@@ -242,9 +232,7 @@ def _make_repository(api: HfApi, order: PushOrder, report: Report) -> None:
     report(f"{order.repo_id} exists: files of the same names are replaced, others stay.")
 
 
-def _commit(
-    api: HfApi, repo_id: str, plan: UploadPlan, report: Report, wait: Callable[[float], None]
-) -> None:
+def _commit(api: HfApi, repo_id: str, plan: UploadPlan, report: Report) -> None:
     """Upload everything in one commit, once more when the network or the Hub stumbles.
 
     Not by `upload_folder`: where hf_xet is installed it may spread a folder over several commits.
@@ -263,7 +251,7 @@ def _commit(
             if seconds is None or (status < 500 and status not in (408, 412, 429)):
                 raise
             report(f"the upload was interrupted: trying again in {seconds:g} s")
-            wait(seconds)
+            time.sleep(seconds)
 
 
 def plan_upload(
@@ -328,12 +316,12 @@ def _judge(path: Path, name: str, with_logs: bool) -> tuple[bool, str]:
 
 def _reason(name: str, patterns: Mapping[str, str]) -> str:
     """Return the reason of the first pattern that fits a name, or nothing."""
-    return next((why for pattern, why in patterns.items() if fnmatch.fnmatch(name, pattern)), "")
+    return next((why for pattern, why in patterns.items() if fnmatch(name, pattern)), "")
 
 
 def _fits(name: str, patterns: tuple[str, ...]) -> bool:
     """Tell whether a name is one of some kinds."""
-    return any(fnmatch.fnmatch(name.lower(), pattern) for pattern in patterns)
+    return any(fnmatch(name.lower(), pattern) for pattern in patterns)
 
 
 def _public_content(path: Path, repo_id: str) -> bytes | None:
@@ -401,11 +389,11 @@ def _check_privacy(plan: UploadPlan, folder: str | Path) -> None:
     values = [value for value in (settings or {}).values() if isinstance(value, str)]
     # Where the data lay, for one.
     places = machine_places(folder, *(value for value in values if Path(value).is_absolute()))
-    secrets = [get_token() or ""]
     found = [
         f"  {upload.name}, line {leak.line}: {leak.kind}"
         for upload in plan.uploads
-        for leak in find_leaks(upload.read_text(), places, secrets)
+        if not _fits(upload.name, (WEIGHTS, "*.png"))
+        for leak in find_leaks(upload.read_text(), places, [get_token() or ""])
     ]
     if not found:
         return

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # The figures of one set of replies, or none.
 Row = Mapping[str, Any]
+# The content of metrics.json; a part that an older file lacks is empty.
+Metrics = Mapping[str, Mapping[str, Any]]
 # Each metric: its column, how it is written, and what it says.
 _COLUMNS = {
     "perplexity": ("perplexity", "{:.1f}", ""),
@@ -50,12 +52,8 @@ _TEXT_WIDTH = 60
 _FEW_QUESTIONS = 200
 
 
-def evaluation(metrics: Mapping[str, Row]) -> str:
-    """Table the figures of the model beside those of replies that need no model.
-
-    Args:
-        metrics: The content of metrics.json; each part that it lacks is empty.
-    """
+def evaluation(metrics: Metrics) -> str:
+    """Table the figures of the model beside those of replies that need no model."""
     parts = {"train": metrics["train"], "validation": metrics["validation"], **metrics["baselines"]}
     rows = {name: row for name, row in parts.items() if row}
     columns = [name for name in _COLUMNS if any(name in row for row in rows.values())]
@@ -194,11 +192,7 @@ def choose_samples(rows: Iterable[Row], count: int = SAMPLE_ROWS) -> list[dict[s
 
 
 def sample_table(samples: Sequence[Row]) -> str:
-    """Table questions with what the model and a human said; empty without any.
-
-    Args:
-        samples: Of `context`, `reference`, `reply` and `split`.
-    """
+    """Table questions with what the model and a human said; empty without any."""
     if not samples:
         return ""
     contexts = [row.get("context") or [""] for row in samples]
@@ -218,12 +212,8 @@ def sample_table(samples: Sequence[Row]) -> str:
     return f"{said}\n\n{table(['question', 'this model', 'the corpus'], rows)}"
 
 
-def weak_points(metrics: Mapping[str, Row]) -> list[str]:
-    """List what not to expect of the model, as far as its figures show it.
-
-    Args:
-        metrics: The content of metrics.json; each part that it lacks is empty.
-    """
+def weak_points(metrics: Metrics) -> list[str]:
+    """List what not to expect of the model, as far as its figures show it."""
     train, ours = metrics["train"], metrics["validation"]
     human = metrics["baselines"].get("human") or {}
     random = metrics["baselines"].get("random_training_reply") or {}
