@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 # The content of metrics.json; a part that an older file lacks is empty.
 Metrics = Mapping[str, Mapping[str, Any]]
-# Each metric: its column, how it is written, and what it says.
-_COLUMNS = {
+# Each metric: its heading, how it is written, and what it says.
+_METRICS = {
     "perplexity": ("perplexity", "{:.1f}", ""),
     "bits_per_character": ("bits/char", "{:.2f}", "bits to guess one character of a human reply"),
     "bleu": ("BLEU", "{:.1f}", ""),
@@ -39,7 +39,7 @@ _COLUMNS = {
     "top_reply_share": ("top reply", "{:.1%}", "share of the most frequent reply"),
     "mean_length": ("tokens", "{:.1f}", "mean length of a reply"),
 }
-_ROWS = {
+_REPLIES_OF = {
     "train": "model, training questions",
     "validation": "model, held-out questions",
     "human": "human replies (held-out)",
@@ -55,46 +55,41 @@ _FEW_QUESTIONS = 200
 def evaluation(metrics: Metrics) -> str:
     """Table the figures of the model beside those of replies that need no model."""
     parts = {"train": metrics["train"], "validation": metrics["validation"], **metrics["baselines"]}
-    rows = {name: row for name, row in parts.items() if row}
-    columns = [name for name in _COLUMNS if any(name in row for row in rows.values())]
-    if not {"bleu_zh", "bleu_en"} <= set(columns):
+    measured = {key: row for key, row in parts.items() if row}
+    names = [name for name in _METRICS if any(name in row for row in measured.values())]
+    if not {"bleu_zh", "bleu_en"} <= set(names):
         # Of one language alone the BLEU of all replies says the same.
-        columns = [name for name in columns if not name.startswith("bleu_")]
-    if not columns:
+        names = [name for name in names if not name.startswith("bleu_")]
+    if not names:
         return "Nothing was measured: there were no held-out questions."
-    head = ["replies of", *(f">{_COLUMNS[name][0]}" for name in columns)]
-    cells = [
-        [_row_name(key, row), *(_number(row, name) for name in columns)]
-        for key, row in rows.items()
-    ]
-    told = [table(head, cells), _legend(columns, rows), _relevance(metrics["validation"])]
+    # A column each for the six kinds of replies: fifteen columns of metrics fit on no page.
+    head = ["replies of"]
+    for key, row in measured.items():
+        count = f" ({row['replies']:,})" if row.get("replies") else ""
+        head.append(f">{_REPLIES_OF.get(key, key.replace('_', ' '))}{count}")
+    cells = [[_METRICS[m][0], *(_number(row, m) for row in measured.values())] for m in names]
+    told = [table(head, cells), _legend(names, measured), _relevance(metrics["validation"])]
     return "\n\n".join(filter(None, told))
-
-
-def _row_name(key: str, row: Row) -> str:
-    """Name a row, with the number of replies behind it."""
-    name = _ROWS.get(key, key.replace("_", " "))
-    return f"{name} ({row['replies']:,})" if row.get("replies") else name
 
 
 def _number(row: Row, name: str) -> str:
     """Write one figure of the table; empty where it was not measured."""
     value = row.get(name)
     known = isinstance(value, (int, float))
-    return _COLUMNS[name][1].format(value).replace("%", " %") if known else ""
+    return _METRICS[name][1].format(value).replace("%", " %") if known else ""
 
 
-def _legend(columns: Sequence[str], rows: Mapping[str, Row]) -> str:
-    """Explain the columns, and what the figures may be compared with."""
-    words = [f"*{_COLUMNS[name][0]}*: {_COLUMNS[name][2]}" for name in columns if _COLUMNS[name][2]]
+def _legend(names: Sequence[str], rows: Mapping[str, Row]) -> str:
+    """Explain the metrics, and what the figures may be compared with."""
+    words = [f"*{_METRICS[name][0]}*: {_METRICS[name][2]}" for name in names if _METRICS[name][2]]
     lines = ["Replies come from the default generation settings; their number stands in brackets."]
     if words:
         lines.append(f"{'; '.join(words)}.")
     drawn = {row["distinct_replies"] for row in rows.values() if row.get("distinct_replies")}
     if len(drawn) == 1:
-        lines.append(f"Distinct-n is counted over {drawn.pop():,} replies in every row.")
-    elif "distinct_2" in columns:
-        lines.append("Distinct-n falls as replies grow in number: compare rows of equally many.")
+        lines.append(f"Distinct-n is counted over {drawn.pop():,} replies in every column.")
+    elif "distinct_2" in names:
+        lines.append("Distinct-n falls as replies grow in number: compare columns of equally many.")
     signatures = {str(row["bleu_signature"]) for row in rows.values() if row.get("bleu_signature")}
     if signatures:
         named = ", ".join(f"`{one_line(text, 200)}`" for text in sorted(signatures))
