@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 
 from huggingface_hub import constants
 from huggingface_hub.errors import (
@@ -19,7 +20,8 @@ from huggingface_hub.utils import validate_repo_id
 from data_builders.report import DataError
 
 NO_TOKEN = "Pushing needs a token of the Hub. Run `hf auth login`, or set HF_TOKEN."
-UNREACHABLE = (HTTPError, ConnectionError, TimeoutError)
+# A gateway that has lost its Hub answers with a page of HTML.
+UNREACHABLE = (HTTPError, ConnectionError, TimeoutError, JSONDecodeError)
 _AGAIN = "push again with the same command; what has arrived is not sent twice."
 
 

@@ -233,10 +233,9 @@ def _make_repository(api: HfApi, order: PushOrder, report: Report) -> None:
 
 
 def _commit(api: HfApi, repo_id: str, plan: UploadPlan, report: Report) -> None:
-    """Upload everything in one commit, once more when the network or the Hub stumbles.
-
-    Not by `upload_folder`: where hf_xet is installed it may spread a folder over several commits.
-    """
+    """Upload everything in one commit, once more when the network or the Hub stumbles."""
+    # `upload_folder` of huggingface_hub 2.4 cuts a commit of more than 20 files that fails into
+    # several where hf_xet is installed: half a model would be visible.
     for seconds in (*WAITS, None):
         # New each time: an operation remembers what became of it.
         files = [
@@ -295,15 +294,12 @@ def _judge(path: Path, name: str, with_logs: bool) -> tuple[bool, str]:
     if path.is_symlink():
         return False, "a link: what it leads to may not be meant for the public"
     if path.is_dir():
+        why = "a folder that is not part of the model"
         if name == MEMORY_FOLDER:
-            return (
-                False,
-                "the memory, which holds the corpus word for word; --push_memory uploads it",
-            )
-        kept = "optimizer and random state, to resume from"
-        return False, kept if name.startswith(
-            "checkpoint-"
-        ) else "a folder that is not part of the model"
+            why = "the memory, which holds the corpus word for word; --push_memory uploads it"
+        elif name.startswith("checkpoint-"):
+            why = "optimizer and random state, to resume from"
+        return False, why
     if name.startswith(f"{MEMORY_FOLDER}/"):
         goes = path.suffix in _MEMORY_SUFFIXES
         return goes, "the memory: the corpus, to answer from" if goes else "not part of the memory"
