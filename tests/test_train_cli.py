@@ -21,7 +21,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
 import train_hf
 from tfchat_hf.model import layers_tfchat, modeling_tfchat
 from tfchat_hf.model.generation_tfchat import PRESETS
-from tfchat_hf.publishing import model_card
+from tfchat_hf.publishing.card import PLACEHOLDER
 from tfchat_hf.settings.run_folder import checkpoint_problem
 
 ROOT = Path(__file__).parent.parent
@@ -186,7 +186,7 @@ def test_the_model_card_is_true_and_private(config, tmp_path, capsys):
     assert "trust_remote_code" in text and "pairs.jsonl" in text
     code = re.search(r"```python\n(.*?)```", text, re.S).group(1)
     capsys.readouterr()
-    exec(compile(code.replace(model_card.PLACEHOLDER, str(run)), "README.md", "exec"), {})
+    exec(compile(code.replace(PLACEHOLDER, str(run)), "README.md", "exec"), {})
     assert capsys.readouterr().out.endswith("\n")
 
 

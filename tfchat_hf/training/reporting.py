@@ -26,8 +26,8 @@ from ..measuring.relevance import RELEVANCE_FIGURES, RELEVANCE_QUESTIONS, rankin
 from ..memory.opinion import ModelOpinion
 from ..memory.writing import write_memory
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..publishing.card.facts import selection_facts
-from ..publishing.model_card import write_model_card
+from ..publishing.card import write_model_card
+from ..publishing.results import describe_selection
 from ..settings.arguments import RunArguments, TFChatTrainingArguments
 from ..settings.init_from import origin_name
 from ..settings.run_folder import SAMPLES_FILE, RunFolder
@@ -131,7 +131,7 @@ def write_finished_run(
     model.config.use_cache = True
     # Before the last evaluation, which adds to the history.
     history = list(trainer.state.log_history)
-    selection = selection_facts(trainer.state, trainer.args)
+    selection = describe_selection(trainer.state, trainer.args)
     described = _describe_run(data, trainer)
     started = time.monotonic()
     metrics, replies = _measure(model, data, trainer)

@@ -21,7 +21,7 @@ from ..measuring.selection import ReplyAssessor
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import with_presets
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..publishing.card.facts import source_facts
+from ..publishing.card import list_sources
 from ..settings.arguments import DataArguments, GenerationArguments, TFChatTrainingArguments
 from ..settings.init_from import (
     check_same_tokenizer,
@@ -83,7 +83,7 @@ def read_data(settings: DataArguments, origin: str | None, report: Report) -> Ru
         report(line)
     tokenizer = _get_tokenizer(settings, origin, built.dataset["train"])
     examples = prepare_data(built.dataset, tokenizer, settings)
-    return RunData(settings, examples, source_facts(built.report, settings.dataset), tokenizer)
+    return RunData(settings, examples, list_sources(built.report, settings.dataset), tokenizer)
 
 
 def _get_tokenizer(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tfchat_hf.publishing.privacy import find_leaks, machine_places
+from data_builders.output.privacy import find_leaks, machine_places, without_paths
 
 PLACES = ["/srv/runs/mine", "/data"]
 TOKEN = "an access token"
@@ -80,3 +80,30 @@ def test_places_are_whole_paths_of_this_machine(tmp_path: Path) -> None:
     places = machine_places(tmp_path, "/")
     assert str(tmp_path) in places and str(Path.home()) in [*places, "/"]
     assert "/" not in places
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [
+        ("files", ["/home/somebody/chat.txt", "data/b.tsv"], ["chat.txt", "b.tsv"]),
+        ("output", "~/secret place/mine/", "mine"),
+        ("files", "C:\\Users\\somebody\\chat.txt", "chat.txt"),
+        ("files", "https://example.org/data/a.zip?signature=abc", "a.zip"),
+        ("separator", " | ", " | "),
+        ("separator", "/", "/"),
+        ("separator", " / ", " / "),
+        ("separator", "\t", "\t"),
+        ("pattern", r"\d+", r"\d+"),
+        ("tokenizer", "jieba", "jieba"),
+        ("hub_id", "owner/name", "owner/name"),
+        ("weights", {"/home/somebody/a.txt": 2.0}, {"a.txt": 2.0}),
+        ("source", {"token": "abc", "api_key": "abc", "format": "pairs"}, {"format": "pairs"}),
+        ("note", "hf_abcdefghijklmnop", "(left out)"),
+        ("note", "ghp_" + "0" * 36, "(left out)"),
+        ("url", "https://me:word@example.org/x", "(left out)"),
+        ("validation_fraction", 0.05, 0.05),
+        ("strict", False, False),
+    ],
+)
+def test_settings_lose_paths_and_secrets(key: str, value: object, shown: object) -> None:
+    assert without_paths({key: value}) == {key: shown}
