@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tfchat_hf.compare.bootstrap import bleu_counts, bleu_of, bleu_ratio
-from tfchat_hf.measuring.bleu import corpus_bleu
+from tfchat_hf.measuring.metrics import corpus_bleu
 
 CHARACTERS, WORDS = "我你他是不了好吗天气", "the a cat dog is not very good day yes".split()
 

@@ -15,7 +15,7 @@ import pytest
 from tests.compare.small_run import TEST, TRAIN, small_run
 from tfchat_hf.compare.command import main
 from tfchat_hf.compare.decoder import Decoder
-from tfchat_hf.examples.held_out import held_out
+from tfchat_hf.examples.evaluation_split import load_evaluation_split
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 SOME = ("--presets", "creative", "--setting", "mine: top_k=5", "--batch-size", "4")
@@ -54,7 +54,7 @@ def test_all_rows_are_in_the_file_with_settings_and_seeds(done: Path) -> None:
 
 def test_the_file_says_what_was_measured_with(done: Path, run: Path) -> None:
     found = read(done)
-    asked = held_out(run, limit=500)
+    asked = load_evaluation_split(run, limit=500)
     assert found["questions"]["number"] == len(asked.questions)
     assert found["questions"]["split"] == "test" and found["questions"]["sha256"] == asked.digest
     assert found["questions"]["fingerprint"] == asked.fingerprint

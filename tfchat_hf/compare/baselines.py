@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from ..examples.held_out import HeldOut
+from ..examples.evaluation_split import EvaluationSplit
 from ..measuring.baselines import baseline_replies
 from .figures import RowFigures, describe
 
 
-def baseline_rows(asked: HeldOut) -> list[RowFigures]:
+def baseline_rows(asked: EvaluationSplit) -> list[RowFigures]:
     """Describes what people said, and replies of the training pairs found in three ways.
 
     A person's replies are compared with what other people said to the same words, as in

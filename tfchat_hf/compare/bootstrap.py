@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from sacrebleu.metrics import BLEU
 
-from ..measuring.bleu import TOKENIZATIONS, languages_of
+from ..measuring.metrics import TOKENIZATIONS, languages_of
 
 DRAWS = 200
 _ORDERS = 4

@@ -11,13 +11,13 @@ import sacrebleu
 import torch
 import transformers
 
-from ..examples.held_out import HeldOut
+from ..examples.evaluation_split import EvaluationSplit
 from ..training.announcing import device_name
 from .models import decoding_code, model_digest
 from .options import LadderOptions
 
 
-def depends_on(options: LadderOptions, asked: HeldOut, digest: str) -> dict[str, Any]:
+def depends_on(options: LadderOptions, asked: EvaluationSplit, digest: str) -> dict[str, Any]:
     """Lists what the replies of every row depend on.
 
     Args:
@@ -38,7 +38,11 @@ def depends_on(options: LadderOptions, asked: HeldOut, digest: str) -> dict[str,
 
 
 def ladder_facts(
-    options: LadderOptions, asked: HeldOut, loss: dict[str, Any], digest: str, device: torch.device
+    options: LadderOptions,
+    asked: EvaluationSplit,
+    loss: dict[str, Any],
+    digest: str,
+    device: torch.device,
 ) -> dict[str, Any]:
     """Says what was measured, and with what.
 

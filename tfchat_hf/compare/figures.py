@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..examples.questions import Question
-from ..measuring.faults import describe_answers
+from ..measuring.metrics import copy_rate, describe_answers, echo_share
 from .bootstrap import BleuCounts, Ratio, bleu_counts, bleu_ratio
-from .copying import copy_rate, echo_share
 from .decoder import Replies
 
 # What a preset for everyday talk should reach.

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from transformers import DataCollatorForSeq2Seq, PreTrainedModel
 from transformers.tokenization_utils_base import BatchEncoding
 
-from ..examples.held_out import HeldOut
+from ..examples.evaluation_split import EvaluationSplit
 from ..examples.rows import ExampleRows
 from ..measuring.evaluation import exact_loss
 from ..settings.run_folder import write_json
@@ -38,7 +38,7 @@ class _OnDevice:
 
 
 def held_out_loss(
-    model: PreTrainedModel, asked: HeldOut, batch_size: int, model_digest: str, folder: Path
+    model: PreTrainedModel, asked: EvaluationSplit, batch_size: int, model_digest: str, folder: Path
 ) -> dict[str, Any]:
     """Measures perplexity and bits per character on all pairs of a split, once.
 

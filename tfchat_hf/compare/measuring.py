@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from ..examples.held_out import HeldOut, held_out
+from ..examples.evaluation_split import EvaluationSplit, load_evaluation_split
 from ..measuring.relevance import measure_relevance, ranking_tasks
 from ..settings.run_folder import write_json
 from .baselines import baseline_rows
@@ -61,7 +61,7 @@ def measure_ladder(options: LadderOptions, say: Say) -> list[RowFigures]:
     rows, notes = plan_rows(model, options.presets, options.settings, reverse is not None)
     for note in notes:
         say(note)
-    asked = held_out(options.run, options.dataset, options.split, options.questions)
+    asked = load_evaluation_split(options.run, options.dataset, options.split, options.questions)
     say(f"{len(asked.questions):,} questions of the {asked.split} split of {asked.dataset}")
     digest = model_digest(options.run)
     store = ReplyStore(options.folder / "replies", depends_on(options, asked, digest))
@@ -117,7 +117,7 @@ def _answer(row: Row, seed: int, decoder: Decoder, store: ReplyStore, say: Say) 
     return found
 
 
-def _describe_all(answered: Sequence[Answered], asked: HeldOut) -> list[RowFigures]:
+def _describe_all(answered: Sequence[Answered], asked: EvaluationSplit) -> list[RowFigures]:
     """Gives the rows of the table, baselines last."""
     greedy = AgainstGreedy(answered[0].replies[0], asked.questions)
     described = []

@@ -78,7 +78,7 @@ def held_out_questions(
         SheetError: There is none.
         SettingsError: There is no such split.
     """
-    from ..examples.held_out import choose_split
+    from ..examples.evaluation_split import choose_split
 
     chosen = choose_split(corpus, split, dataset)
     known: dict[tuple[str, ...], str] = {}

@@ -58,7 +58,7 @@ def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     from transformers.utils import logging
 
     from ..chat.session import load_session
-    from ..examples.held_out import held_out
+    from ..examples.evaluation_split import load_evaluation_split
     from ..measuring.relevance import (
         ranking_tasks,
         relevance_by_source,
@@ -70,7 +70,7 @@ def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     logging.disable_progress_bar()
     datasets.disable_progress_bars()
     # One question: the replies of the corpus to the others are not needed here.
-    asked = held_out(options.run, options.dataset, options.split, 1)
+    asked = load_evaluation_split(options.run, options.dataset, options.split, 1)
     tasks = ranking_tasks(asked.examples, options.questions, asked.seed)
     scores = score_tasks(load_session(str(options.run), options.device).model, tasks)
     by_source = relevance_by_source(scores) if options.by_source else {}
