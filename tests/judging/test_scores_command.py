@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tfchat_hf.judging.__main__ import main
-from tfchat_hf.judging.sheet import Key, make_key, write_whole
+from tfchat_hf.judging.sheet import Key, make_key
+from tfchat_hf.text.files import write_whole
 
 READINGS = Path(__file__).parents[2] / "benchmarks" / "readings"
 QUESTIONS = [["你好"], ["吃了吗"], ["在忙什么"], ["几点了"]]

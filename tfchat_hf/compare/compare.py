@@ -239,7 +239,7 @@ def _write(
     write_json(json.loads(json.dumps(content, default=str)), folder / JSON_FILE)
     write_whole(folder / PAGE_FILE, comparison_page(facts, rows, notes))
     drawn = draw_comparison(rows, folder / PICTURE_FILE)
-    say(f"\n{figures_table(rows)}\n\n{goals_table(rows)}\n")
+    say(f"\n{figures_table(rows, plain=True)}\n\n{goals_table(rows, plain=True)}\n")
     written = [JSON_FILE, PAGE_FILE, *([PICTURE_FILE] if drawn else [])]
     say(f"{folder}: {', '.join(written)}")
     if not drawn:

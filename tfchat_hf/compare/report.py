@@ -12,7 +12,7 @@ from data_builders.output.markdown import table
 
 from ..text.files import write_whole
 from .decode import BASE_ROW
-from .figures import LEAST_BLEU_RATIO, LEAST_DISTINCT_RATIO, MOST_LOOPS, RowFigures
+from .figures import DRAWS, LEAST_BLEU_RATIO, LEAST_DISTINCT_RATIO, MOST_LOOPS, RowFigures
 
 # What a column is called, and how its numbers are written.
 _COLUMNS = {
@@ -79,13 +79,14 @@ def _relevance_lines(figures: dict[str, Any]) -> list[str]:
     ]
 
 
-def figures_table(rows: Sequence[RowFigures]) -> str:
-    """Write the figures of all rows; what a row does not have stays empty."""
+def figures_table(rows: Sequence[RowFigures], plain: bool = False) -> str:
+    """Write the figures of all rows, empty where there is none; `plain` for a terminal."""
     head = ["", *(f">{title}" for title, _ in _COLUMNS.values())]
-    return table(head, [[_named(row), *(_cell(row, name) for name in _COLUMNS)] for row in rows])
+    cells = [[_named(row), *(_cell(row, name) for name in _COLUMNS)] for row in rows]
+    return table(head, cells, plain)
 
 
-def goals_table(rows: Sequence[RowFigures]) -> str:
+def goals_table(rows: Sequence[RowFigures], plain: bool = False) -> str:
     """Write the ratios to greedy, and which goals each row reaches."""
     head = ["", ">distinct-2 ratio", ">BLEU ratio", ">95 % of draws"]
     head += [f"goal {title}" for title in _GOALS.values()]
@@ -98,7 +99,7 @@ def goals_table(rows: Sequence[RowFigures]) -> str:
         if bleu is not None:
             ratios[1:] = f"{bleu.value:.2f}", f"{bleu.low:.2f} to {bleu.high:.2f}"
         cells.append([row.name, *ratios, *(goals.get(name, "") for name in _GOALS)])
-    return table(head, cells)
+    return table(head, cells, plain)
 
 
 def _named(row: RowFigures) -> str:
@@ -143,8 +144,8 @@ def _legend(facts: dict[str, Any], rows: Sequence[RowFigures]) -> Iterator[str]:
         f"{facts['threads']} threads."
     )
     yield (
-        "95 % of draws: the ratio when the questions are drawn anew 200 times; a ? marks a goal "
-        "that other questions might decide otherwise."
+        f"95 % of draws: the ratio when the questions are drawn anew {DRAWS} times; a ? marks a "
+        "goal that other questions might decide otherwise."
     )
     yield (
         "human: compared with what other people said to the same words, "

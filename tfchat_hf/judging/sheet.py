@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""A blind sheet and its key: shuffled replies to be marked, and apart from them whose they are."""
+"""A blind sheet (a table and a page) of shuffled replies, and its key: whose they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import random
 import unicodedata
 from collections import Counter
@@ -15,12 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from ..text.files import write_whole
 
 HEADER = ("mark", "number", "turns", "reply")
 MARKS = ("0", "1", "2")
 # Between the turns of a question, where a cell has to hold them all.
 BETWEEN_TURNS = " / "
+_TEMPLATE = Path(__file__).with_name("sheet_page.html")
 
 
 class SheetError(ValueError):
@@ -135,6 +137,34 @@ def write_sheet(key: Key, path: Path) -> None:
     write_whole(path, "\ufeff" + text.getvalue())
 
 
+def write_page(key: Key, path: Path) -> None:
+    """Write the page of a sheet."""
+    template = _TEMPLATE.read_text(encoding="utf-8")
+    write_whole(path, template.replace("__SHEET__", embedded_json(page_content(key))))
+
+
+def page_content(key: Key) -> dict[str, Any]:
+    """Give what the page shows: the questions with their replies, and what names the sheet."""
+    questions: dict[int, dict[str, Any]] = {}
+    for row in key.rows:
+        asked = questions.setdefault(
+            row.number, {"number": row.number, "turns": row.turns, "replies": []}
+        )
+        asked["replies"].append(row.reply)
+    # Browsers keep marks under this name, by place: the same replies in another order are another.
+    shown = list(questions.values())
+    name = hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
+    return {"name": name, "questions": shown}
+
+
+def embedded_json(content: object) -> str:
+    """Write JSON that nothing in it can lead out of the page's script: replies are foreign text."""
+    text = json.dumps(content, ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
 def read_marks(path: Path, key: Key, key_path: Path) -> list[int]:
     """Read a marked sheet, whatever the order of its rows.
 
@@ -208,10 +238,3 @@ def _text_of(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SheetError(f"{path} is not UTF-8 ({error}). Save it as UTF-8.") from error
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file as it stands, whole or not at all."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_bytes(text.encode("utf-8"))
-    os.replace(fresh, path)

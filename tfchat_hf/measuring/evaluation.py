@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import gather_object
-from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..examples.questions import Question, decode_reply
@@ -56,7 +55,7 @@ def generate_replies(
 @torch.no_grad()
 def exact_loss(
     model: torch.nn.Module,
-    batches: DataLoader,
+    batches: Iterable[Mapping[str, torch.Tensor]],
     accelerator: Accelerator,
     characters: int | None = None,
 ) -> dict[str, float]:
