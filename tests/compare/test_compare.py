@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import runpy
 import shutil
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.compare.small_run import TEST, TRAIN, small_run
+from tfchat_hf.compare import compare
 from tfchat_hf.compare.__main__ import main
 from tfchat_hf.compare.decode import Decoder
 from tfchat_hf.examples.evaluation_split import load_evaluation_split
@@ -85,7 +87,11 @@ def test_without_matplotlib_a_sentence_says_so(
     assert "matplotlib is missing; pip install" in capsys.readouterr().out
 
 
-def test_a_rerun_decodes_only_what_is_new(run: Path, done: Path, tmp_path: Path, capsys) -> None:
+def test_a_rerun_measures_only_what_is_new(
+    run: Path, done: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(compare, "exact_loss", None)
+    monkeypatch.setattr(compare, "measure_relevance", None)
     folder = shutil.copytree(done, tmp_path / "compare")
     before = {path.name: path.read_bytes() for path in (folder / "replies").iterdir()}
     more = ["--setting", "new: num_beams=2", "--output", str(folder), "--seeds", "2"]
@@ -95,6 +101,7 @@ def test_a_rerun_decodes_only_what_is_new(run: Path, done: Path, tmp_path: Path,
     assert "new: " in said
     after = {path.name: path.read_bytes() for path in (folder / "replies").iterdir()}
     assert len(after) == 6 and before.items() <= after.items()
+    assert read(folder)["loss"] == read(done)["loss"]
     old = {row["name"]: row for row in read(done)["rows"]}
     assert all(row == old[row["name"]] for row in read(folder)["rows"] if row["name"] in old)
 
@@ -190,3 +197,10 @@ def test_a_reverse_model_of_another_vocabulary_is_refused(
     train_tokenizer(["other words"] * 50, "subword-bpe", 300, 64).save_pretrained(reverse)
     assert main([str(run), "--reverse-model", str(reverse), "--output", str(tmp_path)]) == 2
     assert "another vocabulary" in capsys.readouterr().err
+
+
+def test_the_old_name_of_the_command_points_to_the_new_one(capsys) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("tfchat_hf.ladder", run_name="__main__")
+    assert stopped.value.code == 2
+    assert "python -m tfchat_hf.compare" in capsys.readouterr().err

@@ -63,17 +63,17 @@ def compare_presets(options: Options, say: Say) -> list[RowFigures]:
         say(note)
     asked = load_evaluation_split(options.run, options.dataset, options.split, options.questions)
     say(f"{len(asked.questions):,} questions of the {asked.split} split of {asked.dataset}")
-    facts = _facts(options, asked, model)
-    store = ReplyStore(options.output / "replies", _reply_facts(options, facts))
+    about = _about(options, asked, model)
+    store = ReplyStore(options.output / "replies", _replies_depend_on(options, about))
     decoder = Decoder(model, tokenizer, asked.questions, options.batch_size, reverse)
     answered = _answer_all(rows, options.seeds, decoder, store, say)
     options.output.mkdir(parents=True, exist_ok=True)
-    facts["loss"] = _loss(options, asked, model, facts["model"]["sha256"])
-    say(f"perplexity {facts['loss']['perplexity']:.1f} on {facts['loss']['replies']:,} replies")
+    about["loss"] = _loss(options, asked, model, about["model"]["sha256"])
+    say(f"perplexity {about['loss']['perplexity']:.1f} on {about['loss']['replies']:,} replies")
     described = describe_rows(answered, asked.questions, asked.frequent)
     for name, texts in baseline_replies(asked.questions, asked.train, asked.seed).items():
         described.append(describe_baseline(name, texts, asked.questions, asked.frequent))
-    _write(options.output, facts, described, notes, say)
+    _write(options.output, about, described, notes, say)
     if options.samples:
         texts = {row.name: replies[0].texts for row, replies in answered}
         path = options.output / SAMPLES_FILE
@@ -171,7 +171,7 @@ def _loss(
 # ----------------------------------------------------------------------- what it was measured with
 
 
-def _facts(options: Options, asked: EvaluationSplit, model: PreTrainedModel) -> dict[str, Any]:
+def _about(options: Options, asked: EvaluationSplit, model: PreTrainedModel) -> dict[str, Any]:
     """Say what is measured, and with what; names without their places, for it may be published."""
     reverse, device = options.reverse_model, model.device
     on_gpu = device.type == "cuda"
@@ -196,12 +196,12 @@ def _facts(options: Options, asked: EvaluationSplit, model: PreTrainedModel) -> 
     }
 
 
-def _reply_facts(options: Options, facts: dict[str, Any]) -> dict[str, Any]:
+def _replies_depend_on(options: Options, about: dict[str, Any]) -> dict[str, Any]:
     """Choose what the replies of every row depend on."""
     return {
-        "model": facts["model"]["sha256"],
+        "model": about["model"]["sha256"],
         "reverse_model": options.reverse_model and _model_digest(options.reverse_model),
-        "questions": facts["questions"]["sha256"],
+        "questions": about["questions"]["sha256"],
         "batch_size": options.batch_size,
         "code": _decoding_code(),
         "transformers": transformers.__version__,
@@ -232,12 +232,12 @@ def _decoding_code() -> str:
 
 
 def _write(
-    folder: Path, facts: dict[str, Any], rows: Sequence[RowFigures], notes: Sequence[str], say: Say
+    folder: Path, about: dict[str, Any], rows: Sequence[RowFigures], notes: Sequence[str], say: Say
 ) -> None:
     """Write figures, table and picture, and say the tables."""
-    content = {**facts, "rows": [row.as_json() for row in rows], "notes": list(notes)}
+    content = {**about, "rows": [row.as_json() for row in rows], "notes": list(notes)}
     write_json(json.loads(json.dumps(content, default=str)), folder / JSON_FILE)
-    write_whole(folder / PAGE_FILE, comparison_page(facts, rows, notes))
+    write_whole(folder / PAGE_FILE, comparison_page(about, rows, notes))
     drawn = draw_comparison(rows, folder / PICTURE_FILE)
     say(f"\n{figures_table(rows, plain=True)}\n\n{goals_table(rows, plain=True)}\n")
     written = [JSON_FILE, PAGE_FILE, *([PICTURE_FILE] if drawn else [])]

@@ -33,17 +33,17 @@ _COLUMNS = {
 _GOALS = {"loops": "loops", "distinct_2": "distinct-2", "bleu": "BLEU"}
 
 
-def comparison_page(facts: dict[str, Any], rows: Sequence[RowFigures], notes: Sequence[str]) -> str:
+def comparison_page(about: dict[str, Any], rows: Sequence[RowFigures], notes: Sequence[str]) -> str:
     """Write the page.
 
     Args:
-        facts: Of model and questions, as in the JSON file.
+        about: Of model and questions, as in the JSON file.
         rows: Of the table.
         notes: On what was left out.
     """
-    asked, loss = facts["questions"], facts["loss"]
+    asked, loss = about["questions"], about["loss"]
     lines = [
-        f"# Presets of {facts['model']['name']}",
+        f"# Presets of {about['model']['name']}",
         "",
         f"{asked['number']:,} questions of the {asked['split']} split of {asked['dataset']}. "
         f"Perplexity of its {loss['replies']:,} replies, the same for every preset: "
@@ -58,7 +58,7 @@ def comparison_page(facts: dict[str, Any], rows: Sequence[RowFigures], notes: Se
         "",
         goals_table(rows),
         "",
-        *(f"- {line}" for line in _legend(facts, rows)),
+        *(f"- {line}" for line in _legend(about, rows)),
         *(f"- {note}." for note in notes),
     ]
     return "\n".join(lines) + "\n"
@@ -119,10 +119,10 @@ def _cell(row: RowFigures, name: str) -> str:
     return shown[0] if low == high else f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
-def _legend(facts: dict[str, Any], rows: Sequence[RowFigures]) -> Iterator[str]:
+def _legend(about: dict[str, Any], rows: Sequence[RowFigures]) -> Iterator[str]:
     """Say what the columns mean, in a line each."""
     first = rows[0].figures
-    clock = "of CPU time" if facts["device"] == "cpu" else f"of the clock, on {facts['device']}"
+    clock = "of CPU time" if about["device"] == "cpu" else f"of the clock, on {about['device']}"
     compared = [row.figures["scored_replies"] for row in rows if row.name == "human"]
     yield (
         f"BLEU: {first.get('bleu_signature', 'none')}; distinct-n of the first "
@@ -140,8 +140,8 @@ def _legend(facts: dict[str, Any], rows: Sequence[RowFigures]) -> Iterator[str]:
         "question too; echoes: replies that are the question."
     )
     yield (
-        f"tokens/s: tokens of the replies in a second {clock}, batches of {facts['batch_size']}, "
-        f"{facts['threads']} threads."
+        f"tokens/s: tokens of the replies in a second {clock}, batches of {about['batch_size']}, "
+        f"{about['threads']} threads."
     )
     yield (
         f"95 % of draws: the ratio when the questions are drawn anew {DRAWS} times; a ? marks a "
