@@ -30,7 +30,7 @@ from data_builders.__main__ import main as build_data
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program
 from tfchat_hf.examples.questions import Question
 from tfchat_hf.judging import __main__ as measuring
-from tfchat_hf.measuring.faults import describe_answers
+from tfchat_hf.measuring.metrics import describe_answers
 from tfchat_hf.measuring.relevance import RELEVANCE_FIGURES
 from tfchat_hf.settings.arguments import own_keys
 from tfchat_hf.settings.reading import parse_arguments

@@ -112,7 +112,7 @@ def test_the_shares_of_processes_make_up_the_whole(
     for rank in range(processes):
         state = SimpleNamespace(process_index=rank, num_processes=processes)
         monkeypatch.setattr(evaluation, "PartialState", lambda state=state: state)
-        evaluation.generate_replies_together(model, tokenizer, questions, BATCH_SIZE)
+        generate_replies(model, tokenizer, questions, BATCH_SIZE, split=True)
     gathered = sorted(answer for share in shares for answer in share)
     assert [number for number, _ in gathered] == list(range(len(questions)))
     alone = generate_replies(model, tokenizer, questions, BATCH_SIZE)

@@ -21,7 +21,7 @@ from ..examples.preparing import SplitCounts, read_dialogues
 from ..examples.questions import Question, frequent_replies
 from ..measuring.baselines import baseline_replies, score_baselines
 from ..measuring.evaluation import generate_replies
-from ..measuring.faults import describe_answers
+from ..measuring.metrics import describe_answers
 from ..measuring.relevance import RELEVANCE_FIGURES, RELEVANCE_QUESTIONS, ranking_tasks
 from ..memory.opinion import ModelOpinion
 from ..memory.writing import write_memory

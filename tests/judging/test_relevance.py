@@ -10,7 +10,7 @@ import pytest
 
 from tests.compare.small_run import TEST, small_run
 from tfchat_hf.chat.session import load_session
-from tfchat_hf.examples.held_out import held_out
+from tfchat_hf.examples.evaluation_split import load_evaluation_split
 from tfchat_hf.judging.__main__ import main
 from tfchat_hf.measuring.relevance import measure_relevance, ranking_tasks
 
@@ -30,7 +30,7 @@ def test_the_figures_are_of_the_questions_that_the_run_was_not_trained_on(
     assert found["t"] == found["data, test"]
     assert found["t"]["relevance_questions"] == len(TEST) - 1
     assert found["t"]["candidates"] > 5
-    session, asked = load_session(str(run), "cpu"), held_out(run)
+    session, asked = load_session(str(run), "cpu"), load_evaluation_split(run)
     again = measure_relevance(session.model, ranking_tasks(asked.examples, 0, asked.seed))
     assert found["t"] == pytest.approx(again)
     assert main(["relevance", str(run), "--device", "cpu"]) == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.compare.small_run import TEST, TRAIN, VALIDATION, save_data, small_run
-from tfchat_hf.examples.held_out import held_out, run_settings
+from tfchat_hf.examples.evaluation_split import load_evaluation_split, run_settings
 from tfchat_hf.text.errors import UserError
 
 NEW = [pair for pair in TEST if pair not in TRAIN]
@@ -21,12 +21,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def references(run: Path, **options: object) -> dict[str, list[str]]:
-    asked = held_out(run, **options).questions
+    asked = load_evaluation_split(run, **options).questions
     return {question.context[-1]: question.references for question in asked}
 
 
 def test_the_test_split_asks_where_there_is_one(run: Path) -> None:
-    found = held_out(run)
+    found = load_evaluation_split(run)
     assert found.split == "test"
     assert {q.context[-1] for q in found.questions} == {ask for ask, _ in NEW}
     assert len(found.examples) == len(NEW) and found.dataset == "data"
@@ -51,20 +51,20 @@ def test_the_validation_split_asks_if_it_is_named(run: Path) -> None:
 
 def test_no_test_split_means_the_validation_split(run: Path, tmp_path: Path) -> None:
     data = save_data(tmp_path, test=False)
-    assert held_out(run, dataset=str(data)).split == "validation"
+    assert load_evaluation_split(run, dataset=str(data)).split == "validation"
     with pytest.raises(UserError, match="`split` test has no dialogues .* validation"):
-        held_out(run, dataset=str(data), split="test")
+        load_evaluation_split(run, dataset=str(data), split="test")
 
 
 def test_questions_are_drawn_alike_and_digested(run: Path) -> None:
-    some, again, all_of = (held_out(run, limit=n) for n in (3, 3, 0))
+    some, again, all_of = (load_evaluation_split(run, limit=n) for n in (3, 3, 0))
     assert [q.context for q in some.questions] == [q.context for q in again.questions]
     assert len(some.questions) == 3 and len(all_of.questions) == len(NEW)
     assert some.digest == again.digest != all_of.digest
 
 
 def test_characters_are_those_of_the_replies(run: Path) -> None:
-    assert held_out(run).characters() == sum(len(reply) for _, reply in NEW)
+    assert load_evaluation_split(run).characters() == sum(len(reply) for _, reply in NEW)
 
 
 def test_keys_that_only_trained_the_tokenizer_may_be_of_another_version(
@@ -85,4 +85,4 @@ def test_a_folder_without_settings_is_refused(tmp_path: Path) -> None:
 
 def test_data_that_is_gone_is_named(run: Path) -> None:
     with pytest.raises(UserError, match="nowhere"):
-        held_out(run, dataset="nowhere/at/all.jsonl")
+        load_evaluation_split(run, dataset="nowhere/at/all.jsonl")

@@ -1,12 +1,11 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-r"""How much a model listens, measured on questions it was not trained on.
+r"""Measure how much a model listens, on questions it was not trained on.
 
     python -m tfchat_hf.judging relevance runs/mine
     python -m tfchat_hf.judging relevance runs/mine --by-source --questions 1000
 
 Prints the gain of the question in nats a token, and how often and at which rank the model finds
-the true reply among 20 of like length. Exit code: 0 when done, 2 when something about the command
-or its files is wrong, 130 on Ctrl-C.
+the true reply among 20 of like length.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,35 +28,34 @@ _TITLES = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Parses, measures, and turns errors into one sentence and an exit code.
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add = parser.add_argument
+    add("run", type=Path, help="folder of a finished run")
+    add("--dataset", help="where its data lies now, if not where it lay")
+    add("--split", choices=("test", "validation"), help="default: test where there is one")
+    add("--questions", type=int, default=500, help="the most to ask, 0 for all (default 500)")
+    add("--by-source", action="store_true", help="the figures of each source too")
+    add("--json", action="store_true", help="print JSON")
+    add("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
 
-    Args:
-        argv: the command line behind "relevance"; None takes the real one.
-    """
-    options = _parser().parse_args(argv)
-    try:
-        figures = _measure(options)
-    except (ValueError, OSError, ImportError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("\nstopped.\n")
-        return 130
+
+def run(options: argparse.Namespace) -> None:
+    """Measure and print."""
+    figures = _measure(options)
     text = json.dumps(figures, indent=2, ensure_ascii=False) if options.json else _lines(figures)
     sys.stdout.write(text + "\n")
-    return 0
 
 
 def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Gives the figures of all questions, and of each source where that is wanted."""
+    """Return the figures of all questions, and of each source where that is wanted."""
     if options.questions < 0:
         raise ValueError(f"`--questions` must be at least 0 (got {options.questions}); 0 is all.")
     import datasets
     from transformers.utils import logging
 
     from ..chat.session import load_session
-    from ..examples.held_out import held_out
+    from ..examples.evaluation_split import load_evaluation_split
     from ..measuring.relevance import (
         ranking_tasks,
         relevance_by_source,
@@ -70,7 +67,7 @@ def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     logging.disable_progress_bar()
     datasets.disable_progress_bars()
     # One question: the replies of the corpus to the others are not needed here.
-    asked = held_out(options.run, options.dataset, options.split, 1)
+    asked = load_evaluation_split(options.run, options.dataset, options.split, 1)
     tasks = ranking_tasks(asked.examples, options.questions, asked.seed)
     scores = score_tasks(load_session(str(options.run), options.device).model, tasks)
     by_source = relevance_by_source(scores) if options.by_source else {}
@@ -78,7 +75,7 @@ def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 
 def _lines(figures: dict[str, dict[str, Any]]) -> str:
-    """Words the figures for reading."""
+    """Write the figures for reading."""
     lines = []
     for name, row in figures.items():
         lines += ["", f"{name}:"] if lines else [f"{name}:"]
@@ -86,22 +83,3 @@ def _lines(figures: dict[str, dict[str, Any]]) -> str:
             title, form = _TITLES[key]
             lines.append(f"  {title}: {form.format(value)}")
     return "\n".join(lines)
-
-
-def _parser() -> argparse.ArgumentParser:
-    """Describes the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.judging relevance",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("run", type=Path, help="folder of a finished run")
-    add("--dataset", help="where its data lies now, if not where it lay")
-    add("--split", choices=("test", "validation"), help="default: test where there is one")
-    add("--questions", type=int, default=500, help="the most to ask, 0 for all (default 500)")
-    add("--by-source", action="store_true", help="the figures of each source too")
-    add("--json", action="store_true", help="print JSON")
-    add("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
-    return parser

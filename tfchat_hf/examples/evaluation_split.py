@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The questions that a finished run was not trained on, made again from its settings."""
+"""The validation or test split of a finished run, with its questions, read from its settings."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _OTHER_KEYS = (
 
 
 @dataclass
-class HeldOut:
-    """Part of a corpus that a model answers to be measured.
+class EvaluationSplit:
+    """The split on which a finished run is measured: test or validation.
 
     Attributes:
         split: which part.
@@ -58,7 +58,7 @@ class HeldOut:
     fingerprint: str
 
     def characters(self) -> int:
-        """Counts the characters of all replies."""
+        """Count the characters of all replies."""
         return pc.sum(pc.utf8_length(arrow_column(self.examples, "reply"))).as_py() or 0
 
     @cached_property
@@ -68,15 +68,15 @@ class HeldOut:
 
     @cached_property
     def digest(self) -> str:
-        """Names the questions and their right answers: others, or another order, change it."""
+        """Name the questions and their right answers: others, or another order, change it."""
         rows = [[question.input_ids, question.references] for question in self.questions]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def held_out(
+def load_evaluation_split(
     folder: Path, dataset: str | None = None, split: str | None = None, limit: int | None = None
-) -> HeldOut:
-    """Makes the questions of a split from the settings of a run.
+) -> EvaluationSplit:
+    """Read a split as a finished run would, from the settings of the run.
 
     Args:
         folder: a finished run of train_hf.py.
@@ -102,11 +102,11 @@ def held_out(
             "them is in the training split too, or its replies are too long. Take another one."
         )
     name, fingerprint = Path(settings.dataset).name, built[chosen]._fingerprint
-    return HeldOut(chosen, questions, examples, train, tokenizer, seed, name, fingerprint)
+    return EvaluationSplit(chosen, questions, examples, train, tokenizer, seed, name, fingerprint)
 
 
 def run_settings(folder: Path, dataset: str | None = None) -> RunArguments:
-    """Reads what a run says of its data.
+    """Read what a run says of its data.
 
     All else in the file, such as what trained the tokenizer, may be of an older version.
 
@@ -133,7 +133,7 @@ def run_settings(folder: Path, dataset: str | None = None) -> RunArguments:
 
 
 def choose_split(built: DatasetDict, wanted: str | None, dataset: str) -> str:
-    """Names the split to ask from; refuses one that is not there."""
+    """Name the split to ask from; refuses one that is not there."""
     there = [name for name in ("test", "validation") if name in built and len(built[name])]
     chosen = wanted or next(iter(there), "validation")
     if chosen not in there:
@@ -151,7 +151,7 @@ def _examples(
     tokenizer: PreTrainedTokenizerBase,
     settings: DataArguments,
 ) -> tuple[Dataset, Dataset, list[Dataset]]:
-    """Prepares a split as training does.
+    """Prepare a split as training does.
 
     Returns:
         The training pairs, those of the split that are not among them, and all parts of the

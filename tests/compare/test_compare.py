@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import runpy
 import shutil
 import sys
 from pathlib import Path
@@ -13,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.compare.small_run import TEST, TRAIN, small_run
-from tfchat_hf.compare.command import main
-from tfchat_hf.compare.decoder import Decoder
-from tfchat_hf.examples.held_out import held_out
+from tfchat_hf.compare import compare
+from tfchat_hf.compare.__main__ import main
+from tfchat_hf.compare.decode import Decoder
+from tfchat_hf.examples.evaluation_split import load_evaluation_split
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 SOME = ("--presets", "creative", "--setting", "mine: top_k=5", "--batch-size", "4")
@@ -28,13 +30,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(run: Path) -> Path:
-    """The folder of a ladder of three rows, one of them with two seeds."""
+    """The folder of a comparison of three rows, one of them with two seeds."""
     assert main([str(run), *SOME, "--seeds", "2", "--device", "cpu"]) == 0
-    return run / "ladder"
+    return run / "compare"
 
 
 def read(folder: Path) -> dict:
-    return json.loads((folder / "ladder.json").read_text(encoding="utf-8"))
+    return json.loads((folder / "presets.json").read_text(encoding="utf-8"))
 
 
 def test_all_rows_are_in_the_file_with_settings_and_seeds(done: Path) -> None:
@@ -54,17 +56,17 @@ def test_all_rows_are_in_the_file_with_settings_and_seeds(done: Path) -> None:
 
 def test_the_file_says_what_was_measured_with(done: Path, run: Path) -> None:
     found = read(done)
-    asked = held_out(run, limit=500)
+    asked = load_evaluation_split(run, limit=500)
     assert found["questions"]["number"] == len(asked.questions)
     assert found["questions"]["split"] == "test" and found["questions"]["sha256"] == asked.digest
     assert found["questions"]["fingerprint"] == asked.fingerprint
     assert found["loss"]["perplexity"] == pytest.approx(math.exp(found["loss"]["loss"]))
     assert {"torch", "transformers", "datasets", "sacrebleu"} <= found["versions"].keys()
-    assert str(run.parent) not in (done / "ladder.json").read_text()
+    assert str(run.parent) not in (done / "presets.json").read_text()
 
 
 def test_the_table_and_the_picture_hold_no_word_of_the_corpus(done: Path) -> None:
-    page = (done / "ladder.md").read_text(encoding="utf-8")
+    page = (done / "presets.md").read_text(encoding="utf-8")
     assert "creative" in page and "95 %" in page
     for asked, reply in [*TEST, *TRAIN]:
         assert asked not in page and not re.search(rf"\b{re.escape(reply)}\b", page)
@@ -73,7 +75,7 @@ def test_the_table_and_the_picture_hold_no_word_of_the_corpus(done: Path) -> Non
 
 def test_a_picture_is_there_with_matplotlib(done: Path) -> None:
     pytest.importorskip("matplotlib")
-    assert (done / "ladder.png").is_file()
+    assert (done / "presets.png").is_file()
 
 
 def test_without_matplotlib_a_sentence_says_so(
@@ -81,12 +83,16 @@ def test_without_matplotlib_a_sentence_says_so(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert main([str(run), *SOME, "--output", str(tmp_path / "out")]) == 0
-    assert not (tmp_path / "out" / "ladder.png").exists()
+    assert not (tmp_path / "out" / "presets.png").exists()
     assert "matplotlib is missing; pip install" in capsys.readouterr().out
 
 
-def test_a_rerun_decodes_only_what_is_new(run: Path, done: Path, tmp_path: Path, capsys) -> None:
-    folder = shutil.copytree(done, tmp_path / "ladder")
+def test_a_rerun_measures_only_what_is_new(
+    run: Path, done: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(compare, "exact_loss", None)
+    monkeypatch.setattr(compare, "measure_relevance", None)
+    folder = shutil.copytree(done, tmp_path / "compare")
     before = {path.name: path.read_bytes() for path in (folder / "replies").iterdir()}
     more = ["--setting", "new: num_beams=2", "--output", str(folder), "--seeds", "2"]
     assert main([str(run), *SOME, *more]) == 0
@@ -95,6 +101,7 @@ def test_a_rerun_decodes_only_what_is_new(run: Path, done: Path, tmp_path: Path,
     assert "new: " in said
     after = {path.name: path.read_bytes() for path in (folder / "replies").iterdir()}
     assert len(after) == 6 and before.items() <= after.items()
+    assert read(folder)["loss"] == read(done)["loss"]
     old = {row["name"]: row for row in read(done)["rows"]}
     assert all(row == old[row["name"]] for row in read(folder)["rows"] if row["name"] in old)
 
@@ -114,7 +121,7 @@ def test_a_stopped_call_keeps_whole_rows_and_says_how_to_go_on(
     assert main(call) == 130
     assert "the same command goes on" in capsys.readouterr().err
     names = sorted(path.name.split("-")[0] for path in (tmp_path / "replies").iterdir())
-    assert names == ["creative", "greedy"] and not (tmp_path / "ladder.json").exists()
+    assert names == ["creative", "greedy"] and not (tmp_path / "presets.json").exists()
     monkeypatch.undo()
     assert main(call) == 0
     assert capsys.readouterr().out.count("kept from an earlier call") == 2
@@ -153,7 +160,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     assert main([str(run), "--output", str(tmp_path), *options]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and message in error and "Traceback" not in error
-    assert not (tmp_path / "ladder.json").exists()
+    assert not (tmp_path / "presets.json").exists()
 
 
 def test_a_reverse_model_must_be_one(run: Path, tmp_path: Path, capsys) -> None:
@@ -169,7 +176,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys) -> None:
 
 def reverse_of(run: Path, folder: Path) -> Path:
     """Copies a run and calls it one with the sides swapped."""
-    copied = shutil.copytree(run, folder / "reverse", ignore=shutil.ignore_patterns("ladder"))
+    copied = shutil.copytree(run, folder / "reverse", ignore=shutil.ignore_patterns("compare"))
     config = json.loads((copied / "config.json").read_text())
     (copied / "config.json").write_text(json.dumps({**config, "swap_sides": True}))
     return copied
@@ -190,3 +197,10 @@ def test_a_reverse_model_of_another_vocabulary_is_refused(
     train_tokenizer(["other words"] * 50, "subword-bpe", 300, 64).save_pretrained(reverse)
     assert main([str(run), "--reverse-model", str(reverse), "--output", str(tmp_path)]) == 2
     assert "another vocabulary" in capsys.readouterr().err
+
+
+def test_the_old_name_of_the_command_points_to_the_new_one(capsys) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("tfchat_hf.ladder", run_name="__main__")
+    assert stopped.value.code == 2
+    assert "python -m tfchat_hf.compare" in capsys.readouterr().err
