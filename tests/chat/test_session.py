@@ -19,7 +19,7 @@ from tfchat_hf.chat.question_rows import read_rows, row_turns
 from tfchat_hf.chat.session import ChatSession, clean_reply, load_session
 from tfchat_hf.chat.settings import SETTINGS
 from tfchat_hf.chat.streaming import ReplyTextStreamer
-from tfchat_hf.engines.opening import choose_device
+from tfchat_hf.engines.model_folder import choose_device
 from tfchat_hf.fast import FastDecoder
 from tfchat_hf.text.console import one_line, printable
 from tfchat_hf.text.errors import UserError

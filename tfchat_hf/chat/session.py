@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 
-from ..engines.opening import choose_device, load_for_chat
+from ..engines.model_folder import choose_device, load_for_chat
 from ..fast import FastDecoder
 from ..fast.decoding import generate_options
 from ..memory.opinion import ModelOpinion
