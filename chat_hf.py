@@ -79,7 +79,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fast",
         action="store_true",
-        help="decode single replies too with packed weights, as --input does (torch)",
+        help="decode single replies too with prepacked weights, as --input does (torch)",
     )
     parser.add_argument(
         "--no-memory",
@@ -101,8 +101,9 @@ def run(args: argparse.Namespace) -> int:
     from tfchat_hf.chat import terminal as chat_terminal
     from tfchat_hf.chat.question_file import BatchLimits, answer_file, check_paths
     from tfchat_hf.chat.session import load_session
+    from tfchat_hf.text.console import prepare_streams
 
-    chat_terminal.prepare_streams()
+    prepare_streams()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     if args.input:

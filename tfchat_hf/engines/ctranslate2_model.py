@@ -119,25 +119,7 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
         Raises:
             UserError: for what CTranslate2 has not.
         """
-        if preset is not None and generation_config is not None:
-            raise UserError("Give `preset` or `generation_config`, not both.")
-        if preset is not None:
-            generation_config = self.preset(preset)
-        asked = generation_config or self.generation_config
-        early = kwargs.get("early_stopping", asked.early_stopping)
-        names = (*OWN_SETTINGS, *RERANK_SETTINGS)
-        own = {name: kwargs.pop(name) for name in names if name in kwargs}
-        config, rest = self._prepare_generation_config(generation_config, **kwargs)
-        for name, value in own.items():
-            setattr(config, name, value)
-        _check_early_stopping(config, early)
-        if config.max_new_tokens is None and kwargs.get("max_length", asked.max_length) is None:
-            # transformers' default length does not count the start token; one that was set does.
-            config.max_new_tokens = config.max_length
-        _check_settings(config, self._suited_presets)
-        for name, value in rest.items():
-            if value is not None and name not in ("use_cache", "output_attentions"):
-                raise UserError(f"CTranslate2 has no `{name}`. Use `--engine torch`.")
+        config = self._complete_settings(preset, generation_config, kwargs)
         ids = inputs if input_ids is None else input_ids
         rows = _unpadded(ids, attention_mask)
         self._check_lengths(config, max(map(len, rows)))
@@ -152,6 +134,34 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
         if streamer is not None:
             streamer.end()
         return self._padded(made)
+
+    def _complete_settings(
+        self,
+        preset: str | None,
+        generation_config: GenerationConfig | None,
+        single: dict[str, Any],
+    ) -> GenerationConfig:
+        """Fill in defaults and single settings; refuse what CTranslate2 has not."""
+        if preset is not None and generation_config is not None:
+            raise UserError("Give `preset` or `generation_config`, not both.")
+        if preset is not None:
+            generation_config = self.preset(preset)
+        asked = generation_config or self.generation_config
+        early = single.get("early_stopping", asked.early_stopping)
+        names = (*OWN_SETTINGS, *RERANK_SETTINGS)
+        own = {name: single.pop(name) for name in names if name in single}
+        config, rest = self._prepare_generation_config(generation_config, **single)
+        for name, value in own.items():
+            setattr(config, name, value)
+        _check_early_stopping(config, early)
+        if config.max_new_tokens is None and single.get("max_length", asked.max_length) is None:
+            # transformers' default length does not count the start token; one that was set does.
+            config.max_new_tokens = config.max_length
+        _check_settings(config, self._suited_presets)
+        for name, value in rest.items():
+            if value is not None and name not in ("use_cache", "output_attentions"):
+                raise UserError(f"CTranslate2 has no `{name}`. Use `--engine torch`.")
+        return config
 
     def _suited_presets(self) -> list[str]:
         """List the presets that ask for nothing that CTranslate2 has not."""

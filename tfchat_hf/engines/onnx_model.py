@@ -12,7 +12,7 @@ import torch
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
-from ..fast.loop import decode
+from ..fast.loops import decode
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel, shift_tokens_right

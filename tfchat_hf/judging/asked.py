@@ -43,7 +43,7 @@ def questions_of_file(path: Path) -> Asked:
     Raises:
         UserError: A row has no question.
     """
-    from ..chat.question_rows import read_rows
+    from ..chat.question_file import read_rows
 
     if not path.is_file():
         raise UserError(f"`--input` {path} is not a file. Give a .jsonl or .txt file.")

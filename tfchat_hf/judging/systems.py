@@ -67,7 +67,7 @@ def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]
     Raises:
         UserError: It does not.
     """
-    from ..chat.question_rows import row_turns
+    from ..chat.question_file import row_turns
 
     if not path.is_file():
         raise UserError(f"{path} is not there. Make it with `chat_hf.py --input ... --output`.")
