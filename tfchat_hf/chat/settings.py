@@ -209,7 +209,7 @@ class ChatSettings:
 
     @property
     def comes_whole(self) -> bool:
-        """Whether a reply cannot be streamed: the choice among several is made at the end."""
+        """Tell whether a reply comes at its end: it is chosen among several only then."""
         return self.rows_per_reply > 1
 
     @property

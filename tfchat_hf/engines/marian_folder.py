@@ -106,7 +106,10 @@ def check_same_logits(model: TFChatForConditionalGeneration, folder: Path) -> No
 
 
 def _probe(config: TFChatConfig, rows: int = 3) -> dict[str, Any]:
-    """Draw questions of different lengths and replies; the start token stands at the start only."""
+    """Draw questions of different lengths and replies, both `(rows, length)`.
+
+    The start token stands at the start only.
+    """
     generator = torch.Generator().manual_seed(0)
     length = min(_PROBE_LENGTH, config.max_position_embeddings)
     shape, start, pad = (rows, length), config.decoder_start_token_id, config.pad_token_id or 0

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+from transformers import GenerationConfig
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
-from ..fast.loops import decode
+from ..fast import FastDecoder
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel, shift_tokens_right
@@ -59,6 +59,7 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
         self.folder, self.int8, self.threads = folder, int8, threads
         self.sessions: dict[str, Any] = {}
         self.generation_config = generation_config
+        self.fast = FastDecoder()
         self.eval()
 
     @property
@@ -95,15 +96,6 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
     ) -> Any:
         """Do as `generate()` of the torch model, but for beams and hidden states.
 
-        Args:
-            inputs: `(batch, source)` question ids, or `input_ids` by name.
-            generation_config: Settings; by default the model's own.
-            *args: As the torch model takes them.
-            **kwargs: As the torch model takes them.
-
-        Returns:
-            As the torch model does.
-
         Raises:
             UserError: for what the graphs have not.
         """
@@ -121,28 +113,9 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
         if kwargs.get("custom_generate") is None:
             if values.get("return_dict_in_generate"):
                 _refuse({"output_scores": True})
-            kwargs["custom_generate"] = self.fast_decoder
+            kwargs["custom_generate"] = self.fast
             kwargs["token_streamer"] = kwargs.pop("streamer", None)
         return super().generate(inputs, generation_config, *args, **kwargs)
-
-    def fast_decoder(
-        self,
-        model: OnnxModel,
-        input_ids: torch.LongTensor,
-        logits_processor: LogitsProcessorList,
-        stopping_criteria: StoppingCriteriaList,
-        generation_config: GenerationConfig,
-        token_streamer: Any = None,
-        **model_kwargs: Any,
-    ) -> torch.LongTensor:
-        """Decode what `generate()` has prepared, as `FastDecoder` does for the torch model."""
-        stepper = self.make_stepper()
-        states = model_kwargs["encoder_outputs"].last_hidden_state
-        stepper.start(states, model_kwargs.get("attention_mask"), stopping_criteria.max_length - 1)
-        if token_streamer is not None:
-            token_streamer.put(input_ids.cpu())
-        given = (logits_processor, stopping_criteria, generation_config, token_streamer)
-        return decode(stepper, input_ids, *given)
 
     def forward(
         self,

@@ -19,7 +19,7 @@ from transformers import (
 from transformers.generation import GenerationMode
 from transformers.modeling_outputs import BaseModelOutput
 
-from .loops import decode
+from .loops import DecoderStepper, decode
 from .prepacked_linear import PrepackedLinear, can_be_prepacked, why_no_int8
 from .steppers import RecordedStepper, Stepper, has_hooks, recorded_from
 
@@ -75,20 +75,10 @@ class FastDecoder:
         token_streamer: Any = None,
         **model_kwargs: Any,
     ) -> torch.LongTensor:
-        """Decode what `generate()` has prepared.
+        """Decode what `generate()` has prepared: `(rows, 1)` start tokens to `(rows, length)`.
 
-        Args:
-            model: The network.
-            input_ids: `(rows, 1)`, the start token.
-            logits_processor: As transformers prepared them.
-            stopping_criteria: As transformers prepared them.
-            generation_config: As transformers prepared it.
-            token_streamer: Given the tokens of each step: `generate()` keeps its own `streamer`
-                from a custom loop.
-            **model_kwargs: `encoder_outputs` and `attention_mask` among them.
-
-        Returns:
-            `(rows, length)`, the tokens of `generate()` without `custom_generate`.
+        The tokens are those of `generate()` without `custom_generate`. `token_streamer` is given
+        them step by step: `generate()` keeps its own `streamer` from a custom loop.
 
         Raises:
             ValueError: if more is asked for than greedy search or sampling of tokens.
@@ -108,9 +98,11 @@ class FastDecoder:
         input_ids: torch.LongTensor,
         config: GenerationConfig,
         states: torch.Tensor,
-    ) -> Stepper:
+    ) -> DecoderStepper:
         """Return what decodes the replies to `(rows, source, d_model)` states, token by token."""
         self._check(model, input_ids, config)
+        if hasattr(model, "make_stepper"):  # an engine has something of its own
+            return model.make_stepper()
         return self._new_stepper(self._network(model, states[:1]))
 
     def _check(

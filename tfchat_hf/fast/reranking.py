@@ -120,14 +120,8 @@ class Reranking:
     ) -> torch.LongTensor | TFChatRerankedOutput:
         """Decode what `generate()` has prepared, `num_candidates` times, and order the replies.
 
-        Args:
-            model: The chat model.
-            input_ids: `(batch * num_return_sequences, 1)`, the start token.
-            logits_processor: As transformers prepared them.
-            stopping_criteria: As transformers prepared them.
-            generation_config: `do_sample`, `num_return_sequences`, `length_penalty`.
-            question_ids: `(batch, source)`, for "reverse", which has to guess them.
-            **model_kwargs: `encoder_outputs` and `attention_mask` among them.
+        Start tokens are `(batch * num_return_sequences, 1)`, and so are the rows of what is
+        returned. "reverse" has to guess `question_ids`, `(batch, source)`.
         """
         self._check(model, input_ids, generation_config, question_ids)
         returned = generation_config.num_return_sequences or 1
@@ -149,9 +143,7 @@ class Reranking:
         config: GenerationConfig,
         states: torch.Tensor,
     ) -> DecoderStepper:
-        """Return what decodes; an engine has something of its own."""
-        if hasattr(model, "make_stepper"):
-            return model.make_stepper()
+        """Return what decodes the candidates, `(batch * num_candidates, 1)` start tokens."""
         making = copy.copy(config)
         making.return_dict_in_generate = False
         making.num_candidates = 1

@@ -169,7 +169,14 @@ class RecordedStepper(Stepper):
 
 
 class RecordedStep:
-    """The buffers of one shape, and the graph of the step that reads and writes them."""
+    """The buffers of one shape, and the graph of the step that reads and writes them.
+
+    Attributes:
+        states: Of the questions, `(rows, source, d_model)`.
+        mask: As the decoder takes it, `(rows, 1, 1, source)`.
+        tokens: The newest of each row, `(rows,)`.
+        logits: Of the next ones, `(rows, vocab_size)`.
+    """
 
     def __init__(self, stepper: RecordedStepper, max_steps: int) -> None:
         """Make the buffers; the first replies are decoded without a graph."""
