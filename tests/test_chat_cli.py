@@ -18,8 +18,8 @@ import torch
 
 import chat_hf
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
-from tfchat_hf.chat import interruptible
 from tfchat_hf.chat import session as chat_sessions
+from tfchat_hf.chat import streaming
 from tfchat_hf.chat import terminal as chat_terminal
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
@@ -385,7 +385,7 @@ def interrupt_the_wait(moment: int) -> None:
 
     def called(frame, event, given):
         caller = frame.f_back
-        waits = frame.f_code is interruptible.next_item.__code__
+        waits = frame.f_code is streaming.next_item.__code__
         return inside if waits or (caller is not None and caller.f_trace is inside) else None
 
     sys.settrace(called)

@@ -183,8 +183,10 @@ class ChatSettings:
             raise UserError(
                 f"`preset` must be one of the model's (got {name!r}). Presets: {names}."
             )
-        kept = {key: value for key, value in self.chosen.items() if key in KEPT_BY_PRESETS}
-        self.base, self.chosen = base, kept if base is self.own else {**kept, "preset": name}
+        self.base = base
+        self.chosen = {key: self.chosen[key] for key in KEPT_BY_PRESETS if key in self.chosen}
+        if base is not self.own:
+            self.chosen["preset"] = name
 
     def _known(self, name: str) -> Setting:
         """Return what setting `name` accepts for this model."""
@@ -207,7 +209,7 @@ class ChatSettings:
 
     @property
     def comes_whole(self) -> bool:
-        """Whether a reply cannot be streamed: the choice among several is made at the end."""
+        """Tell whether a reply comes at its end: it is chosen among several only then."""
         return self.rows_per_reply > 1
 
     @property

@@ -232,7 +232,7 @@ def _take_line(terminal: Terminal, line: str) -> None:
 
 
 def is_text(line: str) -> bool:
-    """Whether every character is one that UTF-8 can say (no stray half of a pair)."""
+    """Tell whether UTF-8 can say every character (no stray half of a pair)."""
     return not any("\ud800" <= character <= "\udfff" for character in line)
 
 

@@ -51,7 +51,7 @@ def questions_of_file(path: Path) -> Asked:
     Raises:
         UserError: A row has no question.
     """
-    from ..chat.question_rows import read_rows
+    from ..chat.question_file import read_rows
 
     if not path.is_file():
         raise UserError(f"`--input` {path} is not a file. Give a .jsonl or .txt file.")
@@ -203,7 +203,7 @@ def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]
     Raises:
         UserError: It does not.
     """
-    from ..chat.question_rows import row_turns
+    from ..chat.question_file import row_turns
 
     if not path.is_file():
         raise UserError(f"{path} is not there. Make it with `chat_hf.py --input ... --output`.")

@@ -51,7 +51,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
         build_for_run(arguments.run, arguments.dataset, _say)
         return
-    from ..engines.opening import load_for_chat
+    from ..engines.model_folder import load_for_chat
     from .memory import Memory
     from .opinion import ModelOpinion
 

@@ -48,9 +48,3 @@ def check_engine(engine: str) -> None:
             f"`engine` must be one of {', '.join(ENGINES)} (got {engine!r}). "
             "The model without an export is `--engine torch`."
         )
-
-
-def check_export_name(name: str) -> None:
-    """Refuse a name that is none of `EXPORTS`."""
-    if name not in EXPORTS:
-        raise UserError(f"`engine` must be one of {', '.join(EXPORTS)} (got {name!r}).")

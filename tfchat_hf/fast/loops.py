@@ -1,15 +1,13 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Many replies to each question, and how likely each of them is, in one loop.
+"""The loops of decoding: one reply to each question, or many and how likely each of them is.
 
-Replies that have begun alike share a row of the decoder until they part: the first step is made
-once a question, and replies that stay the same are decoded once. How likely a token was is read off
-the logits it was drawn from, so that no second pass is needed; how likely it is after an empty
-message, off one more row for each beginning, which all questions of the batch share.
+Rows whose reply has ended leave the batch, so that a batch costs what its replies need and not
+what its longest one needs. A stepper decodes one token a row; an engine may bring one of its own.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch.nn import functional
@@ -30,8 +28,9 @@ from transformers import (
 )
 
 from ..model import generation_tfchat as own
-from .loop import SHRINK_BELOW, DecoderStepper
 
+# A batch is made smaller once so many of its rows are done: copying the rest costs a step or so.
+SHRINK_BELOW = 0.75
 # They treat each row for itself, whichever others there are.
 _ROW_BY_ROW: set[type] = {
     MinLengthLogitsProcessor,
@@ -49,6 +48,81 @@ _ROW_BY_ROW: set[type] = {
     own.PhraseRepeatLogitsProcessor,
     own.WholeCharactersLogitsProcessor,
 }
+
+
+class DecoderStepper(Protocol):
+    """What the loops need of a decoder.
+
+    Attributes:
+        can_branch: Whether `select` may name a row more than once.
+    """
+
+    can_branch: bool
+
+    def start(
+        self,
+        encoder_hidden_states: torch.Tensor,
+        encoder_attention_mask: torch.Tensor | None,
+        max_steps: int,
+    ) -> None:
+        """Read the questions `(rows, source, d_model)` and make room for the replies."""
+
+    def step(self, tokens: torch.LongTensor, position: int) -> torch.Tensor:
+        """Map the newest token of each row `(rows,)` to float32 logits `(rows, vocab_size)`."""
+
+    def select(self, rows: torch.LongTensor) -> None:
+        """Go on with these rows only."""
+
+
+def decode(
+    stepper: DecoderStepper,
+    input_ids: torch.LongTensor,
+    logits_processor: LogitsProcessorList,
+    stopping_criteria: StoppingCriteriaList,
+    config: GenerationConfig,
+    streamer: Any = None,
+) -> torch.LongTensor:
+    """Decode a batch, greedily or by drawing.
+
+    Args:
+        stepper: Started already.
+        input_ids: `(rows, 1)`, the start token.
+        logits_processor: As transformers prepared them.
+        stopping_criteria: As transformers prepared them.
+        config: `do_sample` and `pad_token_id`.
+        streamer: Given the tokens of each step.
+
+    Returns:
+        `(rows, length)`, padded behind the end token.
+    """
+    ids, rows = input_ids, len(input_ids)
+    active = torch.arange(rows, device=ids.device)  # numbers of the rows in the stepper
+    done = torch.zeros(rows, dtype=torch.bool, device=ids.device)
+    while True:
+        logits = stepper.step(ids[active, -1], ids.shape[1] - 1)
+        if len(active) < rows:
+            # Processors and the drawing see the whole batch, as transformers' loop shows it to
+            # them: so the same random numbers fall to the same rows.
+            logits = logits.new_zeros(rows, logits.shape[1]).index_copy(0, active, logits)
+        scores = logits_processor(ids, logits)
+        if config.do_sample:
+            tokens = torch.multinomial(scores.softmax(-1), num_samples=1).squeeze(1)
+        else:
+            tokens = scores.argmax(-1)
+        tokens = torch.where(done, config.pad_token_id or 0, tokens)
+        ids = torch.cat((ids, tokens[:, None]), dim=1)
+        if streamer is not None:
+            streamer.put(tokens.cpu())
+        done = done | stopping_criteria(ids, None)
+        left = (~done[active]).nonzero()[:, 0]
+        if len(left) == 0:
+            break
+        if len(left) <= SHRINK_BELOW * len(active):
+            stepper.select(left)
+            active = active[left]
+    if streamer is not None:
+        streamer.end()
+    return ids
 
 
 class Candidates(NamedTuple):
@@ -97,18 +171,18 @@ class Beginnings:
         stepper.start(sources, mask, max_steps)
 
     def step(self) -> torch.Tensor:
-        """Decode a token a row; returns logits `(rows, vocab_size)`."""
+        """Decode a token a row; return logits `(rows, vocab_size)`."""
         logits = self.stepper.step(self.tokens, self.position)
         self.position += 1
         return logits
 
     def advance(self, tokens: torch.LongTensor, left: torch.BoolTensor, vocab_size: int) -> None:
         """Let the readers that are `left` go on with their `tokens`, both `(readers,)`."""
-        wanted = (self.place * vocab_size + tokens)[left]
-        place = torch.arange(len(wanted), device=wanted.device)
+        pairs = (self.place * vocab_size + tokens)[left]  # a row and a token in one number
+        place = torch.arange(len(pairs), device=pairs.device)
         if self.stepper.can_branch:
-            wanted, place = wanted.unique(return_inverse=True)  # sorted: by row, then by token
-        parents, tokens = wanted // vocab_size, wanted % vocab_size
+            pairs, place = pairs.unique(return_inverse=True)  # sorted: by row, then by token
+        parents, tokens = pairs // vocab_size, pairs % vocab_size
         if len(parents.unique()) == len(parents) > SHRINK_BELOW * len(self.tokens):
             # Rows that nobody reads any more go on unheeded: to leave them out costs more.
             self.tokens = self.tokens.index_copy(0, parents, tokens)
@@ -130,6 +204,11 @@ def decode_candidates(
     config: GenerationConfig,
 ) -> Candidates:
     """Make several replies to each question, and say how likely they are.
+
+    Replies that have begun alike share a row of the decoder until they part: the first step is made
+    once a question, and replies that stay the same are decoded once. How likely a token was is read
+    off the logits it was drawn from, so that no second pass is needed; how likely it is after an
+    empty message, off one more row for each beginning, which all questions of the batch share.
 
     Args:
         stepper: Not started yet.
@@ -205,7 +284,7 @@ def draw(scores: torch.Tensor, numbers: torch.Tensor) -> torch.LongTensor:
 def _with_nothing(
     states: torch.Tensor, mask: torch.Tensor | None, nothing: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Add the empty message to the questions, as one more row."""
+    """Add the empty message `(1, 1, d_model)` to the questions' states and mask, as a last row."""
     longer = functional.pad(nothing, (0, 0, 0, states.shape[1] - 1))
     mask = states.new_ones(states.shape[:2], dtype=torch.long) if mask is None else mask
     first = torch.zeros_like(mask[:1])

@@ -25,8 +25,8 @@ from transformers.generation.stopping_criteria import EosTokenCriteria
 
 from tests.tiny import ended_questions, speaking_model
 from tfchat_hf import TFChatForConditionalGeneration
-from tfchat_hf.fast import FastDecoder, candidates
-from tfchat_hf.fast.candidates import Candidates, decode_candidates, draw
+from tfchat_hf.fast import FastDecoder, loops
+from tfchat_hf.fast.loops import Candidates, decode_candidates, draw
 from tfchat_hf.fast.steppers import RecordedStepper, Stepper
 from tfchat_hf.model.generation_tfchat import empty_message_states
 
@@ -155,7 +155,7 @@ def test_rows_that_ended_are_shown_to_those_processors_only_that_count_them(spea
     made, seen = [], []
     for known in (set(), {Noticing}):
         shown: list[int] = []
-        with mock.patch.object(candidates, "_ROW_BY_ROW", candidates._ROW_BY_ROW | known):
+        with mock.patch.object(loops, "_ROW_BY_ROW", loops._ROW_BY_ROW | known):
             processors = LogitsProcessorList([TemperatureLogitsWarper(1.5), Noticing(0.01)])
             made.append(decoded(speaking, Stepper(speaking), processors=processors))
         seen.append(shown)

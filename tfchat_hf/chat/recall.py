@@ -45,7 +45,7 @@ class Recall:
         self.last: MemoryAnswer | None = None
 
     def reply_to(self, turns: Sequence[str]) -> str | None:
-        """Give the remembered reply to a conversation, None where the model shall answer.
+        """Return the remembered reply to a conversation, None where the model shall answer.
 
         Args:
             turns: The conversation, the turn to answer last.
@@ -61,7 +61,7 @@ class Recall:
 
     @property
     def threshold(self) -> float:
-        """From which score on a remembered reply is the answer."""
+        """The score from which on a remembered reply is the answer."""
         config = self.memory.config
         return config.threshold if self.judge is None else config.threshold_with_model
 
@@ -76,7 +76,7 @@ class Recall:
         self.on = on
 
     def state(self) -> dict[str, object]:
-        """Give what replies depend on, for the note beside a file of them."""
+        """Return what replies depend on, for the note beside a file of them."""
         if not self.on:
             return {"memory": None}
         return {"memory": [len(self.memory), self.threshold]}
@@ -126,7 +126,7 @@ def load_recall(name: str, turns_read: int, use: bool = True, judge: Judge | Non
     Args:
         name: The model's folder, or its id on the Hub.
         turns_read: How many of the newest turns the model reads.
-        use: Whether it is wanted.
+        use: Whether to ask it at all.
         judge: The model's opinion on what is found.
 
     Raises:

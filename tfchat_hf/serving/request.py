@@ -1,18 +1,99 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""A request for a reply, and the reply while it is made."""
+"""A request for replies, the promise of them, and the replies while another thread makes them."""
 
 from __future__ import annotations
 
+import functools
+import queue
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 from transformers import GenerationConfig
 
-from ..chat.streaming import GrowingText, PieceTable
-from .reply_future import BatchedReply, ReplyFuture
+from ..chat.streaming import GrowingText, PieceTable, interrupts_held, next_item
+
+
+@dataclass(frozen=True)
+class BatchedReply:
+    """What became of a request.
+
+    Attributes:
+        sequences: Token ids of each reply, the end token included, the start token and padding
+            not.
+        finish_reasons: Why each ended: `stop` (it was finished), `length` (no more tokens were
+            allowed), `cancelled`, or `deadline`.
+    """
+
+    sequences: list[list[int]]
+    finish_reasons: list[str]
+
+
+def _uninterrupted(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Hold Ctrl-C back while a method has the future's lock."""
+
+    @functools.wraps(method)
+    def held(*args: Any, **kwargs: Any) -> Any:
+        with interrupts_held():
+            return method(*args, **kwargs)
+
+    return held
+
+
+class ReplyFuture(Future[BatchedReply]):
+    """A `concurrent.futures.Future` that Ctrl-C cannot leave locked.
+
+    The thread that makes replies sets the results of all callers. If Ctrl-C struck the main
+    thread while it held a future's lock, that thread would wait for the lock, and every caller
+    with it. So the lock is taken only while Ctrl-C is held back, and the waiting is done apart.
+    A function for `add_done_callback` is called in the thread that makes replies: it must be quick.
+
+    Args:
+        stop: Set to end a reply that is being made; what there is of it is the result.
+    """
+
+    done = _uninterrupted(Future.done)
+    running = _uninterrupted(Future.running)
+    cancelled = _uninterrupted(Future.cancelled)
+    add_done_callback = _uninterrupted(Future.add_done_callback)
+
+    def __init__(self, stop: threading.Event) -> None:
+        """Start with no result."""
+        super().__init__()
+        self._stop = stop
+        self._gate: queue.SimpleQueue[None] = queue.SimpleQueue()
+        super().add_done_callback(lambda future: self._gate.put(None))
+
+    @_uninterrupted
+    def cancel(self) -> bool:
+        """Cancel a request that waits; stop one that is being answered, at its next token.
+
+        Returns:
+            True if it waited: `result()` raises CancelledError then. False otherwise: the result
+            is what was made until then.
+        """
+        self._stop.set()
+        return super().cancel()
+
+    def result(self, timeout: float | None = None) -> BatchedReply:
+        """Wait for the reply, as Future.result does."""
+        self._wait(timeout)
+        with interrupts_held():
+            return super().result(0)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the end and return what went wrong, as Future.exception does."""
+        self._wait(timeout)
+        with interrupts_held():
+            return super().exception(0)
+
+    def _wait(self, timeout: float | None) -> None:
+        """Wait until the gate is open, and leave it open for others."""
+        next_item(self._gate, timeout)
+        self._gate.put(None)
 
 
 @dataclass
@@ -90,15 +171,14 @@ class Answer:
         reply = self._replies[number]
         if reply.reason is not None:
             return
-        if token in self._ends:
-            reply.tokens.append(token)
-            self._end(number, "stop")
-        elif token == self._pad:
+        if token == self._pad and token not in self._ends:
             self._end(number, self.request.reason_to_stop() or "stop")
-        else:
-            reply.tokens.append(token)
-            if reply.text is not None:
-                self._say(number, reply.text.add(token))
+            return
+        reply.tokens.append(token)
+        if token in self._ends:
+            self._end(number, "stop")
+        elif reply.text is not None:
+            self._say(number, reply.text.add(token))
 
     def end_all(self, reason: str) -> None:
         """End every reply that has not ended."""
