@@ -17,8 +17,8 @@ HOUSES = {
         "selecting building formats sources output commands __main__"
     ).split(),
     "tfchat_hf": (
-        "model text settings examples fast engines memory measuring publishing training chat "
-        "serving pretrained judging compare look"
+        "model text settings examples fast engines memory measuring publishing training pretrained "
+        "chat serving judging compare look"
     ).split(),
 }
 
