@@ -130,7 +130,7 @@ class Padded(Fault):
 
         def padding(trainer: TFChatTrainer, *args: Any, **kwargs: Any) -> None:
             make(trainer, *args, **kwargs)
-            trainer.batch_maker.packed = False
+            trainer.train_collator.packed = False
 
         TFChatTrainer.__init__ = padding
 

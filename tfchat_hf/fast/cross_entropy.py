@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 # Logits of so many numbers are made at a time: 8 million are 32 MB in float32.
 LOGITS_AT_ONCE = 8_000_000
@@ -92,7 +93,7 @@ def token_losses(
 
     Args:
         states: `(tokens, d_model)`.
-        predict: From some of them to a new tensor of logits, `(some, vocab_size)`.
+        predict: From some of them to logits, `(some, vocab_size)`.
         labels: `(tokens,)`; a negative one costs nothing.
         smoothing: Share of the target that is spread over the whole vocabulary, the label included
             (Szegedy et al., 2016).
@@ -145,7 +146,7 @@ def _of_logits(
     """Compute the losses of some tokens and, if it `learns`, their gradient at the logits.
 
     Args:
-        logits: `(tokens, vocab_size)`; overwritten.
+        logits: `(tokens, vocab_size)`.
         labels: `(tokens,)`, none below 0.
         factors: Of the cross-entropy, `(tokens,)`.
         smoothing: As in `token_losses`.
@@ -153,27 +154,24 @@ def _of_logits(
         learns: Whether to make the gradient.
     """
     spread = smoothing / logits.shape[1]
-    logits -= logits.amax(1, keepdim=True)
-    losses = (smoothing - 1) * logits.gather(1, labels[:, None])[:, 0]
+    log_probs = functional.log_softmax(logits, dim=-1)
+    losses = (smoothing - 1) * log_probs.gather(1, labels[:, None])[:, 0]
     if smoothing:
-        losses -= spread * logits.sum(1)
-    at_candidates = None if punished is None else logits[punished[0], punished[1]]
-    powers = logits.exp_()
-    sums = powers.sum(1)
-    losses = factors * losses.add_(sums.log())
+        losses -= spread * log_probs.sum(1)
+    losses *= factors
     pull = factors  # what a token's logits lose in shares of their probability
     if punished is not None:
         tokens, ids, weight = punished
-        log_p = at_candidates - sums.log()[tokens]
-        possible = log_p <= _LARGEST_LOG_PROB
-        log_p = log_p.clamp(max=_LARGEST_LOG_PROB)
-        rest = -torch.expm1(log_p)  # 1 - p, exact for small p
+        unwanted = log_probs[tokens, ids]
+        certain = unwanted > _LARGEST_LOG_PROB
+        unwanted = unwanted.clamp(max=_LARGEST_LOG_PROB)
+        rest = -torch.expm1(unwanted)  # 1 - p, exact for small p
         losses.index_add_(0, tokens, -weight * torch.log(rest))
-        odds = weight * possible * log_p.exp() / rest
+        odds = (weight * unwanted.exp() / rest).masked_fill(certain, 0.0)
         pull = factors.index_add(0, tokens, -odds)
     if not learns:
         return losses, None
-    gradient = powers.mul_((pull / sums)[:, None])
+    gradient = log_probs.exp_().mul_(pull[:, None])
     if smoothing:
         gradient -= (spread * factors)[:, None]
     gradient.scatter_add_(1, labels[:, None], (smoothing - 1) * factors[:, None])

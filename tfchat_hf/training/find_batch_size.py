@@ -47,7 +47,8 @@ def double_until_it_fits(trainer: TFChatTrainer, report: Callable[[str], None]) 
     Raises:
         UserError: if a single pair does not fit.
     """
-    args, sampler, agreement, steps = trainer.args, trainer.sampler, Agreement(), 1
+    args, sampler, agreement = trainer.args, trainer.sampler, Agreement()
+    steps = args.gradient_accumulation_steps
     while True:
         args.gradient_accumulation_steps = sampler.accumulation_steps = steps
         largest = largest_batches(trainer)
