@@ -155,9 +155,10 @@ def _tokenizer_settings(source: str) -> dict[str, Any]:
         _raise_exceptions_for_missing_entries=False,
         _raise_exceptions_for_connection_errors=False,
     )
-    told = {} if file is None else {key: one.value for key, one in read_yaml(file).items()}
-    known = {} if told.get("tokenizer") else told
-    return {key: known[key] for key in _TOKENIZER_KEYS if key in known}
+    settings = {} if file is None else read_yaml(file)
+    if "tokenizer" in settings and settings["tokenizer"].value:
+        return {}
+    return {key: settings[key].value for key in _TOKENIZER_KEYS if key in settings}
 
 
 def _same(key: str, given: Any, value: Any) -> bool:

@@ -124,8 +124,8 @@ def convert(key: str, value: Any) -> Any:
     for kind in sorted(kinds, key="str".__eq__):  # almost anything can be read as a text
         with contextlib.suppress(KeyError, TypeError, ValueError):
             return _read_as(kind, value)
-    wanted = " or ".join(_WORDING.get(kind, "text") for kind in kinds)
-    raise ValueError(f"`{key}` must be {wanted} (got {value!r}).")
+    expected = " or ".join(_WORDING.get(kind, "text") for kind in kinds)
+    raise ValueError(f"`{key}` must be {expected} (got {value!r}).")
 
 
 def _read_as(kind: str, value: Any) -> Any:

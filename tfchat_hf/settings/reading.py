@@ -182,8 +182,8 @@ def build_arguments(settings: Mapping[str, Setting]) -> RunArguments:
         raise
     except (ValueError, ImportError, StrictDataclassError) as error:
         # transformers' own checks, some of them several lines long
-        told = error.__cause__ if isinstance(error, StrictDataclassError) else error
-        raise UserError(" ".join(str(told).split())) from error
+        reason = error.__cause__ if isinstance(error, StrictDataclassError) else error
+        raise UserError(" ".join(str(reason).split())) from error
     return run
 
 
