@@ -18,8 +18,8 @@ import torch
 
 import chat_hf
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
-from tfchat_hf.chat import streaming
 from tfchat_hf.chat import session as chat_sessions
+from tfchat_hf.chat import streaming
 from tfchat_hf.chat import terminal as chat_terminal
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
