@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from transformers import GenerationConfig
 
 from ..fast import decoding
-from ..model.generation_tfchat import OWN_SETTINGS
+from ..model.generation_tfchat import OWN_SETTINGS, TFChatGenerationMixin
 from ..text.errors import UserError
 
 _YES = {"true", "yes", "on", "1"}
@@ -97,16 +96,6 @@ SETTINGS: dict[str, Setting] = {
 }
 
 
-class HasPresets(Protocol):
-    """A model with named ways to decode."""
-
-    def preset_names(self) -> list[str]:
-        """Name them."""
-
-    def preset(self, name: str) -> GenerationConfig:
-        """Return one whole."""
-
-
 class ChatSettings:
     """What was set by hand, on top of a preset or of a model's own generation_config.
 
@@ -117,7 +106,10 @@ class ChatSettings:
     """
 
     def __init__(
-        self, own: GenerationConfig, position_limit: int, presets: HasPresets | None = None
+        self,
+        own: GenerationConfig,
+        position_limit: int,
+        presets: TFChatGenerationMixin | None = None,
     ) -> None:
         """Start with nothing set."""
         self.own = self.base = own
