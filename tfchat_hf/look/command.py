@@ -13,19 +13,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from transformers import PreTrainedTokenizerBase
+from data_builders.command_line import CommandParser, run_command, tell
 
-from ..settings.arguments import TOKENIZER_SCHEMES, DataArguments
-from .explainer import Explainer
-from .jieba_cut import open_jieba
-from .text import render
+from ..text.errors import UserError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+SCHEMES = ("char", "word", "subword-bpe", "subword-unigram")
 _DEFAULT_SCHEME = "word"
 _DEFAULT_SIZE = 8000
 
@@ -39,29 +40,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 when all went well, 2 after a mistake in what was asked.
     """
-    from ..text.console import prepare_streams
-
     options = _parser().parse_args(argv)
-    prepare_streams()
-    try:
-        _run(options)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # `| head` has seen enough; Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError, ImportError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("\nstopped.\n")
-        return 130
-    return 0
+    return run_command(lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> None:
     """Writes one explanation after the other."""
     _check(options)
     texts = iter(options.text) if options.text else _lines_of_standard_input()
+    tell(f"Loading {options.tokenizer or 'the tokenizer'} ...")
+    from .explainer import Explainer
+    from .jieba_cut import open_jieba
+    from .text import render
+
     tokenizer = _open_tokenizer(options)
     with open_jieba() as cut_words:
         explainer = Explainer(tokenizer, cut_words)
@@ -78,16 +69,16 @@ def _run(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     """Refuses options that contradict each other or name nothing."""
     if options.top < 1:
-        raise ValueError(f"--top must be at least 1 (got {options.top}). Leave it out for 1.")
+        raise UserError(f"--top must be at least 1 (got {options.top}). Leave it out for 1.")
     if options.tokenizer is None:
         return
     if options.scheme or options.vocab_size is not None:
-        raise ValueError(
+        raise UserError(
             "--tokenizer names a tokenizer that is there, --scheme and --vocab-size train one "
             "(got both). Leave out the one or the other."
         )
     if not Path(options.tokenizer, "tokenizer.json").is_file():
-        raise ValueError(
+        raise UserError(
             f"--tokenizer must be a folder with a tokenizer.json (got {options.tokenizer}). "
             "Make one with `python -m tfchat_hf.text.tokenizer_training`, or leave it out."
         )
@@ -96,7 +87,7 @@ def _check(options: argparse.Namespace) -> None:
 def _lines_of_standard_input() -> Iterator[str]:
     """Gives the lines that are piped in."""
     if sys.stdin is None or sys.stdin.isatty():
-        raise ValueError('there must be a text (got none). Give one, e.g. "你好", or pipe lines.')
+        raise UserError('there must be a text (got none). Give one, e.g. "你好", or pipe lines.')
     return _lines()
 
 
@@ -106,7 +97,7 @@ def _lines() -> Iterator[str]:
         for line in sys.stdin:
             yield line.rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise ValueError(f"standard input must be UTF-8 (got {error}).") from error
+        raise UserError(f"standard input must be UTF-8 (got {error}).") from error
 
 
 def _open_tokenizer(options: argparse.Namespace) -> PreTrainedTokenizerBase:
@@ -114,6 +105,7 @@ def _open_tokenizer(options: argparse.Namespace) -> PreTrainedTokenizerBase:
     import datasets
 
     from ..examples.preparing import load_or_train_tokenizer, read_dialogues
+    from ..settings.arguments import DataArguments
 
     datasets.disable_progress_bars()
     settings = DataArguments(
@@ -136,7 +128,7 @@ def _load(folder: str) -> PreTrainedTokenizerBase:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     # `tokenizers` raises bare Exception for a file that it cannot parse.
     except Exception as error:
-        raise ValueError(
+        raise UserError(
             f"--tokenizer {folder} must hold a tokenizer that can be read (got {error}). "
             "Make it anew with `python -m tfchat_hf.text.tokenizer_training`."
         ) from error
@@ -151,16 +143,13 @@ def _described(options: argparse.Namespace) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     """Describes the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m tfchat_hf.look",
         description="See how a text is cut into tokens, and why there.",
-        allow_abbrev=False,
     )
     parser.add_argument("text", nargs="*", help="what to cut; none: the lines of standard input")
     parser.add_argument("--tokenizer", metavar="DIR", help="folder with a tokenizer.json, or a run")
-    parser.add_argument(
-        "--scheme", choices=TOKENIZER_SCHEMES, help=f"train one (default {_DEFAULT_SCHEME})"
-    )
+    parser.add_argument("--scheme", choices=SCHEMES, help=f"train one (default {_DEFAULT_SCHEME})")
     parser.add_argument(
         "--vocab-size", type=int, help=f"the most tokens to have (default {_DEFAULT_SIZE})"
     )

@@ -17,6 +17,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_builders.command_line import CommandParser, run_command, tell
+
+from ..settings.places import find_model
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses, works, and turns errors into one sentence and an exit code.
@@ -25,25 +29,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the command line without the program's name; None takes the real one.
     """
     arguments = _parser().parse_args(argv)
-    try:
-        _run(arguments)
-    except (ValueError, OSError, ImportError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("\nStopped. Nothing was changed.\n")
-        return 130
-    return 0
+    return run_command(lambda: _run(arguments), "Stopped. Nothing was changed.")
 
 
 def _run(arguments: argparse.Namespace) -> None:
     """Makes the libraries quiet and does the work."""
+    find_model(str(arguments.run))
+    tell(f"Loading {arguments.run} ...")
     import datasets
     from transformers.utils import logging as transformers_logging
 
-    from ..text.console import prepare_streams
-
-    prepare_streams()
     datasets.disable_progress_bars()
     transformers_logging.disable_progress_bar()
     if arguments.command == "build":
@@ -82,11 +77,9 @@ def _say(line: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     """Describes the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m tfchat_hf.memory",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="write the memory of a finished run")
