@@ -54,12 +54,13 @@ def model_dir(tmp_path_factory):
 
 @pytest.fixture
 def run(model_dir, monkeypatch, capsys):
-    """Run the command in this process: returns exit code, stdout, stderr."""
+    """Run the command in this process: returns exit code, stdout, stderr behind "Loading ..."."""
 
     def call(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         code = chat_hf.main([model_dir, "--device", "cpu", *arguments])
-        return (code, *capsys.readouterr())
+        out, err = capsys.readouterr()
+        return code, out, err.removeprefix(f"Loading {model_dir} ...\n")
 
     return call
 

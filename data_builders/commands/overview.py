@@ -89,6 +89,19 @@ def check_early(words: Sequence[str]) -> None:
     for path in _leading_paths(words):
         if not glob.has_magic(path) and not os.path.lexists(os.path.expanduser(path)):
             raise UserError(f"{path} does not exist. Check the path.")
+    _check_output(words)
+
+
+def _check_output(words: Sequence[str]) -> None:
+    """Refuse a folder that this command did not write; of its own the build decides."""
+    given = [part for word in words for part in word.split("=", 1 if word[:2] == "--" else 0)]
+    places = [given[at + 1] for at, word in enumerate(given[:-1]) if word == "--output"]
+    for output in map(Path, places[-1:]):
+        own = output.is_dir() and (output / "build.json").is_file()
+        if words[0] not in READERS and "--overwrite" not in words and output.exists() and not own:
+            raise UserError(
+                f"{output} already exists. Choose another --output, or add --overwrite."
+            )
 
 
 def _leading_paths(words: Sequence[str]) -> Iterator[str]:

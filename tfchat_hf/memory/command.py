@@ -20,6 +20,7 @@ from pathlib import Path
 from data_builders.command_line import CommandParser, run_command, tell
 
 from ..settings.places import find_model
+from ..text.errors import UserError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     """Makes the libraries quiet and does the work."""
+    if arguments.command == "build" and not arguments.run.is_dir():
+        raise UserError(f"{arguments.run} is no folder. Give the `output_dir` of a finished run.")
     find_model(str(arguments.run))
     tell(f"Loading {arguments.run} ...")
     import datasets
