@@ -50,7 +50,6 @@ def said_elsewhere(program: str, hub: FakeHub) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -209,7 +209,6 @@ def test_a_pushed_run_answers_a_stranger_by_the_code_of_its_card(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert heard.returncode == 0, heard.stderr
     told = json.loads(heard.stdout.splitlines()[-1])
