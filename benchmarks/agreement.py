@@ -29,9 +29,8 @@ from tokenizers import Encoding, Tokenizer
 
 from tfchat_hf.text.vocabulary.byte_pairs import train_byte_pairs
 from tfchat_hf.text.vocabulary.dictionary_words import train_words
-from tfchat_hf.text.vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY
+from tfchat_hf.text.vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY, count_words
 from tfchat_hf.text.vocabulary.unigram import train_unigram
-from tfchat_hf.text.vocabulary.word_counts import count_words
 from tfchat_hf.text.vocabulary.word_cutter import HAN, WordCutter, open_word_cutter
 
 WHOLE = "word, whole dictionary"

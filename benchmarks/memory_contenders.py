@@ -52,10 +52,10 @@ class ScikitLearn:
     def _vectorizer(self, **options: Any) -> Any:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        from tfchat_hf.memory.folding import fold
+        from tfchat_hf.memory.index import normalize
 
         return TfidfVectorizer(
-            preprocessor=fold, lowercase=False, dtype=np.float32, **self.options, **options
+            preprocessor=normalize, lowercase=False, dtype=np.float32, **self.options, **options
         )
 
     def build(self, questions: Sequence[str], folder: Path) -> None:
@@ -114,9 +114,9 @@ class Bm25s:
         return found[0].tolist()
 
     def _runs(self, question: str) -> list[str]:
-        from tfchat_hf.memory.folding import fold
+        from tfchat_hf.memory.index import normalize
 
-        text = fold(question)
+        text = normalize(question)
         runs = [text[i : i + n] for n in (1, 2, 3) for i in range(len(text) - n + 1)]
         return runs or ["?"]
 
@@ -141,11 +141,11 @@ class Tantivy:
         """Index the questions into a folder."""
         import tantivy
 
-        from tfchat_hf.memory.folding import fold
+        from tfchat_hf.memory.index import normalize
 
         writer = self._index(folder).writer(heap_size=200_000_000, num_threads=1)
         for place, question in enumerate(questions):
-            writer.add_document(tantivy.Document(question=fold(question), place=place))
+            writer.add_document(tantivy.Document(question=normalize(question), place=place))
         writer.commit()
         writer.wait_merging_threads()
 
@@ -159,10 +159,10 @@ class Tantivy:
         """Return the places of the nearest questions."""
         import tantivy
 
-        from tfchat_hf.memory.folding import fold
+        from tfchat_hf.memory.index import normalize
 
         schema = self.index.schema
-        runs = set(self.analyzer.analyze(fold(question)))
+        runs = set(self.analyzer.analyze(normalize(question)))
         terms = [
             (tantivy.Occur.Should, tantivy.Query.term_query(schema, "question", run))
             for run in runs
@@ -197,9 +197,9 @@ class Faiss:
 
     def _vectors(self, questions: Sequence[str]) -> np.ndarray:
         """Project runs of characters, (questions, width): each run has a sign by its hash."""
-        from tfchat_hf.memory.folding import counted_grams, fold
+        from tfchat_hf.memory.index import count_ngrams, normalize
 
-        owners, grams, counts = counted_grams([fold(question) for question in questions])
+        owners, grams, counts = count_ngrams([normalize(question) for question in questions])
         mixed = grams * np.uint64(0x9E3779B97F4A7C15)
         vectors = np.zeros((len(questions), self.width), dtype=np.float32)
         for turn in range(4):

@@ -16,10 +16,8 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 from tfchat_hf.text.tokenization import SPECIAL_TOKENS, UNK_TOKEN, wrap_tokenizer
 from tfchat_hf.text.vocabulary.byte_pairs import train_byte_pairs
 from tfchat_hf.text.vocabulary.dictionary_words import train_words
-from tfchat_hf.text.vocabulary.pieces import BASE_PIECES
-from tfchat_hf.text.vocabulary.single_characters import train_characters
+from tfchat_hf.text.vocabulary.pieces import BASE_PIECES, count_words, train_characters
 from tfchat_hf.text.vocabulary.unigram import train_unigram
-from tfchat_hf.text.vocabulary.word_counts import count_words
 from tfchat_hf.text.vocabulary.word_cutter import HAN_CHARACTERS, open_word_cutter
 
 SIZE = 16_000

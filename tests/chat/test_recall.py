@@ -72,7 +72,7 @@ def test_what_it_does_not_know_is_answered_as_without_a_memory(
 
 def test_the_memory_reads_as_many_turns_as_the_model(session: ChatSession) -> None:
     asked = []
-    session.recall.memory.look_up = lambda turns, judge: asked.append(turns) or []
+    session.recall.memory.look_up = lambda turns, scorer: asked.append(turns) or []
     session.history = ["一", "二", "三"]
     session.reply("四")
     assert asked == [["三", "四"]]

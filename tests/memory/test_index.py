@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from tfchat_hf.memory.folding import fold
-from tfchat_hf.memory.index import INDEX_FILE, QuestionIndex
+from tfchat_hf.memory.index import INDEX_FILE, QuestionIndex, normalize
 
 QUESTIONS = ["好", "好吗", "what time is it", "今天天气怎么样"]
 
@@ -35,7 +34,7 @@ def test_equal_questions_come_in_the_order_of_their_places() -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "folded"),
+    ("question", "normalized"),
     [
         ("I don't KNOW!", " i dont know "),
         ("你好，你是谁？", "你好你是谁"),
@@ -46,8 +45,8 @@ def test_equal_questions_come_in_the_order_of_their_places() -> None:
         ("", ""),
     ],
 )
-def test_what_does_not_change_a_question_is_folded(question: str, folded: str) -> None:
-    assert fold(question) == folded
+def test_what_does_not_change_a_question_is_levelled(question: str, normalized: str) -> None:
+    assert normalize(question) == normalized
 
 
 def test_nothing_is_near_where_nothing_is_shared() -> None:

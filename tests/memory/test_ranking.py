@@ -12,8 +12,7 @@ from tests.memory.small_memory import dialogues, small_memory
 from tests.tiny import tiny_model
 from tfchat_hf.memory import Memory, Remembered
 from tfchat_hf.memory.index import QuestionIndex
-from tfchat_hf.memory.opinion import ModelOpinion
-from tfchat_hf.memory.ranking import JUDGED, foreign_history, rank
+from tfchat_hf.memory.ranking import RERANKED, ModelScorer, foreign_history, rank
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 
@@ -31,7 +30,7 @@ def test_the_score_is_the_logistic_function_of_the_documented_weights() -> None:
     best = rank(["q"], [found("A", 0.8)], lambda asked, question, reply: carried(reply))[0]
     total = -1.38 + 3.47 * 0.8 - 1.10 * 0.5
     assert best.score == pytest.approx(1 / (1 + math.exp(-total)))
-    assert not best.judged
+    assert not best.by_model
 
 
 def test_a_reply_within_a_talk_that_was_never_had_comes_later() -> None:
@@ -48,15 +47,15 @@ def test_the_same_talk_before_speaks_for_a_reply() -> None:
 def test_each_reply_stands_once_and_few_are_left() -> None:
     pairs = [found(f"r{n % 12}", 1 - n / 100) for n in range(40)]
     replies = [one.reply for one in rank(["q"], pairs, nothing_carried)]
-    assert replies == [f"r{n}" for n in range(JUDGED)]
+    assert replies == [f"r{n}" for n in range(RERANKED)]
 
 
 def test_what_the_model_prefers_comes_first_among_equals() -> None:
     pairs = [found("A", 0.5), found("B", 0.5), found("C", 0.5)]
-    opinion = {"A": (0.1, -5.0), "B": (0.9, -1.0), "C": (0.2, -4.0)}
-    order = rank(["q"], pairs, nothing_carried, lambda turns, asked: [opinion[r] for _, r in asked])
+    figures = {"A": (0.1, -5.0), "B": (0.9, -1.0), "C": (0.2, -4.0)}
+    order = rank(["q"], pairs, nothing_carried, lambda turns, asked: [figures[r] for _, r in asked])
     assert [one.reply for one in order] == ["B", "C", "A"]
-    assert all(one.judged for one in order)
+    assert all(one.by_model for one in order)
 
 
 def test_a_dish_that_only_the_neighbour_spoke_of_is_carried() -> None:
@@ -75,14 +74,14 @@ def test_a_reply_to_something_else_goes_behind_one_that_carries_nothing() -> Non
     assert memory.look_up(["土豆怎么做好吃"])[0].reply == "水宽一点，少煮一会儿。"
 
 
-def test_the_opinion_is_that_of_the_network_asked_pair_by_pair() -> None:
+def test_the_figures_are_those_of_the_network_asked_pair_by_pair() -> None:
     texts = ["你好", "你好呀", "你会下棋吗", "会一点，总是输。", "早"]
     tokenizer = train_tokenizer(texts * 4, scheme="char", vocab_size=400)
     model = tiny_model(vocab_size=len(tokenizer)).eval()
     pairs = [("你好", "你好呀"), ("你会下棋吗", "会一点，总是输。")]
-    opinions = ModelOpinion(model, tokenizer)(["你会下棋吗"], pairs)
+    figures = ModelScorer(model, tokenizer)(["你会下棋吗"], pairs)
     end = tokenizer.eos_token_id
-    for (question, reply), opinion in zip(pairs, opinions, strict=True):
+    for (question, reply), of_pair in zip(pairs, figures, strict=True):
         asked = tokenizer("你会下棋吗", return_tensors="pt")
         labels = torch.tensor([[*tokenizer(reply, add_special_tokens=False).input_ids, end]])
         with torch.no_grad():
@@ -93,15 +92,15 @@ def test_the_opinion_is_that_of_the_network_asked_pair_by_pair() -> None:
                 for text in ("你会下棋吗", question)
             ]
         nats = logits.gather(-1, labels[..., None]).mean().item()
-        assert opinion.likelihood == pytest.approx(nats, abs=1e-4)
-        kinship = torch.nn.functional.cosine_similarity(*means).item()
-        assert opinion.kinship == pytest.approx(kinship, abs=1e-4)
+        assert of_pair.likelihood == pytest.approx(nats, abs=1e-4)
+        similarity = torch.nn.functional.cosine_similarity(*means).item()
+        assert of_pair.encoder_similarity == pytest.approx(similarity, abs=1e-4)
 
 
 def test_a_model_is_asked_where_there_is_one() -> None:
     asked = []
     memory = small_memory()
     memory.look_up(
-        ["你会下棋吗"], judge=lambda turns, pairs: asked.append(turns) or [(0, 0)] * len(pairs)
+        ["你会下棋吗"], scorer=lambda turns, pairs: asked.append(turns) or [(0, 0)] * len(pairs)
     )
     assert asked == [["你会下棋吗"]]

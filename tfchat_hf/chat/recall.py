@@ -7,9 +7,9 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..memory import Memory, MemoryAnswer
-from ..memory.answering import Origin
-from ..memory.ranking import Judge
+from ..memory import Memory, MemoryAnswer, has_memory
+from ..memory.memory import Origin
+from ..memory.ranking import Scorer
 from ..text.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class Recall:
     Args:
         memory: The memory, None where the model has none.
         turns_read: How many of the newest turns it looks at.
-        judge: The model's opinion on what is found; None where it cannot be asked.
+        scorer: The model, asked about what is found (`ModelScorer`); None where it cannot be.
 
     Attributes:
         on: Whether it is asked.
@@ -35,12 +35,12 @@ class Recall:
     """
 
     def __init__(
-        self, memory: Memory | None = None, turns_read: int = 1, judge: Judge | None = None
+        self, memory: Memory | None = None, turns_read: int = 1, scorer: Scorer | None = None
     ) -> None:
         """Begin with nothing said."""
         self.memory = memory
         self.turns_read = turns_read
-        self.judge = judge
+        self.scorer = scorer
         self.on = memory is not None
         self.last: MemoryAnswer | None = None
 
@@ -53,7 +53,7 @@ class Recall:
         if not self.on:
             self.last = MemoryAnswer("", "model")
             return None
-        found = self.memory.look_up(list(turns)[-self.turns_read :], judge=self.judge)
+        found = self.memory.look_up(list(turns)[-self.turns_read :], scorer=self.scorer)
         knows = self.memory.answers(found)
         origin: Origin = "memory" if knows else "model"
         self.last = MemoryAnswer(found[0].reply if knows else "", origin, found)
@@ -63,7 +63,7 @@ class Recall:
     def threshold(self) -> float:
         """The score from which on a remembered reply is the answer."""
         config = self.memory.config
-        return config.threshold if self.judge is None else config.threshold_with_model
+        return config.threshold if self.scorer is None else config.threshold_with_model
 
     def switch(self, on: bool) -> None:
         """Ask the memory from now on, or no longer.
@@ -120,14 +120,16 @@ class Recall:
             yield f"  {one.score:.2f}  {one.question} -> {one.reply}"
 
 
-def load_recall(name: str, turns_read: int, use: bool = True, judge: Judge | None = None) -> Recall:
+def load_recall(
+    name: str, turns_read: int, use: bool = True, scorer: Scorer | None = None
+) -> Recall:
     """Load the memory that lies beside a model, if there is one.
 
     Args:
         name: The model's folder, or its id on the Hub.
         turns_read: How many of the newest turns the model reads.
-        use: Whether to ask it at all.
-        judge: The model's opinion on what is found.
+        use: Whether it is wanted.
+        scorer: The model, asked about what is found; None where it cannot be.
 
     Raises:
         UserError: It is there, and cannot be read.
@@ -135,10 +137,8 @@ def load_recall(name: str, turns_read: int, use: bool = True, judge: Judge | Non
     if not use:
         return Recall()
     try:
-        return Recall(Memory.from_pretrained(name), turns_read, judge)
+        return Recall(Memory.from_pretrained(name), turns_read, scorer)
     except UserError as error:
-        from ..memory.memory import has_memory
-
         if has_memory(Path(name).expanduser()):
             raise UserError(f"{error} Or leave it out with --no-memory.") from error
         logger.debug("no memory", exc_info=True)

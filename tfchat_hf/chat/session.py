@@ -18,7 +18,7 @@ from transformers.generation import StoppingCriteria, StoppingCriteriaList
 from ..engines.model_folder import choose_device, load_for_chat
 from ..fast import FastDecoder
 from ..fast.decoding import generate_options
-from ..memory.opinion import ModelOpinion
+from ..memory.ranking import ModelScorer
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.dialogue import encode_context
 from ..text.errors import UserError
@@ -312,8 +312,8 @@ def load_session(
     model, tokenizer = load_for_chat(name, device, engine, int8)
     reverse = load_for_chat(reverse_model, device)[0] if reverse_model is not None else None
     # An engine's encoder gives no states to compare.
-    judge = ModelOpinion(model, tokenizer) if engine == "torch" else None
-    recall = load_recall(name, max(1, model.config.max_context_turns), memory, judge)
+    scorer = ModelScorer(model, tokenizer) if engine == "torch" else None
+    recall = load_recall(name, max(1, model.config.max_context_turns), memory, scorer)
     session = ChatSession(model, tokenizer, name, reverse_model=reverse, recall=recall)
     session.origin |= {"engine": engine, "int8": int8, "reverse_model": reverse_model}
     if (fast or int8) and engine == "torch":

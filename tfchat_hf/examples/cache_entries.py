@@ -25,7 +25,7 @@ LEFTOVER_SECONDS = 2 * 24 * 3600
 
 
 def entry_folder(kind: str, cache_dir: str | None, depends_on: Any) -> Path:
-    """Names the folder of an entry, which need not be there yet.
+    """Name the folder of an entry, which need not be there yet.
 
     Args:
         kind: what the entries are, a folder of the cache.
@@ -38,7 +38,7 @@ def entry_folder(kind: str, cache_dir: str | None, depends_on: Any) -> Path:
 
 
 def dataset_identity(dataset: datasets.Dataset) -> list[Any] | None:
-    """Says which rows a dataset holds, the same in each process.
+    """Say which rows a dataset holds, the same in each process.
 
     The fingerprint of `datasets` alone would miss a file that was replaced by hand.
 
@@ -54,7 +54,7 @@ def dataset_identity(dataset: datasets.Dataset) -> list[Any] | None:
 
 
 def source_version(*modules: ModuleType) -> str:
-    """Names the code of modules, so that results of older code are not taken for its own."""
+    """Name the code of modules, so that results of older code are not taken for its own."""
     digest = hashlib.sha256()
     for module in modules:
         digest.update(Path(str(module.__file__)).read_bytes())
@@ -63,7 +63,7 @@ def source_version(*modules: ModuleType) -> str:
 
 @contextmanager
 def fresh_entry(folder: Path) -> Iterator[Path]:
-    """Lends an empty folder and puts it in the place of `folder` when all went well.
+    """Lend an empty folder and puts it in the place of `folder` when all went well.
 
     Two processes may make the same entry at once: both are right, one of them stays.
     """
@@ -84,7 +84,7 @@ def fresh_entry(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(parent: Path) -> None:
-    """Removes what killed runs left behind long ago."""
+    """Remove what killed runs left behind long ago."""
     for path in parent.glob(".making-*"):
         try:
             old = time.time() - os.stat(path).st_mtime > LEFTOVER_SECONDS

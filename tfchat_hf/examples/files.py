@@ -25,7 +25,7 @@ class Choice(NamedTuple):
 
 
 def choose_rows(fits: np.ndarray, keys: np.ndarray, forbidden: np.ndarray) -> Choice:
-    """Keeps the first of equal rows, if it fits and is not among the forbidden ones.
+    """Keep the first of equal rows, if it fits and is not among the forbidden ones.
 
     Args:
         fits: whether a row may stay at all `(rows,)`.
@@ -43,7 +43,7 @@ def choose_rows(fits: np.ndarray, keys: np.ndarray, forbidden: np.ndarray) -> Ch
 
 
 def first_occurrences(keys: np.ndarray) -> np.ndarray:
-    """Gives for each row the number of the first row that equals it.
+    """Return for each row the number of the first row that equals it.
 
     Args:
         keys: `(rows, columns)`.
@@ -62,17 +62,17 @@ def first_occurrences(keys: np.ndarray) -> np.ndarray:
 
 
 def arrow_column(dataset: Dataset, name: str) -> pa.ChunkedArray:
-    """Gives a column as Arrow holds it, in the dataset's own order; a file is not read for it."""
+    """Return a column as Arrow holds it, in the dataset's own order; a file is not read for it."""
     return dataset.select_columns(name).with_format("arrow")[:][name]
 
 
 def number_column(dataset: Dataset, name: str) -> np.ndarray:
-    """Reads a column of numbers `(rows,)`, in the dataset's own order."""
+    """Read a column of numbers `(rows,)`, in the dataset's own order."""
     return arrow_column(dataset, name).to_numpy()
 
 
 def write_rows(dataset: Dataset, keep: np.ndarray, features: Features, path: Path) -> None:
-    """Writes chosen rows to an Arrow file that `Dataset.from_file` maps into memory.
+    """Write chosen rows to an Arrow file that `Dataset.from_file` maps into memory.
 
     Args:
         dataset: the rows, in the order of its file.

@@ -72,7 +72,7 @@ class PreparedData:
     validation_counts: SplitCounts
 
     def report(self) -> dict[str, Any]:
-        """Gives the counts and a digest of the training examples, in their order."""
+        """Return the counts and a digest of the training examples, in their order."""
         return {
             "train": asdict(self.train_counts),
             "validation": asdict(self.validation_counts),
@@ -81,23 +81,23 @@ class PreparedData:
 
     @cached_property
     def train_digest(self) -> str:
-        """Names the training examples: equal ids in equal order, and nothing else, give it."""
+        """Name the training examples: equal ids in equal order, and nothing else, give it."""
         return ExampleRows(self.lessons).digest()
 
     def languages(self) -> list[str]:
-        """Lists the languages of more than `LANGUAGE_SHARE` of the training examples."""
+        """List the languages of more than `LANGUAGE_SHARE` of the training examples."""
         languages = arrow_column(self.train, "lang")
         counts = pc.value_counts(languages).to_pylist()
         least = LANGUAGE_SHARE * len(languages)
         return sorted(one["values"] for one in counts if one["counts"] > least)
 
     def validation_characters(self) -> int:
-        """Counts the characters of all validation replies."""
+        """Count the characters of all validation replies."""
         return pc.sum(pc.utf8_length(arrow_column(self.validation, "reply"))).as_py() or 0
 
 
 def read_dialogues(settings: DataArguments) -> BuildResult:
-    """Builds the dialogues that the settings name, or reads them from the cache."""
+    """Build the dialogues that the settings name, or reads them from the cache."""
     return build_dialogues(
         settings.dataset,
         languages=settings.languages,
@@ -111,7 +111,7 @@ def read_dialogues(settings: DataArguments) -> BuildResult:
 def load_or_train_tokenizer(
     dialogues: Dataset, settings: DataArguments, model_max_length: int
 ) -> PreTrainedTokenizerBase:
-    """Loads the tokenizer that the settings name, or trains one on the training turns."""
+    """Load the tokenizer that the settings name, or trains one on the training turns."""
     if settings.tokenizer is None:
         return train_tokenizer_once(
             dialogues,
@@ -139,7 +139,7 @@ def load_or_train_tokenizer(
 def prepare_data(
     dialogues: Mapping[str, Dataset], tokenizer: PreTrainedTokenizerBase, settings: DataArguments
 ) -> PreparedData:
-    """Cuts both splits into examples, tokenises them and drops what cannot be used.
+    """Cut both splits into examples, tokenises them and drops what cannot be used.
 
     Replies longer than `max_target_length` are dropped, never cut: a cut reply teaches the model
     to stop in the middle. Validation examples that stand in the training split too are dropped,
@@ -161,7 +161,7 @@ def prepare_data(
 def _entry(
     dialogues: Mapping[str, Dataset], tokenizer: PreTrainedTokenizerBase, settings: DataArguments
 ) -> Path | None:
-    """Names the cache entry of prepared data; None if the dialogues lie in memory only."""
+    """Name the cache entry of prepared data; None if the dialogues lie in memory only."""
     splits = {name: dialogues[name] for name in ("train", "validation") if name in dialogues}
     identities = {name: dataset_identity(split) for name, split in splits.items() if len(split)}
     if not identities or None in identities.values():
@@ -186,7 +186,7 @@ def _entry(
 
 
 def _cached(folder: Path) -> PreparedData | None:
-    """Reads an entry; None where there is none, or a damaged one."""
+    """Read an entry; None where there is none, or a damaged one."""
     if not folder.is_dir():
         return None
     try:
@@ -197,7 +197,7 @@ def _cached(folder: Path) -> PreparedData | None:
 
 
 def _read_entry(folder: Path, in_memory: bool = False) -> PreparedData:
-    """Opens the files of an entry; mapped into memory, they cost none."""
+    """Open the files of an entry; mapped into memory, they cost none."""
     seal = json.loads((folder / _SEAL).read_text())
     opened = {}
     for name, size in seal["bytes"].items():
@@ -222,7 +222,7 @@ def _write_entry(
     tokenizer: PreTrainedTokenizerBase,
     settings: DataArguments,
 ) -> None:
-    """Writes the examples of a run as Arrow files, and the seal."""
+    """Write the examples of a run as Arrow files, and the seal."""
     nothing = np.empty((0, len(TWIN_KEYS)), dtype=np.int64)
     train_counts, keys = _write_split("train", folder, dialogues, tokenizer, settings, nothing)
     if not train_counts.pairs:
@@ -254,7 +254,7 @@ def _write_split(
     settings: DataArguments,
     forbidden: np.ndarray,
 ) -> tuple[SplitCounts, np.ndarray]:
-    """Writes the examples of one split that are neither too long nor there already.
+    """Write the examples of one split that are neither too long nor there already.
 
     Returns:
         The counts, and the keys of the examples written `(pairs, 2)`.

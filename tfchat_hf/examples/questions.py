@@ -34,7 +34,7 @@ def collect_questions(
     limit: int = 0,
     seed: int = 0,
 ) -> list[Question]:
-    """Lists the distinct contexts of a split, as the model reads them.
+    """List the distinct contexts of a split, as the model reads them.
 
     Args:
         examples: the split that asks, of `prepare_data`.
@@ -60,7 +60,7 @@ def collect_questions(
 def _distinct_questions(
     examples: Dataset, limit: int, seed: int
 ) -> tuple[np.ndarray, list[Question]]:
-    """Reads the distinct contexts of a split, or so many of them.
+    """Read the distinct contexts of a split, or so many of them.
 
     Returns:
         Their keys `(questions,)`, and they themselves without references.
@@ -74,7 +74,7 @@ def _distinct_questions(
 
 
 def distinct_rows(keys: np.ndarray, limit: int, seed: int) -> np.ndarray:
-    """Chooses the first row of each distinct context, or so many of these rows.
+    """Choose the first row of each distinct context, or so many of these rows.
 
     Args:
         keys: of the contexts, `(rows,)`.
@@ -90,7 +90,7 @@ def distinct_rows(keys: np.ndarray, limit: int, seed: int) -> np.ndarray:
 def _matches(
     split: Dataset, keys: np.ndarray, asked: Sequence[Question]
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Finds the rows of a split that ask one of the questions.
+    """Find the rows of a split that ask one of the questions.
 
     Args:
         split: where to look.
@@ -117,12 +117,12 @@ def _matches(
 
 
 def decode_reply(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
-    """Turns ids into the text that a user sees."""
+    """Turn ids into the text that a user sees."""
     return tokenizer.decode(ids, skip_special_tokens=True).strip()
 
 
 def most_frequent_reply(examples: Dataset) -> tuple[str, int]:
-    """Finds what a split says most often, the earlier one of equally frequent replies.
+    """Find what a split says most often, the earlier one of equally frequent replies.
 
     Args:
         examples: at least one row of `prepare_data`.
@@ -134,7 +134,7 @@ def most_frequent_reply(examples: Dataset) -> tuple[str, int]:
 
 
 def frequent_replies(examples: Dataset, count: int = 50, least: int = 5) -> list[str]:
-    """Finds what a split says most often.
+    """Find what a split says most often.
 
     Args:
         examples: at least one row of `prepare_data`.
@@ -145,7 +145,7 @@ def frequent_replies(examples: Dataset, count: int = 50, least: int = 5) -> list
 
 
 def _by_frequency(examples: Dataset, count: int) -> list[tuple[str, int]]:
-    """Gives the most frequent replies and how often each is said, earlier ones first."""
+    """Return the most frequent replies and how often each is said, earlier ones first."""
     _, first, counts = np.unique(
         number_column(examples, "reply_key"), return_index=True, return_counts=True
     )
@@ -154,7 +154,7 @@ def _by_frequency(examples: Dataset, count: int) -> list[tuple[str, int]]:
 
 
 def random_replies(examples: Dataset, count: int, seed: int) -> list[str]:
-    """Draws replies of a split at random, with repetition: frequent ones come frequently.
+    """Draw replies of a split at random, with repetition: frequent ones come frequently.
 
     Args:
         examples: at least one row, with a column `reply`.

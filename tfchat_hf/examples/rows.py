@@ -23,7 +23,7 @@ class ListColumn:
     """
 
     def __init__(self, column: pa.ChunkedArray) -> None:
-        """Notes where the rows lie; no item is read."""
+        """Note where the rows lie; no item is read."""
         chunks = [chunk for chunk in column.chunks if len(chunk)]
         offsets = [chunk.offsets.to_numpy() for chunk in chunks]
         self._items = [chunk.values.to_numpy(zero_copy_only=True) for chunk in chunks]
@@ -35,7 +35,7 @@ class ListColumn:
         self.lengths = np.concatenate([nothing, *map(np.diff, offsets)]).astype(np.int32)
 
     def rows(self, numbers: np.ndarray) -> list[np.ndarray]:
-        """Gives rows by number, each an int32 array `(items,)`.
+        """Return rows by number, each an int32 array `(items,)`.
 
         They are read-only views of the file where it holds int32, else converted copies.
         """
@@ -49,7 +49,7 @@ class ListColumn:
         return rows if self._fits else [row.astype(np.int32) for row in rows]
 
     def items(self) -> Iterator[np.ndarray]:
-        """Yields the items of all rows, chunk by chunk."""
+        """Yield the items of all rows, chunk by chunk."""
         first = 0
         for items, end in zip(self._items, self._ends.tolist(), strict=True):
             # A slice shares the items of the whole, before and behind its own.
@@ -65,12 +65,12 @@ class ExampleRows(Dataset[Pair]):
     """
 
     def __init__(self, examples: datasets.Dataset) -> None:
-        """Opens the columns `input_ids` and `labels` of a dataset, its rows in any order."""
+        """Open the columns `input_ids` and `labels` of a dataset, its rows in any order."""
         self.examples = examples.select_columns(["input_ids", "labels"]).with_format(None)
         self._open()
 
     def _open(self) -> None:
-        """Reads where the rows lie."""
+        """Read where the rows lie."""
         self._sources = ListColumn(self.examples.data.column("input_ids"))
         self._targets = ListColumn(self.examples.data.column("labels"))
         self.source_lengths = self._sources.lengths
@@ -83,15 +83,15 @@ class ExampleRows(Dataset[Pair]):
             self.target_lengths = self.target_lengths[self._chosen]
 
     def __len__(self) -> int:
-        """Counts the examples."""
+        """Count the examples."""
         return len(self.source_lengths)
 
     def __getitem__(self, index: int) -> Pair:
-        """Gives one example, counted from the end if negative."""
+        """Return one example, counted from the end if negative."""
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Pair]:
-        """Gives the examples of a batch in one go; torch's DataLoader calls this."""
+        """Return the examples of a batch in one go; torch's DataLoader calls this."""
         numbers = np.asarray(indices, dtype=np.int64)
         numbers = np.where(numbers < 0, numbers + len(self), numbers)
         if numbers.size and not (0 <= numbers.min() and numbers.max() < len(self)):
@@ -101,7 +101,7 @@ class ExampleRows(Dataset[Pair]):
         return list(zip(self._sources.rows(numbers), self._targets.rows(numbers), strict=True))
 
     def digest(self) -> str:
-        """Gives a SHA-256 of all examples in their order, however the file is cut in chunks."""
+        """Return a SHA-256 of all examples in their order, however the file is cut in chunks."""
         content = hashlib.sha256(b"%d" % len(self))
         for column, lengths in (
             (self._sources, self.source_lengths),
@@ -114,7 +114,7 @@ class ExampleRows(Dataset[Pair]):
         return content.hexdigest()
 
     def _values(self, column: ListColumn) -> Iterator[np.ndarray]:
-        """Yields the ids of all rows in their order, many rows at a time."""
+        """Yield the ids of all rows in their order, many rows at a time."""
         if self._chosen is None:
             yield from column.items()
             return
@@ -122,10 +122,10 @@ class ExampleRows(Dataset[Pair]):
             yield from column.rows(self._chosen[start : start + 1000])
 
     def __getstate__(self) -> dict[str, Any]:
-        """Sends a loader's worker the dataset, which is a file name, and not the arrays."""
+        """Send a loader's worker the dataset, which is a file name, and not the arrays."""
         return {"examples": self.examples}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Opens the dataset in the worker."""
+        """Open the dataset in the worker."""
         self.examples = state["examples"]
         self._open()

@@ -62,7 +62,7 @@ def tokenized(
     file: Path,
     swap_sides: bool = False,
 ) -> Dataset:
-    """Tokenises a split into a file of rows of `EXAMPLE_FEATURES`, `TWIN_KEYS` and `reads_system`.
+    """Tokenise a split into a file of rows of `EXAMPLE_FEATURES`, `TWIN_KEYS` and `reads_system`.
 
     Args:
         dialogues: rows of the data builders' schema.
@@ -94,7 +94,7 @@ def tokenized(
 
 
 def process_count(dialogues: int, wanted: int | None) -> int | None:
-    """Says how many processes tokenise; None means this one."""
+    """Say how many processes tokenise; None means this one."""
     if wanted is None:
         wanted = 1 if dialogues < MANY_DIALOGUES else min(8, os.cpu_count() or 1)
     return wanted if wanted > 1 else None
@@ -107,7 +107,7 @@ def tokenize_dialogues(
     max_context_turns: int,
     swap_sides: bool = False,
 ) -> dict[str, list[Any]]:
-    """Turns a batch of dialogues into a batch of tokenised examples, as `map` wants it."""
+    """Turn a batch of dialogues into a batch of tokenised examples, as `map` wants it."""
     columns: dict[str, list[Any]] = {name: [] for name in _ROW_FEATURES}
     names = ("id", "turns", "roles", "lang", "source")
     for identity, turns, roles, lang, source in zip(*map(batch.__getitem__, names), strict=True):
@@ -135,12 +135,12 @@ def tokenize_dialogues(
 
 
 def swapped(example: DialogueExample) -> DialogueExample:
-    """Gives the reply as the context, and the turn that it answers as what is to be learned."""
+    """Return the reply as the context, and the turn that it answers as what is to be learned."""
     return DialogueExample((example.reply,), example.context[-1])
 
 
 def copy_number(identity: str) -> int:
-    """Says which copy of a dialogue a row is: 2 for the second one that a weight asked for.
+    """Say which copy of a dialogue a row is: 2 for the second one that a weight asked for.
 
     Copies are meant; all other repetitions are dropped.
     """
@@ -149,16 +149,16 @@ def copy_number(identity: str) -> int:
 
 
 def ids_key(ids: Sequence[int]) -> int:
-    """Gives the key of token ids, the same on each machine."""
+    """Return the key of token ids, the same on each machine."""
     return key_of(np.asarray(ids, dtype="<i4").tobytes())
 
 
 def key_of(content: bytes) -> int:
-    """Gives 64 bits that stand for some bytes, as a signed number, which Arrow can hold."""
+    """Return 64 bits that stand for some bytes, as a signed number, which Arrow can hold."""
     return _keys(content, 1)[0]
 
 
 def _keys(content: bytes, count: int) -> list[int]:
-    """Gives `count` independent keys of 64 bits."""
+    """Return `count` independent keys of 64 bits."""
     digest = hashlib.blake2b(content, digest_size=8 * count).digest()
     return np.frombuffer(digest, dtype="<i8").tolist()

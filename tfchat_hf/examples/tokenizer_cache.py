@@ -31,7 +31,7 @@ def train_tokenizer_once(
     cache_dir: str | None = None,
     user_dictionaries: Sequence[str] = (),
 ) -> PreTrainedTokenizerBase:
-    """Trains a tokenizer on all turns, or loads the one that the same training gave before.
+    """Train a tokenizer on all turns, or loads the one that the same training gave before.
 
     Args:
         dialogues: the training split; what lies in memory only is not cached.
@@ -61,13 +61,13 @@ def train_tokenizer_once(
 
 
 def _digests(files: Sequence[str]) -> list[str]:
-    """Names the content of files; training says what is wrong with one that cannot be read."""
+    """Name the content of files; training says what is wrong with one that cannot be read."""
     contents = [Path(file).read_bytes() if Path(file).is_file() else b"" for file in files]
     return [hashlib.sha256(content).hexdigest() for content in contents]
 
 
 def _training_version() -> list[str]:
-    """Names the code that trains: ours and the packages it relies on."""
+    """Name the code that trains: ours and the packages it relies on."""
     versions = [source_version(tokenization, tokenizer_training, *vocabulary.MODULES)]
     for package in ("tokenizers", "jieba", "transformers"):
         try:
@@ -78,7 +78,7 @@ def _training_version() -> list[str]:
 
 
 def _load(folder: Path) -> PreTrainedTokenizerBase | None:
-    """Loads an entry; None where there is none, or a damaged one."""
+    """Load an entry; None where there is none, or a damaged one."""
     if not folder.is_dir():
         return None
     try:

@@ -32,7 +32,7 @@ _DEFAULT_SIZE = 8000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Explains the texts of the command line, or each line of standard input.
+    """Explain the texts of the command line, or each line of standard input.
 
     Args:
         argv: the command line without the program's name; None takes the real one.
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    """Writes one explanation after the other."""
+    """Write one explanation after the other."""
     _check(options)
     texts = iter(options.text) if options.text else _lines_of_standard_input()
     tell(f"Loading {options.tokenizer or 'the tokenizer'} ...")
@@ -67,7 +67,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Refuses options that contradict each other or name nothing."""
+    """Refuse options that contradict each other or name nothing."""
     if options.top < 1:
         raise UserError(f"--top must be at least 1 (got {options.top}). Leave it out for 1.")
     if options.tokenizer is None:
@@ -85,14 +85,14 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _lines_of_standard_input() -> Iterator[str]:
-    """Gives the lines that are piped in."""
+    """Return the lines that are piped in."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UserError('there must be a text (got none). Give one, e.g. "你好", or pipe lines.')
     return _lines()
 
 
 def _lines() -> Iterator[str]:
-    """Reads standard input line by line."""
+    """Read standard input line by line."""
     try:
         for line in sys.stdin:
             yield line.rstrip("\r\n")
@@ -101,7 +101,7 @@ def _lines() -> Iterator[str]:
 
 
 def _open_tokenizer(options: argparse.Namespace) -> PreTrainedTokenizerBase:
-    """Loads the tokenizer that is asked for, or trains it once."""
+    """Load the tokenizer that is asked for, or trains it once."""
     import datasets
 
     from ..examples.preparing import load_or_train_tokenizer, read_dialogues
@@ -120,7 +120,7 @@ def _open_tokenizer(options: argparse.Namespace) -> PreTrainedTokenizerBase:
 
 
 def _load(folder: str) -> PreTrainedTokenizerBase:
-    """Loads a tokenizer from a folder, which may be a run."""
+    """Load a tokenizer from a folder, which may be a run."""
     from transformers import AutoTokenizer
 
     try:
@@ -135,14 +135,14 @@ def _load(folder: str) -> PreTrainedTokenizerBase:
 
 
 def _described(options: argparse.Namespace) -> str:
-    """Says which tokenizer is at work."""
+    """Say which tokenizer is at work."""
     if options.tokenizer is not None:
         return str(options.tokenizer)
     return f"scheme {options.scheme or _DEFAULT_SCHEME}, trained on small_talk"
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Describes the command line."""
+    """Describe the command line."""
     parser = CommandParser(
         prog="python -m tfchat_hf.look",
         description="See how a text is cut into tokens, and why there.",

@@ -23,7 +23,7 @@ class Explainer:
     """Explains texts with one tokenizer, read once."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, cut_words: CutWords | None) -> None:
-        """Reads the model out of the tokenizer.
+        """Read the model out of the tokenizer.
 
         Args:
             tokenizer: one that this package trained.
@@ -47,7 +47,7 @@ class Explainer:
             self._ranks = {tuple(pair): rank for rank, pair in enumerate(model["merges"])}
 
     def explain(self, text: str, rivals: int = 1) -> Explanation:
-        """Cuts a text and says why.
+        """Cut a text and says why.
 
         Args:
             text: at most `LONGEST_TEXT` characters.
@@ -73,7 +73,7 @@ class Explainer:
         return result
 
     def _parts(self, text: str) -> Iterator[tuple[str, int]]:
-        """Splits a text at the spellings of special tokens, as the tokenizer does first of all."""
+        """Split a text at the spellings of special tokens, as the tokenizer does first of all."""
         spellings = sorted(self._special, key=len, reverse=True)
         begin = 0
         for part in re.split(f"({'|'.join(map(re.escape, spellings))})", text):
@@ -82,7 +82,7 @@ class Explainer:
             begin += len(part)
 
     def _follow_lattice(self, part: str, offset: int, rivals: int, result: Explanation) -> None:
-        """Adds the tokens of one part, and what they won against."""
+        """Add the tokens of one part, and what they won against."""
         lattice = Lattice(part, self._scores, self._unknown_score)
         path = lattice.best_path()
         for edge in path:
@@ -102,7 +102,7 @@ class Explainer:
             result.decisions.append(Decision(offset + begin, offset + end, chosen, others))
 
     def _follow_merges(self, part: str, offset: int, result: Explanation) -> None:
-        """Adds the tokens of one part, and the merges that made them."""
+        """Add the tokens of one part, and the merges that made them."""
         symbols: list[Symbol] = []
         for begin, character in enumerate(part, offset):
             known = character in self._ids
@@ -119,11 +119,11 @@ class Explainer:
         result.merges += merges
 
     def _byte(self, symbol: Symbol) -> Token:
-        """Makes the token of one byte of a character."""
+        """Make the token of one byte of a character."""
         return Token(symbol.piece, self._ids[symbol.piece], symbol.begin, symbol.end, "byte")
 
     def _check_ids(self, result: Explanation) -> None:
-        """Makes sure that what is explained is what the tokenizer does."""
+        """Make sure that what is explained is what the tokenizer does."""
         own = self._tokenizer(result.text, add_special_tokens=False, verbose=False)["input_ids"]
         if own != [token.id for token in result.tokens]:
             raise ValueError(
@@ -132,7 +132,7 @@ class Explainer:
             )
 
     def _compare_with_jieba(self, result: Explanation) -> None:
-        """Adds jieba's words and the differences."""
+        """Add jieba's words and the differences."""
         if self._cut_words is None:
             return
         result.jieba = self._cut_words(result.text)
@@ -143,7 +143,7 @@ class Explainer:
 
 
 def _check_pipeline(pipeline: dict[str, Any]) -> None:
-    """Refuses tokenizers whose model does not see the text as it is."""
+    """Refuse tokenizers whose model does not see the text as it is."""
     model = pipeline["model"]
     if pipeline["normalizer"] or pipeline["pre_tokenizer"]:
         found = "it changes or splits the text before its model sees it"
@@ -160,7 +160,7 @@ def _check_pipeline(pipeline: dict[str, Any]) -> None:
 
 
 def _check_text(text: str) -> None:
-    """Refuses what no tokenizer takes, and what would take too long."""
+    """Refuse what no tokenizer takes, and what would take too long."""
     if len(text) > LONGEST_TEXT:
         raise ValueError(
             f"a text to explain must have at most {LONGEST_TEXT:,} characters (got "
@@ -176,12 +176,12 @@ def _check_text(text: str) -> None:
 
 
 def _bytes(character: str, begin: int) -> list[Symbol]:
-    """Spells a character that has no token."""
+    """Spell a character that has no token."""
     return [Symbol(f"<0x{byte:02X}>", begin, begin + 1) for byte in character.encode()]
 
 
 def _scored(text: str, path: Path) -> ScoredPath:
-    """Writes a path with the pieces themselves."""
+    """Write a path with the pieces themselves."""
 
     def piece(edge: Edge) -> str:
         return text[edge.begin : edge.end]

@@ -41,7 +41,7 @@ class Difference:
 
 @contextmanager
 def open_jieba() -> Iterator[CutWords | None]:
-    """Lends ``jieba.cut(HMM=False)``, or None where jieba is not installed."""
+    """Lend ``jieba.cut(HMM=False)``, or None where jieba is not installed."""
     with ExitStack() as stack:
         try:
             cutter = stack.enter_context(open_word_cutter())
@@ -52,7 +52,7 @@ def open_jieba() -> Iterator[CutWords | None]:
 
 
 def spans_of(words: Sequence[str]) -> list[Span]:
-    """Places words that follow each other in a text.
+    """Place words that follow each other in a text.
 
     Args:
         words: in their order, nothing between them.
@@ -65,7 +65,7 @@ def spans_of(words: Sequence[str]) -> list[Span]:
 
 
 def differing_spans(one: Sequence[Span], other: Sequence[Span]) -> list[Span]:
-    """Finds the stretches between common cuts that are cut in two ways.
+    """Find the stretches between common cuts that are cut in two ways.
 
     Args:
         one: spans that cover a text.
@@ -81,7 +81,7 @@ def differing_spans(one: Sequence[Span], other: Sequence[Span]) -> list[Span]:
 
 
 def inside(spans: Sequence[Span], begin: int, end: int) -> list[Span]:
-    """Picks the spans of one stretch.
+    """Pick the spans of one stretch.
 
     Args:
         spans: all of them.
@@ -98,7 +98,7 @@ def find_differences(
     scores: Mapping[str, float | None],
     special: set[Span],
 ) -> list[Difference]:
-    """Says where jieba's words are not the tokenizer's pieces.
+    """Say where jieba's words are not the tokenizer's pieces.
 
     Args:
         text: what was cut.
@@ -129,6 +129,6 @@ def find_differences(
 
 
 def _sum(pieces: Sequence[str], scores: Mapping[str, float | None]) -> float | None:
-    """Adds up scores, None if one has none."""
+    """Add up scores, None if one has none."""
     found = [scores.get(piece) for piece in pieces]
     return None if None in found else sum(score for score in found if score is not None)

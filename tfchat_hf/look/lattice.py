@@ -49,7 +49,7 @@ class Choice:
 
 
 def score_of(path: Path) -> float:
-    """Sums up the scores of a path.
+    """Sum up the scores of a path.
 
     Args:
         path: any edges.
@@ -61,7 +61,7 @@ class Lattice:
     """All edges over one text."""
 
     def __init__(self, text: str, scores: Mapping[str, float], unknown_score: float) -> None:
-        """Finds the edges.
+        """Find the edges.
 
         Args:
             text: what to cut, without special tokens.
@@ -83,11 +83,11 @@ class Lattice:
             edges.sort(key=lambda edge: edge.begin)
 
     def best_path(self) -> Path:
-        """Finds the path that the tokenizer takes."""
+        """Find the path that the tokenizer takes."""
         return self.best_paths(0, self.length, 1, lambda edge: True)[0]
 
     def best_paths(self, begin: int, end: int, count: int, allowed: Allowed) -> list[Path]:
-        """Finds the best paths between two nodes, the best first; fewer if there are fewer.
+        """Find the best paths between two nodes, the best first; fewer if there are fewer.
 
         Args:
             begin: the first node.
@@ -108,7 +108,7 @@ class Lattice:
         return [path for _, path in best[end]]
 
     def choices(self, count: int) -> list[Choice]:
-        """Lists where and against what the best path won.
+        """List where and against what the best path won.
 
         Two questions are put to each of its decisions: what would be cut if this piece did not
         exist, and what if there were no cut here? An answer differs around that place only.
@@ -127,7 +127,7 @@ class Lattice:
         return [Choice(chosen, _best(rivals[chosen], count)) for chosen in places]
 
     def _stretches(self, path: Path) -> Iterator[Path]:
-        """Splits a path at the nodes that no edge crosses: each part can be judged alone."""
+        """Split a path at the nodes that no edge crosses: each part can be judged alone."""
         crossed = {
             node
             for edges in self._ending_at
@@ -143,7 +143,7 @@ class Lattice:
 
 
 def _questions(path: Path) -> Iterator[Allowed]:
-    """Gives for each decision of a path the edges that are left when it is forbidden."""
+    """Return for each decision of a path the edges that are left when it is forbidden."""
     for taken in path:
         if taken.end - taken.begin > 1:
             yield lambda edge, taken=taken: edge != taken
@@ -152,7 +152,7 @@ def _questions(path: Path) -> Iterator[Allowed]:
 
 
 def _without_common_ends(one: Path, other: Path) -> tuple[Path, Path]:
-    """Shortens two different paths to the part where they differ."""
+    """Shorten two different paths to the part where they differ."""
     begin = 0
     while one[begin] == other[begin]:
         begin += 1
@@ -163,5 +163,5 @@ def _without_common_ends(one: Path, other: Path) -> tuple[Path, Path]:
 
 
 def _best(paths: Sequence[Path] | set[Path], count: int) -> list[Path]:
-    """Sorts paths by falling score, equal ones by their cuts."""
+    """Sort paths by falling score, equal ones by their cuts."""
     return sorted(paths, key=lambda path: (-score_of(path), [e.end for e in path]))[:count]

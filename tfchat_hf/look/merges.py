@@ -36,7 +36,7 @@ class AppliedMerge:
 def apply_merges(
     symbols: list[Symbol], ranks: Mapping[tuple[str, str], int]
 ) -> tuple[list[Symbol], list[AppliedMerge]]:
-    """Joins neighbours until no merge fits: the lowest rank first, then the leftmost place.
+    """Join neighbours until no merge fits: the lowest rank first, then the leftmost place.
 
     Args:
         symbols: the characters, or the bytes of one that has no token.

@@ -15,7 +15,7 @@ _EQUAL = 1e-9
 
 
 def visible(text: str) -> str:
-    """Spells blanks as ␣, and what a terminal would not show as escapes.
+    """Spell blanks as ␣, and what a terminal would not show as escapes.
 
     Args:
         text: any piece.
@@ -27,7 +27,7 @@ def visible(text: str) -> str:
 
 
 def render(explanation: Explanation) -> str:
-    """Writes an explanation for a person.
+    """Write an explanation for a person.
 
     Args:
         explanation: what `Explainer.explain` gave.
@@ -45,7 +45,7 @@ def render(explanation: Explanation) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Lays rows out in columns as wide as their widest cell.
+    """Lay rows out in columns as wide as their widest cell.
 
     Args:
         rows: cells, equally many in each row.
@@ -63,19 +63,19 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
 
 
 def _heading(explanation: Explanation) -> list[str]:
-    """Says how much became how much."""
+    """Say how much became how much."""
     characters = _counted(len(explanation.text), "character")
     tokens = _counted(len(explanation.tokens), "token")
     return [f"{visible(explanation.text)}", f"{characters}, {tokens}:"]
 
 
 def _counted(number: int, noun: str) -> str:
-    """Writes a number with its noun."""
+    """Write a number with its noun."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _token_table(explanation: Explanation) -> list[str]:
-    """Lists the tokens with jieba's words beside them."""
+    """List the tokens with jieba's words beside them."""
     words = explanation.jieba
     rows = [["token", "at", "id", "log p", "" if words is None else "jieba", ""]]
     shown = -1
@@ -99,13 +99,13 @@ def _token_table(explanation: Explanation) -> list[str]:
 
 
 def _words_beside(token: Token, words: Sequence[str]) -> str:
-    """Picks jieba's words that begin inside a token."""
+    """Pick jieba's words that begin inside a token."""
     beginning = zip(words, spans_of(words), strict=True)
     return " ".join(visible(w) for w, (b, _) in beginning if token.begin <= b < token.end)
 
 
 def _note(token: Token, explanation: Explanation, first: bool) -> str:
-    """Says what is special about a token."""
+    """Say what is special about a token."""
     if token.kind == "special":
         return "special token"
     if token.kind == "byte":
@@ -115,7 +115,7 @@ def _note(token: Token, explanation: Explanation, first: bool) -> str:
 
 
 def _unknown_lines(explanation: Explanation) -> list[str]:
-    """Explains the characters that are written as bytes."""
+    """Explain the characters that are written as bytes."""
     unknown = {explanation.text[t.begin : t.end] for t in explanation.tokens if t.kind == "byte"}
     lines = []
     for character in sorted(unknown, key=explanation.text.index):
@@ -131,7 +131,7 @@ def _unknown_lines(explanation: Explanation) -> list[str]:
 
 
 def _jieba_lines(explanation: Explanation) -> list[str]:
-    """Says where jieba cuts otherwise, and why."""
+    """Say where jieba cuts otherwise, and why."""
     if explanation.jieba is None:
         return ["jieba is not installed: its own cut is not shown."]
     if not explanation.differences:
@@ -150,12 +150,12 @@ def _jieba_lines(explanation: Explanation) -> list[str]:
 
 
 def _joined(pieces: Sequence[str]) -> str:
-    """Writes pieces with a plus between them."""
+    """Write pieces with a plus between them."""
     return " + ".join(visible(piece) for piece in pieces)
 
 
 def _cause(difference: Difference) -> str:
-    """Says why the tokenizer does not do as jieba does."""
+    """Say why the tokenizer does not do as jieba does."""
     if difference.special:
         return "(a special token is never cut)"
     if difference.missing:
@@ -166,7 +166,7 @@ def _cause(difference: Difference) -> str:
 
 
 def _path_lines(explanation: Explanation) -> list[str]:
-    """Shows what each choice was made against."""
+    """Show what each choice was made against."""
     lines = [
         "Of all paths through the lattice the tokenizer takes the one of the highest sum of "
         f"log p, here {explanation.total:.2f}."
@@ -180,7 +180,7 @@ def _path_lines(explanation: Explanation) -> list[str]:
 
 
 def _decision_lines(decision: Decision) -> list[str]:
-    """Sets the chosen pieces against those that lost."""
+    """Set the chosen pieces against those that lost."""
     beaten = [f"{_verb(decision.chosen, rival)}" for rival in decision.rivals]
     begin = f"  at {decision.begin}: {_path(decision.chosen)}"
     if len(beaten) == 1:
@@ -189,21 +189,21 @@ def _decision_lines(decision: Decision) -> list[str]:
 
 
 def _verb(chosen: ScoredPath, rival: ScoredPath) -> str:
-    """Says by how much a path lost."""
+    """Say by how much a path lost."""
     if abs(chosen.total - rival.total) < _EQUAL:
         return f"ties with {_path(rival)}; the longer last piece decides"
     return f"beats {_path(rival)} by {chosen.total - rival.total:.2f}"
 
 
 def _path(path: ScoredPath) -> str:
-    """Writes pieces with their scores and the sum."""
+    """Write pieces with their scores and the sum."""
     scores = " ".join(f"{score:.2f}" for score in path.scores)
     total = f" = {path.total:.2f}" if len(path.scores) > 1 else ""
     return f"{_joined(path.pieces)} ({scores}{total})"
 
 
 def _merge_lines(explanation: Explanation) -> list[str]:
-    """Lists the merges as they happened."""
+    """List the merges as they happened."""
     if not explanation.merges_known:
         return ["This tokenizer has no merges: each character is a token of its own."]
     if not explanation.merges:
@@ -216,7 +216,7 @@ def _merge_lines(explanation: Explanation) -> list[str]:
 
 
 def _merge_row(merge: AppliedMerge) -> list[str]:
-    """Writes one merge."""
+    """Write one merge."""
     result = visible(merge.left + merge.right)
     return [
         f"rank {merge.rank}:",

@@ -1,9 +1,109 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""`python -m tfchat_hf.memory`."""
+r"""The memory of a model: the questions and replies of its corpus, found again by the question.
 
+    python -m tfchat_hf.memory build runs/mine
+    python -m tfchat_hf.memory build runs/mine --dataset data/mine
+    python -m tfchat_hf.memory ask runs/mine "你好"
+
+`build` remembers the training side of the data that the run names, or of --dataset, and writes it
+to RUN/memory. `ask` shows what a question finds, with scores. Exit code: 0 when done, 2 when
+something about the command or its files is wrong, 130 on Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from .command import main
+from data_builders.command_line import CommandParser, run_command, tell
+
+from ..settings.run_folder import SETTINGS_FILE
+from ..text.errors import UserError
+from . import check_memory
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code.
+
+    Args:
+        argv: The command line without the program's name; None takes the real one.
+    """
+    arguments = _parser().parse_args(argv)
+    work = _build if arguments.command == "build" else _ask
+    return run_command(lambda: work(arguments), stopped="Stopped. Nothing was changed.")
+
+
+def _build(arguments: argparse.Namespace) -> None:
+    """Write the memory of a run."""
+    run = arguments.run
+    if not run.is_dir():
+        raise UserError(f"{run} is no folder. Give the `output_dir` of a finished run.")
+    if not (run / SETTINGS_FILE).is_file() and arguments.dataset is None:
+        raise UserError(
+            f"{run} has no {SETTINGS_FILE} that names its data. Add --dataset, a corpus or "
+            "what `python -m data_builders build` wrote."
+        )
+    tell(f"reading the data of {run} ...")
+    _silence_libraries()
+    from .building import build_for_run
+
+    build_for_run(run, arguments.dataset, _say)
+
+
+def _ask(arguments: argparse.Namespace) -> None:
+    """Show what a question finds, the best first."""
+    folder = Path(arguments.run).expanduser()
+    if folder.is_dir():
+        check_memory(folder, arguments.run)
+    tell(f"loading {arguments.run} ...")
+    _silence_libraries()
+    from ..engines.model_folder import load_for_chat
+    from .memory import Memory
+    from .ranking import ModelScorer
+
+    memory = Memory.from_pretrained(arguments.run)
+    scorer = ModelScorer(*load_for_chat(arguments.run, "cpu"))
+    found = memory.look_up([arguments.question], arguments.count, scorer)
+    for one in found:
+        _say(f"{one.score:.2f}  {one.question} -> {one.reply}  ({one.source})")
+    if not found:
+        _say("nothing shares a letter with it")
+    elif memory.answers(found):
+        _say(f"answered from the memory (from {memory.threshold_of(found[0]):.2f} on)")
+    else:
+        _say(f"left to the model (below {memory.threshold_of(found[0]):.2f})")
+
+
+def _silence_libraries() -> None:
+    """Keep the progress bars of the libraries off the screen."""
+    import datasets
+    from transformers.utils import logging as transformers_logging
+
+    datasets.disable_progress_bars()
+    transformers_logging.disable_progress_bar()
+
+
+def _say(line: str) -> None:
+    """Print a line at once, also into a file."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _parser() -> CommandParser:
+    """Describe the command line."""
+    parser = CommandParser(prog="python -m tfchat_hf.memory", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="write the memory of a finished run")
+    build.add_argument("run", type=Path, help="folder of a finished run")
+    build.add_argument("--dataset", help="what to remember, if not the data that the run names")
+    ask = commands.add_parser("ask", help="show what a question finds")
+    ask.add_argument("run", help="folder of a model with a memory, or its Hub id")
+    ask.add_argument("question")
+    ask.add_argument("--count", type=int, default=5, help="how many to show (default 5)")
+    return parser
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,35 +6,71 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from datasets import Dataset, load_from_disk
+from datasets import Dataset, Features, List, Value, load_from_disk
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 
 from data_builders.language import guess_language
+from data_builders.selecting.splits import reply_places
 
 from ..examples.cache_entries import fresh_entry
+from ..text.dialogue import encode_context
 from ..text.errors import UserError
-from . import MEMORY_FOLDER
-from .answering import MemoryAnswer, generated_reply
-from .index import QuestionIndex
-from .pairs import as_dataset, pairs_by_language
-from .ranking import JUDGED, Judge, Remembered, rank
+from . import CONFIG_FILE, MEMORY_FOLDER, check_memory
+from .index import QuestionIndex, normalize
+from .ranking import RERANKED, ModelScorer, Remembered, Scorer, rank
 
 logger = logging.getLogger(__name__)
 
-CONFIG_FILE = "config.json"
 PAIRS_FOLDER = "pairs"
 FORMAT = 1
 # From here on a memory that was not calibrated answers by itself.
 DEFAULT_THRESHOLD = 0.4
 # Among so many the ranking chooses, however few are asked for.
-_POOL = 50
+_RANKED = 50
+# Turns before a question that are kept with it.
+HISTORY_TURNS = 2
+# Nobody asks a page; a page is near to everything.
+LONGEST_QUESTION = 200
+PAIR_FEATURES = Features(
+    {
+        "question": Value("string"),
+        "reply": Value("string"),
+        "history": List(Value("string")),
+        "source": Value("string"),
+    }
+)
+Origin = Literal["memory", "model"]
+
+
+class Pair(NamedTuple):
+    """One thing to remember."""
+
+    question: str
+    reply: str
+    history: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class MemoryAnswer:
+    """A reply and where it comes from.
+
+    Attributes:
+        reply: What to say.
+        source: "memory" where the corpus has it, "model" where the network wrote it.
+        remembered: What the memory found, best first.
+    """
+
+    reply: str
+    source: Origin
+    remembered: list[Remembered] = field(default_factory=list)
 
 
 @dataclass
@@ -44,7 +80,7 @@ class MemoryConfig:
     Attributes:
         languages: The first row and the row behind the last of each language.
         threshold: From this score on a remembered reply is the answer.
-        threshold_with_model: The same for scores that a model's opinion is part of.
+        threshold_with_model: The same for scores that a model's figures are part of.
         calibration: What they were chosen by; None where nobody chose them.
     """
 
@@ -81,10 +117,9 @@ class Memory:
         return len(self.pairs)
 
     def threshold_of(self, remembered: Remembered) -> float:
-        """Say from which score on something remembered is the answer."""
-        if remembered.judged:
-            return self.config.threshold_with_model
-        return self.config.threshold
+        """Return the score from which on something remembered is the answer."""
+        config = self.config
+        return config.threshold_with_model if remembered.by_model else config.threshold
 
     @classmethod
     def from_dataset(cls, dialogues: Dataset) -> Memory:
@@ -111,7 +146,7 @@ class Memory:
             language: QuestionIndex.build([pair.question for pair in part])
             for language, part in found.items()
         }
-        return cls(as_dataset(found), indexes, MemoryConfig(languages))
+        return cls(_as_dataset(found), indexes, MemoryConfig(languages))
 
     def save_pretrained(self, folder: str | os.PathLike) -> Path:
         """Write the memory beside a model, whole or not at all.
@@ -165,7 +200,7 @@ class Memory:
         return cls(pairs, indexes, config)
 
     def look_up(
-        self, turns: Sequence[str], k: int = JUDGED, judge: Judge | None = None
+        self, turns: Sequence[str], k: int = RERANKED, scorer: Scorer | None = None
     ) -> list[Remembered]:
         """Find what was answered to the questions that resemble the newest turn.
 
@@ -175,7 +210,7 @@ class Memory:
         Args:
             turns: The conversation, the turn to answer last.
             k: How many to give at most.
-            judge: A model's opinion (`ModelOpinion`); without it the texts alone decide.
+            scorer: A model that is asked too (`ModelScorer`); None to rank by the texts alone.
 
         Returns:
             The best first, each reply once; empty where no question shares anything.
@@ -183,7 +218,7 @@ class Memory:
         candidates = []
         for language in self._languages_for(turns[-1]):
             first = self.config.languages[language][0]
-            found = self.indexes[language].nearest(turns[-1], _POOL)
+            found = self.indexes[language].nearest(turns[-1], _RANKED)
             candidates += [(first + place, score) for place, score in found]
         rows = self.pairs[[place for place, _ in candidates]] if candidates else {}
         found = [
@@ -192,10 +227,10 @@ class Memory:
                 candidates, *(rows.get(name, ()) for name in self.pairs.features), strict=True
             )
         ]
-        return rank(turns, found, self._carried, judge)[:k]
+        return rank(turns, found, self._carried, scorer)[:k]
 
     def answers(self, remembered: Sequence[Remembered]) -> bool:
-        """Say whether the first of what was found is good enough to be the answer."""
+        """Return whether the first of what was found is good enough to be the answer."""
         return bool(remembered) and remembered[0].score >= self.threshold_of(remembered[0])
 
     def answer(
@@ -212,12 +247,10 @@ class Memory:
         Returns:
             The reply, where it comes from, and what was found.
         """
-        from .opinion import ModelOpinion  # loads torch, which a look-up does without
-
-        remembered = self.look_up(turns, judge=ModelOpinion(model, tokenizer))
+        remembered = self.look_up(turns, scorer=ModelScorer(model, tokenizer))
         if self.answers(remembered):
             return MemoryAnswer(remembered[0].reply, "memory", remembered)
-        reply = generated_reply(model, tokenizer, turns, **generation)
+        reply = _generated_reply(model, tokenizer, turns, **generation)
         return MemoryAnswer(reply, "model", remembered)
 
     def _carried(self, asked: str, remembered: str, reply: str) -> float:
@@ -232,9 +265,71 @@ class Memory:
         return list(self.indexes)
 
 
-def has_memory(folder: str | os.PathLike) -> bool:
-    """Say whether a model's folder on this machine has a memory."""
-    return Path(folder, MEMORY_FOLDER, CONFIG_FILE).is_file()
+def pairs_of(dialogues: Dataset) -> Iterator[Pair]:
+    """Cut dialogues into questions and replies.
+
+    Args:
+        dialogues: Rows with `turns`, `roles` and `source`, as the data builders make them.
+
+    Yields:
+        Each question with its reply, in the order of the rows.
+    """
+    columns = dialogues.select_columns(["turns", "roles", "source"])
+    for batch in columns.iter(1000):
+        for turns, roles, source in zip(
+            batch["turns"], batch["roles"], batch["source"], strict=True
+        ):
+            for place in reply_places(turns, roles):
+                before = turns[max(0, place - 1 - HISTORY_TURNS) : place - 1]
+                yield Pair(turns[place - 1], turns[place], tuple(before), source)
+
+
+def pairs_by_language(dialogues: Dataset) -> tuple[dict[str, list[Pair]], int]:
+    """Collect what is worth remembering, by the language of question and reply.
+
+    Args:
+        dialogues: As for `pairs_of`.
+
+    Returns:
+        The pairs of each language, and how many were left out: the same question with the same
+        reply once more, replies without a letter, questions of a page.
+    """
+    found: dict[str, list[Pair]] = {}
+    seen: set[tuple[str, str]] = set()
+    left_out = 0
+    for pair in pairs_of(dialogues):
+        key = (normalize(pair.question), pair.reply)
+        says_something = any(character.isalnum() for character in pair.reply)
+        if not says_something or key in seen or not 0 < len(key[0]) <= LONGEST_QUESTION:
+            left_out += 1
+            continue
+        seen.add(key)
+        language = guess_language([pair.question, pair.reply])
+        found.setdefault(language, []).append(pair)
+    return dict(sorted(found.items())), left_out
+
+
+def _as_dataset(pairs: dict[str, list[Pair]]) -> Dataset:
+    """Make one Arrow dataset of the pairs, one language after the other."""
+    rows = [pair for part in pairs.values() for pair in part]
+    columns = {name: [getattr(pair, name) for pair in rows] for name in PAIR_FEATURES}
+    columns["history"] = [list(history) for history in columns["history"]]
+    return Dataset.from_dict(columns, features=PAIR_FEATURES)
+
+
+def _generated_reply(model: Any, tokenizer: Any, turns: Sequence[str], **generation: Any) -> str:
+    """Let the model, with this package's code or its own, write a reply."""
+    import torch
+
+    newest = list(turns)[-max(1, model.config.max_context_turns) :]
+    room = min(model.config.max_position_embeddings, tokenizer.model_max_length)
+    ids = encode_context(tokenizer, newest, room).input_ids
+    source = torch.tensor([ids], device=model.device)
+    with torch.inference_mode():
+        output = model.generate(
+            input_ids=source, attention_mask=torch.ones_like(source), **generation
+        )
+    return tokenizer.decode(output[0], skip_special_tokens=True).replace("\ufffd", "").strip()
 
 
 def _memory_folder(name: str | os.PathLike) -> Path:
@@ -248,9 +343,5 @@ def _memory_folder(name: str | os.PathLike) -> Path:
             raise UserError(
                 f"{name} is no folder here, and its memory cannot be had from the Hub: {reason}"
             ) from error
-    if not has_memory(folder):
-        raise UserError(
-            f"{name} has no memory. Write one with `python -m tfchat_hf.memory build {name}`, or "
-            "train with `memory: true`."
-        )
+    check_memory(folder, str(name))
     return folder / MEMORY_FOLDER

@@ -1,9 +1,10 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Which of the remembered replies to give, and how likely it is to be taken for an answer.
+"""Which of the remembered replies to give, and how likely a reader is to take it for an answer.
 
 The chance that a reader accepts a remembered reply is a logistic function of a few figures. Their
 weights were fitted to the marks of readers: 1,600 remembered replies to 200 everyday questions,
-Chinese and English, each left out in turn.
+Chinese and English, each left out in turn. What the network itself makes of a reply is among them
+where there is one: it has read the whole corpus.
 """
 
 from __future__ import annotations
@@ -13,21 +14,29 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, pstdev
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .folding import fold
+from ..text.dialogue import encode_context
+from .index import normalize
 
-# Bias and weights: alone, and where a model was asked as well.
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+# Bias and weights: of the texts alone, and where a model was asked as well.
 _ALONE = {"bias": -1.38, "similarity": 3.47, "foreign_history": -1.69, "carried": -1.10}
 _WITH_MODEL = {
     "bias": -1.06,
     "similarity": 2.42,
     "foreign_history": -1.45,
     "carried": -0.87,
-    "kinship": 0.43,
+    "encoder_similarity": 0.43,
     "likelihood": 0.46,
 }
-# So many distinct replies are looked at more closely, and shown to the model.
-JUDGED = 8
+# So many distinct replies are left after the first ranking, and shown to the model.
+RERANKED = 8
+# The model scores a longer reply by its beginning.
+_MOST_REPLY_TOKENS = 64
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class Remembered:
         similarity: Cosine of the two questions, 0 to 1.
         place: Its row among the pairs of the memory.
         score: The chance that a reader accepts the reply, 0 to 1.
-        judged: Whether a model's opinion is part of the score.
+        by_model: Whether a model's figures are part of the score.
     """
 
     question: str
@@ -52,17 +61,31 @@ class Remembered:
     similarity: float
     place: int
     score: float = 0.0
-    judged: bool = False
+    by_model: bool = False
 
 
-Judge = Callable[[Sequence[str], Sequence[tuple[str, str]]], Sequence[tuple[float, float]]]
+class PairFigures(NamedTuple):
+    """What the network makes of one remembered pair.
+
+    Attributes:
+        encoder_similarity: Cosine of the remembered question and the one asked, each the mean of
+            its states in the encoder.
+        likelihood: Nats a token, log p(remembered reply | conversation), the end token included.
+    """
+
+    encoder_similarity: float
+    likelihood: float
+
+
+# Takes a conversation and pairs of a remembered question and its reply.
+Scorer = Callable[[Sequence[str], Sequence[tuple[str, str]]], Sequence[PairFigures]]
 
 
 def rank(
     turns: Sequence[str],
     candidates: Sequence[Remembered],
     carried: Callable[[str, str, str], float],
-    judge: Judge | None = None,
+    scorer: Scorer | None = None,
 ) -> list[Remembered]:
     """Order what was found by the chance that it is an answer, each reply once.
 
@@ -71,10 +94,10 @@ def rank(
         candidates: What resembles it.
         carried: Weighs what a reply takes from its own question and the one asked lacks; it is
             given the question asked, the remembered one and the reply.
-        judge: A model's opinion of pairs (`ModelOpinion`); None where there is none.
+        scorer: A model that is asked too (`ModelScorer`); None to rank by the texts alone.
 
     Returns:
-        At most `JUDGED`, the best first.
+        At most `RERANKED`, the best first.
     """
     figures = [
         {
@@ -87,30 +110,92 @@ def rank(
     ]
     found = _scored(candidates, figures, _ALONE)
     best = _first_of_each_reply(sorted(range(len(found)), key=lambda i: -found[i].score), found)
-    if judge is None or not best:
+    if scorer is None or not best:
         return [found[i] for i in best]
-    opinions = judge(turns, [(found[i].question, found[i].reply) for i in best])
-    standard = [_standardised(values) for values in zip(*opinions, strict=True)]
-    for place, i in enumerate(best):
-        figures[i] |= {"kinship": standard[0][place], "likelihood": standard[1][place]}
-    judged = _scored([found[i] for i in best], [figures[i] for i in best], _WITH_MODEL)
-    return sorted((replace(one, judged=True) for one in judged), key=lambda one: -one.score)
+    of_model = scorer(turns, [(found[i].question, found[i].reply) for i in best])
+    columns = [_standardised(values) for values in zip(*of_model, strict=True)]
+    for i, values in zip(best, zip(*columns, strict=True), strict=True):
+        figures[i] |= PairFigures(*values)._asdict()
+    again = _scored([found[i] for i in best], [figures[i] for i in best], _WITH_MODEL)
+    return sorted((replace(one, by_model=True) for one in again), key=lambda one: -one.score)
 
 
 def foreign_history(asked: Sequence[str], remembered: Sequence[str]) -> float:
-    """Say how much a remembered history speaks against a reply: 1 foreign, 0 none, -1 the same."""
+    """Return how much a remembered history speaks against a reply: 1 other, 0 none, -1 the same."""
     if not remembered:
         return 0.0
     return 1 - 2 * text_likeness("".join(asked), "".join(remembered))
 
 
 def text_likeness(one: str, other: str) -> float:
-    """Give the share of neighbouring characters that two texts have in common (Dice), 0 to 1."""
-    counts = [
-        Counter(text[i : i + 2] for i in range(len(text) - 1)) for text in map(fold, (one, other))
-    ]
-    total = counts[0].total() + counts[1].total()
-    return 2 * (counts[0] & counts[1]).total() / total if total else 0.0
+    """Return the share of neighbouring characters that two texts have in common (Dice), 0 to 1."""
+    counts, others = (_neighbours(normalize(text)) for text in (one, other))
+    total = counts.total() + others.total()
+    return 2 * (counts & others).total() / total if total else 0.0
+
+
+def _neighbours(text: str) -> Counter[str]:
+    return Counter(text[i : i + 2] for i in range(len(text) - 1))
+
+
+class ModelScorer:
+    """A model as the `scorer` of remembered pairs: one pass of encoder and decoder for all of them.
+
+    Args:
+        model: A TFChat model in torch, with this package's code.
+        tokenizer: Its tokenizer.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: Any) -> None:
+        """Keep the two."""
+        self.model = model
+        self.tokenizer = tokenizer
+        self.room = min(model.config.max_position_embeddings, tokenizer.model_max_length)
+
+    def __call__(self, turns: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[PairFigures]:
+        """Return the figures of each pair.
+
+        Args:
+            turns: The conversation, the turn to answer last.
+            pairs: Remembered questions with their replies.
+        """
+        import torch
+
+        from ..fast.reranking import reply_scores
+
+        context = list(turns)[-max(1, self.model.config.max_context_turns) :]
+        asked = [context, [turns[-1]], *([question] for question, _ in pairs)]
+        labels = self._labels([reply for _, reply in pairs])
+        with torch.inference_mode():
+            states, mask = self._encode(asked)
+            heard = states[:1].expand(len(pairs), -1, -1)  # (pairs, source_len, d_model)
+            nats = reply_scores(self.model, heard, labels, mask[:1].expand(len(pairs), -1))
+        likelihood = nats / (labels != -100).sum(1)
+        means = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)  # (texts, d_model)
+        similarity = torch.nn.functional.cosine_similarity(means[2:], means[1:2])
+        figures = zip(similarity.tolist(), likelihood.tolist(), strict=True)
+        return [PairFigures(*values) for values in figures]
+
+    def _encode(self, contexts: Sequence[Sequence[str]]) -> tuple[Tensor, Tensor]:
+        """Run the encoder; states (texts, source_len, d_model) and mask (texts, source_len)."""
+        ids = [list(encode_context(self.tokenizer, one, self.room).input_ids) for one in contexts]
+        batch = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(self.model.device)
+        states = self.model.get_encoder()(
+            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
+        ).last_hidden_state
+        return states.float(), batch["attention_mask"]
+
+    def _labels(self, replies: Sequence[str]) -> Tensor:
+        """Tokenize replies; labels (replies, length), -100 behind the end token."""
+        import torch
+
+        room = min(_MOST_REPLY_TOKENS, self.room) - 1
+        found = self.tokenizer(
+            list(replies), add_special_tokens=False, truncation=True, max_length=room
+        )["input_ids"]
+        rows = [torch.tensor([*ids, self.tokenizer.eos_token_id]) for ids in found]
+        labels = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-100)
+        return labels.to(self.model.device)
 
 
 def _scored(
@@ -127,7 +212,7 @@ def _first_of_each_reply(order: Sequence[int], found: Sequence[Remembered]) -> l
     seen: dict[str, int] = {}
     for i in order:
         seen.setdefault(found[i].reply, i)
-    return list(seen.values())[:JUDGED]
+    return list(seen.values())[:RERANKED]
 
 
 def _standardised(values: Sequence[float]) -> list[float]:

@@ -16,7 +16,7 @@ _TOKEN = re.compile(
 
 
 def metric_tokens(text: str) -> list[str]:
-    """Splits a text for counting: Chinese by character, the rest by word.
+    """Split a text for counting: Chinese by character, the rest by word.
 
     >>> metric_tokens("我不能。I can't 2 times")
     ['我', '不', '能', '。', 'I', "can't", '2', 'times']
@@ -25,7 +25,7 @@ def metric_tokens(text: str) -> list[str]:
 
 
 def token_f1(reply: str, references: Sequence[str]) -> float:
-    """Gives the overlap of words with the best reference (F1 of ConvAI2; Dinan et al., 2019).
+    """Return the overlap of words with the best reference (F1 of ConvAI2; Dinan et al., 2019).
 
     Words are `metric_tokens` in small letters without punctuation, and each counts as often as
     both texts have it.
@@ -43,5 +43,5 @@ def token_f1(reply: str, references: Sequence[str]) -> float:
 
 
 def _words(text: str) -> Counter[str]:
-    """Counts the words and characters of a text, without its punctuation."""
+    """Count the words and characters of a text, without its punctuation."""
     return Counter(token for token in metric_tokens(text.casefold()) if token[0].isalnum())

@@ -26,10 +26,8 @@ from data_builders.command_line import CommandParser, run_command, tell
 from .tokenization import SPECIAL_TOKENS, wrap_tokenizer
 from .vocabulary.byte_pairs import train_byte_pairs
 from .vocabulary.dictionary_words import train_words
-from .vocabulary.pieces import SMALLEST_VOCABULARY
-from .vocabulary.single_characters import train_characters
+from .vocabulary.pieces import SMALLEST_VOCABULARY, count_words, train_characters
 from .vocabulary.unigram import train_unigram
-from .vocabulary.word_counts import count_words
 from .vocabulary.word_cutter import open_word_cutter
 
 if TYPE_CHECKING:

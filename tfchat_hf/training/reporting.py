@@ -23,8 +23,8 @@ from ..measuring.baselines import baseline_replies, score_baselines
 from ..measuring.evaluation import generate_replies
 from ..measuring.metrics import describe_answers
 from ..measuring.relevance import RELEVANCE_FIGURES, RELEVANCE_QUESTIONS, ranking_tasks
-from ..memory.opinion import ModelOpinion
-from ..memory.writing import write_memory
+from ..memory.building import write_memory
+from ..memory.ranking import ModelScorer
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..publishing.card import write_model_card
 from ..publishing.results import describe_selection
@@ -145,8 +145,8 @@ def write_finished_run(
         save_for_hub(model, data.tokenizer, str(folder.path))
         if trainer.args.memory:
             dialogues = read_dialogues(data.settings).dataset
-            judge = ModelOpinion(model.eval(), data.tokenizer)
-            metrics["memory"] = write_memory(folder.path, dialogues, report, judge)
+            scorer = ModelScorer(model.eval(), data.tokenizer)
+            metrics["memory"] = write_memory(folder.path, dialogues, report, scorer)
     split = "validation" if data.questions["validation"] else "train"
     samples = _samples(split, data.questions[split], replies[split])
     lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in samples]

@@ -13,8 +13,7 @@ from tokenizers import Tokenizer
 
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 from tfchat_hf.text.vocabulary.dictionary_words import train_words
-from tfchat_hf.text.vocabulary.pieces import SMALLEST_VOCABULARY
-from tfchat_hf.text.vocabulary.word_counts import count_words
+from tfchat_hf.text.vocabulary.pieces import SMALLEST_VOCABULARY, count_words
 from tfchat_hf.text.vocabulary.word_cutter import open_word_cutter
 
 TEXTS = [

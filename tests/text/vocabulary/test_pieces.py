@@ -1,14 +1,19 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The pieces that lose nothing, and the models on them."""
+"""Counting in bounded memory, the pieces that lose nothing, and the models on them."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 import pytest
 
 from tfchat_hf.text.vocabulary.pieces import (
     BASE_PIECES,
     bpe_tokenizer,
+    count_characters,
+    count_words,
     covering_characters,
+    ranked,
     unigram_tokenizer,
 )
 
@@ -36,3 +41,26 @@ def test_the_best_path_wins() -> None:
     scores = {"我": -2.0, "们": -2.0, "好": -2.0, "我们": -3.0, "们好": -3.5}
     tokenizer = unigram_tokenizer(list(scores), scores)
     assert tokenizer.encode("我们好").tokens == ["我们", "好"]
+
+
+def test_words_and_characters_are_counted() -> None:
+    words = count_words(["a b a", "b c", ""], str.split)
+    assert words == Counter(a=2, b=2, c=1)
+    assert count_characters(Counter({"我们": 3, "我": 2})) == Counter({"我": 5, "们": 3})
+
+
+def test_the_rarest_are_forgotten_when_there_are_too_many() -> None:
+    once = (f"rare{n} often x" for n in range(1000))
+    words = count_words(once, str.split, most_words=100)
+    assert len(words) <= 101
+    assert words["often"] == words["x"] == 1000
+
+
+def test_single_characters_are_never_forgotten() -> None:
+    texts = ["龘", *(f"rare{n}" for n in range(1000))]
+    assert count_words(texts, str.split, most_words=100)["龘"] == 1
+
+
+def test_ranking_does_not_depend_on_the_order() -> None:
+    counts = {"b": 2, "a": 2, "c": 3}
+    assert ranked(counts) == ranked(dict(reversed(counts.items()))) == ["c", "a", "b"]

@@ -9,8 +9,15 @@ from collections.abc import Iterator, Mapping
 
 from tokenizers import Tokenizer, models, trainers
 
-from .pieces import SMALLEST_VOCABULARY, bpe_tokenizer, covering_characters
-from .word_counts import LEARNED_WORDS, count_characters, most_frequent, ranked
+from .pieces import (
+    LEARNED_WORDS,
+    SMALLEST_VOCABULARY,
+    bpe_tokenizer,
+    count_characters,
+    covering_characters,
+    most_frequent,
+    ranked,
+)
 
 Merge = tuple[str, str]
 # The trainer takes words one by one: very large counts are scaled down to so many in all.
@@ -20,7 +27,7 @@ CHARACTER_SHARE = 0.8
 
 
 def train_byte_pairs(words: Counter[str], vocab_size: int) -> Tokenizer:
-    """Makes the scheme ``subword-bpe``.
+    """Make the scheme ``subword-bpe``.
 
     Args:
         words: the words of the corpus with their counts.
@@ -36,7 +43,7 @@ def train_byte_pairs(words: Counter[str], vocab_size: int) -> Tokenizer:
 
 
 def learn_merges(words: Mapping[str, int], characters: list[str], most: int) -> list[Merge]:
-    """Learns byte-pair merges inside words, the most frequent pair first.
+    """Learn byte-pair merges inside words, the most frequent pair first.
 
     Args:
         words: words with their counts.
@@ -61,7 +68,7 @@ def learn_merges(words: Mapping[str, int], characters: list[str], most: int) -> 
 
 
 def _repeated(words: Mapping[str, int], known: set[str]) -> Iterator[list[str]]:
-    """Yields each word as often as it counts, in pieces without unknown characters."""
+    """Yield each word as often as it counts, in pieces without unknown characters."""
     divisor = -(-sum(words.values()) // _MOST_REPEATS)
     for word in ranked(dict(words)):
         count = words[word] // divisor
@@ -70,7 +77,7 @@ def _repeated(words: Mapping[str, int], known: set[str]) -> Iterator[list[str]]:
 
 
 def known_parts(word: str, known: set[str]) -> list[str]:
-    """Splits a word at characters that have no token; those are left out.
+    """Split a word at characters that have no token; those are left out.
 
     Args:
         word: any word.
@@ -82,12 +89,12 @@ def known_parts(word: str, known: set[str]) -> list[str]:
 
 
 def _merges_of(tokenizer: Tokenizer) -> list[Merge]:
-    """Reads the merges of a trained model, in their order."""
+    """Read the merges of a trained model, in their order."""
     return [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
 
 
 def tokens_saved(words: Mapping[str, int], merges: list[Merge]) -> Counter[str]:
-    """Counts how many tokens each merged piece saves on the corpus, by applying the merges.
+    """Count how many tokens each merged piece saves on the corpus, by applying the merges.
 
     Args:
         words: words with their counts.
@@ -102,7 +109,7 @@ def tokens_saved(words: Mapping[str, int], merges: list[Merge]) -> Counter[str]:
 
 
 def _merged_pieces(symbols: list[str], ranks: dict[Merge, int]) -> Iterator[str]:
-    """Applies merges to one word and yields each piece as it is formed."""
+    """Apply merges to one word and yields each piece as it is formed."""
     never = len(ranks)
     while len(symbols) > 1:
         pairs = zip(symbols, symbols[1:], strict=False)

@@ -14,9 +14,17 @@ from collections.abc import Iterable, Mapping
 from tokenizers import Tokenizer
 
 from .byte_pairs import learn_merges, tokens_saved
-from .pieces import BASE_PIECES, SMALLEST_VOCABULARY, covering_characters, unigram_tokenizer
+from .pieces import (
+    BASE_PIECES,
+    LEARNED_WORDS,
+    SMALLEST_VOCABULARY,
+    count_characters,
+    covering_characters,
+    most_frequent,
+    ranked,
+    unigram_tokenizer,
+)
 from .unigram import fit_scores
-from .word_counts import LEARNED_WORDS, count_characters, most_frequent, ranked
 from .word_cutter import HAN, WordCutter
 
 # What jieba cuts within: it gives such a character frequency 1 if the dictionary lacks it.
@@ -26,7 +34,7 @@ _JIEBA_HAN = range(0x4E00, 0x9FD6)
 def train_words(
     words: Counter[str], vocab_size: int, cutter: WordCutter, whole_dictionary: bool = False
 ) -> Tokenizer:
-    """Makes the scheme ``word``.
+    """Make the scheme ``word``.
 
     Args:
         words: the words of the corpus with their counts.
@@ -52,7 +60,7 @@ def train_words(
 def _tokens_saved(
     words: Counter[str], han: Counter[str], latin: Counter[str], room: int, cutter: WordCutter
 ) -> tuple[dict[str, int], set[str]]:
-    """Counts what each possible piece saves; gives these counts and the pieces of letters.
+    """Count what each possible piece saves; return these counts and the pieces of letters.
 
     A character saves its other bytes, a Chinese word the parts it would fall into, a piece of
     letters the merges that make it: one measure by which two languages share a vocabulary.
@@ -71,7 +79,7 @@ def _tokens_saved(
 
 
 def _parts_without(word: str, counts: Counter[str], cutter: WordCutter) -> int:
-    """Counts the parts that a word is cut into without itself, by more frequent words."""
+    """Count the parts that a word is cut into without itself, by more frequent words."""
     best = [(0.0, 0)]
     for end in range(1, len(word) + 1):
         paths = []
@@ -84,17 +92,17 @@ def _parts_without(word: str, counts: Counter[str], cutter: WordCutter) -> int:
     return best[-1][1]
 
 
-def _choose(saved: dict[str, int], wanted: Iterable[str], room: int) -> list[str]:
-    """Takes the pieces that save most, none without its characters.
+def _choose(saved: dict[str, int], required: Iterable[str], room: int) -> list[str]:
+    """Take the pieces that save most, none without its characters.
 
     Args:
         saved: the tokens that each piece saves.
-        wanted: pieces to take whatever they save: the user's own words.
+        required: pieces to take whatever they save: the user's own words.
         room: the most pieces to take.
     """
     chosen: dict[str, None] = {}
     base = set(BASE_PIECES)  # a user's dictionary may hold a single letter
-    for piece in [*wanted, *ranked(saved)]:
+    for piece in [*required, *ranked(saved)]:
         needed = [c for c in piece if ord(c) >= 128 and c not in chosen]
         fresh = dict.fromkeys([*needed, piece])
         if piece not in base and piece not in chosen and len(chosen) + len(fresh) <= room:
@@ -103,7 +111,7 @@ def _choose(saved: dict[str, int], wanted: Iterable[str], room: int) -> list[str
 
 
 def _dictionary(cutter: WordCutter) -> Iterable[str]:
-    """Lists all that jieba can cut: its words, and each Han character it knows of."""
+    """List all that jieba can cut: its words, and each Han character it knows of."""
     words = {word: n for word, n in cutter.frequencies.items() if n and len(word) > 1}
     yield from map(chr, _JIEBA_HAN)
     yield from sorted({c for word in words for c in word if ord(c) >= 128})
@@ -113,7 +121,7 @@ def _dictionary(cutter: WordCutter) -> Iterable[str]:
 def _dictionary_scores(
     pieces: Iterable[str], cutter: WordCutter, of_letters: Mapping[str, float]
 ) -> dict[str, float]:
-    """Gives the pieces jieba's log probabilities.
+    """Return the pieces jieba's log probabilities.
 
     In words like T恤 each letter counts as much as it does alone: letters have scores of
     their own here, far above jieba's, and would win against the word.

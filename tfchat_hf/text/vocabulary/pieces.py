@@ -1,14 +1,16 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The part of every vocabulary that loses nothing, and the models built on it.
+"""Counts of a corpus, the part of every vocabulary that loses nothing, and the models on it.
 
 Ids 0 to 4 are the special tokens, the next 128 the ASCII characters as themselves, the next 128
 the bytes from 0x80 up as ``<0x80>`` to ``<0xFF>``. A character without a token becomes the tokens
-of its UTF-8 bytes, so every text has ids and comes back from them exactly.
+of its UTF-8 bytes, so every text has ids and comes back from them exactly. The scheme ``char`` is
+made of nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tokenizers import Tokenizer, models
 
@@ -30,16 +32,81 @@ _SCORE_STEP = 2.0**-24
 # Characters that together are 0.05 % of the text are left to the bytes (the share that
 # SentencePiece proposes for Chinese): a token seen a few times only is never learned.
 _COVERAGE = 0.9995
+# The table of so many words takes some 120 MB.
+MOST_WORDS = 1_000_000
+# Pieces are learned from the most frequent words only: the rest changes next to nothing that is
+# kept, and costs time.
+LEARNED_WORDS = 200_000
+
+
+def count_words(
+    texts: Iterable[str], cut: Callable[[str], list[str]], most_words: int = MOST_WORDS
+) -> Counter[str]:
+    """Count the words of all texts.
+
+    When there are too many different ones, the rarest are forgotten, as often as needed: memory
+    depends on `most_words` and not on the corpus. The same texts in the same order always give
+    the same counts.
+
+    Args:
+        texts: the corpus.
+        cut: cuts a text into words.
+        most_words: how many different words to remember.
+    """
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(cut(text))
+        if len(counts) > most_words:
+            counts = _without_the_rarest(counts, most_words // 2)
+    return counts
+
+
+def _without_the_rarest(counts: Counter[str], keep: int) -> Counter[str]:
+    """Keep the most frequent words and all single characters."""
+    least = sorted(counts.values(), reverse=True)[keep]
+    return Counter({word: n for word, n in counts.items() if n > least or len(word) == 1})
+
+
+def count_characters(words: Counter[str]) -> Counter[str]:
+    """Count the characters inside counted words.
+
+    Args:
+        words: words with their counts.
+    """
+    characters: Counter[str] = Counter()
+    for word, count in words.items():
+        for character in word:
+            characters[character] += count
+    return characters
+
+
+def ranked(counts: dict[str, int]) -> list[str]:
+    """Sort by falling count, then by code point: the order of the texts does not matter.
+
+    Args:
+        counts: what to sort.
+    """
+    return sorted(counts, key=lambda key: (-counts[key], key))
+
+
+def most_frequent(counts: dict[str, int], most: int) -> Counter[str]:
+    """Keep the most frequent, in their order.
+
+    Args:
+        counts: what to choose from.
+        most: how many to keep.
+    """
+    return Counter({key: counts[key] for key in ranked(counts)[:most]})
 
 
 def covering_characters(counts: Mapping[str, int], most: int) -> list[str]:
-    """Chooses the characters outside ASCII that get a token, the most frequent first.
+    """Choose the characters outside ASCII that get a token, the most frequent first.
 
     Args:
         counts: how often each character occurs.
         most: how many tokens there may be.
     """
-    outside = [c for c in sorted(counts, key=lambda c: (-counts[c], c)) if ord(c) >= 128]
+    outside = [c for c in ranked(counts) if ord(c) >= 128]
     enough = _COVERAGE * sum(counts.values())
     covered = sum(count for c, count in counts.items() if ord(c) < 128)
     chosen: list[str] = []
@@ -52,7 +119,7 @@ def covering_characters(counts: Mapping[str, int], most: int) -> list[str]:
 
 
 def unigram_tokenizer(pieces: Iterable[str], scores: Mapping[str, float]) -> Tokenizer:
-    """Builds a tokenizer that takes the path of the highest sum of scores (Kudo 2018).
+    """Build a tokenizer that takes the path of the highest sum of scores (Kudo 2018).
 
     Args:
         pieces: the tokens beyond `BASE_PIECES`, in the order of their ids.
@@ -68,7 +135,7 @@ def unigram_tokenizer(pieces: Iterable[str], scores: Mapping[str, float]) -> Tok
 
 
 def bpe_tokenizer(pieces: Sequence[str], merges: Sequence[tuple[str, str]]) -> Tokenizer:
-    """Builds a tokenizer that applies merges in their order (Sennrich et al. 2016).
+    """Build a tokenizer that applies merges in their order (Sennrich et al. 2016).
 
     Args:
         pieces: the tokens beyond `BASE_PIECES`, in the order of their ids.
@@ -77,3 +144,19 @@ def bpe_tokenizer(pieces: Sequence[str], merges: Sequence[tuple[str, str]]) -> T
     ids = {piece: number for number, piece in enumerate((*BASE_PIECES, *pieces))}
     model = models.BPE(ids, list(merges), unk_token=UNK_TOKEN, byte_fallback=True)
     return install_pipeline(Tokenizer(model))
+
+
+def train_characters(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """Make the scheme ``char``: the most frequent characters, every one if there is room.
+
+    A model of merges without a merge: nothing is ever joined, and it is the fastest there is.
+
+    Args:
+        texts: the corpus.
+        vocab_size: the most tokens to have.
+    """
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text)
+    outside = [character for character in ranked(counts) if ord(character) >= 128]
+    return bpe_tokenizer(outside[: vocab_size - SMALLEST_VOCABULARY], [])

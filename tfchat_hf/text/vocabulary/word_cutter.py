@@ -52,7 +52,7 @@ class WordCutter:
     """
 
     def __init__(self, segmenter: Any, user_words: list[str]) -> None:
-        """Wraps a `jieba.Tokenizer` that has read its dictionaries."""
+        """Wrap a `jieba.Tokenizer` that has read its dictionaries."""
         self._segmenter = segmenter
         self._splitter = pre_tokenizers.Split(Regex(_PIECE_PATTERN), "isolated")
         self.frequencies: Mapping[str, int] = segmenter.FREQ
@@ -60,7 +60,7 @@ class WordCutter:
         self.user_words = user_words
 
     def log_probability(self, word: str) -> float:
-        """Gives log(frequency / total); what the dictionary lacks has frequency 1, as in jieba.
+        """Return log(frequency / total); what the dictionary lacks has frequency 1, as in jieba.
 
         Args:
             word: any word.
@@ -68,7 +68,7 @@ class WordCutter:
         return math.log(self.frequencies.get(word) or 1) - math.log(self.total)
 
     def jieba_words(self, text: str) -> list[str]:
-        """Cuts one text as jieba does: blanks alone, runs of letters whole.
+        """Cut one text as jieba does: blanks alone, runs of letters whole.
 
         Args:
             text: any text.
@@ -76,7 +76,7 @@ class WordCutter:
         return list(self._segmenter.cut(text, HMM=False))
 
     def cut(self, text: str) -> list[str]:
-        """Cuts one text.
+        """Cut one text.
 
         Args:
             text: any text.
@@ -94,7 +94,7 @@ class WordCutter:
         return words + self._cut_unmixed(text[begin:])
 
     def _cut_unmixed(self, text: str) -> list[str]:
-        """Cuts a text that holds no word of Han and other characters together."""
+        """Cut a text that holds no word of Han and other characters together."""
         words: list[str] = []
         for piece, _ in self._splitter.pre_tokenize_str(text):
             if HAN.match(piece):
@@ -106,7 +106,7 @@ class WordCutter:
 
 @contextmanager
 def open_word_cutter(user_dictionaries: Sequence[str | Path] = ()) -> Iterator[WordCutter]:
-    """Lends a cutter; loading jieba's dictionary takes about a second.
+    """Lend a cutter; loading jieba's dictionary takes about a second.
 
     Args:
         user_dictionaries: files in jieba's format: word, frequency and tag on each line, the
@@ -133,7 +133,7 @@ def open_word_cutter(user_dictionaries: Sequence[str | Path] = ()) -> Iterator[W
 
 
 def _read_dictionary(segmenter: Any, path: Path) -> list[str]:
-    """Adds a user's dictionary to the segmenter; gives its words."""
+    """Add a user's dictionary to the segmenter; return its words."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -1,20 +1,31 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""From which score on a remembered reply may be the answer, learned from held-out questions."""
+"""The memory of a run, made of the data that its settings name, and how sure it must be to answer.
+
+The threshold is learned from held-out questions: it stands where remembered replies begin to be
+better than chance.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from datasets import Dataset
 
+from ..engines.model_folder import load_for_chat
+from ..examples.preparing import read_dialogues
+from ..settings.arguments import DataArguments
+from ..settings.reading import read_yaml
+from ..settings.run_folder import SETTINGS_FILE
 from ..text.overlap import token_f1
-from .memory import Memory
-from .pairs import Pair, pairs_of
-from .ranking import Judge
+from .memory import Memory, Pair, pairs_of
+from .ranking import ModelScorer, Scorer
 
+Report = Callable[[str], None]
 # Held-out questions that are asked at most, and the fewest that say anything.
 MOST_QUESTIONS = 1000
 FEWEST_QUESTIONS = 100
@@ -26,8 +37,75 @@ _FEWEST_IN_A_BLOCK = 30
 _SURE = 1.645
 
 
+def write_memory(
+    folder: str | Path,
+    dialogues: Mapping[str, Dataset],
+    report: Report,
+    scorer: Scorer | None = None,
+) -> dict[str, Any]:
+    """Remember the training side of a corpus beside a model.
+
+    Args:
+        folder: the model's folder.
+        dialogues: by split; where there is a validation side, the threshold is learned from it.
+        report: takes the lines meant for the user.
+        scorer: the model (`ModelScorer`), for a threshold of its own; None for the texts alone.
+
+    Returns:
+        What metrics.json says of it.
+    """
+    memory = Memory.from_dataset(dialogues["train"])
+    validation = dialogues["validation"] if "validation" in dialogues else ()
+    if len(validation):
+        calibrate(memory, validation)
+        if scorer is not None:
+            calibrate(memory, validation, scorer=scorer)
+    target = memory.save_pretrained(folder)
+    threshold = memory.config.threshold if scorer is None else memory.config.threshold_with_model
+    words = _threshold_words(threshold, memory.config.calibration)
+    report(f"memory: {len(memory):,} pairs in {target}; {words}")
+    return {
+        "pairs": len(memory),
+        "threshold": threshold,
+        "calibration": memory.config.calibration,
+    }
+
+
+def _threshold_words(threshold: float, noted: dict[str, Any] | None) -> str:
+    """Word the score from which on the memory answers, and why."""
+    if noted is None:
+        return f"answers from a score of {threshold:.2f} on, too few held-out questions"
+    return (
+        f"answers from a score of {threshold:.2f} on, which "
+        f"{100 * noted['answered']:.0f} % of {noted['questions']:,} held-out questions reach"
+    )
+
+
+def data_of_run(folder: Path, dataset: str | None = None) -> DataArguments:
+    """Read which data a run was trained on.
+
+    Args:
+        folder: the run folder.
+        dataset: another place or corpus, in the place of that in the settings.
+    """
+    path, settings = folder / SETTINGS_FILE, {}
+    if path.is_file():
+        names = {item.name for item in fields(DataArguments)}
+        found = read_yaml(str(path))
+        settings = {key: found[key].value for key in names & set(found)}
+    return DataArguments(**{**settings, **({"dataset": dataset} if dataset else {})})
+
+
+def build_for_run(folder: Path, dataset: str | None, report: Report) -> dict[str, Any]:
+    """Write the memory of an existing run."""
+    built = read_dialogues(data_of_run(folder, dataset))
+    return write_memory(
+        folder, built.dataset, report, ModelScorer(*load_for_chat(str(folder), "cpu"))
+    )
+
+
 def calibrate(
-    memory: Memory, validation: Dataset, seed: int = 0, judge: Judge | None = None
+    memory: Memory, validation: Dataset, seed: int = 0, scorer: Scorer | None = None
 ) -> dict[str, Any] | None:
     """Choose the lowest score at which a remembered reply tells more than chance.
 
@@ -40,7 +118,7 @@ def calibrate(
         memory: Of the training side; takes the threshold.
         validation: Held-out dialogues.
         seed: Of the random replies, and of the choice where there are many questions.
-        judge: The model's opinion, where it will be asked for later on too.
+        scorer: The model, where it will be asked later on too (`ModelScorer`).
 
     Returns:
         What is noted beside the threshold, or None where there are too few questions: then the
@@ -49,12 +127,12 @@ def calibrate(
     pairs = list(pairs_of(validation))
     if len(pairs) > MOST_QUESTIONS:
         pairs = random.Random(seed).sample(pairs, MOST_QUESTIONS)
-    scores, gains = _gains(memory, pairs, seed, judge)
+    scores, gains = _gains(memory, pairs, seed, scorer)
     if len(scores) < FEWEST_QUESTIONS:
         return None
     threshold = lowest_useful_score(scores, gains)
     above = scores >= threshold
-    setting = "threshold" if judge is None else "threshold_with_model"
+    setting = "threshold" if scorer is None else "threshold_with_model"
     setattr(memory.config, setting, threshold)
     memory.config.calibration = {
         "questions": len(scores),
@@ -106,7 +184,7 @@ def rising_blocks(values: Sequence[float]) -> list[tuple[int, int]]:
 
 
 def _gains(
-    memory: Memory, pairs: Sequence[Pair], seed: int, judge: Judge | None
+    memory: Memory, pairs: Sequence[Pair], seed: int, scorer: Scorer | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Look up held-out questions; those that share nothing with the memory are left out.
 
@@ -117,7 +195,7 @@ def _gains(
     replies = memory.pairs["reply"][:]
     scores, gains = [], []
     for pair in pairs:
-        found = memory.look_up([*pair.history, pair.question], 1, judge)
+        found = memory.look_up([*pair.history, pair.question], 1, scorer)
         if not found:
             continue
         first, end = next(

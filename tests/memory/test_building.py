@@ -13,7 +13,7 @@ import pytest
 from tests.finished_run import METRICS, finished_run, tiny_run
 from tests.memory.small_memory import TALKS, small_memory
 from tfchat_hf.memory import Memory
-from tfchat_hf.memory.command import main
+from tfchat_hf.memory.__main__ import main
 from tfchat_hf.publishing.card import build_model_card
 from tfchat_hf.publishing.push import PushOrder, plan_upload, publish
 from tfchat_hf.settings.run_folder import RunFolder
@@ -107,7 +107,7 @@ def test_the_command_writes_the_memory_of_the_data_that_the_run_names(
     assert main(["ask", str(run), "你会下棋吗"]) == 0
     screen = capsys.readouterr()
     assert re.search(r"^0\.\d\d  你会下棋吗 -> 会一点，总是输。", screen.out, re.MULTILINE)
-    assert screen.err == ""
+    assert screen.err == f"loading {run} ...\n"
 
 
 @pytest.mark.parametrize(

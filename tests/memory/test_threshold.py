@@ -7,13 +7,8 @@ import numpy as np
 import pytest
 
 from tests.memory.small_memory import dialogues, small_memory
-from tfchat_hf.memory import Memory
-from tfchat_hf.memory.calibrating import (
-    NEVER_BUT_EQUAL,
-    calibrate,
-    lowest_useful_score,
-    rising_blocks,
-)
+from tfchat_hf.memory import Memory, calibrate
+from tfchat_hf.memory.building import NEVER_BUT_EQUAL, lowest_useful_score, rising_blocks
 
 
 @pytest.mark.parametrize(
@@ -53,8 +48,8 @@ def test_held_out_questions_like_those_remembered_lower_the_threshold() -> None:
     names = [chr(0x5000 + n) for n in range(150)]
     talks = [(f"{name}在哪里", f"{name}在{name}山上。") for name in names]
     memory = Memory.from_dataset(dialogues(*talks))
-    held_out = [(f"请问{name}在哪里呢", f"{name}在{name}山上。") for name in names]
-    noted = calibrate(memory, dialogues(*held_out))
+    validation = [(f"请问{name}在哪里呢", f"{name}在{name}山上。") for name in names]
+    noted = calibrate(memory, dialogues(*validation))
     assert memory.config.threshold < 0.95
     assert noted == memory.config.calibration
     assert noted["questions"] == 150 and noted["gain_above"] > 0.3
