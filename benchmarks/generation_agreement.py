@@ -14,7 +14,7 @@ import torch
 
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.engines import load_engine
-from tfchat_hf.examples.held_out import HeldOut, held_out
+from tfchat_hf.examples.evaluation_split import EvaluationSplit, load_evaluation_split
 from tfchat_hf.examples.questions import Question, decode_reply
 from tfchat_hf.fast import FastDecoder
 from tfchat_hf.measuring.metrics import describe_replies
@@ -96,7 +96,7 @@ def print_agreement(run: str, dataset: str, count: int, size: int) -> None:
         size: questions of a batch.
     """
     model = TFChatForConditionalGeneration.from_pretrained(run).eval()
-    held = held_out(Path(run), dataset, "test", count)
+    held = load_evaluation_split(Path(run), dataset, "test", count)
     questions = sorted(held.questions, key=lambda question: len(question.input_ids))
     rows = [question.input_ids for question in questions]
     inputs = list(batches(rows, size, held.tokenizer.pad_token_id))
@@ -133,7 +133,9 @@ def answers(
     return replies(load_engine(run, engine, int8), inputs, **settings)
 
 
-def qualities(made: Sequence[list[int]], questions: Sequence[Question], held: HeldOut) -> str:
+def qualities(
+    made: Sequence[list[int]], questions: Sequence[Question], held: EvaluationSplit
+) -> str:
     """Give BLEU, distinct-2 and the share of loops of some replies, as cells of a table."""
     texts = [decode_reply(held.tokenizer, ids) for ids in made]
     found = describe_replies(texts, [question.references for question in questions])

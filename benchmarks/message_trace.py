@@ -129,7 +129,7 @@ def trace_update(package: Path, folder: Path, *options: str) -> Trace:
 
     import tfchat_hf.training.run as training
     from tfchat_hf.settings.reading import parse_arguments
-    from tfchat_hf.training.callbacks.stopping import StopRequest
+    from tfchat_hf.training.callbacks import StopRequest
 
     trace = Trace(package)
 
@@ -144,21 +144,23 @@ def trace_update(package: Path, folder: Path, *options: str) -> Trace:
         "\n".join("\t".join(pair) for pair in PAIRS), encoding="utf-8"
     )
     given = [f"--dataset={folder}/pairs.tsv", f"--output_dir={folder}/run", *SMALL.split()]
-    set_up: Callable = training.set_up
+    # An older checkout builds the trainer among other things.
+    name = "build_trainer" if hasattr(training, "build_trainer") else "set_up"
+    build: Callable = getattr(training, name)
 
-    def traced_set_up(*arguments: Any) -> Any:
-        made = set_up(*arguments)
-        made.trainer.add_callback(OneUpdate())
+    def build_traced(*arguments: Any) -> Any:
+        made = build(*arguments)
+        getattr(made, "trainer", made).add_callback(OneUpdate())
         return made
 
-    training.set_up = traced_set_up
+    setattr(training, name, build_traced)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             training.run_training(
                 parse_arguments([*given, *options]), lambda line: None, StopRequest()
             )
     finally:
-        training.set_up = set_up
+        setattr(training, name, build)
     return trace
 
 

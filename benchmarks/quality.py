@@ -155,10 +155,10 @@ def score_original(
     """
     from training_peers.original_chat import load_checkpoint
 
-    from tfchat_hf.examples.held_out import held_out
+    from tfchat_hf.examples.evaluation_split import load_evaluation_split
     from tfchat_hf.measuring.metrics import describe_replies
 
-    asked = held_out(run_folder, dataset, "validation")
+    asked = load_evaluation_split(run_folder, dataset, "validation")
     questions = asked.questions
     pairs = [
         (row["context"][-1], row["reply"])

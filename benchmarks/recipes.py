@@ -241,10 +241,10 @@ def _train_by_cpu_time(arguments: list[str]) -> int:
     import functools
 
     import train_hf
-    from tfchat_hf.training import set_up as workshop
+    from tfchat_hf.training import set_up
     from tfchat_hf.training.time_budget import TrainingClock
 
-    workshop.TrainingClock = functools.partial(TrainingClock, now=time.process_time)
+    set_up.TrainingClock = functools.partial(TrainingClock, now=time.process_time)
     return train_hf.main(arguments)
 
 

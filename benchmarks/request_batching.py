@@ -29,7 +29,7 @@ from pathlib import Path
 import torch
 
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
-from tfchat_hf.chat.question_rows import read_rows
+from tfchat_hf.chat.question_file import read_rows
 from tfchat_hf.chat.session import load_session
 from tfchat_hf.fast import FastDecoder
 from tfchat_hf.serving.batching_queue import BatchingQueue

@@ -9,7 +9,7 @@ A corpus is a folder that `python -m data_builders` wrote; `NAME=FOLDER@zh,mixed
 of these languages only, and `NAME=FOLDER:16` makes updates of 16 pairs instead of 64 (long texts
 need fewer for as many tokens). Each run is `train_hf.py` in a process of its own with one thread.
 All runs have 2 + 2 layers of width 256, all runs on one corpus the same pairs an update, and as
-many updates as the budget of multiply-adds allows (`tfchat_hf.training.throughput.needed_flops`):
+many updates as the budget of multiply-adds allows (`training_peers/arithmetic.py`):
 a scheme with shorter texts, or a smaller output layer, sees more of them. Results are kept line by
 line in DIR/results.jsonl, so a stopped study goes on where it was. No text is shown.
 """
@@ -17,6 +17,7 @@ line in DIR/results.jsonl, so a stopped study goes on where it was. No text is s
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import shutil
 import sys
@@ -25,11 +26,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from losses import train
 from tokenizer_choice_table import draw, print_tables
+from training_peers.arithmetic import needed
+from training_peers.job import Shape
+from training_peers.workload import Encoded
 
 SCHEMES = ("char", "word", "subword-bpe", "subword-unigram")
 SIZES = (4000, 8000, 16000)
@@ -110,7 +113,7 @@ class Vocabulary:
         size: the tokens it has.
         train_seconds: CPU time of its training.
         characters_per_token: of the training replies.
-        flops_per_pair: mean `needed_flops` of a training pair.
+        flops_per_pair: mean of `needed` of a training pair.
     """
 
     scheme: str
@@ -150,19 +153,17 @@ def train_vocabulary(data: Path, folder: Path, scheme: str, asked: int) -> Vocab
 
 def _cost(rows: Any, tokenizer: Any) -> tuple[float, float]:
     """Give characters a token and FLOP a pair over neighbouring turns."""
-    from tfchat_hf import TFChatConfig
-    from tfchat_hf.training.throughput import needed_flops
-
-    fields = {key: MODEL[key] for key in MODEL if not key.startswith(("max_", "generation_"))}
-    config = TFChatConfig(vocab_size=len(tokenizer), **fields)
-    sources, targets, characters = [], [], 0
+    shape = Shape(
+        MODEL["d_model"], MODEL["encoder_attention_heads"], MODEL["encoder_layers"],
+        MODEL["encoder_ffn_dim"], len(tokenizer),
+    )  # fmt: skip
+    pairs, characters = [], 0
     for turns in rows["turns"]:
-        lengths = [len(ids) for ids in tokenizer(turns)["input_ids"]]
-        sources += lengths[:-1]
-        targets += lengths[1:]
+        ids = tokenizer(turns)["input_ids"]
+        pairs += [Encoded(*pair) for pair in itertools.pairwise(ids)]
         characters += sum(len(turn) for turn in turns[1:])
-    flops = needed_flops(config, sources, targets)
-    return characters / (sum(targets) - len(targets)), float(fmean(flops.tolist()))
+    tokens = sum(len(pair.reply) - 1 for pair in pairs)
+    return characters / tokens, needed(shape, pairs) / len(pairs)
 
 
 def run(work: Path, corpus: Corpus, vocabulary: Vocabulary, seed: int, budget: float) -> None:

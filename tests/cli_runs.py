@@ -29,7 +29,6 @@ import tfchat_hf.training.run  # noqa: F401  (imported for the processes to come
 import train_hf
 from tests.commands import FORKS
 from tests.rendezvous import rendezvous
-from tfchat_hf.training import device_peak
 from tfchat_hf.training.trainer import TFChatTrainer
 
 SETTINGS = {
@@ -131,7 +130,7 @@ class Padded(Fault):
 
         def padding(trainer: TFChatTrainer, *args: Any, **kwargs: Any) -> None:
             make(trainer, *args, **kwargs)
-            trainer.batch_maker.packed = False
+            trainer.train_collator.packed = False
 
         TFChatTrainer.__init__ = padding
 
@@ -224,8 +223,6 @@ def _run(arguments: list[str], log: str, fault: Fault | None, environment: dict)
     os.environ.update(environment)
     # What was imported is no garbage: not to be looked through again in each process.
     gc.freeze()
-    # How fast this machine is does not matter here and takes half a second to find out.
-    device_peak._MEASURE_SECONDS, device_peak._PRODUCT_SIZES = 0.0, (64, 64)
     # The loader's workers are started as in any other process; else each would import all anew.
     multiprocessing.set_start_method("fork", force=True)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

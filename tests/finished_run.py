@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.tiny import tiny_model
 from tfchat_hf.engines.model_folder import save_for_hub
-from tfchat_hf.publishing.model_card import write_model_card
+from tfchat_hf.publishing.card import write_model_card
 from tfchat_hf.settings.arguments import RunArguments, resolved_settings
 from tfchat_hf.settings.reading import parse_arguments, write_yaml
 from tfchat_hf.settings.run_folder import write_json

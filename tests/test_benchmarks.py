@@ -17,8 +17,7 @@ from safetensors.torch import load_file
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from tfchat_hf import TFChatConfig
-from tfchat_hf.training.throughput import needed_flops
+from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -186,13 +185,20 @@ def test_executed_operations_are_those_that_torch_counts() -> None:
     assert counted == pytest.approx(counter.get_total_flops())
 
 
-def test_needed_operations_are_those_of_the_meter() -> None:
+@pytest.mark.parametrize(("source", "target"), [(1, 1), (7, 5), (3, 20)])
+def test_needed_operations_are_those_that_torch_counts_in_our_network(source, target) -> None:
     config = TFChatConfig(
         vocab_size=40, d_model=16, encoder_layers=1, decoder_layers=1, encoder_ffn_dim=24,
         decoder_ffn_dim=24, encoder_attention_heads=2, decoder_attention_heads=2,
     )  # fmt: skip
-    lengths = [np.array([len(pair[side]) for pair in PAIRS]) for side in (0, 1)]
-    assert needed(TINY, PAIRS) == pytest.approx(needed_flops(config, *lengths).sum())
+    config._attn_implementation = "eager"  # as products that the counter sees
+    ids, labels = torch.full((1, source), 7), torch.full((1, target), 8)
+    with FlopCounterMode(display=False) as counter:
+        TFChatForConditionalGeneration(config)(input_ids=ids, labels=labels).loss.backward()
+    # torch counts the decoder's whole square; the half above the diagonal is not needed
+    unseen = target * (target - 1) / 2 * 4 * 16
+    found = needed(TINY, [Encoded(ids[0].tolist(), labels[0].tolist())])
+    assert found == pytest.approx(counter.get_total_flops() - 3 * unseen)
 
 
 def test_contenders_that_train_on_other_text_are_refused(work: Workload) -> None:

@@ -18,8 +18,8 @@ import torch
 
 import chat_hf
 from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
-from tfchat_hf.chat import interruptible
 from tfchat_hf.chat import session as chat_sessions
+from tfchat_hf.chat import streaming
 from tfchat_hf.chat import terminal as chat_terminal
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
@@ -54,12 +54,13 @@ def model_dir(tmp_path_factory):
 
 @pytest.fixture
 def run(model_dir, monkeypatch, capsys):
-    """Run the command in this process: returns exit code, stdout, stderr."""
+    """Run the command in this process: returns exit code, stdout, stderr behind "Loading ..."."""
 
     def call(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         code = chat_hf.main([model_dir, "--device", "cpu", *arguments])
-        return (code, *capsys.readouterr())
+        out, err = capsys.readouterr()
+        return code, out, err.removeprefix(f"Loading {model_dir} ...\n")
 
     return call
 
@@ -385,7 +386,7 @@ def interrupt_the_wait(moment: int) -> None:
 
     def called(frame, event, given):
         caller = frame.f_back
-        waits = frame.f_code is interruptible.next_item.__code__
+        waits = frame.f_code is streaming.next_item.__code__
         return inside if waits or (caller is not None and caller.f_trace is inside) else None
 
     sys.settrace(called)

@@ -2,8 +2,8 @@
 """The chapters on decoding and serving run from top to bottom, and print what is shown.
 
 Programs of one page share their names. A ```text block right below a command or a program is its
-output, as in tests/test_docs.py. The ladder's commands want models that were trained for hours:
-their options are read, and nothing is decoded.
+output, as in tests/test_docs.py. What compares presets wants models that were trained for hours:
+its options are read, and nothing is decoded.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import train_hf
 from tests.finished_run import finished_run
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program, tables
 from tests.tiny import tiny_model
-from tfchat_hf.compare import command as ladder
-from tfchat_hf.compare.rows import read_setting
+from tfchat_hf.compare.__main__ import read_options
+from tfchat_hf.compare.decode import read_setting
 from tfchat_hf.engines import export
 from tfchat_hf.fast import decoding
 from tfchat_hf.fast.reranking import RERANK_SETTINGS
@@ -40,10 +40,9 @@ CHATS = (
 )
 
 
-def read_ladder_options(arguments: Sequence[str]) -> int:
-    """Read a ladder's command as far as it goes without its run."""
-    options = ladder._options(ladder._parser().parse_args(arguments))
-    for text in options.settings:
+def read_comparison(arguments: Sequence[str]) -> int:
+    """Read the command of a comparison as far as it goes without its run."""
+    for text in read_options(arguments).settings:
         read_setting(tiny_model(), text)
     return 0
 
@@ -52,7 +51,7 @@ COMMANDS: dict[tuple[str, ...], Callable[[Sequence[str]], int]] = {
     ("python", "train_hf.py"): train_hf.main,
     ("python", "chat_hf.py"): chat_hf.main,
     ("python", "-m", "tfchat_hf.engines.export"): export.main,
-    ("python", "-m", "tfchat_hf.compare"): read_ladder_options,
+    ("python", "-m", "tfchat_hf.compare"): read_comparison,
 }
 
 
@@ -132,7 +131,7 @@ def test_both_languages_show_the_same_commands_programs_outputs_and_figures(chap
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_table_of_presets_has_every_preset_and_no_other(page: str) -> None:
-    # Those of the ladder have more columns, and rows that are no presets.
+    # Those of the comparison have more columns, and rows that are no presets.
     named = [row[0].strip("`") for row in tables(page, PRESET_TABLE) if len(row) == 3]
     assert sorted(named) == sorted(decoding.ABOUT)
 

@@ -16,7 +16,7 @@ from tfchat_hf.judging.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [f"docs/judging{suffix}" for suffix in SUFFIXES]
-COMMAND = ["python", "-m", "tfchat_hf.measuring"]
+COMMAND = ["python", "-m", "tfchat_hf.judging"]
 MARKS = ("mark", "分")
 
 

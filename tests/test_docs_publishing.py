@@ -19,10 +19,10 @@ import pytest
 from tests.finished_run import finished_run
 from tests.publishing.fake_hub import FakeHub, in_place_of_the_hub
 from tests.test_docs import SUFFIXES, Block, blocks
-from tfchat_hf.publishing import push as publishing
+from tfchat_hf.publishing.__main__ import main
 
 PAGES = [f"docs/publishing{suffix}" for suffix in SUFFIXES]
-COMMAND = ["python", "-m", "tfchat_hf.publishing.push"]
+COMMAND = ["python", "-m", "tfchat_hf.publishing"]
 SIZE = re.compile(r"\d[\d.]* [kMG]?B\b|(?<=: )\d+(?= files, )")
 
 
@@ -32,7 +32,7 @@ def printed_by(block: Block, hub: FakeHub, capsys: pytest.CaptureFixture[str]) -
     for line in block.text.splitlines():
         words = shlex.split(line)
         assert words[:3] == COMMAND, f"not run by this test: {line}"
-        assert publishing.main(words[3:]) == 0, capsys.readouterr().err
+        assert main(words[3:]) == 0, capsys.readouterr().err
     return capsys.readouterr().out
 
 
@@ -50,7 +50,6 @@ def said_elsewhere(program: str, hub: FakeHub) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -30,7 +30,7 @@ from data_builders.__main__ import main as build_data
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program
 from tfchat_hf.examples.questions import Question
 from tfchat_hf.judging import __main__ as measuring
-from tfchat_hf.measuring.faults import describe_answers
+from tfchat_hf.measuring.metrics import describe_answers
 from tfchat_hf.measuring.relevance import RELEVANCE_FIGURES
 from tfchat_hf.settings.arguments import own_keys
 from tfchat_hf.settings.reading import parse_arguments
@@ -43,7 +43,10 @@ COMMAND = ["python", "train_hf.py"]
 CHAT = "python chat_hf.py "
 MEASURING = "python -m tfchat_hf.judging"
 # Of transformers, schedules by their names, and what says that code may be run.
-MORE_SETTINGS = ("torch_compile", "inverse_sqrt", "constant_with_warmup", "trust_remote_code")
+MORE_SETTINGS = (
+    "torch_compile", "inverse_sqrt", "constant_with_warmup", "trust_remote_code",
+    "auto_find_batch_size",
+)  # fmt: skip
 OF_HOURS = "configs/chat.yaml"
 BASELINES = ("human", "nearest_question", "random_training_reply", "most_frequent_reply")
 FIGURE = re.compile(r'\d[\d,]*\.\d+(?:e[-+]\d+)?|"[^"]+"')

@@ -17,8 +17,8 @@ HOUSES = {
         "selecting building formats sources output commands __main__"
     ).split(),
     "tfchat_hf": (
-        "model text settings examples fast engines memory measuring publishing training chat "
-        "serving pretrained judging compare look"
+        "model text settings examples fast engines memory measuring publishing training pretrained "
+        "chat serving judging compare look"
     ).split(),
 }
 
@@ -42,7 +42,8 @@ def imports(house: str) -> Iterator[tuple[str, str, str]]:
 @pytest.mark.parametrize("house", HOUSES)
 def test_every_part_has_its_place(house):
     found = {path.stem for path in (ROOT / house).iterdir() if path.name[0] not in "_."}
-    assert found - {"corpora", "py"} == set(HOUSES[house]) - {"__main__"}
+    # `ladder` is the old name of a command, which says the new one.
+    assert found - {"corpora", "py", "ladder"} == set(HOUSES[house]) - {"__main__"}
 
 
 @pytest.mark.parametrize("house", HOUSES)

@@ -1,8 +1,7 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """Floating-point operations of the matrix products of one training step, and what the chip can do.
 
-Backward costs twice the forward pass. Written apart from tfchat_hf/training/throughput.py, so that
-the one checks the other.
+Backward costs twice the forward pass.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 import tfchat_hf.training.run as training
 from tfchat_hf.settings.reading import parse_arguments
-from tfchat_hf.training.callbacks.stopping import StopRequest
+from tfchat_hf.training.callbacks import StopRequest
 
 from .gate import Gate
 from .held_out import load_held_out, loss_of
@@ -23,15 +23,15 @@ from .workload import load_facts
 def train(job: Job, gate: Gate) -> None:
     """Trains until the driver has had enough."""
     run = parse_arguments(_command_line(_settings(job)))
-    set_up = training.set_up
+    build_trainer = training.build_trainer
 
-    def gated_set_up(*arguments: Any) -> Any:
-        """Sets up the run and gives its trainer a callback that waits for its turns."""
-        shop = set_up(*arguments)
-        shop.trainer.add_callback(_Turns(gate, shop.trainer, job))
-        return shop
+    def build_gated_trainer(*arguments: Any) -> Any:
+        """Build the trainer and give it a callback that waits for its turns."""
+        trainer = build_trainer(*arguments)
+        trainer.add_callback(_Turns(gate, trainer, job))
+        return trainer
 
-    training.set_up = gated_set_up
+    training.build_trainer = build_gated_trainer
     training.run_training(run, lambda line: print(line, file=sys.stderr), StopRequest())
     raise RuntimeError("the training ended before the benchmark did")
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from data_builders.building.builder import DialogueConfig
 from data_builders.cleaning.pipeline import CleaningSettings
+from data_builders.command_line import CommandParser
+from data_builders.commands.overview import BUILDERS, DESCRIPTION, PROGRAM, add_readers
 from data_builders.formats.base import FilesConfig
 from data_builders.formats.registry import FAMILIES, FILE_FAMILIES
 from data_builders.selecting.settings import SelectionSettings
@@ -45,56 +47,22 @@ def make_parser() -> argparse.ArgumentParser:
     Returns:
         The parser.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m data_builders",
-        description="Build datasets of dialogues from corpora of any format.",
-    )
+    parser = CommandParser(prog=PROGRAM, description=DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     shared = _shared_options()
-    build = _build_command(commands, shared, "build", "any files: the format is guessed, and said")
+    build = _build_command(commands, shared, "build", BUILDERS["build"])
     build.add_argument("--format", choices=sorted(FILE_FAMILIES), help="overrule the guess")
     _add_fields(build, FilesConfig, _FILE_FIELDS)
     build.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, pattern or archive")
-    mix = _build_command(commands, shared, "mix", "several sources described in a YAML file")
+    mix = _build_command(commands, shared, "mix", BUILDERS["mix"])
     mix.add_argument("paths", nargs=1, metavar="FILE.yaml", help="the mixture")
     for command in (build, mix):
         command.add_argument("--root", help="folder in which a mixture's files are looked for")
     for name, family in FAMILIES.items():
         command = _build_command(commands, shared, name, family.TITLE)
         _add_family(command, name, family.BUILDER_CONFIG_CLASS)
-    _add_readers(commands)
+    add_readers(commands)
     return parser
-
-
-def _add_readers(commands: Any) -> None:
-    commands.add_parser("formats", help="list the formats")
-    inspect = commands.add_parser("inspect", help="show a built dataset in the terminal")
-    inspect.add_argument("path", help="folder written by this command")
-    inspect.add_argument("--samples", type=int, default=3, help="dialogues to show (default: 3)")
-    references = commands.add_parser(
-        "references", help="write a held-out split as questions with all their replies"
-    )
-    references.add_argument("path", help="folder written by this command")
-    references.add_argument("--split", default="test", help="the split (default: test)")
-    references.add_argument("--output", required=True, help="JSON lines file to write")
-    references.add_argument(
-        "--max-context-turns", type=int, default=1, help="turns of a context (default: 1)"
-    )
-    weigh = commands.add_parser("weigh", help="measure with a model which source teaches something")
-    weigh.add_argument("path", metavar="PATH", help="built folder, or FILE.yaml of a mixture")
-    weigh.add_argument("--model", required=True, metavar="RUN", help="folder of a finished run")
-    weigh.add_argument(
-        "--questions", type=int, default=300, help="the most of each source, 0 for all (300)"
-    )
-    weigh.add_argument(
-        "--split", choices=("test", "validation"), help="default: test where there is one"
-    )
-    weigh.add_argument("--json", action="store_true", help="print JSON")
-    weigh.add_argument("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
-    push = commands.add_parser("push", help="push a built dataset to the Hub")
-    push.add_argument("path", help="folder written by this command")
-    push.add_argument("repo_id", metavar="USER/NAME", help="dataset repository on the Hub")
-    push.add_argument("--public", action="store_true", help="everybody may see it")
 
 
 def family_options(arguments: argparse.Namespace) -> dict[str, Any]:

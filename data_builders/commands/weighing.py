@@ -24,7 +24,7 @@ from data_builders.errors import UserError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from tfchat_hf.examples.held_out import HeldOut
+    from tfchat_hf.examples.evaluation_split import EvaluationSplit
     from tfchat_hf.measuring.relevance import TaskScore
 
 QUESTIONS = 300
@@ -107,11 +107,11 @@ def weigh(
         raise UserError(f"`--questions` must be at least 0 (got {questions}); 0 is all.")
     # Only here: torch takes seconds to load, and all other commands do without.
     from tfchat_hf.chat.session import load_session
-    from tfchat_hf.examples.held_out import held_out
+    from tfchat_hf.examples.evaluation_split import load_evaluation_split
 
     try:
         # One question: the replies of the corpus to the others are not needed here.
-        asked = held_out(Path(run), dataset, split, 1)
+        asked = load_evaluation_split(Path(run), dataset, split, 1)
         model = load_session(str(run), device).model
     except (ValueError, ImportError) as error:
         raise UserError(str(error)) from None
@@ -121,7 +121,7 @@ def weigh(
     return sorted(figures, key=lambda one: (-one.gain if one.questions else math.inf, one.source))
 
 
-def _scores_by_source(model: Any, asked: HeldOut, limit: int) -> dict[str, list[TaskScore]]:
+def _scores_by_source(model: Any, asked: EvaluationSplit, limit: int) -> dict[str, list[TaskScore]]:
     """Score so many questions of each source; those that are alone in theirs are left out."""
     from tfchat_hf.examples.files import arrow_column
     from tfchat_hf.measuring.relevance import ranking_tasks, score_tasks

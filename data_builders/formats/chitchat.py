@@ -91,8 +91,8 @@ class ChitchatPackageCorpus(ChitchatCorpus):
     Nothing of the package is run: only its data file is opened.
     """
 
-    FORMAT: ClassVar[str] = PACKAGE
-    TITLE: ClassVar[str] = f"the installed package {PACKAGE}: 7,168 English conversations"
+    FORMAT: ClassVar[str] = "chitchat-dataset"
+    TITLE: ClassVar[str] = "the installed package chitchat-dataset: 7,168 English conversations"
     BUILDER_CONFIG_CLASS = ChitchatPackageConfig
 
     @classmethod

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from data_builders.output.card_header import card_header
 from data_builders.output.markdown import escape, one_line, table
 from data_builders.output.pictures import CAPTIONS
+from data_builders.output.privacy import without_paths
 from data_builders.output.statistics import DatasetStatistics, SplitStatistics
 from data_builders.report import REJECTS_FILE, BuildReport, SourceCount
 
@@ -33,9 +34,6 @@ _LEAK_FREE = (
     " Where a held-out question, or a near copy of it, is asked on another side too, that pair is "
     "left out there."
 )
-_PRIVATE = re.compile(r"token(?!i)|secret|passw|credential|api_?key|cache_dir", re.IGNORECASE)
-_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{8,}|//[^/\s]*@")
-_HUB_KEY = re.compile(r"hub|repo|dataset", re.IGNORECASE)
 
 
 def write_card(
@@ -78,40 +76,6 @@ def write_card(
     text = "\n\n".join(part for part in parts if part) + "\n"
     path.write_text(text, encoding="utf-8", newline="\n")
     return path
-
-
-def without_paths(value: Any, key: str = "") -> Any:
-    """Make a setting fit to be published.
-
-    Args:
-        value: The value; lists and mappings are gone through.
-        key: The name of the setting: only one about the Hub keeps `owner/name`.
-
-    Returns:
-        The value with each path cut to its last part and without what looks like a secret.
-    """
-    if is_dataclass(value):
-        value = asdict(value)
-    if isinstance(value, Mapping):
-        # A name may be a path too: weights are given by file.
-        shown = {str(k): v for k, v in value.items() if not _PRIVATE.search(str(k))}
-        return {without_paths(k): without_paths(v, k) for k, v in shown.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        values = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
-        return [without_paths(item, key) for item in values]
-    if isinstance(value, (bool, int, float, type(None))):
-        return value
-    text = str(value)
-    if "://" in text:
-        text = text.split("?")[0]
-    if _TOKEN.search(text):
-        return "(left out)"
-    if _HUB_KEY.search(key) and re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", text):
-        return text
-    # A slash among blanks is a separator; a backslash may be one of a regular expression.
-    is_path = re.search(r"\S/|/\S|^([A-Za-z]:|\\|\.{1,2})\\", text)
-    last = re.split(r"[/\\]" if is_path else r"$^", text.rstrip("/\\ "))[-1].strip()
-    return last if is_path and last else text
 
 
 def _introduction(statistics: DatasetStatistics) -> str:

@@ -6,13 +6,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import DatasetCardData
 
 from data_builders.output.markdown import one_line
-from data_builders.output.statistics import DatasetStatistics
-from data_builders.report import BuildReport
+
+if TYPE_CHECKING:
+    from data_builders.output.statistics import DatasetStatistics
+    from data_builders.report import BuildReport
 
 # The identifiers of the Hub that dialogue corpora use; any other licence becomes "other".
 HUB_LICENSES = frozenset(

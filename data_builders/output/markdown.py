@@ -50,22 +50,26 @@ def escape(text: str) -> str:
     return re.sub(r"\b(www)\.", r"\1&#46;", escaped, flags=re.IGNORECASE)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], plain: bool = False) -> str:
     """Write a Markdown table.
 
     Args:
         head: The names of the columns; those of numbers begin with ">" to stand right.
         rows: The cells; whole numbers get their thousands marked, all else is escaped.
+        plain: For a terminal, where people read escapes: only "|" gets one.
 
     Returns:
         The table without a line end.
     """
-    names = " | ".join(escape(name.lstrip(">")) for name in head)
+    written = _without_bars if plain else escape
+    names = " | ".join(written(name.lstrip(">")) for name in head)
     rule = "|".join("---:" if name.startswith(">") else "---" for name in head)
     lines = [f"| {names} |", f"|{rule}|"]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    for row in rows:
+        cells = [f"{one:,}" if isinstance(one, int) else written(str(one)) for one in row]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else escape(str(value))
+def _without_bars(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -4,24 +4,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import datasets
 from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi
-from huggingface_hub.errors import (
-    HfHubHTTPError,
-    HFValidationError,
-    HTTPError,
-    LocalTokenNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-)
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.errors import RepositoryNotFoundError
 
 from data_builders.errors import UserError
 from data_builders.output.card import CARD_FILE, PLACEHOLDER
+from data_builders.output.hub import check_repo_id, hub_errors
 
 logger = logging.getLogger(__name__)
 
@@ -48,13 +39,11 @@ def push_dataset(
     Raises:
         UserError: If there is no dataset in the folder, or the Hub does not take it.
     """
-    if "/" not in repo_id:
-        raise UserError(f'{repo_id!r} names no owner. Give "owner/name".')
+    check_repo_id(repo_id, "the name of the dataset", PLACEHOLDER)
     folder = Path(folder)
     splits = _loaded(folder)
     api = HfApi(endpoint=datasets.config.HF_ENDPOINT, token=token)
-    with _push_errors(repo_id):
-        validate_repo_id(repo_id)
+    with hub_errors(repo_id):
         if private and _is_public(api, repo_id):
             raise UserError(
                 f"{repo_id} is public already, so what is pushed would be too. "
@@ -114,41 +103,3 @@ def _pictures(folder: Path) -> list[CommitOperationAdd]:
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in PICTURES and path.is_file()
     ]
-
-
-@contextmanager
-def _push_errors(repo_id: str) -> Iterator[None]:
-    # Their own texts are left out: they may quote the request, with the token in it.
-    try:
-        yield
-    except HFValidationError:
-        raise UserError(
-            f'{repo_id!r} is no name of a repository. Give "owner/name", of letters, digits, '
-            "`-`, `_` and `.`."
-        ) from None
-    except LocalTokenNotFoundError:
-        raise UserError(
-            "Pushing needs a token of the Hub. Run `hf auth login`, or set HF_TOKEN."
-        ) from None
-    except HfHubHTTPError as error:
-        raise UserError(_refused(repo_id, error)) from None
-    except (OfflineModeIsEnabled, HTTPError, ConnectionError, TimeoutError):
-        raise UserError(
-            f"The Hub cannot be reached to push {repo_id}. Check the network and that "
-            "HF_HUB_OFFLINE is not set, and push again."
-        ) from None
-
-
-def _refused(repo_id: str, error: HfHubHTTPError) -> str:
-    status = error.response.status_code
-    if status == 401:
-        return (
-            f"The Hub does not know the token given for {repo_id}. Run `hf auth login`, "
-            "or set HF_TOKEN to one that may write."
-        )
-    if status in (403, 404):
-        return (
-            f"The token may not write to {repo_id}. Check the name, and that the token has the "
-            "right to write there."
-        )
-    return f"The Hub answers {status} when {repo_id} is pushed. Push again later."

@@ -22,8 +22,7 @@ from tests.tiny import greedy_by_hand
 from tests.two_processes import make_batches, make_model, make_questions, make_tokenizer
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.chat.session import ChatSession, clean_reply
-from tfchat_hf.compare.decoder import Decoder
-from tfchat_hf.compare.rows import Row
+from tfchat_hf.compare.decode import Decoder, Row
 from tfchat_hf.examples.questions import decode_reply
 from tfchat_hf.fast import FastDecoder
 from tfchat_hf.fast.reranking import Reranking
@@ -72,7 +71,7 @@ def chatting(model: TFChatForConditionalGeneration, fast: FastDecoder | None) ->
     return answer
 
 
-def laddering(model: TFChatForConditionalGeneration) -> Answer:
+def comparing(model: TFChatForConditionalGeneration) -> Answer:
     decoder = Decoder(model, TOKENIZER, QUESTIONS, batch_size=4)
     row = Row("greedy", model.generation_config, is_preset=False)
     return lambda: [*map(clean_reply, decoder.answer(row, 0, lambda done: None).texts)]
@@ -94,7 +93,7 @@ WAYS: dict[str, Callable[[TFChatForConditionalGeneration], Answer]] = {
     "evaluation": lambda model: (
         lambda: [*map(clean_reply, generate_replies(model, TOKENIZER, QUESTIONS, 4))]
     ),
-    "ladder": laddering,
+    "compare": comparing,
     "pipeline": piping,
 }
 

@@ -10,9 +10,10 @@ from dataclasses import fields
 
 import pytest
 
-from data_builders.__main__ import main, parse_arguments
+from data_builders.__main__ import main
 from data_builders.building.builder import DialogueConfig
 from data_builders.cleaning.pipeline import CleaningSettings
+from data_builders.commands.command import parse_arguments
 from data_builders.commands.options import _field_docs, build_settings, family_options, make_parser
 from data_builders.formats.registry import FAMILIES, FILE_FAMILIES
 from data_builders.selecting.settings import SelectionSettings

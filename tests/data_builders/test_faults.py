@@ -16,9 +16,9 @@ from typing import NamedTuple
 import datasets
 import pytest
 
-import data_builders.__main__ as command
 import data_builders.building.builder as base
 import data_builders.building.staging as staging
+import data_builders.commands.command as command
 import data_builders.output.folder as output
 import data_builders.writing as writing
 from data_builders.__main__ import main

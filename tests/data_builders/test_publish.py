@@ -77,7 +77,6 @@ def run_against(hub: FakeHub, program: str, home: Path, *arguments: str, **extra
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert TOKEN not in done.stdout + done.stderr
     assert done.returncode == 0, f"{done.stderr}\nunanswered: {hub.unknown}"

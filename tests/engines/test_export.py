@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 
 from tests.engines.exported import questions, saved_run
 from tfchat_hf.chat.session import ChatSession
-from tfchat_hf.engines import export, load_engine, made_from, onnx_export, packages
+from tfchat_hf.engines import dependencies, export, fingerprints, load_engine, onnx_export
 from tfchat_hf.engines.exported_folder import NOTES
 from tfchat_hf.text.errors import UserError
 
@@ -143,11 +143,11 @@ def test_an_export_of_other_code_is_refused_with_the_command(
     with pytest.raises(UserError, match=rf"layers_tfchat.py\).*--engine {engine} --overwrite"):
         load_engine(run, engine)
     copy.write_text(code)
-    real = made_from._source_of
+    real = fingerprints._source_of
     changed = run / "changed.py"
     changed.write_text("FORMULA = 2\n")
     monkeypatch.setattr(
-        made_from,
+        fingerprints,
         "_source_of",
         lambda name: changed if name.endswith("modeling_tfchat") else real(name),
     )
@@ -207,7 +207,7 @@ def test_what_is_no_run_cannot_be_exported(
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(packages._MODULES, "onnx", "no_such_package_here")
+    monkeypatch.setitem(dependencies._MODULES, "onnx", "no_such_package_here")
     with pytest.raises(UserError, match=r"pip install 'tfchat-hf\[onnx\]'"):
         load_engine("anything", "onnx")
 

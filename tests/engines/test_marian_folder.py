@@ -23,9 +23,8 @@ from tests.tiny import speaking_model
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.engines import export, load_engine
 from tfchat_hf.engines.export import export_run
-from tfchat_hf.engines.marian_folder import check_same_logits
-from tfchat_hf.engines.marian_settings import lost_settings, marian_generation_config
-from tfchat_hf.engines.marian_weights import to_marian
+from tfchat_hf.engines.marian_card import lost_settings, marian_generation_config
+from tfchat_hf.engines.marian_folder import check_same_logits, to_marian
 from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
 from tfchat_hf.text.errors import UserError

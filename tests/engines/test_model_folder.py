@@ -19,10 +19,10 @@ from tfchat_hf import TFChatForConditionalGeneration, TFChatModel
 from tfchat_hf.engines.model_folder import (
     NEWEST_TESTED_TRANSFORMERS,
     OLDEST_TRANSFORMERS,
+    load_for_chat,
     load_model,
     save_for_hub,
 )
-from tfchat_hf.engines.opening import load_for_chat
 from tfchat_hf.text.dialogue import encode_context
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 

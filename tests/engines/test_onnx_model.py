@@ -15,8 +15,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.engines import load_engine
-from tfchat_hf.engines.export import export_run
-from tfchat_hf.engines.probing import check_export
+from tfchat_hf.engines.export import check_export, export_run
 from tfchat_hf.fast import decoding
 from tfchat_hf.text.errors import UserError
 
@@ -35,7 +34,6 @@ pytest.importorskip("onnxscript")
 
 from tfchat_hf.engines.onnx_export import write_graphs  # noqa: E402
 from tfchat_hf.engines.onnx_model import OnnxModel  # noqa: E402
-from tfchat_hf.engines.onnx_sessions import OnnxSessions  # noqa: E402
 
 Models = tuple[TFChatForConditionalGeneration, OnnxModel]
 
@@ -65,7 +63,7 @@ def shaped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         return request.getfixturevalue("models")
     model, folder = lively_model(**TRACED_SHAPES[request.param]), tmp_path_factory.mktemp("shape")
     write_graphs(model, folder, int8=True)
-    return model, OnnxModel(model.config, OnnxSessions(folder, 1), model.generation_config)
+    return model, OnnxModel(model.config, folder, model.generation_config, threads=1)
 
 
 def test_every_shape_of_network_has_torchs_logits_and_tokens(shaped: Models) -> None:
@@ -88,7 +86,7 @@ def test_the_loss_of_labels_is_torchs(models: Models) -> None:
 
 def test_int8_is_near_and_a_row_is_answered_in_a_batch_as_alone(shaped: Models) -> None:
     model = shaped[0]
-    engine = OnnxModel(model.config, shaped[1].sessions, model.generation_config, int8=True)
+    engine = OnnxModel(model.config, shaped[1].folder, model.generation_config, int8=True)
     inputs, reply = questions(), torch.randint(5, 97, (4, 6))
     expected = model(**inputs, decoder_input_ids=reply).logits
     made = engine(**inputs, decoder_input_ids=reply).logits
@@ -206,8 +204,8 @@ def test_a_network_that_was_changed_is_followed(tmp_path: Path) -> None:
     before = model.generate(**questions())
     with_another_formula(model, SquaredReLU)
     write_graphs(model, tmp_path, int8=False)
-    check_export(model, tmp_path, "onnx")
-    engine = OnnxModel(model.config, OnnxSessions(tmp_path, 1), model.generation_config)
+    engine = OnnxModel(model.config, tmp_path, model.generation_config, threads=1)
+    check_export(model, engine, "onnx")
     assert torch.equal(engine.generate(**questions()), model.generate(**questions()))
     assert not torch.equal(before, model.generate(**questions()))
 
@@ -227,7 +225,7 @@ def test_an_export_that_says_something_else_is_refused(run: Path) -> None:
     with torch.no_grad():
         model.model.decoder.layers[1].fc2.bias += torch.linspace(-1, 1, 32)
     with pytest.raises(UserError, match="something else than the network's code"):
-        check_export(model, run / "onnx", "onnx")
+        check_export(model, load_engine(run, "onnx", threads=1), "onnx")
 
 
 GRAPHS = ["encoder", "cross_attention", "decoder", "decoder_int8"]

@@ -22,7 +22,7 @@ from transformers.generation.streamers import BaseStreamer
 from tests.tiny import batch, questions, speaking_model, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.fast import FastDecoder, steppers
-from tfchat_hf.fast.packed_linear import PackedLinear
+from tfchat_hf.fast.prepacked_linear import PrepackedLinear
 from tfchat_hf.model.generation_tfchat import PRESETS
 
 SWITCHES: list[dict[str, Any]] = [
@@ -55,7 +55,7 @@ def fast(
     decoder: FastDecoder | None = None,
     **wanted: Any,
 ) -> torch.Tensor:
-    """Generate with packed weights, and make sure that they were used."""
+    """Generate with prepacked weights, and make sure that they were used."""
     decoder = decoder or FastDecoder()
     torch.manual_seed(seed)
     made = model.generate(**wanted, custom_generate=decoder)
@@ -73,7 +73,7 @@ def test_greedy_tokens_are_those_of_transformers(changes: dict, padding: str) ->
     wanted = {**questions(5, padding, source=9), "max_new_tokens": 20, "do_sample": False}
     assert torch.equal(fast(model, decoder=decoder, **wanted), plain(model, **wanted))
     linear = [m for m in model.modules() if type(m) is torch.nn.Linear]
-    assert len(decoder.packed) == len(linear) > 30
+    assert len(decoder.prepacked) == len(linear) > 30
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_rows_that_end_at_different_times_leave_the_batch(speaking, monkeypatch)
     places = torch.isin(expected, torch.tensor(ends)).long().argmax(1)
     assert len(set(places.tolist())) > 1, "the replies must end at different places"
     decoder = FastDecoder()
-    fast(speaking, decoder=decoder, **wanted)  # what is packed and tried once
+    fast(speaking, decoder=decoder, **wanted)  # what is prepacked and tried once
     monkeypatch.setattr(steppers.Stepper, "step", noted)
     assert torch.equal(fast(speaking, decoder=decoder, **wanted), expected)
     assert sizes[0] == 6 and sizes[-1] < 6
@@ -280,8 +280,8 @@ def test_int8_answers_like_float32_on_a_model_that_is_sure(speaking) -> None:
 
 def test_a_probe_that_differs_is_told_once_and_the_network_answers(monkeypatch, caplog) -> None:
     model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 12}
-    real = PackedLinear.forward
-    monkeypatch.setattr(PackedLinear, "forward", lambda self, states: real(self, states) + 0.5)
+    real = PrepackedLinear.forward
+    monkeypatch.setattr(PrepackedLinear, "forward", lambda self, states: real(self, states) + 0.5)
     with caplog.at_level(logging.WARNING, logger="tfchat_hf.fast"):
         for _ in range(3):
             made = model.generate(**wanted, custom_generate=decoder)
@@ -323,7 +323,7 @@ def test_in_training_mode_the_network_itself_is_called() -> None:
     model, decoder = speaking_model().train(), FastDecoder()
     wanted = {**questions(), "max_new_tokens": 8}
     assert torch.equal(fast(model, 3, decoder, **wanted), plain(model, 3, **wanted))
-    assert not decoder.packed
+    assert not decoder.prepacked
 
 
 # --------------------------------------------------------------------------------- other weights
@@ -355,19 +355,19 @@ def test_weights_that_changed_are_packed_anew(way: str) -> None:
 def test_what_has_not_changed_is_not_packed_again(speaking, monkeypatch) -> None:
     decoder, wanted = FastDecoder(), {**questions(), "max_new_tokens": 4}
     fast(speaking, decoder=decoder, **wanted)
-    first = dict(decoder.packed)
+    first = dict(decoder.prepacked)
     monkeypatch.setattr(FastDecoder, "_agree", None)  # nor is anything tried again
     fast(speaking, decoder=decoder, **wanted)
-    assert decoder.packed == first
+    assert decoder.prepacked == first
 
 
 def test_only_the_layer_that_changed_is_packed_again() -> None:
     model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(), "max_new_tokens": 4}
     fast(model, decoder=decoder, **wanted)
-    first = dict(decoder.packed)
+    first = dict(decoder.prepacked)
     model.lm_head.weight.data[3, 4] += 0.01
     fast(model, decoder=decoder, **wanted)
-    others = [layer for layer in first if decoder.packed[layer] is not first[layer]]
+    others = [layer for layer in first if decoder.prepacked[layer] is not first[layer]]
     assert others == [model.lm_head]
 
 
@@ -419,9 +419,9 @@ def test_an_edit_under_autocast_is_seen() -> None:
     model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 8}
     with torch.autocast("cpu", dtype=torch.bfloat16):
         fast(model, decoder=decoder, **wanted)
-        packed = decoder.packed[model.lm_head]
+        prepacked = decoder.prepacked[model.lm_head]
         model.lm_head.weight.data[5, 5] += 1e-4  # bfloat16 would not see it in a sum
-        assert not packed.is_current()
+        assert not prepacked.is_current()
 
 
 def test_a_linear_layer_that_torch_itself_computes_otherwise_is_followed(monkeypatch) -> None:

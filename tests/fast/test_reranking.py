@@ -13,7 +13,7 @@ from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteria
 from tests.tiny import ended_questions, speaking_model, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.fast import FastDecoder, reranking
-from tfchat_hf.fast.candidates import Candidates, draw
+from tfchat_hf.fast.loops import Candidates, draw
 from tfchat_hf.fast.reranking import Reranking, TFChatRerankedOutput, as_labels, newest_turn
 
 SETTINGS = {"do_sample": True, "top_k": 0, "max_new_tokens": 8}
@@ -204,7 +204,7 @@ def test_candidates_are_those_of_the_slow_way(padding, settings, by, speaking, r
 def test_the_decoder_that_was_handed_over_makes_the_candidates(speaking) -> None:
     inputs, fast = ended_questions(), FastDecoder("int8")
     output = scored(speaking, inputs, Reranking(3, "unconditional", fast=fast))
-    assert fast.packed
+    assert fast.prepacked
     for row, source in enumerate(sources(inputs)):
         reply = real(output.candidates[row, 0, 1:].tolist())
         exact = (log_p(speaking, source, reply), log_p(speaking, [2], reply))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from data_builders.writing import write_whole
 from tfchat_hf.judging.__main__ import main
-from tfchat_hf.judging.sheet import Key, make_key, write_whole
+from tfchat_hf.judging.sheet import Key, make_key
 
 READINGS = Path(__file__).parents[2] / "benchmarks" / "readings"
 QUESTIONS = [["你好"], ["吃了吗"], ["在忙什么"], ["几点了"]]

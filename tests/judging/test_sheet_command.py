@@ -19,7 +19,7 @@ from tfchat_hf.judging.systems import System, read_system
 ROOT = Path(__file__).parents[2]
 ROWS = [{"question": "你好"}, {"dialogue": ["hi", "Hello!", "why?"]}]
 # "question 8 ababab" and "question 9 ..." are trained too.
-HELD_OUT = {pair for pair in TEST if pair[0] not in {question for question, _ in TRAIN}}
+KEPT_BACK = {pair for pair in TEST if pair[0] not in {question for question, _ in TRAIN}}
 
 
 def save_rows(path: Path, rows: list[dict]) -> Path:
@@ -100,7 +100,7 @@ def test_questions_of_a_corpus_are_those_it_keeps_back(data: Path, tmp_path: Pat
     for row in key.rows:
         for name in row.of:
             said[name][row.turns[-1]] = row.reply
-    assert said["human"] == dict(HELD_OUT) and len(HELD_OUT) == 5
+    assert said["human"] == dict(KEPT_BACK) and len(KEPT_BACK) == 5
     trained = {reply for _, reply in TRAIN}
     assert set(said["nearest"].values()) <= trained | {""}
     assert said["random"].keys() == said["human"].keys()
@@ -213,4 +213,4 @@ finally:
     assert not {{"torch", "transformers", "datasets"}} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0 and f"measuring {command}" in done.stdout, done.stderr
+    assert done.returncode == 0 and f"judging {command}" in done.stdout, done.stderr

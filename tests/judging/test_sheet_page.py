@@ -16,8 +16,15 @@ from urllib.parse import unquote
 
 import pytest
 
-from tfchat_hf.judging.sheet import HEADER, Key, make_key, read_marks
-from tfchat_hf.judging.sheet_page import embedded_json, page_content, write_page
+from tfchat_hf.judging.sheet import (
+    HEADER,
+    Key,
+    embedded_json,
+    make_key,
+    page_content,
+    read_marks,
+    write_page,
+)
 
 NASTY = '</script><script>alert(1)</script><img src=x onerror="alert(2)"> & \u2028 <!--'
 QUESTIONS = [["你好"], ["我的猫不吃饭", "天太热？", "怎么办"], [NASTY]]

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from tests.rendezvous import rendezvous
 from tests.two_processes import BATCH_SIZE, make_batches, make_model, make_questions, make_tokenizer
+from tfchat_hf.fast import cross_entropy
 from tfchat_hf.measuring import evaluation
 from tfchat_hf.measuring.evaluation import exact_loss, generate_replies
 from tfchat_hf.measuring.selection import ReplyAssessor
@@ -63,19 +64,8 @@ def test_loss_is_the_plain_mean_over_all_tokens(model, tokenizer):
 def test_logits_made_in_parts_give_the_same_loss(model, tokenizer, monkeypatch):
     batches = make_batches(tokenizer, Accelerator(cpu=True))
     whole = exact_loss(model, batches, Accelerator(cpu=True))
-    monkeypatch.setattr(evaluation, "LOGITS_AT_ONCE", 3 * model.config.vocab_size)
+    monkeypatch.setattr(cross_entropy, "LOGITS_AT_ONCE", 3 * model.config.vocab_size)
     assert exact_loss(model, batches, Accelerator(cpu=True)) == pytest.approx(whole, rel=1e-6)
-
-
-def test_sums_of_each_reply_by_hand():
-    layer = torch.nn.Linear(1, 4)
-    torch.nn.init.zeros_(layer.weight)
-    layer.bias.data = torch.tensor([1 / 2, 1 / 4, 1 / 8, 1 / 8]).log()
-    labels = torch.tensor([[0, 1, -100], [2, -100, -100], [-100, -100, -100]])
-    found = evaluation.nats_and_tokens(torch.ones(3, 3, 1), layer, labels)
-    # bits: 1 + 2 of the first reply, 3 of the second; the third has no token
-    expected = torch.tensor([[3 * math.log(2), 2], [3 * math.log(2), 1], [0, 0]])
-    torch.testing.assert_close(found, expected)
 
 
 def test_bits_per_character_need_the_characters(model, tokenizer):
@@ -122,7 +112,7 @@ def test_the_shares_of_processes_make_up_the_whole(
     for rank in range(processes):
         state = SimpleNamespace(process_index=rank, num_processes=processes)
         monkeypatch.setattr(evaluation, "PartialState", lambda state=state: state)
-        evaluation.generate_replies_together(model, tokenizer, questions, BATCH_SIZE)
+        generate_replies(model, tokenizer, questions, BATCH_SIZE, split=True)
     gathered = sorted(answer for share in shares for answer in share)
     assert [number for number, _ in gathered] == list(range(len(questions)))
     alone = generate_replies(model, tokenizer, questions, BATCH_SIZE)

@@ -14,9 +14,8 @@ from tests.finished_run import METRICS, finished_run, tiny_run
 from tests.memory.small_memory import TALKS, small_memory
 from tfchat_hf.memory import Memory
 from tfchat_hf.memory.__main__ import main
-from tfchat_hf.publishing.model_card import build_model_card
-from tfchat_hf.publishing.push import PushOrder, publish
-from tfchat_hf.publishing.upload_plan import plan_upload
+from tfchat_hf.publishing.card import build_model_card
+from tfchat_hf.publishing.push import PushOrder, plan_upload, publish
 from tfchat_hf.settings.run_folder import RunFolder
 from tfchat_hf.text.errors import UserError
 
@@ -63,7 +62,7 @@ def test_the_dry_run_says_whether_the_memory_goes(folder: Path) -> None:
     publish(folder, PushOrder(REPOSITORY, dry_run=True), lines.append)
     assert [line for line in lines if line.startswith("  memory/ ") and "--push_memory" in line]
     lines.clear()
-    publish(folder, PushOrder(REPOSITORY, dry_run=True, with_memory=True), lines.append)
+    publish(folder, PushOrder(REPOSITORY, dry_run=True, push_memory=True), lines.append)
     assert [line for line in lines if "memory/config.json" in line and "the corpus" in line]
 
 

@@ -108,6 +108,7 @@ class FakeHub:
         requests: `METHOD /path` of every request, without headers.
         unknown: Those of them that this server has no answer for.
         gated: Repositories whose files nobody may read.
+        card_problems: What is wrong with the header of any card.
         failures: End of a path and the status to answer it with, each once; 0 hangs up instead.
         token_digest: SHA-256 of the only token that may write; any may if it is empty.
     """
@@ -118,6 +119,7 @@ class FakeHub:
         self.requests: list[str] = []
         self.unknown: list[str] = []
         self.gated: set[str] = set()
+        self.card_problems: list[str] = []
         self.failures: list[tuple[str, int]] = []
         self.token_digest = ""
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -157,6 +159,8 @@ class FakeHub:
         return answer
 
     def validate_card(self, body: bytes) -> dict[str, Any]:
+        if self.card_problems:
+            raise HubError(400, "BadCard", {"errors": [{"message": m} for m in self.card_problems]})
         return {"errors": [], "warnings": []}
 
     def preupload(self, name: str, body: bytes) -> dict[str, Any]:

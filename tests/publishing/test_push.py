@@ -1,5 +1,8 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""A finished run goes to the Hub whole, once and without secrets, or not at all."""
+"""A finished run goes to the Hub whole, once and without secrets, or not at all.
+
+What goes is the model and its card; whatever else lies in the folder stays.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,21 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from huggingface_hub import ModelCard, constants
 
 from tests.finished_run import finished_run
 from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
-from tfchat_hf.publishing import push as publishing
-from tfchat_hf.publishing.push import PushOrder, main, publish, publish_after_training, push_order
+from tfchat_hf.publishing import push
+from tfchat_hf.publishing.__main__ import main
+from tfchat_hf.publishing.push import (
+    PushOrder,
+    plan_upload,
+    publish,
+    publish_after_training,
+    push_order,
+    readable,
+)
 from tfchat_hf.text.errors import UserError
 
 REPOSITORY = "someone/tiny"
@@ -54,6 +66,7 @@ def folder(made: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     """Stand in for the Hub; whatever is asked of it, it must know the answer."""
+    monkeypatch.setattr(push, "WAITS", (0.0, 0.0))
     with in_place_of_the_hub(monkeypatch, TOKEN) as hub:
         yield hub
         assert hub.unknown == []
@@ -61,6 +74,112 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
 
 def commits(hub: FakeHub) -> int:
     return len(hub.repositories[REPOSITORY].commits) - 1
+
+
+def names(folder: Path, with_logs: bool = False) -> set[str]:
+    return {upload.name for upload in plan_upload(folder, REPOSITORY, with_logs).uploads}
+
+
+def test_the_model_its_code_its_card_and_its_results_go(folder: Path) -> None:
+    # Written out: a new file must be thought about before it becomes public.
+    code = {path.name for path in folder.glob("*_tfchat.py")}
+    assert len(code) >= 4
+    assert names(folder) - code - {"curves.png"} == {
+        "README.md",
+        "model.safetensors",
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "metrics.json",
+        "run_config.yaml",
+    }
+
+
+def test_the_rest_stays_and_each_has_its_reason(folder: Path) -> None:
+    (folder / "training_args.bin").write_bytes(b"pickled")
+    (folder / "linked.safetensors").symlink_to(folder / "model.safetensors")
+    stays = plan_upload(folder, REPOSITORY).stays
+    assert set(stays) == {
+        "checkpoint-9/",
+        "samples.jsonl",
+        "notes.txt",
+        "training_args.bin",
+        "linked.safetensors",
+    }
+    assert "resume" in stays["checkpoint-9/"] and "--with_logs" in stays["samples.jsonl"]
+    assert "code" in stays["training_args.bin"]
+
+
+def test_logs_go_only_when_asked_for_and_pickles_never(folder: Path) -> None:
+    (folder / "runs" / "host").mkdir(parents=True)
+    for name in ("events.out.tfevents.1", "model.pt", "config.json"):
+        (folder / "runs" / "host" / name).write_bytes(b"{}")
+    added = names(folder, with_logs=True) - names(folder)
+    assert added == {"samples.jsonl", "runs/host/events.out.tfevents.1"}
+
+
+def test_the_card_names_the_repository_and_the_file_here_stays_as_it_was(folder: Path) -> None:
+    before = (folder / "README.md").read_text(encoding="utf-8")
+    (card,) = (u for u in plan_upload(folder, REPOSITORY).uploads if u.name == "README.md")
+    assert before.count('name = "your-name/your-model"') == 1
+    assert f'name = "{REPOSITORY}"' in card.read_text() and "your-name" not in card.read_text()
+    assert card.size == len(card.read_text().encode())
+    assert (folder / "README.md").read_text(encoding="utf-8") == before
+
+
+def test_the_settings_go_without_their_paths_and_with_all_else(folder: Path) -> None:
+    plan = plan_upload(folder, REPOSITORY)
+    (sent,) = (u for u in plan.uploads if u.name == "run_config.yaml")
+    shown = yaml.safe_load(sent.read_text())
+    kept = yaml.safe_load((folder / "run_config.yaml").read_text(encoding="utf-8"))
+    assert Path(kept["dataset"]).is_absolute() and shown["dataset"] == "pairs.jsonl"
+    assert shown["output_dir"] == "mine"
+    assert {key for key in kept if kept[key] != shown[key]} == {"dataset", "output_dir"}
+    assert "generation_max_new_tokens" in shown
+
+
+def test_an_unfinished_run_is_refused_with_the_way_on(folder: Path) -> None:
+    (folder / "metrics.json").unlink()
+    with pytest.raises(UserError, match="no finished run.*--resume"):
+        plan_upload(folder, REPOSITORY)
+    with pytest.raises(UserError, match="is no folder"):
+        plan_upload(folder / "nowhere", REPOSITORY)
+
+
+def test_weights_as_pickle_are_refused_by_name(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(UserError, match=r"pytorch_model\.bin.*can run code"):
+        plan_upload(folder, REPOSITORY)
+
+
+def test_torn_weights_and_a_missing_tokenizer_are_refused(folder: Path) -> None:
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[:-100])
+    with pytest.raises(UserError, match="cut off"):
+        plan_upload(folder, REPOSITORY)
+    (folder / "model.safetensors").write_bytes(whole)
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match=r"lacks tokenizer\.json"):
+        plan_upload(folder, REPOSITORY)
+
+
+def test_the_lines_name_every_file_with_its_size(folder: Path) -> None:
+    plan = plan_upload(folder, REPOSITORY)
+    lines = list(plan.lines(REPOSITORY))
+    assert lines[0].startswith(f"to upload to {REPOSITORY}: {len(plan.uploads)} files, ")
+    size = readable((folder / "tokenizer.json").stat().st_size)
+    (line,) = (line for line in lines if line.split()[0] == "tokenizer.json")
+    assert size in line and "the tokenizer" in line
+    assert len(lines) == 2 + len(plan.uploads) + len(plan.stays)
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (84_040_000, "84.0 MB")]
+)
+def test_sizes_are_written_for_people(size: int, words: str) -> None:
+    assert readable(size) == words
 
 
 @pytest.mark.slow  # test_push_to_hub has a stranger too
@@ -90,7 +209,6 @@ def test_a_pushed_run_answers_a_stranger_by_the_code_of_its_card(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert heard.returncode == 0, heard.stderr
     told = json.loads(heard.stdout.splitlines()[-1])
@@ -155,9 +273,9 @@ def test_a_commit_that_breaks_off_is_made_by_the_next_try(
     hub: FakeHub, folder: Path, status: int
 ) -> None:
     hub.failures = [("/commit/main", status)]
-    said, waited = [], []
-    publish(folder, ORDER, said.append, wait=waited.append)
-    assert len(waited) == 1 and any("trying again" in line for line in said)
+    said: list[str] = []
+    publish(folder, ORDER, said.append)
+    assert sum("trying again" in line for line in said) == 1
     assert commits(hub) == 1
     sent = [request for request in hub.requests if request.startswith("PUT /blobs/")]
     assert len(sent) == len(hub.large_files) == len(set(sent))
@@ -175,7 +293,7 @@ def test_weights_that_break_off_on_their_way_arrive_whole(hub: FakeHub, folder: 
 def test_an_upload_that_fails_for_good_leaves_nothing_half_done_and_the_same_command_ends_it(
     hub: FakeHub, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publishing, "WAITS", ())
+    monkeypatch.setattr(push, "WAITS", ())
     hub.failures = [("/commit/main", 0)]
     assert main([str(folder), "--hub_model_id", REPOSITORY]) == 2
     assert "same command" in capsys.readouterr().err
@@ -186,12 +304,27 @@ def test_an_upload_that_fails_for_good_leaves_nothing_half_done_and_the_same_com
     assert len([r for r in hub.requests if r.startswith("PUT /blobs/")]) == sent
 
 
-def test_a_right_to_write_that_is_missing_is_not_tried_again(hub: FakeHub, folder: Path) -> None:
-    hub.failures = [("/commit/main", 403)]
-    waited: list[float] = []
-    with pytest.raises(UserError, match="may not write"):
-        publish(folder, ORDER, report=list, wait=waited.append)
-    assert waited == []
+@pytest.mark.parametrize(
+    ("status", "words", "waits"), [(403, "may not write", 0), (429, "Wait some minutes", 2)]
+)
+def test_a_refusal_is_tried_again_only_where_waiting_helps(
+    hub: FakeHub, folder: Path, status: int, words: str, waits: int
+) -> None:
+    hub.failures = [("/commit/main", status)] * 3
+    said: list[str] = []
+    with pytest.raises(UserError, match=words):
+        publish(folder, ORDER, report=said.append)
+    assert sum("trying again" in line for line in said) == waits and commits(hub) == 0
+
+
+def test_what_the_hub_says_of_a_card_with_a_wrong_header_is_passed_on(
+    hub: FakeHub, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.card_problems = ['"license" must be one of [mit]']
+    assert main([str(folder), "--hub_model_id", REPOSITORY]) == 2
+    said = capsys.readouterr().err
+    assert "README.md" in said and '"license" must be' in said
+    assert commits(hub) == 0
 
 
 def test_without_a_network_the_run_stays_finished_and_the_command_is_told(
@@ -199,9 +332,12 @@ def test_without_a_network_the_run_stays_finished_and_the_command_is_told(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert not publish_after_training(folder, ORDER, said.append)
+    (folder / "memory").mkdir()
+    order = PushOrder(REPOSITORY, private=True, push_memory=True)
+    assert not publish_after_training(folder, order, said.append)
     assert "HF_HUB_OFFLINE" in said[-2]
-    assert said[-1].endswith(f"tfchat_hf.publishing.push {folder} --hub_model_id {REPOSITORY}")
+    again = f"python -m tfchat_hf.publishing {folder} --hub_model_id {REPOSITORY} --private"
+    assert said[-1].endswith(f"{again} --push_memory")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(UserError, match="cannot be reached"):
@@ -249,6 +385,7 @@ def test_the_trainer_never_pushes_by_itself_and_a_push_is_checked_before_trainin
     hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = {"push_to_hub": True, "hub_model_id": REPOSITORY, "hub_private_repo": True}
+    asked |= {"push_dry_run": False, "push_memory": False}
     training = SimpleNamespace(**asked)
     assert push_order(training) == PushOrder(REPOSITORY, private=True)
     assert training.push_to_hub is False
@@ -258,5 +395,5 @@ def test_the_trainer_never_pushes_by_itself_and_a_push_is_checked_before_trainin
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(UserError, match="hf auth login"):
         push_order(SimpleNamespace(**asked))
-    dry = SimpleNamespace(**{**asked, "push_to_hub": False}, push_dry_run=True)
+    dry = SimpleNamespace(**{**asked, "push_to_hub": False, "push_dry_run": True})
     assert push_order(dry) == PushOrder(REPOSITORY, private=True, dry_run=True)

@@ -78,7 +78,6 @@ def run_against(hub: FakeHub, program: str, cwd: Path, home: Path, **extra: str)
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.returncode == 0, f"{done.stderr}\nunanswered: {hub.unknown}"
     return json.loads(done.stdout.splitlines()[-1])

@@ -3,16 +3,27 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tfchat_hf.settings.arguments import own_keys, resolved_settings
+from tfchat_hf.settings.arguments import (
+    DataArguments,
+    GenerationArguments,
+    TFChatTrainingArguments,
+    own_keys,
+    resolved_settings,
+)
+from tfchat_hf.settings.keys import NETWORK, known_keys
 from tfchat_hf.settings.reading import parse_arguments, write_yaml
 from tfchat_hf.text.errors import UserError
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
 
 def write(tmp_path: Path, text: str) -> str:
@@ -34,7 +45,7 @@ def test_every_config_parses(path):
 
 
 def test_reference_names_every_own_key_with_its_default(tmp_path):
-    path = Path(__file__).parents[2] / "configs" / "reference.yaml"
+    path = ROOT / "configs" / "reference.yaml"
     assert set(yaml.safe_load(path.read_text(encoding="utf-8"))) == set(own_keys())
     explained = resolved_settings(parse_arguments([str(path)]))
     defaults = resolved_settings(parse_arguments(["--output_dir", "runs/reference"]))
@@ -74,17 +85,20 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["--d_model", "wide"], ["d_model", "whole number", "'wide'"]),
+        (["--d_model", "wide"], ["command line: ", "d_model", "whole number", "'wide'"]),
         (["--d_model", "1.5"], ["d_model", "whole number"]),
+        (["--seed", "true"], ["seed", "whole number", "'true'"]),
         (["--dropout", "much"], ["dropout", "a number"]),
         (["--strict", "perhaps"], ["strict", "true or false"]),
         (["--d_model", "30"], ["encoder_attention_heads", "divide", "30"]),
-        (["--dropout", "1.0"], ["dropout", "below 1"]),
+        (["--dropout", "1.0"], ["dropout", "[0, 1)"]),
         (["--encoder_layers", "0"], ["encoder_layers", "at least 1"]),
         (["--max_target_length", "600"], ["max_target_length", "max_position_embeddings", "600"]),
         (["--generation_max_new_tokens", "900"], ["generation_max_new_tokens", "900"]),
         (["--tokenizer_scheme", "word2"], ["tokenizer_scheme", "subword-bpe"]),
         (["--warmup_steps", "0.1"], ["warmup_steps", "0.1"]),
+        (["--d_model", "31", "--encoder_attention_heads", "31"], ["decoder_attention_heads"]),
+        (["--position_embedding_type", "learned"], ["position_embedding_type", "rotary"]),
         (["--swap_sides", "--max_context_turns", "2"], ["swap_sides", "max_context_turns", "2"]),
         (["--swap_sides", "--hurried_questions"], ["swap_sides", "hurried_questions"]),
         (["--swap_sides", "--memory"], ["memory", "swap_sides", "Delete one"]),
@@ -122,6 +136,35 @@ def test_bad_values_are_explained(argv, words):
         assert word in message
 
 
+def test_the_keys_read_from_the_sources_are_those_of_the_classes():
+    groups = (TFChatTrainingArguments, GenerationArguments, DataArguments)
+    names = {item.name for group in groups for item in fields(group) if item.init}
+    assert known_keys().keys() == names | set(NETWORK)
+    kinds = {kind for key in own_keys() for kind in known_keys()[key]}
+    assert kinds == {"int", "float", "bool", "str", "list", "None"}
+
+
+def test_keys_and_types_are_checked_without_torch():
+    program = (
+        "import sys\n"
+        "from tfchat_hf.settings.reading import read_settings\n"
+        "for argv in (['--d_modle', '3'], ['--d_model', 'x'], ['--do_train'], ['none.yaml']):\n"
+        "    try:\n"
+        "        read_settings(argv)\n"
+        "    except ValueError as error:\n"
+        "        print(error)\n"
+        "assert not {'torch', 'transformers'} & set(sys.modules)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(told.stdout.splitlines()) == 4 and "Did you mean `d_model`" in told.stdout
+
+
 def test_output_dir_is_required():
     assert "output_dir" in error_of(["--d_model", "64"])
 
@@ -132,7 +175,11 @@ def test_output_dir_is_required():
         ("a: b: c\n", ["run.yaml:1", "YAML"]),
         ("- d_model\n", ["list"]),
         ("d_model: 64\nd_model: 32\n", ["run.yaml:2", "twice"]),
-        ("d_model:\n", ["d_model", "no value"]),
+        ("output_dir: a\n\nd_model:\n", ["run.yaml:3", "d_model", "no value"]),
+        ("# one\nseed: x\n", ["run.yaml:2", "seed", "whole number", "'x'"]),
+        ("seed: 1\nlerning_rate: 2\n", ["run.yaml:2", "`learning_rate`"]),
+        ("hub_token: x\n", ["run.yaml:1", "`hub_token` is not used", "hf auth login"]),
+        ("fsdp_config: {a: 1, a: 2}\n", ["run.yaml:1", "`a` is set twice"]),
     ],
 )
 def test_broken_files_are_explained(tmp_path, text, words):

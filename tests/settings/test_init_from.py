@@ -204,9 +204,9 @@ def test_folders_that_hold_no_model_to_begin_with_are_refused(first, tmp_path, c
         assert train_hf.main([second(tmp_path, origin), *options]) == 2
         return capsys.readouterr().err
 
-    assert "must not lie in `output_dir`" in refusal(first, "--output_dir", str(first))
-    inner = first / "checkpoint-2"
     options = ["--output_dir", str(first), "--overwrite"]
+    assert "must not lie in `output_dir`" in refusal(first, *options)
+    inner = first / "checkpoint-2"
     assert "must not lie in `output_dir`" in refusal(inner, *options)
     unfinished = tmp_path / "unfinished"
     shutil.copytree(inner, unfinished / "checkpoint-2")

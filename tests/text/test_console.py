@@ -1,11 +1,11 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Columns that line up whatever the script."""
+"""Columns that line up whatever the script, and text that cannot steer the terminal."""
 
 from __future__ import annotations
 
 import pytest
 
-from tfchat_hf.text.console import display_width, shorten, table_lines
+from tfchat_hf.text.console import display_width, one_line, printable, shorten, table_lines
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,8 @@ def test_columns_line_up_in_cells():
     # three columns of 8 cells and two gaps of 2
     assert lines == ["ab        cd        e", "你好      一二三…   f"]
     assert all(display_width(line) <= 30 for line in lines)
+
+
+def test_terminal_output_cannot_steer_the_terminal():
+    assert printable("a\x1b[2Jb\x9b\tc\n") == "a[2Jb\tc\n"
+    assert one_line("a\nb\r") == "a b"

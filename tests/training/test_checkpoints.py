@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tfchat_hf.settings.checkpoint_files import (
+from tfchat_hf.settings.run_folder import (
     STAGING,
     checkpoint_problem,
     list_checkpoints,

@@ -15,8 +15,8 @@ from tests.training.small_training import small_model, small_trainer
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.model import layers_tfchat, modeling_tfchat
 from tfchat_hf.text.errors import UserError
-from tfchat_hf.training.batches.packing import PACKED
 from tfchat_hf.training.losses import LossOptions
+from tfchat_hf.training.packed_attention import PACKED
 
 NETWORKS = {
     "default": {},
@@ -37,9 +37,9 @@ NETWORKS = {
 def update_of(trainer, pieces):
     """Return loss and gradients of an update cut into pieces, as the trainer adds them up."""
     numbers = range(len(trainer.examples))
-    batches = [trainer.batch_maker(trainer.examples.__getitems__(numbers[i::pieces]))
+    batches = [trainer.train_collator(trainer.examples.__getitems__(numbers[i::pieces]))
                for i in range(pieces)]  # fmt: skip
-    tokens = torch.tensor(sum(batch["facts"].target_tokens for batch in batches))
+    tokens = torch.tensor(sum(batch["counts"].target_tokens for batch in batches))
     model = trainer.model.train()
     model.zero_grad()
     total = 0.0

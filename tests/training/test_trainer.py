@@ -20,7 +20,7 @@ from tfchat_hf.measuring.evaluation import exact_loss, generate_replies
 from tfchat_hf.measuring.selection import ReplyAssessor
 from tfchat_hf.settings.arguments import TFChatTrainingArguments
 from tfchat_hf.text.tokenizer_training import train_tokenizer
-from tfchat_hf.training.callbacks.stopping import StopCallback, StopRequest
+from tfchat_hf.training.callbacks import StopCallback, StopRequest
 from tfchat_hf.training.trainer import TFChatTrainer
 
 PAIRS = [(f"question {i} " + "ab " * (i % 5), f"reply {i} " + "好" * (i % 7)) for i in range(24)]

@@ -1,22 +1,60 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Answer a file of questions into a file of replies; a rerun goes on where it was stopped."""
+"""Answer a file of questions into a file of replies; a rerun goes on where it was stopped.
+
+Rows are written in the input's order to `OUTPUT.partial`. Batches are not answered in that order,
+so replies that wait for an earlier row are noted in `OUTPUT.partial.ahead`, a batch a line.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from ..settings.places import check_question_files
+from ..text.dialogue import messages_to_turns
 from ..text.errors import UserError
-from .planning import ROWS_PER_CHUNK, BatchLimits, plan_batches
-from .question_rows import BatchRow, read_rows
-from .resuming import PartialOutput
 from .session import ChatSession
 from .settings import SETTINGS
+
+SHAPES = "`question` (text), `dialogue` (list of texts) or `messages` (list of role and content)"
+# Questions are sorted by length among so many; a chunk's replies wait for each other, on disk.
+ROWS_PER_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """How large a batch may become; a single question always fits.
+
+    Attributes:
+        rows: Most questions.
+        tokens: Most tokens, counted as padded: for each question those of the longest one and
+            room for the longest reply, once for each beam or candidate.
+    """
+
+    # Questions per CPU second, one core, a model of 7.6 M parameters, 384 real questions, replies
+    # of at most 64 tokens. Chinese: 396 with 16 rows, 606 with 128, 660, 635 and 620 with 4,096,
+    # 8,192 and 16,384 tokens. English: 173, 151, 218, 205, 182. The middle one leaves room for
+    # 15 questions where replies may have 511 tokens. A GPU gains by more.
+    rows: int = 64
+    tokens: int = 8192
+
+    def __post_init__(self) -> None:
+        """Refuse what allows no batch."""
+        for option, value in (("--batch-size", self.rows), ("--batch-tokens", self.tokens)):
+            if value < 1:
+                raise UserError(f"`{option}` must be at least 1 (got {value}).")
+
+    def most_rows(self, source_length: int, reply_room: int, copies: int) -> int:
+        """Return how many questions fit when the longest has `source_length` tokens."""
+        fitting = self.tokens // ((source_length + reply_room) * copies)
+        return max(1, min(self.rows, fitting))
 
 
 @dataclass
@@ -36,7 +74,7 @@ class BatchReport:
     shortened: int = 0
 
     def sentence(self, output: Path) -> str:
-        """Say it in a line or two."""
+        """Say in a line or two what was done."""
         text = f"{self.rows} rows in {output}"
         if self.resumed:
             text += f", {self.resumed} of them from the run that was stopped"
@@ -65,7 +103,7 @@ def answer_file(
         UserError: A path or a partial file of another run is in the way.
     """
     limits = limits or BatchLimits()
-    check_paths(source, output, overwrite)
+    check_question_files(source, output, overwrite)
     rows = read_rows(source, getattr(session.model.config, "reads_system_messages", False))
     if session.settings.seed is None:
         session.settings.set("seed", "0")
@@ -81,20 +119,8 @@ def answer_file(
     return report
 
 
-def check_paths(source: Path, output: Path, overwrite: bool) -> None:
-    """Refuse what cannot work, before a model is loaded for it."""
-    if not source.is_file():
-        raise UserError(f"`--input` {source} is not a file. Give a .jsonl or .txt file.")
-    if output.is_dir():
-        raise UserError(f"`--output` {output} is a folder; give a file name in it.")
-    if output.exists() and os.path.samefile(source, output):
-        raise UserError(f"`--output` {output} is the input itself; give another name.")
-    if output.exists() and not overwrite:
-        raise UserError(f"`--output` {output} is there already; add --overwrite to replace it.")
-
-
 def _job(session: ChatSession, source: Path, limits: BatchLimits) -> dict[str, object]:
-    """Return all that decides about the replies: only the same job goes on with a partial file."""
+    """Return all that replies depend on: only the same job goes on with a partial file."""
     return {
         **session.origin,
         "input": hashlib.sha256(source.read_bytes()).hexdigest(),
@@ -120,9 +146,10 @@ def _answer_all(
             continue
         replies: dict[int, dict[str, str]] = {row: {} for row in batch}
         ask = [row for row in batch if not rows[row].error]
-        if session.recall.on:
-            replies |= _remembered(session, rows, ask)
-            ask = [row for row in ask if not replies[row]]
+        for row in ask if session.recall.on else ():
+            if (reply := session.recall.reply_to(rows[row].turns)) is not None:
+                replies[row] = {"reply": reply, "from": "memory"}
+        ask = [row for row in ask if not replies[row]]
         if ask:
             origin = {"from": "model"} if session.recall.on else {}
             answers = session.reply_to_many([rows[row].turns for row in ask], batch[0])
@@ -131,18 +158,8 @@ def _answer_all(
         yield len(batch)
 
 
-def _remembered(
-    session: ChatSession, rows: list[BatchRow], ask: list[int]
-) -> dict[int, dict[str, str]]:
-    """Give the rows that the memory answers, each with what is added to it."""
-    known = {row: session.recall.reply_to(rows[row].turns) for row in ask}
-    return {
-        row: {"reply": reply, "from": "memory"} for row, reply in known.items() if reply is not None
-    }
-
-
 def _batches(
-    session: ChatSession, rows: list[BatchRow], limits: BatchLimits, report: BatchReport
+    session: ChatSession, rows: list[QuestionRow], limits: BatchLimits, report: BatchReport
 ) -> Iterator[list[int]]:
     """Yield the batches of one chunk after the other."""
     room, copies = session.settings.reply_length(), session.settings.rows_per_reply
@@ -153,3 +170,234 @@ def _batches(
             lengths[row] = len(ids)
             report.shortened += bool(notices)
         yield from plan_batches(lengths, limits, room, copies)
+
+
+def plan_batches(
+    lengths: Mapping[int, int], limits: BatchLimits, reply_room: int, copies: int = 1
+) -> Iterator[list[int]]:
+    """Yield the rows of a chunk in batches of like length.
+
+    The longest come first, so that what does not fit into memory shows at once.
+
+    Args:
+        lengths: Row number to tokens of its question.
+        limits: How large a batch may be.
+        reply_room: Most tokens of a reply.
+        copies: Beams or candidates of each question.
+    """
+    order = sorted(lengths, key=lambda row: (-lengths[row], row))
+    start = 0
+    while start < len(order):
+        count = limits.most_rows(lengths[order[start]], reply_room, copies)
+        yield order[start : start + count]
+        start += count
+
+
+@dataclass
+class QuestionRow:
+    """One line of a file of questions.
+
+    Attributes:
+        line: Its number in the file, from 1.
+        row: What the output keeps of it.
+        turns: What the model is to read; empty for a bad row.
+        error: What is wrong with a bad row.
+    """
+
+    line: int
+    row: dict[str, object]
+    turns: list[str] = field(default_factory=list)
+    error: str = ""
+
+
+def read_rows(source: Path, reads_system: bool = True) -> list[QuestionRow]:
+    """Parse a .txt (a question a line) or JSONL file; blank lines are skipped.
+
+    Args:
+        source: The file.
+        reads_system: The model reads system messages; else they are left out.
+    """
+    plain = source.suffix.lower() == ".txt"
+    rows = []
+    for number, raw in enumerate(source.read_bytes().split(b"\n"), start=1):
+        try:
+            text = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError as error:
+            rows.append(QuestionRow(number, {"line": number}, error=f"not valid UTF-8: {error}"))
+            continue
+        if text and plain:
+            rows.append(QuestionRow(number, {"question": text}, [text]))
+        elif text:
+            rows.append(_parse_json(number, text, reads_system))
+    if not rows:
+        raise UserError(f"`--input` {source} has no rows; write one question a line.")
+    return rows
+
+
+def _parse_json(number: int, text: str, reads_system: bool) -> QuestionRow:
+    """Take a JSON line; what is wrong with it becomes the row's error."""
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return QuestionRow(number, {"line": number, "text": text}, error=f"not JSON: {error}")
+    if not isinstance(row, dict):
+        return QuestionRow(number, {"line": number, "text": text}, error="not a JSON object")
+    try:
+        return QuestionRow(number, row, row_turns(row, reads_system))
+    except (ValueError, TypeError, KeyError) as error:
+        return QuestionRow(number, row, error=str(error))
+
+
+def row_turns(row: dict[str, object], reads_system: bool = True) -> list[str]:
+    """Return the turns of a row, the one to answer last.
+
+    Args:
+        row: The object of the line.
+        reads_system: As `read_rows` takes it.
+
+    Raises:
+        UserError: The row has none, or not as they should be.
+    """
+    shapes = [key for key in ("question", "dialogue", "messages") if key in row]
+    if len(shapes) != 1:
+        found = " and ".join(shapes) or f"only {', '.join(row) or 'nothing'}"
+        raise UserError(f"a row needs exactly one of {SHAPES}; this one has {found}")
+    for key in ("reply", "from"):
+        if key in row:
+            raise UserError(f"the row has a `{key}` already, which would be lost; rename that key")
+    turns = _turns_of(shapes[0], row[shapes[0]], reads_system)
+    for turn in turns:
+        if not isinstance(turn, str) or not turn.strip():
+            raise UserError(f"every turn in `{shapes[0]}` must be text that says something")
+        if any("\ud800" <= character <= "\udfff" for character in turn):
+            raise UserError(f"`{shapes[0]}` holds half of a character (a lone surrogate)")
+    return [turn.strip() for turn in turns]
+
+
+def _turns_of(shape: str, value: object, reads_system: bool) -> list[object]:
+    """Return what should be the turns; the caller looks at each."""
+    if shape == "question":
+        return [value]
+    if not isinstance(value, list) or not value:
+        raise UserError(f"`{shape}` must be a list with at least one entry")
+    if shape == "dialogue":
+        return value
+    turns, roles = messages_to_turns(value, reads_system)
+    if not roles or roles[-1] != "user":
+        raise UserError("the last of `messages` must be the user's, for it is the one answered")
+    return list(turns)
+
+
+def output_line(row: QuestionRow, answer: Mapping[str, str]) -> bytes:
+    """Return the row with its reply and where that is from, or its error, as a line of JSON."""
+    merged = {**row.row, **({"error": row.error} if row.error else answer)}
+    try:
+        return (json.dumps(merged, ensure_ascii=False) + "\n").encode("utf-8")
+    except UnicodeEncodeError:  # the row kept holds a lone surrogate
+        return (json.dumps(merged) + "\n").encode("utf-8")
+
+
+class PartialOutput:
+    """The output while it is made: nothing that was answered is lost.
+
+    Attributes:
+        done: Rows written, in order.
+        replies: What is added to rows that wait for an earlier one, by row number.
+
+    Args:
+        output: The file to be.
+        rows: What it will hold.
+    """
+
+    def __init__(self, output: Path, rows: Sequence[QuestionRow]) -> None:
+        """Name the files; `begin` opens them."""
+        self.output = output
+        self.rows = rows
+        self.path = output.with_name(output.name + ".partial")
+        self.ahead_path = self.path.with_name(self.path.name + ".ahead")
+        self.note_path = self.path.with_name(self.path.name + ".settings")
+        self.done = 0
+        self.replies: dict[int, dict[str, str]] = {}
+
+    def begin(self, job: Mapping[str, object], overwrite: bool) -> None:
+        """Open the files, and take up what an earlier run of the same job left.
+
+        Args:
+            job: Everything that the replies depend on.
+            overwrite: Throw away what another job left.
+
+        Raises:
+            UserError: The partial file belongs to another input, model or setting.
+        """
+        note = json.dumps(job, sort_keys=True, default=str)
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists():
+            if self.note_path.is_file() and self.note_path.read_text(encoding="utf-8") == note:
+                self._take_up()
+            elif not overwrite:
+                raise UserError(
+                    f"{self.path} was begun from another input, model or settings. Repeat that "
+                    "command to finish it, or add --overwrite to begin anew."
+                )
+            else:
+                self._remove()
+        if not self.path.exists():
+            self._remove()
+            self.note_path.write_text(note, encoding="utf-8")
+
+    def __enter__(self) -> PartialOutput:
+        """Open for writing."""
+        self._sink = self.path.open("ab")
+        self._ahead = self.ahead_path.open("ab")
+        self._write_ready()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close the files; they stay for the next run."""
+        self._sink.close()
+        self._ahead.close()
+
+    def has(self, row: int) -> bool:
+        """Tell whether a row needs no answer any more."""
+        return row < self.done or row in self.replies
+
+    def add(self, replies: Mapping[int, Mapping[str, str]]) -> None:
+        """Note the replies of a batch, and write the rows whose turn has come."""
+        self._ahead.write((json.dumps(replies) + "\n").encode("ascii"))
+        self._ahead.flush()
+        self.replies.update(replies)
+        self._write_ready()
+
+    def finish(self) -> None:
+        """Give the file its name."""
+        os.replace(self.path, self.output)
+        self._remove()
+
+    def _write_ready(self) -> None:
+        """Write the rows that wait for nothing; when none waits, nothing needs to be noted."""
+        while self.done in self.replies:
+            self._sink.write(output_line(self.rows[self.done], self.replies.pop(self.done)))
+            self.done += 1
+        self._sink.flush()
+        if not self.replies:
+            self._ahead.truncate(0)
+
+    def _take_up(self) -> None:
+        """Read what was done; what follows a file's last newline is torn and cut off."""
+        self.done = len(_whole_lines(self.path))
+        for line in _whole_lines(self.ahead_path):
+            replies = {int(row): reply for row, reply in json.loads(line).items()}
+            self.replies.update((row, reply) for row, reply in replies.items() if row >= self.done)
+
+    def _remove(self) -> None:
+        for path in (self.path, self.ahead_path, self.note_path):
+            path.unlink(missing_ok=True)
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    """Return the lines of a file that end with a newline; cut off what follows."""
+    with contextlib.suppress(FileNotFoundError):
+        lines = path.read_bytes().split(b"\n")[:-1]
+        os.truncate(path, sum(len(line) + 1 for line in lines))
+        return lines
+    return []

@@ -10,11 +10,12 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 
-from ..engines.opening import choose_device, load_for_chat
+from ..engines.model_folder import choose_device, load_for_chat
 from ..fast import FastDecoder
 from ..fast.decoding import generate_options
 from ..memory.ranking import ModelScorer
@@ -22,10 +23,9 @@ from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.dialogue import encode_context
 from ..text.errors import UserError
 from ..text.tokenization import describe_tokens
-from .interruptible import interrupts_held, next_item
-from .remembering import Recall, load_recall
+from .recall import Recall, load_recall
 from .settings import ChatSettings
-from .streaming import BROKEN, ReplyTextStreamer
+from .streaming import BROKEN, ReplyTextStreamer, interrupts_held, next_item
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +41,6 @@ def _under_the_same_autocast(work: Callable[..., None], device: str) -> Callable
     return torch.autocast(device, dtype, enabled=on)(work) if on else work
 
 
-def _whole(reply: str) -> Generator[str]:
-    yield reply
-
-
 class _StopWhenAsked(StoppingCriteria):
     """Ends `generate()` at the next token once the event is set."""
 
@@ -54,7 +50,7 @@ class _StopWhenAsked(StoppingCriteria):
     def __call__(
         self, input_ids: torch.LongTensor, scores: torch.Tensor | None, **kwargs: object
     ) -> torch.BoolTensor:
-        """Return the answer for each row, (batch,)."""
+        """Return the answer for each row, `(batch,)`."""
         return torch.full(
             (input_ids.shape[0],), self.event.is_set(), dtype=torch.bool, device=input_ids.device
         )
@@ -124,14 +120,15 @@ class ChatSession:
 
         Closing the iterator early stops the model; what it had said by then is remembered.
         """
-        if (known := self.recall.reply_to([*self.history, message])) is not None:
-            return self._noted(message, _whole(known))
-        ids, notices = self.encode([*self.history, message])
+        turns = [*self.history, message]
+        if (known := self.recall.reply_to(turns)) is not None:
+            return self._remembering(message, iter([known]))
+        ids, notices = self.encode(turns)
         for notice in notices:
             self.on_notice(notice)
-        return self._noted(message, self._generate_in_thread(ids))
+        return self._remembering(message, self._generate_in_thread(ids))
 
-    def _noted(self, message: str, reply: Generator[str]) -> Iterator[str]:
+    def _remembering(self, message: str, reply: Iterator[str]) -> Iterator[str]:
         """Yield the pieces of the reply; whatever was said when it ends goes into the history."""
         pieces: list[str] = []
         try:
@@ -139,7 +136,8 @@ class ChatSession:
                 pieces.append(piece)
                 yield piece
         finally:
-            reply.close()
+            if isinstance(reply, Generator):
+                reply.close()
             if pieces:
                 self.history += [message, "".join(pieces)]
 
@@ -150,16 +148,14 @@ class ChatSession:
             contexts: The turns of each conversation, the one to answer last.
             seed_offset: Added to the seed, so that batches differ and a rerun does not.
         """
-        rows = [self.encode(turns)[0] for turns in contexts]
-        length = max(map(len, rows))
-        pad = self.tokenizer.pad_token_id
-        ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows])
-        mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
+        encoded = [self.encode(turns)[0] for turns in contexts]
+        rows = [torch.tensor(ids, device=self.model.device) for ids in encoded]
+        ids = pad_sequence(rows, batch_first=True, padding_value=self.tokenizer.pad_token_id)
+        mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
         self._seed(seed_offset)
-        ids = ids.to(self.model.device)
         output = self.model.generate(
-            input_ids=ids,
-            attention_mask=mask.to(self.model.device),
+            input_ids=ids,  # (batch, source)
+            attention_mask=mask,
             **self._generation_options(ids, self.fast or self.fast_for_many),
         )
         return [self._decode(row) for row in output.tolist()]
@@ -220,7 +216,7 @@ class ChatSession:
     def _generation_options(
         self, ids: torch.LongTensor, fast: FastDecoder | None, streamer: Any = None
     ) -> dict[str, Any]:
-        """Return what the settings mean for `generate()`."""
+        """Return what the settings mean for `generate()` and questions `(batch, source)`."""
         if self.settings.rerank_by == "reverse":
             self.need_reverse_model()
         if self.settings.rerank_by:
@@ -297,7 +293,7 @@ def load_session(
         engine: `torch`, `ctranslate2` or `onnx`; the latter two need an export.
         int8: Decode with weights in int8 (torch: on the CPU).
         reverse_model: Folder or Hub id of a model that chooses among candidates.
-        fast: Decode single replies too with packed weights (torch).
+        fast: Decode single replies too with prepacked weights (torch).
         memory: Answer from the model's memory where it has one and knows.
 
     Raises:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from transformers import GenerationConfig
 
 from ..fast import decoding
-from ..model.generation_tfchat import OWN_SETTINGS
+from ..model.generation_tfchat import OWN_SETTINGS, TFChatGenerationMixin
 from ..text.errors import UserError
 
 _YES = {"true", "yes", "on", "1"}
@@ -97,16 +96,6 @@ SETTINGS: dict[str, Setting] = {
 }
 
 
-class HasPresets(Protocol):
-    """A model with named ways to decode."""
-
-    def preset_names(self) -> list[str]:
-        """Name them."""
-
-    def preset(self, name: str) -> GenerationConfig:
-        """Return one whole."""
-
-
 class ChatSettings:
     """What was set by hand, on top of a preset or of a model's own generation_config.
 
@@ -117,7 +106,10 @@ class ChatSettings:
     """
 
     def __init__(
-        self, own: GenerationConfig, position_limit: int, presets: HasPresets | None = None
+        self,
+        own: GenerationConfig,
+        position_limit: int,
+        presets: TFChatGenerationMixin | None = None,
     ) -> None:
         """Start with nothing set."""
         self.own = self.base = own
@@ -183,8 +175,10 @@ class ChatSettings:
             raise UserError(
                 f"`preset` must be one of the model's (got {name!r}). Presets: {names}."
             )
-        kept = {key: value for key, value in self.chosen.items() if key in KEPT_BY_PRESETS}
-        self.base, self.chosen = base, kept if base is self.own else {**kept, "preset": name}
+        self.base = base
+        self.chosen = {key: self.chosen[key] for key in KEPT_BY_PRESETS if key in self.chosen}
+        if base is not self.own:
+            self.chosen["preset"] = name
 
     def _known(self, name: str) -> Setting:
         """Return what setting `name` accepts for this model."""
@@ -207,7 +201,7 @@ class ChatSettings:
 
     @property
     def comes_whole(self) -> bool:
-        """Whether a reply cannot be streamed: the choice among several is made at the end."""
+        """Tell whether a reply comes at its end: it is chosen among several only then."""
         return self.rows_per_reply > 1
 
     @property

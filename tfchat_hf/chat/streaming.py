@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Text of a reply while `generate()` still makes it: streamers for one reply and for a batch.
+"""Text of a reply while another thread still makes it: streamers, and waiting for them.
 
     streamer = BatchTextStreamer(tokenizer, lambda row, piece: print(row, piece))
     model.generate(**questions, num_return_sequences=2, streamer=streamer)
@@ -13,15 +13,22 @@ from __future__ import annotations
 import json
 import queue
 import re
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TypeVar
 
 import torch
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation.streamers import BaseStreamer
 
-from .interruptible import next_item
-
 BROKEN = "\ufffd"  # what bytes decode to that are no character
+Item = TypeVar("Item")
+# Ctrl-C cannot interrupt a wait without a time limit on Windows.
+_POLL_SECONDS = 0.1
 _BYTE_TOKEN = re.compile("<0x[0-9A-Fa-f]{2}>")
 
 
@@ -65,7 +72,7 @@ class PieceTable:
 
 
 def _reads_tokens_apart(tokenizer: Tokenizer) -> bool:
-    """Whether the decoder joins texts of tokens and looks at nothing but runs of bytes."""
+    """Tell whether the decoder joins texts of tokens and looks at nothing but runs of bytes."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None or backend.decoder is None:
         return False
@@ -125,12 +132,13 @@ class _Trimmer:
     def add(self, piece: str) -> str:
         """Return what is certain to be in the stripped text."""
         piece = piece.replace(BROKEN, "")
-        kept = piece.rstrip()
-        if not kept:
+        text = piece.rstrip()
+        blanks = piece[len(text) :]
+        if not text:
             self._blanks.append(piece)
             return ""
-        text = "".join([*self._blanks, kept])
-        self._blanks = [piece[len(kept) :]]
+        text = "".join([*self._blanks, text])
+        self._blanks = [blanks]
         begun, self._begun = self._begun, True
         return text if begun else text.lstrip()
 
@@ -261,3 +269,41 @@ class ReplyTextStreamer(BatchTextStreamer):
                 "Use `BatchTextStreamer`."
             )
         return super()._begin(rows)
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C until the block is done: cut off in its locks, `threading` leaves them held."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *given: came.append(given))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])
+
+
+def next_item(items: queue.SimpleQueue[Item], timeout: float | None = None) -> Item:
+    """Wait for the next item; Ctrl-C ends the wait and harms nothing.
+
+    Args:
+        items: Not a queue.Queue: Ctrl-C may leave its lock held, and the other thread would wait
+            for it forever.
+        timeout: Seconds; None waits as long as it takes.
+
+    Raises:
+        TimeoutError: Nothing came in time.
+    """
+    until = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = _POLL_SECONDS if until is None else min(_POLL_SECONDS, until - time.monotonic())
+        try:
+            return items.get(timeout=max(0.0, left))
+        except queue.Empty:
+            if until is not None and time.monotonic() >= until:
+                raise TimeoutError(f"nothing came within {timeout} s") from None

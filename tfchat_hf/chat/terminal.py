@@ -232,7 +232,7 @@ def _take_line(terminal: Terminal, line: str) -> None:
 
 
 def is_text(line: str) -> bool:
-    """Whether every character is one that UTF-8 can say (no stray half of a pair)."""
+    """Tell whether UTF-8 can say every character (no stray half of a pair)."""
     return not any("\ud800" <= character <= "\udfff" for character in line)
 
 
@@ -273,15 +273,8 @@ def run_demo(session: ChatSession) -> int:
 
 def run_once(session: ChatSession, message: str) -> int:
     """Print the reply to one message and nothing else."""
-    try:
-        # Under a locale that is not UTF-8 Python hands the bytes over as lone surrogates.
-        message = os.fsencode(message).decode("utf-8")
-    except UnicodeError as error:
-        raise UserError("`--once` is not valid UTF-8; give the message as UTF-8.") from error
-    if not message.strip():
-        raise UserError('`--once` is empty; give a message, e.g. --once "你好".')
     terminal = Terminal(session, sys.stdout, sys.stderr)
-    print(printable(session.reply(message.strip())), file=terminal.out, flush=True)
+    print(printable(session.reply(message)), file=terminal.out, flush=True)
     return 0
 
 

@@ -1,9 +1,135 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""`python -m tfchat_hf.compare`."""
+r"""Compare all presets of a model on questions it was not trained on.
 
+    python -m tfchat_hf.compare runs/mine
+    python -m tfchat_hf.compare runs/mine --presets balanced,creative --seeds 3
+    python -m tfchat_hf.compare runs/mine --setting "mine: temperature=0.7,top_p=0.9"
+
+Writes a table (presets.md), a picture (presets.png) and everything (presets.json) to RUN/compare.
+What was decoded is kept: the same command goes on where it was stopped, and another one decodes
+only what is new. Exit code: 0 when done, 2 when something about the command or its files is wrong,
+130 on Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from .command import main
+
+class Options(argparse.Namespace):
+    """One call of the command; `--help` says what each option means."""
+
+    run: Path
+    dataset: str | None
+    split: str | None
+    questions: int
+    presets: list[str] | None
+    settings: list[str]
+    reverse_model: Path | None
+    batch_size: int
+    output: Path
+    seeds: int
+    samples: int
+    device: str
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, compare, and turn errors into one sentence and an exit code.
+
+    Args:
+        argv: The command line without the program's name; None takes the real one.
+    """
+    options = read_options(argv)
+    try:
+        _check(options)
+        _run(options)
+    except (ValueError, OSError, ImportError, RuntimeError) as error:  # the last: no GPU memory
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped. What was decoded is kept: the same command goes on from it.\n")
+        return 130
+    return 0
+
+
+def _run(options: Options) -> None:
+    """Make the libraries quiet and do the work."""
+    import datasets
+    from transformers.utils import logging
+
+    from ..text.console import prepare_streams
+    from .compare import compare_presets
+
+    prepare_streams()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+    compare_presets(options, _say)
+
+
+def _say(line: str) -> None:
+    """Print a line at once, also into a file."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _check(options: Options) -> None:
+    """Refuse numbers and folders that cannot be, before anything slow begins."""
+    for name, least in {"questions": 0, "batch_size": 1, "seeds": 1, "samples": 0}.items():
+        if (value := getattr(options, name)) < least:
+            option = name.replace("_", "-")
+            raise ValueError(f"`--{option}` must be at least {least} (got {value}).")
+    for path in (options.run, options.reverse_model):
+        if path is not None and not path.is_dir():
+            raise ValueError(
+                f"There is no folder {path}. Give the folder of a finished run of train_hf.py."
+            )
+    if options.output.exists() and not options.output.is_dir():
+        raise ValueError(
+            f"`--output` {options.output} is a file. Choose another name for the folder."
+        )
+
+
+def _names(text: str) -> list[str]:
+    """Read names with commas between."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def read_options(argv: Sequence[str] | None = None) -> Options:
+    """Read a command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tfchat_hf.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("run", type=Path, help="folder of a finished run")
+    add("--dataset", help="where its data lies now, if not where it lay")
+    add("--split", choices=("test", "validation"), help="default: test where there is one")
+    add("--questions", type=int, default=500, help="the most to ask, 0 for all (default 500)")
+    add("--presets", type=_names, metavar="A,B", help="only these, and greedy; default all")
+    add(
+        "--setting",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="'NAME: KEY=VALUE,...'",
+        help="one more row; `preset=NAME` among the keys says on top of which preset",
+    )
+    add("--reverse-model", type=Path, metavar="RUN", help="a run trained with the sides swapped")
+    add("--batch-size", type=int, default=32, help="questions at a time (default 32)")
+    add("--output", type=Path, metavar="DIR", help="default RUN/compare")
+    add("--seeds", type=int, default=1, help="times that rows drawing at random are decoded")
+    add("--samples", type=int, default=0, metavar="N", help="write N questions with all replies")
+    add("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
+    options = parser.parse_args(argv, Options())
+    options.output = options.output or options.run / "compare"
+    return options
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Sequence
@@ -17,15 +18,34 @@ from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import OWN_SETTINGS, TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel
 from ..text.errors import UserError
-from .ctranslate2_settings import (
-    check_early_stopping,
-    check_settings,
-    is_neutral,
-    reply_length,
-    translated,
+from .ctranslate2_weights import ctranslate2_folder
+from .dependencies import engine_package
+
+# Translated below.
+_TRANSLATED = set(
+    """
+    bad_words_ids do_sample early_stopping eos_token_id length_penalty max_length max_new_tokens
+    min_length min_new_tokens no_repeat_ngram_size num_beams num_return_sequences
+    repetition_penalty suppress_tokens temperature top_k top_p
+    """.split()
 )
-from .ctranslate2_weights import model_folder
-from .packages import engine_package
+# They say nothing about which tokens come, or only together with a setting that is refused. With
+# beams, what is forbidden is taken out before probabilities are made of the rest: that is
+# `renormalize_logits` true of transformers, whatever it says here.
+_WITHOUT_EFFECT = set(
+    """
+    anti_lm_cutoff anti_lm_tokens assistant_confidence_threshold assistant_lookbehind bos_token_id
+    copy_allowed_length decoder_start_token_id disable_compile dry_allowed_length dry_base
+    is_assistant low_memory max_matching_ngram_size num_assistant_tokens
+    num_assistant_tokens_schedule pad_token_id preset presets remove_invalid_values
+    renormalize_logits rerank_by rerank_weight target_lookbehind transformers_version use_cache
+    weight_dtype
+    """.split()
+)
+# Off at 1 instead of at nothing.
+_OFF_AT_ONE = set(
+    "encoder_repetition_penalty guidance_scale num_beam_groups num_candidates typical_p".split()
+)
 
 
 class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
@@ -51,9 +71,9 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
         super().__init__(config)
         self.generation_config = generation_config
         self.int8, self.threads = int8, threads
-        self.path = model_folder(folder, int8)
+        self.path = ctranslate2_folder(folder, int8)
         if not self.path.is_dir():
-            self.path = model_folder(folder, False)  # becomes int8 on the way
+            self.path = ctranslate2_folder(folder, False)  # becomes int8 on the way
         self.translator = _open(self.path, int8, threads)
         self.drawn_until = torch.empty(0, dtype=torch.uint8)
         vocabulary = (self.path / "shared_vocabulary.json").read_text(encoding="utf-8")
@@ -99,26 +119,11 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
         Raises:
             UserError: for what CTranslate2 has not.
         """
-        if preset is not None and generation_config is not None:
-            raise UserError("Give `preset` or `generation_config`, not both.")
-        if preset is not None:
-            generation_config = self.preset(preset)
-        asked = generation_config or self.generation_config
-        early = kwargs.get("early_stopping", asked.early_stopping)
-        names = (*OWN_SETTINGS, *RERANK_SETTINGS)
-        own = {name: kwargs.pop(name) for name in names if name in kwargs}
-        config, rest = self._prepare_generation_config(generation_config, **kwargs)
-        for name, value in own.items():
-            setattr(config, name, value)
-        check_early_stopping(config, early)
-        if config.max_new_tokens is None and kwargs.get("max_length", asked.max_length) is None:
-            # transformers' default length does not count the start token; one that was set does.
-            config.max_new_tokens = config.max_length
-        self._check(config, rest)
+        config = self._complete_settings(preset, generation_config, kwargs)
         ids = inputs if input_ids is None else input_ids
         rows = _unpadded(ids, attention_mask)
         self._check_lengths(config, max(map(len, rows)))
-        options = translated(config, self.tokens)
+        options = _translated(config, self.tokens)
         follower = None
         if streamer is not None or stopping_criteria:
             follower = _Follower(self.config, streamer, stopping_criteria or ())
@@ -130,27 +135,49 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
             streamer.end()
         return self._padded(made)
 
-    def _check(self, config: GenerationConfig, rest: dict[str, Any]) -> None:
-        """Refuse settings and arguments that CTranslate2 has not."""
-        check_settings(config, self._suited_presets)
+    def _complete_settings(
+        self,
+        preset: str | None,
+        generation_config: GenerationConfig | None,
+        single: dict[str, Any],
+    ) -> GenerationConfig:
+        """Fill in defaults and single settings; refuse what CTranslate2 has not."""
+        if preset is not None and generation_config is not None:
+            raise UserError("Give `preset` or `generation_config`, not both.")
+        if preset is not None:
+            generation_config = self.preset(preset)
+        asked = generation_config or self.generation_config
+        early = single.get("early_stopping", asked.early_stopping)
+        names = (*OWN_SETTINGS, *RERANK_SETTINGS)
+        own = {name: single.pop(name) for name in names if name in single}
+        config, rest = self._prepare_generation_config(generation_config, **single)
+        for name, value in own.items():
+            setattr(config, name, value)
+        _check_early_stopping(config, early)
+        if config.max_new_tokens is None and single.get("max_length", asked.max_length) is None:
+            # transformers' default length does not count the start token; one that was set does.
+            config.max_new_tokens = config.max_length
+        _check_settings(config, self._suited_presets)
         for name, value in rest.items():
             if value is not None and name not in ("use_cache", "output_attentions"):
                 raise UserError(f"CTranslate2 has no `{name}`. Use `--engine torch`.")
+        return config
 
     def _suited_presets(self) -> list[str]:
         """List the presets that ask for nothing that CTranslate2 has not."""
-        whole = {
-            name: self._prepare_generation_config(self.preset(name))[0]
-            for name in self.preset_names()
-        }
-        return [name for name, config in whole.items() if is_neutral(config)]
+        suited = []
+        for name in self.preset_names():
+            with contextlib.suppress(UserError):
+                _check_settings(self._prepare_generation_config(self.preset(name))[0])
+                suited.append(name)
+        return suited
 
     def _check_lengths(self, config: GenerationConfig, source: int) -> None:
         """Refuse more positions than the table has."""
         if self.config.position_embedding_type == "rotary":
             return
         limit = self.config.max_position_embeddings
-        lengths = {"input_ids": source, "max_new_tokens": reply_length(config)}
+        lengths = {"input_ids": source, "max_new_tokens": _reply_length(config)}
         for name, length in lengths.items():
             if length > limit:
                 raise UserError(
@@ -161,7 +188,7 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
     def _translate(
         self, rows: list[list[int]], options: dict[str, Any], draws: bool
     ) -> list[list[int]]:
-        """Run the translator; returns the new tokens of each reply."""
+        """Run the translator; return the new tokens of each reply."""
         sources = [[self.tokens[number] for number in row] for row in rows]
         with self.lock:
             if draws:
@@ -169,22 +196,21 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
             results = self.translator.translate_batch(sources, **options)
         return [[self.ids[token] for token in reply] for row in results for reply in row.hypotheses]
 
-    def log_probabilities(self, rows: list[list[int]], replies: list[list[int]]) -> torch.Tensor:
-        """Give the log-probability of each token of given replies.
+    def log_probabilities(
+        self, input_ids: torch.LongTensor, attention_mask: torch.Tensor, replies: torch.LongTensor
+    ) -> torch.Tensor:
+        """Return the log-probability of each token of given replies, `(batch, target)`.
 
         Args:
-            rows: Question ids.
-            replies: Ids without the start token, all of one length.
-
-        Returns:
-            `(batch, target)`.
+            input_ids: `(batch, source)`.
+            attention_mask: `(batch, source)`.
+            replies: `(batch, 1 + target)`, the start token first.
         """
-        sides = (
-            [[self.tokens[number] for number in row] for row in side] for side in (rows, replies)
-        )
+        rows = _unpadded(input_ids, attention_mask), replies[:, 1:].tolist()
+        sides = ([[self.tokens[number] for number in row] for row in side] for side in rows)
         results = self.translator.score_batch(*sides, max_input_length=0)
         # CTranslate2 scores the end token too, which it adds.
-        return torch.tensor([one.log_probs[: len(replies[0])] for one in results])
+        return torch.tensor([one.log_probs[: replies.shape[1] - 1] for one in results])
 
     def _seed(self) -> None:
         """Make a drawing follow `torch.manual_seed`, as the torch model's does.
@@ -201,7 +227,7 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
         self.drawn_until = torch.get_rng_state()
 
     def _padded(self, made: list[list[int]]) -> torch.LongTensor:
-        """Put the start token before each reply and padding behind."""
+        """Put the start token before each reply and padding behind, `(replies, length)`."""
         pad, start = self.config.pad_token_id or 0, self.config.decoder_start_token_id
         longest = max(map(len, made))
         return torch.tensor([[start, *row] + [pad] * (longest - len(row)) for row in made])
@@ -234,7 +260,7 @@ class _Follower:
         self.streamer.put(torch.tensor([[self.start]]))
 
     def __call__(self, result: Any) -> bool:
-        """Take one token; returns whether the reply ends with it."""
+        """Take one token; tell whether the reply ends with it."""
         if self.streamer is not None:
             self.streamer.put(torch.tensor([result.token_id]))
         if not self.criteria:
@@ -265,9 +291,117 @@ def _open(path: Path, int8: bool, threads: int | None) -> Any:
 
 
 def _unpadded(ids: torch.LongTensor | None, attention_mask: torch.Tensor | None) -> list[list[int]]:
-    """Turn `(batch, source)` into lists without padding."""
+    """Turn `(batch, source)` ids and their mask into lists without padding."""
     if ids is None:
         raise UserError("`generate()` needs `input_ids` (got none).")
     if attention_mask is None:
         return ids.tolist()
-    return [row[kept].tolist() for row, kept in zip(ids, attention_mask.bool(), strict=True)]
+    return [row[mask].tolist() for row, mask in zip(ids, attention_mask.bool(), strict=True)]
+
+
+def _check_settings(config: GenerationConfig, preset_names: Callable[[], list[str]] = list) -> None:
+    """Refuse what CTranslate2 cannot do, or does otherwise.
+
+    Args:
+        config: Complete settings.
+        preset_names: Lists the presets to name as the way out; asked only then.
+
+    Raises:
+        UserError: names the setting.
+    """
+    for name, value in vars(config).items():
+        if name.startswith("_") or name in _TRANSLATED or name in _WITHOUT_EFFECT or not value:
+            continue
+        if name in _OFF_AT_ONE and value == 1:
+            continue
+        ways = " or ".join(f"preset {one!r}" for one in preset_names())
+        raise UserError(
+            f"CTranslate2 has no `{name}` (got {value!r}). Switch it off, use "
+            f"{ways + ', or ' if ways else ''}`--engine onnx` or `--engine torch`."
+        )
+    _check_together(config)
+
+
+def _check_together(config: GenerationConfig) -> None:
+    """Refuse settings that CTranslate2 has one by one only."""
+    beams = config.num_beams or 1
+    if beams > 1 and config.do_sample:
+        raise UserError(
+            f"CTranslate2 cannot draw with beams (got `do_sample` true, `num_beams` {beams}). "
+            "Use one of them, or `--engine torch`."
+        )
+    if beams > 1 and (config.repetition_penalty or 1) != 1:
+        raise UserError(
+            "With beams CTranslate2 takes `repetition_penalty` for another number than "
+            f"transformers (got {config.repetition_penalty}, `num_beams` {beams}). Set it to 1, "
+            "or use `--engine torch`."
+        )
+
+
+def _check_early_stopping(config: GenerationConfig, asked: bool | str | None) -> None:
+    """Refuse a rule for the end of beam search that is not CTranslate2's own.
+
+    It ends when there are as many finished replies as beams: `early_stopping` true. That is also
+    what is done where nobody asked; transformers searches on then.
+
+    Args:
+        config: Complete settings.
+        asked: `early_stopping` as it was before defaults were filled in.
+    """
+    if (config.num_beams or 1) > 1 and asked not in (None, True):
+        raise UserError(
+            f"With beams CTranslate2 has `early_stopping` true only (got {asked!r}). Set it to "
+            "true or leave it out, or use `--engine torch`."
+        )
+
+
+def _reply_length(config: GenerationConfig) -> int:
+    """Return the most new tokens of a reply."""
+    return config.max_new_tokens or config.max_length - 1
+
+
+def _translated(config: GenerationConfig, tokens: list[str]) -> dict[str, Any]:
+    """Return the arguments of `Translator.translate_batch`.
+
+    Args:
+        config: Settings that have passed `_check_settings`.
+        tokens: The vocabulary.
+    """
+    least = config.min_new_tokens or max(0, (config.min_length or 0) - 1)
+    ends = _end_tokens(config)
+    options = {
+        "beam_size": config.num_beams or 1,
+        "num_hypotheses": config.num_return_sequences or 1,
+        "length_penalty": 1.0 if config.length_penalty is None else config.length_penalty,
+        "repetition_penalty": config.repetition_penalty or 1.0,
+        "no_repeat_ngram_size": config.no_repeat_ngram_size or 0,
+        "max_decoding_length": _reply_length(config),
+        "min_decoding_length": least,
+        "suppress_sequences": _banned(config, ends, tokens) or None,
+        # Without an end token a reply goes on to its longest.
+        "end_token": ends or [len(tokens)],
+        "return_end_token": True,
+        "max_input_length": 0,
+        "max_batch_size": 0,
+    }
+    if config.do_sample:
+        options |= {
+            "sampling_topk": min(config.top_k or 0, len(tokens)),
+            "sampling_topp": 1.0 if config.top_p is None else config.top_p,
+            "sampling_temperature": config.temperature or 1.0,
+        }
+    return options
+
+
+def _end_tokens(config: GenerationConfig) -> list[int]:
+    ends = config.eos_token_id
+    if ends is None:
+        return []
+    return [ends] if isinstance(ends, int) else list(ends)
+
+
+def _banned(config: GenerationConfig, ends: list[int], tokens: list[str]) -> list[list[str]]:
+    """List what must not be said; like transformers, the end token alone is never one of it."""
+    rows = [[number] for number in config.suppress_tokens or ()]
+    rows += [row for row in config.bad_words_ids or () if row not in [[end] for end in ends]]
+    return [[tokens[number] for number in row] for row in rows]

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Writes a model as CTranslate2 reads it: the same numbers under its names."""
+"""Write a model as CTranslate2 reads it: the same numbers under its names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import nn
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.errors import UserError
-from .packages import need_package
+from .dependencies import need_package
 
 # The names of CTranslate2's enumeration for those of transformers.
 _ACTIVATIONS = {
@@ -35,7 +35,7 @@ _ACTIVATIONS = {
 UNKNOWN = "<unk>"
 
 
-def model_folder(folder: Path, int8: bool) -> Path:
+def ctranslate2_folder(folder: Path, int8: bool) -> Path:
     """Name the folder with CTranslate2's own files; they have a `config.json` of their own."""
     return folder / ("model_int8" if int8 else "model")
 
@@ -54,7 +54,7 @@ def write_model(model: TFChatForConditionalGeneration, run: Path, folder: Path, 
         spec = model_spec(model, tokens)
         spec.validate()
         spec.optimize(quantization="int8" if kind else None)
-        place = model_folder(folder, kind)
+        place = ctranslate2_folder(folder, kind)
         place.mkdir()
         spec.save(str(place))
 

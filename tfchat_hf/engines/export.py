@@ -13,17 +13,30 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from .. import TFChatForConditionalGeneration
 from ..text.errors import UserError
-from .carried_code import differing_code
-from .exported_folder import check_run, copy_run_files, fit_template, new_folder, write_notes
-from .made_from import network_modules
-from .model_folder import load_model
-from .packages import EXPORTS, MARIAN, check_export_name, engine_package
-from .probing import check_export
+from .dependencies import EXPORTS, MARIAN, engine_package
+from .exported_folder import (
+    check_run,
+    copy_run_files,
+    fit_template,
+    new_folder,
+    open_engine,
+    write_notes,
+)
+from .fingerprints import differing_code, network_modules
+
+if TYPE_CHECKING:
+    import torch
+
+    from .. import TFChatConfig, TFChatForConditionalGeneration
+    from .ctranslate2_model import CTranslate2Model
+    from .onnx_model import OnnxModel
+
+# In nats. Other orders of summation differ by 1e-5; another formula by whole nats.
+_TOLERANCE = 0.01
+_ROWS, _SOURCE, _TARGET = 4, 7, 6
 
 
 def export_run(
@@ -52,7 +65,6 @@ def export_run(
     Raises:
         UserError: if something is missing, in the way, or unknown to the engine.
     """
-    check_export_name(engine)
     _check_options(engine, int8, for_ct2_converter, plain)
     package = engine_package(engine)
     check_run(run)
@@ -61,6 +73,10 @@ def export_run(
             f"{run} carries another {' and '.join(changed)} than this package, so the export would "
             "be of another network. Put the change into the package too, or train again."
         )
+    import torch
+
+    from .model_folder import load_model
+
     output = output or run / engine
     with new_folder(output, overwrite) as draft:
         model = load_model(run, dtype=torch.float32).eval()
@@ -72,13 +88,15 @@ def export_run(
         else:
             copy_run_files(run, draft)
             _write_engine(model, run, draft, engine, int8, plain)
-            check_export(model, draft, engine)
+            check_export(model, open_engine(draft, engine, threads=1), engine)
         fit_template(draft, model.config)
     return output
 
 
 def _check_options(engine: str, int8: bool, for_ct2_converter: bool, plain: bool) -> None:
-    """Refuse options of another engine."""
+    """Refuse an unknown engine, and options of another one."""
+    if engine not in EXPORTS:
+        raise UserError(f"`engine` must be one of {', '.join(EXPORTS)} (got {engine!r}).")
     if int8 and engine == MARIAN:
         raise UserError(
             "A Marian folder holds float32 (got `--int8`). Leave it out, or use `--engine onnx` or "
@@ -109,6 +127,53 @@ def _write_engine(
         from .ctranslate2_weights import write_model
 
         write_model(model, run, draft, int8)
+
+
+def check_export(
+    model: TFChatForConditionalGeneration, exported: OnnxModel | CTranslate2Model, engine: str
+) -> None:
+    """Refuse an export whose probabilities of some replies are not those of `model.forward`.
+
+    Args:
+        model: In float32.
+        exported: The model as the engine runs it.
+        engine: One of `ENGINES`.
+
+    Raises:
+        UserError: says how far they are apart and which engine would do.
+    """
+    import torch
+
+    inputs, replies = _probe(model.config)
+    with torch.no_grad():
+        logits = model(**inputs, decoder_input_ids=replies[:, :-1]).logits
+        expected = logits.log_softmax(-1).gather(2, replies[:, 1:, None])[:, :, 0]
+        found = exported.log_probabilities(**inputs, replies=replies)  # (rows, target)
+    apart = float((found - expected).abs().max())
+    if not apart <= _TOLERANCE:  # also where one of them is no number
+        other = "`--engine onnx`, which follows all but attention, or "
+        raise UserError(
+            f"The {engine} export computes something else than the network's code: "
+            f"log-probabilities up to {apart:.2g} apart (allowed: {_TOLERANCE}), so it is not "
+            f"kept. Use {other if engine == 'ctranslate2' else ''}`--engine torch`."
+        )
+
+
+def _probe(config: TFChatConfig) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Draw questions `(rows, source)` with padding on either side, and replies `(rows, target)`."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    source, target = (min(most, config.max_position_embeddings) for most in (_SOURCE, _TARGET))
+    ids = torch.randint(config.vocab_size, (_ROWS, source), generator=generator)
+    mask = torch.ones_like(ids)
+    for row in range(_ROWS):
+        cut = min(row, source - 1)
+        mask[row, : cut // 2] = 0
+        mask[row, source - (cut - cut // 2) :] = 0
+    replies = torch.randint(config.vocab_size, (_ROWS, target + 1), generator=generator)
+    replies[:, 0] = config.decoder_start_token_id
+    return {"input_ids": ids, "attention_mask": mask}, replies
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""An exported folder: written whole or not at all, and known to belong to its weights."""
+"""An exported folder: written whole or not at all, known to belong to its weights, and loaded."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..model.configuration_tfchat import TFChatConfig
 from ..text.errors import UserError
-from ..text.tokenization import chat_template
-from .made_from import code_sums, weight_sums
-from .packages import HOW_TO_LOAD_MARIAN, MARIAN
+from .dependencies import HOW_TO_LOAD_MARIAN, MARIAN, check_engine, engine_package
+from .fingerprints import code_digests, weight_digests
+
+if TYPE_CHECKING:
+    from ..model.configuration_tfchat import TFChatConfig
+    from .ctranslate2_model import CTranslate2Model
+    from .onnx_model import OnnxModel
 
 NOTES = "tfchat_export.json"
 # Raised when a folder of before can no longer be read.
@@ -29,6 +32,115 @@ TOKENIZER_FILES = (
     "chat_template.jinja",
 )
 COPIED = ("config.json", "generation_config.json", *TOKENIZER_FILES)
+
+
+def load_engine(
+    name_or_folder: str | os.PathLike,
+    engine: str,
+    int8: bool = False,
+    threads: int | None = None,
+) -> OnnxModel | CTranslate2Model:
+    """Load an exported model to be used in place of the torch model.
+
+    Args:
+        name_or_folder: An exported folder, or the run's folder that it stands in.
+        engine: `ctranslate2` or `onnx`.
+        int8: Calculate with weights in int8.
+        threads: How many threads a reply may use; None for the engine's default.
+
+    Returns:
+        An object with `config`, `generation_config`, `device`, `preset_names()`, `preset()` and
+        `generate()`.
+
+    Raises:
+        UserError: if the engine is not installed, or there is no export or a stale one.
+    """
+    check_engine(engine)
+    engine_package(engine)
+    return open_engine(find_export(name_or_folder, engine), engine, int8, threads)
+
+
+def open_engine(
+    folder: Path, engine: str, int8: bool = False, threads: int | None = None
+) -> OnnxModel | CTranslate2Model:
+    """Load what a folder holds, unasked whether it belongs to its run."""
+    from transformers import GenerationConfig
+
+    from ..model.configuration_tfchat import TFChatConfig
+
+    config = TFChatConfig.from_pretrained(folder)
+    if (folder / "generation_config.json").is_file():
+        settings = GenerationConfig.from_pretrained(folder)
+    else:
+        settings = GenerationConfig.from_model_config(config)
+    if engine == "onnx":
+        from .onnx_model import OnnxModel as Model
+    else:
+        from .ctranslate2_model import CTranslate2Model as Model
+    return Model(config, folder, settings, int8, threads)
+
+
+def find_export(name: str | os.PathLike, engine: str) -> Path:
+    """Find the exported folder that `name` means, and check that it is not stale.
+
+    Args:
+        name: An exported folder, or the run's folder that it stands in.
+        engine: One of `ENGINES`.
+
+    Raises:
+        UserError: if there is none, or weights or code have changed since.
+    """
+    given = Path(name).expanduser()
+    folder = given if (given / NOTES).is_file() else given / engine
+    run = given if folder != given else given.parent
+    command = f"python -m tfchat_hf.engines.export {run} --engine {engine}"
+    if not (folder / NOTES).is_file():
+        if not given.is_dir():
+            raise UserError(f"There is no folder {name}; an engine reads an exported folder.")
+        raise UserError(f"{given} is not exported for this engine yet. Do it with `{command}`.")
+    notes = _read_notes(folder, engine)
+    is_of_run = folder != given or folder.name == engine
+    if is_of_run and any(run.glob("model*.safetensors")):
+        _check_not_stale(notes, folder, run, f"{command} --overwrite")
+    return folder
+
+
+def _read_notes(folder: Path, engine: str) -> dict[str, Any]:
+    """Read the notes of an exported folder; refuse those of another engine or format."""
+    again = (
+        "Export the run again with "
+        f"`python -m tfchat_hf.engines.export RUN --engine {engine} --overwrite`."
+    )
+    try:
+        notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+        found, form = notes["engine"], notes["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / NOTES} cannot be read ({error}). {again}") from error
+    if found == MARIAN:
+        raise UserError(f"{folder} holds a Marian model. {HOW_TO_LOAD_MARIAN}")
+    if found != engine:
+        raise UserError(
+            f"{folder} was exported for the engine {found}, not {engine}. Use `--engine {found}`."
+        )
+    if form != FORMAT:
+        raise UserError(f"{folder} has format {form}, this version reads {FORMAT}. {again}")
+    return notes
+
+
+def _check_not_stale(notes: dict[str, Any], folder: Path, run: Path, command: str) -> None:
+    """Refuse an export whose run has other weights or other code by now."""
+    if notes["sha256"] != weight_digests(run):
+        raise UserError(
+            f"{folder} was made from other weights than those that are in {run} now. "
+            f"Export again with `{command}`."
+        )
+    before, now = notes["code_sha256"], code_digests(notes["network_modules"], run)
+    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if changed:
+        raise UserError(
+            f"{folder} was made from other code than the network's now (changed: "
+            f"{', '.join(changed)}). Export again with `{command}`."
+        )
 
 
 def check_run(run: Path) -> None:
@@ -46,7 +158,7 @@ def check_run(run: Path) -> None:
 
 @contextmanager
 def new_folder(output: Path, overwrite: bool) -> Iterator[Path]:
-    """Give a folder to fill, which gets its final name when the block ends well.
+    """Yield a folder to fill, which gets its final name when the block ends well.
 
     Args:
         output: The final name.
@@ -58,30 +170,25 @@ def new_folder(output: Path, overwrite: bool) -> Iterator[Path]:
     Raises:
         UserError: if `output` exists and may not be replaced.
     """
-    _check_place(output, overwrite)
+    _check_output(output, overwrite)
     output.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
         yield draft
         draft.chmod(0o755)  # mkdtemp lets nobody else read it
-        if output.exists():
-            _swap(draft, output)
+        if output.exists():  # at no time is there half a folder
+            old = Path(tempfile.mkdtemp(prefix=f".{output.name}.old.", dir=output.parent))
+            output.rename(old / output.name)
+            draft.rename(output)
+            shutil.rmtree(old)
         else:
             draft.rename(output)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _swap(draft: Path, output: Path) -> None:
-    """Put `draft` where `output` stands; at no time is there half a folder."""
-    old = Path(tempfile.mkdtemp(prefix=f".{output.name}.old.", dir=output.parent))
-    os.rename(output, old / output.name)
-    os.rename(draft, output)
-    shutil.rmtree(old)
-
-
-def _check_place(output: Path, overwrite: bool) -> None:
-    """Refuse to replace what is there, always if it is no exported folder."""
+def _check_output(output: Path, overwrite: bool) -> None:
+    """Refuse to replace what exists, always if it is no exported folder."""
     if not output.exists():
         return
     if not (output / NOTES).is_file() and (not output.is_dir() or any(output.iterdir())):
@@ -102,6 +209,8 @@ def copy_run_files(run: Path, folder: Path, names: Iterable[str] = COPIED) -> No
 
 def fit_template(folder: Path, config: TFChatConfig) -> None:
     """Let the copied tokenizer show the model what it reads: that of an older run shows more."""
+    from ..text.tokenization import chat_template
+
     template = chat_template(config.max_context_turns, config.reads_system_messages)
     (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
     path = folder / "tokenizer_config.json"
@@ -111,100 +220,25 @@ def fit_template(folder: Path, config: TFChatConfig) -> None:
 
 
 def write_notes(
-    folder: Path, run: Path, engine: str, version: str, int8: bool, modules: Iterable[str]
+    folder: Path, run: Path, engine: str, version: str, int8: bool, modules: list[str]
 ) -> None:
     """Note what the folder is, and which weights and code it was made from.
 
     Args:
         folder: The exported folder.
         run: The run that is exported.
-        engine: One of `ENGINES`.
+        engine: One of `EXPORTS`.
         version: Of the engine's package.
         int8: Whether it can calculate in int8.
         modules: As `network_modules` names them.
     """
-    modules = list(modules)
     notes = {
         "format": FORMAT,
         "engine": engine,
         "engine_version": version,
         "int8": int8,
-        "sha256": weight_sums(run),
+        "sha256": weight_digests(run),
         "network_modules": modules,
-        "code_sha256": code_sums(modules, run),
+        "code_sha256": code_digests(modules, run),
     }
-    text = json.dumps(notes, indent=2) + "\n"
-    (folder / NOTES).write_text(text, encoding="utf-8")
-
-
-def read_notes(folder: Path, engine: str) -> dict[str, Any]:
-    """Read the notes of an exported folder of `engine`.
-
-    Raises:
-        UserError: if they cannot be read, or tell of another engine or format.
-    """
-    try:
-        notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
-        found, form = notes["engine"], notes["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{folder / NOTES} cannot be read ({error}). Export the run again with "
-            f"`python -m tfchat_hf.engines.export RUN --engine {engine} --overwrite`."
-        ) from error
-    if found == MARIAN:
-        raise UserError(f"{folder} holds a Marian model. {HOW_TO_LOAD_MARIAN}")
-    if found != engine:
-        raise UserError(
-            f"{folder} was exported for the engine {found}, not {engine}. Use `--engine {found}`."
-        )
-    if form != FORMAT:
-        raise UserError(
-            f"{folder} has format {form}, this version reads {FORMAT}. Export the run again with "
-            f"`python -m tfchat_hf.engines.export RUN --engine {engine} --overwrite`."
-        )
-    return notes
-
-
-def find_export(name: str | os.PathLike, engine: str) -> Path:
-    """Find the exported folder that `name` means, and check that it is not stale.
-
-    Args:
-        name: An exported folder, or the run's folder that it stands in.
-        engine: One of `ENGINES`.
-
-    Returns:
-        The exported folder.
-
-    Raises:
-        UserError: if there is none, or weights or code have changed since.
-    """
-    given = Path(name).expanduser()
-    folder = given if (given / NOTES).is_file() else given / engine
-    run = given if folder != given else given.parent
-    command = f"python -m tfchat_hf.engines.export {run} --engine {engine}"
-    if not (folder / NOTES).is_file():
-        if not given.is_dir():
-            raise UserError(f"There is no folder {name}; an engine reads an exported folder.")
-        raise UserError(f"{given} is not exported for this engine yet. Do it with `{command}`.")
-    notes = read_notes(folder, engine)
-    is_of_run = folder != given or folder.name == engine
-    if is_of_run and any(run.glob("model*.safetensors")):
-        _check_origin(notes, folder, run, f"{command} --overwrite")
-    return folder
-
-
-def _check_origin(notes: dict[str, Any], folder: Path, run: Path, command: str) -> None:
-    """Refuse an export whose run has other weights or other code by now."""
-    if notes["sha256"] != weight_sums(run):
-        raise UserError(
-            f"{folder} was made from other weights than those that are in {run} now. "
-            f"Export again with `{command}`."
-        )
-    now = code_sums(notes["network_modules"], run)
-    before = notes["code_sha256"]
-    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    if changed:
-        raise UserError(
-            f"{folder} was made from other code than the network's now (changed: "
-            f"{', '.join(changed)}). Export again with `{command}`."
-        )
+    (folder / NOTES).write_text(json.dumps(notes, indent=2) + "\n", encoding="utf-8")

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Makes a saved tokenizer give the same ids in transformers.js as in Python.
+"""Make a saved tokenizer give the same ids in transformers.js as in Python.
 
     python -m tfchat_hf.engines.javascript_tokenizer DIR --output DIR2
 
@@ -13,9 +13,11 @@ nothing has to fall back. A model of merges falls back there as it does here and
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -30,14 +32,14 @@ _SYMBOLS = bytes_to_unicode()
 
 
 def load_saved(folder: str | Path) -> PreTrainedTokenizerFast:
-    """Opens a saved tokenizer.
+    """Open a saved tokenizer.
 
     Args:
-        folder: what `tokenizer_training` wrote, or a model's folder that holds its tokenizer.
+        folder: What `tokenizer_training` wrote, or a model's folder that holds its tokenizer.
 
     Raises:
-        FileNotFoundError: there is no tokenizer in it.
-        ValueError: it is damaged, or this project did not make it.
+        FileNotFoundError: There is no tokenizer in it.
+        ValueError: It is damaged, or this project did not make it.
     """
     if not Path(folder, "tokenizer.json").is_file():
         raise FileNotFoundError(
@@ -60,7 +62,7 @@ def load_saved(folder: str | Path) -> PreTrainedTokenizerFast:
 
 
 def _foreign(tokenizer: PreTrainedTokenizerFast) -> str | None:
-    """Says what shows that a tokenizer is not one of this project; None if nothing does."""
+    """Say what shows that a tokenizer is not one of this project; None if nothing does."""
     if not getattr(tokenizer, "is_fast", False):
         return "which is not a fast tokenizer"
     if not _model_of(tokenizer).get("byte_fallback"):
@@ -72,15 +74,15 @@ def _foreign(tokenizer: PreTrainedTokenizerFast) -> str | None:
 
 
 def _model_of(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
-    """Reads the model's part of tokenizer.json."""
+    """Read the model's part of tokenizer.json."""
     return json.loads(tokenizer.backend_tokenizer.to_str())["model"]
 
 
 def javascript_tokenizer(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
-    """Gives a tokenizer with the same ids for every text, which transformers.js can follow.
+    """Return a tokenizer with the same ids for every text, which transformers.js can follow.
 
     Args:
-        tokenizer: one of this project; see `load_saved`.
+        tokenizer: One of this project; see `load_saved`.
 
     Returns:
         The same tokenizer if its model is of merges; else one whose vocabulary is in bytes.
@@ -94,10 +96,10 @@ def javascript_tokenizer(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokeni
 
 
 def _in_bytes(entries: list[tuple[str, float]]) -> Tokenizer:
-    """Builds a Unigram tokenizer whose pieces are spelled with a symbol for each byte.
+    """Build a Unigram tokenizer whose pieces are spelled with a symbol for each byte.
 
     Args:
-        entries: pieces and scores, in the order of their ids.
+        entries: Pieces and scores, in the order of their ids.
     """
     spelled = [(spelling(number, piece), score) for number, (piece, score) in enumerate(entries)]
     backend = Tokenizer(models.Unigram(spelled, unk_id=SPECIAL_TOKENS.index(UNK_TOKEN)))
@@ -108,11 +110,11 @@ def _in_bytes(entries: list[tuple[str, float]]) -> Tokenizer:
 
 
 def spelling(number: int, piece: str) -> str:
-    """Spells a piece in byte symbols: a blank is ``Ġ``, ``你`` is ``ä½ł``, ``<0xE4>`` is ``ä``.
+    """Spell a piece in byte symbols: a blank is ``Ġ``, ``你`` is ``ä½ł``, ``<0xE4>`` is ``ä``.
 
     Args:
-        number: its id; it tells a byte from a text that is written like one.
-        piece: the piece.
+        number: Its id; it tells a byte from a text that is written like one.
+        piece: Its text.
     """
     if number < len(SPECIAL_TOKENS):
         return piece
@@ -124,34 +126,19 @@ def spelling(number: int, piece: str) -> str:
 def save_for_javascript(
     tokenizer: PreTrainedTokenizerFast, output: str | Path, overwrite: bool = False
 ) -> None:
-    """Saves a tokenizer with its chat template inside tokenizer_config.json.
+    """Save a tokenizer with its chat template inside tokenizer_config.json.
 
     Args:
-        tokenizer: what to save.
-        output: the folder to make.
-        overwrite: replace a tokenizer that is there already.
+        tokenizer: What to save.
+        output: The folder to make.
+        overwrite: Replace a tokenizer that is there already.
     """
-    save_tokenizer(_TemplateInSettings(tokenizer), output, overwrite)
-
-
-class _TemplateInSettings:
-    """Saves a tokenizer without chat_template.jinja, the template among the settings."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        """Holds what is to be saved."""
-        self._tokenizer = tokenizer
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Writes tokenizer.json and tokenizer_config.json.
-
-        Args:
-            folder: an empty folder.
-        """
-        self._tokenizer.save_pretrained(folder, save_jinja_files=False)
+    save = functools.partial(tokenizer.save_pretrained, save_jinja_files=False)
+    save_tokenizer(SimpleNamespace(save_pretrained=save), output, overwrite)
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Describes the command line."""
+    """Describe the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tfchat_hf.engines.javascript_tokenizer",
         description="Write a saved tokenizer so that transformers.js gives the same ids.",
@@ -163,10 +150,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command; 0 when all went well, 2 after a mistake in what was asked.
+    """Run the command; return 0 when all went well, 2 after a mistake in what was asked.
 
     Args:
-        arguments: the command line; None for that of the process.
+        arguments: The command line; None for that of the process.
     """
     options = _parser().parse_args(arguments)
     try:

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""A model folder that is complete: weights, tokenizer, generation settings and the model's code."""
+"""A model folder: saved whole, with its code, and loaded with sentences for what is wrong."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ import os
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, AutoModelForSeq2SeqLM, PreTrainedTokenizerBase
+import torch
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from ..model.modeling_tfchat import TFChatPreTrainedModel
+from .. import TFChatForConditionalGeneration, TFChatPreTrainedModel
+from ..settings.places import find_model
+from ..text.errors import UserError
 from ..text.tokenization import fit_tokenizer
-from .carried_code import differing_code
+from .dependencies import ENGINES
+from .exported_folder import load_engine
+from .fingerprints import differing_code
 
 logger = logging.getLogger(__name__)
 
 # What a saved folder needs, as pyproject.toml says it too, and the newest that ran the tests.
 OLDEST_TRANSFORMERS, NEWEST_TESTED_TRANSFORMERS = "5.23", "5.24.0"
+TORCH = "torch"
 
 
 def load_model(source: str | os.PathLike, **options: Any) -> Any:
@@ -48,7 +55,7 @@ def load_model(source: str | os.PathLike, **options: Any) -> Any:
 
 def save_for_hub(
     model: TFChatPreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: Tokenizer,
     output_dir: str | os.PathLike,
 ) -> None:
     """Write a folder that anyone can load, with or without this package.
@@ -73,3 +80,82 @@ def save_for_hub(
     fit_tokenizer(tokenizer, model.config)
     model.save_pretrained(output_dir)
     tokenizer.save_pretrained(output_dir)
+
+
+def load_for_chat(
+    name: str, device: str = "auto", engine: str = "torch", int8: bool = False
+) -> tuple[Any, Tokenizer]:
+    """Load a model folder or Hub id and its tokenizer.
+
+    Args:
+        name: A folder or an id on the Hub.
+        device: Where the model is to run.
+        engine: `torch` or one of `ENGINES`.
+        int8: For another engine than torch: take its weights in int8.
+
+    Returns:
+        A TFChat model, or what stands for one in another engine, and the tokenizer.
+
+    Raises:
+        UserError: There is no such model, or it is not one to chat with.
+    """
+    if engine not in (TORCH, *ENGINES):
+        names = ", ".join((TORCH, *ENGINES))
+        raise UserError(f"`--engine` must be one of {names} (got {engine!r}).")
+    if engine != TORCH and device not in ("auto", "cpu"):
+        raise UserError(
+            f"`--engine {engine}` runs on the CPU (got `--device {device}`). Use --device cpu, "
+            "or --engine torch."
+        )
+    target = choose_device(device) if engine == TORCH else None
+    source = find_model(name)
+    engine_model = None if engine == TORCH else load_engine(source, engine, int8)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        if engine_model is not None:
+            return engine_model, tokenizer
+        model, report = load_model(source, output_loading_info=True)
+    except Exception as error:  # many libraries, many error types, one thing to tell
+        raise _cannot_load(name, error) from error
+    _check_model(name, model, report["missing_keys"])
+    return model.to(target).eval(), tokenizer
+
+
+def _cannot_load(name: str, error: Exception) -> UserError:
+    """Say in a sentence what a library said in many lines."""
+    logger.debug("loading failed", exc_info=True)
+    reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
+    return UserError(
+        f"Model {name!r} cannot be loaded: {reason} Give the folder of a finished run, "
+        "or the id of a TFChat model on the Hub."
+    )
+
+
+def _check_model(name: str, model: Any, missing: set[str]) -> None:
+    """Refuse another kind of model, or half of one."""
+    if not isinstance(model, TFChatForConditionalGeneration):
+        raise UserError(
+            f"Model {name!r} is of type {model.config.model_type!r}; chat needs a TFChat model."
+        )
+    if missing:
+        raise UserError(
+            f"Model {name!r} lacks weights ({', '.join(sorted(missing)[:3])} ...): "
+            "the file is not a whole TFChat model. Train again or take another checkpoint."
+        )
+
+
+def choose_device(device: str) -> torch.device:
+    """Return the device asked for; `auto` is the GPU where there is one."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        logger.debug("device refused", exc_info=True)
+        gpus = ", ".join(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+        raise UserError(
+            f"`--device` must be one that torch can use here (got {device!r}). "
+            f"Use auto, cpu{', ' + gpus if gpus else ''}."
+        ) from error
+    return chosen

@@ -4,75 +4,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+from transformers import GenerationConfig
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
-from ..fast.loop import decode
+from ..fast import FastDecoder
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel, shift_tokens_right
 from ..text.errors import UserError
-from .onnx_sessions import GRAPHS, OnnxSessions
-from .onnx_stepper import OnnxStepper
-
-_NO_BEAMS = "Use 1, or `--engine ctranslate2` or `--engine torch`."
-# Each needs what the graphs do not give: hidden states, a cache of transformers', other loops.
-_NOT_GIVEN = (
-    "assistant_model",
-    "cache",
-    "cache_implementation",
-    "decoder_attention_mask",
-    "decoder_input_ids",
-    "decoder_inputs_embeds",
-    "inputs_embeds",
-    "output_attentions",
-    "output_hidden_states",
-    "output_logits",
-    "output_scores",
-    "past_key_values",
-    "penalty_alpha",
-    "prefill_chunk_size",
-    "prompt_lookup_num_tokens",
+from .dependencies import engine_package
+from .onnx_names import (
+    BARRED,
+    cache_head_dim,
+    cross_names,
+    graph_file,
+    past_names,
+    present_names,
 )
 
-
-class OnnxEncoder:
-    """The encoder, called as transformers calls one."""
-
-    main_input_name = "input_ids"
-
-    def __init__(self, model: OnnxModel) -> None:
-        """Serve `model`."""
-        self.model = model
-
-    def forward(
-        self,
-        input_ids: torch.LongTensor,
-        attention_mask: torch.Tensor | None = None,
-        **kwargs: Any,
-    ) -> BaseModelOutput:
-        """Encode `(batch, source)` questions to `last_hidden_state`, `(batch, source, d_model)`."""
-        _refuse(kwargs)
-        model, config = self.model, self.model.config
-        limit = config.max_position_embeddings
-        if config.position_embedding_type != "rotary" and input_ids.shape[1] > limit:
-            raise UserError(
-                f"`input_ids` holds {input_ids.shape[1]} tokens, but "
-                f"`config.max_position_embeddings` is {limit}. Shorten the text."
-            )
-        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        inputs = {
-            "input_ids": np.ascontiguousarray(input_ids.numpy()),
-            "attention_mask": np.ascontiguousarray(mask.long().numpy()),
-        }
-        states = model.sessions.open("encoder", model.int8).run(None, inputs)[0]
-        return BaseModelOutput(last_hidden_state=torch.from_numpy(states))
-
-    __call__ = forward
+# Each needs what the graphs do not give: hidden states, a cache of transformers', other loops.
+_NOT_GIVEN = """
+    assistant_model cache cache_implementation decoder_attention_mask decoder_input_ids
+    decoder_inputs_embeds inputs_embeds output_attentions output_hidden_states output_logits
+    output_scores past_key_values penalty_alpha prefill_chunk_size prompt_lookup_num_tokens
+""".split()
 
 
 class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
@@ -80,22 +40,26 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
 
     Args:
         config: The model's configuration.
-        sessions: The graphs.
+        folder: The exported folder; its graphs are opened when they are first needed.
         generation_config: As the run saved it.
         int8: Use the graphs with weights in int8.
+        threads: For one operator; None for onnxruntime's default, a thread a core.
     """
 
     def __init__(
         self,
         config: TFChatConfig,
-        sessions: OnnxSessions,
+        folder: Path,
         generation_config: GenerationConfig,
         int8: bool = False,
+        threads: int | None = None,
     ) -> None:
-        """Take what `load_engine` found."""
+        """Open nothing yet."""
         super().__init__(config)
-        self.sessions, self.int8 = sessions, int8
+        self.folder, self.int8, self.threads = folder, int8, threads
+        self.sessions: dict[str, Any] = {}
         self.generation_config = generation_config
+        self.fast = FastDecoder()
         self.eval()
 
     @property
@@ -108,9 +72,20 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
         """The type of states and logits."""
         return torch.float32
 
+    def session(self, graph: str) -> Any:
+        """Return the session of `encoder`, `cross_attention` or `decoder`."""
+        if graph not in self.sessions:
+            path = self.folder / graph_file(graph, self.int8)
+            self.sessions[graph] = _open(path, self.int8, self.threads)
+        return self.sessions[graph]
+
     def get_encoder(self, modality: str | None = None) -> OnnxEncoder:
         """Return the encoder."""
         return OnnxEncoder(self)
+
+    def make_stepper(self) -> OnnxStepper:
+        """Return what decodes step by step."""
+        return OnnxStepper(self.config, self.session("cross_attention"), self.session("decoder"))
 
     def generate(
         self,
@@ -120,15 +95,6 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
         **kwargs: Any,
     ) -> Any:
         """Do as `generate()` of the torch model, but for beams and hidden states.
-
-        Args:
-            inputs: `(batch, source)` question ids, or `input_ids` by name.
-            generation_config: Settings; by default the model's own.
-            *args: As the torch model takes them.
-            **kwargs: As the torch model takes them.
-
-        Returns:
-            As the torch model does.
 
         Raises:
             UserError: for what the graphs have not.
@@ -141,38 +107,15 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
         for name in ("num_beams", "num_beam_groups"):
             if (values.get(name) or 1) > 1:
                 raise UserError(
-                    f"The onnx engine has no beam search (got `{name}` {values[name]}). {_NO_BEAMS}"
+                    f"The onnx engine has no beam search (got `{name}` {values[name]}). Use 1, or "
+                    "`--engine ctranslate2` or `--engine torch`."
                 )
         if kwargs.get("custom_generate") is None:
             if values.get("return_dict_in_generate"):
                 _refuse({"output_scores": True})
-            kwargs["custom_generate"] = self.fast_decoder
+            kwargs["custom_generate"] = self.fast
             kwargs["token_streamer"] = kwargs.pop("streamer", None)
         return super().generate(inputs, generation_config, *args, **kwargs)
-
-    def fast_decoder(
-        self,
-        model: OnnxModel,
-        input_ids: torch.LongTensor,
-        logits_processor: LogitsProcessorList,
-        stopping_criteria: StoppingCriteriaList,
-        generation_config: GenerationConfig,
-        token_streamer: Any = None,
-        **model_kwargs: Any,
-    ) -> torch.LongTensor:
-        """Decode what `generate()` has prepared, as `FastDecoder` does for the torch model."""
-        stepper = self.make_stepper()
-        states = model_kwargs["encoder_outputs"].last_hidden_state
-        stepper.start(states, model_kwargs.get("attention_mask"), stopping_criteria.max_length - 1)
-        if token_streamer is not None:
-            token_streamer.put(input_ids.cpu())
-        given = (logits_processor, stopping_criteria, generation_config, token_streamer)
-        return decode(stepper, input_ids, *given)
-
-    def make_stepper(self) -> OnnxStepper:
-        """Make what decodes step by step."""
-        cross, decoder = (self.sessions.open(graph, self.int8) for graph in GRAPHS[1:])
-        return OnnxStepper(self.config, cross, decoder)
 
     def forward(
         self,
@@ -186,7 +129,7 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
         reply_loss: Callable | None = None,
         **kwargs: Any,
     ) -> Seq2SeqLMOutput:
-        """Give the logits at every place of a reply, as scoring it needs them.
+        """Return the logits at every place of a reply, as scoring it needs them.
 
         Args:
             input_ids: `(batch, source)`, where there is no `encoder_outputs`.
@@ -210,27 +153,164 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
             raise UserError("The onnx engine needs `decoder_input_ids` or `labels` (got none).")
         if encoder_outputs is None:
             encoder_outputs = self.get_encoder()(input_ids, attention_mask)
-        logits = self._logits(encoder_outputs[0], attention_mask, decoder_input_ids)
-        loss = None
+        steps, stepper = decoder_input_ids.shape[1], self.make_stepper()
+        stepper.start(encoder_outputs[0], attention_mask, steps)
+        each = [stepper.step(decoder_input_ids[:, at], at) for at in range(steps)]
+        logits, loss = torch.stack(each, dim=1), None  # (batch, target, vocab_size)
         if labels is not None and reply_loss is not None:
             loss = reply_loss(logits, lambda states: states, labels)
         elif labels is not None:
             loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
         return Seq2SeqLMOutput(loss=loss, logits=logits[:, -logits_to_keep:])
 
-    def _logits(
-        self, states: torch.Tensor, mask: torch.Tensor | None, ids: torch.LongTensor
+    def log_probabilities(
+        self, input_ids: torch.LongTensor, attention_mask: torch.Tensor, replies: torch.LongTensor
     ) -> torch.Tensor:
-        """Decode given tokens `(batch, target)` to `(batch, target, vocab_size)`."""
-        steps = ids.shape[1]
-        stepper = self.make_stepper()
-        stepper.start(states, mask, steps)
-        return torch.stack([stepper.step(ids[:, at], at) for at in range(steps)], dim=1)
+        """Return the log-probability of each token of given replies, `(batch, target)`.
+
+        Args:
+            input_ids: `(batch, source)`.
+            attention_mask: `(batch, source)`.
+            replies: `(batch, 1 + target)`, the start token first.
+        """
+        logits = self(input_ids, attention_mask, decoder_input_ids=replies[:, :-1]).logits
+        return logits.log_softmax(-1).gather(2, replies[:, 1:, None])[:, :, 0]
 
     def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
         """Shift `(batch, target)` labels right."""
         config = self.config
         return shift_tokens_right(labels, config.pad_token_id, config.decoder_start_token_id)
+
+
+class OnnxEncoder:
+    """The encoder of a model, called as transformers calls one."""
+
+    main_input_name = "input_ids"
+
+    def __init__(self, model: OnnxModel) -> None:
+        """Serve `model`."""
+        self.model = model
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor,
+        attention_mask: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutput:
+        """Encode `(batch, source)` questions to `last_hidden_state`, `(batch, source, d_model)`."""
+        _refuse(kwargs)
+        config = self.model.config
+        limit = config.max_position_embeddings
+        if config.position_embedding_type != "rotary" and input_ids.shape[1] > limit:
+            raise UserError(
+                f"`input_ids` holds {input_ids.shape[1]} tokens, but "
+                f"`config.max_position_embeddings` is {limit}. Shorten the text."
+            )
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        inputs = {
+            "input_ids": np.ascontiguousarray(input_ids.numpy()),
+            "attention_mask": np.ascontiguousarray(mask.long().numpy()),
+        }
+        states = self.model.session("encoder").run(None, inputs)[0]
+        return BaseModelOutput(last_hidden_state=torch.from_numpy(states))
+
+    __call__ = forward
+
+
+class OnnxStepper:
+    """Decodes a batch of replies token by token.
+
+    Past and present of the cache are the same memory, so a step copies none of it, and everything
+    is bound before the first step: a step is one call.
+
+    Args:
+        config: The network's shape.
+        cross: The session of `cross_attention.onnx`.
+        decoder: The session of `decoder.onnx`.
+    """
+
+    can_branch = True
+
+    def __init__(self, config: TFChatConfig, cross: Any, decoder: Any) -> None:
+        """Make nothing before the questions are known."""
+        self.config, self.cross, self.decoder = config, cross, decoder
+        self.arrays: dict[str, np.ndarray] = {}
+        self.binding: Any = None
+        self.room = 0
+
+    def start(
+        self,
+        encoder_hidden_states: torch.Tensor,
+        encoder_attention_mask: torch.Tensor | None,
+        max_steps: int,
+    ) -> None:
+        """Read the questions and make room for the replies.
+
+        Args:
+            encoder_hidden_states: `(batch, source, d_model)`.
+            encoder_attention_mask: `(batch, source)`, 0 for padding, or None.
+            max_steps: The most calls of `step` to come.
+        """
+        config, rows = self.config, encoder_hidden_states.shape[0]
+        states = np.ascontiguousarray(encoder_hidden_states.numpy())
+        names = cross_names(config)
+        made = self.cross.run(names, {"encoder_hidden_states": states})
+        self.arrays = dict(zip(names, made, strict=True))
+        mask = np.zeros((rows, 1, 1, states.shape[1]), np.float32)
+        if encoder_attention_mask is not None:
+            mask[encoder_attention_mask.numpy()[:, None, None] == 0] = BARRED
+        self.arrays["encoder_mask"] = mask
+        self.room = max_steps
+        shape = (rows, config.decoder_attention_heads, max_steps, cache_head_dim(config))
+        for name in past_names(config):
+            self.arrays[name] = np.zeros(shape, np.float32)
+        self._bind(rows)
+
+    def _bind(self, rows: int) -> None:
+        """Make the small arrays of a step, and tell the session where everything lies."""
+        arrays, config = self.arrays, self.config
+        arrays["input_ids"] = np.zeros((rows, 1), np.int64)
+        arrays["past_length"] = np.zeros(rows, np.int32)
+        arrays["total_length"] = np.zeros(1, np.int32)
+        self.logits = np.empty((rows, 1, config.vocab_size), np.float32)
+        outputs = {"logits": self.logits, "next_token": np.empty((rows, 1), np.int64)}
+        for present, past in zip(present_names(config), past_names(config), strict=True):
+            outputs[present] = arrays[past]
+        self.outputs = outputs  # the session writes there
+        self.binding = self.decoder.io_binding()
+        for bind, named in (
+            (self.binding.bind_input, arrays),
+            (self.binding.bind_output, outputs),
+        ):
+            for name, array in named.items():
+                bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+    def step(self, tokens: torch.LongTensor, position: int) -> torch.Tensor:
+        """Decode one token of each row.
+
+        Args:
+            tokens: `(batch,)`; the start token at position 0.
+            position: How many tokens stand before it.
+
+        Returns:
+            Logits `(batch, vocab_size)`, float32.
+        """
+        if position >= self.room:
+            raise UserError(f"There is room for {self.room} steps (got position {position}).")
+        self.arrays["input_ids"][:, 0] = tokens.numpy()
+        self.arrays["past_length"].fill(position)
+        self.arrays["total_length"][0] = position + 1
+        self.decoder.run_with_iobinding(self.binding)
+        return torch.from_numpy(self.logits[:, 0].copy())
+
+    def select(self, rows: torch.LongTensor) -> None:
+        """Go on with these rows of the batch only, in this order."""
+        order = rows.numpy()
+        small = ("input_ids", "past_length", "total_length")
+        for name, array in self.arrays.items():
+            if name not in small:
+                self.arrays[name] = np.ascontiguousarray(array[order])
+        self._bind(len(order))
 
 
 def _refuse(given: dict[str, Any]) -> None:
@@ -242,3 +322,21 @@ def _refuse(given: dict[str, Any]) -> None:
                 f"The onnx engine has no `{name}`: it gives tokens, from the start token on, by "
                 "greedy search or sampling. Leave it out, or use `--engine torch`."
             )
+
+
+def _open(path: Path, int8: bool, threads: int | None) -> Any:
+    """Return a session over a graph's file."""
+    runtime = engine_package("onnx")
+    again = "Export the run again with `python -m tfchat_hf.engines.export RUN --engine onnx"
+    if not path.is_file():
+        option = " --int8" if int8 else ""
+        raise UserError(f"{path.parent} holds no {path.name}. {again}{option} --overwrite`.")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own types, one for each way to fail
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} cannot be loaded ({reason}). {again} --overwrite`.") from error

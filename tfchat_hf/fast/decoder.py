@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""What `generate(..., custom_generate=...)` is given for greedy search and sampling in bulk."""
+"""Greedy search and sampling in bulk: what `generate(..., custom_generate=...)` is given."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from transformers import (
 from transformers.generation import GenerationMode
 from transformers.modeling_outputs import BaseModelOutput
 
-from .loop import decode
-from .packed_linear import PackedLinear, can_be_packed, why_no_int8
+from .loops import DecoderStepper, decode
+from .prepacked_linear import PrepackedLinear, can_be_prepacked, why_no_int8
 from .steppers import RecordedStepper, Stepper, has_hooks, recorded_from
 
 logger = logging.getLogger(__name__)
@@ -33,14 +33,14 @@ _MODES = (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE)
 
 
 class FastDecoder:
-    """Decodes greedily or by drawing: packed weights on a CPU, a recorded step on a GPU.
+    """Decode greedily or by drawing: prepacked weights on a CPU, a recorded step on a GPU.
 
-    The network's own modules run; plain linear layers alone are exchanged for packed ones, in a
+    The network's own modules run; plain linear layers alone are exchanged for prepacked ones, in a
     copy of the tree of modules that is made for each call. So what anybody does to the network (a
     changed line, a hook, a `print`, LoRA, quantised layers) happens here too. Weights are compared
-    with the packed ones at each call. Whenever something was packed, or the modules are others, the
-    copy is compared with `model.forward` on a probe; where they differ the network itself decodes,
-    and a sentence says so.
+    with the prepacked ones at each call. Whenever something was prepacked, or the modules are
+    others, the copy is compared with `model.forward` on a probe; where they differ the network
+    itself decodes, and a sentence says so.
 
     Args:
         weight_dtype: "int8" for products in 8 bits, on a CPU; None for the model's own type.
@@ -50,11 +50,11 @@ class FastDecoder:
     """
 
     def __init__(self, weight_dtype: str | None = None) -> None:
-        """Pack nothing yet."""
+        """Prepack nothing yet."""
         if weight_dtype not in (None, "int8"):
             raise ValueError(f'`weight_dtype` must be None or "int8" (got {weight_dtype!r}).')
         self.weight_dtype = weight_dtype
-        self.packed: dict[nn.Module, PackedLinear] = {}
+        self.prepacked: dict[nn.Module, PrepackedLinear] = {}
         self.graphs: dict = {}
         self.probed: tuple = ()
         self.agrees = True
@@ -75,20 +75,10 @@ class FastDecoder:
         token_streamer: Any = None,
         **model_kwargs: Any,
     ) -> torch.LongTensor:
-        """Decode what `generate()` has prepared.
+        """Decode what `generate()` has prepared: `(rows, 1)` start tokens to `(rows, length)`.
 
-        Args:
-            model: The network.
-            input_ids: `(rows, 1)`, the start token.
-            logits_processor: As transformers prepared them.
-            stopping_criteria: As transformers prepared them.
-            generation_config: As transformers prepared it.
-            token_streamer: Given the tokens of each step: `generate()` keeps its own `streamer`
-                from a custom loop.
-            **model_kwargs: `encoder_outputs` and `attention_mask` among them.
-
-        Returns:
-            `(rows, length)`, the tokens of `generate()` without `custom_generate`.
+        The tokens are those of `generate()` without `custom_generate`. `token_streamer` is given
+        them step by step: `generate()` keeps its own `streamer` from a custom loop.
 
         Raises:
             ValueError: if more is asked for than greedy search or sampling of tokens.
@@ -108,13 +98,11 @@ class FastDecoder:
         input_ids: torch.LongTensor,
         config: GenerationConfig,
         states: torch.Tensor,
-    ) -> Stepper:
-        """Return what decodes the replies to `(rows, source, d_model)` states, token by token.
-
-        Raises:
-            ValueError: as a call.
-        """
+    ) -> DecoderStepper:
+        """Return what decodes the replies to `(rows, source, d_model)` states, token by token."""
         self._check(model, input_ids, config)
+        if hasattr(model, "make_stepper"):  # an engine has something of its own
+            return model.make_stepper()
         return self._new_stepper(self._network(model, states[:1]))
 
     def _check(
@@ -153,7 +141,7 @@ class FastDecoder:
         return Stepper(network)
 
     def _network(self, model: PreTrainedModel, states: torch.Tensor) -> PreTrainedModel:
-        """Return the packed copy if it agrees with the network, and the network if not.
+        """Return the prepacked copy if it agrees with the network, and the network if not.
 
         Args:
             model: The network.
@@ -161,35 +149,41 @@ class FastDecoder:
         """
         if model.training:
             return model
-        kept = {k: packed for k, packed in self.packed.items() if packed.is_current()}
-        made: dict[nn.Module, PackedLinear] = {}
-        copied = self._copy(model, kept, made)
-        # What the probe said holds as long as modules and packed weights are those it saw.
+        current = {layer: one for layer, one in self.prepacked.items() if one.is_current()}
+        made: dict[nn.Module, PrepackedLinear] = {}
+        copied = self._copy(model, current, made)
+        # What the probe said holds as long as modules and prepacked weights are those it saw.
         seen = (*map(weakref.ref, model.modules()), *made.values(), model.device, model.dtype)
         if model.device.type == "cuda":
             seen += recorded_from(model)
-        self.packed = made
+        self.prepacked = made
         if seen != self.probed:
             self.graphs.clear()
             self.probed, self.agrees = seen, True
             self.agrees = self._agree(model, copied, states)
         return copied if self.agrees else model
 
-    def _copy(self, module: nn.Module, kept: dict, made: dict) -> nn.Module:
-        """Copy a tree of modules, packed where that can be; all but the tree itself is shared."""
-        if can_be_packed(module):
-            made[module] = kept.get(module) or PackedLinear(module, self.weight_dtype)
+    def _copy(self, module: nn.Module, current: dict, made: dict) -> nn.Module:
+        """Copy a tree of modules, prepacked where it can be; all but the tree itself is shared."""
+        if can_be_prepacked(module):
+            made[module] = current.get(module) or PrepackedLinear(module, self.weight_dtype)
             return made[module]
         copied = copy.copy(module)
         # torch has no public way to give a module other children and leave its own as they are.
         copied.__dict__["_modules"] = {
-            name: child if child is None else self._copy(child, kept, made)
+            name: child if child is None else self._copy(child, current, made)
             for name, child in module._modules.items()
         }
         return copied
 
     def _agree(self, model: PreTrainedModel, copied: nn.Module, states: torch.Tensor) -> bool:
-        """Compare the copy, token by token, with `model.forward` on two padded questions."""
+        """Compare the copy, token by token, with `model.forward` on two padded questions.
+
+        Args:
+            model: The network.
+            copied: Its copy with prepacked layers.
+            states: Of one question, `(1, source, d_model)`.
+        """
         states = states.expand(2, -1, -1)
         mask = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
         mask[1, states.shape[1] // 2 + 1 :] = 0
@@ -211,7 +205,7 @@ class FastDecoder:
                 # Rows leave a batch, and branch: what is kept of them has to follow.
                 stepper.select(swapped)
                 order = order[swapped]
-        except Exception as error:  # whatever somebody's module makes of a packed layer
+        except Exception as error:  # whatever somebody's module makes of a prepacked layer
             logger.warning("Fast decoding fails here (%r): the network itself decodes.", error)
             return False
         apart = (torch.stack(found, dim=1) - expected).abs().amax() / expected.abs().amax()

@@ -23,9 +23,8 @@ from transformers.utils import ModelOutput
 
 from ..model.generation_tfchat import empty_message_states
 from . import FastDecoder
-from .candidates import Candidates, decode_candidates
-from .likelihood import nats_and_tokens
-from .loop import DecoderStepper
+from .cross_entropy import reply_nats
+from .loops import Candidates, DecoderStepper, decode_candidates
 
 RERANK_BY = ("reverse", "unconditional")
 # What they are where nothing is re-ranked.
@@ -54,7 +53,7 @@ class TFChatRerankedOutput(ModelOutput):
 
 
 class Reranking:
-    """Makes several replies and takes the best: `generate(..., custom_generate=Reranking(...))`.
+    """Make several replies and take the best: `generate(..., custom_generate=Reranking(...))`.
 
     With `rerank_by` "unconditional" the score is log p(T|S) - weight * log p(T), over
     |T| ** length_penalty; with "reverse" (1 - weight) * log p(T|S) / |T| ** length_penalty +
@@ -121,21 +120,15 @@ class Reranking:
     ) -> torch.LongTensor | TFChatRerankedOutput:
         """Decode what `generate()` has prepared, `num_candidates` times, and order the replies.
 
-        Args:
-            model: The chat model.
-            input_ids: `(batch * num_return_sequences, 1)`, the start token.
-            logits_processor: As transformers prepared them.
-            stopping_criteria: As transformers prepared them.
-            generation_config: `do_sample`, `num_return_sequences`, `length_penalty`.
-            question_ids: `(batch, source)`, for "reverse", which has to guess them.
-            **model_kwargs: `encoder_outputs` and `attention_mask` among them.
+        Start tokens are `(batch * num_return_sequences, 1)`, and so are the rows of what is
+        returned. "reverse" has to guess `question_ids`, `(batch, source)`.
         """
         self._check(model, input_ids, generation_config, question_ids)
-        wanted = generation_config.num_return_sequences or 1
-        states = model_kwargs["encoder_outputs"].last_hidden_state[::wanted]
+        returned = generation_config.num_return_sequences or 1
+        states = model_kwargs["encoder_outputs"].last_hidden_state[::returned]
         mask = model_kwargs.get("attention_mask")
-        mask = None if mask is None else mask[::wanted]
-        start = input_ids[::wanted].repeat_interleave(self.num_candidates, 0)
+        mask = None if mask is None else mask[::returned]
+        start = input_ids[::returned].repeat_interleave(self.num_candidates, 0)
         stepper = self._stepper(model, start, generation_config, states)
         nothing = empty_message_states(model) if self.rerank_by == "unconditional" else None
         prepared = (logits_processor, stopping_criteria, generation_config)
@@ -150,9 +143,7 @@ class Reranking:
         config: GenerationConfig,
         states: torch.Tensor,
     ) -> DecoderStepper:
-        """Return what decodes; an engine has something of its own."""
-        if hasattr(model, "make_stepper"):
-            return model.make_stepper()
+        """Return what decodes the candidates, `(batch * num_candidates, 1)` start tokens."""
         making = copy.copy(config)
         making.return_dict_in_generate = False
         making.num_candidates = 1
@@ -180,9 +171,9 @@ class Reranking:
         first = same.long().argmax(-1)  # of those like this one
         shorter = lengths**config.length_penalty
         if self.rerank_by == "reverse":
-            second, back = self._reverse_scores(labels, first, config, question_ids, mask)
+            second, by_length = self._reverse_scores(labels, first, config, question_ids, mask)
             weight = self.rerank_weight
-            scores = (1 - weight) * made.asked / shorter + weight * back
+            scores = (1 - weight) * made.asked / shorter + weight * by_length
         else:
             second = made.alone
             scores = (made.asked - self.rerank_weight * second) / shorter
@@ -210,6 +201,13 @@ class Reranking:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Ask the reverse model, once for candidates that are alike.
 
+        Args:
+            labels: The candidates, `(batch * num_candidates, length)`.
+            first: `(batch, num_candidates)`, the first candidate that is like each.
+            config: `length_penalty`.
+            question_ids: `(batch, source)`.
+            mask: `(batch, source)`, or None.
+
         Returns:
             log p(question | reply) of each candidate, and the same over the question's length.
         """
@@ -230,8 +228,8 @@ class Reranking:
         config: GenerationConfig,
         question_ids: torch.LongTensor | None,
     ) -> None:
-        """Refuse what cannot be meant so."""
-        count, wanted = self.num_candidates, config.num_return_sequences or 1
+        """Refuse settings that do not go together."""
+        count, returned = self.num_candidates, config.num_return_sequences or 1
         start = model.config.decoder_start_token_id
         if (input_ids[:, 0] != start).any():
             raise ValueError(
@@ -243,9 +241,9 @@ class Reranking:
                 f"`num_candidates={count}` needs different candidates, and `do_sample=False` finds "
                 "one. Set `do_sample=True`."
             )
-        if wanted > count:
+        if returned > count:
             raise ValueError(
-                f"`num_return_sequences={wanted}` is more than `num_candidates={count}`. Raise "
+                f"`num_return_sequences={returned}` is more than `num_candidates={count}`. Raise "
                 "`num_candidates`, or ask for fewer."
             )
         if config.eos_token_id is None:
@@ -305,7 +303,7 @@ def reply_scores(
         attention_mask=attention_mask,
         labels=labels,
         use_cache=False,
-        reply_loss=nats_and_tokens,
+        reply_loss=reply_nats,
     )
     return -found.loss[:, 0]
 
@@ -325,7 +323,7 @@ def reverse_scores(
         attention_mask: `(rows, source)`.
     """
     config = reverse_model.config
-    wanted = newest_turn(question, attention_mask, config.sep_token_id)
+    labels = newest_turn(question, attention_mask, config.sep_token_id)
     # A reply that was cut off at its longest has no end token: the encoder always read one.
     reads = torch.nn.functional.pad(replies, (0, 1), value=-100)
     last = (replies != -100).sum(1) - 1
@@ -336,8 +334,8 @@ def reverse_scores(
     mask = (reads != -100).long()
     ids = reads.masked_fill(reads == -100, config.pad_token_id)
     states = reverse_model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
-    size = (wanted != -100).sum(1).clamp(min=1).float()
-    return reply_scores(reverse_model, states, wanted, mask), size
+    size = (labels != -100).sum(1).clamp(min=1).float()
+    return reply_scores(reverse_model, states, labels, mask), size
 
 
 def newest_turn(

@@ -28,7 +28,7 @@ _MOST_GRAPHS = 8
 
 
 class Stepper:
-    """Calls a network with a cache that grows.
+    """Call a network with a cache that grows.
 
     Args:
         network: A `TFChatForConditionalGeneration`, or what stands for one.
@@ -37,7 +37,7 @@ class Stepper:
     can_branch = True
 
     def __init__(self, network: PreTrainedModel) -> None:
-        """Nothing is made before the questions are known."""
+        """Make nothing before the questions are known."""
         self.network = network
         self.question: BaseModelOutput | None = None
         self.mask: torch.Tensor | None = None
@@ -66,7 +66,7 @@ class Stepper:
         return self.call(tokens, self.cache).float()
 
     def call(self, tokens: torch.LongTensor, cache: EncoderDecoderCache) -> torch.Tensor:
-        """Run the network with a cache; returns its logits `(rows, vocab_size)`."""
+        """Run the network with a cache; return its logits `(rows, vocab_size)`."""
         output = self.network(
             encoder_outputs=self.question,
             attention_mask=self.mask,
@@ -109,7 +109,7 @@ def recorded_from(network: nn.Module) -> tuple:
 
 
 class RecordedStepper(Stepper):
-    """Replays a recorded step: on a GPU its 60 small kernels cost more to start than to run.
+    """Replay a recorded step: on a GPU its 60 small kernels cost more to start than to run.
 
     A graph knows one shape. So batches are rounded up to a power of two, questions to a multiple
     of 32 tokens, and the step attends to the whole room for the reply, of which transformers'
@@ -124,7 +124,7 @@ class RecordedStepper(Stepper):
     can_branch = False  # its shape cannot change
 
     def __init__(self, network: PreTrainedModel, graphs: dict, capture: bool = True) -> None:
-        """Nothing is made before the questions are known."""
+        """Make nothing before the questions are known."""
         super().__init__(network)
         self.graphs = graphs
         self.capture = capture
@@ -169,7 +169,14 @@ class RecordedStepper(Stepper):
 
 
 class RecordedStep:
-    """The buffers of one shape, and the graph of the step that reads and writes them."""
+    """The buffers of one shape, and the graph of the step that reads and writes them.
+
+    Attributes:
+        states: Of the questions, `(rows, source, d_model)`.
+        mask: As the decoder takes it, `(rows, 1, 1, source)`.
+        tokens: The newest of each row, `(rows,)`.
+        logits: Of the next ones, `(rows, vocab_size)`.
+    """
 
     def __init__(self, stepper: RecordedStepper, max_steps: int) -> None:
         """Make the buffers; the first replies are decoded without a graph."""
@@ -217,9 +224,9 @@ class RecordedStep:
         if self.cross is None:
             self.cross = fresh
         else:
-            for kept, new in zip(self.cross.layers, fresh.layers, strict=True):
-                kept.keys.copy_(new.keys)
-                kept.values.copy_(new.values)
+            for held, new in zip(self.cross.layers, fresh.layers, strict=True):
+                held.keys.copy_(new.keys)
+                held.values.copy_(new.values)
         self.is_first = False
 
     def _record(self, stepper: RecordedStepper) -> None:

@@ -1,19 +1,111 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""What marks of blind sheets amount to: shares, paired differences, agreement of judges."""
+r"""Add up what judges wrote on a blind sheet.
+
+    python -m tfchat_hf.judging scores judged/sheet.tsv
+    python -m tfchat_hf.judging scores judged/sheet-ann.tsv judged/sheet-bo.tsv --against look-up
+
+Prints, for each language and for questions of one turn and of several: which share of a system's
+replies is acceptable (1 or 2) with Wilson's interval, good (2), and in the language of the
+question; then how much better or worse each system is than one of them on the same questions.
+Several judges count with their mean, each one's own shares stand beside it, and their agreement
+below.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
+from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .sheet import Key
+from ..text.errors import UserError
+from .sheet import Key, read_marks
 
 # A normal variable lies within so many deviations in 95 of 100 cases.
 _Z = 1.96
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add = parser.add_argument
+    add("sheets", nargs="+", type=Path, metavar="SHEET", help="a marked sheet, one for each judge")
+    add("--key", type=Path, help="its key (default: key.json beside the first sheet)")
+    add("--against", metavar="NAME", help="compare with this system (default: the first one)")
+    add("--json", action="store_true", help="print everything as JSON")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Add up and print."""
+    report = score_sheets(options.sheets, options.key, options.against)
+    text = json.dumps(report, ensure_ascii=False, indent=2) if options.json else report_text(report)
+    sys.stdout.write(text + "\n")
+
+
+def score_sheets(
+    sheets: Sequence[Path], key_path: Path | None = None, against: str | None = None
+) -> dict[str, Any]:
+    """Read marked sheets and give all that follows from them.
+
+    Args:
+        sheets: the same sheet as each judge marked it.
+        key_path: of its key; None for key.json beside the first one.
+        against: the system that the others are compared with; None for the first one.
+
+    Returns:
+        The names of judges and systems, `groups` and `agreement`, as `--json` prints them.
+
+    Raises:
+        UserError: A file or a name is not what it should be.
+    """
+    key_path = key_path or sheets[0].with_name("key.json")
+    key = Key.read(key_path)
+    against = key.systems[0] if against is None else against
+    if against not in key.systems:
+        known = ", ".join(key.systems)
+        raise UserError(f"`--against` must be a system of the sheet: {known} (got {against}).")
+    judges = {name: read_marks(sheet, key, key_path) for name, sheet in _judges(sheets).items()}
+    # It takes a second to import; what is wrong with a sheet is said before.
+    from data_builders.language import guess_language
+
+    groups = group_cases(key, list(judges.values()), guess_language)
+    return {
+        "judges": list(judges),
+        "systems": key.systems,
+        "against": against,
+        "groups": [_group_report(group, cases, against) for group, cases in groups.items()],
+        "agreement": [
+            {"judges": list(pair), **asdict(found)} for pair, found in agreements(judges).items()
+        ],
+    }
+
+
+def _judges(sheets: Sequence[Path]) -> dict[str, Path]:
+    """Name each judge by the file's name, or by its path where names are equal."""
+    names = [sheet.stem.removeprefix("sheet-") for sheet in sheets]
+    if len(set(names)) < len(names):
+        names = [str(sheet) for sheet in sheets]
+    if len(set(names)) < len(names):
+        raise UserError("each judge's sheet must be given once (got one twice).")
+    return dict(zip(names, sheets, strict=True))
+
+
+def _group_report(group: Group, systems: dict[str, list[Any]], against: str) -> dict[str, Any]:
+    """Describe one group of questions."""
+    rows = {}
+    for name, cases in systems.items():
+        rows[name] = asdict(shares_of(cases))
+        if name != against:
+            rows[name]["difference"] = asdict(difference_of(cases, systems[against]))
+    return {**group._asdict(), "systems": rows}
+
+
+# -------------------------------------------------------------------------------------- the figures
 
 
 class Interval(NamedTuple):
@@ -202,3 +294,80 @@ def _alike(marks: Sequence[int], others: Sequence[int]) -> tuple[float, float | 
         marks.count(mark) * others.count(mark) / len(marks) ** 2 for mark in {*marks, *others}
     )
     return seen, None if chance == 1 else (seen - chance) / (1 - chance)
+
+
+# --------------------------------------------------------------------------------------- the tables
+
+
+def report_text(report: dict[str, Any]) -> str:
+    """Word a report of `score_sheets`."""
+    judges = report["judges"]
+    lines = [_shares_table(report, judges)]
+    if len(report["systems"]) > 1:
+        lines += ["", _differences_table(report)]
+    if len(judges) > 1:
+        lines += ["", "With several judges a reply counts by the mean of their marks."]
+        lines += [_agreement_line(found) for found in report["agreement"]]
+    return "\n".join(lines)
+
+
+def _shares_table(report: dict[str, Any], judges: Sequence[str]) -> str:
+    """Write the shares of each system, and with several judges what each of them found."""
+    alone = [f"{name}: acceptable, good" for name in judges] if len(judges) > 1 else []
+    heads = ["language", "asked", "system", "acceptable (95 %)", "good", "language kept", *alone]
+    rows = []
+    for group in report["groups"]:
+        for name, row in group["systems"].items():
+            cells = [
+                group["language"],
+                f"{row['asked']}, {group['kind']}",
+                name,
+                f"{row['acceptable']:.0%} ({_range(row['interval'], '{:.0%}')})",
+                f"{row['good']:.0%}",
+                f"{row['language_kept']:.0%}",
+            ]
+            if alone:
+                cells += [f"{acceptable:.0%}, {good:.0%}" for acceptable, good in row["by_judge"]]
+            rows.append(cells)
+    return _table(heads, rows)
+
+
+def _differences_table(report: dict[str, Any]) -> str:
+    """Write how each system differs from the one they are compared with."""
+    heads = ["language", "asked", "system", f"acceptable, less {report['against']}: points (95 %)"]
+    rows = []
+    for group in report["groups"]:
+        for name, row in group["systems"].items():
+            if found := row.get("difference"):
+                value = f"{100 * found['value']:+.0f} ({_range(found['interval'], '{:+.0%}')})"
+                cells = [group["language"], f"{row['asked']}, {group['kind']}", name]
+                cells += [value.replace("%", ""), f"{found['better']}, {found['worse']}"]
+                rows.append([*cells, "< 0.001" if found["p"] < 0.001 else f"{found['p']:.3f}"])
+    return _table([*heads, "better, worse", "p"], rows)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table for a terminal, which is Markdown too."""
+    from data_builders.output.markdown import table
+
+    return table(heads, rows, plain=True)
+
+
+def _agreement_line(found: dict[str, Any]) -> str:
+    """Say how alike two judges are."""
+    one, other = found["judges"]
+    return (
+        f"{one} and {other}, {found['replies']} replies: acceptable or not alike in "
+        f"{found['acceptable']:.0%} (kappa {_kappa(found['acceptable_kappa'])}), the same of three "
+        f"marks in {found['marks']:.0%} (kappa {_kappa(found['marks_kappa'])})."
+    )
+
+
+def _kappa(value: float | None) -> str:
+    """Write a kappa, which there is none of where both gave one mark throughout."""
+    return "none" if value is None else f"{value:.2f}"
+
+
+def _range(interval: Sequence[float], form: str) -> str:
+    """Write both ends of an interval."""
+    return " to ".join(form.format(end) for end in interval)

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""A blind sheet and its key: shuffled replies to be marked, and apart from them whose they are."""
+"""A blind sheet (a table and a page) of shuffled replies, and its key: whose they are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data_builders.writing import write_whole
 
@@ -24,6 +24,7 @@ HEADER = ("mark", "number", "turns", "reply")
 MARKS = ("0", "1", "2")
 # Between the turns of a question, where a cell has to hold them all.
 BETWEEN_TURNS = " / "
+_TEMPLATE = Path(__file__).with_name("sheet_page.html")
 
 
 class Cells(NamedTuple):
@@ -132,6 +133,34 @@ def write_sheet(key: Key, path: Path) -> None:
     csv.writer(text, delimiter="\t").writerows([HEADER, *(("", *row.cells) for row in key.rows)])
     # Spreadsheets take a file for UTF-8 if it begins with this mark.
     write_whole(path, "\ufeff" + text.getvalue())
+
+
+def write_page(key: Key, path: Path) -> None:
+    """Write the page of a sheet."""
+    template = _TEMPLATE.read_text(encoding="utf-8")
+    write_whole(path, template.replace("__SHEET__", embedded_json(page_content(key))))
+
+
+def page_content(key: Key) -> dict[str, Any]:
+    """Give what the page shows: the questions with their replies, and what names the sheet."""
+    questions: dict[int, dict[str, Any]] = {}
+    for row in key.rows:
+        asked = questions.setdefault(
+            row.number, {"number": row.number, "turns": row.turns, "replies": []}
+        )
+        asked["replies"].append(row.reply)
+    # Browsers keep marks under this name, by place: the same replies in another order are another.
+    shown = list(questions.values())
+    name = hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
+    return {"name": name, "questions": shown}
+
+
+def embedded_json(content: object) -> str:
+    """Write JSON that nothing in it can lead out of the page's script: replies are foreign text."""
+    text = json.dumps(content, ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
 
 
 def read_marks(path: Path, key: Key, key_path: Path) -> list[int]:

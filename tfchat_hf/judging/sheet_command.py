@@ -9,8 +9,7 @@ r"""Make a blind sheet: several systems' replies to one list of questions, to be
 A system is a file that `chat_hf.py --input ... --output` wrote for the same questions, or a run or
 a model on the Hub, with a preset behind a colon, which answers now. Writes to the folder sheet.html
 (a page to click through, without network) and sheet.tsv for the judges, and key.json, which they
-must not see. Exit code: 0 when done, 2 when something about the command or its files is wrong, 130
-on Ctrl-C.
+must not see.
 """
 
 from __future__ import annotations
@@ -21,33 +20,58 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_builders.writing import write_whole
+
 from ..text.errors import UserError
-from .asked import BASELINES, Asked, held_out_questions, questions_of_file, read_corpus
-from .sheet import Key, make_key, write_sheet, write_whole
-from .sheet_page import write_page
-from .systems import System, open_model, read_system, replies_of_file, replies_of_model
+from .sheet import Key, make_key, write_page, write_sheet
+from .systems import (
+    BASELINES,
+    Asked,
+    System,
+    corpus_questions,
+    open_model,
+    questions_of_file,
+    read_corpus,
+    read_system,
+    replies_of_file,
+    replies_of_model,
+)
 
 SHEET, PAGE, KEY, QUESTIONS = "sheet.tsv", "sheet.html", "key.json", "questions.jsonl"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, write the sheet, and turn errors into one sentence and an exit code.
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add = parser.add_argument
+    add("--input", type=Path, metavar="FILE", help="questions, as `chat_hf.py --input` reads them")
+    add(
+        "--dataset",
+        metavar="NAME",
+        help="or questions it keeps back; and where baselines come from",
+    )
+    add("--questions", type=int, default=120, metavar="N", help="of --dataset (default 120)")
+    add("--split", choices=("test", "validation"), help="default: test where there is one")
+    add("--context-turns", type=int, default=3, metavar="N", help="most turns of them (default 3)")
+    add(
+        "--system",
+        dest="systems",
+        action="append",
+        default=[],
+        metavar="NAME=SOURCE",
+        help="who answers: REPLIES.jsonl, or MODEL or MODEL:preset; as often as there are systems",
+    )
+    add("--baselines", type=_names, default=[], metavar="A,B", help=f"{', '.join(BASELINES)}")
+    add("--output", type=Path, required=True, metavar="DIR", help="where the sheet goes")
+    add("--seed", type=int, default=1, help="of the order and of what is drawn (default 1)")
+    add("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
+    add("--overwrite", action="store_true", help="replace a sheet, also a marked one")
 
-    Args:
-        argv: the command line behind "sheet"; None takes the real one.
-    """
-    options = _parser().parse_args(argv)
-    try:
-        systems = [read_system(text) for text in options.systems]
-        _check(options, systems)
-        _make_sheet(options, systems)
-    except (ValueError, OSError, RuntimeError) as error:  # the last: e.g. no GPU memory left
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("\nStopped. The same command goes on with the model that was answering.\n")
-        return 130
-    return 0
+
+def run(options: argparse.Namespace) -> None:
+    """Check the options and make the sheet."""
+    systems = [read_system(text) for text in options.systems]
+    _check(options, systems)
+    _make_sheet(options, systems)
 
 
 def _check(options: argparse.Namespace, systems: Sequence[System]) -> None:
@@ -122,9 +146,7 @@ def _questions(options: argparse.Namespace) -> Asked:
     corpus = read_corpus(options.dataset)
     if asked is None:
         limit, turns = options.questions, options.context_turns
-        asked = held_out_questions(
-            corpus, options.dataset, options.split, limit, turns, options.seed
-        )
+        asked = corpus_questions(corpus, options.dataset, options.split, limit, turns, options.seed)
         if len(asked.turns) < limit:
             _say(f"{options.dataset} keeps back {len(asked.turns)} questions, no more")
     asked.train = corpus["train"]
@@ -150,33 +172,3 @@ def _say(line: str) -> None:
 def _names(text: str) -> list[str]:
     """Read names with commas between."""
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.judging sheet",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("--input", type=Path, metavar="FILE", help="questions, as `chat_hf.py --input` reads them")
-    add("--dataset", metavar="NAME", help="or held-out questions of it; and whence baselines come")
-    add("--questions", type=int, default=120, metavar="N", help="of --dataset (default 120)")
-    add("--split", choices=("test", "validation"), help="default: test where there is one")
-    add("--context-turns", type=int, default=3, metavar="N", help="most turns of them (default 3)")
-    add(
-        "--system",
-        dest="systems",
-        action="append",
-        default=[],
-        metavar="NAME=SOURCE",
-        help="who answers: REPLIES.jsonl, or MODEL or MODEL:preset; as often as there are systems",
-    )
-    add("--baselines", type=_names, default=[], metavar="A,B", help=f"{', '.join(BASELINES)}")
-    add("--output", type=Path, required=True, metavar="DIR", help="where the sheet goes")
-    add("--seed", type=int, default=1, help="of the order and of what is drawn (default 1)")
-    add("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
-    add("--overwrite", action="store_true", help="replace a sheet, also a marked one")
-    return parser

@@ -1,22 +1,158 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The systems that a sheet compares: files of replies, or models that are asked now."""
+"""What a sheet is made from: the questions, and the systems that answer them."""
 
 from __future__ import annotations
 
 import json
+import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..text.errors import UserError
 
 if TYPE_CHECKING:
-    from ..chat.session import ChatSession
+    from datasets import Dataset, DatasetDict
 
+    from ..chat.session import ChatSession
+    from ..text.dialogue import DialogueExample
+
+# So many dialogues are read at a time.
+_ROWS_AT_ONCE = 1000
 _NAME = re.compile(r"[\w.+ -]+")
 _PRESET = re.compile(r"[\w-]+")
+
+
+# ------------------------------------------------------------------------------------ the questions
+
+
+@dataclass
+class Asked:
+    """Questions, and the corpus whose replies they may be answered with.
+
+    Attributes:
+        rows: of a file of questions, as `chat_hf.py --input` reads it.
+        turns: of each question, the newest last.
+        replies: what a person said in the corpus; None where the questions are not its own.
+        train: its training dialogues; None without a corpus.
+    """
+
+    rows: list[dict[str, Any]]
+    turns: list[list[str]]
+    replies: list[str] | None = None
+    train: Dataset | None = None
+
+
+def questions_of_file(path: Path) -> Asked:
+    """Read questions.
+
+    Raises:
+        UserError: A row has no question.
+    """
+    from ..chat.question_file import read_rows
+
+    if not path.is_file():
+        raise UserError(f"`--input` {path} is not a file. Give a .jsonl or .txt file.")
+    rows = read_rows(path)
+    for row in rows:
+        if row.error:
+            raise UserError(f"{path}:{row.line}: {row.error}. Mend the row or take it out.")
+    return Asked([row.row for row in rows], [row.turns for row in rows])
+
+
+def read_corpus(dataset: str) -> DatasetDict:
+    """Build the dialogues of a dataset, or take them from the cache."""
+    from data_builders import build_dialogues
+
+    return build_dialogues(dataset).dataset
+
+
+def corpus_questions(
+    corpus: DatasetDict, dataset: str, split: str | None, limit: int, turns: int, seed: int
+) -> Asked:
+    """Draw questions that a corpus keeps back from training.
+
+    Args:
+        corpus: of `read_corpus`.
+        dataset: its name, for what is said.
+        split: "test" or "validation"; None is the test split where there is one.
+        limit: how many to draw; all where there are fewer.
+        turns: the most turns of a question.
+        seed: of the draw.
+
+    Raises:
+        UserError: There is none.
+        UserError: There is no such split.
+    """
+    from ..examples.evaluation_split import choose_split
+
+    chosen = choose_split(corpus, split, dataset)
+    known: dict[tuple[str, ...], str] = {}
+    for example in _examples(corpus[chosen], turns):
+        known.setdefault(example.context, example.reply)
+    for example in _examples(corpus["train"], turns):
+        known.pop(example.context, None)
+    if not known:
+        raise UserError(
+            f"`--dataset` {dataset}: each question of its {chosen} split is in the training split "
+            "too. Give questions with `--input`."
+        )
+    drawn = random.Random(seed).sample(list(known), min(limit, len(known)))
+    rows = [{"question": one[0]} if len(one) == 1 else {"dialogue": list(one)} for one in drawn]
+    return Asked(rows, [list(one) for one in drawn], [known[one] for one in drawn])
+
+
+def _human(asked: Asked, seed: int) -> list[str]:
+    """Give what people said."""
+    if asked.replies is None:
+        raise UserError(
+            "`--baselines human` is known only for questions of `--dataset`. Leave out `--input`, "
+            "or the baseline."
+        )
+    return asked.replies
+
+
+def _random(asked: Asked, seed: int) -> list[str]:
+    """Draw training replies; each one of the corpus is as likely as any other."""
+    draw, kept = random.Random(seed), []
+    for number, example in enumerate(_examples(asked.train, 1)):
+        if number < len(asked.turns):
+            kept.append(example.reply)
+        elif (place := draw.randrange(number + 1)) < len(kept):
+            kept[place] = example.reply
+    draw.shuffle(kept)
+    return [kept[place % len(kept)] for place in range(len(asked.turns))]
+
+
+def _nearest(asked: Asked, seed: int) -> list[str]:
+    """Look up the training question that shares most with the newest turn, and give its reply."""
+    from ..memory.index import QuestionIndex
+
+    examples = list(_examples(asked.train, 1))
+    index = QuestionIndex.build([example.context[-1] for example in examples])
+    found = [index.nearest(turns[-1], 1) for turns in asked.turns]
+    return [examples[near[0][0]].reply if near else "" for near in found]
+
+
+BASELINES: dict[str, Callable[[Asked, int], list[str]]] = {
+    "human": _human,
+    "nearest": _nearest,
+    "random": _random,
+}
+
+
+def _examples(split: Dataset, turns: int) -> Iterator[DialogueExample]:
+    """Yield every context of a split with its reply."""
+    from ..text.dialogue import examples_from_dialogue
+
+    for batch in split.select_columns(["turns", "roles"]).iter(_ROWS_AT_ONCE):
+        for said, roles in zip(batch["turns"], batch["roles"], strict=True):
+            yield from examples_from_dialogue(said, roles, turns)
+
+
+# -------------------------------------------------------------------------------------- who answers
 
 
 @dataclass(frozen=True)
@@ -67,7 +203,7 @@ def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]
     Raises:
         UserError: It does not.
     """
-    from ..chat.question_rows import row_turns
+    from ..chat.question_file import row_turns
 
     if not path.is_file():
         raise UserError(f"{path} is not there. Make it with `chat_hf.py --input ... --output`.")

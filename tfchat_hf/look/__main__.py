@@ -48,10 +48,11 @@ def _run(options: argparse.Namespace) -> None:
     """Write one explanation after the other."""
     _check(options)
     texts = iter(options.text) if options.text else _lines_of_standard_input()
-    tokenizer = _load(options.tokenizer) if options.tokenizer else _train(options)
+    tell(f"Loading {options.tokenizer or 'the tokenizer'} ...")
     from .explainer import Explainer, open_jieba
     from .report import render
 
+    tokenizer = _load(options.tokenizer) if options.tokenizer else _train(options)
     with open_jieba() as cut_words:
         explainer = Explainer(tokenizer, cut_words)
         if not options.json:
@@ -102,7 +103,6 @@ def _lines() -> Iterator[str]:
 
 def _train(options: argparse.Namespace) -> PreTrainedTokenizerBase:
     """Train a tokenizer on the small talk, or take it from the cache."""
-    tell(f"opening the tokenizer of scheme {options.scheme}; the first time it is trained ...")
     import datasets
 
     from ..examples.preparing import load_or_train_tokenizer, read_dialogues
@@ -124,7 +124,7 @@ def _load(folder: str) -> PreTrainedTokenizerBase:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     # `tokenizers` raises bare Exception for a file that it cannot parse.
     except Exception as error:
-        raise ValueError(
+        raise UserError(
             f"--tokenizer {folder} must hold a tokenizer that can be read (got {error}). "
             "Make it anew with `python -m tfchat_hf.text.tokenizer_training`."
         ) from error

@@ -10,7 +10,7 @@ from datasets import Dataset
 from ..examples.files import arrow_column
 from ..examples.questions import Question, most_frequent_reply, random_replies
 from ..memory.index import QuestionIndex
-from .faults import describe_answers
+from .metrics import describe_answers
 
 BASELINES = ("human", "nearest_question", "random_training_reply", "most_frequent_reply")
 
@@ -18,7 +18,7 @@ BASELINES = ("human", "nearest_question", "random_training_reply", "most_frequen
 def baseline_replies(
     questions: Sequence[Question], train: Dataset, seed: int
 ) -> dict[str, list[str]]:
-    """Gives the replies of each of `BASELINES` to some questions.
+    """Return the replies of each of `BASELINES` to some questions.
 
     Args:
         questions: what is asked.
@@ -39,7 +39,7 @@ def score_baselines(
     replies: Mapping[str, Sequence[str]],
     frequent: Sequence[str] = (),
 ) -> dict[str, dict[str, float | int | str]]:
-    """Scores the baselines.
+    """Score the baselines.
 
     A person's reply is compared with what *other* people said to the same words: it would be
     perfect beside itself. It has one reference less than the model's reply, and questions with
@@ -60,12 +60,12 @@ def score_baselines(
 
 
 def human_replies(questions: Sequence[Question]) -> list[str]:
-    """Gives the first reply that the corpus has to each question."""
+    """Return the first reply that the corpus has to each question."""
     return [question.references[0] for question in questions]
 
 
 def nearest_replies(questions: Sequence[Question], train: Dataset) -> list[str]:
-    """Answers with the reply to the nearest training question, by the characters they share.
+    """Answer with the reply to the nearest training question, by the characters they share.
 
     Only the newest turns are compared. A question that shares nothing with any gets the most
     frequent reply.

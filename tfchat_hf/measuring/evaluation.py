@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import gather_object
-from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..examples.questions import Question, decode_reply
-from ..fast import FastDecoder
-from ..fast.likelihood import nats_and_tokens
+from ..fast.cross_entropy import reply_nats
+from ..fast.replies import batches_by_length, reply_to_questions
 from .metrics import bits_per_character, perplexity
 
 
@@ -22,80 +21,45 @@ def generate_replies(
     tokenizer: PreTrainedTokenizerBase,
     questions: Sequence[Question],
     batch_size: int,
+    split: bool = False,
 ) -> list[str]:
-    """Answers questions with the model's default generation config, in this process.
+    """Answer questions with the model's default generation config.
+
+    Args:
+        model: The network itself, not what wraps it for several processes.
+        tokenizer: Of the model.
+        questions: What to answer.
+        batch_size: Questions at a time.
+        split: Whether each process of a distributed run answers its share of the batches. Every
+            process must call this, and gets all replies, the same as one process alone.
 
     Returns:
         One reply a question, in the order of the questions.
     """
-    batches = list(enumerate(_length_batches(questions, batch_size)))
-    return _in_order(_answers(model, tokenizer, questions, batches))
-
-
-def generate_replies_together(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    questions: Sequence[Question],
-    batch_size: int,
-) -> list[str]:
-    """Answers questions in all processes of a distributed run, each its share of the batches.
-
-    The batches are those of `generate_replies`, and so are the replies. Every process must call
-    this, and gets all replies.
-    """
-    state = PartialState()
-    batches = list(enumerate(_length_batches(questions, batch_size)))
-    share = batches[state.process_index :: state.num_processes]
-    return _in_order(gather_object(_answers(model, tokenizer, questions, share)))
-
-
-def _length_batches(questions: Sequence[Question], batch_size: int) -> list[list[int]]:
-    """Puts the numbers of questions of like length together."""
-    by_length = sorted(range(len(questions)), key=lambda i: len(questions[i].input_ids))
-    return [by_length[i : i + batch_size] for i in range(0, len(by_length), batch_size)]
-
-
-@torch.no_grad()
-def _answers(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    questions: Sequence[Question],
-    batches: Sequence[tuple[int, list[int]]],
-) -> list[tuple[int, str]]:
-    """Answers numbered batches of questions; gives the number of each question and its reply."""
+    asked = [question.input_ids for question in questions]
+    batches = list(enumerate(batches_by_length(asked, batch_size)))
+    if split:
+        state = PartialState()
+        batches = batches[state.process_index :: state.num_processes]
     was_training = model.training
     model.eval()
-    options = FastDecoder().options(model.generation_config)
-    answers: list[tuple[int, str]] = []
-    devices = [model.device] if model.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        for number, chosen in batches:
-            # Sampled replies too depend on the batch alone, not on who answers it or when.
-            torch.manual_seed(number)
-            batch = tokenizer.pad(
-                {"input_ids": [questions[i].input_ids for i in chosen]}, return_tensors="pt"
-            ).to(model.device)
-            # transformers turns the cache off for training; without it this is several times slower
-            output = model.generate(**batch, use_cache=True, **options)
-            texts = [decode_reply(tokenizer, ids) for ids in output.tolist()]
-            answers += zip(chosen, texts, strict=True)
+    answers = [
+        (place, decode_reply(tokenizer, ids))
+        for batch in reply_to_questions(model, tokenizer, asked, batches)
+        for place, ids in zip(batch.places, batch.ids, strict=True)
+    ]
     model.train(was_training)
-    return answers
-
-
-def _in_order(answers: Sequence[tuple[int, str]]) -> list[str]:
-    """Sorts replies by the number of their question."""
-    return [text for _, text in sorted(answers)]
+    return [text for _, text in sorted(gather_object(answers) if split else answers)]
 
 
 @torch.no_grad()
 def exact_loss(
     model: torch.nn.Module,
-    batches: DataLoader,
+    batches: Iterable[Mapping[str, torch.Tensor]],
     accelerator: Accelerator,
     characters: int | None = None,
 ) -> dict[str, float]:
-    """Measures the plain cross-entropy a reply token, without label smoothing.
+    """Measure the plain cross-entropy a reply token, without label smoothing.
 
     The mean runs over tokens of the whole set; a mean of batch means would weigh short replies
     too much. Every process of a distributed run must call this, and gets the same numbers.
@@ -114,7 +78,7 @@ def exact_loss(
     model.eval()
     # One row a reply, (batch, 2): nats and tokens. They stay on the device until the end.
     rows = [
-        accelerator.gather_for_metrics(model(**batch, reply_loss=nats_and_tokens).loss)
+        accelerator.gather_for_metrics(model(**batch, reply_loss=reply_nats).loss)
         for batch in batches
     ]
     model.train(was_training)

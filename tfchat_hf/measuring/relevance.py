@@ -50,7 +50,7 @@ TOKENS_AT_ONCE = 4_000
 
 @dataclass(frozen=True)
 class RankingTask:
-    """One held-out question, and what the model has to tell apart.
+    """One question of a split that was not trained on, and what the model has to tell apart.
 
     Attributes:
         question: token ids that the encoder reads.
@@ -96,7 +96,7 @@ def ranking_tasks(
     seed: int = 0,
     candidates: int = CANDIDATES,
 ) -> list[RankingTask]:
-    """Draws questions of a split with wrong questions and other replies; equal seeds, equal tasks.
+    """Draw questions of a split with wrong questions and other replies; equal seeds, equal tasks.
 
     A group is what has one source and one language. Wrong questions are the questions of the
     group themselves, each once and none with its own reply. The other replies are the nearest in
@@ -136,7 +136,7 @@ def ranking_tasks(
 
 
 def _groups(examples: Dataset) -> tuple[np.ndarray, list[str]]:
-    """Numbers the groups of rows, `(rows,)`, and gives the source of each row."""
+    """Number the groups of rows, `(rows,)`, and name the source of each row."""
     sources = [text or "" for text in arrow_column(examples, "source").to_pylist()]
     languages = arrow_column(examples, "lang").to_pylist()
     names: dict[tuple[str, str | None], int] = {}
@@ -147,7 +147,7 @@ def _groups(examples: Dataset) -> tuple[np.ndarray, list[str]]:
 def _derangement(
     rows: np.ndarray, groups: np.ndarray, generator: np.random.Generator
 ) -> list[int | None]:
-    """Gives each row another row of its group, each once; None where it is alone.
+    """Find for each row another row of its group, each once; None where it is alone.
 
     Args:
         rows: `(questions,)`.
@@ -166,7 +166,7 @@ class _Pool:
     """The replies of a split, by group."""
 
     def __init__(self, examples: Dataset, groups: np.ndarray, contexts: np.ndarray) -> None:
-        """Keeps the first row of each distinct reply of a group."""
+        """Keep the first row of each distinct reply of a group."""
         self.groups, self.contexts = groups, contexts
         self.replies = number_column(examples, "reply_key")
         self.lengths = ExampleRows(examples).target_lengths
@@ -175,7 +175,7 @@ class _Pool:
         self.members = {group: first[groups[first] == group] for group in np.unique(groups)}
 
     def others(self, row: int, count: int, generator: np.random.Generator) -> list[int]:
-        """Draws rows with other replies of like length."""
+        """Draw rows with other replies of like length."""
         members = self.members[self.groups[row]]
         right = self.replies[self.contexts == self.contexts[row]]
         members = members[~np.isin(self.replies[members], right)]
@@ -189,7 +189,7 @@ class _Pool:
 def measure_relevance(
     model: PreTrainedModel, tasks: Sequence[RankingTask], split: bool = False
 ) -> dict[str, float | int]:
-    """Has a model score the tasks and gives the figures of `relevance_figures`.
+    """Have a model score the tasks and return the figures of `relevance_figures`.
 
     Args:
         model: a TFChat model.
@@ -205,7 +205,7 @@ def measure_relevance(
 
 
 def relevance_figures(scores: Sequence[TaskScore]) -> dict[str, float | int]:
-    """Sums scores up, exactly and in any order.
+    """Sum scores up, exactly and in any order.
 
     Returns:
         `question_gain` in nats a token; `hits_at_1`, `mrr`, `hits_at_1_pmi` and `mrr_pmi`;
@@ -233,7 +233,7 @@ def relevance_figures(scores: Sequence[TaskScore]) -> dict[str, float | int]:
 
 
 def relevance_by_source(scores: Sequence[TaskScore]) -> Mapping[str, dict[str, float | int]]:
-    """Gives the figures of each source, by its name."""
+    """Return the figures of each source, by its name."""
     names = sorted({one.source for one in scores})
     return {
         name: relevance_figures([one for one in scores if one.source == name]) for name in names
@@ -242,7 +242,7 @@ def relevance_by_source(scores: Sequence[TaskScore]) -> Mapping[str, dict[str, f
 
 @torch.no_grad()
 def score_tasks(model: PreTrainedModel, tasks: Sequence[RankingTask]) -> list[TaskScore]:
-    """Scores the candidates of each task, in the order of the tasks.
+    """Score the candidates of each task, in the order of the tasks.
 
     Each question is read once, and each distinct reply is scored once after the empty message.
 
@@ -273,7 +273,7 @@ def _task_score(
     after_wrong: float | None,
     alone: Mapping[tuple[int, ...], float],
 ) -> TaskScore:
-    """Ranks the true reply of a task."""
+    """Rank the true reply of a task."""
     lengths = np.array([len(reply) for reply in task.candidates])
     asked = np.array(scores)
     less = asked - np.array([alone[reply] for reply in task.candidates])
@@ -289,7 +289,7 @@ def _task_score(
 
 
 def _rank(scores: np.ndarray) -> int:
-    """Gives the rank of the first of some scores; a tie goes to the others."""
+    """Return the rank of the first of some scores; a tie goes to the others."""
     return int((scores >= scores[0]).sum())
 
 
@@ -297,7 +297,7 @@ Asked = tuple[tuple[int, ...], Sequence[tuple[int, ...]]]
 
 
 def _scores(model: PreTrainedModel, asked: Sequence[Asked]) -> list[list[float]]:
-    """Gives log p(reply | question) in nats, of each question and each of its replies."""
+    """Return log p(reply | question) in nats, of each question and each of its replies."""
     found: dict[int, list[float]] = {}
     for chosen in _batches([len(own) * max(map(len, own)) for _, own in asked]):
         questions = _padded([asked[place][0] for place in chosen], model.config.pad_token_id)
@@ -319,7 +319,7 @@ def _scores(model: PreTrainedModel, asked: Sequence[Asked]) -> list[list[float]]
 
 
 def _alone(model: PreTrainedModel, replies: Sequence[tuple[int, ...]]) -> list[float]:
-    """Gives log p(reply | empty message) in nats."""
+    """Return log p(reply | empty message) in nats."""
     found: dict[int, float] = {}
     nothing = empty_message_states(model)
     for chosen in _batches([len(reply) for reply in replies]):
@@ -330,7 +330,7 @@ def _alone(model: PreTrainedModel, replies: Sequence[tuple[int, ...]]) -> list[f
 
 
 def _batches(sizes: Sequence[int]) -> Iterator[list[int]]:
-    """Puts places of like size together, as many as `TOKENS_AT_ONCE` allows, at least one."""
+    """Put places of like size together, as many as `TOKENS_AT_ONCE` allows, at least one."""
     batch: list[int] = []
     for place in sorted(range(len(sizes)), key=sizes.__getitem__):
         # The newest is the largest, and all of them are padded to it.
@@ -343,11 +343,11 @@ def _batches(sizes: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _padded(rows: Sequence[Sequence[int]], filling: int) -> torch.Tensor:
-    """Makes rows of ids one tensor `(rows, longest)`."""
+    """Make rows of ids one tensor `(rows, longest)`."""
     tensors = [torch.tensor(row) for row in rows]
     return torch.nn.utils.rnn.pad_sequence(tensors, True, filling)
 
 
 def _real(rows: Sequence[Sequence[int]]) -> torch.Tensor:
-    """Gives the attention mask of padded rows, `(rows, longest)`."""
+    """Return the attention mask of padded rows, `(rows, longest)`."""
     return _padded([[1] * len(row) for row in rows], 0)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..examples.questions import Question
-from .evaluation import generate_replies, generate_replies_together
-from .faults import describe_answers
+from .evaluation import generate_replies
+from .metrics import describe_answers
 
 
 def selection_score(loss: float, mrr: float | None, relevance_weight: float = 5.0) -> float:
-    """Takes relevance off the loss; the lowest difference is the best checkpoint.
+    """Take relevance off the loss; the lowest difference is the best checkpoint.
 
     At the lowest loss alone a small chat model says what fits anything (Csaky et al., 2019), and
     variety alone is reached by stuttering. What a reader wants is a reply to the question, so what
@@ -30,7 +30,7 @@ def selection_score(loss: float, mrr: float | None, relevance_weight: float = 5.
 
 
 class ReplyAssessor:
-    """Has a model answer the same questions at each evaluation and says what the answers are like.
+    """Have a model answer the same questions at each evaluation, and measure the answers.
 
     Attributes:
         questions: what is asked.
@@ -45,7 +45,7 @@ class ReplyAssessor:
         frequent: Sequence[str] = (),
         split: bool = True,
     ) -> None:
-        """Keeps what every evaluation needs.
+        """Keep what every evaluation needs.
 
         Args:
             questions: at least one.
@@ -60,10 +60,10 @@ class ReplyAssessor:
         self.batch_size = batch_size
         self.frequent = frequent
         self.replies: list[str] = []
-        self._generate = generate_replies_together if split else generate_replies
+        self.split = split
 
     def __call__(self, model: PreTrainedModel) -> tuple[dict[str, float], list[str]]:
-        """Answers all questions; every process of a distributed run must call this.
+        """Answer all questions; every process of a distributed run must call this.
 
         Args:
             model: the network itself, not what wraps it for several processes.
@@ -71,7 +71,9 @@ class ReplyAssessor:
         Returns:
             The numbers of `describe_answers`, the same in every process, and the replies.
         """
-        self.replies = self._generate(model, self.tokenizer, self.questions, self.batch_size)
+        self.replies = generate_replies(
+            model, self.tokenizer, self.questions, self.batch_size, self.split
+        )
         row = describe_answers(self.replies, self.questions, self.frequent)
         # Signatures are text, and the curves that this goes to are of numbers.
         found = {name: value for name, value in row.items() if not isinstance(value, str)}

@@ -70,7 +70,7 @@ _PHRASES_TWICE = {
 
 
 def has_stutter(reply: str) -> bool:
-    """Tells whether a reply says something twice where nobody would.
+    """Tell whether a reply says something twice where nobody would.
 
     Within a stretch without punctuation that is: a Chinese character or a word twice in a row,
     except ordinary ones; a sound three times is ordinary, another character is not; a phrase of
@@ -84,12 +84,12 @@ def has_stutter(reply: str) -> bool:
 
 
 def stutter_share(replies: Sequence[str]) -> float:
-    """Gives the share of replies that stutter."""
+    """Return the share of replies that stutter."""
     return sum(map(has_stutter, replies)) / len(replies) if replies else 0.0
 
 
 def _stretches(reply: str) -> Iterator[list[str]]:
-    """Yields the tokens between two marks of punctuation."""
+    """Yield the tokens between two marks of punctuation."""
     text = _SEAMS.sub("", _PAUSE.sub("，", reply.casefold()))
     stretch: list[str] = []
     for token in [*metric_tokens(text), "."]:
@@ -101,7 +101,7 @@ def _stretches(reply: str) -> Iterator[list[str]]:
 
 
 def _stutters(tokens: list[str]) -> bool:
-    """Looks for anything that is said twice in a stretch."""
+    """Look for anything that is said twice in a stretch."""
     if any(_doubled(tokens, place) for place in range(len(tokens) - 1)):
         return True
     # With one token between, a phrase of n tokens comes again after n + 1.
@@ -116,7 +116,7 @@ def _stutters(tokens: list[str]) -> bool:
 
 
 def _doubled(tokens: list[str], place: int) -> bool:
-    """Tells whether a token comes twice in a row, and should not."""
+    """Tell whether a token comes twice in a row, and should not."""
     token = tokens[place]
     if token != tokens[place + 1] or token.isdigit():
         return False
@@ -140,7 +140,7 @@ def _doubled(tokens: list[str], place: int) -> bool:
 
 
 def _is_phrase(run: list[str], period: int, same: int) -> bool:
-    """Tells whether a run of tokens that recur after `period`, `same` of them, is a stutter."""
+    """Tell whether a run of tokens that recur after `period`, `same` of them, is a stutter."""
     if len(set(run)) == 1:  # one token alone: `_doubled` has looked at it
         return False
     if period == 2:

@@ -59,7 +59,7 @@ def _ask(arguments: argparse.Namespace) -> None:
         check_memory(folder, arguments.run)
     tell(f"loading {arguments.run} ...")
     _silence_libraries()
-    from ..engines.opening import load_for_chat
+    from ..engines.model_folder import load_for_chat
     from .memory import Memory
     from .ranking import ModelScorer
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from ..engines.opening import load_for_chat
+from ..engines.model_folder import load_for_chat
 from ..examples.preparing import read_dialogues
 from ..settings.arguments import DataArguments
 from ..settings.reading import read_yaml

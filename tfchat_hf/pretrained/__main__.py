@@ -7,14 +7,15 @@ python -m tfchat_hf.pretrained runs/small_talk
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..examples.cache_entries import fresh_entry
-from ..memory import MEMORY_FOLDER
+from data_builders.command_line import CommandParser, run_command
+
+from ..settings.run_folder import MEMORY_FOLDER
+from ..text.errors import UserError
 from . import SMALL_TALK
 
 # What loading, answering and knowing what one talks to take; the network's code is the package's.
@@ -41,20 +42,22 @@ def pack(run: Path, target: Path = SMALL_TALK) -> None:
         target: The folder that they replace.
 
     Raises:
-        ValueError: A file is missing, or the weights are too large.
+        UserError: A file is missing, or the weights are too large.
     """
     for name in (*FILES, MEMORY_FOLDER):
         if not (run / name).exists():
-            raise ValueError(
+            raise UserError(
                 f"{run} has no {name}. Train it to its end with `memory: true` "
                 "(configs/small_talk.yaml)."
             )
     size = (run / "model.safetensors").stat().st_size
     if size > MOST_BYTES:
-        raise ValueError(
+        raise UserError(
             f"{run}: the weights have {size:,} bytes (at most {MOST_BYTES:,} go into the "
             "package). Take a smaller `d_model` or fewer layers."
         )
+    from ..examples.cache_entries import fresh_entry
+
     with fresh_entry(target) as fresh:
         for name in FILES:
             shutil.copy(run / name, fresh / name)
@@ -63,21 +66,16 @@ def pack(run: Path, target: Path = SMALL_TALK) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse and packs; gives the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.pretrained",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    """Pack a run and return the exit code."""
+    parser = CommandParser(prog="python -m tfchat_hf.pretrained", description=__doc__)
     parser.add_argument("run", type=Path, help="folder of a finished run")
     run = parser.parse_args(argv).run
-    try:
-        pack(run)
-    except (ValueError, OSError) as error:
-        print(f"tfchat_hf.pretrained: {error}", file=sys.stderr)
-        return 2
+    return run_command(lambda: _pack_and_say(run))
+
+
+def _pack_and_say(run: Path) -> None:
+    pack(run)
     print(f"{SMALL_TALK.name}: the model of {run.name} is in the package now")
-    return 0
 
 
 if __name__ == "__main__":

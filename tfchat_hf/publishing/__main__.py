@@ -1,9 +1,66 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""`python -m tfchat_hf.publishing`."""
+"""The command that puts a finished run on the Hugging Face Hub.
 
+python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --dry_run
+python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --private
+python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --with_logs --push_memory
+"""
+
+from __future__ import annotations
+
+import argparse
 import sys
+from collections.abc import Sequence
 
-from .push import main
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Push a run folder as the command line says.
+
+    Args:
+        argv: The command line without the program's name; None takes the real one.
+
+    Returns:
+        0 when it is done, 2 for an error that the message explains.
+    """
+    asked = vars(_parser().parse_args(argv))
+    # After the command line is read: `--help` answers at once.
+    from huggingface_hub.utils import disable_progress_bars
+
+    from .push import PushOrder, publish
+
+    folder, repo_id = asked.pop("run_folder"), asked.pop("hub_model_id")
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    try:
+        publish(folder, PushOrder(repo_id, asked.pop("private") or None, **asked), report=print)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped: nothing of it is visible. The same command goes on.\n")
+        return 130
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tfchat_hf.publishing",
+        description="Put a finished run on the Hugging Face Hub.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("run_folder", help="the `output_dir` of a finished run")
+    parser.add_argument("--hub_model_id", required=True, help="where to: owner/name")
+    switches = {
+        "private": "only the owner sees it",
+        "dry_run": "only list what would be uploaded",
+        "with_logs": "upload samples and logs too",
+        "push_memory": "upload the memory too: it holds the corpus",
+    }
+    for name, words in switches.items():
+        parser.add_argument(f"--{name}", action="store_true", help=words)
+    return parser
+
 
 if __name__ == "__main__":
     sys.exit(main())

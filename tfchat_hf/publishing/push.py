@@ -1,44 +1,112 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Puts a finished run on the Hugging Face Hub, in one commit and after a look at every file.
-
-python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --dry_run
-python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --private
-python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --with_logs --push_memory
-"""
+"""A finished run to the Hugging Face Hub, in one commit and after a look at every file."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import yaml
-from huggingface_hub import CommitOperationAdd, HfApi, constants, get_token
-from huggingface_hub.errors import (
-    HfHubHTTPError,
-    HFValidationError,
-    HTTPError,
-    LocalTokenNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-)
-from huggingface_hub.utils import disable_progress_bars, validate_repo_id
+from huggingface_hub import CommitOperationAdd, HfApi, get_token
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from safetensors import SafetensorError, safe_open
 
-from ..settings.run_folder import SETTINGS_FILE
+from data_builders.output.hub import NO_TOKEN, UNREACHABLE, check_repo_id, hub_errors
+from data_builders.output.privacy import find_leaks, machine_places, without_paths
+
+from ..settings.run_folder import MEMORY_FOLDER, METRICS_FILE, SETTINGS_FILE
 from ..text.errors import UserError
-from .model_card import PLACEHOLDER
-from .privacy import find_leaks, machine_places
-from .upload_plan import UploadPlan, plan_upload
 
-Report = Callable[[str], None]
-MAX_LEAKS_SHOWN = 10
+CARD_FILE = "README.md"
+# Stands in the card for the repository until there is one.
+PLACEHOLDER = "your-name/your-model"
+WEIGHTS = "*.safetensors"
+PICKLES = ("*.pt", "*.bin", "*.pth", "*.pkl", "*.pickle", "*.ckpt")
+# What goes, and why; the first pattern that fits counts. Anything else stays.
+_GOES = {
+    CARD_FILE: "the model card",
+    WEIGHTS: "weights",
+    "model.safetensors.index.json": "which weights lie in which file",
+    "config.json": "the network's shape",
+    "generation_config.json": "how it answers by default",
+    "tokenizer.json": "the tokenizer",
+    "tokenizer_config.json": "the tokenizer's special tokens",
+    "special_tokens_map.json": "the tokenizer's special tokens",
+    "chat_template.jinja": "how several turns become one input",
+    "*_tfchat.py": "the network's code",
+    METRICS_FILE: "results",
+    SETTINGS_FILE: "settings of the run, paths cut to their last part",
+    "curves.png": "picture of the card",
+    "LICENSE*": "licence",
+    "NOTICE*": "licence",
+}
+_LOGS = {
+    "samples*.jsonl": "questions and replies of your data",
+    "data_report.json": "counts of the data",
+    "events.out.tfevents.*": "curves for TensorBoard",
+    "trainer_state.json": "the trainer's log",
+}
+_LOG_FOLDERS = ("runs", "logs", "tensorboard")
+_MEMORY_SUFFIXES = (".json", ".arrow", ".safetensors")
+# Without these nobody can load the model.
+_REQUIRED = ("config.json", "tokenizer.json", "tokenizer_config.json")
+_MAX_LEAKS_SHOWN = 10
 # Seconds before each new try of the commit; huggingface_hub itself tries single files again.
 WAITS = (1.0, 4.0)
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file to upload.
+
+    Attributes:
+        name: Its path in the repository.
+        reason: What it is for.
+        source: The file here.
+        content: What is sent in place of the file, if it was changed for the public.
+    """
+
+    name: str
+    reason: str
+    source: Path
+    content: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes are sent."""
+        return self.source.stat().st_size if self.content is None else len(self.content)
+
+    def read_text(self) -> str:
+        """Return what is sent, read as text."""
+        sent = self.source.read_bytes() if self.content is None else self.content
+        return sent.decode("utf-8", errors="replace")
+
+
+@dataclass
+class UploadPlan:
+    """Which files of a run folder go, and which stay and why, by path."""
+
+    uploads: list[Upload] = field(default_factory=list)
+    stays: dict[str, str] = field(default_factory=dict)
+
+    def lines(self, repo_id: str) -> Iterator[str]:
+        """Yield the plan in lines for the user, largest file first."""
+        total = sum(upload.size for upload in self.uploads)
+        yield f"to upload to {repo_id}: {len(self.uploads)} files, {readable(total)}"
+        width = max((len(upload.name) for upload in self.uploads), default=0)
+        for upload in sorted(self.uploads, key=lambda upload: -upload.size):
+            yield f"  {upload.name:<{width}}  {readable(upload.size):>9}  {upload.reason}"
+        if self.stays:
+            yield f"stays here: {len(self.stays)} files and folders"
+            width = max(map(len, self.stays))
+            for name, reason in sorted(self.stays.items()):
+                yield f"  {name:<{width}}  {reason}"
 
 
 @dataclass(frozen=True)
@@ -46,37 +114,42 @@ class PushOrder:
     """What a user asked to have pushed.
 
     Attributes:
-        repo_id: where to, `owner/name`.
-        private: whether only the owner shall see it; None leaves it to the Hub.
-        dry_run: only say what would be uploaded.
-        with_logs: upload samples and logs too.
-        with_memory: upload the memory too, which holds the corpus.
+        repo_id: Where to, `owner/name`.
+        private: Whether only the owner shall see it; None leaves it to the Hub.
+        dry_run: Only say what would be uploaded.
+        with_logs: Upload samples and logs too.
+        push_memory: Upload the memory too, which holds the corpus.
     """
 
     repo_id: str
     private: bool | None = None
     dry_run: bool = False
     with_logs: bool = False
-    with_memory: bool = False
+    push_memory: bool = False
+
+    def command(self, folder: str | Path) -> str:
+        """Return the command that carries it out."""
+        switches = ("private", "dry_run", "with_logs", "push_memory")
+        asked = "".join(f" --{name}" for name in switches if getattr(self, name))
+        return f"python -m tfchat_hf.publishing {folder} --hub_model_id {self.repo_id}{asked}"
 
 
 def push_order(training: Any) -> PushOrder | None:
-    """Takes the push out of the training settings: the Trainer must not push by itself.
+    """Take the push out of the training settings: the Trainer must not push by itself.
 
     transformers would create the repository before training and upload at every checkpoint.
 
     Args:
-        training: the training settings; `push_to_hub` is False afterwards.
+        training: The training settings; `push_to_hub` is False afterwards.
 
     Returns:
         The order, or None if nobody asked for a push.
 
     Raises:
-        UserError: if it could not be carried out: better now than after the training.
+        UserError: If it could not be carried out: better now than after the training.
     """
-    asked, dry_run = training.push_to_hub, getattr(training, "push_dry_run", False)
-    training.push_to_hub = False
-    if not asked and not dry_run:
+    asked, training.push_to_hub = training.push_to_hub, False
+    if not asked and not training.push_dry_run:
         return None
     if not training.hub_model_id:
         raise UserError(
@@ -85,124 +158,67 @@ def push_order(training: Any) -> PushOrder | None:
         )
     order = PushOrder(
         training.hub_model_id,
-        training.hub_private_repo,
-        dry_run,
-        with_memory=getattr(training, "push_memory", False),
+        private=training.hub_private_repo,
+        dry_run=training.push_dry_run,
+        push_memory=training.push_memory,
     )
-    check_order(order)
+    _check_order(order)
     return order
 
 
-def check_order(order: PushOrder) -> None:
-    """Refuses what cannot succeed, without asking the Hub.
-
-    Raises:
-        UserError: for a name that is not `owner/name`, or where nobody is logged in.
-    """
-    problem = f"`hub_model_id` must be owner/name (got {order.repo_id!r}). Use {PLACEHOLDER}."
-    if order.repo_id.count("/") != 1 or order.repo_id == PLACEHOLDER:
-        raise UserError(problem)
-    try:
-        validate_repo_id(order.repo_id)
-    except HFValidationError:
-        raise UserError(
-            f"{problem[:-1]}, of letters, digits, `-`, `_` and `.`, at most 96 of them."
-        ) from None
+def _check_order(order: PushOrder) -> None:
+    """Refuse what cannot succeed, without asking the Hub."""
+    check_repo_id(order.repo_id, "`hub_model_id`", PLACEHOLDER)
     if not order.dry_run and not get_token():
-        raise UserError(_NOT_LOGGED_IN)
+        raise UserError(NO_TOKEN)
 
 
-def publish(
-    folder: str | Path,
-    order: PushOrder,
-    report: Report,
-    wait: Callable[[float], None] = time.sleep,
-) -> str | None:
-    """Uploads a finished run folder; a dry run only says what would be uploaded.
+def publish(folder: str | Path, order: PushOrder, report: Report) -> None:
+    """Upload a finished run folder; a dry run only says what would be uploaded.
 
     All files go up in one commit: whatever stops it, the repository shows all of them or none.
     Files that are there already are not sent again, so the same command may be repeated.
 
     Args:
-        folder: the run folder.
-        order: where to and how.
-        report: takes the lines meant for the user.
-        wait: called with the seconds before each new try.
-
-    Returns:
-        The address of the model, or None after a dry run.
+        folder: The run folder.
+        order: Where to and how.
+        report: Takes the lines meant for the user.
 
     Raises:
-        UserError: for a folder or an order that cannot be pushed.
-        UserError: if the Hub does not take it.
+        UserError: For a folder or an order that cannot be pushed, or if the Hub does not take it.
     """
-    check_order(order)
-    plan = plan_upload(folder, order.repo_id, order.with_logs, order.with_memory)
-    check_privacy(plan, folder)
-    for line in plan.lines():
+    _check_order(order)
+    plan = plan_upload(folder, order.repo_id, order.with_logs, order.push_memory)
+    _check_privacy(plan, folder)
+    for line in plan.lines(order.repo_id):
         report(line)
     if order.dry_run:
         report("dry run: nothing was uploaded.")
-        return None
+        return
     api = HfApi()
-    with _push_errors(order.repo_id):
+    with hub_errors(order.repo_id):
         _make_repository(api, order, report)
-        _commit(api, plan, report, wait)
-    url = f"{api.endpoint}/{order.repo_id}"
-    report(f"pushed: {url}")
-    return url
+        _commit(api, order.repo_id, plan, report)
+    report(f"pushed: {api.endpoint}/{order.repo_id}")
 
 
 def publish_after_training(folder: str | Path, order: PushOrder, report: Report) -> bool:
-    """Pushes the run that has just ended; a failure is told and costs nothing of the run.
+    """Push the run that has just ended; a failure is told and costs nothing of the run.
 
     Returns:
         Whether all that was asked for is done.
     """
     try:
         publish(folder, order, report)
-    except (UserError, OSError) as error:
+    except (ValueError, OSError) as error:
         report(f"not pushed: {error}")
-        report(
-            f"The run in {folder} is finished and safe. Push it later with: python -m "
-            f"tfchat_hf.publishing.push {folder} --hub_model_id {order.repo_id}"
-        )
+        report(f"The run in {folder} is finished and safe. Push it later: {order.command(folder)}")
         return False
     return True
 
 
-def check_privacy(plan: UploadPlan, folder: str | Path) -> None:
-    """Refuses texts that hold an access token or a path of this machine.
-
-    Raises:
-        UserError: names each file and line, never the thing itself.
-    """
-    places, secrets = machine_places(folder, *_places_of(folder)), [get_token() or ""]
-    found = [
-        f"  {upload.name}, line {leak.line}: {leak.kind}"
-        for upload in plan.uploads
-        for leak in find_leaks(upload.read_text() or "", places, secrets)
-    ]
-    if found:
-        more = len(found) - MAX_LEAKS_SHOWN
-        shown = [*found[:MAX_LEAKS_SHOWN], *([f"  and {more} more"] if more > 0 else [])]
-        raise UserError(
-            f"Some files of {folder} are not fit to be published:\n"
-            + "\n".join(shown)
-            + "\nTake that out of the files, and push again."
-        )
-
-
-def _places_of(folder: str | Path) -> list[str]:
-    """Lists the absolute paths among the settings of a run: where its data lay, for one."""
-    path = Path(folder, SETTINGS_FILE)
-    settings = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    values = (settings or {}).values()
-    return [value for value in values if isinstance(value, str) and Path(value).is_absolute()]
-
-
 def _make_repository(api: HfApi, order: PushOrder, report: Report) -> None:
-    """Creates the repository, or finds it and makes sure that it is as private as asked."""
+    """Create the repository, or find it and make sure that it is as private as asked."""
     try:
         known = api.model_info(order.repo_id)
     except RepositoryNotFoundError:
@@ -216,119 +232,180 @@ def _make_repository(api: HfApi, order: PushOrder, report: Report) -> None:
     report(f"{order.repo_id} exists: files of the same names are replaced, others stay.")
 
 
-def _commit(api: HfApi, plan: UploadPlan, report: Report, wait: Callable[[float], None]) -> None:
-    """Uploads everything in one commit, once more when the network or the Hub stumbles."""
+def _commit(api: HfApi, repo_id: str, plan: UploadPlan, report: Report) -> None:
+    """Upload everything in one commit, once more when the network or the Hub stumbles."""
+    # `upload_folder` of huggingface_hub 2.4 cuts a commit of more than 20 files that fails into
+    # several where hf_xet is installed: half a model would be visible.
     for seconds in (*WAITS, None):
         # New each time: an operation remembers what became of it.
         files = [
-            CommitOperationAdd(
-                upload.name, upload.source if upload.content is None else upload.content
-            )
-            for upload in plan.uploads
+            CommitOperationAdd(file.name, file.source if file.content is None else file.content)
+            for file in plan.uploads
         ]
         try:
-            api.create_commit(plan.repo_id, files, commit_message="Upload model with TFChat-HF")
+            api.create_commit(repo_id, files, commit_message="Upload model with TFChat-HF")
             return
-        except (HTTPError, ConnectionError, TimeoutError) as error:
-            if seconds is None or not _passing(error):
+        except UNREACHABLE as error:
+            status = error.response.status_code if isinstance(error, HfHubHTTPError) else 500
+            if seconds is None or (status < 500 and status not in (408, 412, 429)):
                 raise
             report(f"the upload was interrupted: trying again in {seconds:g} s")
-            wait(seconds)
+            time.sleep(seconds)
 
 
-def _passing(error: Exception) -> bool:
-    """Tells whether the same request may succeed a little later."""
-    return not isinstance(error, HfHubHTTPError) or error.response.status_code in (
-        *(408, 412, 429),
-        *range(500, 600),
-    )
-
-
-_NOT_LOGGED_IN = "Pushing needs a token of the Hub. Run `hf auth login`, or set HF_TOKEN."
-
-
-@contextmanager
-def _push_errors(repo_id: str) -> Iterator[None]:
-    """Words the errors of the Hub; their own texts may quote the request with its token."""
-    try:
-        yield
-    except LocalTokenNotFoundError:
-        raise UserError(_NOT_LOGGED_IN) from None
-    except HfHubHTTPError as error:
-        raise UserError(_refused(repo_id, error.response.status_code)) from None
-    except (OfflineModeIsEnabled, HTTPError, ConnectionError, TimeoutError):
-        what = "Unset HF_HUB_OFFLINE" if constants.HF_HUB_OFFLINE else "Check the network"
-        raise UserError(
-            f"The Hub cannot be reached, so {repo_id} was not pushed. {what}, and push again "
-            "with the same command; what has arrived is not sent twice."
-        ) from None
-
-
-def _refused(repo_id: str, status: int) -> str:
-    """Words an answer of the Hub that is no success."""
-    if status == 401:
-        return (
-            f"The Hub does not know the token given for {repo_id}. Run `hf auth login`, or set "
-            "HF_TOKEN to one that may write."
-        )
-    if status in (403, 404):
-        return (
-            f"The token may not write to {repo_id}. Check the owner's name, and that the token "
-            "has the right to write there."
-        )
-    return (
-        f"The Hub answers {status} when {repo_id} is pushed. Push again later with the same "
-        "command; what has arrived is not sent twice."
-    )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Pushes a run folder as the command line says.
+def plan_upload(
+    folder: str | Path, repo_id: str, with_logs: bool = False, with_memory: bool = False
+) -> UploadPlan:
+    """Sort the files of a finished run folder.
 
     Args:
-        argv: the command line without the program's name; None takes the real one.
+        folder: The run folder.
+        repo_id: `owner/name`; put into the card's code blocks.
+        with_logs: Upload samples and logs too.
+        with_memory: Upload the memory too.
 
     Returns:
-        0 when it is done, 2 for an error that the message explains.
+        What goes and what stays.
+
+    Raises:
+        UserError: If the folder holds no finished run, or one that nobody could load.
     """
-    asked = _parser().parse_args(argv)
-    order = PushOrder(
-        asked.hub_model_id,
-        asked.private or None,
-        asked.dry_run,
-        asked.with_logs,
-        asked.push_memory,
+    folder = Path(folder)
+    _check_finished(folder, with_memory)
+    opened = (*_LOG_FOLDERS, MEMORY_FOLDER) if with_memory else _LOG_FOLDERS
+    plan = UploadPlan()
+    for top in sorted(folder.iterdir()):
+        inside = top.is_dir() and not top.is_symlink() and top.name in opened
+        for path in sorted(top.rglob("*")) if inside else [top]:
+            name = path.relative_to(folder).as_posix()
+            goes, reason = _judge(path, name, with_logs)
+            if goes:
+                plan.uploads.append(Upload(name, reason, path, _public_content(path, repo_id)))
+            elif not inside or not path.is_dir():
+                plan.stays[f"{name}/" if path.is_dir() else name] = reason
+    _check_whole(folder, plan)
+    return plan
+
+
+def _judge(path: Path, name: str, with_logs: bool) -> tuple[bool, str]:
+    """Decide whether a file goes, and why; `name` is its path in the folder."""
+    if _fits(path.name, PICKLES):
+        return False, "pickle format: loading it can run code"
+    if path.is_symlink():
+        return False, "a link: what it leads to may not be meant for the public"
+    if path.is_dir():
+        why = "a folder that is not part of the model"
+        if name == MEMORY_FOLDER:
+            why = "the memory, which holds the corpus word for word; --push_memory uploads it"
+        elif name.startswith("checkpoint-"):
+            why = "optimizer and random state, to resume from"
+        return False, why
+    if name.startswith(f"{MEMORY_FOLDER}/"):
+        goes = path.suffix in _MEMORY_SUFFIXES
+        return goes, "the memory: the corpus, to answer from" if goes else "not part of the memory"
+    if name == path.name and (reason := _reason(name, _GOES)):
+        return True, reason
+    if reason := _reason(path.name, _LOGS):
+        return with_logs, reason if with_logs else f"{reason}; --with_logs uploads it"
+    return False, "not part of the model"
+
+
+def _reason(name: str, patterns: Mapping[str, str]) -> str:
+    """Return the reason of the first pattern that fits a name, or nothing."""
+    return next((why for pattern, why in patterns.items() if fnmatch(name, pattern)), "")
+
+
+def _fits(name: str, patterns: tuple[str, ...]) -> bool:
+    """Tell whether a name is one of some kinds."""
+    return any(fnmatch(name.lower(), pattern) for pattern in patterns)
+
+
+def _public_content(path: Path, repo_id: str) -> bytes | None:
+    """Change what must read otherwise in public: the card's name, the settings' paths."""
+    if path.name == CARD_FILE:
+        text = path.read_text(encoding="utf-8")
+        return text.replace(PLACEHOLDER, repo_id).encode() if PLACEHOLDER in text else None
+    if path.name == SETTINGS_FILE:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        shown = {key: without_paths(value, key) for key, value in settings.items()}
+        return yaml.safe_dump(shown, allow_unicode=True, sort_keys=False).encode()
+    return None
+
+
+def _check_finished(folder: Path, with_memory: bool) -> None:
+    """Refuse a folder that is no finished run, or has no memory where one was asked for."""
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder} is no folder. Give the `output_dir` of a finished run, such as runs/mine."
+        )
+    if not (folder / METRICS_FILE).is_file():
+        raise UserError(
+            f"{folder} holds no finished run (no {METRICS_FILE} in it). Finish it with the "
+            "command that began it and --resume, then push."
+        )
+    if with_memory and not (folder / MEMORY_FOLDER).is_dir():
+        raise UserError(
+            f"{folder} has no {MEMORY_FOLDER}/ to push. Write it with `python -m tfchat_hf.memory "
+            f"build {folder}`, or leave out --push_memory."
+        )
+
+
+def _check_whole(folder: Path, plan: UploadPlan) -> None:
+    """Make sure that what is sent can be loaded."""
+    weights = [upload for upload in plan.uploads if _fits(upload.name, (WEIGHTS,))]
+    if not [upload for upload in weights if "/" not in upload.name]:
+        pickled = [name for name in plan.stays if _fits(name, PICKLES)]
+        found = f" (found {', '.join(pickled)})" if pickled else ""
+        raise UserError(
+            f"{folder} has no weights as safetensors{found}. Files in pickle format are never "
+            "uploaded, because loading one can run code: load the model and save it with "
+            "`save_pretrained`, then push."
+        )
+    names = {upload.name for upload in plan.uploads}
+    if missing := [name for name in _REQUIRED if name not in names]:
+        raise UserError(
+            f"{folder} lacks {', '.join(missing)}, without which nobody can load the model. "
+            "Train again with --overwrite, or save model and tokenizer there."
+        )
+    for upload in weights:
+        try:
+            # Reads the header only, and checks that the file is as long as the header says.
+            with safe_open(upload.source, framework="np"):
+                pass
+        except SafetensorError:
+            raise UserError(
+                f"{upload.source} is cut off or broken. Save the model again, then push."
+            ) from None
+
+
+def _check_privacy(plan: UploadPlan, folder: str | Path) -> None:
+    """Refuse texts that hold an access token or a path of this machine, by file and line alone."""
+    path = Path(folder, SETTINGS_FILE)
+    settings = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    values = [value for value in (settings or {}).values() if isinstance(value, str)]
+    # Where the data lay, for one.
+    places = machine_places(folder, *(value for value in values if Path(value).is_absolute()))
+    found = [
+        f"  {upload.name}, line {leak.line}: {leak.kind}"
+        for upload in plan.uploads
+        if not _fits(upload.name, (WEIGHTS, "*.png"))
+        for leak in find_leaks(upload.read_text(), places, [get_token() or ""])
+    ]
+    if not found:
+        return
+    shown, more = found[:_MAX_LEAKS_SHOWN], len(found) - _MAX_LEAKS_SHOWN
+    if more > 0:
+        shown.append(f"  and {more} more")
+    raise UserError(
+        f"Some files of {folder} are not fit to be published:\n"
+        + "\n".join(shown)
+        + "\nTake that out of the files, and push again."
     )
-    if not sys.stderr.isatty():
-        disable_progress_bars()
-    try:
-        publish(asked.run_folder, order, report=print)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nstopped: nothing of it is visible. The same command goes on.\n")
-        return 130
-    except (UserError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    """Describes the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.publishing",
-        description="Put a finished run on the Hugging Face Hub.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("run_folder", help="the `output_dir` of a finished run")
-    parser.add_argument("--hub_model_id", required=True, help="where to: owner/name")
-    parser.add_argument("--private", action="store_true", help="only the owner sees it")
-    parser.add_argument("--dry_run", action="store_true", help="only list what would be uploaded")
-    parser.add_argument("--with_logs", action="store_true", help="upload samples and logs too")
-    parser.add_argument(
-        "--push_memory", action="store_true", help="upload the memory too: it holds the corpus"
-    )
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def readable(size: int) -> str:
+    """Write a number of bytes as people do: 950 B, 12.3 kB, 84.0 MB."""
+    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= limit:
+            return f"{size / limit:.1f} {unit}"
+    return f"{size} B"

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Answers many callers at once: what comes while a batch is decoded makes up the next batch.
+"""Answer many callers at once: what comes while a batch is decoded makes up the next batch.
 
     with BatchingQueue(model, tokenizer) as batching:      # one queue a process, any threads
         future = batching.submit(tokenizer("你好")["input_ids"])
@@ -14,6 +14,7 @@ stream of random numbers.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import queue
@@ -22,19 +23,16 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from types import TracebackType
 from typing import Any
 
 from transformers import GenerationConfig
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from ..chat.interruptible import interrupts_held, next_item
-from ..chat.streaming import PieceTable
+from ..chat.streaming import PieceTable, interrupts_held, next_item
 from ..fast import FastDecoder
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from .answers import Request
 from .batch_run import BatchRun
-from .reply_future import ReplyFuture
+from .request import ReplyFuture, Request
 
 
 class QueueFullError(RuntimeError):
@@ -157,12 +155,7 @@ class BatchingQueue:
         """Return the queue."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         """Close; after an error without answering what waits."""
         self.close(drain=kind is None)
 
@@ -218,32 +211,28 @@ class BatchingQueue:
         while not self._waiting:
             if self._closing.is_set():
                 return False
-            self._accept(self._inbox.get())
-            self._wait_for_company()
+            self._look_into_inbox(None)
+            # Those that come at the same time as the first one get a moment to arrive.
+            until = time.monotonic() + self._max_wait
+            while len(self._waiting) < self.max_batch_size and not self._closing.is_set():
+                if not self._look_into_inbox(max(0.0, until - time.monotonic())):
+                    break
         return True
 
-    def _wait_for_company(self) -> None:
-        """Give those that come at the same time as the first one a moment to arrive."""
-        until = time.monotonic() + self._max_wait
-        while len(self._waiting) < self.max_batch_size and not self._closing.is_set():
-            try:
-                self._accept(self._inbox.get(timeout=max(0.0, until - time.monotonic())))
-            except queue.Empty:
-                break
-        self._look_into_inbox()
+    def _look_into_inbox(self, timeout: float | None = 0.0) -> bool:
+        """Take over what has come, waiting for the first; tell whether anything came.
 
-    def _look_into_inbox(self) -> None:
-        """Take over what has come."""
-        while True:
-            try:
-                self._accept(self._inbox.get_nowait())
-            except queue.Empty:
-                return
-
-    def _accept(self, request: Request | None) -> None:
-        """Let a request wait; None has only ended a wait."""
-        if request is not None:
-            self._waiting.append(request)
+        Args:
+            timeout: Seconds; None waits as long as it takes.
+        """
+        came = False
+        with contextlib.suppress(queue.Empty):
+            while True:
+                request = self._inbox.get(timeout=0.0 if came else timeout)
+                came = True
+                if request is not None:  # None has only ended a wait
+                    self._waiting.append(request)
+        return came
 
     def _next_batch(self) -> list[Request]:
         """Take the oldest request and those that may share its batch."""
@@ -262,7 +251,7 @@ class BatchingQueue:
         return batch
 
     def _is_over(self, request: Request) -> bool:
-        """Whether nobody wants the reply any more; say so to the one who asked."""
+        """Tell whether nobody wants the reply any more, and tell the one who asked."""
         reason = "cancelled" if self._abandon.is_set() else request.reason_to_stop()
         if reason == "deadline" and request.future.set_running_or_notify_cancel():
             error = TimeoutError("The deadline passed while the request waited for a batch.")

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Begins a run with the weights, the network and the tokenizer of another one (`init_from`).
+"""Begin a run with the weights, the network and the tokenizer of another one (`init_from`).
 
 Only `model.safetensors`, `config.json`, the tokenizer's JSON and `run_config.yaml` are read: code
 that lies beside them is not run. Optimizer and schedule begin afresh.
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import typing
 from pathlib import Path
 from typing import Any
 
@@ -21,72 +20,62 @@ from transformers.utils import cached_file
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.errors import UserError
-from .arguments import DataArguments, ModelArguments, RunArguments
-from .reading import Setting, convert, read_yaml
+from .keys import NETWORK
+from .reading import Setting, read_yaml
 from .run_folder import SETTINGS_FILE, RunFolder
 
 logger = logging.getLogger(__name__)
 
-# Rates of a training: weights fit whatever they are.
+# Weights fit whatever these rates are.
 _FREE = ("dropout", "attention_dropout", "activation_dropout")
 # Of the network and without a setting: the checkpoints of the original have them.
 _WITHOUT_SETTING = ("shared_layer_norm", "original_position_exponents")
 _TOKENIZER_KEYS = ("tokenizer_scheme", "vocab_size", "tokenizer_user_dictionaries")
-_NETWORK = typing.get_type_hints(ModelArguments)
-_HINTS = {**_NETWORK, **typing.get_type_hints(DataArguments)}
 _ADVICE = "Give the folder of a finished run, a checkpoint, or the id of a TFChat model on the Hub."
 
 
-def with_settings_of_origin(raw: dict[str, Setting]) -> tuple[dict[str, Setting], str | None]:
-    """Takes the settings of network and tokenizer from the model that a run begins with.
+def with_settings_of_origin(
+    settings: dict[str, Setting],
+) -> tuple[dict[str, Setting], str | None]:
+    """Take the settings of network and tokenizer from the model that a run begins with.
 
     Args:
-        raw: the settings as they were written.
+        settings: as the user gave them, their values converted.
 
     Returns:
         The settings, and the folder or Hub id to load from: `init_from`, or of a run that is
         resumed its own newest checkpoint, which outlives the other one; None without `init_from`.
 
     Raises:
-        UserError: if there is no such model, or a setting that was written is not as there.
+        UserError: if there is no such model, or a setting that was given is not as there.
     """
-    origin = _text(raw, "init_from")
+    given = {key: setting.value for key, setting in settings.items()}
+    origin, output_dir = given.get("init_from"), given.get("output_dir")
     if origin is None:
-        return raw, None
-    source = _own_checkpoint(raw) or origin
-    _check_source(source, _text(raw, "output_dir") if source == origin else None)
-    filled = dict(raw)
+        return settings, None
+    source = (given.get("resume") and _own_checkpoint(output_dir)) or origin
+    _check_source(source, output_dir if source == origin else None)
     config = _read_config(source)
-    network = {name: getattr(config, name) for name in _NETWORK}
+    network = {name: getattr(config, name) for name in NETWORK}
     # Where only the size of the tokenizer is known: more tokens may have been asked for.
-    asked = convert("vocab_size", raw["vocab_size"], int) if "vocab_size" in raw else 0
-    tokenizer = {"vocab_size": max(asked, config.vocab_size), **_tokenizer_settings(source)}
-    for key, value in {**network, **tokenizer}.items():
-        if key not in raw:
-            filled[key] = Setting(value, source)
-            continue
-        given = convert(key, raw[key], _HINTS[key])
-        if key in _FREE:
-            continue
-        # Beside a `tokenizer` they mean nothing; it is compared itself.
-        unused = key in _TOKENIZER_KEYS and _text(raw, "tokenizer") is not None
-        if not unused and not _same(key, given, value):
+    vocab_size = max(given.get("vocab_size", 0), config.vocab_size)
+    tokenizer = {"vocab_size": vocab_size, **_tokenizer_settings(source)}
+    of_origin = {key: Setting(value, source) for key, value in {**network, **tokenizer}.items()}
+    # Rates of a training may be others, and beside a `tokenizer` its settings mean nothing.
+    free = {*_FREE, *(_TOKENIZER_KEYS if given.get("tokenizer") else ())}
+    for key in [key for key in of_origin if key in given and key not in free]:
+        if not _same(key, given[key], of_origin[key].value):
             raise UserError(
-                f"{raw[key].origin}: `{key}` must be as in `init_from` {origin} (got {given!r}, "
-                f"there {value!r}). Delete the line, or train without `init_from`."
+                f"{settings[key].origin}: `{key}` must be as in `init_from` {origin} (got "
+                f"{given[key]!r}, there {of_origin[key].value!r}). Delete the line, or train "
+                "without `init_from`."
             )
-    return filled, source
+    return {**of_origin, **settings}, source
 
 
-def _text(raw: dict[str, Setting], key: str) -> str | None:
-    """Reads a setting that is a text or nothing."""
-    return convert(key, raw[key], str | None) if key in raw else None
-
-
-def _own_checkpoint(raw: dict[str, Setting]) -> str | None:
-    """Finds what a resumed run has of its own: its newest whole checkpoint, or its end."""
-    output_dir = _text(raw, "output_dir")
-    if output_dir is None or "resume" not in raw or not convert("resume", raw["resume"], bool):
+def _own_checkpoint(output_dir: str | None) -> str | None:
+    """Find what a resumed run has of its own: its newest whole checkpoint, or its end."""
+    if output_dir is None:
         return None
     folder = RunFolder(output_dir)
     if folder.finished:
@@ -96,7 +85,7 @@ def _own_checkpoint(raw: dict[str, Setting]) -> str | None:
 
 
 def _check_source(source: str, output_dir: str | None) -> None:
-    """Refuses a folder without a model, a path that leads nowhere, and the run's own folder."""
+    """Refuse a folder without a model, a path that leads nowhere, and the run's own folder."""
     folder = Path(source)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -118,13 +107,13 @@ def _check_source(source: str, output_dir: str | None) -> None:
 
 
 def is_hub_id(name: str) -> bool:
-    """Tells whether a name that is no folder here can be an id of the Hub, `owner/name`."""
+    """Tell whether a name that is no folder here can be an id of the Hub, `owner/name`."""
     parts = re.fullmatch(r"([\w-][\w.-]*)/([\w-][\w.-]*)", name)
     return parts is not None and not Path(parts[1]).is_dir()
 
 
 def origin_name(init_from: str) -> str:
-    """Names what a run began with, without saying where on this machine it lies.
+    """Name what a run began with, without saying where on this machine it lies.
 
     Only an id of the Hub has a slash.
     """
@@ -136,7 +125,7 @@ def origin_name(init_from: str) -> str:
 
 
 def _read_config(source: str) -> TFChatConfig:
-    """Reads the shape of the network; refuses another kind of model."""
+    """Read the shape of the network; refuse another kind of model."""
     try:
         found, _ = TFChatConfig.get_config_dict(source)
         kind = found.get("model_type")
@@ -148,14 +137,14 @@ def _read_config(source: str) -> TFChatConfig:
 
 
 def _cannot_load(source: str, error: Exception) -> UserError:
-    """Says in a sentence what a library said in many lines."""
+    """Say in a sentence what a library said in many lines."""
     logger.debug("loading failed", exc_info=True)
     reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
     return UserError(f"`init_from` {source} cannot be loaded: {reason.rstrip('.')}. {_ADVICE}")
 
 
 def _tokenizer_settings(source: str) -> dict[str, Any]:
-    """Reads how the tokenizer was trained; nothing where the model does not say so."""
+    """Read how the tokenizer was trained; nothing where the model does not say so."""
     folder = Path(source)
     if folder.name.startswith("checkpoint-") and not (folder / SETTINGS_FILE).is_file():
         source = str(folder.parent)
@@ -166,20 +155,21 @@ def _tokenizer_settings(source: str) -> dict[str, Any]:
         _raise_exceptions_for_missing_entries=False,
         _raise_exceptions_for_connection_errors=False,
     )
-    told = {} if file is None else {key: one.value for key, one in read_yaml(file).items()}
-    known = {} if told.get("tokenizer") else told
-    return {key: known[key] for key in _TOKENIZER_KEYS if key in known}
+    settings = {} if file is None else read_yaml(file)
+    if "tokenizer" in settings and settings["tokenizer"].value:
+        return {}
+    return {key: settings[key].value for key in _TOKENIZER_KEYS if key in settings}
 
 
 def _same(key: str, given: Any, value: Any) -> bool:
-    """Compares two values of a setting; of a published run's files only the names are known."""
+    """Compare two values of a setting; of a published run's files only the names are known."""
     if key == "tokenizer_user_dictionaries":
         return [Path(path).name for path in given] == [Path(path).name for path in value]
     return given == value
 
 
 def load_tokenizer(source: str, model_max_length: int) -> PreTrainedTokenizerBase:
-    """Loads the tokenizer of a model to begin with.
+    """Load the tokenizer of a model to begin with.
 
     Args:
         source: a folder, or an id on the Hub.
@@ -194,37 +184,38 @@ def load_tokenizer(source: str, model_max_length: int) -> PreTrainedTokenizerBas
 
 
 def check_same_tokenizer(
-    one: PreTrainedTokenizerBase, given: PreTrainedTokenizerBase, run: RunArguments
+    tokenizer: PreTrainedTokenizerBase, given: PreTrainedTokenizerBase, name: str, origin: str
 ) -> None:
-    """Refuses a `tokenizer` that would give the weights other tokens than they know.
+    """Refuse a `tokenizer` that would give the weights other tokens than they know.
 
     Args:
-        one: of the model that the run begins with.
+        tokenizer: of the model that the run begins with.
         given: of the setting `tokenizer`.
-        run: the settings, for the message.
+        name: the value of that setting.
+        origin: where the model is from.
     """
-    if _pipeline(one) != _pipeline(given):
+    if _pipeline(tokenizer) != _pipeline(given):
         raise UserError(
-            f"`tokenizer` {run.data.tokenizer} is another one than that of `init_from` "
-            f"{run.training.init_from}, whose weights know no other. Delete the line `tokenizer`."
+            f"`tokenizer` {name} is another one than that of `init_from` {origin}, whose weights "
+            "know no other. Delete the line `tokenizer`."
         )
 
 
 def _pipeline(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    """Gives all that turns a text into ids, without what a call leaves behind."""
+    """Return all that turns a text into ids, without what a call leaves behind."""
     pipeline = json.loads(tokenizer.backend_tokenizer.to_str())
     return {**pipeline, "truncation": None, "padding": None}
 
 
 def network_without_setting(source: str) -> dict[str, Any]:
-    """Gives what shapes a network and has no setting."""
+    """Return what shapes a network and has no setting."""
     config = _read_config(source)
     names = (*_WITHOUT_SETTING, "vocab_size")
     return {name: getattr(config, name) for name in names}
 
 
 def load_weights(source: str, config: TFChatConfig) -> TFChatForConditionalGeneration:
-    """Makes the network of `config` with the weights of a model to begin with.
+    """Make the network of `config` with the weights of a model to begin with.
 
     Args:
         source: a folder, or an id on the Hub.

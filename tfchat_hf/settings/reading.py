@@ -1,40 +1,30 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Reads a run's settings: a flat YAML file, then `--key value` from the command line on top."""
+"""Read a run's settings: a flat YAML file, then `--key value` from the command line on top."""
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
-import types
-import typing
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
 from data_builders.writing import write_whole
 
 from ..text.errors import UserError
-from .arguments import (
-    DataArguments,
-    GenerationArguments,
-    ModelArguments,
-    RunArguments,
-    TFChatTrainingArguments,
-    check_settings,
-)
+from .keys import NETWORK, convert, key_problem
+from .places import find_settings
 
-GROUPS = (ModelArguments, DataArguments, GenerationArguments, TFChatTrainingArguments)
+if TYPE_CHECKING:
+    from .arguments import RunArguments
+
 COMMAND_LINE = "command line"
-_TRUE = ("true", "yes", "on", "1")
-_FALSE = ("false", "no", "off", "0")
 
 
 class Setting(NamedTuple):
-    """A raw value and where it was written."""
+    """A value and where it was written, `file:line` or the command line."""
 
     value: Any
     origin: str
@@ -52,16 +42,13 @@ class _StrictLoader(yaml.SafeLoader):
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Builds a mapping after looking for keys written twice."""
+        """Build a mapping after looking for keys written twice."""
         seen: set[str] = set()
-        for key_node, _ in node.value:
-            if key_node.value in seen:
-                line = key_node.start_mark.line + 1
-                raise UserError(
-                    f"{key_node.start_mark.name}:{line}: `{key_node.value}` is set twice. "
-                    "Keep one of the two lines."
-                )
-            seen.add(str(key_node.value))
+        for key, _ in node.value:
+            if key.value in seen:
+                where = f"{key.start_mark.name}:{key.start_mark.line + 1}"
+                raise UserError(f"{where}: `{key.value}` is set twice. Keep one of the two lines.")
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -71,33 +58,45 @@ _StrictLoader.add_implicit_resolver(
 
 
 def parse_arguments(argv: Sequence[str]) -> RunArguments:
-    """Turns a command line into checked settings.
+    """Turn a command line into checked settings.
 
     Args:
-        argv: an optional YAML file first, then `--key value`, `--key=value` or a bare `--flag`.
+        argv: as `read_settings` takes it.
 
     Raises:
         UserError: for a file, key or value that cannot be used.
     """
-    argv = list(argv)
-    raw: dict[str, Setting] = {}
-    if argv and not argv[0].startswith("--"):
-        raw.update(read_yaml(argv.pop(0)))
-    raw.update(_read_options(argv))
-    # Here: it reads settings itself.
+    settings = read_settings(argv)
+    # Here: it loads torch.
     from .init_from import with_settings_of_origin
 
-    raw, origin = with_settings_of_origin(raw)
-    run = build_arguments(raw)
+    settings, origin = with_settings_of_origin(settings)
+    run = build_arguments(settings)
     run.origin = origin
     return run
 
 
+def read_settings(argv: Sequence[str]) -> dict[str, Setting]:
+    """Read a command line and its settings file; check keys and types, and load nothing heavy.
+
+    Args:
+        argv: an optional settings file first, then `--key value`, `--key=value` or a bare `--flag`.
+
+    Raises:
+        UserError: for a file, key or type that cannot be used.
+    """
+    if not argv or argv[0].startswith("--"):
+        return checked(_read_options(argv))
+    return checked(read_yaml(str(find_settings(argv[0]))) | _read_options(argv[1:]))
+
+
 def read_yaml(path: str) -> dict[str, Setting]:
-    """Reads a flat YAML file of settings."""
+    """Read a flat YAML file of settings, as they are written."""
     try:
         with open(path, encoding="utf-8") as file:
-            content = yaml.load(file, _StrictLoader)
+            loader = _StrictLoader(file)
+            node = loader.get_single_node()
+            content = loader.construct_document(node) if node else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else path
@@ -108,152 +107,94 @@ def read_yaml(path: str) -> dict[str, Setting]:
         raise UserError(f"cannot read the settings file {path}: {reason}.") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: must hold `key: value` lines (got {type(content).__name__}).")
-    return {str(key): Setting(value, path) for key, value in content.items()}
+    lines = [f"{path}:{key.start_mark.line + 1}" for key, _ in node.value]
+    return {
+        str(key): Setting(value, line)
+        for (key, value), line in zip(content.items(), lines, strict=True)
+    }
 
 
 def _read_options(argv: Sequence[str]) -> dict[str, Setting]:
-    """Reads `--key value ...`; several values make a list, none means true."""
-    options: dict[str, Setting] = {}
-    position = 0
-    while position < len(argv):
-        token = argv[position]
-        position += 1
-        if not token.startswith("--") or token == "--":
+    """Read `--key value ...`; several values make a list, none means true."""
+    options: dict[str, list[str]] = {}
+    for word in argv:
+        if word.startswith("--") and word != "--":
+            key, equals, value = word[2:].partition("=")
+            values = options[key.replace("-", "_")] = [value] if equals else []
+            closed = bool(equals)
+        elif not options or closed or word == "--":
             raise UserError(
-                f"command line: {token!r} belongs to no key. Write `--key value`, "
+                f"command line: {word!r} belongs to no key. Write `--key value`, "
                 "and the settings file first."
             )
-        key, equals, value = token[2:].partition("=")
-        values = [value] if equals else []
-        while not equals and position < len(argv) and not argv[position].startswith("--"):
-            values.append(argv[position])
-            position += 1
-        content: Any = values if len(values) > 1 else values[0] if values else True
-        options[key.replace("-", "_")] = Setting(content, COMMAND_LINE)
-    return options
+        else:
+            values.append(word)
+    return {
+        key: Setting(values if len(values) > 1 else values[0] if values else True, COMMAND_LINE)
+        for key, values in options.items()
+    }
 
 
-def build_arguments(raw: dict[str, Setting]) -> RunArguments:
-    """Sorts raw settings into the four groups, converts and checks them."""
-    raw = _pairs_over_tokens(raw)
-    hints = [typing.get_type_hints(group) for group in GROUPS]
-    names = [{item.name for item in fields(group) if item.init} for group in GROUPS]
-    known = set().union(*names)
-    chosen: list[dict[str, Any]] = [{} for _ in GROUPS]
-    for key, setting in raw.items():
-        if key not in known:
-            raise UserError(_unknown_key(key, setting.origin, known))
-        index = next(i for i, group in enumerate(names) if key in group)
-        chosen[index][key] = convert(key, setting, hints[index][key])
+def checked(settings: Mapping[str, Setting]) -> dict[str, Setting]:
+    """Refuse keys that nobody knows, and convert the values of the others."""
+    converted = {}
+    for key, (value, origin) in settings.items():
+        problem = key_problem(key)
+        if problem is not None:
+            raise UserError(f"{origin}: {problem}")
+        try:
+            converted[key] = Setting(convert(key, value), origin)
+        except ValueError as error:
+            raise UserError(f"{origin}: {error}") from error
+    return converted
+
+
+def build_arguments(settings: Mapping[str, Setting]) -> RunArguments:
+    """Sort settings into the groups of a run and check the rules between them."""
+    # Here: a misspelt key is answered without it.
+    from huggingface_hub.errors import StrictDataclassError
+
+    from ..model.configuration_tfchat import TFChatConfig
+    from .arguments import (
+        DataArguments,
+        GenerationArguments,
+        RunArguments,
+        TFChatTrainingArguments,
+    )
+    from .rules import check_settings
+
+    settings = _pairs_over_tokens(checked(settings))
+    rest = {key: setting.value for key, setting in settings.items()}
+
+    def group(kind: type, keys: Sequence[str]) -> Any:
+        return kind(**{key: rest.pop(key) for key in keys if key in rest})
+
     try:
-        groups = [group(**values) for group, values in zip(GROUPS, chosen, strict=True)]
-        run = RunArguments(*groups, given=tuple(raw))
+        run = RunArguments(
+            group(TFChatConfig, NETWORK),
+            group(DataArguments, [field.name for field in fields(DataArguments)]),
+            group(GenerationArguments, [field.name for field in fields(GenerationArguments)]),
+            TFChatTrainingArguments(**rest),
+            given=tuple(settings),
+        )
         check_settings(run)
     except UserError:
         raise
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, StrictDataclassError) as error:
         # transformers' own checks, some of them several lines long
-        raise UserError(" ".join(str(error).split())) from error
+        reason = error.__cause__ if isinstance(error, StrictDataclassError) else error
+        raise UserError(" ".join(str(reason).split())) from error
     return run
 
 
-def _pairs_over_tokens(raw: dict[str, Setting]) -> dict[str, Setting]:
-    """Lets a number of pairs on the command line overrule a file's number of tokens."""
-    pairs, tokens = raw.get("per_device_train_batch_size"), raw.get("tokens_per_update")
-    if pairs is None or tokens is None or pairs.origin == tokens.origin:
-        return raw
-    if pairs.origin != COMMAND_LINE:
-        return raw
-    return {key: setting for key, setting in raw.items() if key != "tokens_per_update"}
-
-
-def _unknown_key(key: str, origin: str, known: set[str]) -> str:
-    """Words the error for a key that nobody knows."""
-    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    advice = f"Did you mean `{nearest[0]}`?" if nearest else "configs/reference.yaml lists them."
-    return f"{origin}: unknown key `{key}`. {advice}"
-
-
-def convert(key: str, setting: Setting, hint: Any) -> Any:
-    """Converts a raw value to a field's type; `5e-4` is a string for YAML and a float here."""
-    value, origin = setting
-    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    kinds = typing.get_args(hint) if union else (hint,)
-    optional = types.NoneType in kinds
-    if value is None or (isinstance(value, str) and value.lower() in ("null", "none") and optional):
-        if not optional:
-            raise UserError(f"{origin}: `{key}` has no value. Give one or delete the line.")
-        return None
-    for kind in kinds:
-        base = typing.get_origin(kind) or kind
-        convert = _CONVERTERS.get(base)
-        if convert is not None:
-            try:
-                return convert(value)
-            except (ValueError, TypeError):
-                continue
-        elif base not in (types.NoneType, str):
-            return value
-    if str in kinds and not isinstance(value, (list, dict)):
-        return str(value)
-    named = [typing.get_origin(kind) or kind for kind in kinds if kind is not types.NoneType]
-    wanted = " or ".join(_KIND_NAMES.get(base, "text") for base in named)
-    raise UserError(f"{origin}: `{key}` must be {wanted} (got {value!r}).")
-
-
-def _to_bool(value: Any) -> bool:
-    """Reads a truth value as YAML or a shell spells it."""
-    if isinstance(value, bool):
-        return value
-    word = str(value).lower()
-    if word not in _TRUE + _FALSE:
-        raise ValueError(value)
-    return word in _TRUE
-
-
-def _to_float(value: Any) -> float:
-    """Reads a number."""
-    if isinstance(value, bool):
-        raise ValueError(value)
-    return float(value)
-
-
-def _to_int(value: Any) -> int:
-    """Reads a whole number, `1e4` included."""
-    number = _to_float(value)
-    if not number.is_integer():
-        raise ValueError(value)
-    return int(number)
-
-
-def _to_list(value: Any) -> list[str]:
-    """Reads a list; a single word is a list of one, and commas part words."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    if not isinstance(value, list):
-        raise ValueError(value)
-    return [str(item) for item in value]
-
-
-def _to_dict(value: Any) -> dict[str, Any]:
-    """Reads a mapping, also one written as JSON."""
-    content = json.loads(value) if isinstance(value, str) else value
-    if not isinstance(content, dict):
-        raise ValueError(value)
-    return content
-
-
-_CONVERTERS = {bool: _to_bool, int: _to_int, float: _to_float, list: _to_list, dict: _to_dict}
-_KIND_NAMES = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    list: "a list",
-    dict: "a mapping",
-}
+def _pairs_over_tokens(settings: dict[str, Setting]) -> dict[str, Setting]:
+    """Let a number of pairs overrule the default of tokens; on the command line, a file's too."""
+    pairs, tokens = map(settings.get, ("per_device_train_batch_size", "tokens_per_update"))
+    if pairs and (tokens is None or pairs.origin == COMMAND_LINE != tokens.origin):
+        return {**settings, "tokens_per_update": Setting(0, pairs.origin)}
+    return settings
 
 
 def write_yaml(settings: dict[str, object], path: Path) -> None:
-    """Writes resolved settings so that `train_hf.py` can read them again."""
-    text = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False)
-    write_whole(path, text)
+    """Write resolved settings so that `train_hf.py` can read them again."""
+    write_whole(path, yaml.safe_dump(settings, allow_unicode=True, sort_keys=False))

@@ -1,18 +1,23 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The folder of one run: whether it may be written, where it resumes, when it is finished."""
+"""The folder of one run: may it be written, which checkpoints can be resumed from, is it finished.
+
+Nothing that lies in it is run: no pickle is loaded that names more than tensors need.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from data_builders.writing import write_whole
 
 from ..text.errors import UserError
-from .checkpoint_files import STAGING, checkpoint_problem, list_checkpoints
 from .reading import read_yaml, write_yaml
 
 METRICS_FILE = "metrics.json"
@@ -21,7 +26,7 @@ DATA_FILE = "data_report.json"
 # Beside a model.
 MEMORY_FOLDER = "memory"
 SAMPLES_FILE = "samples.jsonl"
-WRITTEN_FILES = (
+_WRITTEN_FILES = (
     METRICS_FILE,
     SETTINGS_FILE,
     DATA_FILE,
@@ -30,26 +35,35 @@ WRITTEN_FILES = (
     "curves.png",
     "model.safetensors",
 )
+# A checkpoint is written here and renamed when it is whole. The dot and the missing number keep
+# every reader of `checkpoint-*` from taking it for one.
+STAGING = ".saving"
+STATE_FILE = "trainer_state.json"
+_JSON_FILES = (STATE_FILE, "config.json")
+_WEIGHTS_FILE = "model.safetensors"
+# FSDP writes optimizer.bin.
+_OPTIMIZER_FILES = ("optimizer.pt", "optimizer.bin")
+_RANDOM_FILES = "rng_state*.pth"
 
 
 class RunFolder:
-    """Knows the names in a run folder; `metrics.json` is written last and means finished."""
+    """The names in a run folder; `metrics.json` is written last and means finished."""
 
     def __init__(self, path: str | Path) -> None:
-        """Keeps the path; nothing is made yet."""
+        """Keep the path; nothing is made yet."""
         self.path = Path(path)
 
     @property
     def finished(self) -> bool:
-        """Tells whether a run has ended here."""
+        """Tell whether a run has ended here."""
         return (self.path / METRICS_FILE).is_file()
 
     def checkpoints(self) -> list[Path]:
-        """Lists checkpoint folders, the newest step first."""
+        """List checkpoint folders, the newest step first."""
         return list_checkpoints(self.path)
 
     def last_checkpoint(self, report: Callable[[str], None]) -> Path | None:
-        """Finds the newest whole checkpoint, saying which torn ones it passes over."""
+        """Find the newest whole checkpoint, and report those that are not whole."""
         for path in self.checkpoints():
             problem = checkpoint_problem(path)
             if problem is None:
@@ -58,7 +72,7 @@ class RunFolder:
         return None
 
     def check_free(self, overwrite: bool) -> None:
-        """Refuses a folder that holds a run, unless it may be replaced.
+        """Refuse a folder that holds a run, unless it may be replaced.
 
         Raises:
             UserError: says what is there and what to do.
@@ -82,9 +96,9 @@ class RunFolder:
             )
 
     def clear(self) -> None:
-        """Removes what a run wrote, and nothing that it did not write."""
+        """Remove what a run wrote, and nothing that it did not write."""
         # metrics.json first: whatever stops this half-way leaves no folder that looks finished.
-        for name in WRITTEN_FILES:
+        for name in _WRITTEN_FILES:
             (self.path / name).unlink(missing_ok=True)
         for checkpoint in self.checkpoints():
             shutil.rmtree(checkpoint)
@@ -94,7 +108,7 @@ class RunFolder:
         shutil.rmtree(self.path / MEMORY_FOLDER, ignore_errors=True)
 
     def start(self, settings: dict[str, object], data_report: dict[str, Any]) -> None:
-        """Writes what a resumed run must agree with."""
+        """Write what a resumed run must agree with."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_yaml(settings, self.path / SETTINGS_FILE)
         write_json(data_report, self.path / DATA_FILE)
@@ -102,7 +116,7 @@ class RunFolder:
     def check_same_run(
         self, settings: dict[str, object], fixed: Iterable[str], data_digest: str
     ) -> list[str]:
-        """Compares a run to resume with what it began as.
+        """Compare a run to resume with what it began as.
 
         Args:
             settings: the settings now.
@@ -135,11 +149,103 @@ class RunFolder:
         return [f"`{key}` was {before[key]!r}, now {settings[key]!r}" for key in changed]
 
     def finish(self, metrics: dict[str, Any]) -> None:
-        """Writes metrics.json, the mark of a finished run."""
+        """Write metrics.json, the mark of a finished run."""
         write_json(metrics, self.path / METRICS_FILE)
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
-    """Writes JSON so that the file is there whole or not at all."""
+    """Write JSON so that the file is there whole or not at all."""
     text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
     write_whole(path, text + "\n")
+
+
+def checkpoint_step(path: Path) -> int:
+    """Read the number of updates from the name of a checkpoint folder.
+
+    Raises:
+        ValueError: if the folder is not called `checkpoint-<number>`.
+    """
+    return int(path.name.removeprefix("checkpoint-"))
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """List the checkpoint folders of a run, the newest step first."""
+    found = [
+        path
+        for path in folder.glob("checkpoint-*")
+        if path.is_dir() and path.name.removeprefix("checkpoint-").isdigit()
+    ]
+    return sorted(found, key=checkpoint_step, reverse=True)
+
+
+def checkpoint_problem(path: Path) -> str | None:
+    """Say why a checkpoint cannot be resumed from, or None if it can."""
+    for name in (*_JSON_FILES, _WEIGHTS_FILE, "scheduler.pt"):
+        if not (path / name).is_file() or not (path / name).stat().st_size:
+            return f"{name} is missing or empty"
+    optimizer = next((path / name for name in _OPTIMIZER_FILES if (path / name).is_file()), None)
+    if optimizer is None:
+        return f"{_OPTIMIZER_FILES[0]} is missing"
+    random_states = sorted(path.glob(_RANDOM_FILES))
+    if not random_states:
+        return "rng_state.pth is missing"
+    problem = _json_problem(path) or _weights_problem(path / _WEIGHTS_FILE)
+    scaler = [path / "scaler.pt"] if (path / "scaler.pt").exists() else []
+    for file in (optimizer, path / "scheduler.pt", *scaler, *random_states):
+        problem = problem or pickle_problem(file)
+    return problem
+
+
+def _json_problem(path: Path) -> str | None:
+    """Say what is wrong with the JSON files of a checkpoint."""
+    for name in _JSON_FILES:
+        try:
+            content = json.loads((path / name).read_text(encoding="utf-8"))
+        except ValueError:
+            return f"{name} is cut off"
+        if not isinstance(content, dict):
+            return f"{name} is not a mapping"
+        # transformers would begin at update 0 with these weights, without a word.
+        if name == STATE_FILE and content.get("global_step") != checkpoint_step(path):
+            return f"{name} is of step {content.get('global_step')}"
+    return None
+
+
+def _weights_problem(path: Path) -> str | None:
+    """Say whether a safetensors file is shorter than its header says; read the header only."""
+    try:
+        with safe_open(path, framework="pt"):
+            return None
+    except SafetensorError:
+        return f"{path.name} is cut off"
+
+
+def pickle_problem(path: Path) -> str | None:
+    """Say why a file of `torch.save` must not be loaded, or None; runs nothing of it.
+
+    Each byte is checked against the archive's sums (a gigabyte a second), and the pickle may name
+    nothing but what `weights_only=True` allows: a pickle can call any function it names.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError):
+        return f"{path.name} is cut off or damaged"
+    if damaged:
+        return f"{path.name} is damaged"
+    import torch  # here: whether a folder may be written is told without it
+    from transformers.trainer_pt_utils import safe_globals
+
+    try:
+        with safe_globals():
+            named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # hostile bytes can break the reader anywhere
+        return f"{path.name} cannot be read"
+    if named:
+        return f"{path.name} would run code ({', '.join(sorted(named))}), which no checkpoint needs"
+    return None
+
+
+def process_count(checkpoint: Path) -> int:
+    """Count the processes that wrote a checkpoint: each left a file of its random numbers."""
+    return len(list(checkpoint.glob(_RANDOM_FILES)))

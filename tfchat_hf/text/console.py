@@ -3,10 +3,20 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import unicodedata
 from collections.abc import Sequence
+
+from data_builders.command_line import prepare_streams
+
+__all__ = [
+    "GAP",
+    "display_width",
+    "one_line",
+    "prepare_streams",
+    "printable",
+    "shorten",
+    "table_lines",
+]
 
 GAP = "  "
 
@@ -19,15 +29,6 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Put a reply on one line, for pipes that pair questions and replies by line."""
     return " ".join(printable(text).split("\n"))
-
-
-def prepare_streams() -> None:
-    """Make the terminal speak UTF-8 everywhere, and let invalid input arrive to be reported."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="replace")
-    if sys.stdin is not None and sys.stdin.isatty() and os.name != "nt":
-        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def display_width(text: str) -> int:

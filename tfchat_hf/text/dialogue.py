@@ -8,9 +8,10 @@ Training, evaluation and chat all go through these functions. The encoder reads
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from transformers import PreTrainedTokenizerBase
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # "developer" is a newer name of "system".
 ROLES = ("system", "developer", "user", "assistant")

@@ -10,8 +10,12 @@ model) is made in ``tokenizer_training.py``.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tokenizers import AddedToken, Tokenizer, decoders, processors
-from transformers import PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PAD_TOKEN, BOS_TOKEN, EOS_TOKEN, UNK_TOKEN, SEP_TOKEN = "<pad>", "<s>", "</s>", "<unk>", "<sep>"
 # The place in this tuple is the token's id; model configurations rely on it.
@@ -118,6 +122,8 @@ def wrap_tokenizer(tokenizer: Tokenizer, model_max_length: int = 512) -> PreTrai
         pair=f"$A {SEP_TOKEN} $B {EOS_TOKEN}",
         special_tokens=[(token, SPECIAL_TOKENS.index(token)) for token in (EOS_TOKEN, SEP_TOKEN)],
     )
+    from transformers import PreTrainedTokenizerFast  # takes seconds, and `--help` needs none of it
+
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD_TOKEN,

@@ -17,10 +17,11 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerFast
+
+from data_builders.command_line import CommandParser, run_command, tell
 
 from .tokenization import SPECIAL_TOKENS, wrap_tokenizer
 from .vocabulary.byte_pairs import train_byte_pairs
@@ -28,6 +29,9 @@ from .vocabulary.dictionary_words import train_words
 from .vocabulary.pieces import SMALLEST_VOCABULARY, count_words, train_characters
 from .vocabulary.unigram import train_unigram
 from .vocabulary.word_cutter import open_word_cutter
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 logger = logging.getLogger(__name__)
 
@@ -145,13 +149,9 @@ def load_training_turns(dataset_dir: str | Path) -> tuple[Iterator[str], int]:
     Returns:
         The turns and how many dialogues they come from.
     """
+    check_dataset(dataset_dir)
     from datasets import DatasetDict, load_from_disk
 
-    if not Path(dataset_dir).is_dir():
-        raise FileNotFoundError(
-            f"DATASET_DIR must be a folder made by `python -m data_builders` (got {dataset_dir}, "
-            "which does not exist or is a file)."
-        )
     dataset: Any = load_from_disk(str(dataset_dir))
     if isinstance(dataset, DatasetDict):
         if "train" not in dataset:
@@ -164,6 +164,15 @@ def load_training_turns(dataset_dir: str | Path) -> tuple[Iterator[str], int]:
             f"{dataset_dir} must have a column `turns` (got {', '.join(dataset.column_names)})."
         )
     return turns_of(dataset), len(dataset)
+
+
+def check_dataset(dataset_dir: str | Path) -> None:
+    """Refuse what is no folder."""
+    if not Path(dataset_dir).is_dir():
+        raise FileNotFoundError(
+            f"DATASET_DIR must be a folder made by `python -m data_builders` (got {dataset_dir}, "
+            "which does not exist or is a file)."
+        )
 
 
 def turns_of(dialogues: Any) -> Iterator[str]:
@@ -222,7 +231,7 @@ def check_output(output: Path, overwrite: bool) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m tfchat_hf.text.tokenizer_training",
         description="Train a tokenizer on the training split of a built data set.",
     )
@@ -252,29 +261,28 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
     logger.setLevel(logging.INFO)
-    try:
-        check_output(options.output, options.overwrite)
-        turns, dialogues = load_training_turns(options.dataset_dir)
-        tokenizer = train_tokenizer(
-            turns,
-            options.scheme,
-            options.vocab_size,
-            options.model_max_length,
-            options.user_dict,
-            options.whole_dictionary,
-        )
-        save_tokenizer(tokenizer, options.output, options.overwrite)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped: nothing was written.", file=sys.stderr)
-        return 130
+    return run_command(lambda: _train(options), "stopped: nothing was written.")
+
+
+def _train(options: argparse.Namespace) -> None:
+    """Train, save and say what was made."""
+    check_output(options.output, options.overwrite)
+    check_dataset(options.dataset_dir)
+    tell(f"Loading {options.dataset_dir} ...")
+    turns, dialogues = load_training_turns(options.dataset_dir)
+    tokenizer = train_tokenizer(
+        turns,
+        options.scheme,
+        options.vocab_size,
+        options.model_max_length,
+        options.user_dict,
+        options.whole_dictionary,
+    )
+    save_tokenizer(tokenizer, options.output, options.overwrite)
     print(
         f"{options.output}: {options.scheme}, {len(tokenizer):,} tokens "
         f"(asked for {options.vocab_size:,}), from {dialogues:,} dialogues"
     )
-    return 0
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import Seq2SeqTrainer
 
-from ..settings.checkpoint_files import STAGING, STATE_FILE, checkpoint_step, list_checkpoints
+from ..settings.run_folder import STAGING, STATE_FILE, checkpoint_step, list_checkpoints
 
 
 @contextlib.contextmanager
 def disk_errors(what: str, folder: Path, advice: str) -> Iterator[None]:
-    """Turns the many errors of a full disk into one `OSError` that can be shown to a user.
+    """Turn the many errors of a full disk into one `OSError` that can be shown to a user.
 
     safetensors raises an error of its own, torch.save a RuntimeError about its archive.
 
@@ -44,12 +44,12 @@ def disk_errors(what: str, folder: Path, advice: str) -> Iterator[None]:
 
 
 def _of_torch_save(error: RuntimeError) -> bool:
-    """Tells the errors of torch.save's archive writer from all others."""
+    """Tell the errors of torch.save's archive writer from all others."""
     return any(word in str(error) for word in ("inline_container", "PytorchStreamWriter"))
 
 
 def publish(staged: Path, final: Path) -> None:
-    """Gives a checkpoint that is written to its end its name.
+    """Give a checkpoint that is whole its final name.
 
     The bytes are on the disk before the name is there, so that a power cut leaves no empty files
     under it. A checkpoint of the same step (the signal to stop came where one was due anyway) is
@@ -67,7 +67,7 @@ def publish(staged: Path, final: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Waits until a file or folder is on the disk."""
+    """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -76,7 +76,7 @@ def _flush(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what a killed process left half-written; brings back what it had moved aside."""
+    """Remove what a killed process left half-written; bring back what it had moved aside."""
     staging = folder / STAGING
     for aside in staging.glob("replaced-*"):
         final = folder / aside.name.removeprefix("replaced-")
@@ -86,7 +86,7 @@ def sweep(folder: Path) -> None:
 
 
 def rotate(folder: Path, newest: Path, best: Path | None, limit: int | None) -> None:
-    """Deletes checkpoints beyond a number, never the newest (whole by now) nor the best.
+    """Delete checkpoints beyond a number, never the newest (whole by now) nor the best.
 
     transformers deletes by date or by number; after a resume that passed over a torn checkpoint
     of a later step, either can take the torn one for the newest.
@@ -100,18 +100,18 @@ def rotate(folder: Path, newest: Path, best: Path | None, limit: int | None) -> 
     if not limit:
         return
     now = checkpoint_step(newest)
-    kept = {newest} if best is None else {newest, best}
+    protected = {newest} if best is None else {newest, best}
     # Later steps than the newest are torn or of an abandoned past: they go first.
     others = sorted(
-        (path for path in list_checkpoints(folder) if path not in kept),
+        (path for path in list_checkpoints(folder) if path not in protected),
         key=lambda path: (checkpoint_step(path) <= now, checkpoint_step(path)),
     )
-    for path in others[: max(0, len(others) + len(kept) - limit)]:
+    for path in others[: max(0, len(others) + len(protected) - limit)]:
         shutil.rmtree(path, ignore_errors=True)
 
 
 class WholeCheckpointTrainer(Seq2SeqTrainer):
-    """Writes checkpoints beside their place and renames them.
+    """Write checkpoints under another name first and rename them when they are whole.
 
     transformers writes file by file under the final name: a process killed there leaves a folder
     that looks like a checkpoint.
@@ -120,11 +120,11 @@ class WholeCheckpointTrainer(Seq2SeqTrainer):
     _staging: Path | None = None
 
     def _get_output_dir(self, trial: Any) -> str:
-        """Gives transformers the staging folder while a checkpoint is being written."""
+        """Give transformers the staging folder while a checkpoint is being written."""
         return super()._get_output_dir(trial) if self._staging is None else str(self._staging)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """Saves a checkpoint; after it, the folder of that name is whole."""
+        """Save a checkpoint; after it, the folder of that name is whole."""
         folder = Path(self._get_output_dir(trial))
         name = f"checkpoint-{self.state.global_step}"
         if self.args.should_save:
@@ -152,7 +152,7 @@ class WholeCheckpointTrainer(Seq2SeqTrainer):
         self.accelerator.wait_for_everyone()
 
     def _name_best(self, folder: Path) -> None:
-        """Puts the final path of the best checkpoint where transformers put the staging path."""
+        """Put the final path of the best checkpoint where transformers put the staging path."""
         best, step = self.state.best_global_step, self.state.global_step
         if not self.args.load_best_model_at_end:
             self.state.best_model_checkpoint, best = None, None

@@ -1,30 +1,35 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """What training minimises: cross-entropy, smoothed, weighted by frequency, against repetition.
 
-Every function takes real positions only, the replies of a batch one behind the other: logits
-`(tokens, vocab)`, labels `(tokens,)` and, where replies must be told apart, rows `(tokens,)`, the
-number of the reply of each token in rising order. Every function returns a sum over the tokens,
-so the sums of the pieces of a batch are the sum of the batch as long as no reply is cut.
+Losses are sums over real reply tokens, the replies of a batch one behind the other: labels
+`(tokens,)` and `replies` `(tokens,)`, the number of the reply of each token in rising order. The
+sums of the pieces of a batch are the sum of the batch as long as no reply is cut.
+
+The logits are never kept (`fast/cross_entropy.py`). `fast_loss_agrees` tells whether this way to
+the loss still learns the network that is read.
 """
 
 from __future__ import annotations
 
+import copy
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.autograd import Function
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch import Tensor, nn
+from transformers import PreTrainedModel
 
-# Rows of logits are taken in slices of about so many numbers: on a CPU they then stay in the
-# cache (twice as fast as all at once), and on a GPU the float32 copies of bf16 stay small.
-_CPU_SLICE, _GPU_SLICE = 2**18, 2**26
-# As in the code of Welleck et al.: beyond it float32 cannot tell 1 - p from rounding.
-_LARGEST_LOG_PROB = -1e-5
+from ..fast.cross_entropy import linear_cross_entropy
+from .data_collator import Pair, TrainingCollator
+
+# So many ignored places are cheaper to compute than new shapes.
+_FEW_IGNORED = 1.1
+# In float64 the two ways were seen 1e-11 apart at most, and 1e-7 once gradients are rounded.
+TOLERANCE = 1e-6
+
+Gradients = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,10 @@ class LossOptions:
     """Which losses are added up, and with what weight.
 
     Attributes:
-        label_smoothing: share of the target that is spread over the whole vocabulary.
-        unlikelihood_weight: factor of the penalty on words the reply has already; 0 is none.
-        frequency_weights: weight of each token of the vocabulary, `(vocab,)`; None is 1 for all.
-        never_candidates: ids that are not punished for coming twice, such as special tokens.
+        label_smoothing: Share of the target that is spread over the whole vocabulary.
+        unlikelihood_weight: Factor of the penalty on words the reply has already; 0 is none.
+        frequency_weights: Weight of each token of the vocabulary, `(vocab,)`; None is 1 for all.
+        never_candidates: Ids that are not punished for coming twice, such as special tokens.
     """
 
     label_smoothing: float = 0.0
@@ -49,79 +54,87 @@ class LossOptions:
         return self.unlikelihood_weight == 0 and self.frequency_weights is None
 
     def to(self, device: torch.device) -> LossOptions:
-        """Gives the same options with the weights on a device."""
+        """Return the same options with the weights on a device."""
         if self.frequency_weights is None:
             return self
         return replace(self, frequency_weights=self.frequency_weights.to(device))
 
-    def loss(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
-        """Adds up the losses of all tokens.
+    def total(
+        self, states: Tensor, output_layer: nn.Linear, labels: Tensor, replies: Tensor
+    ) -> Tensor:
+        """Add up the losses of all tokens.
+
+        The weight of a token is on its whole cross-entropy, smoothing included. torch's own
+        `cross_entropy` would weigh each class of the smoothed target by itself, and so raise rare
+        words everywhere (Jiang et al., 2019).
+
+        Unlikelihood is the token-level loss of Welleck et al., 2020 ("Neural Text Generation with
+        Unlikelihood Training"), used on dialogue by Li et al., 2020 ("Don't Say That!"): at each
+        position -log(1 - p(c)) for every different token c earlier in the same reply, but not for
+        the label.
 
         Args:
-            logits: `(tokens, vocab)`, of any floating type.
-            labels: `(tokens,)`, no position to be left out among them.
-            rows: `(tokens,)`, the reply of each token, in rising order.
+            states: Of the decoder, `(tokens, d_model)`.
+            output_layer: From d_model to the vocabulary; its product and the loss are made in one.
+            labels: `(tokens,)`; -100 is left out, and only plain losses may have it.
+            replies: `(tokens,)`, the reply of each token, in rising order.
 
         Returns:
-            The sum, a float32 scalar (float64 for float64 logits).
+            The sum in nats, a float32 scalar (float64 for float64 states).
         """
-        if not self.unlikelihood_weight:
-            return self._cross_entropy(*_log_probs(logits, labels, self.label_smoothing), labels)
-        tokens, ids = repeated_candidates(labels, rows, self.never_candidates)
-        # One pass over the logits for both: the candidates stand behind the labels.
-        every = torch.arange(len(labels), device=labels.device)
-        picked, means = _PickedLogProbs.apply(
-            logits, torch.cat([every, tokens]), torch.cat([labels, ids]), self.label_smoothing > 0
-        )
-        gold, repeats = picked.split([len(labels), len(ids)])
-        penalty = _penalty(repeats).sum()
-        return self._cross_entropy(gold, means, labels) + self.unlikelihood_weight * penalty
-
-    def _cross_entropy(self, gold: Tensor, means: Tensor, labels: Tensor) -> Tensor:
-        """Sums the cross-entropy, from log-probabilities of the labels and their row means."""
-        losses = _smoothed(gold, means, self.label_smoothing)
+        weights = candidates = None
         if self.frequency_weights is not None:
-            losses = losses * self.frequency_weights.to(losses)[labels]
-        return losses.sum()
+            weights = self.frequency_weights[labels]
+        if self.unlikelihood_weight:
+            candidates = repeated_candidates(labels, replies, self.never_candidates)
+        return linear_cross_entropy(
+            states, output_layer, labels, self.label_smoothing, weights, candidates,
+            self.unlikelihood_weight,
+        )  # fmt: skip
 
 
-def label_smoothed_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
-    """Sums the cross-entropy against targets that are a little unsure (Szegedy et al., 2016).
+@dataclass(frozen=True)
+class TrainingLoss:
+    """The loss of one batch, on real reply tokens alone; the network calls it as `reply_loss`.
 
-    The label keeps `1 - smoothing`; the rest is spread evenly over the vocabulary, label included,
-    as in transformers' `LabelSmoother` and torch's `cross_entropy`.
-
-    Args:
-        logits: `(tokens, vocab)`.
-        labels: `(tokens,)`.
-        smoothing: from 0 (plain cross-entropy) to below 1.
-
-    Returns:
-        The sum over the tokens, in nats.
+    Attributes:
+        options: Which losses.
+        output_layer: From d_model to the vocabulary.
+        places: Of the real tokens among all decoder positions, `(tokens,)`.
+        replies: The reply that each real token belongs to, `(tokens,)`.
+        learns: False for a batch of nothing but ignored tokens; its loss is zero.
     """
-    return _smoothed(*_log_probs(logits, labels, smoothing), smoothing).sum()
 
+    options: LossOptions
+    output_layer: nn.Linear
+    places: Tensor
+    replies: Tensor
+    learns: bool = True
 
-def frequency_weighted_cross_entropy(
-    logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float = 0.0
-) -> Tensor:
-    """Sums the cross-entropy of each token times the weight of its label (Jiang et al., 2019).
+    # torch.compile would make a new graph for each number of real tokens.
+    @torch.compiler.disable
+    def __call__(
+        self, states: Tensor, predict: Callable[[Tensor], Tensor], labels: Tensor
+    ) -> Tensor:
+        """Sum up the batch, in nats.
 
-    The weight is on the whole term of a token, its smoothing included. torch's `cross_entropy`
-    would weigh each class of the smoothed target by itself, and so raise rare words everywhere.
-
-    Args:
-        logits: `(tokens, vocab)`.
-        labels: `(tokens,)`.
-        weights: `(vocab,)`, from `frequency_weights`.
-        smoothing: as in `label_smoothed_cross_entropy`.
-    """
-    losses = _smoothed(*_log_probs(logits, labels, smoothing), smoothing)
-    return (losses * weights.to(losses)[labels]).sum()
+        Args:
+            states: `(batch, target, d_model)`.
+            predict: The network's way from states to logits, which `output_layer` stands for.
+            labels: `(batch, target)`.
+        """
+        states, labels, options = states.flatten(0, 1), labels.flatten(), self.options
+        few = len(labels) <= _FEW_IGNORED * len(self.places)
+        if not self.learns:
+            # Through here too, or other processes would wait for its gradients for ever.
+            options = LossOptions()
+        elif not (options.is_plain and few):
+            states, labels = states[self.places], labels[self.places]
+        return options.total(states, self.output_layer, labels, self.replies)
 
 
 def label_counts(targets: Iterable[np.ndarray], vocab_size: int) -> np.ndarray:
-    """Counts how often each token is a label.
+    """Count how often each token is a label.
 
     Args:
         targets: the labels of the examples, each `(target_len,)`.
@@ -139,7 +152,7 @@ def label_counts(targets: Iterable[np.ndarray], vocab_size: int) -> np.ndarray:
 
 
 def frequency_weights(counts: np.ndarray, strength: float, neutral: Sequence[int] = ()) -> Tensor:
-    """Gives each token a weight that falls with its frequency: count^-strength, mean 1.
+    """Give each token a weight that falls with its frequency: count^-strength, mean 1.
 
     The idea is FACE's (Jiang et al., 2019, "Improving Neural Response Diversity with
     Frequency-Aware Cross-Entropy Loss"). Its weights fall in a straight line to 0 at the most
@@ -168,32 +181,10 @@ def frequency_weights(counts: np.ndarray, strength: float, neutral: Sequence[int
     return torch.tensor(weights, dtype=torch.float32)
 
 
-def unlikelihood(
-    logits: Tensor, labels: Tensor, rows: Tensor, never_candidates: Sequence[int] = ()
-) -> Tensor:
-    """Sums the penalty on saying again what the reply has said already.
-
-    The token-level loss of Welleck et al., 2020 ("Neural Text Generation with Unlikelihood
-    Training"), used on dialogue by Li et al., 2020 ("Don't Say That!"): at each position
-    -log(1 - p(c)) for every different token c earlier in the same reply, but not for the label.
-
-    Args:
-        logits: `(tokens, vocab)`.
-        labels: `(tokens,)`.
-        rows: `(tokens,)`, the reply of each token, in rising order.
-        never_candidates: ids that are never punished.
-
-    Returns:
-        The sum over tokens and candidates, in nats.
-    """
-    tokens, ids = repeated_candidates(labels, rows, never_candidates)
-    return _penalty(_PickedLogProbs.apply(logits, tokens, ids, False)[0]).sum()
-
-
 def repeated_candidates(
-    labels: Tensor, rows: Tensor, never_candidates: Sequence[int] = ()
+    labels: Tensor, replies: Tensor, never_candidates: Sequence[int] = ()
 ) -> tuple[Tensor, Tensor]:
-    """Lists, for each position, the different tokens earlier in the same reply.
+    """List, for each position, the different tokens earlier in the same reply.
 
     Half the square of a reply's length at most; a mask `(tokens, vocab)` would be the size of the
     logits. On a GPU the length of the list is asked for, which waits for the device once.
@@ -203,9 +194,9 @@ def repeated_candidates(
         position with its own label.
     """
     # (tokens,): the position behind the last one of the same reply
-    ends = torch.searchsorted(rows.contiguous(), rows.contiguous(), right=True)
+    ends = torch.searchsorted(replies.contiguous(), replies.contiguous(), right=True)
     # The same token of the same reply has one key; a stable sort leaves its first use in front.
-    keys, order = torch.sort((rows.long() << 32) + labels, stable=True)
+    keys, order = torch.sort((replies.long() << 32) + labels, stable=True)
     is_first = torch.ones_like(keys, dtype=torch.bool)
     is_first[1:] = keys[1:] != keys[:-1]
     for token in never_candidates:
@@ -220,81 +211,76 @@ def repeated_candidates(
     return positions[wrong], ids[wrong]
 
 
-def _log_probs(logits: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-    """Gives the log-probabilities of the labels and, if smoothing wants them, the row means."""
-    every = torch.arange(len(labels), device=labels.device)
-    return _PickedLogProbs.apply(logits, every, labels, smoothing > 0)
+def fast_loss_agrees(
+    model: PreTrainedModel, examples: Sequence[Pair], packed: bool, label_smoothing: float
+) -> bool:
+    """Compare loss and gradients of the two ways on a few examples; in doubt they differ.
 
+    A copy in float64 is asked, in evaluation mode: no random number is drawn, and nothing of the
+    model changes. Gradients are compared because an untrained network hardly attends to anything:
+    there another formula moves the loss by less than float32 can tell.
 
-def _smoothed(gold: Tensor, means: Tensor, smoothing: float) -> Tensor:
-    """Mixes the loss of the labels with that of the whole vocabulary, `(tokens,)`."""
-    return -((1 - smoothing) * gold + smoothing * means) if smoothing else -gold
-
-
-def _penalty(log_probs: Tensor) -> Tensor:
-    """Gives -log(1 - p) from log p, exact for small p and finite for p = 1."""
-    return -torch.log(-torch.expm1(log_probs.clamp(max=_LARGEST_LOG_PROB)))
-
-
-class _PickedLogProbs(Function):
-    """Log-probabilities at a few positions of the logits, with a gradient made in one buffer.
-
-    log_softmax followed by gather keeps the log-probabilities of all tokens for the way back and
-    makes a buffer of that size for each of its steps. This keeps the logits, which are there
-    anyway, and computes their softmax again.
+    Args:
+        model: a `TFChatForConditionalGeneration` that nothing is wrapped around yet.
+        examples: question and reply ids.
+        packed: whether the fast way packs its batches.
+        label_smoothing: of the loss.
     """
-
-    @staticmethod
-    def forward(
-        ctx: FunctionCtx, logits: Tensor, tokens: Tensor, ids: Tensor, with_means: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Picks.
-
-        Args:
-            ctx: carries what the way back needs.
-            logits: `(tokens, vocab)`.
-            tokens: `(picked,)`, which row of the logits.
-            ids: `(picked,)`, which column; no pair of both comes twice.
-            with_means: whether the mean over the vocabulary is wanted.
-
-        Returns:
-            The log-probabilities picked `(picked,)`, and their means over the vocabulary
-            `(tokens,)`, or zeros if not wanted. Both in float32, or float64 for float64.
-        """
-        dtype = torch.promote_types(logits.dtype, torch.float32)
-        norms = torch.empty(len(logits), dtype=dtype, device=logits.device)
-        means = torch.zeros_like(norms)
-        for part in _slices(logits):
-            some = logits[part].to(dtype)
-            # 1.6 times as fast as logsumexp on a CPU.
-            norms[part] = some.amax(-1) - torch.log_softmax(some, dim=-1).amax(-1)
-            if with_means:
-                means[part] = some.mean(dim=-1)
-        picked = logits[tokens, ids].to(dtype) - norms[tokens]
-        ctx.save_for_backward(logits, tokens, ids, picked)
-        return picked, means - norms if with_means else means
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, for_picked: Tensor, for_means: Tensor) -> tuple[Tensor | None, ...]:
-        """Spreads the gradient of the picked numbers over the logits `(tokens, vocab)`."""
-        logits, tokens, ids, picked = ctx.saved_tensors
-        shares = for_means / logits.shape[1]
-        # Each log-probability takes its gradient off every logit of its row, in shares of p.
-        totals = for_means.index_add(0, tokens, for_picked)
-        grads = torch.empty_like(logits)
-        for part in _slices(logits):
-            some = torch.softmax(logits[part].to(picked.dtype), dim=-1)
-            grads[part] = some.mul_(-totals[part, None]).add_(shares[part, None])
-        # No pair comes twice, so what stands there is written anew in float32, rounded once.
-        values = for_picked + shares[tokens] - picked.exp() * totals[tokens]
-        grads[tokens, ids] = values.to(grads.dtype)
-        return grads, None, None, None
+    try:
+        twin = copy.deepcopy(model).eval()
+        # Apple's GPUs have no float64.
+        twin.to("cpu" if model.device.type == "mps" else model.device, torch.float64)
+        expected = _readable(twin, examples, label_smoothing)
+        found = _fast(twin, examples, packed, label_smoothing)
+    # A changed network may not run so at all: with another output layer, or in float32 alone.
+    except (AttributeError, RuntimeError, TypeError, ValueError):
+        return False
+    return _are_close(*expected, *found)
 
 
-def _slices(logits: Tensor) -> Iterator[slice]:
-    """Cuts the rows of the logits into pieces of a good size for their device."""
-    size = _CPU_SLICE if logits.device.type == "cpu" else _GPU_SLICE
-    step = max(1, size // logits.shape[1])
-    for start in range(0, len(logits), step):
-        yield slice(start, start + step)
+def _readable(
+    model: PreTrainedModel, examples: Sequence[Pair], label_smoothing: float
+) -> tuple[float, Gradients]:
+    """Go through what is read: padding, eager attention, `next_token_loss`."""
+    batch = TrainingCollator(model.config, packed=False)(examples)
+    for name in ("counts", "replies", "places"):
+        batch.pop(name)
+    batch = {name: value.to(model.device) for name, value in batch.items()}
+    model.set_attn_implementation("eager")
+    return _with_gradients(model, model(**batch, smoothing=label_smoothing).loss)
+
+
+def _fast(
+    model: PreTrainedModel, examples: Sequence[Pair], packed: bool, label_smoothing: float
+) -> tuple[float, Gradients]:
+    """Go the way of training."""
+    batch = TrainingCollator(model.config, packed)(examples)
+    counts = batch.pop("counts")
+    batch = {name: value.to(model.device) for name, value in batch.items()}
+    model.set_attn_implementation("packed" if packed else "eager")
+    options = LossOptions(label_smoothing=label_smoothing)
+    reply_loss = TrainingLoss(options, model.lm_head, batch.pop("places"), batch.pop("replies"))
+    return _with_gradients(model, model(**batch, reply_loss=reply_loss).loss / counts.target_tokens)
+
+
+def _with_gradients(model: nn.Module, loss: Tensor) -> tuple[float, Gradients]:
+    """Return the loss and what every weight would learn from it, rounded and out of the way."""
+    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    found = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+    gradients = {
+        name: torch.zeros(()) if gradient is None else gradient.to("cpu", torch.float32)
+        for name, gradient in zip(weights, found, strict=True)
+    }
+    return loss.item(), gradients
+
+
+def _are_close(loss: float, gradients: Gradients, other_loss: float, others: Gradients) -> bool:
+    """Compare two ways; a gradient that is zero but for rounding counts as zero."""
+    if not abs(loss - other_loss) <= TOLERANCE * abs(loss):
+        return False
+    largest = {name: float(gradient.abs().max()) for name, gradient in gradients.items()}
+    zero = TOLERANCE * max(largest.values(), default=0.0)
+    return all(
+        float((gradient - others[name]).abs().max()) <= TOLERANCE * (largest[name] + zero)
+        for name, gradient in gradients.items()
+    )

@@ -1,8 +1,10 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""What the processes of one run must agree on: how many they are, and when to stop."""
+"""The processes of a run: how many there are, when they stop, what memory they keep."""
 
 from __future__ import annotations
 
+import ctypes
+import platform
 from collections.abc import Mapping
 
 import torch
@@ -10,9 +12,12 @@ from torch import distributed
 
 from ..text.errors import UserError
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_REUSED_BYTES = 1 << 30
+
 
 def check_process_count(running: int, environment: Mapping[str, str]) -> None:
-    """Refuses a run with fewer processes than its launcher was asked for.
+    """Refuse a run with fewer processes than its launcher was asked for.
 
     `accelerate launch --cpu --num_processes 2` starts one process and says nothing. It leaves a
     trace: it sets MASTER_ADDR only for more than one process, but starts a lone one without RANK.
@@ -40,18 +45,18 @@ def check_process_count(running: int, environment: Mapping[str, str]) -> None:
 
 
 class Agreement:
-    """Tells each process what any of them was told.
+    """Tell each process what any of them was told.
 
     A signal reaches one process, or all of them a step apart. One that stops by itself leaves the
     others waiting for its gradients.
     """
 
     def __init__(self) -> None:
-        """Starts without a channel: the processes may not know each other yet."""
+        """Start without a channel: the processes may not know each other yet."""
         self._group: distributed.ProcessGroup | None = None
 
     def any(self, told: bool) -> bool:
-        """Gives whether `told` holds in at least one process; all of them must ask.
+        """Return whether `told` holds in at least one process; all of them must ask.
 
         Goes over the CPU, so that it does not wait for a GPU: 0.1 ms between two processes.
         """
@@ -65,6 +70,38 @@ class Agreement:
 
 
 def leave() -> None:
-    """Takes leave of the other processes at the end of a run; torch complains otherwise."""
+    """Leave the other processes at the end of a run; torch complains otherwise."""
     if distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to reuse large blocks; for a process that trains on a CPU.
+
+    By default each tensor above 32 MB at most comes fresh from the kernel, and the pages are
+    cleared again at every step: the cross-entropy of 550 tokens over 6,000 words takes 24 ms that
+    way and 7 ms with this. The peak stays the same, for the same blocks are asked for.
+
+    Returns:
+        Whether it was done: there is nothing to do outside Linux with glibc.
+    """
+    if not _has_glibc():
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    return bool(
+        mallopt(_M_MMAP_THRESHOLD, _REUSED_BYTES) and mallopt(_M_TRIM_THRESHOLD, _REUSED_BYTES)
+    )
+
+
+def give_back_memory() -> None:
+    """Return to the system what lies between the blocks in use.
+
+    Tensors of many sizes come and go, and leave gaps that no later one fits into.
+    """
+    if _has_glibc():
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _has_glibc() -> bool:
+    """Tell whether this is Linux with glibc."""
+    return platform.libc_ver()[0] == "glibc"

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""One training run from settings to a finished folder."""
+"""One training run, from its settings to a finished folder: read `run_training` from the top."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import set_seed
 
-from ..examples.preparing import PreparedData
 from ..publishing.push import PushOrder, publish_after_training, push_order
 from ..settings.arguments import RunArguments, resolved_settings
-from ..settings.checkpoint_files import process_count
-from ..settings.run_folder import RunFolder
+from ..settings.keys import NETWORK
+from ..settings.run_folder import RunFolder, process_count
 from ..text.errors import UserError
-from .announcing import announce
-from .callbacks.stopping import StopRequest
+from .callbacks import StopRequest
 from .checkpoints import sweep
-from .finishing import finish, run_facts
-from .host_memory import keep_freed_memory
-from .processes import check_process_count, leave
-from .set_up import Workshop, fit_to_memory, set_up
+from .find_batch_size import find_batch_size
+from .processes import check_process_count, keep_freed_memory, leave
+from .reporting import announce, finite, write_finished_run
+from .set_up import build_model, build_trainer, planned_updates, read_data
+from .time_budget import epochs_under_budget
+from .trainer import TFChatTrainer
 
 Report = Callable[[str], None]
 INTERRUPTED = 130
@@ -35,7 +36,7 @@ _FREE_DATA_KEYS = ("dataset", "tokenizer", "dataset_cache_dir", "preprocessing_n
 
 
 def run_training(run: RunArguments, report: Report, request: StopRequest) -> int:
-    """Trains, evaluates and writes the run folder.
+    """Train, evaluate and write the run folder.
 
     Args:
         run: checked settings.
@@ -46,64 +47,73 @@ def run_training(run: RunArguments, report: Report, request: StopRequest) -> int
         The exit code: 0; 130 when the run was stopped and can be resumed; 3 when it is finished
         but could not be pushed.
     """
-    check_process_count(run.training.world_size, os.environ)
-    if run.training.device.type == "cpu":
+    args, folder = run.training, RunFolder(run.training.output_dir)
+    check_process_count(args.world_size, os.environ)
+    if args.device.type == "cpu":
         keep_freed_memory()
-    order = push_order(run.training)
-    folder = RunFolder(run.training.output_dir)
-    if run.training.resume and folder.finished:
+    order = push_order(args)
+    if args.resume and folder.finished:
         report(f"{folder.path} holds a finished run already: nothing to resume.")
-        return _push(run, folder, order, report)
-    if not run.training.resume:
-        folder.check_free(run.training.overwrite)
-    shop = set_up(run, report, request)
-    checkpoint = _open_folder(run, folder, shop.data, report)
-    if not run.training.plain:
-        shop.trainer.check_against_network(report)
-    fit_to_memory(shop, report)
-    announce(run, shop, report)
-    facts = _train(run, shop, checkpoint, request)
+        return _push(order, folder, args.should_save, report)
+    if not args.resume:
+        folder.check_free(args.overwrite)
+
+    with args.main_process_first(desc="data"):
+        data = read_data(run.data, run.origin, report)
+    data.collect_questions(args.eval_max_samples, args.seed)
+    set_seed(args.seed)
+    model = build_model(run.model, run.generation, run.origin, data)
+    if args.max_minutes is not None:
+        args.num_train_epochs = epochs_under_budget(args.num_train_epochs, run.given)
+    trainer = build_trainer(args, model, data, report, request)
+
+    checkpoint = _open_folder(run, folder, data.examples.report(), report)
+    if not args.plain:
+        trainer.check_against_network(report)
+    if args.find_batch_size:
+        find_batch_size(trainer, report)
+    announce(data, trainer, report)
+    figures = _train(trainer, checkpoint, request)
     if request.asked:
         last = folder.last_checkpoint(report)
         report(f"stopped; {last.name if last else 'no checkpoint'} is in {folder.path}.")
         report("Go on with the same command and --resume.")
         return INTERRUPTED
-    finish(run, folder, shop, facts, report)
+    write_finished_run(run, folder, data, trainer, figures, report)
     leave()
-    return _push(run, folder, order, report)
+    return _push(order, folder, args.should_save, report)
 
 
-def _push(run: RunArguments, folder: RunFolder, order: PushOrder | None, report: Report) -> int:
-    """Publishes the finished folder if that was asked for; gives the exit code."""
-    if order is None or not run.training.should_save:
+def _push(order: PushOrder | None, folder: RunFolder, is_first: bool, report: Report) -> int:
+    """Publish the finished folder if that was asked for; return the exit code."""
+    if order is None or not is_first:
         return 0
     return 0 if publish_after_training(folder.path, order, report) else NOT_PUSHED
 
 
-def _train(
-    run: RunArguments, shop: Workshop, checkpoint: Path | None, request: StopRequest
-) -> dict[str, Any]:
-    """Trains to the end or to a stop.
+def _train(trainer: TFChatTrainer, checkpoint: Path | None, request: StopRequest) -> dict[str, Any]:
+    """Train to the end or to a stop.
 
     Returns:
-        What metrics.json says of the run.
+        What metrics.json says of the training.
     """
     started, cpu_started = time.monotonic(), time.process_time()
     loss = None
-    if checkpoint is None or not shop.trainer.restore_if_trained(checkpoint, shop.updates):
+    if checkpoint is None or not trainer.restore_if_trained(checkpoint, planned_updates(trainer)):
         with request.training(), _memory_errors():
-            result = shop.trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+            result = trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
         loss = result.training_loss
-    facts = run_facts(run, shop, loss)
-    facts["train_seconds"] = round(time.monotonic() - started, 1)
-    facts["train_cpu_seconds"] = round(time.process_time() - cpu_started, 1)
-    facts["resumed_from"] = checkpoint.name if checkpoint else None
-    return facts
+    return {
+        "train_loss": finite(loss),
+        "train_seconds": round(time.monotonic() - started, 1),
+        "train_cpu_seconds": round(time.process_time() - cpu_started, 1),
+        "resumed_from": checkpoint.name if checkpoint else None,
+    }
 
 
 @contextlib.contextmanager
 def _memory_errors() -> Iterator[None]:
-    """Words the error of a GPU whose memory is full."""
+    """Say what to do when the memory of a GPU is full."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -114,28 +124,35 @@ def _memory_errors() -> Iterator[None]:
 
 
 def _open_folder(
-    run: RunArguments, folder: RunFolder, data: PreparedData, report: Report
+    run: RunArguments, folder: RunFolder, counts: dict[str, Any], report: Report
 ) -> Path | None:
-    """Makes the run folder ready and finds the checkpoint to go on from."""
-    settings, counts = resolved_settings(run), data.report()
-    with run.training.main_process_first(desc="sweep"):
-        if run.training.should_save and not run.training.overwrite:
+    """Make the run folder ready and find the checkpoint to go on from.
+
+    Args:
+        run: the settings, which a resumed run must have begun with.
+        folder: of the run.
+        counts: of the examples, with their digest.
+        report: takes the lines meant for the user.
+    """
+    args, settings = run.training, resolved_settings(run)
+    with args.main_process_first(desc="sweep"):
+        if args.should_save and not args.overwrite:
             sweep(folder.path)
-    checkpoint = folder.last_checkpoint(report) if run.training.resume else None
+    checkpoint = folder.last_checkpoint(report) if args.resume else None
     if checkpoint is not None:
         compared = {key: value for key, value in settings.items() if key != "output_dir"}
-        fixed = {*vars(run.model), *vars(run.data), "init_from"} - {*_FREE_DATA_KEYS}
+        fixed = {*NETWORK, *vars(run.data), "init_from"} - {*_FREE_DATA_KEYS}
         for note in folder.check_same_run(compared, fixed, counts["train_digest"]):
             report(f"note: {note}; the result is not that of an uninterrupted run")
         report(f"resuming from {checkpoint.name}")
-        before, now = process_count(checkpoint), run.training.world_size
+        before, now = process_count(checkpoint), args.world_size
         if before != now:
             report(f"note: written by {before} processes, now {now}: the same pairs, other dropout")
         return checkpoint
-    if run.training.resume:
+    if args.resume:
         report("no checkpoint to resume from: starting at the beginning")
-    if run.training.should_save:
-        if run.training.overwrite:
+    if args.should_save:
+        if args.overwrite:
             folder.clear()
         folder.start(settings, counts)
     return None

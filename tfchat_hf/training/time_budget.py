@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Training by the clock (`max_minutes`): what time is left, and a schedule that fits into it.
+"""Training by the clock (`max_minutes`): what time is left, a schedule that fits, and the end.
 
 A run by the clock cannot be repeated to the bit, nor resumed to the bit: how many updates fit, and
 the learning rate of each of them, depend on how fast the machine was.
@@ -16,6 +16,9 @@ from typing import Any
 import torch
 from torch import distributed
 from torch.optim.lr_scheduler import LambdaLR
+from transformers import TrainerCallback, TrainerControl, TrainerState
+from transformers.trainer_callback import ExportableState
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from ..text.errors import UserError
 
@@ -52,7 +55,7 @@ class TrainingClock:
     """
 
     def __init__(self, minutes: float, now: Callable[[], float] = time.monotonic) -> None:
-        """Makes a clock that stands still until `start()`.
+        """Make a clock that stands still until `start()`.
 
         Args:
             minutes: the budget, evaluations and checkpoints included.
@@ -84,7 +87,7 @@ class TrainingClock:
         self.reserve = sum(self._kept.values())
 
     def start(self, saved: dict[str, Any] | None = None) -> None:
-        """Lets the clock run; every process calls this.
+        """Let the clock run; every process calls this.
 
         Args:
             saved: `state()` of the part of the run that a checkpoint was written in.
@@ -105,11 +108,11 @@ class TrainingClock:
             self._group = distributed.new_group(backend="gloo")
 
     def elapsed(self) -> float:
-        """Gives the seconds spent until now, as this process sees them."""
+        """Return the seconds spent until now, as this process sees them."""
         return self._before + (0.0 if self._began is None else self._now() - self._began)
 
     def tick(self) -> None:
-        """Reads the time after an update; every process calls this."""
+        """Read the time after an update; every process calls this."""
         seen = [self.elapsed(), sum(self._kept.values()), self._paused]
         if distributed.is_available() and distributed.is_initialized():
             agreed = torch.tensor(seen, dtype=torch.float64)
@@ -123,12 +126,12 @@ class TrainingClock:
             self._updates.append(last)
 
     def add_pause(self, what: str, seconds: float) -> None:
-        """Takes note of how long an "evaluation" or "checkpoint" took."""
+        """Take note of how long an "evaluation" or "checkpoint" took."""
         self._keep(what, seconds)
         self._paused += seconds
 
     def drop_reserve(self, what: str) -> None:
-        """Keeps no time for what this run does not do: "evaluation" or "checkpoint"."""
+        """Keep no time for what this run does not do: "evaluation" or "checkpoint"."""
         self._kept[what] = 0.0
         self.reserve = sum(self._kept.values())
 
@@ -149,7 +152,7 @@ class TrainingClock:
         return self.spent + self.update_seconds + 2 * self.reserve >= self.seconds
 
     def fitting_updates(self, done: int) -> int | None:
-        """Estimates how many updates fit into the budget; None while it is too early to tell.
+        """Estimate how many updates fit into the budget; None while it is too early to tell.
 
         Evaluations and checkpoints are taken to go on as often as until now.
 
@@ -166,7 +169,7 @@ class TrainingClock:
         return done + int(left / max(each, 1e-9))
 
     def state(self) -> dict[str, Any]:
-        """Gives what a checkpoint must hold for the rest of the time to be known."""
+        """Return what a checkpoint must hold for the rest of the time to be known."""
         kept = {name: value for name, value in self._kept.items() if name in self._timed}
         return {
             "seconds": self.seconds,
@@ -177,18 +180,18 @@ class TrainingClock:
         }
 
     def describe(self) -> str:
-        """Words the time for a progress line."""
+        """Write the time for a progress line."""
         return f"{self.spent / 60:.1f} of {self.seconds / 60:g} minutes"
 
     def _keep(self, what: str, seconds: float) -> None:
-        """Remembers the longest of its kind; what was timed replaces the guess."""
+        """Remember the longest of its kind; what was timed replaces the guess."""
         longest = self._kept[what] if what in self._timed else 0.0
         self._timed.add(what)
         self._kept[what] = max(longest, seconds)
 
 
 def fit_warmup(clock: TrainingClock, wanted: float, done: int) -> str | None:
-    """Settles the warm-up once it is known how many updates fit.
+    """Settle the warm-up once it is known how many updates fit.
 
     Args:
         clock: gets `warmup_steps`; nothing happens if it has it already.
@@ -225,7 +228,7 @@ def time_budget_schedule(
     base: str,
     max_steps: int,
 ) -> LambdaLR:
-    """Makes a schedule that ends with the time: warm-up, decay, and a way down to 0.
+    """Make a schedule that ends with the time: warm-up, decay, and a way down to 0.
 
     The way down is what a decay without an end lacks: over the last fifth of the time the rate is
     multiplied by what is left of that fifth (Zhai et al., 2022, "Scaling Vision Transformers").
@@ -261,7 +264,7 @@ def time_budget_schedule(
 
 
 def _timescale(wanted: float, warmup: int) -> float:
-    """Gives the warm-up that was set, in updates, also where a shorter one had to do.
+    """Return the warm-up that was set, in updates, also where a shorter one had to do.
 
     Args:
         wanted: the setting: updates, or below 1 a share of those that fit.
@@ -271,7 +274,7 @@ def _timescale(wanted: float, warmup: int) -> float:
 
 
 def _decay(base: str) -> Callable[[int, float, float], float]:
-    """Finds the factor after warm-up, of the update, its time scale and the progress."""
+    """Find the factor after warm-up, of the update, its time scale and the progress."""
 
     def inverse_sqrt(step: int, timescale: float, progress: float) -> float:
         if not timescale:
@@ -295,12 +298,12 @@ def _decay(base: str) -> Callable[[int, float, float], float]:
 
 
 def _cooldown(progress: float) -> float:
-    """Goes from 1 to 0 over the last part of the time."""
+    """Go from 1 to 0 over the last part of the time."""
     return min(1.0, (1 - progress) / COOLDOWN)
 
 
 def epochs_under_budget(num_train_epochs: float, given: Collection[str]) -> float:
-    """Gives the epochs to plan for: without end, unless the user set an end of his own.
+    """Return the epochs to plan for: without end, unless the user set an end of his own.
 
     What the user did set holds beside the clock: whichever comes first ends the run.
 
@@ -309,3 +312,121 @@ def epochs_under_budget(num_train_epochs: float, given: Collection[str]) -> floa
         given: keys that the user set.
     """
     return num_train_epochs if "num_train_epochs" in given else ENDLESS_EPOCHS
+
+
+class TimeBudgetCallback(TrainerCallback, ExportableState):
+    """Asks the clock after each update whether there is time for another.
+
+    What is spent stands in `trainer_state.json`, so a resumed run has the rest. It must stand
+    behind transformers' own flow callback in the list, as callbacks given to the trainer do.
+    """
+
+    def __init__(
+        self, clock: TrainingClock, warmup_steps: float, report: Callable[[str], None]
+    ) -> None:
+        """Keep what it looks at.
+
+        Args:
+            clock: the one that the schedule follows.
+            warmup_steps: the setting.
+            report: takes lines for the user; called in the first process only.
+        """
+        self.clock = clock
+        self.warmup_steps = warmup_steps
+        self.report = report
+        self._training = False
+        self._mark = 0.0
+
+    def state(self) -> dict[str, Any]:
+        """Return what the trainer writes into each checkpoint."""
+        return {"args": {}, "attributes": {"clock": self.clock.state()}}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the clock, with what an earlier part of the run has spent."""
+        # A run that began without a budget has no entry, and the trainer needs one to save.
+        own = state.stateful_callbacks.setdefault(type(self).__name__, self.state())
+        self.clock.start(own["attributes"]["clock"])
+        if args.eval_strategy == IntervalStrategy.NO:
+            self.clock.drop_reserve("evaluation")
+        if args.save_strategy == SaveStrategy.NO:
+            self.clock.drop_reserve("checkpoint")
+        self._training = True
+        if self.clock.spent and state.is_world_process_zero:
+            self.report(f"time: {self.clock.describe()} were spent before")
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Read the clock just before the schedule asks it."""
+        self.clock.tick()
+        line = fit_warmup(self.clock, self.warmup_steps, state.global_step + 1)
+        if line and state.is_world_process_zero:
+            self.report(line)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """End training with an evaluation and a checkpoint when the time is up."""
+        self._mark = self.clock.elapsed()
+        if control.should_training_stop:
+            return
+        if self.clock.is_up:
+            self.clock.over = True
+            if state.is_world_process_zero:
+                self.report(f"time is up after {state.global_step:,} updates")
+            control.should_training_stop = control.should_log = True
+            control.should_evaluate = args.eval_strategy != IntervalStrategy.NO
+            control.should_save = args.save_strategy != SaveStrategy.NO
+        else:
+            self._spare(control)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Keep the flow callback from evaluating and saving the last step once more."""
+        self._mark = self.clock.elapsed()
+        if self.clock.over:
+            control.should_evaluate = control.should_save = False
+        elif not control.should_training_stop:
+            self._spare(control)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Time an evaluation that is part of training."""
+        self._time("evaluation")
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Time a checkpoint."""
+        self._time("checkpoint")
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Say how long it has been."""
+        self._training = False
+        # until the last update, evaluation or checkpoint: not what other callbacks did since
+        minutes, budget = self._mark / 60, self.clock.seconds / 60
+        if state.is_world_process_zero:
+            self.report(
+                f"time: {minutes:.2f} of {budget:g} minutes, {state.global_step:,} updates, "
+                f"{state.epoch or 0:.2f} epochs"
+            )
+
+    def _spare(self, control: TrainerControl) -> None:
+        """Leave out what would eat the time of the last evaluation and checkpoint."""
+        if self.clock.is_nearly_up:
+            control.should_evaluate = control.should_save = False
+
+    def _time(self, what: str) -> None:
+        """Tell the clock how long something took since the last mark."""
+        if self._training:
+            now = self.clock.elapsed()
+            self.clock.add_pause(what, now - self._mark)
+            self._mark = now
+
+
+def time_was_up(state: TrainerState, minutes: float) -> bool:
+    """Tell whether the clock has ended the run that a checkpoint is of.
+
+    Such a checkpoint is only to be evaluated: going on would train one more update.
+
+    Args:
+        state: the checkpoint's.
+        minutes: the budget now; a larger one leaves time to go on.
+    """
+    own = (state.stateful_callbacks or {}).get(TimeBudgetCallback.__name__)
+    if not own:
+        return False
+    clock = own["attributes"]["clock"]
+    return clock["over"] and 60 * minutes <= clock["seconds"]

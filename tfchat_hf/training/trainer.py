@@ -1,5 +1,11 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Seq2SeqTrainer where it must differ: batches, the loss on real tokens, exact evaluation."""
+"""Seq2SeqTrainer where it must differ: batches, the loss on real tokens, exact evaluation.
+
+One update goes like this: `UpdateSampler` says which pairs (`batch_sampler.py`), `TrainingCollator`
+makes batches of them (`data_collator.py`), and `compute_loss` hands each to the network. Packed
+batches attend by `packed_attention.py`, and `TrainingLoss` (`losses.py`) makes the loss. With
+`plain: true` the network goes through padded batches by itself, as it is read.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +27,6 @@ from transformers import (
     PrinterCallback,
     ProgressCallback,
     TrainerCallback,
-    TrainerControl,
     TrainerState,
 )
 from transformers.trainer_utils import TrainOutput, speed_metrics
@@ -32,48 +37,28 @@ from ..measuring.relevance import RankingTask, measure_relevance
 from ..measuring.selection import ReplyAssessor, selection_score
 from ..settings.arguments import TFChatTrainingArguments, fast_dtype
 from ..text.errors import UserError
-from .batches.collating import BatchMaker
-from .batches.question_noise import NoisyQuestions
-from .batches.updates import PieceSampler, UpdatePlan
-from .callbacks.early_stopping import evaluations_since_best
-from .callbacks.progress import ProgressBar
-from .callbacks.time_budget import time_was_up
+from .batch_sampler import EpochCallback, UpdateSampler, update_plan
+from .callbacks import ProgressBar, evaluations_since_best
 from .cheap_dropout import use_cheap_dropout
 from .checkpoints import WholeCheckpointTrainer
-from .loss_check import fast_loss_agrees
-from .losses import LossOptions
+from .data_collator import NoisyQuestions, TrainingCollator
+from .losses import LossOptions, TrainingLoss, fast_loss_agrees
 from .muon import muon_with_adamw
-from .reply_loss import ReplyLoss
+from .packed_attention import PACKED
 from .throughput import ThroughputMeter
-from .time_budget import TrainingClock, time_budget_schedule
+from .time_budget import TrainingClock, time_budget_schedule, time_was_up
 
 MODEL_COLUMNS = ["input_ids", "labels"]
-
-
-class EpochCallback(TrainerCallback):
-    """Tells the sampler its epoch, whatever accelerate has wrapped around it."""
-
-    def __init__(self, sampler: PieceSampler) -> None:
-        """Keeps the sampler."""
-        self.sampler = sampler
-
-    def on_epoch_begin(
-        self,
-        args: TFChatTrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
-    ) -> None:
-        """Passes the epoch on."""
-        self.sampler.set_epoch(int(state.epoch or 0))
 
 
 class TFChatTrainer(WholeCheckpointTrainer):
     """Trains on updates of like length without padding and evaluates without smoothing.
 
     Attributes:
-        meter: counts pairs, tokens and arithmetic of the run.
-        sampler: of the training batches of this process.
+        examples: What it trains on.
+        sampler: Of the training batches of this process.
+        train_collator: Makes the training batches; `data_collator` those of evaluations.
+        meter: Counts pairs and tokens of the run.
     """
 
     args: TFChatTrainingArguments
@@ -92,29 +77,28 @@ class TFChatTrainer(WholeCheckpointTrainer):
         characters: int | None = None,
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
-        """Builds the trainer.
+        """Build the trainer.
 
         Args:
-            model: a `TFChatForConditionalGeneration`.
-            args: the training settings.
-            tokenizer: pads, and is saved in every checkpoint.
-            train: examples with the columns `input_ids` and `labels`; others are left out.
-            validation: the same.
-            losses: what is minimised; None for cross-entropy with the settings' smoothing.
-            assessor: answers questions at each evaluation; None for none.
-            tasks: that tell at each evaluation how much the model listens (`ranking_tasks`).
-            clock: of a run that ends with a time; the learning rate follows it.
-            characters: of all validation replies, for bits per character.
-            callbacks: beside transformers' own.
+            model: A `TFChatForConditionalGeneration`.
+            args: The training settings.
+            tokenizer: Pads, and is saved in every checkpoint.
+            train: Examples with the columns `input_ids` and `labels`; others are left out.
+            validation: The same.
+            losses: What is minimised; None for cross-entropy with the settings' smoothing.
+            assessor: Answers questions at each evaluation; None for none.
+            tasks: That tell at each evaluation how much the model listens (`ranking_tasks`).
+            clock: Of a run that ends with a time; the learning rate follows it.
+            characters: Of all validation replies, for bits per character.
+            callbacks: Beside transformers' own.
         """
-        self.losses = losses or LossOptions(label_smoothing=args.label_smoothing_factor)
         self.assessor = assessor
         self.tasks = tasks
         self.clock = clock
         self.characters = characters
         self.meter = ThroughputMeter()
         self.examples = ExampleRows(train)
-        self.sampler = PieceSampler(
+        self.sampler = UpdateSampler(
             update_plan(self.examples, args),
             args.gradient_accumulation_steps,
             args.process_index,
@@ -122,12 +106,13 @@ class TFChatTrainer(WholeCheckpointTrainer):
             epochs_apart=bool(args.question_dropout or args.random_history),
         )
         # torch.compile wants few shapes: padded batches have few, packed ones a new one each.
-        self.packs = not (args.torch_compile or args.plain)
-        self.batch_maker = BatchMaker(model.config, packed=self.packs)
+        packed = not (args.torch_compile or args.plain)
+        self.train_collator = TrainingCollator(model.config, packed)
         # What is read is what runs, unless the packed way was found to be the same.
         model.set_attn_implementation("eager")
-        if self.packs and args.device.type == "cpu":
+        if packed and args.device.type == "cpu":
             use_cheap_dropout(model)
+        self._flops_a_token = 6 * model.num_parameters(exclude_embeddings=True)
         super().__init__(
             model=model,
             args=args,
@@ -137,40 +122,117 @@ class TFChatTrainer(WholeCheckpointTrainer):
             processing_class=tokenizer,
             callbacks=[*callbacks, EpochCallback(self.sampler)],
         )
-        # The losses divide by the tokens of the whole update themselves.
+        losses = losses or LossOptions(label_smoothing=args.label_smoothing_factor)
+        self.losses = losses.to(args.device)
+        # They divide by the tokens of the whole update themselves.
         self.loss_is_scaled_for_ga = True
-        self.losses = self.losses.to(args.device)
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         if not args.disable_tqdm:
             self.add_callback(ProgressBar(endless=clock is not None))
 
+    # ----------------------------------------------------------------------------- one update
+
     def get_train_dataloader(self) -> DataLoader:
-        """Gives the batches of this process.
+        """Return the batches of this process.
 
         Not through accelerate: its shards would deal out whole batches again, and draw from the
         random numbers that dropout needs.
         """
         args = self.args
-        workers, lessons = args.dataloader_num_workers, self.examples
+        workers, examples = args.dataloader_num_workers, self.examples
         if args.question_dropout or args.random_history:
             longest = self.model.config.max_position_embeddings
-            lessons = NoisyQuestions(
-                lessons, args.question_dropout, args.random_history, longest, args.seed
+            examples = NoisyQuestions(
+                examples, args.question_dropout, args.random_history, longest, args.seed
             )
         return DataLoader(
-            lessons,
+            examples,
             batch_sampler=self.sampler,
-            collate_fn=self.batch_maker,
+            collate_fn=self.train_collator,
             num_workers=workers,
-            pin_memory=self.args.dataloader_pin_memory,
-            persistent_workers=self.args.dataloader_persistent_workers and workers > 0,
-            prefetch_factor=self.args.dataloader_prefetch_factor,
-            generator=torch.Generator().manual_seed(self.args.seed),
+            pin_memory=args.dataloader_pin_memory,
+            persistent_workers=args.dataloader_persistent_workers and workers > 0,
+            prefetch_factor=args.dataloader_prefetch_factor,
+            generator=torch.Generator().manual_seed(args.seed),
         )
 
+    def training_step(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """Count a batch and learn from it."""
+        self.meter.count(inputs["counts"])
+        return super().training_step(model, inputs, num_items_in_batch)
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
+        """Sum the losses of one batch and divide by the reply tokens of the whole update.
+
+        The gradients of several processes are averaged, hence the factor `world_size`.
+        """
+        batch = dict(inputs)
+        counts, places, replies = (batch.pop(name) for name in ("counts", "places", "replies"))
+        tokens = num_items_in_batch / self.args.world_size
+        self.attend(PACKED if "packing" in batch else "eager")
+        if self.args.plain:
+            smoothing = self.losses.label_smoothing
+            outputs = model(**batch, smoothing=smoothing, num_items_in_batch=tokens)
+            loss = outputs.loss
+        else:
+            if "packing" in batch:
+                batch["packing"] = batch["packing"].to(self.args.device)
+            head = self.accelerator.unwrap_model(model).lm_head
+            made = TrainingLoss(self.losses, head, places, replies, learns=counts.pairs > 0)
+            outputs = model(**batch, reply_loss=made)
+            loss = outputs.loss / tokens
+        return (loss, outputs) if return_outputs else loss
+
+    def check_against_network(self, report: Callable[[str], None]) -> None:
+        """Fall back to the readable way where the fast one would learn another network.
+
+        Raises:
+            UserError: if the readable way cannot be taken with these settings.
+        """
+        examples = self.examples.__getitems__(range(min(4, len(self.examples))))
+        packed, smoothing = self.train_collator.packed, self.losses.label_smoothing
+        if fast_loss_agrees(self.model, examples, packed, smoothing):
+            return
+        other = (
+            "the network attends, or makes its loss, in another way than training does for speed"
+        )
+        if not self.losses.is_plain:
+            raise UserError(
+                f"{other}, and `unlikelihood_weight` and `frequency_weight` know no other way. Set "
+                "both to 0."
+            )
+        report(f"note: {other}: training as with `plain: true`")
+        self.args.plain = True
+        self.train_collator = TrainingCollator(self.model.config, packed=False)
+
+    def attend(self, implementation: str) -> None:
+        """Let the network attend with another implementation: it looks for it at each call."""
+        if implementation != self.model.config._attn_implementation:
+            self.model.set_attn_implementation(implementation)
+
+    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Train; afterwards the network attends as it is read, however training has ended."""
+        try:
+            return super().train(*args, **kwargs)
+        finally:
+            self.attend("eager")
+
+    # ---------------------------------------------------------------- optimizer and schedule
+
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
-        """Makes the optimizer of `optim`, or with `muon_learning_rate` Muon beside AdamW."""
+        """Make the optimizer of `optim`, or with `muon_learning_rate` Muon beside AdamW."""
         args = self.args
         if self.optimizer is None and args.muon_learning_rate:
             self.optimizer = muon_with_adamw(
@@ -187,105 +249,68 @@ class TFChatTrainer(WholeCheckpointTrainer):
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> LRScheduler:
-        """Makes the schedule of the learning rate; with a clock, one that ends with the time."""
+        """Make the schedule of the learning rate; with a clock, one that ends with the time."""
         if self.clock is None:
             return super().create_scheduler(num_training_steps, optimizer)
         if self.lr_scheduler is None:
-            args = self.args
             self.lr_scheduler = time_budget_schedule(
                 optimizer or self.optimizer,
                 self.clock,
-                args.warmup_steps,
-                args.lr_scheduler_type,
+                self.args.warmup_steps,
+                self.args.lr_scheduler_type,
                 num_training_steps,
             )
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
-    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
-        """Trains; afterwards the network attends as it is read, however training has ended."""
-        try:
-            return super().train(*args, **kwargs)
-        finally:
-            self.attend("eager")
+    # ----------------------------------------------------------------------------- evaluation
 
-    def training_step(
+    def evaluate(
         self,
-        model: torch.nn.Module,
-        inputs: dict[str, Any],
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> torch.Tensor:
-        """Counts a batch and learns from it."""
-        facts = inputs["facts"]
-        self.meter.count(
-            facts.pairs, facts.source_tokens, facts.target_tokens, facts.flops, facts.positions
-        )
-        return super().training_step(model, inputs, num_items_in_batch)
+        eval_dataset: Dataset | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+        **gen_kwargs: Any,
+    ) -> dict[str, float]:
+        """Measure the unsmoothed loss, relevance and, if asked for, what replies are like.
 
-    def compute_loss(
-        self,
-        model: torch.nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
-        """Sums the losses of one piece and divides by the reply tokens of the whole update.
-
-        The gradients of several processes are averaged, hence the factor `world_size`.
+        transformers' own evaluation smooths the loss as training does, and draws random numbers,
+        which would make training depend on how often it is evaluated.
         """
-        inputs = dict(inputs)
-        facts, rows, kept = inputs.pop("facts"), inputs.pop("rows"), inputs.pop("kept")
-        tokens = num_items_in_batch / self.args.world_size
-        self.attend("packed" if "packing" in inputs else "eager")
-        if self.args.plain:
-            smoothing = self.losses.label_smoothing
-            outputs = model(**inputs, smoothing=smoothing, num_items_in_batch=tokens)
-            return (outputs.loss, outputs) if return_outputs else outputs.loss
-        if "packing" in inputs:
-            inputs["packing"] = inputs["packing"].to(self.args.device)
-        head = self.accelerator.unwrap_model(model).lm_head
-        reply_loss = ReplyLoss(self.losses, head, kept, rows, learns=facts.pairs > 0)
-        outputs = model(**inputs, reply_loss=reply_loss)
-        loss = outputs.loss / tokens
-        return (loss, outputs) if return_outputs else loss
+        start = time.time()
+        self.attend("eager")
+        devices = [self.args.device] if self.args.device.type == "cuda" else []
+        with self.meter.paused(), torch.random.fork_rng(devices=devices):
+            batches = self.get_eval_dataloader(eval_dataset)
+            metrics = self._measure(batches)
+        named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
+        samples = self.num_examples(batches)
+        named |= speed_metrics(metric_key_prefix, start, num_samples=samples)
+        self.log(named)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, named)
+        return named
 
-    def check_against_network(self, report: Callable[[str], None]) -> None:
-        """Fall back to the readable way where the fast one would learn another network.
-
-        Raises:
-            UserError: if the readable way cannot be taken with these settings.
-        """
-        examples = self.examples.__getitems__(range(min(4, len(self.examples))))
-        if fast_loss_agrees(self.model, examples, self.packs, self.losses.label_smoothing):
-            return
-        if not self.losses.is_plain:
-            raise UserError(
-                "the network attends, or makes its loss, in another way than training does for "
-                "speed, and `unlikelihood_weight` and `frequency_weight` know no other way. Set "
-                "both to 0."
+    def _measure(self, batches: DataLoader) -> dict[str, float]:
+        args = self.args
+        model = self.accelerator.prepare_model(self.model, evaluation_mode=True)
+        with self.compute_loss_context_manager():
+            metrics: dict[str, float] = exact_loss(
+                model, batches, self.accelerator, self.characters
             )
-        report(
-            "note: the network attends, or makes its loss, in another way than training does for "
-            "speed: training as with `plain: true`"
+        if self.tasks:
+            alike = not (args.fsdp or args.deepspeed)
+            metrics |= measure_relevance(self.model, self.tasks, split=alike)
+        if args.predict_with_generate and self.assessor is not None:
+            metrics |= self.assessor(self.model)[0]
+        metrics["selection_score"] = selection_score(
+            metrics["loss"], metrics.get("mrr_pmi"), args.selection_relevance_weight
         )
-        self.args.plain, self.packs = True, False
-        self.batch_maker = BatchMaker(self.model.config, packed=False)
+        return metrics
 
-    def attend(self, implementation: str) -> None:
-        """Let the network attend with another implementation: it looks for it at each call."""
-        if implementation != self.model.config._attn_implementation:
-            self.model.set_attn_implementation(implementation)
-
-    def floating_point_ops(self, inputs: dict[str, Any]) -> float:
-        """Gives the arithmetic that the real tokens of a batch need."""
-        return inputs["facts"].flops
-
-    def get_total_train_batch_size(self, args: TFChatTrainingArguments) -> int:
-        """Gives the mean number of pairs of an update, for transformers' own figures."""
-        return max(1, round(len(self.examples) / self.sampler.plan.updates))
+    # ---------------------------------------------------------------------------- checkpoints
 
     def restore_if_trained(self, checkpoint: Path, planned_updates: int) -> bool:
-        """Loads a checkpoint that has nothing left to train, only to be evaluated.
+        """Load a checkpoint that has nothing left to train, only to be evaluated.
 
         transformers looks at `max_steps` after a step, so its own resume would train one update
         too many.
@@ -298,16 +323,44 @@ class TFChatTrainer(WholeCheckpointTrainer):
             return False
         best = state.best_model_checkpoint if self.args.load_best_model_at_end else None
         # By its name: the run folder may have been moved since.
-        chosen = checkpoint.parent / Path(best or checkpoint).name
-        # load_model knows of tied weights, which the file holds once.
-        load_model(self.model, chosen / "model.safetensors")
+        self._load_weights(checkpoint.parent / Path(best or checkpoint).name)
         self.state = state
         return True
+
+    def _ended_early(self, state: TrainerState) -> bool:
+        """Tell whether the clock or early stopping has ended the run that a state is of."""
+        minutes, patience = self.args.max_minutes, self.args.early_stopping_patience
+        if minutes is not None and time_was_up(state, minutes):
+            return True
+        return bool(patience) and evaluations_since_best(self.args, state) >= patience
+
+    def _load_weights(self, folder: str | Path) -> None:
+        # transformers would warn of tied weights, which the file holds once, as missing.
+        load_model(self.model, Path(folder) / "model.safetensors")
+
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
+    ) -> None:
+        if self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            self._load_weights(resume_from_checkpoint)
+
+    def _load_best_model(self) -> None:
+        if self.is_fsdp_enabled:
+            super()._load_best_model()
+        else:
+            self._load_weights(self.state.best_model_checkpoint)
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """Save a checkpoint; its time does not count as training."""
+        with self.meter.paused():
+            super()._save_checkpoint(model, trial)
 
     def _finalize_training(
         self, trial: Any, num_train_samples: int | float, start_time: float
     ) -> TrainOutput:
-        """Ends training; which checkpoints stay was settled when they were written.
+        """End training; which checkpoints stay was settled when they were written.
 
         transformers would delete all but the best here, the one that Ctrl-C has just made among
         them.
@@ -318,85 +371,19 @@ class TFChatTrainer(WholeCheckpointTrainer):
         finally:
             self.args.save_total_limit = limit
 
-    def _ended_early(self, state: TrainerState) -> bool:
-        """Tells whether the clock or early stopping has ended the run that a state is of."""
-        minutes, patience = self.args.max_minutes, self.args.early_stopping_patience
-        if minutes is not None and time_was_up(state, minutes):
-            return True
-        return bool(patience) and evaluations_since_best(self.args, state) >= patience
+    # ------------------------------------------------------- what transformers' own figures ask
 
-    def _load_from_checkpoint(
-        self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
-    ) -> None:
-        """Loads weights to go on from; transformers would warn of tied weights as missing."""
-        if self.is_fsdp_enabled:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-        else:
-            load_model(self.model, Path(resume_from_checkpoint) / "model.safetensors")
+    def floating_point_ops(self, inputs: dict[str, Any]) -> float:
+        """Estimate as transformers does, 6 a weight and token, on the real tokens of a batch."""
+        return self._flops_a_token * inputs["counts"].tokens
 
-    def _load_best_model(self) -> None:
-        """Loads the selected checkpoint; transformers would warn of tied weights as missing."""
-        if self.is_fsdp_enabled:
-            super()._load_best_model()
-        else:
-            load_model(self.model, Path(self.state.best_model_checkpoint) / "model.safetensors")
-
-    def evaluate(
-        self,
-        eval_dataset: Dataset | None = None,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "eval",
-        **gen_kwargs: Any,
-    ) -> dict[str, float]:
-        """Measures the unsmoothed loss, relevance and, if asked for, what replies are like.
-
-        transformers' own evaluation smooths the loss as training does, and draws random numbers,
-        which would make training depend on how often it is evaluated.
-        """
-        start = time.time()
-        self.attend("eager")
-        devices = [self.args.device] if self.args.device.type == "cuda" else []
-        with self.meter.paused(), torch.random.fork_rng(devices=devices):
-            batches = self.get_eval_dataloader(eval_dataset)
-            model = self.accelerator.prepare_model(self.model, evaluation_mode=True)
-            with self.compute_loss_context_manager():
-                metrics: dict[str, float] = exact_loss(
-                    model, batches, self.accelerator, self.characters
-                )
-            if self.tasks:
-                alike = not (self.args.fsdp or self.args.deepspeed)
-                metrics.update(measure_relevance(self.model, self.tasks, split=alike))
-            if self.args.predict_with_generate and self.assessor is not None:
-                found, _ = self.assessor(self.model)
-                metrics.update(found)
-            metrics["selection_score"] = selection_score(
-                metrics["loss"], metrics.get("mrr_pmi"), self.args.selection_relevance_weight
-            )
-        named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
-        named.update(
-            speed_metrics(metric_key_prefix, start, num_samples=self.num_examples(batches))
-        )
-        self.log(named)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, named)
-        return named
-
-    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        """Saves a checkpoint; its time does not count as training."""
-        with self.meter.paused():
-            super()._save_checkpoint(model, trial)
-
-
-def update_plan(examples: ExampleRows, args: TFChatTrainingArguments) -> UpdatePlan:
-    """Plans the updates of an epoch as the settings ask for them."""
-    pairs = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    seed = args.seed if args.data_seed is None else args.data_seed
-    return UpdatePlan(
-        examples.source_lengths, examples.target_lengths, args.tokens_per_update, pairs, seed
-    )
+    def get_total_train_batch_size(self, args: TFChatTrainingArguments) -> int:
+        """Return the mean number of pairs of an update."""
+        return max(1, round(len(self.examples) / self.sampler.plan.updates))
 
 
 def by_length(examples: Dataset) -> Dataset:
-    """Sorts examples for evaluation: batches of like length have little padding."""
+    """Sort examples for evaluation: batches of like length have little padding."""
     chosen = examples.select_columns(MODEL_COLUMNS)
     rows = ExampleRows(chosen)
     return chosen.select(np.lexsort((rows.source_lengths, rows.target_lengths)))

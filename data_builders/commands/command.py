@@ -1,0 +1,202 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What each command of `python -m data_builders` does."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import datasets
+
+from data_builders.building.builder import DialogueBuilder
+from data_builders.commands.options import build_settings, family_options, make_parser
+from data_builders.commands.weighing import as_records, weigh, weighing_lines
+from data_builders.errors import UserError
+from data_builders.formats.registry import FAMILIES, FILE_FAMILIES
+from data_builders.output.folder import check_output, is_up_to_date, save_result, sweep
+from data_builders.output.inspection import inspect_lines, load_dialogues
+from data_builders.output.publish import push_dataset
+from data_builders.output.references import group_references, write_references
+from data_builders.report import REJECTS_FILE, REPORT_FILE, BuildReport
+from data_builders.sources.build import built, is_mixture, make_builder
+
+_NO_SPACE = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your share of the disk is used up",
+    errno.EFBIG: "a file would be larger than this system allows",
+}
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line.
+
+    Args:
+        argv: The arguments; those of the process if None.
+
+    Returns:
+        The settings.
+    """
+    return make_parser().parse_args(argv)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Do what the command says.
+
+    Args:
+        arguments: What `parse_arguments` gave.
+
+    Raises:
+        UserError: For what the user can put right, the disk's errors too.
+    """
+    try:
+        _run(arguments)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(explain(error)) from error
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    if arguments.command == "formats":
+        for name, family in FAMILIES.items():
+            print(f"{name:18} {family.TITLE}")
+    elif arguments.command == "inspect":
+        for line in inspect_lines(arguments.path, arguments.samples):
+            print(line)
+    elif arguments.command == "references":
+        run_references(arguments)
+    elif arguments.command == "weigh":
+        run_weighing(arguments)
+    elif arguments.command == "push":
+        print(push_dataset(arguments.path, arguments.repo_id, private=not arguments.public))
+    else:
+        run_build(arguments)
+
+
+def run_references(arguments: argparse.Namespace) -> None:
+    """Write the references of a split.
+
+    Args:
+        arguments: What `parse_arguments` gave.
+    """
+    splits = load_dialogues(Path(arguments.path))
+    if arguments.split not in splits:
+        raise UserError(
+            f"{arguments.path} has no split {arguments.split!r}. Choose from {', '.join(splits)}."
+        )
+    found = group_references(splits[arguments.split], arguments.max_context_turns)
+    write_references(found, Path(arguments.output))
+    replies = sum(map(len, found["references"]))
+    print(f"{len(found):,} questions with {replies:,} replies, written to {arguments.output}")
+
+
+def run_weighing(arguments: argparse.Namespace) -> None:
+    """Print what a model learns from each source.
+
+    Args:
+        arguments: What `parse_arguments` gave.
+    """
+    if not Path(arguments.path).exists():
+        raise UserError(f"{arguments.path} does not exist. Give a built folder or a mixture.")
+    logging.getLogger("data_builders").setLevel(logging.ERROR)
+    datasets.disable_progress_bars()
+    _quiet_transformers()
+    figures = weigh(
+        arguments.model, arguments.path, arguments.questions, arguments.split, arguments.device
+    )
+    if arguments.json:
+        print(json.dumps(as_records(figures), ensure_ascii=False, indent=2))
+        return
+    for line in weighing_lines(figures):
+        print(line)
+
+
+def _quiet_transformers() -> None:
+    """Keep the bars of loading off the terminal; no other command needs transformers."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+
+def run_build(arguments: argparse.Namespace) -> None:
+    """Build, save and say the counts.
+
+    Args:
+        arguments: What `parse_arguments` gave.
+    """
+    # The counts are printed at the end; the log would say them twice.
+    logging.getLogger("data_builders").setLevel(logging.ERROR)
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    builder, output = _builder_of(arguments), arguments.output
+    sweep(output)
+    if is_up_to_date(output, builder.build_id):
+        print(f"{output} is up to date: same content, same settings")
+        return
+    check_output(output, arguments.overwrite)
+    if Path(builder.cache_dir, REPORT_FILE).is_file():
+        print("this build is in the cache already: only the output is written")
+    result = built(builder)
+    try:
+        notes = save_result(result, output, arguments.overwrite)
+    except (UserError, OSError):
+        if not is_up_to_date(output, builder.build_id):
+            raise
+        print(f"{output} was written meanwhile by another run of the same command")
+        return
+    _say_result(result.report, notes, output)
+
+
+def _builder_of(arguments: argparse.Namespace) -> DialogueBuilder:
+    name, paths = arguments.command, getattr(arguments, "paths", [])
+    if name == "mix" and not is_mixture(paths):
+        raise UserError(f"{paths[0]} is no .yaml file. For other files use `build`.")
+    return make_builder(
+        paths if name not in FAMILIES or name in FILE_FAMILIES else [],
+        format=name if name in FAMILIES else getattr(arguments, "format", None),
+        options=family_options(arguments),
+        cache_dir=arguments.cache_dir,
+        say=print,
+        root=getattr(arguments, "root", None),
+        **build_settings(arguments),
+    )
+
+
+def _say_result(report: BuildReport, notes: Sequence[str], output: str) -> None:
+    for line in [*report.lines(), *notes]:
+        print(line)
+    if report.rejects:
+        print(f"each row left out for itself is in {output}/{REJECTS_FILE}")
+    print(f"written to {output}")
+
+
+def explain(error: OSError) -> str:
+    """Say what an error of the system means for a build.
+
+    Args:
+        error: The error.
+
+    Returns:
+        A sentence with the next step.
+    """
+    # NumPy's own words for a write that was cut short carry no number.
+    short = error.errno is None and "requested and" in str(error)
+    number = errno.ENOSPC if short else error.errno
+    if number in _NO_SPACE:
+        return (
+            f"{_NO_SPACE[number]}. Make room, or name another place with --cache-dir and "
+            "--output, and run the same command again: finished parts are taken over."
+        )
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return (
+            f"{error.filename} is not there any more. Put it back and run the same command again."
+        )
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return f"{error.filename or 'a folder'} may not be read or written. Change its rights."
+    return " ".join(str(error).split())

@@ -1,0 +1,120 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What must not be published: access tokens, and places on this machine."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+# The forms of the tokens that lie about on machines where models are trained.
+_TOKENS = re.compile(
+    r"\bhf_[A-Za-z0-9]{20,}"
+    r"|\bsk-[A-Za-z0-9_-]{20,}"
+    r"|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}"
+    r"|\bAKIA[0-9A-Z]{16}\b"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|://[^/\s:@'\"]+:[^/\s@'\"]+@"
+)
+# Of a setting, which is short and nobody's prose, less is enough to leave it out.
+_TOKEN_IN_SETTING = re.compile(r"\bhf_[A-Za-z0-9]{8,}|//[^/\s]*@")
+_PRIVATE_KEY = re.compile(r"token(?!i)|secret|passw|credential|api_?key|cache_dir", re.IGNORECASE)
+_HUB_KEY = re.compile(r"hub|repo|dataset", re.IGNORECASE)
+# Somebody's home, also that of another machine, where the run may have been trained.
+_HOMES = re.compile(
+    r"(?<![\w.-])(?:(?:/home/|/Users/|[A-Za-z]:\\+Users\\+)[^\s/\\'\"<>]+|/root/\w)"
+)
+_SHORTEST_SECRET = 6
+_SHORTEST_PLACE = 5
+
+
+def without_paths(value: Any, key: str = "") -> Any:
+    """Make a setting fit to be published.
+
+    Args:
+        value: The value; lists and mappings are gone through.
+        key: The name of the setting: only one about the Hub keeps `owner/name`.
+
+    Returns:
+        The value with each path cut to its last part and without what looks like a secret.
+    """
+    if is_dataclass(value):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        # A name may be a path too: weights are given by file.
+        shown = {str(k): v for k, v in value.items() if not _PRIVATE_KEY.search(str(k))}
+        return {without_paths(k): without_paths(v, k) for k, v in shown.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        values = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
+        return [without_paths(item, key) for item in values]
+    if isinstance(value, (bool, int, float, type(None))):
+        return value
+    text = str(value)
+    if "://" in text:
+        text = text.split("?")[0]
+    if _TOKEN_IN_SETTING.search(text) or _TOKENS.search(text):
+        return "(left out)"
+    if _HUB_KEY.search(key) and re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", text):
+        return text
+    # A slash among blanks is a separator; a backslash may be one of a regular expression.
+    is_path = re.search(r"\S/|/\S|^([A-Za-z]:|\\|\.{1,2})\\", text)
+    last = re.split(r"[/\\]" if is_path else r"$^", text.rstrip("/\\ "))[-1].strip()
+    return last if is_path and last else text
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Something found in a text that must not be published.
+
+    Attributes:
+        line: Its line, from 1.
+        kind: What it is; the thing itself is not repeated, for it may be a secret.
+    """
+
+    line: int
+    kind: str
+
+
+def machine_places(*folders: str | Path) -> list[str]:
+    """List what a path of this machine begins with.
+
+    Args:
+        *folders: Folders in use beside home, working folder and the one for temporary files.
+
+    Returns:
+        Absolute paths, without those too short to tell anything (`/`, `/opt`).
+    """
+    known = [Path.home(), Path.cwd(), Path(tempfile.gettempdir()), *map(Path, folders)]
+    places = {str(place.absolute()) for place in known} | {str(path.resolve()) for path in known}
+    return sorted(place for place in places if len(place) >= _SHORTEST_PLACE)
+
+
+def find_leaks(text: str, places: Sequence[str], secrets: Sequence[str] = ()) -> Iterator[Leak]:
+    """Look through a text line by line.
+
+    Args:
+        text: What would be published.
+        places: Beginnings of paths, as `machine_places` gives them.
+        secrets: Tokens in use now, whatever they look like.
+
+    Yields:
+        What was found; one a line.
+    """
+    known = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+    begins = "|".join(_beginning(place.rstrip("/\\")) for place in places)
+    place = re.compile(rf"(?<![\w.~-])(?:{begins})" if begins else r"(?!)")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if _TOKENS.search(line) or any(secret in line for secret in known):
+            yield Leak(number, "an access token")
+        elif _HOMES.search(line) or place.search(line):
+            yield Leak(number, "a path of a machine")
+
+
+def _beginning(place: str) -> str:
+    """Return the pattern of a path that begins at a place."""
+    # A longer name that only begins alike is another place; `/data` alone may be any word.
+    deep = len(re.findall(r"[/\\]", place)) > 1
+    return re.escape(place) + (r"(?![\w-])" if deep else r"[/\\]\w")

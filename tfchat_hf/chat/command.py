@@ -1,0 +1,187 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+r"""Talk to a TFChat model.
+
+At the keyboard (a finished run's folder, or the id of a model on the Hub):
+    python chat_hf.py
+    python chat_hf.py runs/quickstart --temperature 0.8 --top-p 0.9
+One reply, or a few, and out again:
+    python chat_hf.py --once "你好"
+    python chat_hf.py --demo
+    printf '你好\n你是谁\n' | python chat_hf.py
+A file of questions (.txt, or .jsonl with question, dialogue or messages in each row):
+    python chat_hf.py --input questions.jsonl --output replies.jsonl
+Named ways to decode, exported models, and a model that chooses among candidates:
+    python chat_hf.py runs/mine --preset creative
+    python chat_hf.py runs/mine --preset candidates
+    python chat_hf.py runs/mine --engine onnx --int8
+    python chat_hf.py runs/mine --preset mutual --reverse-model runs/mine_reverse
+
+Exit code: 0 when done, 2 when something about the command or its files is wrong, 130 on Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_builders.command_line import CommandParser, run_command, tell
+
+from ..pretrained import SMALL_TALK
+from ..settings.places import check_question_files, find_model
+from ..text.errors import UserError
+
+if TYPE_CHECKING:
+    from .session import ChatSession
+
+# Talked to where none is named: the run of `make chat`, else what comes with the package.
+QUICKSTART = Path("runs/quickstart")
+# Command line options that are settings of /set too.
+SETTING_OPTIONS = ("temperature", "top_p", "max_new_tokens", "num_beams", "seed")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = CommandParser(description=__doc__)
+    parser.add_argument(
+        "model",
+        nargs="?",
+        help="folder or Hub id (runs/quickstart if it is there, else the model in the package)",
+    )
+    parser.add_argument("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--once", metavar="TEXT", help="print the reply to TEXT and end")
+    way.add_argument("--demo", action="store_true", help="ask three fixed questions and end")
+    way.add_argument("--input", type=Path, metavar="FILE", help="answer every row of FILE")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where --input's replies go")
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", help="most rows at once for --input (64)"
+    )
+    parser.add_argument(
+        "--batch-tokens",
+        type=int,
+        metavar="N",
+        help="most tokens at once, padding and room for the replies included (8192)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing --output")
+    _add_model_options(parser)
+    parser.add_argument("--preset", metavar="NAME", help="a named set of settings (see /presets)")
+    for name in SETTING_OPTIONS:
+        option = "--" + name.replace("_", "-")
+        parser.add_argument(option, dest=name, metavar="VALUE", help=f"as /set {name} VALUE")
+    return parser
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides which model runs, and how."""
+    parser.add_argument(
+        "--engine",
+        default="torch",
+        metavar="ENGINE",
+        help="torch, or ctranslate2 or onnx (made by `python -m tfchat_hf.engines.export`)",
+    )
+    parser.add_argument("--int8", action="store_true", help="weights in int8, on the CPU")
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="decode single replies too with packed weights, as --input does (torch)",
+    )
+    parser.add_argument(
+        "--no-memory",
+        action="store_true",
+        help="the model's own words only, even where a memory of its corpus lies beside it",
+    )
+    parser.add_argument(
+        "--reverse-model",
+        metavar="MODEL",
+        help="folder or Hub id; chooses among candidates where the preset asks for it",
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, load the model, do what was asked for, and return the exit code."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if (args.input is None) != (args.output is None):
+        parser.error("--input and --output go together")
+    if args.input is None and {args.batch_size, args.batch_tokens} != {None}:
+        parser.error("--batch-size and --batch-tokens go with --input")
+    hint = " The same command goes on from here." if args.input else ""
+    return run_command(lambda: _check_and_run(args), f"Stopped.{hint}")
+
+
+def _check_and_run(args: argparse.Namespace) -> int:
+    """Say what is wrong before torch loads, which takes seconds."""
+    if args.model is None:
+        # The quickstart's model once there is one, and until then the one in the package.
+        args.model = str(QUICKSTART if (QUICKSTART / "config.json").is_file() else SMALL_TALK)
+    find_model(args.model)
+    if args.input:
+        check_question_files(args.input, args.output, args.overwrite)
+    if args.once is not None:
+        args.once = _message(args.once)
+    tell(f"Loading {args.model} ...")
+    return _run(args)
+
+
+def _message(text: str) -> str:
+    """Return what is said with `--once`."""
+    try:
+        # Under a locale that is not UTF-8 Python hands the bytes over as lone surrogates.
+        message = os.fsencode(text).decode("utf-8").strip()
+    except UnicodeError as error:
+        raise UserError("`--once` is not valid UTF-8; give the message as UTF-8.") from error
+    if not message:
+        raise UserError('`--once` is empty; give a message, e.g. --once "你好".')
+    return message
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Load the model and talk."""
+    from transformers.utils import logging as transformers_logging
+
+    from .session import load_session
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    session = load_session(
+        args.model,
+        args.device,
+        args.engine,
+        args.int8,
+        args.reverse_model,
+        args.fast,
+        memory=not args.no_memory,
+    )
+    for name in ("preset", *SETTING_OPTIONS):
+        if (value := getattr(args, name)) is not None:
+            session.settings.set(name, value)
+    if notice := session.why_not_fast():
+        tell(f"({notice})")
+    if args.reverse_model and (args.input or args.once is not None or args.demo):
+        session.check_reverse_model()
+    return _talk(session, args)
+
+
+def _talk(session: ChatSession, args: argparse.Namespace) -> int:
+    """Answer a file, a message, the demonstration's questions, a person or a pipe."""
+    from . import terminal
+
+    if args.input:
+        from .question_file import BatchLimits, answer_file
+
+        sizes = {"rows": args.batch_size, "tokens": args.batch_tokens}
+        limits = BatchLimits(**{name: size for name, size in sizes.items() if size is not None})
+        report = answer_file(session, args.input, args.output, limits, args.overwrite)
+        tell(report.sentence(args.output))
+        return 0
+    if args.once is not None:
+        return terminal.run_once(session, args.once)
+    if args.demo:
+        return terminal.run_demo(session)
+    if sys.stdin is not None and sys.stdin.isatty():
+        return terminal.run_terminal(session)
+    return terminal.run_pipe(session, sys.stdin and sys.stdin.buffer)

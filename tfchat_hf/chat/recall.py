@@ -1,0 +1,145 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The memory in a conversation: asked before the network, and able to say where a reply is from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..memory import Memory, MemoryAnswer, has_memory
+from ..memory.memory import Origin
+from ..memory.ranking import Scorer
+from ..text.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+NO_MEMORY = (
+    "This model has no memory. Write one with `python -m tfchat_hf.memory build FOLDER`, or train "
+    "with `memory: true`."
+)
+_SHOWN = 3
+
+
+class Recall:
+    """A model's memory, whether it is asked, and where the last reply came from.
+
+    Args:
+        memory: The memory, None where the model has none.
+        turns_read: How many of the newest turns it looks at.
+        scorer: The model, asked about what is found (`ModelScorer`); None where it cannot be.
+
+    Attributes:
+        on: Whether it is asked.
+        last: The last reply that was given at the keyboard, and what was found for it.
+    """
+
+    def __init__(
+        self, memory: Memory | None = None, turns_read: int = 1, scorer: Scorer | None = None
+    ) -> None:
+        """Begin with nothing said."""
+        self.memory = memory
+        self.turns_read = turns_read
+        self.scorer = scorer
+        self.on = memory is not None
+        self.last: MemoryAnswer | None = None
+
+    def reply_to(self, turns: Sequence[str]) -> str | None:
+        """Return the remembered reply to a conversation, None where the model shall answer.
+
+        Args:
+            turns: The conversation, the turn to answer last.
+        """
+        if not self.on:
+            self.last = MemoryAnswer("", "model")
+            return None
+        found = self.memory.look_up(list(turns)[-self.turns_read :], scorer=self.scorer)
+        knows = self.memory.answers(found)
+        origin: Origin = "memory" if knows else "model"
+        self.last = MemoryAnswer(found[0].reply if knows else "", origin, found)
+        return self.last.reply if knows else None
+
+    @property
+    def threshold(self) -> float:
+        """The score from which on a remembered reply is the answer."""
+        config = self.memory.config
+        return config.threshold if self.scorer is None else config.threshold_with_model
+
+    def switch(self, on: bool) -> None:
+        """Ask the memory from now on, or no longer.
+
+        Raises:
+            UserError: There is none.
+        """
+        if self.memory is None:
+            raise UserError(NO_MEMORY)
+        self.on = on
+
+    def state(self) -> dict[str, object]:
+        """Return what replies depend on, for the note beside a file of them."""
+        if not self.on:
+            return {"memory": None}
+        return {"memory": [len(self.memory), self.threshold]}
+
+    def describe(self) -> str:
+        """Say in a line how the memory stands.
+
+        Raises:
+            UserError: There is none.
+        """
+        if self.memory is None:
+            raise UserError(NO_MEMORY)
+        return (
+            f"memory {'on' if self.on else 'off'}: {len(self.memory):,} pairs, answers from a "
+            f"score of {self.threshold:.2f} on"
+        )
+
+    def explain(self) -> Iterator[str]:
+        """Say in lines where the last reply came from."""
+        if self.last is None:
+            yield "Nothing has been said yet."
+            return
+        found = self.last.remembered
+        if self.last.source == "memory":
+            best, *found = found
+            yield f"Remembered, score {best.score:.2f} (from {self.threshold:.2f} on):"
+            yield f"  {best.question} -> {best.reply}  ({best.source})"
+        elif self.memory is None:
+            yield "The network's own words; this model has no memory."
+        elif not found:
+            why = "knows nothing near" if self.on else "is off"
+            yield f"The network's own words; the memory {why}."
+        else:
+            yield (
+                "The network's own words: nothing remembered reaches a score of "
+                f"{self.threshold:.2f}."
+            )
+        if found:
+            yield "Also near:" if self.last.source == "memory" else "Nearest:"
+        for one in found[:_SHOWN]:
+            yield f"  {one.score:.2f}  {one.question} -> {one.reply}"
+
+
+def load_recall(
+    name: str, turns_read: int, use: bool = True, scorer: Scorer | None = None
+) -> Recall:
+    """Load the memory that lies beside a model, if there is one.
+
+    Args:
+        name: The model's folder, or its id on the Hub.
+        turns_read: How many of the newest turns the model reads.
+        use: Whether it is wanted.
+        scorer: The model, asked about what is found; None where it cannot be.
+
+    Raises:
+        UserError: It is there, and cannot be read.
+    """
+    if not use:
+        return Recall()
+    try:
+        return Recall(Memory.from_pretrained(name), turns_read, scorer)
+    except UserError as error:
+        if has_memory(Path(name).expanduser()):
+            raise UserError(f"{error} Or leave it out with --no-memory.") from error
+        logger.debug("no memory", exc_info=True)
+        return Recall()

@@ -1,0 +1,88 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Digests of weights and of the network's code: whether two folders still hold the same model."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PACKAGE = __name__.split(".")[0]
+# What the network computes stands in these.
+NETWORK_FILES = ("layers_tfchat.py", "modeling_tfchat.py")
+_NETWORK = Path(__file__).parents[1] / "model"
+
+
+def differing_code(folder: Path) -> list[str]:
+    """Name the files of the network that a folder carries in another form than this package.
+
+    Where the package is installed, its own network answers, whatever the folder carries. A folder
+    of version 0.1, whose files were others, has nothing to compare.
+    """
+    if not (folder / NETWORK_FILES[0]).is_file():
+        return []
+    carried = [name for name in NETWORK_FILES if (folder / name).is_file()]
+    return [name for name in carried if code_digest(folder / name) != code_digest(_NETWORK / name)]
+
+
+def code_digest(path: Path) -> str:
+    """Digest what a file does: comments, layout and docstrings may change."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, documented) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def weight_digests(run: Path) -> dict[str, str]:
+    """Return the SHA-256 of the weights and of the configuration of a run, by file name."""
+    digests = {}
+    for path in (run / "config.json", *sorted(run.glob("model*.safetensors"))):
+        with path.open("rb") as file:
+            digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
+
+
+def network_modules(model: nn.Module) -> list[str]:
+    """Name the modules of this package that define what the network is made of."""
+    names = {type(part).__module__ for part in model.modules()}
+    return sorted(name for name in names if name.split(".")[0] == PACKAGE)
+
+
+def code_digests(modules: Iterable[str], run: Path) -> dict[str, str]:
+    """Return a digest of the network's code, in this package and where the run has its own copy.
+
+    Args:
+        modules: As `network_modules` names them.
+        run: The run's folder.
+
+    Returns:
+        Digests by module, and by file name for the run's; empty ones for modules that are gone.
+    """
+    digests = {}
+    for name in modules:
+        source = _source_of(name)
+        digests[name] = code_digest(source) if source is not None else ""
+        copy = run / f"{name.rpartition('.')[2]}.py"
+        if copy.is_file():
+            digests[copy.name] = code_digest(copy)
+    return digests
+
+
+def _source_of(module: str) -> Path | None:
+    """Find a module's file; None if there is no such module any more."""
+    try:
+        found = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(found.origin) if found is not None and found.origin else None

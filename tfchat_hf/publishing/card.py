@@ -1,0 +1,423 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The README.md of a trained model: what it is, what it learned from, how well, and its limits."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from data_builders.output.card_header import hub_license
+from data_builders.output.markdown import escape, one_line, table
+from data_builders.output.privacy import without_paths
+from data_builders.report import REPORT_FILE, BuildReport
+
+from ..engines.model_folder import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
+from ..settings.arguments import RunArguments
+from .curves import CURVES_PICTURE, Curves, curves_part, draw_curves, read_curves
+from .push import CARD_FILE, PLACEHOLDER
+from .results import Metrics, choose_samples, evaluation, sample_table, selection, weak_points
+
+TAGS = ["tfchat", "chatbot", "conversational", "dialogue", "encoder-decoder", "custom_code"]
+# The Hub gave up its own task for encoder-decoders, text2text-generation, and files chat models
+# and them under this one.
+TASK = "text-generation"
+MAX_SOURCES = 20
+_LANGUAGES = {"en": "English", "zh": "Chinese"}
+_CORPORA = {
+    "small_talk": "the small talk that comes with TFChat-HF",
+    "chatterbot": "the ChatterBot corpus",
+}
+# Metrics of the header: their name there, and the words.
+_HEADER_METRICS = {
+    "perplexity": ("perplexity", "Perplexity"),
+    "bits_per_character": ("bits_per_character", "Bits per character"),
+    "bleu": ("sacrebleu", "BLEU"),
+    "f1": ("f1", "Token F1"),
+    "distinct_2": ("distinct_2", "Distinct-2"),
+}
+_LOSSES = {
+    "label_smoothing_factor": "label smoothing",
+    "unlikelihood_weight": "unlikelihood of repeated tokens",
+    "frequency_weight": "weight of rare tokens",
+}
+_SWITCHES = ("tie_word_embeddings", "normalize_before", "gated_activation")
+_SOFTWARE = ("python", "torch", "transformers", "datasets")
+
+
+def write_model_card(
+    folder: str | Path,
+    run: RunArguments,
+    metrics: Mapping[str, Any],
+    example: str,
+    log_history: Iterable[Mapping[str, Any]] = (),
+    samples: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Write README.md of a finished run, and the picture of its curves where matplotlib is there.
+
+    Args:
+        folder: The run folder.
+        run: The settings.
+        metrics: The content of metrics.json.
+        example: A message for the code block.
+        log_history: Of the trainer's state.
+        samples: Rows of samples.jsonl; a few are shown.
+    """
+    folder, curves = Path(folder), read_curves(log_history)
+    chosen = (metrics.get("selection") or {}).get("step")
+    picture = draw_curves(curves, folder / CURVES_PICTURE, chosen)
+    if not picture:
+        # One of an earlier run would be of other numbers.
+        (folder / CURVES_PICTURE).unlink(missing_ok=True)
+    card = build_model_card(run, metrics, example, curves, choose_samples(samples), picture)
+    card.save(folder / CARD_FILE)
+
+
+def build_model_card(
+    run: RunArguments,
+    metrics: Mapping[str, Any],
+    example: str,
+    curves: Curves | None = None,
+    samples: Sequence[Mapping[str, Any]] = (),
+    picture: bool = False,
+) -> ModelCard:
+    """Make the card of a finished run.
+
+    Args:
+        run: The settings.
+        metrics: The content of metrics.json; what an older one lacks is left out of the card.
+        example: A message for the code block.
+        curves: Of `read_curves`.
+        samples: The rows to show, of `context`, `reference` and `reply`.
+        picture: Whether the picture of the curves lies beside the card.
+
+    Returns:
+        The card; it names no path of this machine.
+    """
+    known: Metrics = defaultdict(dict, {key: part for key, part in metrics.items() if part})
+    name = one_line(Path(run.training.output_dir).name, 80) or "model"
+    parts = {
+        "How to use": _usage(run, known, example),
+        "Training data": _data(run, known),
+        "Training": _joined(_settings(run, known["run"]), _speed(known["run"])),
+        "Curves": curves_part(curves or {}, known["selection"].get("step"), picture),
+        "Evaluation": _joined(evaluation(known), selection(known["selection"])),
+        "Sample replies": sample_table(samples),
+        "Limits": _limits(run, known),
+    }
+    text = [f"---\n{_header(run, known, name).to_yaml()}\n---"]
+    text += [f"# {escape(name)}", _introduction(run, known)]
+    text += [f"## {title}\n\n{part}" for title, part in parts.items() if part]
+    return ModelCard(_joined(*text) + "\n")
+
+
+def _joined(*parts: str) -> str:
+    """Put paragraphs one after the other, without the empty ones."""
+    return "\n\n".join(filter(None, parts))
+
+
+def _header(run: RunArguments, metrics: Metrics, name: str) -> ModelCardData:
+    """Make the metadata that the Hub reads, with the results as its `model-index`."""
+    stated = run.training.model_license
+    # One that the Hub does not know is `other`, with a name.
+    license = hub_license(stated)
+    own = license == "other" and stated.strip().lower() != "other"
+    began = metrics["run"].get("init_from") or ""
+    dataset = _dataset_name(run).strip("`").removeprefix("the ")
+    measured = metrics["validation"]
+    results = [
+        EvalResult(
+            task_type=TASK,
+            task_name="Dialogue",
+            dataset_type="dialogue",
+            dataset_name=dataset,
+            dataset_split="validation",
+            metric_type=kind,
+            metric_name=words,
+            metric_value=round(float(measured[key]), 4),
+        )
+        for key, (kind, words) in _HEADER_METRICS.items()
+        # The Hub takes finite numbers only.
+        if isinstance(measured.get(key), (int, float)) and math.isfinite(measured[key])
+    ]
+    sources = metrics["data"].get("sources") or []
+    return ModelCardData(
+        language=_languages(metrics) or None,
+        license=license,
+        license_name=one_line(stated, 60) if own else None,
+        license_link=run.training.model_license_link,
+        library_name="transformers",
+        pipeline_tag=TASK,
+        datasets=sorted({item["hub_id"] for item in sources if item.get("hub_id")}) or None,
+        base_model=began if "/" in began else None,
+        tags=TAGS,
+        model_name=name if results else None,
+        eval_results=results or None,
+    )
+
+
+def _languages(metrics: Metrics) -> list[str]:
+    """List the languages of the training data that the Hub has a code for."""
+    found = set(metrics["data"].get("languages") or [])
+    # Dialogues of both.
+    return [code for code in _LANGUAGES if code in found or "mixed" in found]
+
+
+def _language_names(metrics: Metrics) -> str:
+    return " and ".join(_LANGUAGES[code] for code in _languages(metrics))
+
+
+def _introduction(run: RunArguments, metrics: Metrics) -> str:
+    """Say in two sentences what the model is."""
+    named = _language_names(metrics) or "the language of its data"
+    if run.data.swap_sides:
+        return (
+            f"A reverse model for {named}, trained with TFChat-HF: it reads a reply and writes the "
+            "turn that was answered. A chat model asks it which of several replies fits best "
+            "(`Reranking(reverse_model=...)` of tfchat_hf); it is not one to talk to."
+        )
+    model, count = run.model, metrics["run"].get("parameters")
+    began = metrics["run"].get("init_from")
+    trained = f"trained further from {_origin(began)}" if began else "trained from scratch"
+    size = f"{count:,} parameters, " if count else ""
+    return (
+        f"A small encoder-decoder chat model for {named}, {trained} with TFChat-HF: "
+        f"{size}{model.encoder_layers} encoder and {model.decoder_layers} decoder layers of width "
+        f"{model.d_model}. It reads {_reads(run)}, at most {run.data.max_source_length} tokens."
+    )
+
+
+def _origin(name: str) -> str:
+    """Name the model that a run began with; one of the Hub can be looked up."""
+    shown = one_line(name, 80).replace("`", "")
+    return f"[{shown}](https://huggingface.co/{shown})" if "/" in shown else f"`{shown}`"
+
+
+def _reads(run: RunArguments) -> str:
+    """Say how much of a conversation the model reads."""
+    turns = run.data.max_context_turns
+    return "the last turn alone" if turns == 1 else f"the last {turns} turns"
+
+
+def _usage(run: RunArguments, metrics: Metrics, example: str) -> str:
+    """Give the code that loads the model and gets one reply, one in a conversation, a pipeline."""
+    # JSON is Python here, on one line; a back-tick could end the block.
+    message = json.dumps(example, ensure_ascii=False).replace("`", "\\u0060")
+    memory = metrics["memory"]
+    remembered = _MEMORY.format_map({**memory, "message": message}) if memory else ""
+    return f'''It needs transformers {OLDEST_TRANSFORMERS} or newer; tested up to
+{NEWEST_TESTED_TRANSFORMERS}.
+
+```python
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+name = "{PLACEHOLDER}"
+tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=True)
+model = AutoModelForSeq2SeqLM.from_pretrained(name, trust_remote_code=True)
+
+inputs = tokenizer({message}, split_special_tokens=True, return_tensors="pt")
+reply = model.generate(**inputs)
+print(tokenizer.decode(reply[0], skip_special_tokens=True))
+```
+
+The network is not part of transformers: `trust_remote_code=True` runs the Python files of this
+repository, so read them first. `split_special_tokens=True` keeps a message that spells `</s>` a
+text. `generate` follows `generation_config.json`, with which the figures below were measured.
+Other ways to decode are saved beside it under names (`model.preset_names()`), and single settings
+go on top. In a conversation:
+
+```python
+messages = [
+    {{"role": "user", "content": {message}}},
+    {{"role": "assistant", "content": tokenizer.decode(reply[0], skip_special_tokens=True)}},
+    {{"role": "user", "content": {message}}},
+]
+inputs = tokenizer.apply_chat_template(
+    messages, truncation=True, return_tensors="pt", return_dict=True
+)
+reply = model.generate(**inputs, preset="creative", temperature=0.8)
+print(tokenizer.decode(reply[0], skip_special_tokens=True))
+```
+
+Of the messages the chat template passes on {_reads(run)}; what is too long is cut at its
+beginning. With a pipeline:
+
+```python
+from transformers import pipeline
+
+chat = pipeline(model="{PLACEHOLDER}", trust_remote_code=True)
+print(chat({message}))
+```{remembered}'''
+
+
+_MEMORY = f'''
+
+The model has a memory: {{pairs:,}} questions of its training data with their replies.
+Where a question resembles one of them (a score of {{threshold:.2f}} or more), the
+remembered reply is the answer; elsewhere the network writes its own. The figures below are the
+network's alone. The memory holds the training data word for word and is in this repository only if
+there is a folder `memory`; then, with TFChat-HF installed:
+
+```py
+from tfchat_hf.memory import Memory
+
+memory = Memory.from_pretrained("{PLACEHOLDER}")
+answer = memory.answer(model, tokenizer, [{{message}}])
+print(answer.reply, answer.source)
+```'''
+
+
+def list_sources(report: BuildReport, dataset: str | Path) -> list[dict[str, Any]]:
+    """List what the dialogues were built from, for `metrics["data"]["sources"]`.
+
+    Args:
+        report: The report of the build.
+        dataset: The setting; a saved dataset has a report of its own, with the licences.
+
+    Returns:
+        `name`, `license` (None where nobody stated one) and `kept` dialogues of each source, the
+        largest first, at most `MAX_SOURCES`, and the `hub_id` of one from the Hub; no paths.
+    """
+    try:
+        saved = json.loads(Path(dataset, REPORT_FILE).read_text(encoding="utf-8"))
+        origins = [dict(origin) for origin in saved["origins"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        origins = []
+    known = [
+        {
+            "name": without_paths(str(origin.get("name") or "")),
+            "license": origin.get("license"),
+            "kept": int(origin.get("kept") or 0),
+            **({"hub_id": origin["hub_id"]} if origin.get("hub_id") else {}),
+        }
+        for origin in origins or map(vars, report.origins)
+    ]
+    return sorted(known, key=lambda source: -source["kept"])[:MAX_SOURCES]
+
+
+def _dataset_name(run: RunArguments) -> str:
+    """Name the dataset without saying where on this machine it lies."""
+    name = run.data.dataset
+    return _CORPORA.get(name) or f"`{one_line(Path(name).name, 80).replace('`', '')}`"
+
+
+def _data(run: RunArguments, metrics: Metrics) -> str:
+    """Count what the model learned from, and name sources and licences."""
+    data, name = metrics["data"], _dataset_name(run)
+    train, held_out = data.get("train") or {}, data.get("validation") or {}
+    told = f"{name[0].upper()}{name[1:]}"
+    if train.get("pairs"):
+        dialogues = f" from {train['dialogues']:,} dialogues" if train.get("dialogues") else ""
+        told += (
+            f": {train['pairs']:,} (context, reply) pairs{dialogues} to train on, "
+            f"{held_out.get('pairs') or 0:,} held out"
+        )
+    counts = {
+        "duplicate pairs": train.get("duplicates_dropped"),
+        f"replies above {run.data.max_target_length} tokens": train.get("long_replies_dropped"),
+    }
+    left_out = " and ".join(f"{what} ({count:,})" for what, count in counts.items() if count)
+    told += f". Left out of training: {left_out}." if left_out else "."
+    if run.data.hurried_questions:
+        told += " Questions were also learned in small letters without their end mark."
+    rows = [
+        [one_line(item.get("name") or "", 80), one_line(item.get("license") or "not stated", 80)]
+        + [int(item.get("kept") or 0)]
+        for item in data.get("sources") or []
+    ]
+    sources = table(["source", "licence", ">dialogues"], rows) if rows else ""
+    return _joined(
+        told, sources, "Whoever publishes this model must check the licence of that data."
+    )
+
+
+def _settings(run: RunArguments, told: Mapping[str, Any]) -> str:
+    """Table the settings that make this model what it is; `told` is `metrics["run"]`."""
+    model, data, args, began = run.model, run.data, run.training, told.get("init_from")
+    heads = f"{model.encoder_attention_heads}+{model.decoder_attention_heads}"
+    ffn = f"{model.encoder_ffn_dim}+{model.decoder_ffn_dim}"
+    switches = [name for name in _SWITCHES if getattr(model, name)]
+    if model.position_embedding_type != "sinusoidal":
+        switches.append(f"{model.position_embedding_type} positions")
+    tokenizer = "a given one" if data.tokenizer and not began else data.tokenizer_scheme
+    tokenizer += ", that of the model it began with" if began else ""
+    tokens, muon, minutes = args.tokens_per_update, args.muon_learning_rate, args.max_minutes
+    size = f"about {tokens:,} tokens, questions and replies together" if tokens else ""
+    epochs = f" ({told['epochs']:.1f} epochs)" if told.get("epochs") else ""
+    schedule = getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)
+    losses = [f"{words} {getattr(args, k):g}" for k, words in _LOSSES.items() if getattr(args, k)]
+    dropouts = (model.dropout, model.attention_dropout, model.activation_dropout)
+    rows = {
+        "layers (encoder+decoder)": f"{model.encoder_layers}+{model.decoder_layers}",
+        "width, heads, feed-forward": f"{model.d_model}, {heads}, {ffn}",
+        "switches": ", ".join(switches),
+        "parameters": told.get("parameters"),
+        "tokenizer": f"{tokenizer}, {told.get('vocabulary', data.vocab_size):,} entries",
+        "longest context, in tokens": data.max_source_length,
+        "longest reply, in tokens": data.max_target_length,
+        "turns of context": data.max_context_turns,
+        "began with the weights of": one_line(began or "", 80),
+        "updates": "" if told.get("steps") is None else f"{told['steps']:,}{epochs}",
+        "size of an update": size or told.get("update_size"),
+        "optimizer": f"AdamW, beta2 {args.adam_beta2:g}, weight decay {args.weight_decay:g}",
+        "Muon, for the layers' matrices": f"{muon:.2e} at its peak" if muon else "",
+        "learning rate": f"{args.learning_rate:.2e} at its peak, {schedule}, "
+        f"{args.warmup_steps:g} warm-up",
+        "loss": ", ".join(["cross-entropy", *losses]),
+        "dropout (all, attention, activation)": ", ".join(f"{rate:g}" for rate in dropouts),
+        "time budget": f"{minutes:g} minutes" if minutes else "",
+        "seed": args.seed,
+        "precision": told.get("dtype"),
+        "software": ", ".join(f"{name} {told[name]}" for name in _SOFTWARE if told.get(name)),
+    }
+    known = [[name, value] for name, value in rows.items() if value not in (None, "")]
+    return table(["setting", "value"], known) + "\n\n`run_config.yaml` holds every setting."
+
+
+def _speed(told: Mapping[str, Any]) -> str:
+    """Say how fast training was and on what; empty where nothing is known."""
+    speed, device, words = {**told, **(told.get("speed") or {})}, told.get("device"), []
+    if told.get("train_seconds"):
+        since = f" since {told['resumed_from']}" if told.get("resumed_from") else ""
+        words.append(f"{_duration(told['train_seconds'])} of training{since} on {device}")
+    elif device:
+        words.append(f"Trained on {device}")
+    for name, unit in (("tokens_per_second", "real tokens/s"), ("pairs_per_second", "pairs/s")):
+        if speed.get(name):
+            words.append(f"{speed[name]:,.0f} {unit}")
+    if speed.get("padding") is not None:
+        words.append(f"{100 * speed['padding']:.1f} % padding")
+    return f"{escape(', '.join(words))}." if words else ""
+
+
+def _duration(seconds: float) -> str:
+    """Write a time as people say it."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _limits(run: RunArguments, metrics: Metrics) -> str:
+    """List what not to expect of the model: what its figures show, then what holds for all."""
+    named, train = _language_names(metrics), metrics["data"].get("train") or {}
+    longest = f"at most {run.data.max_source_length} tokens"
+    lines = [*weak_points(metrics), f"It reads {_reads(run)}, {longest}, and forgets the rest."]
+    if named:
+        lines.append(f"It was trained on {named}; expect nothing of any other.")
+    if not run.data.swap_sides and train.get("reads_system") is False:
+        lines.append(
+            "Its training data had no system messages for it to read, so the chat template leaves "
+            "them out: instructions change nothing."
+        )
+    lines += [
+        "It knows nothing beyond its training pairs and states wrong things with confidence. "
+        "Do not use it for advice.",
+        "It repeats whatever opinions, names and mistakes its training data hold; training "
+        "filters nothing for offence.",
+    ]
+    return "\n".join(f"- {line}" for line in lines)

@@ -1,0 +1,133 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The curves of a run, from the trainer's log: a short table always, a picture with matplotlib."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from data_builders.output.markdown import table
+
+CURVES_PICTURE = "curves.png"
+MAX_ROWS = 10
+# By the name in the log: the heading, and how a number is written.
+_COLUMNS = {
+    "loss": ("training loss", "{:.3f}"),
+    "eval_loss": ("validation loss", "{:.3f}"),
+    "eval_perplexity": ("perplexity", "{:.1f}"),
+    "eval_question_gain": ("gain of the question", "{:.3f}"),
+    "eval_hits_at_1_pmi": ("hits@1", "{:.3f}"),
+    "eval_distinct_2": ("distinct-2", "{:.3f}"),
+    "eval_selection_score": ("selection score", "{:.3f}"),
+}
+# Blue, orange and green of Okabe and Ito, told apart with any colour vision.
+_BLUE, _ORANGE, _GREEN, _INK = "#0072B2", "#D55E00", "#009E73", "#333333"
+_DOTS_PER_INCH = 100
+
+Curves = Mapping[str, Mapping[int, float]]
+
+
+def read_curves(log_history: Iterable[Mapping[str, Any]]) -> Curves:
+    """Sort a trainer's log into curves.
+
+    Args:
+        log_history: `trainer.state.log_history`. Of several numbers for one step the last counts:
+            a resumed run may have logged the step before.
+
+    Returns:
+        For each name in the log the value by step, in rising order; numbers that are not finite
+        are left out.
+    """
+    curves: dict[str, dict[int, float]] = {}
+    for entry in log_history:
+        for name in _COLUMNS.keys() & entry.keys():
+            value = entry[name]
+            if isinstance(value, (int, float)) and math.isfinite(value) and "step" in entry:
+                curves.setdefault(name, {})[int(entry["step"])] = float(value)
+    return {name: dict(sorted(values.items())) for name, values in curves.items()}
+
+
+def curves_part(curves: Curves, selected: int | None = None, picture: bool = False) -> str:
+    """Write the curves as a part of the card.
+
+    Args:
+        curves: Of `read_curves`.
+        selected: The step whose weights were kept; its row is always there and is marked.
+        picture: Whether the picture is to be shown too.
+
+    Returns:
+        A Markdown table of at most `MAX_ROWS` steps and its words; empty without numbers.
+    """
+    # Evaluations are rare and the training loss is logged often: they give the rows.
+    steps = list(curves.get("eval_loss") or curves.get("loss") or ())
+    if not steps:
+        return ""
+    columns = [name for name in _COLUMNS if name in curves]
+    rows = []
+    for step in _spread(steps, selected):
+        # Of a curve logged at other steps, the last number before.
+        known = [[v for s, v in curves[name].items() if s <= step][-1:] for name in columns]
+        cells = [
+            "".join(map(_COLUMNS[c][1].format, v)) for c, v in zip(columns, known, strict=True)
+        ]
+        rows.append([f"{step:,}{' (kept)' if step == selected else ''}", *cells])
+    shown = f"![Losses and diversity over the updates]({CURVES_PICTURE})\n\n" if picture else ""
+    head = [">update", *(f">{_COLUMNS[name][0]}" for name in columns)]
+    what = "Training loss is what was minimised, validation loss the plain cross-entropy."
+    return f"{shown}{table(head, rows)}\n\n{what}"
+
+
+def _spread(steps: list[int], selected: int | None) -> list[int]:
+    """Choose steps at even distances, with the first, the last and the selected one."""
+    if len(steps) <= MAX_ROWS:
+        return steps
+    room = MAX_ROWS - (selected in steps)
+    chosen = {steps[round(i * (len(steps) - 1) / (room - 1))] for i in range(room)}
+    return sorted(chosen | (set(steps) & {selected}))
+
+
+def draw_curves(curves: Curves, path: str | Path, selected: int | None = None) -> bool:
+    """Draw losses and diversity over the updates.
+
+    Args:
+        curves: Of `read_curves`.
+        path: The PNG file to write.
+        selected: The step whose weights were kept; drawn as a line.
+
+    Returns:
+        Whether there is a picture: not without matplotlib (extra `plots`), nor of fewer than two
+        points.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    if max(map(len, curves.values()), default=0) < 2:
+        return False
+    panels = [{"loss": _BLUE, "eval_loss": _ORANGE}]
+    if "eval_distinct_2" in curves:
+        panels.append({"eval_distinct_2": _GREEN})
+    figure = Figure((1.8 + 3.6 * len(panels), 3.2), facecolor="white", layout="constrained")
+    for axes, colors in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        _draw_panel(axes, curves, colors, selected)
+    # Without the version of matplotlib in it the same numbers give the same bytes.
+    figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None}, format="png")
+    return True
+
+
+def _draw_panel(axes: Any, curves: Curves, colors: dict[str, str], selected: int | None) -> None:
+    """Draw some curves over the updates into one pair of axes."""
+    for name, color in colors.items():
+        if values := curves.get(name):
+            dots = "." if name.startswith("eval_") else None
+            label = _COLUMNS[name][0]
+            axes.plot(list(values), list(values.values()), color=color, label=label, marker=dots)
+    if selected is not None:
+        axes.axvline(selected, color=_INK, linewidth=0.8, linestyle=":", label="kept")
+    axes.set_xlabel("update", color=_INK)
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.tick_params(colors=_INK, labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, labelcolor=_INK, fontsize=8)

@@ -1,0 +1,276 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What the card says of the finished model: figures, the checkpoint kept, samples, weak points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data_builders.output.markdown import one_line, table
+
+if TYPE_CHECKING:
+    from transformers import TrainerState, TrainingArguments
+
+# The figures of one set of replies, or none.
+Row = Mapping[str, Any]
+# The content of metrics.json; a part that an older file lacks is empty.
+Metrics = Mapping[str, Mapping[str, Any]]
+# Each metric: its heading, how it is written, and what it says.
+_METRICS = {
+    "perplexity": ("perplexity", "{:.1f}", ""),
+    "bits_per_character": ("bits/char", "{:.2f}", "bits to guess one character of a human reply"),
+    "bleu": ("BLEU", "{:.1f}", ""),
+    "bleu_zh": ("BLEU zh", "{:.1f}", ""),
+    "bleu_en": ("BLEU en", "{:.1f}", ""),
+    "f1": ("F1", "{:.3f}", "words shared with the nearest reference"),
+    "exact_match": (
+        "exact match",
+        "{:.1%}",
+        "share of distinct questions answered with a reply that the corpus gives to them",
+    ),
+    "distinct_1": ("distinct-1", "{:.3f}", "different words over all words"),
+    "distinct_2": ("distinct-2", "{:.3f}", "different pairs of words over all pairs"),
+    "repetition": ("repetition", "{:.1%}", "share of replies that loop"),
+    "stutter": ("stutter", "{:.1%}", "share that double a word or phrase where nobody would"),
+    "dull": ("dull", "{:.1%}", "share of replies that would fit any question"),
+    "language_mismatch": ("wrong language", "{:.1%}", "English to Chinese, or the other way"),
+    "top_reply_share": ("top reply", "{:.1%}", "share of the most frequent reply"),
+    "mean_length": ("tokens", "{:.1f}", "mean length of a reply"),
+}
+_REPLIES_OF = {
+    "train": "model, training questions",
+    "validation": "model, held-out questions",
+    "human": "human replies (held-out)",
+    "nearest_question": "the reply to the nearest training question",
+    "random_training_reply": "a random training reply",
+    "most_frequent_reply": "the most frequent training reply",
+}
+SAMPLE_ROWS = 8
+_TEXT_WIDTH = 60
+_FEW_QUESTIONS = 200
+
+
+def evaluation(metrics: Metrics) -> str:
+    """Table the figures of the model beside those of replies that need no model."""
+    parts = {"train": metrics["train"], "validation": metrics["validation"], **metrics["baselines"]}
+    measured = {key: row for key, row in parts.items() if row}
+    names = [name for name in _METRICS if any(name in row for row in measured.values())]
+    if not {"bleu_zh", "bleu_en"} <= set(names):
+        # Of one language alone the BLEU of all replies says the same.
+        names = [name for name in names if not name.startswith("bleu_")]
+    if not names:
+        return "Nothing was measured: there were no held-out questions."
+    # A column each for the six kinds of replies: fifteen columns of metrics fit on no page.
+    head = ["replies of"]
+    for key, row in measured.items():
+        count = f" ({row['replies']:,})" if row.get("replies") else ""
+        head.append(f">{_REPLIES_OF.get(key, key.replace('_', ' '))}{count}")
+    cells = [[_METRICS[m][0], *(_number(row, m) for row in measured.values())] for m in names]
+    told = [table(head, cells), _legend(names, measured), _relevance(metrics["validation"])]
+    return "\n\n".join(filter(None, told))
+
+
+def _number(row: Row, name: str) -> str:
+    """Write one figure of the table; empty where it was not measured."""
+    value = row.get(name)
+    known = isinstance(value, (int, float))
+    return _METRICS[name][1].format(value).replace("%", " %") if known else ""
+
+
+def _legend(names: Sequence[str], rows: Mapping[str, Row]) -> str:
+    """Explain the metrics, and what the figures may be compared with."""
+    words = [f"*{_METRICS[name][0]}*: {_METRICS[name][2]}" for name in names if _METRICS[name][2]]
+    lines = ["Replies come from the default generation settings; their number stands in brackets."]
+    if words:
+        lines.append(f"{'; '.join(words)}.")
+    drawn = {row["distinct_replies"] for row in rows.values() if row.get("distinct_replies")}
+    if len(drawn) == 1:
+        lines.append(f"Distinct-n is counted over {drawn.pop():,} replies in every column.")
+    elif "distinct_2" in names:
+        lines.append("Distinct-n falls as replies grow in number: compare columns of equally many.")
+    signatures = {str(row["bleu_signature"]) for row in rows.values() if row.get("bleu_signature")}
+    if signatures:
+        named = ", ".join(f"`{one_line(text, 200)}`" for text in sorted(signatures))
+        lines.append(f"BLEU by sacreBLEU, signature {named}.")
+    scored = rows.get("human", {}).get("scored_replies")
+    if scored:
+        lines.append(
+            "Human replies are compared with the other human replies to the same question, which "
+            f"{scored:,} of the questions have."
+        )
+    elif scored is not None:
+        lines.append(
+            "No question has two human replies, so how much people agree with each other is not "
+            "known."
+        )
+    return " ".join(lines)
+
+
+def _relevance(row: Row) -> str:
+    """Say how much the model listens, where that was measured."""
+    if not isinstance(row.get("mrr_pmi"), (int, float)):
+        return ""
+    gain = row.get("question_gain")
+    heard = (
+        ""
+        if gain is None
+        else f"After its own question a human reply is {gain:.3f} nats a token likelier than after "
+        "another question of the same source (0: the model does not listen). "
+    )
+    return (
+        f"{heard}Among {row['candidates']:.1f} replies of the same source and like length, the "
+        f"true one among them, the model finds the true one in {row['hits_at_1']:.1%} of "
+        f"{row['relevance_questions']:,} held-out questions by likelihood (MRR {row['mrr']:.3f}), "
+        f"in {row['hits_at_1_pmi']:.1%} by likelihood less that of the reply alone (MRR "
+        f"{row['mrr_pmi']:.3f})."
+    ).replace("%", " %")
+
+
+def describe_selection(state: TrainerState, args: TrainingArguments) -> dict[str, Any]:
+    """Say which checkpoint the finished model is and by which rule, for `metrics["selection"]`.
+
+    Args:
+        state: Of the trainer after training.
+        args: The training settings.
+
+    Returns:
+        `rule` ("last" or the name of the metric), `step`, and for a metric its `value`,
+        `greater_is_better` and `relevance_weight`.
+    """
+    best = state.best_model_checkpoint
+    if not args.load_best_model_at_end or not best:
+        return {"rule": "last", "step": state.global_step}
+    named = Path(best).name.rpartition("-")[2]
+    value = state.best_metric
+    return {
+        "rule": f"eval_{(args.metric_for_best_model or 'loss').removeprefix('eval_')}",
+        "step": state.best_global_step or (int(named) if named.isdigit() else None),
+        "value": value if value is not None and math.isfinite(value) else None,
+        "greater_is_better": bool(args.greater_is_better),
+        "relevance_weight": getattr(args, "selection_relevance_weight", None),
+    }
+
+
+def selection(chosen: Mapping[str, Any]) -> str:
+    """Tell what `describe_selection` found; empty where a run did not note it."""
+    if not chosen.get("rule"):
+        return ""
+    step = f"update {chosen['step']:,}" if chosen.get("step") is not None else "a checkpoint"
+    if chosen["rule"] == "last":
+        return f"These are the weights of the last update ({step}); none was selected."
+    rule = str(chosen["rule"]).removeprefix("eval_")
+    side = "highest" if chosen.get("greater_is_better") else "lowest"
+    value = chosen.get("value")
+    number = f" ({value:.3f})" if isinstance(value, (int, float)) else ""
+    named = {"loss": "validation loss", "selection_score": "selection score"}.get(rule, f"`{rule}`")
+    told = f"These are the weights of {step}, with the {side} {named}{number}."
+    if rule != "selection_score":
+        return told
+    weight = chosen.get("relevance_weight")
+    times = "weight" if weight is None else f"{weight:g}"
+    return (
+        f"{told} The score is validation loss − {times} × MRR, where MRR says at which rank the "
+        "model finds the true reply among others, so that a model which says what fits anything "
+        "does not win."
+    )
+
+
+def choose_samples(rows: Iterable[Row], count: int = SAMPLE_ROWS) -> list[dict[str, Any]]:
+    """Choose rows of samples.jsonl at even distances: nobody picked the good ones."""
+    rows = list(rows)
+    chosen = (
+        range(len(rows)) if len(rows) <= count else (i * len(rows) // count for i in range(count))
+    )
+    return [dict(rows[i]) for i in chosen]
+
+
+def sample_table(samples: Sequence[Row]) -> str:
+    """Table questions with what the model and a human said; empty without any."""
+    if not samples:
+        return ""
+    contexts = [row.get("context") or [""] for row in samples]
+    turns = [[context] if isinstance(context, str) else context for context in contexts]
+    rows = [
+        [
+            one_line(str(text or ""), _TEXT_WIDTH)
+            for text in (turn[-1], row.get("reply"), row.get("reference"))
+        ]
+        for turn, row in zip(turns, samples, strict=True)
+    ]
+    held_out = all(row.get("split", "validation") == "validation" for row in samples)
+    where = "Held-out questions" if held_out else "Questions of the training data"
+    several = any(len(turn) > 1 for turn in turns)
+    more = " Only the last turn of the context is shown." if several else ""
+    said = f"{where}, taken at even distances and not picked.{more}"
+    return f"{said}\n\n{table(['question', 'this model', 'the corpus'], rows)}"
+
+
+def weak_points(metrics: Metrics) -> list[str]:
+    """List what not to expect of the model, as far as its figures show it."""
+    train, ours = metrics["train"], metrics["validation"]
+    human = metrics["baselines"].get("human") or {}
+    random = metrics["baselines"].get("random_training_reply") or {}
+    asked = ours.get("replies")
+    found = [_learned_by_heart(train, ours), *_unlike_people(ours, human), _chance(ours, random)]
+    if not asked:
+        found.append("Nothing is known of how it answers questions that it was not trained on.")
+    elif asked < _FEW_QUESTIONS:
+        found.append(
+            f"The figures above stand on {asked} held-out questions only: take them as rough."
+        )
+    return [line for line in found if line]
+
+
+def _learned_by_heart(train: Row, ours: Row) -> str:
+    """Compare exact answers to questions that were and were not trained on."""
+    learned, known = train.get("exact_match") or 0, ours.get("exact_match")
+    if learned <= 0.5 or known is None or not ours.get("replies") or known > learned / 2:
+        return ""
+    return (
+        f"It has learned its pairs by heart: {100 * learned:.0f} % of training questions get a "
+        f"corpus reply, of held-out questions {100 * known:.0f} %. To anything it was not trained "
+        "on it mostly gives a reply that belongs to another question."
+    )
+
+
+def _unlike_people(ours: Row, human: Row) -> Iterable[str]:
+    """Yield where replies are duller, looser or of other length than those of people."""
+    variety, theirs = ours.get("distinct_2"), human.get("distinct_2")
+    if variety is not None and theirs and variety < 0.5 * theirs:
+        yield (
+            f"Its replies are far less varied than those of people (distinct-2 {variety:.3f} "
+            f"against {theirs:.3f}). Sampling makes them more varied, and more often wrong."
+        )
+    top, theirs = ours.get("top_reply_share") or 0, human.get("top_reply_share") or 0
+    if top > max(0.05, 2 * theirs):
+        yield f"It gives one and the same reply to {100 * top:.0f} % of held-out questions."
+    loops, theirs = ours.get("repetition") or 0, human.get("repetition") or 0
+    if loops > theirs + 0.01:
+        yield (
+            f"{100 * loops:.1f} % of its replies repeat a phrase again and again; "
+            "`max_phrase_repeats=2` and `dry_multiplier=0.8` in `generate` keep that down."
+        )
+    length, theirs = ours.get("mean_length"), human.get("mean_length")
+    if length is not None and theirs and not 0.5 <= length / theirs <= 2:
+        kind = "shorter" if length < theirs else "longer"
+        yield (
+            f"Its replies are much {kind} than those of people ({length:.1f} and {theirs:.1f} "
+            "tokens)."
+        )
+
+
+def _chance(ours: Row, random: Row) -> str:
+    """Compare likeness to the references with that of replies drawn blindly."""
+    for name, words in (("f1", "F1"), ("bleu", "BLEU")):
+        score, chance = ours.get(name), random.get(name)
+        if score is None or chance is None:
+            continue
+        if score > chance:
+            return ""
+        return (
+            "Its replies to held-out questions are no more like those of people than a random "
+            f"reply of the training data ({words} {score:.3g} against {chance:.3g})."
+        )
+    return ""

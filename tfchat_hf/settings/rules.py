@@ -1,0 +1,225 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Rules that settings must keep, alone and with each other; `TFChatConfig` has the network's."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from transformers.integrations import get_reporting_integration_callbacks
+
+from ..model.generation_tfchat import PRESETS
+from ..text.errors import UserError
+from .arguments import TOKENIZER_SCHEMES, DataArguments, RunArguments, TFChatTrainingArguments
+
+_AT_LEAST = {"max_context_turns": 1, "max_source_length": 2, "max_target_length": 2}
+_AT_LEAST |= {"vocab_size": 6}
+_AT_LEAST |= dict.fromkeys(
+    "seed tokens_per_update learning_rate muon_learning_rate unlikelihood_weight frequency_weight "
+    "question_dropout random_history selection_relevance_weight early_stopping_patience "
+    "eval_generate_samples eval_relevance_samples eval_max_samples".split(),
+    0,
+)
+# With `question_dropout` half of the visits see the whole question.
+_AT_MOST = {"frequency_weight": 1, "question_dropout": 0.25, "random_history": 1}
+# Shares of which not all may be taken.
+_BELOW_ONE = ("validation_fraction", "label_smoothing_factor")
+_EVERY_EVALUATION = ("selection_score", "loss", "perplexity", "bits_per_character")
+_OF_RANKING = ("question_gain", "hits_at_1", "mrr", "hits_at_1_pmi", "mrr_pmi")
+_OF_REPLIES = ("bleu", "f1", "exact_match", "distinct_1", "distinct_2", "repetition", "stutter")
+_OF_REPLIES += ("dull", "language_mismatch", "top_reply_share", "mean_length")
+
+
+def check_settings(run: RunArguments) -> None:
+    """Check the rules between settings and settle the learning rate.
+
+    Raises:
+        UserError: names the setting, the rule, the value and the way out.
+    """
+    _check_values({**vars(run.data), **vars(run.training)})
+    _check_choice("tokenizer_scheme", run.data.tokenizer_scheme, TOKENIZER_SCHEMES)
+    _check_choice("generation_preset", run.generation.generation_preset, list(PRESETS))
+    _check_lengths(run)
+    _check_data(run.data)
+    _check_with_data(run.training, run.data)
+    _check_training(run.training)
+    _check_budget(run.training)
+    _check_selection(run.training)
+    _check_license(run.training.model_license, run.training.model_license_link)
+    _check_reporters(run.training.report_to)
+    if run.training.learning_rate == 0:
+        run.training.learning_rate = _noam_peak(run.model.d_model, run.training.warmup_steps)
+
+
+def _require(holds: bool, message: str) -> None:
+    """Raise `message` as a `UserError` unless the rule holds."""
+    if not holds:
+        raise UserError(message)
+
+
+def _check_values(settings: dict[str, float]) -> None:
+    """Check the settings that must lie in a range, whatever the others are."""
+    for name, least in _AT_LEAST.items():
+        value, most = settings[name], _AT_MOST.get(name, math.inf)
+        rule = f"lie between {least} and {most}" if name in _AT_MOST else f"be at least {least}"
+        _require(least <= value <= most, f"`{name}` must {rule} (got {value}).")
+    for name in _BELOW_ONE:
+        value = settings[name]
+        _require(0 <= value < 1, f"`{name}` must be at least 0 and below 1 (got {value}).")
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Check a setting that is one of a few words."""
+    _require(value in choices, f"`{name}` must be one of {', '.join(choices)} (got {value!r}).")
+
+
+def _check_lengths(run: RunArguments) -> None:
+    """Check that nothing can be longer than the position table."""
+    limit = run.model.max_position_embeddings
+    lengths = {
+        "max_source_length": run.data.max_source_length,
+        "max_target_length": run.data.max_target_length,
+        "generation_max_new_tokens": run.generation.generation_max_new_tokens,
+    }
+    for name, value in lengths.items():
+        _require(
+            1 <= value <= limit,
+            f"`{name}` must lie between 1 and `max_position_embeddings` (got {value} and {limit}). "
+            f"Lower it to {limit} or raise `max_position_embeddings` to {value}.",
+        )
+
+
+def _check_data(data: DataArguments) -> None:
+    """Check the data settings against each other."""
+    _require(
+        data.tokenizer_scheme != "char" or not data.tokenizer_user_dictionaries,
+        "`tokenizer_user_dictionaries` must be empty with `tokenizer_scheme` char, which knows no "
+        f"words (got {', '.join(data.tokenizer_user_dictionaries)}). Take another scheme.",
+    )
+    _require(
+        not data.swap_sides or data.max_context_turns == 1,
+        "`swap_sides` learns which turn a reply answers, one turn, so `max_context_turns` must be "
+        f"1 (got {data.max_context_turns}). Delete one of the two lines.",
+    )
+    _require(
+        not (data.swap_sides and data.hurried_questions),
+        "`swap_sides` and `hurried_questions` contradict each other: with sides swapped the "
+        "question is what the model writes. Delete one of the two lines.",
+    )
+
+
+def _check_with_data(training: TFChatTrainingArguments, data: DataArguments) -> None:
+    """Check what training asks of the data."""
+    _require(
+        not training.random_history or data.max_context_turns >= 3,
+        "`random_history` puts two turns before a question, so `max_context_turns` must be at "
+        f"least 3 (got {data.max_context_turns}). Set it to 3, or leave the other out.",
+    )
+    _require(
+        not (training.memory and data.swap_sides),
+        "`memory` remembers replies, and with `swap_sides` the model writes questions. Delete one "
+        "of the two lines.",
+    )
+
+
+def _check_training(training: TFChatTrainingArguments) -> None:
+    """Check what of training excludes or needs what else."""
+    _require(
+        not (training.resume and training.overwrite),
+        "`resume` and `overwrite` contradict each other. Use one of them.",
+    )
+    _require(
+        training.memory or not training.push_memory,
+        "`push_memory` uploads what `memory: true` writes (got `memory` false). Add it, or leave "
+        "`push_memory` out.",
+    )
+    for name in ("unlikelihood_weight", "frequency_weight", "torch_compile"):
+        value = getattr(training, name)
+        _require(
+            not (training.plain and value),
+            "`plain: true` trains with the network's own loss and nothing else (got "
+            f"`{name}` {value}). Leave one of the two out.",
+        )
+    _require(
+        not training.muon_learning_rate or not (training.fsdp or training.deepspeed),
+        "`muon_learning_rate` needs whole matrices, which `fsdp` and `deepspeed` cut "
+        f"(got {training.muon_learning_rate}). Leave one of the two out.",
+    )
+
+
+def _check_budget(training: TFChatTrainingArguments) -> None:
+    """Check the clock, and that nothing is counted in shares of a number that it decides."""
+    if training.max_minutes is None:
+        return
+    minutes = training.max_minutes
+    _require(minutes > 0, f"`max_minutes` must be above 0 (got {minutes}).")
+    for name in ("logging_steps", "eval_steps", "save_steps"):
+        value = getattr(training, name)
+        _require(
+            value is None or value >= 1,
+            f"`{name}` below 1 is a share of all updates, and with `max_minutes` nobody knows how "
+            f"many there will be (got {value}). Give a number of updates.",
+        )
+
+
+def _check_selection(training: TFChatTrainingArguments) -> None:
+    """Check that every evaluation has the number by which checkpoints are compared."""
+    known = [
+        *_EVERY_EVALUATION,
+        *(_OF_RANKING if training.eval_relevance_samples else ()),
+        *(_OF_REPLIES if training.predict_with_generate else ()),
+    ]
+    name = (training.metric_for_best_model or "").removeprefix("eval_")
+    _check_choice("metric_for_best_model", name, known)
+    _require(
+        not training.early_stopping_patience or training.load_best_model_at_end,
+        "`early_stopping_patience` needs `load_best_model_at_end: true`: it stops when the best "
+        "checkpoint lies that many evaluations back.",
+    )
+
+
+def _check_license(license: str, link: str | None) -> None:
+    """Check that the Hub can read the licence: one it knows, or the short name of another."""
+    _require(
+        re.fullmatch(r"[A-Za-z0-9][\w .+-]{0,59}", license) is not None,
+        "`model_license` must be a licence's short name of at most 60 letters, digits, blanks and "
+        f"the signs . + _ - (got {license!r}). Use apache-2.0, cc-by-4.0, ..., or other.",
+    )
+    if link is None:
+        return
+    # Here: the data builders take seconds to load, and nobody else asks for them this early.
+    from data_builders.output.card_header import hub_license
+
+    _require(
+        hub_license(license) == "other",
+        f"`model_license_link` is for a licence that the Hub does not know (got `model_license` "
+        f"{license}, which it knows). Delete the line.",
+    )
+    _require(
+        re.fullmatch(r"https?://\S+|LICENSE(\.md)?", link) is not None,
+        "`model_license_link` must be an address, or LICENSE or LICENSE.md for a file that you "
+        f"put beside the model (got {link!r}).",
+    )
+
+
+def _check_reporters(names: list[str]) -> None:
+    """Check that the packages of `report_to` are there before any data is read."""
+    for name in names:
+        try:
+            for reporter in get_reporting_integration_callbacks([name]):
+                reporter()
+        except (ImportError, RuntimeError, ValueError) as error:
+            raise UserError(
+                f"`report_to` {name!r} cannot be used: {' '.join(str(error).split())}"
+            ) from error
+
+
+def _noam_peak(d_model: int, warmup_steps: float) -> float:
+    """Return the highest learning rate of the Noam schedule."""
+    _require(
+        warmup_steps >= 1,
+        "`learning_rate` 0 means d_model^-0.5 * warmup_steps^-0.5, which needs "
+        f"`warmup_steps` of at least 1 (got {warmup_steps}). Set either of the two.",
+    )
+    return d_model**-0.5 * warmup_steps**-0.5

@@ -1,0 +1,86 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Train a chat model and write a folder that `from_pretrained` and the Hub understand.
+
+    python train_hf.py configs/quickstart.yaml
+    python train_hf.py configs/quickstart.yaml --output_dir runs/mine --num_train_epochs 20
+    python train_hf.py configs/quickstart.yaml --resume        # go on after Ctrl-C
+    python train_hf.py configs/quickstart.yaml --overwrite     # train anew
+
+A settings file holds `key: value` lines; `--key value` overrules it. configs/reference.yaml
+explains every key. The files of configs/ come with the package: where there is no such folder,
+`quickstart` alone means configs/quickstart.yaml.
+
+Exit code: 0 when the run is finished, 130 when it was stopped and can be resumed, 2 for an error
+that the message explains, 3 when it is finished but could not be pushed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from data_builders.command_line import WRONG, run_command, tell
+
+from ..settings.reading import Setting, read_settings
+from ..settings.run_folder import RunFolder
+from .threads import shorten_spinning
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one training.
+
+    Args:
+        argv: the command line without the program's name; None takes the real one.
+
+    Returns:
+        The exit code.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(str(__doc__))
+        return 0 if arguments else WRONG
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    stopped = "stopped. Go on with the same command and --resume."
+    return run_command(lambda: _check_and_train(arguments), stopped)
+
+
+def _check_and_train(arguments: Sequence[str]) -> int:
+    """Say what is wrong before torch loads, which takes seconds."""
+    _check_folder(read_settings(arguments))
+    if os.environ.get("RANK", "0") == "0":
+        tell("Loading PyTorch and transformers ...")
+    return _train(arguments)
+
+
+def _check_folder(settings: Mapping[str, Setting]) -> None:
+    """Refuse a folder that holds a run already. The run itself looks again."""
+    given = {key: setting.value for key, setting in settings.items()}
+    if given.get("output_dir") and not given.get("resume"):
+        RunFolder(given["output_dir"]).check_free(given.get("overwrite", False))
+
+
+def _train(arguments: Sequence[str]) -> int:
+    """Read the settings and train."""
+    shorten_spinning()  # before anything that loads torch
+    import datasets
+    from tqdm import tqdm
+    from transformers.utils import logging as transformers_logging
+
+    from ..settings.reading import parse_arguments
+    from .callbacks import StopRequest
+    from .run import run_training
+
+    datasets.disable_progress_bars()
+    transformers_logging.disable_progress_bar()
+    run = parse_arguments(arguments)
+
+    def report(line: str) -> None:
+        if run.training.should_log:
+            tqdm.write(line)  # above the progress bar, where there is one
+            sys.stdout.flush()
+
+    request = StopRequest()
+    with request.listening():
+        return run_training(run, report, request)

@@ -1,0 +1,264 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What a run tells: its plan before the first update, its figures and its folder after the last."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import datasets
+import torch
+import transformers
+
+from data_builders.writing import write_whole
+
+from ..engines.model_folder import save_for_hub
+from ..examples.preparing import SplitCounts, read_dialogues
+from ..examples.questions import Question, frequent_replies
+from ..measuring.baselines import baseline_replies, score_baselines
+from ..measuring.evaluation import generate_replies
+from ..measuring.metrics import describe_answers
+from ..measuring.relevance import RELEVANCE_FIGURES, RELEVANCE_QUESTIONS, ranking_tasks
+from ..memory.building import write_memory
+from ..memory.ranking import ModelScorer
+from ..model.modeling_tfchat import TFChatForConditionalGeneration
+from ..publishing.card import write_model_card
+from ..publishing.results import describe_selection
+from ..settings.arguments import RunArguments, TFChatTrainingArguments
+from ..settings.init_from import origin_name
+from ..settings.run_folder import SAMPLES_FILE, RunFolder
+from .batch_sampler import UpdatePlan
+from .callbacks import ProgressLine
+from .checkpoints import disk_errors
+from .set_up import RunData, planned_updates
+from .throughput import ThroughputCallback
+from .trainer import TFChatTrainer
+
+Report = Callable[[str], None]
+
+
+def announce(data: RunData, trainer: TFChatTrainer, report: Report) -> None:
+    """Say device, model, data and plan, a line each."""
+    args, config, examples = trainer.args, trainer.model.config, data.examples
+    report(f"device: {device_name(args.device)}, {dtype_name(args)} ({args.precision_reason})")
+    if args.unused_gpus:
+        total = args.unused_gpus + 1
+        report(f"note: 1 of {total} GPUs is used; `torchrun --nproc_per_node {total}` uses all")
+    report(
+        f"model: {trainer.model.num_parameters():,} parameters, vocabulary "
+        f"{len(data.tokenizer):,}, d_model {config.d_model}, "
+        f"{config.encoder_layers}+{config.decoder_layers} layers"
+    )
+    if args.init_from:
+        report(f"weights and tokenizer: those of {args.init_from}")
+    longest = data.settings.max_target_length
+    report(_data_line("train", examples.train_counts, longest))
+    report(_data_line("validation", examples.validation_counts, longest))
+    again = len(examples.lessons) - examples.train_counts.pairs
+    if again > 0:
+        report(f"train: {again:,} of the pairs once more, their questions as typed in a hurry")
+    report(_plan_line(trainer))
+
+
+def _data_line(name: str, counts: SplitCounts, longest_reply: int) -> str:
+    """Say how much a split has and what was left out of it."""
+    numbers = {
+        "dropped {:,} duplicates": counts.duplicates_dropped,
+        "dropped {:,} also in train": counts.also_in_train_dropped,
+        f"dropped {{:,}} replies over {longest_reply} tokens": counts.long_replies_dropped,
+        "{:,} contexts shortened to fit": counts.contexts_truncated,
+        "{:,} contexts without their oldest turns": counts.contexts_with_dropped_turns,
+    }
+    notes = [words.format(number) for words, number in numbers.items() if number]
+    text = f"{name}: {counts.dialogues:,} dialogues, {counts.pairs:,} pairs"
+    return text + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _plan_line(trainer: TFChatTrainer) -> str:
+    """Say how long training is going to be."""
+    args, plan = trainer.args, trainer.sampler.plan
+    peak = f"peak learning rate {args.learning_rate:.2e}"
+    if args.max_minutes is not None:
+        return f"training: {args.max_minutes:g} minutes of updates of {update_size(plan)}, {peak}"
+    updates = planned_updates(trainer)
+    return (
+        f"training: {updates:,} updates of {update_size(plan)}, {updates / plan.updates:.1f} "
+        f"epochs, {peak} after {args.get_warmup_steps(updates):g} steps"
+    )
+
+
+def update_size(plan: UpdatePlan) -> str:
+    """Say what one update holds, over all devices and accumulated batches."""
+    return f"about {plan.tokens:,} tokens" if plan.tokens else f"{plan.pairs:,} pairs"
+
+
+def device_name(device: torch.device) -> str:
+    """Name the device for a person."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)} (cuda)"
+    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+
+
+def dtype_name(args: TFChatTrainingArguments) -> str:
+    """Name the precision of the arithmetic."""
+    return "bfloat16" if args.bf16 else "float16" if args.fp16 else "float32"
+
+
+def write_finished_run(
+    run: RunArguments,
+    folder: RunFolder,
+    data: RunData,
+    trainer: TFChatTrainer,
+    training: dict[str, Any],
+    report: Report,
+) -> None:
+    """Measure the finished model and write everything of its folder, metrics.json last.
+
+    Args:
+        run: all settings, which the model card tells.
+        folder: of the run.
+        data: of the run, with its questions.
+        trainer: after training.
+        training: what metrics.json says of it.
+        report: takes the lines meant for the user.
+    """
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    # The Trainer turned the cache off for training; generation is several times slower without.
+    model.config.use_cache = True
+    # Before the last evaluation, which adds to the history.
+    history = list(trainer.state.log_history)
+    selection = describe_selection(trainer.state, trainer.args)
+    described = _describe_run(data, trainer)
+    started = time.monotonic()
+    metrics, replies = _measure(model, data, trainer)
+    seconds = {"evaluation_seconds": round(time.monotonic() - started, 1)}
+    metrics.update(run=described | training | seconds, selection=selection)
+    # All processes measure together, one writes.
+    if not trainer.args.should_save:
+        return
+    advice = "Training is done and its last checkpoint is whole: make room, then add --resume."
+    with disk_errors("the finished model", folder.path, advice):
+        save_for_hub(model, data.tokenizer, str(folder.path))
+        if trainer.args.memory:
+            dialogues = read_dialogues(data.settings).dataset
+            scorer = ModelScorer(model.eval(), data.tokenizer)
+            metrics["memory"] = write_memory(folder.path, dialogues, report, scorer)
+    split = "validation" if data.questions["validation"] else "train"
+    samples = _samples(split, data.questions[split], replies[split])
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in samples]
+    write_whole(folder.path / SAMPLES_FILE, "".join(lines))
+    example = data.questions["train"][0].context[-1]
+    write_model_card(folder.path, run, metrics, example, history, samples)
+    folder.finish(metrics)
+    _report_results(metrics, report)
+    report(f"finished: {folder.path}")
+    report(f"Talk to it: python chat_hf.py {folder.path}")
+
+
+def _describe_run(data: RunData, trainer: TFChatTrainer) -> dict[str, Any]:
+    """Collect what metrics.json says of the run beside its figures."""
+    args, state = trainer.args, trainer.state
+    meters = [c for c in trainer.callback_handler.callbacks if isinstance(c, ThroughputCallback)]
+    speed = meters[0].speed if meters else None
+    return {
+        "init_from": origin_name(args.init_from) if args.init_from else None,
+        "parameters": trainer.model.num_parameters(),
+        "vocabulary": len(data.tokenizer),
+        "steps": state.global_step,
+        "epochs": float(state.epoch or 0),
+        "update_size": update_size(trainer.sampler.plan),
+        "device": device_name(args.device),
+        "dtype": dtype_name(args),
+        "seed": args.seed,
+        "speed": None if speed is None else speed.figures(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "datasets": datasets.__version__,
+    }
+
+
+def _measure(
+    model: TFChatForConditionalGeneration, data: RunData, trainer: TFChatTrainer
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """Evaluate both splits.
+
+    Returns:
+        The content of metrics.json so far, and the replies of each split.
+    """
+    args, examples = trainer.args, data.examples
+    metrics: dict[str, Any] = {"train": {}, "validation": {}, "baselines": {}}
+    replies: dict[str, list[str]] = {}
+    frequent = frequent_replies(examples.train)
+    for name, questions in data.questions.items():
+        batch_size = args.per_device_eval_batch_size
+        replies[name] = generate_replies(model, data.tokenizer, questions, batch_size)
+        if questions:
+            metrics[name] = describe_answers(replies[name], questions, frequent)
+    if len(examples.validation):
+        metrics["validation"].update(_validation_losses(data, trainer))
+        asked = data.questions["validation"]
+        texts = baseline_replies(asked, examples.train, args.seed)
+        metrics["baselines"] = score_baselines(asked, texts, frequent)
+    languages = {"languages": examples.languages(), "sources": data.sources}
+    metrics["data"] = {**examples.report(), **languages}
+    return metrics, replies
+
+
+def _validation_losses(data: RunData, trainer: TFChatTrainer) -> dict[str, float | None]:
+    """Measure loss, perplexity and bits per character on all pairs, relevance on some."""
+    args = trainer.args
+    if trainer.tasks:
+        limit = min(args.eval_max_samples or RELEVANCE_QUESTIONS, RELEVANCE_QUESTIONS)
+        trainer.tasks = ranking_tasks(data.examples.validation, limit, args.seed)
+    trainer.remove_callback(ProgressLine)  # the last epoch has said it
+    trainer.assessor = None  # the replies of the finished model are measured on more questions
+    found = trainer.evaluate()
+    names = ("loss", "perplexity", "bits_per_character", *RELEVANCE_FIGURES)
+    measured = {name: found[f"eval_{name}"] for name in names if f"eval_{name}" in found}
+    return {name: finite(value) for name, value in measured.items()}
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number that JSON can hold, or None."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _samples(
+    split: str, questions: Sequence[Question], replies: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Pair questions and answers for reading."""
+    return [
+        {
+            "split": split,
+            "context": question.context,
+            "reference": question.references[0],
+            "reply": reply,
+        }
+        for question, reply in zip(questions, replies, strict=True)
+    ]
+
+
+def _report_results(metrics: dict[str, Any], report: Report) -> None:
+    """Say the numbers that matter."""
+    for name in ("train", "validation"):
+        row = metrics[name]
+        if row.get("replies"):
+            report(
+                f"{name}: {100 * row['exact_match']:.1f} % of {row['replies']:,} questions get a "
+                f"reply of the corpus; BLEU {row['bleu']:.1f}, distinct-2 {row['distinct_2']:.3f}, "
+                f"repetition {100 * row['repetition']:.1f} %, "
+                f"stutter {100 * row['stutter']:.1f} %, "
+                f"top reply {100 * row['top_reply_share']:.1f} %"
+            )
+    run, chosen = metrics["run"], metrics["selection"]
+    if chosen["rule"] != "last":
+        report(f"selected: checkpoint of step {chosen['step']:,}, by {chosen['rule']}")
+    report(
+        f"trained in {run['train_seconds']:.0f} s ({run['train_cpu_seconds']:.0f} s of CPU), "
+        f"evaluated in {run['evaluation_seconds']:.0f} s"
+    )
