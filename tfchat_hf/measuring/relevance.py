@@ -25,9 +25,8 @@ from accelerate.utils import gather_object
 from datasets import Dataset
 from transformers import PreTrainedModel
 
-from ..examples.files import arrow_column, number_column
 from ..examples.questions import distinct_rows
-from ..examples.rows import ExampleRows
+from ..examples.rows import ExampleRows, arrow_column, number_column
 from ..fast.reranking import reply_scores
 from ..model.generation_tfchat import empty_message_states
 
