@@ -45,7 +45,7 @@ def entry_folder(kind: str, cache_dir: str | None, depends_on: Any) -> Path:
 
 
 def dataset_identity(dataset: datasets.Dataset) -> list[Any] | None:
-    """Say which rows a dataset holds, the same in each process.
+    """Identify the rows that a dataset holds, the same in each process.
 
     The fingerprint of `datasets` alone would miss a file that was replaced by hand.
 

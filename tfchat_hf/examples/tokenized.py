@@ -191,7 +191,7 @@ def _respell_questions(
 
 
 def _text_key(turns: list[str]) -> int:
-    """Give the key of a context's text."""
+    """Return the key of a context's text."""
     return key_of("\0".join(turns).encode())
 
 

@@ -176,7 +176,7 @@ def check_dataset(dataset_dir: str | Path) -> None:
 
 
 def turns_of(dialogues: Any) -> Iterator[str]:
-    """Give the turns of a data set, a thousand dialogues in memory at a time.
+    """Yield the turns of a data set, a thousand dialogues in memory at a time.
 
     Args:
         dialogues: A `datasets.Dataset` with a column ``turns``.

@@ -60,7 +60,9 @@ def announce(data: RunData, trainer: TFChatTrainer, report: Report) -> None:
     report(_data_line("validation", examples.validation_counts, longest))
     again = len(examples.augmented_train) - examples.train_counts.pairs
     if again > 0:
-        report(f"train: {again:,} of the pairs once more, their questions as typed in a hurry")
+        report(
+            f"train: {again:,} of the pairs once more, their questions in small letters without end mark"
+        )
     report(_plan_line(trainer))
 
 
