@@ -17,11 +17,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from data_builders import build_dialogues
 from tests.commands import run_python
-from tfchat_hf.look.command import main
-from tfchat_hf.look.explainer import LONGEST_TEXT, Explainer
-from tfchat_hf.look.jieba_cut import open_jieba
-from tfchat_hf.look.lattice import Lattice, score_of
-from tfchat_hf.look.text import columns, render, visible
+from tfchat_hf.look.__main__ import main
+from tfchat_hf.look.explainer import LONGEST_TEXT, Explainer, open_jieba
+from tfchat_hf.look.report import columns, render, visible
+from tfchat_hf.look.search import Lattice, score_of
 from tfchat_hf.text import tokenization
 from tfchat_hf.text.console import display_width
 from tfchat_hf.text.tokenization import install_pipeline, wrap_tokenizer
