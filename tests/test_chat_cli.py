@@ -323,7 +323,7 @@ _CHILD = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import chat_hf
-from tfchat_hf import streaming
+from tfchat_hf.chat import streaming
 put = streaming.ReplyTextStreamer.put
 streaming.ReplyTextStreamer.put = lambda self, value: (time.sleep(0.05), put(self, value))
 sys.exit(chat_hf.main(sys.argv[1:]))
