@@ -43,7 +43,10 @@ COMMAND = ["python", "train_hf.py"]
 CHAT = "python chat_hf.py "
 MEASURING = "python -m tfchat_hf.judging"
 # Of transformers, schedules by their names, and what says that code may be run.
-MORE_SETTINGS = ("torch_compile", "inverse_sqrt", "constant_with_warmup", "trust_remote_code")
+MORE_SETTINGS = (
+    "torch_compile", "inverse_sqrt", "constant_with_warmup", "trust_remote_code",
+    "auto_find_batch_size",
+)  # fmt: skip
 OF_HOURS = "configs/chat.yaml"
 BASELINES = ("human", "nearest_question", "random_training_reply", "most_frequent_reply")
 FIGURE = re.compile(r'\d[\d,]*\.\d+(?:e[-+]\d+)?|"[^"]+"')

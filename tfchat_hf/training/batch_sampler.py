@@ -11,9 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Sampler
+from transformers import TrainerCallback
+
+from ..examples.rows import ExampleRows
+from ..settings.arguments import TFChatTrainingArguments
 
 # Examples are sorted within pools of this many updates: larger pools pad less but mix less.
 POOL_UPDATES = 128
@@ -108,6 +113,15 @@ class UpdatePlan:
         )
 
 
+def update_plan(examples: ExampleRows, args: TFChatTrainingArguments) -> UpdatePlan:
+    """Plan the updates of an epoch as the settings ask for them."""
+    pairs = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    seed = args.seed if args.data_seed is None else args.data_seed
+    return UpdatePlan(
+        examples.source_lengths, examples.target_lengths, args.tokens_per_update, pairs, seed
+    )
+
+
 class UpdateSampler(Sampler[list[int]]):
     """Gives one process its batches of each update.
 
@@ -162,3 +176,15 @@ class UpdateSampler(Sampler[list[int]]):
         middles = np.cumsum(sizes) - sizes / 2
         bounds = np.arange(1, parts) * (sizes.sum() / parts)
         return np.split(update, np.searchsorted(middles, bounds))
+
+
+class EpochCallback(TrainerCallback):
+    """Tells the sampler its epoch, whatever accelerate has wrapped around it."""
+
+    def __init__(self, sampler: UpdateSampler) -> None:
+        """Keep the sampler."""
+        self.sampler = sampler
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Pass the epoch on."""
+        self.sampler.set_epoch(int(state.epoch or 0))

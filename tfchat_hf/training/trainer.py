@@ -37,7 +37,7 @@ from ..measuring.relevance import RankingTask, measure_relevance
 from ..measuring.selection import ReplyAssessor, selection_score
 from ..settings.arguments import TFChatTrainingArguments, fast_dtype
 from ..text.errors import UserError
-from .batch_sampler import UpdatePlan, UpdateSampler
+from .batch_sampler import EpochCallback, UpdateSampler, update_plan
 from .callbacks import ProgressBar, evaluations_since_best
 from .cheap_dropout import use_cheap_dropout
 from .checkpoints import WholeCheckpointTrainer
@@ -49,18 +49,6 @@ from .throughput import ThroughputMeter
 from .time_budget import TrainingClock, time_budget_schedule, time_was_up
 
 MODEL_COLUMNS = ["input_ids", "labels"]
-
-
-class EpochCallback(TrainerCallback):
-    """Tells the sampler its epoch, whatever accelerate has wrapped around it."""
-
-    def __init__(self, sampler: UpdateSampler) -> None:
-        """Keep the sampler."""
-        self.sampler = sampler
-
-    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Pass the epoch on."""
-        self.sampler.set_epoch(int(state.epoch or 0))
 
 
 class TFChatTrainer(WholeCheckpointTrainer):
@@ -392,15 +380,6 @@ class TFChatTrainer(WholeCheckpointTrainer):
     def get_total_train_batch_size(self, args: TFChatTrainingArguments) -> int:
         """Return the mean number of pairs of an update."""
         return max(1, round(len(self.examples) / self.sampler.plan.updates))
-
-
-def update_plan(examples: ExampleRows, args: TFChatTrainingArguments) -> UpdatePlan:
-    """Plan the updates of an epoch as the settings ask for them."""
-    pairs = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    seed = args.seed if args.data_seed is None else args.data_seed
-    return UpdatePlan(
-        examples.source_lengths, examples.target_lengths, args.tokens_per_update, pairs, seed
-    )
 
 
 def by_length(examples: Dataset) -> Dataset:
