@@ -33,6 +33,8 @@ class CommandParser(argparse.ArgumentParser):
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
             name = unknown[0].partition("=")[0]
+            if not name.startswith("-"):
+                self.error(f"unrecognized arguments: {' '.join(unknown)}")
             known = [*self._options(getattr(found, "command", None))]
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             advice = f"Did you mean `{nearest[0]}`?" if nearest else "`--help` lists the options."

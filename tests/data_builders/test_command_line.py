@@ -202,7 +202,7 @@ def test_wrong_values_are_one_sentence_and_code_2(what, tmp_path, capsys):
 )
 def test_a_command_line_that_cannot_be_meant(argv, said, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(argv)
+        parse_arguments(argv)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import io
 import json
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, TextIteratorStreamer
 
+from tfchat_hf.text import tokenization
 from tfchat_hf.text.dialogue import encode_reply
 from tfchat_hf.text.tokenization import SPECIAL_TOKENS, install_pipeline
 from tfchat_hf.text.tokenizer_training import SCHEMES, main, train_tokenizer
@@ -395,5 +397,13 @@ def test_command_explains_mistakes_in_one_line(
         [str(dataset_dir), "--vocab-size", "5", *output],
     ):
         assert main(order) == 2
-        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+        *loading, error = capsys.readouterr().err.splitlines()
+        assert error.startswith("error: ") and len(loading) <= 1
     assert not (tmp_path / "out").exists()
+
+
+
+def test_the_module_stays_light():
+    tree = ast.parse(Path(tokenization.__file__).read_text("utf-8"))
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom | ast.Import)]
+    assert {node.module for node in imports} == {"__future__", "tokenizers", "typing"}
