@@ -174,7 +174,6 @@ def ask(hub: FakeHub, home: Path, *settings: dict[str, object]) -> list[dict]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.returncode == 0, f"{done.stderr}\nunanswered: {hub.unknown}"
     return json.loads(done.stdout.splitlines()[-1])

@@ -118,7 +118,7 @@ def start(code: str, *arguments: str, seed: int = 0) -> subprocess.Popen:
 
 
 def answer_of(process: subprocess.Popen) -> object:
-    output, errors = process.communicate(timeout=100)
+    output, errors = process.communicate()
     assert process.returncode == 0, errors
     return json.loads(output)
 
