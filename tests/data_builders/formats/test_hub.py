@@ -19,7 +19,7 @@ from data_builders.formats.hub import HubConfig, HubCorpus
 from data_builders.report import BuildReport
 from tests.publishing.fake_hub import FakeHub, Repository
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DATASET = "someone/chats"
 
 

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from data_builders.errors import UserError
 from data_builders.selecting.workers import default_workers, ordered_map
 
-
 # Seconds after which a wait is given up: no more than a guard against hanging for ever.
 PATIENCE = 300
 

@@ -19,7 +19,7 @@ from data_builders.cleaning.block_list import BlockList
 from data_builders.cleaning.pipeline import Cleaner, CleaningSettings, looks_segmented
 from data_builders.errors import UserError
 from data_builders.report import RULES
-from tests.data_builders.test_cleaning_steps import TEXTS
+from tests.data_builders.cleaning.test_steps import TEXTS
 
 OPTIONS = (
     *("mojibake", "control_characters", "normal_forms", "markup", "urls", "kaomoji", "subtitles"),
