@@ -17,9 +17,7 @@ assert type(model) is tfchat_hf.TFChatForConditionalGeneration, type(model)
 
 
 def python(program: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, encoding="utf-8", timeout=120
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -120,7 +120,7 @@ def start(code: str, *arguments: str, seed: int = 0) -> subprocess.Popen:
 
 
 def answer_of(process: subprocess.Popen) -> object:
-    output, errors = process.communicate(timeout=100)
+    output, errors = process.communicate()
     assert process.returncode == 0, errors
     return json.loads(output)
 
@@ -400,7 +400,6 @@ def test_command_explains_mistakes_in_one_line(
         *loading, error = capsys.readouterr().err.splitlines()
         assert error.startswith("error: ") and len(loading) <= 1
     assert not (tmp_path / "out").exists()
-
 
 
 def test_the_module_stays_light():

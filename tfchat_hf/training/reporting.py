@@ -61,7 +61,8 @@ def announce(data: RunData, trainer: TFChatTrainer, report: Report) -> None:
     again = len(examples.augmented_train) - examples.train_counts.pairs
     if again > 0:
         report(
-            f"train: {again:,} of the pairs once more, their questions in small letters without end mark"
+            f"train: {again:,} of the pairs once more, their questions in small letters and "
+            "without end mark"
         )
     report(_plan_line(trainer))
 

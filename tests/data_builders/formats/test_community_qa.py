@@ -17,7 +17,7 @@ from data_builders.formats.community_qa import (
     question_of,
 )
 from data_builders.report import BuildReport, RowError
-from tests.data_builders.test_format_messages import (
+from tests.data_builders.formats.test_messages import (
     as_lines,
     beginning,
     deep,

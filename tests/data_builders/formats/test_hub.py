@@ -19,7 +19,7 @@ from data_builders.formats.hub import HubConfig, HubCorpus
 from data_builders.report import BuildReport
 from tests.publishing.fake_hub import FakeHub, Repository
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DATASET = "someone/chats"
 
 
@@ -174,7 +174,6 @@ def ask(hub: FakeHub, home: Path, *settings: dict[str, object]) -> list[dict]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.returncode == 0, f"{done.stderr}\nunanswered: {hub.unknown}"
     return json.loads(done.stdout.splitlines()[-1])

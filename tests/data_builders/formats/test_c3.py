@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data_builders.formats.c3 import C3Corpus, split_speaker
 from data_builders.report import BuildReport, RowError
-from tests.data_builders.test_format_messages import (
+from tests.data_builders.formats.test_messages import (
     beginning,
     deep,
     json_values,

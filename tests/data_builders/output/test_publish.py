@@ -19,7 +19,7 @@ from data_builders.errors import UserError
 from data_builders.output.publish import push_dataset
 from tests.publishing.fake_hub import FakeHub, Repository
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TOKEN = "hf_test"
 REPOSITORY = "someone/chats"
 PNG = b"\x89PNG\r\n\x1a\n not a real one"

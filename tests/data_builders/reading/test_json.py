@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from data_builders.errors import UserError
 from data_builders.reading import JsonRow, json_rows, sample_of, source_files, text_buffer
 from data_builders.report import BuildReport
-from tests.data_builders.test_reading_lines import file_of
+from tests.data_builders.reading.test_lines import file_of
 
 scalars = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)

@@ -17,6 +17,9 @@ from hypothesis import strategies as st
 from data_builders.errors import UserError
 from data_builders.selecting.workers import default_workers, ordered_map
 
+# Seconds after which a wait is given up: no more than a guard against hanging for ever.
+PATIENCE = 300
+
 
 def square(number: int) -> tuple[int, int]:
     # The first ones take longest: in the order of finishing they would come last.
@@ -27,7 +30,7 @@ def square(number: int) -> tuple[int, int]:
 def meet(folder: str) -> int:
     """Return once two processes are at work at the same time; one alone waits in vain."""
     (Path(folder) / str(os.getpid())).touch()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while len(os.listdir(folder)) < 2:
         assert time.monotonic() < deadline, "nobody else came"
         time.sleep(0.01)
@@ -139,12 +142,12 @@ def test_workers_are_the_cores_but_not_without_bound(monkeypatch):
 
 
 PARENT = """
-import os, sys, time
+import os, signal
 from data_builders.selecting.workers import ordered_map
 
 def work(number):
     os.write(1, b"%d\\n" % os.getpid())
-    time.sleep(60)
+    signal.pause()
 
 list(ordered_map(work, range(4), 2))
 """
@@ -165,9 +168,9 @@ def test_workers_end_with_a_killed_parent():
         workers = [int(parent.stdout.readline()) for _ in range(2)]
         assert all(runs(worker) for worker in workers) and parent.pid not in workers
         parent.kill()
-        parent.wait(60)
+        parent.wait()
         parent.stdout.close()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while any(runs(worker) for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     left = [worker for worker in workers if runs(worker)]

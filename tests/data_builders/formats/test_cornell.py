@@ -19,7 +19,7 @@ from data_builders.formats.cornell_lines import LineTable
 from data_builders.formats.cornell_parts import cornell_role, find_companion
 from data_builders.reading import sample_of
 from data_builders.report import BuildReport
-from tests.data_builders.text_formats import (
+from tests.data_builders.formats.text_formats import (
     arbitrary_lines,
     dialogues,
     guess_of,

@@ -18,7 +18,7 @@ from data_builders.selecting.splits import normalize_question
 from data_builders.sources.mixture import MixtureConfig, MixtureCorpus, read_mixture
 from data_builders.sources.sources import SourceSpec
 
-SHIPPED = sorted(Path(__file__).parents[2].glob("configs/mixtures/*.yaml"))
+SHIPPED = sorted(Path(__file__).parents[3].glob("configs/mixtures/*.yaml"))
 THREE = """
 sources:
   - files: chat.tsv

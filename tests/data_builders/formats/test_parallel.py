@@ -14,7 +14,7 @@ from data_builders.errors import UserError
 from data_builders.formats.parallel import ParallelConfig, ParallelCorpus
 from data_builders.formats.partners import find_pairs, is_well_named, parallel_partner
 from data_builders.report import BuildReport
-from tests.data_builders.text_formats import arbitrary_lines, guess_of, pairs, rejected
+from tests.data_builders.formats.text_formats import arbitrary_lines, guess_of, pairs, rejected
 
 one_folder = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

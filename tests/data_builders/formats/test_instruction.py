@@ -19,7 +19,7 @@ from data_builders.formats.instruction import (
 )
 from data_builders.reading import JsonRow
 from data_builders.report import BuildReport
-from tests.data_builders.test_format_messages import (
+from tests.data_builders.formats.test_messages import (
     as_lines,
     beginning,
     deep,

@@ -19,7 +19,7 @@ from data_builders.formats.chitchat import (
 )
 from data_builders.formats.messages import MessagesCorpus
 from data_builders.report import BuildReport, RowError
-from tests.data_builders.test_format_messages import (
+from tests.data_builders.formats.test_messages import (
     beginning,
     deep,
     json_values,

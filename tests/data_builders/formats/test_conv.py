@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from data_builders.formats.conv import ConvCorpus
 from data_builders.formats.gathering import MAX_TURNS
 from data_builders.report import BuildReport
-from tests.data_builders.text_formats import (
+from tests.data_builders.formats.text_formats import (
     arbitrary_lines,
     dialogues,
     guess_of,

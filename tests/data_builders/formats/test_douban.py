@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from data_builders.formats.douban import FALSE_REPLIES, DoubanCorpus
 from data_builders.report import BuildReport
-from tests.data_builders.text_formats import (
+from tests.data_builders.formats.text_formats import (
     arbitrary_lines,
     dialogues,
     guess_of,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data_builders.formats.dailydialog import DailyDialogCorpus
 from data_builders.report import BuildReport
-from tests.data_builders.text_formats import (
+from tests.data_builders.formats.text_formats import (
     arbitrary_lines,
     dialogues,
     guess_of,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from data_builders.formats.kdconv import KdConvCorpus, parse_knowledge_dialogue
 from data_builders.formats.messages import MessagesCorpus
 from data_builders.report import RowError
-from tests.data_builders.test_format_messages import (
+from tests.data_builders.formats.test_messages import (
     deep,
     json_values,
     lines_of,

@@ -18,7 +18,7 @@ from data_builders.formats.separated import (
     find_separator,
 )
 from data_builders.report import BuildReport
-from tests.data_builders.text_formats import (
+from tests.data_builders.formats.text_formats import (
     arbitrary_lines,
     dialogues,
     guess_of,

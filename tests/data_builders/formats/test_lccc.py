@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from data_builders.formats.lccc import LcccCorpus
 from data_builders.reading import JsonRow
 from data_builders.report import BuildReport
-from tests.data_builders.test_format_messages import (
+from tests.data_builders.formats.test_messages import (
     as_lines,
     beginning,
     json_values,

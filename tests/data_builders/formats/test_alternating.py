@@ -15,7 +15,7 @@ from data_builders.errors import UserError
 from data_builders.formats.alternating import LOOKAHEAD, AlternatingCorpus
 from data_builders.formats.small_talk import small_talk_rows
 from data_builders.report import BuildReport
-from tests.data_builders.text_formats import (
+from tests.data_builders.formats.text_formats import (
     arbitrary_lines,
     guess_of,
     pairs,
