@@ -333,8 +333,8 @@ class TypedTerminal:
         return self.until(answer) + self.until("you> ")
 
 
-# A long reply is slow, so that Ctrl-C has something to interrupt. What a shell starts with & ignores
-# Ctrl-C, and so does all that it starts: the suite may run there, a person at a terminal never does.
+# Long replies are slow, so that Ctrl-C can interrupt one. What a shell starts with & ignores
+# Ctrl-C, and so does all that it starts: the suite may run there, a person at a terminal does not.
 _CHILD = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
