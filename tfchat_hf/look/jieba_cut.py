@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from ..text.errors import UserError
 from ..text.vocabulary.word_cutter import open_word_cutter
 
 Span = tuple[int, int]
@@ -45,7 +46,7 @@ def open_jieba() -> Iterator[CutWords | None]:
     with ExitStack() as stack:
         try:
             cutter = stack.enter_context(open_word_cutter())
-        except ImportError:
+        except UserError:
             yield None
         else:
             yield cutter.jieba_words
