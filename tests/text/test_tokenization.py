@@ -25,6 +25,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast, TextIteratorStr
 
 from tfchat_hf.text import tokenization
 from tfchat_hf.text.dialogue import encode_reply
+from tfchat_hf.text.errors import UserError
 from tfchat_hf.text.tokenization import SPECIAL_TOKENS, install_pipeline
 from tfchat_hf.text.tokenizer_training import SCHEMES, main, train_tokenizer
 from tfchat_hf.text.vocabulary.pieces import BASE_PIECES
@@ -343,7 +344,7 @@ def test_wrong_requests_are_named(texts: list[str], options: dict, says: str) ->
 
 def test_missing_jieba_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jieba", None)
-    with pytest.raises(ImportError, match="jieba.*`char`"):
+    with pytest.raises(UserError, match="jieba.*`char`"):
         train_tokenizer(CORPUS, "subword-bpe", 300)
     assert len(train_tokenizer(CORPUS, "char", 300)) <= 300
 

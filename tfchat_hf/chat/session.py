@@ -153,7 +153,7 @@ class ChatSession:
         ids = pad_sequence(rows, batch_first=True, padding_value=self.tokenizer.pad_token_id)
         mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
         self._seed(seed_offset)
-        output = self.model.generate(
+        output = self._ask_model(
             input_ids=ids,  # (batch, source)
             attention_mask=mask,
             **self._generation_options(ids, self.fast or self.fast_for_many),
@@ -224,6 +224,13 @@ class ChatSession:
         config = self.settings.generation_config()
         return generate_options(config, ids, fast, self.reverse_model, streamer)
 
+    def _ask_model(self, **given: Any) -> torch.Tensor:
+        """Call `generate()`, whose ValueError names settings that do not go together."""
+        try:
+            return self.model.generate(**given)
+        except ValueError as error:
+            raise error if isinstance(error, UserError) else UserError(str(error)) from error
+
     def _seed(self, offset: int = 0) -> None:
         """Make the coming reply repeatable if a seed was set."""
         if self.settings.seed is not None:
@@ -262,7 +269,7 @@ class ChatSession:
         try:
             self._seed()
             source = torch.tensor([ids], device=self.model.device)
-            output = self.model.generate(
+            output = self._ask_model(
                 input_ids=source,
                 attention_mask=torch.ones_like(source),
                 stopping_criteria=StoppingCriteriaList([_StopWhenAsked(stop)]),

@@ -25,6 +25,8 @@ import torch
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation.streamers import BaseStreamer
 
+from ..text.errors import UserError
+
 BROKEN = "\ufffd"  # what bytes decode to that are no character
 Item = TypeVar("Item")
 # Ctrl-C cannot interrupt a wait without a time limit on Windows.
@@ -202,7 +204,7 @@ class BatchTextStreamer(BaseStreamer):
     def __iter__(self) -> Iterator[tuple[int, str]]:
         """Yield `(row, piece)` as they are made, in a way that Ctrl-C can interrupt."""
         if self._on_text is not None:
-            raise ValueError(
+            raise UserError(
                 "A streamer with `on_text` cannot be iterated over: its pieces go there. Make it "
                 "without `on_text`."
             )
@@ -264,7 +266,7 @@ class ReplyTextStreamer(BatchTextStreamer):
     def _begin(self, rows: int) -> list[GrowingText | None]:
         """Refuse a batch."""
         if rows != 1:
-            raise ValueError(
+            raise UserError(
                 f"`ReplyTextStreamer` streams one reply (got a batch of {rows}). "
                 "Use `BatchTextStreamer`."
             )

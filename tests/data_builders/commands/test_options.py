@@ -192,11 +192,12 @@ def test_wrong_values_are_one_sentence_and_code_2(what, tmp_path, capsys):
     "argv, said",
     [
         ([], "required: COMMAND"),
-        (["bild"], "invalid choice: 'bild'"),
+        (["bild"], "there is no command `bild`. Did you mean `build`?"),
         (["build", "a.txt"], "required: --output"),
         (["build", "--output", "o"], "required: PATH"),
         (["build", "a.txt", "--output", "o", "--workers", "two"], "invalid int value: 'two'"),
-        (["build", "a.txt", "--output", "o", "--format", "hub"], "invalid choice: 'hub'"),
+        (["build", "a.txt", "--output", "o", "--format", "hub"], "(got 'hub')"),
+        (["build", "a.txt", "--outptu", "o"], "option `--outptu`. Did you mean `--output`?"),
         (["mix", "a.yaml", "b.yaml", "--output", "o"], "unrecognized arguments: b.yaml"),
     ],
 )
