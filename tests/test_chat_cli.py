@@ -333,8 +333,8 @@ class TypedTerminal:
         return self.until(answer) + self.until("you> ")
 
 
-# A long reply is slow, so that Ctrl-C has something to interrupt. What a shell starts with & ignores
-# Ctrl-C, and so does all that it starts: the suite may run there, a person at a terminal never does.
+# A long reply is slow, so that Ctrl-C has something to interrupt. What a shell starts with & is
+# deaf to Ctrl-C, and so is all that it starts: the suite may run there, no person at a terminal.
 _CHILD = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
