@@ -128,7 +128,7 @@ def check_moved_settings(settings: dict[str, Any]) -> None:
         if settings.get(name, default) != default:
             raise ValueError(
                 f"`{name}` is no setting of `generate()` any more: give it `custom_generate=`, a "
-                f"`tfchat_hf.{'fast.FastDecoder' if 'dtype' in name else 'reranking.Reranking'}`."
+                f"`tfchat_hf.fast.{'FastDecoder' if 'dtype' in name else 'reranking.Reranking'}`."
             )
 
 

@@ -3,53 +3,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..text.console import GAP, display_width
-from .facts import Decision, Explanation, ScoredPath, Token
-from .jieba_cut import Difference, spans_of
-from .merges import AppliedMerge
+from .explainer import Decision, Difference, Explanation, ScoredPath, Token, spans_of
+from .search import Merge
 
 # Sums of the same scores in another order differ by less.
 _EQUAL = 1e-9
 
 
-def visible(text: str) -> str:
-    """Spell blanks as ␣, and what a terminal would not show as escapes.
+def render(explanation: Explanation) -> str:
+    """Write an explanation for a person."""
+    if not explanation.text:
+        return "An empty text has no tokens.\n"
+    characters = _counted(len(explanation.text), "character")
+    tokens = _counted(len(explanation.tokens), "token")
+    sections = [
+        [visible(explanation.text), f"{characters}, {tokens}:"],
+        _token_table(explanation),
+        list(_unknown_lines(explanation)),
+        list(_jieba_lines(explanation)),
+        list((_path_lines if explanation.model == "Unigram" else _merge_lines)(explanation)),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
-    Args:
-        text: any piece.
-    """
+
+def visible(text: str) -> str:
+    """Spell blanks as ␣, and what a terminal would not show as escapes."""
     return "".join(
         "␣" if c == " " else c if c.isprintable() else c.encode("unicode_escape").decode()
         for c in text
     )
 
 
-def render(explanation: Explanation) -> str:
-    """Write an explanation for a person.
-
-    Args:
-        explanation: what `Explainer.explain` gave.
-    """
-    if not explanation.text:
-        return "An empty text has no tokens.\n"
-    sections = [
-        _heading(explanation),
-        _token_table(explanation),
-        _unknown_lines(explanation),
-        _jieba_lines(explanation),
-        _path_lines(explanation) if explanation.model == "Unigram" else _merge_lines(explanation),
-    ]
-    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
-
-
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
     """Lay rows out in columns as wide as their widest cell.
 
     Args:
-        rows: cells, equally many in each row.
-        right: which columns hold numbers, aligned to the right.
+        rows: Cells, equally many in each row.
+        right: Which columns hold numbers, aligned to the right.
     """
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     lines = []
@@ -62,16 +55,14 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
     return lines
 
 
-def _heading(explanation: Explanation) -> list[str]:
-    """Say how much became how much."""
-    characters = _counted(len(explanation.text), "character")
-    tokens = _counted(len(explanation.tokens), "token")
-    return [f"{visible(explanation.text)}", f"{characters}, {tokens}:"]
-
-
 def _counted(number: int, noun: str) -> str:
     """Write a number with its noun."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _joined(pieces: Sequence[str]) -> str:
+    """Write pieces with a plus between them."""
+    return " + ".join(map(visible, pieces))
 
 
 def _token_table(explanation: Explanation) -> list[str]:
@@ -93,8 +84,7 @@ def _token_table(explanation: Explanation) -> list[str]:
             ]
         )
     if explanation.model == "BPE":
-        rows = [[*row[:3], *row[4:]] for row in rows]
-        return columns(rows, right=(1, 2))
+        return columns([[*row[:3], *row[4:]] for row in rows], right=(1, 2))
     return columns(rows, right=(1, 2, 3))
 
 
@@ -114,44 +104,37 @@ def _note(token: Token, explanation: Explanation, first: bool) -> str:
     return "otherwise" if differs and first else ""
 
 
-def _unknown_lines(explanation: Explanation) -> list[str]:
+def _unknown_lines(explanation: Explanation) -> Iterator[str]:
     """Explain the characters that are written as bytes."""
     unknown = {explanation.text[t.begin : t.end] for t in explanation.tokens if t.kind == "byte"}
-    lines = []
     for character in sorted(unknown, key=explanation.text.index):
-        data = " ".join(f"<0x{byte:02X}>" for byte in character.encode())
-        count = len(character.encode())
-        lines.append(f"{visible(character)} has no token: its {count} bytes {data} stand for it.")
-    if lines and explanation.unknown_score is not None:
-        lines.append(
+        spelled = [f"<0x{byte:02X}>" for byte in character.encode()]
+        yield (
+            f"{visible(character)} has no token: its {len(spelled)} bytes {' '.join(spelled)} "
+            "stand for it."
+        )
+    if unknown and explanation.unknown_score is not None:
+        yield (
             f"In the lattice such a character counts {explanation.unknown_score:.2f}, less than "
             "any piece."
         )
-    return lines
 
 
-def _jieba_lines(explanation: Explanation) -> list[str]:
+def _jieba_lines(explanation: Explanation) -> Iterator[str]:
     """Say where jieba cuts otherwise, and why."""
     if explanation.jieba is None:
-        return ["jieba is not installed: its own cut is not shown."]
-    if not explanation.differences:
-        return ["jieba (HMM=False) cuts at the same places."]
-    places = _counted(len(explanation.differences), "place")
-    rows = [
-        [
-            f"at {difference.begin}",
-            _joined(difference.pieces),
-            f"jieba: {_joined(difference.words)}",
-            _cause(difference),
-        ]
-        for difference in explanation.differences
-    ]
-    return [f"jieba (HMM=False) cuts otherwise in {places}:", *columns(rows)]
-
-
-def _joined(pieces: Sequence[str]) -> str:
-    """Write pieces with a plus between them."""
-    return " + ".join(visible(piece) for piece in pieces)
+        yield "jieba is not installed: its own cut is not shown."
+    elif not explanation.differences:
+        yield "jieba (HMM=False) cuts at the same places."
+    else:
+        places = _counted(len(explanation.differences), "place")
+        yield f"jieba (HMM=False) cuts otherwise in {places}:"
+        yield from columns(
+            [
+                [f"at {d.begin}", _joined(d.pieces), f"jieba: {_joined(d.words)}", _cause(d)]
+                for d in explanation.differences
+            ]
+        )
 
 
 def _cause(difference: Difference) -> str:
@@ -165,30 +148,30 @@ def _cause(difference: Difference) -> str:
     return f"({difference.words_score:.2f} against {difference.pieces_score:.2f} here)"
 
 
-def _path_lines(explanation: Explanation) -> list[str]:
-    """Show what each choice was made against."""
-    lines = [
+def _path_lines(explanation: Explanation) -> Iterator[str]:
+    """Show what each decision was made against."""
+    yield (
         "Of all paths through the lattice the tokenizer takes the one of the highest sum of "
         f"log p, here {explanation.total:.2f}."
-    ]
-    if not explanation.decisions:
-        return [*lines, "No other path exists."]
-    lines.append("Where pieces allow another cut:")
+    )
+    if explanation.decisions:
+        yield "Where pieces allow another cut:"
+    else:
+        yield "No other path exists."
     for decision in explanation.decisions:
-        lines += _decision_lines(decision)
-    return lines
+        yield from _decision_lines(decision)
 
 
 def _decision_lines(decision: Decision) -> list[str]:
     """Set the chosen pieces against those that lost."""
-    beaten = [f"{_verb(decision.chosen, rival)}" for rival in decision.rivals]
+    beaten = [_verdict(decision.chosen, rival) for rival in decision.rivals]
     begin = f"  at {decision.begin}: {_path(decision.chosen)}"
     if len(beaten) == 1:
         return [f"{begin} {beaten[0]}"]
     return [begin, *(f"      {line}" for line in beaten)]
 
 
-def _verb(chosen: ScoredPath, rival: ScoredPath) -> str:
+def _verdict(chosen: ScoredPath, rival: ScoredPath) -> str:
     """Say by how much a path lost."""
     if abs(chosen.total - rival.total) < _EQUAL:
         return f"ties with {_path(rival)}; the longer last piece decides"
@@ -202,25 +185,20 @@ def _path(path: ScoredPath) -> str:
     return f"{_joined(path.pieces)} ({scores}{total})"
 
 
-def _merge_lines(explanation: Explanation) -> list[str]:
+def _merge_lines(explanation: Explanation) -> Iterator[str]:
     """List the merges as they happened."""
-    if not explanation.merges_known:
-        return ["This tokenizer has no merges: each character is a token of its own."]
     if not explanation.merges:
-        return ["No two neighbours have a merge: each character is a token of its own."]
-    return [
-        "Merges in the order they were applied, the lowest rank (learned first) first:",
-        *columns([_merge_row(merge) for merge in explanation.merges], right=(0,)),
-        "No two neighbours that are left have a merge.",
-    ]
+        merges = "No two neighbours have a merge"
+        if not explanation.merges_known:
+            merges = "This tokenizer has no merges"
+        yield f"{merges}: each character is a token of its own."
+        return
+    yield "Merges in the order they were applied, the lowest rank (learned first) first:"
+    yield from columns([_merge_row(merge) for merge in explanation.merges], right=(0,))
+    yield "No two neighbours that are left have a merge."
 
 
-def _merge_row(merge: AppliedMerge) -> list[str]:
+def _merge_row(merge: Merge) -> list[str]:
     """Write one merge."""
-    result = visible(merge.left + merge.right)
-    return [
-        f"rank {merge.rank}:",
-        f"{visible(merge.left)} + {visible(merge.right)}",
-        f"→ {result}",
-        f"at {merge.begin}",
-    ]
+    pair, result = _joined([merge.left, merge.right]), visible(merge.left + merge.right)
+    return [f"rank {merge.rank}:", pair, f"→ {result}", f"at {merge.begin}"]

@@ -1,73 +1,46 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The lattice of a Unigram tokenizer: every place where a piece fits, and paths through it.
+"""The searches of a tokenizer, done again where one can look: the Unigram lattice and BPE merges.
 
-Nodes are the places between characters, an edge is a piece. The tokenizer takes the path of the
-highest sum of scores (Viterbi); here the paths that lost are found as well.
+The nodes of a lattice are the places between characters, an edge is a piece. The tokenizer takes
+the path of the highest sum of scores (Viterbi); here the paths that lost are found as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-
-# What the tokenizers library adds to the lowest score for a character without a piece.
-UNKNOWN_PENALTY = -10.0
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Edge:
-    """A piece at its place in a text, or a character that has no piece.
-
-    Attributes:
-        begin: the node where it begins.
-        end: the node where it ends.
-        score: its log probability, or the penalty of an unknown character.
-        known: whether it is a piece.
-    """
+class Edge(NamedTuple):
+    """A piece between two nodes of a lattice, or a character that is no piece."""
 
     begin: int
     end: int
     score: float
-    known: bool = True
+    is_piece: bool = True
 
 
 Path = tuple[Edge, ...]
 Allowed = Callable[[Edge], bool]
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One place where the text could have been cut in another way.
-
-    Attributes:
-        chosen: the edges taken, from one cut to another.
-        rivals: the best other paths between these cuts, the best first.
-    """
-
-    chosen: Path
-    rivals: list[Path]
-
-
 def score_of(path: Path) -> float:
-    """Sum up the scores of a path.
-
-    Args:
-        path: any edges.
-    """
+    """Return the sum of the scores of a path."""
     return sum(edge.score for edge in path)
 
 
 class Lattice:
-    """All edges over one text."""
+    """All edges over one text.
+
+    Args:
+        text: What to cut, without special tokens.
+        scores: The pieces with their log probabilities.
+        unknown_score: Of a character that is no piece.
+    """
 
     def __init__(self, text: str, scores: Mapping[str, float], unknown_score: float) -> None:
-        """Find the edges.
-
-        Args:
-            text: what to cut, without special tokens.
-            scores: the pieces with their log probabilities.
-            unknown_score: of a character that is no piece.
-        """
+        """Find the edges."""
         self.length = len(text)
         longest = max(map(len, scores), default=1)
         # By the node where they end, the longest first: of equal paths the tokenizer keeps the
@@ -79,21 +52,19 @@ class Lattice:
             for end in range(begin + 1, min(self.length, begin + longest) + 1):
                 if (score := scores.get(text[begin:end])) is not None:
                     self._ending_at[end].append(Edge(begin, end, score))
-        for edges in self._ending_at:
-            edges.sort(key=lambda edge: edge.begin)
 
     def best_path(self) -> Path:
-        """Find the path that the tokenizer takes."""
+        """Return the path that the tokenizer takes."""
         return self.best_paths(0, self.length, 1, lambda edge: True)[0]
 
     def best_paths(self, begin: int, end: int, count: int, allowed: Allowed) -> list[Path]:
-        """Find the best paths between two nodes, the best first; fewer if there are fewer.
+        """Return the best paths between two nodes, the best first; fewer if there are fewer.
 
         Args:
-            begin: the first node.
-            end: the last node.
-            count: how many paths to find.
-            allowed: says which edges a path may use.
+            begin: The first node.
+            end: The last node.
+            count: How many paths to find.
+            allowed: Tells which edges a path may use.
         """
         best: dict[int, list[tuple[float, Path]]] = {begin: [(0.0, ())]}
         for node in range(begin + 1, end + 1):
@@ -107,14 +78,14 @@ class Lattice:
             best[node] = [(score, (*path, edge)) for score, path, edge in found[:count]]
         return [path for _, path in best[end]]
 
-    def choices(self, count: int) -> list[Choice]:
-        """List where and against what the best path won.
+    def decisions(self, count: int) -> list[tuple[Path, list[Path]]]:
+        """Return where the best path won: its part there, and the best other paths.
 
         Two questions are put to each of its decisions: what would be cut if this piece did not
         exist, and what if there were no cut here? An answer differs around that place only.
 
         Args:
-            count: the most rivals to give for one place.
+            count: The most other paths for one place.
         """
         rivals: dict[Path, set[Path]] = {}
         for stretch in self._stretches(self.best_path()):
@@ -124,7 +95,7 @@ class Lattice:
                     chosen, rival = _without_common_ends(stretch, answer)
                     rivals.setdefault(chosen, set()).add(rival)
         places = sorted(rivals, key=lambda chosen: (chosen[0].begin, chosen[-1].end))
-        return [Choice(chosen, _best(rivals[chosen], count)) for chosen in places]
+        return [(chosen, sorted(rivals[chosen], key=_rank)[:count]) for chosen in places]
 
     def _stretches(self, path: Path) -> Iterator[Path]:
         """Split a path at the nodes that no edge crosses: each part can be judged alone."""
@@ -143,7 +114,7 @@ class Lattice:
 
 
 def _questions(path: Path) -> Iterator[Allowed]:
-    """Return for each decision of a path the edges that are left when it is forbidden."""
+    """Yield for each decision of a path the edges that are left when it is forbidden."""
     for taken in path:
         if taken.end - taken.begin > 1:
             yield lambda edge, taken=taken: edge != taken
@@ -153,15 +124,57 @@ def _questions(path: Path) -> Iterator[Allowed]:
 
 def _without_common_ends(one: Path, other: Path) -> tuple[Path, Path]:
     """Shorten two different paths to the part where they differ."""
-    begin = 0
+    begin = end = 0
     while one[begin] == other[begin]:
         begin += 1
-    end = 0
     while one[-1 - end] == other[-1 - end]:
         end += 1
     return one[begin : len(one) - end], other[begin : len(other) - end]
 
 
-def _best(paths: Sequence[Path] | set[Path], count: int) -> list[Path]:
-    """Sort paths by falling score, equal ones by their cuts."""
-    return sorted(paths, key=lambda path: (-score_of(path), [e.end for e in path]))[:count]
+def _rank(path: Path) -> tuple[float, list[int]]:
+    """Sort by falling score, equal paths by their cuts."""
+    return -score_of(path), [edge.end for edge in path]
+
+
+class Symbol(NamedTuple):
+    """A piece of the text on its way to a token."""
+
+    piece: str
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Two neighbours that became one; the lower the rank, the earlier it was learned."""
+
+    rank: int
+    left: str
+    right: str
+    begin: int
+
+
+def apply_merges(
+    symbols: list[Symbol], ranks: Mapping[tuple[str, str], int]
+) -> tuple[list[Symbol], list[Merge]]:
+    """Join neighbours until no merge fits: the lowest rank first, then the leftmost place.
+
+    Args:
+        symbols: The characters, or the bytes of one that has no token.
+        ranks: The merges.
+
+    Returns:
+        The tokens, and the merges in the order they were applied.
+    """
+    symbols = list(symbols)
+    applied: list[Merge] = []
+    while True:
+        pairs = [(a.piece, b.piece) for a, b in zip(symbols, symbols[1:], strict=False)]
+        fitting = [(ranks[pair], place) for place, pair in enumerate(pairs) if pair in ranks]
+        if not fitting:
+            return symbols, applied
+        rank, place = min(fitting)
+        left, right = symbols[place : place + 2]
+        applied.append(Merge(rank, left.piece, right.piece, left.begin))
+        symbols[place : place + 2] = [Symbol(left.piece + right.piece, left.begin, right.end)]
