@@ -28,7 +28,7 @@ class CommandParser(argparse.ArgumentParser):
         settings.setdefault("allow_abbrev", False)
         super().__init__(**settings)
 
-    def parse_args(self, args: Any = None, namespace: Any = None) -> argparse.Namespace:
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse all arguments; name the nearest option for one that there is not."""
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
@@ -103,5 +103,5 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    if sys.stdin is not None and sys.stdin.isatty() and os.name != "nt":
+    if hasattr(sys.stdin, "reconfigure") and sys.stdin.isatty() and os.name != "nt":
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")

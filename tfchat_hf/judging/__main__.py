@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from . import relevance, scores, sheet_command
 
@@ -26,7 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The command line without the program's name; None takes the real one.
     """
-    own = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+    own: dict[str, Any] = {
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+        "allow_abbrev": False,
+    }
     parser = argparse.ArgumentParser("python -m tfchat_hf.judging", description=__doc__, **own)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():

@@ -207,7 +207,7 @@ def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]
 
     if not path.is_file():
         raise UserError(f"{path} is not there. Make it with `chat_hf.py --input ... --output`.")
-    replies = []
+    replies: list[str] = []
     for line, text in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not text.strip():
             continue
