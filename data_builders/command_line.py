@@ -133,5 +133,5 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    if sys.stdin is not None and sys.stdin.isatty() and os.name != "nt":
+    if hasattr(sys.stdin, "reconfigure") and sys.stdin.isatty() and os.name != "nt":
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")

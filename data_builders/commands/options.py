@@ -77,7 +77,7 @@ def family_options(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.command in FAMILIES:
         names = [field.name for field in _family_fields(FAMILIES[arguments.command])]
     else:
-        names = _FILE_FIELDS
+        names = list(_FILE_FIELDS)
     return _given(arguments, names)
 
 

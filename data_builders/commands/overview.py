@@ -49,7 +49,7 @@ def format_titles() -> Iterator[tuple[str, str]]:
     Yields:
         Pairs of a format and what it is.
     """
-    found = {}
+    found: dict[str, tuple[Any, Any]] = {}
     for path in (_PACKAGE / "formats").glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for kind in (node for node in tree.body if isinstance(node, ast.ClassDef)):
@@ -58,13 +58,13 @@ def format_titles() -> Iterator[tuple[str, str]]:
                 for node in kind.body
                 if isinstance(node, ast.Assign | ast.AnnAssign)
                 and isinstance(node.value, ast.Constant)
-                for target in getattr(node, "targets", None) or [node.target]
+                for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
             }
             found[kind.name] = (texts.get("FORMAT"), texts.get("TITLE"))
     registry = (_PACKAGE / "formats" / "registry.py").read_text(encoding="utf-8")
     listed = registry[registry.index("FILE_FAMILIES") :]
     for name in dict.fromkeys(re.findall(r"\b\w+Corpus\b", listed)):
-        if all(found.get(name, (None,))):
+        if all(found.get(name, (None, None))):
             yield found[name]
 
 

@@ -127,7 +127,7 @@ class ChatSession:
         """Answer `message` and remember both."""
         return "".join(self.stream(message))
 
-    def stream(self, message: str) -> Iterator[str]:
+    def stream(self, message: str) -> Generator[str, None, None]:
         """Answer `message` piece by piece, each of whole characters, and remember both.
 
         Closing the iterator early stops the model; what it had said by then is remembered.
@@ -140,7 +140,7 @@ class ChatSession:
             self.on_notice(notice)
         return self._remembering(message, self._generate_in_thread(ids))
 
-    def _remembering(self, message: str, reply: Iterator[str]) -> Iterator[str]:
+    def _remembering(self, message: str, reply: Iterator[str]) -> Generator[str, None, None]:
         """Yield the pieces of the reply; whatever was said when it ends goes into the history."""
         pieces: list[str] = []
         try:

@@ -75,9 +75,9 @@ def compare_presets(options: Options, say: Say) -> list[RowFigures]:
         described.append(describe_baseline(name, texts, asked.questions, asked.frequent))
     _write(options.output, about, described, notes, say)
     if options.samples:
-        texts = {row.name: replies[0].texts for row, replies in answered}
+        samples = {row.name: replies[0].texts for row, replies in answered}
         path = options.output / SAMPLES_FILE
-        _write_samples(path, asked.questions[: options.samples], texts)
+        _write_samples(path, asked.questions[: options.samples], samples)
         say(f"{path}: questions and replies, not for publishing")
     return described
 

@@ -98,7 +98,7 @@ class ExampleRows(Dataset[Pair]):
         """Return one example, counted from the end if negative."""
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: Sequence[int]) -> list[Pair]:
+    def __getitems__(self, indices: Sequence[int] | np.ndarray) -> list[Pair]:
         """Return the examples of a batch in one go; torch's DataLoader calls this."""
         numbers = np.asarray(indices, dtype=np.int64)
         numbers = np.where(numbers < 0, numbers + len(self), numbers)
@@ -118,7 +118,7 @@ class ExampleRows(Dataset[Pair]):
             # With the lengths in front, no two different columns give the same bytes.
             content.update(lengths.astype("<i4").tobytes())
             for values in self._values(column):
-                content.update(np.ascontiguousarray(values, dtype="<i4"))
+                content.update(np.ascontiguousarray(values, dtype="<i4").data)
         return content.hexdigest()
 
     def _values(self, column: ListColumn) -> Iterator[np.ndarray]:

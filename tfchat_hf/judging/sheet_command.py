@@ -147,7 +147,7 @@ def _write(folder: Path, key: Key) -> None:
 def _questions(options: argparse.Namespace) -> Asked:
     """Read the questions, and the corpus where one is named."""
     asked = questions_of_file(options.input) if options.input is not None else None
-    if options.dataset is None:
+    if asked is not None and options.dataset is None:
         return asked
     corpus = read_corpus(options.dataset)
     if asked is None:

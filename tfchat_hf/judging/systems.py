@@ -217,7 +217,7 @@ def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]
     from ..chat.question_file import row_turns
 
     check_replies(path)
-    replies = []
+    replies: list[str] = []
     for line, text in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not text.strip():
             continue

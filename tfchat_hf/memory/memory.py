@@ -218,8 +218,8 @@ class Memory:
         candidates = []
         for language in self._languages_for(turns[-1]):
             first = self.config.languages[language][0]
-            found = self.indexes[language].nearest(turns[-1], _RANKED)
-            candidates += [(first + place, score) for place, score in found]
+            nearest = self.indexes[language].nearest(turns[-1], _RANKED)
+            candidates += [(first + place, score) for place, score in nearest]
         rows = self.pairs[[place for place, _ in candidates]] if candidates else {}
         found = [
             Remembered(question, reply, tuple(history), source, score, place)

@@ -213,7 +213,7 @@ class Lattices:
         word = of_word[self.begin]
         path = alpha[self.begin] + edge_scores + beta[self.end] - alpha[self.ends][word]
         shares = np.exp(path) * weights[word]
-        return np.bincount(self.piece, shares, len(scores))
+        return np.bincount(self.piece, shares, len(scores)).astype(np.float64, copy=False)
 
     def best_scores(self, scores: Floats) -> Floats:
         """Return the score of each word's best cut; minus infinity where there is none.
