@@ -67,12 +67,12 @@ class SplitCounts:
 class PreparedData:
     """The examples of a run: columns of `EXAMPLE_FEATURES`, one row a (context, reply).
 
-    The model is trained on `augmented_train`: `train`, and with the setting `augment_questions` the
+    The model is trained on `train_augmented`: `train`, and with the setting `add_lowercase_questions` the
     same replies to other spellings of their questions.
     """
 
     train: Dataset
-    augmented_train: Dataset
+    train_augmented: Dataset
     validation: Dataset
     train_counts: SplitCounts
     validation_counts: SplitCounts
@@ -88,7 +88,7 @@ class PreparedData:
     @cached_property
     def train_digest(self) -> str:
         """Name the training examples: equal ids in equal order, and nothing else, give it."""
-        return ExampleRows(self.augmented_train).digest()
+        return ExampleRows(self.train_augmented).digest()
 
     def languages(self) -> list[str]:
         """List the languages of more than `LANGUAGE_SHARE` of the training examples."""
@@ -177,7 +177,7 @@ def _entry(
         "max_source_length",
         "max_target_length",
         "max_context_turns",
-        "augment_questions",
+        "add_lowercase_questions",
         "swap_sides",
     )
     depends_on = {
@@ -238,7 +238,7 @@ def _write_entry(
             f"`max_target_length` {settings.max_target_length}. Check the data or raise it."
         )
     counts, _ = _write_split("validation", folder, dialogues, tokenizer, settings, keys)
-    if settings.augment_questions:
+    if settings.add_lowercase_questions:
         train = Dataset.from_file(str(folder / "train.arrow"))
         write_augmented_questions(train, tokenizer, settings, folder / "augmented.arrow")
     sizes = {path.name: path.stat().st_size for path in sorted(folder.glob("*.arrow"))}

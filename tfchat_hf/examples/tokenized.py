@@ -133,7 +133,7 @@ def tokenize_dialogues(
     return columns
 
 
-def casual_spelling(text: str) -> str:
+def lowercase_without_end_mark(text: str) -> str:
     """Write a turn as people type it: in small letters, without the mark at its end.
 
     Args:
@@ -179,7 +179,7 @@ def _respell_questions(
     batch: dict[str, list[Any]], tokenizer: PreTrainedTokenizerBase, max_source_length: int
 ) -> dict[str, list[Any]]:
     """Change the newest turns of a batch, as `map` wants it."""
-    contexts = [[*turns[:-1], casual_spelling(turns[-1])] for turns in batch["context"]]
+    contexts = [[*turns[:-1], lowercase_without_end_mark(turns[-1])] for turns in batch["context"]]
     encoded = [encode_context(tokenizer, turns, max_source_length) for turns in contexts]
     return {
         "context": contexts,
