@@ -217,7 +217,7 @@ def test_a_second_start_reads_the_cache(saved, tokenizer, tmp_path):
     [
         {"max_source_length": 32},
         {"max_context_turns": 2},
-        {"hurried_questions": True},
+        {"add_lowercase_questions": True},
         {"swap_sides": True},
     ],
 )

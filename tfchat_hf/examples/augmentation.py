@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Questions as people type them: without capitals, without the mark at the end."""
+"""Data augmentation: questions as people type them, in lower case and without end mark."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ END_MARKS = "?？!！.。,，;；~～… "
 _TEXT_KEYS = ("written_key", "typed_key")
 
 
-def hurried(text: str) -> str:
-    """Write a turn the way it is typed in a hurry.
+def lowercase_without_end_mark(text: str) -> str:
+    """Write a turn as many people type it.
 
     Args:
         text: "What is AI?"
@@ -32,18 +32,18 @@ def hurried(text: str) -> str:
     return text.lower().rstrip(END_MARKS) or text
 
 
-def write_hurried_questions(
+def write_lowercase_questions(
     examples: Dataset,
     tokenizer: PreTrainedTokenizerBase,
     max_source_length: int,
     path: Path,
     processes: int | None = None,
 ) -> None:
-    """Write each example once more with its newest turn as typed in a hurry.
+    """Write each example once more with its newest turn in lower case without end mark.
 
     A small corpus has each question in one spelling only, and a model that has seen no other
-    takes "hello" for something else than "Hello". Questions that are the same in a hurry, and
-    those whose hurried spelling is a question of the corpus itself, are left out.
+    takes "hello" for something else than "Hello". Questions that this does not change, and those
+    that the corpus itself has in this spelling, are left out.
 
     Args:
         examples: Rows of `EXAMPLE_FEATURES`.
@@ -53,9 +53,9 @@ def write_hurried_questions(
         processes: How many work at it; None chooses.
     """
     keys = {name: Value("int64") for name in _TEXT_KEYS}
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix="hurried-") as scratch:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix="lowercase-") as scratch:
         changed = examples.map(
-            type_hurriedly,
+            change_questions,
             batched=True,
             batch_size=500,
             num_proc=process_count(len(examples), processes),
@@ -67,11 +67,11 @@ def write_hurried_questions(
         write_rows(changed, ~np.isin(typed, written), EXAMPLE_FEATURES, path)
 
 
-def type_hurriedly(
+def change_questions(
     batch: dict[str, list[Any]], tokenizer: PreTrainedTokenizerBase, max_source_length: int
 ) -> dict[str, list[Any]]:
     """Change the newest turns of a batch, as `map` wants it."""
-    contexts = [[*turns[:-1], hurried(turns[-1])] for turns in batch["context"]]
+    contexts = [[*turns[:-1], lowercase_without_end_mark(turns[-1])] for turns in batch["context"]]
     encoded = [encode_context(tokenizer, turns, max_source_length) for turns in contexts]
     return {
         "context": contexts,

@@ -158,7 +158,7 @@ def _examples(
         corpus whose replies count as right answers.
     """
     # Other spellings of questions are for training, and nothing is trained here.
-    settings = replace(settings, hurried_questions=False)
+    settings = replace(settings, add_lowercase_questions=False)
     data = prepare_data({"train": built["train"], "validation": built[split]}, tokenizer, settings)
     corpus = [data.train, data.validation]
     if split != "validation" and len(built["validation"]):

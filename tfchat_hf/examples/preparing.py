@@ -25,7 +25,7 @@ from ..text import dialogue, tokenization
 from ..text.errors import UserError
 from . import augmentation, files
 from . import tokenized as tokenized_examples
-from .augmentation import write_hurried_questions
+from .augmentation import write_lowercase_questions
 from .cache_entries import dataset_identity, entry_folder, fresh_entry, source_version
 from .files import arrow_column, choose_rows, number_column, write_rows
 from .rows import ExampleRows, ListColumn
@@ -61,12 +61,12 @@ class SplitCounts:
 class PreparedData:
     """The examples of a run: columns of `EXAMPLE_FEATURES`, one row a (context, reply).
 
-    `lessons` is what the model is trained on: `train`, and with `hurried_questions` the same
-    replies to other spellings of their questions.
+    `train_augmented` is what the model is trained on: `train`, and with `add_lowercase_questions`
+    the same replies to other spellings of their questions.
     """
 
     train: Dataset
-    lessons: Dataset
+    train_augmented: Dataset
     validation: Dataset
     train_counts: SplitCounts
     validation_counts: SplitCounts
@@ -82,7 +82,7 @@ class PreparedData:
     @cached_property
     def train_digest(self) -> str:
         """Name the training examples: equal ids in equal order, and nothing else, give it."""
-        return ExampleRows(self.lessons).digest()
+        return ExampleRows(self.train_augmented).digest()
 
     def languages(self) -> list[str]:
         """List the languages of more than `LANGUAGE_SHARE` of the training examples."""
@@ -171,7 +171,7 @@ def _entry(
         "max_source_length",
         "max_target_length",
         "max_context_turns",
-        "hurried_questions",
+        "add_lowercase_questions",
         "swap_sides",
     )
     depends_on = {
@@ -206,10 +206,10 @@ def _read_entry(folder: Path, in_memory: bool = False) -> PreparedData:
             raise ValueError(f"{name} has {path.stat().st_size} bytes instead of {size}")
         opened[path.stem] = Dataset.from_file(str(path), in_memory=in_memory)
     train = opened["train"]
-    hurried = opened.get("hurried", ())
+    added = opened.get("lowercase", ())
     return PreparedData(
         train,
-        concatenate_datasets([train, hurried]) if len(hurried) else train,
+        concatenate_datasets([train, added]) if len(added) else train,
         opened["validation"],
         SplitCounts(**seal["train"]),
         SplitCounts(**seal["validation"]),
@@ -232,13 +232,13 @@ def _write_entry(
             f"`max_target_length` {settings.max_target_length}. Check the data or raise it."
         )
     counts, _ = _write_split("validation", folder, dialogues, tokenizer, settings, keys)
-    if settings.hurried_questions:
+    if settings.add_lowercase_questions:
         train = Dataset.from_file(str(folder / "train.arrow"))
-        write_hurried_questions(
+        write_lowercase_questions(
             train,
             tokenizer,
             settings.max_source_length,
-            folder / "hurried.arrow",
+            folder / "lowercase.arrow",
             settings.preprocessing_num_proc,
         )
     sizes = {path.name: path.stat().st_size for path in sorted(folder.glob("*.arrow"))}

@@ -39,7 +39,7 @@ class DataArguments:
     max_source_length: int = 256
     max_target_length: int = 128
     max_context_turns: int = 1
-    hurried_questions: bool = False
+    add_lowercase_questions: bool = False
     swap_sides: bool = False
 
 

@@ -103,8 +103,8 @@ def _check_data(data: DataArguments) -> None:
         f"1 (got {data.max_context_turns}). Delete one of the two lines.",
     )
     _require(
-        not (data.swap_sides and data.hurried_questions),
-        "`swap_sides` and `hurried_questions` contradict each other: with sides swapped the "
+        not (data.swap_sides and data.add_lowercase_questions),
+        "`swap_sides` and `add_lowercase_questions` contradict each other: with sides swapped the "
         "question is what the model writes. Delete one of the two lines.",
     )
 
