@@ -251,7 +251,7 @@ def test_resume_of_a_run_that_had_only_to_be_evaluated(config, tmp_path, capsys)
     assert weights(run) == reference and (run / "metrics.json").exists()
 
 
-def test_resume_counts_the_augmented_questions_too(config, tmp_path, capsys):
+def test_resume_counts_the_lowercase_questions_too(config, tmp_path, capsys):
     # With every question learned twice, checkpoint-8 lies beyond what the pairs alone would need
     # (5 updates an epoch) and before the end (9 an epoch).
     command = [

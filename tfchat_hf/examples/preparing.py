@@ -67,8 +67,8 @@ class SplitCounts:
 class PreparedData:
     """The examples of a run: columns of `EXAMPLE_FEATURES`, one row a (context, reply).
 
-    The model is trained on `train_augmented`: `train`, and with the setting `add_lowercase_questions` the
-    same replies to other spellings of their questions.
+    The model is trained on `train_augmented`: `train`, and with `add_lowercase_questions` the same
+    replies to other spellings of their questions.
     """
 
     train: Dataset

@@ -60,10 +60,7 @@ def announce(data: RunData, trainer: TFChatTrainer, report: Report) -> None:
     report(_data_line("validation", examples.validation_counts, longest))
     again = len(examples.train_augmented) - examples.train_counts.pairs
     if again > 0:
-        report(
-            f"train: {again:,} of the pairs once more, their questions in small letters and "
-            "without end mark"
-        )
+        report(f"train: {again:,} pairs once more, with questions in lower case, no end mark")
     report(_plan_line(trainer))
 
 
