@@ -62,11 +62,17 @@ def quick_answers(folder: Path) -> Iterator[tuple[str, str, list[str], int]]:
     taken, file = folder / "taken", folder / "questions.txt"
     taken.mkdir()
     (taken / "metrics.json").write_text("{}")
+    (taken / "sheet.tsv").write_text("")
     file.write_text("你好\n", encoding="utf-8")
     away, new = str(folder / "away"), str(folder / "new")
     config = str(ROOT / "configs" / "quickstart.yaml")
     for name in commands():
         yield name, "--help", ["--help"], 0
+    for name, command in {"data": ["build", "mix", "csv"], "judging": ["sheet", "scores"]}.items():
+        for one in command:
+            yield name, f"{one} --help", [one, "--help"], 0
+    for name, command in {"data": "biuld", "judging": "scroes", "memory": "biuld"}.items():
+        yield name, "misspelt command", [command, away], 2
     misspelt = {
         "train": [config, "--learning_rat", "1"],
         "chat": ["--temprature", "1"],
@@ -75,9 +81,9 @@ def quick_answers(folder: Path) -> Iterator[tuple[str, str, list[str], int]]:
         "compare": [away, "--presset", "creative"],
         "judging": ["scores", away, "--aginst", "x"],
         "memory": ["build", away, "--datasett", "x"],
-        "publishing": [away, "--hub_model_id", "a/b", "--privat"],
-        "pretrained": [away, "--quiet"],
-        "export": [away, "--engine", "onnx", "--int88"],
+        "publishing": [away, "--hub_modle_id", "a/b"],
+        "pretrained": [away, "--hepl"],
+        "export": [away, "--engin", "onnx"],
         "javascript": [away, "--output", new, "--overwrit"],
         "tokenizer": [away, "--output", new, "--vocab-sice", "9"],
     }
@@ -103,9 +109,13 @@ def quick_answers(folder: Path) -> Iterator[tuple[str, str, list[str], int]]:
         "javascript": [str(taken), "--output", str(taken)],
         "tokenizer": [str(taken), "--output", str(taken)],
     }
+    questions = ["--input", str(file), "--system", f"a={away}.jsonl"]
     for what, asked in (("misspelt", misspelt), ("missing", missing), ("taken", in_the_way)):
         for name, words in asked.items():
             yield name, what, words, 2
+    yield "judging", "missing sheet", ["scores", away], 2
+    yield "judging", "missing replies", ["sheet", *questions, "--output", new], 2
+    yield "judging", "taken", ["sheet", *questions, "--output", str(taken)], 2
     yield "chat", "empty --once", ["--once", ""], 2
 
 

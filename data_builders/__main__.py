@@ -12,11 +12,13 @@ python -m data_builders push data/mine your-name/your-dataset
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
-from data_builders.command_line import run_command
-from data_builders.commands.overview import READERS, check_early, make_overview
+from data_builders.command_line import run_command, say
+from data_builders.commands.declared import declared_formats
+from data_builders.commands.options import check_early, make_parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,24 +30,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 after an error, 130 after Ctrl-C.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
-    # Help, and a command that there is not; the readers' own options too.
-    if not words or words[0] in READERS:
-        make_overview().parse_args(words)
-    else:
-        make_overview().parse_args(words[:1])
+    arguments = make_parser().parse_args(argv)
     return run_command(
-        lambda: _check_and_run(words),
+        lambda: _check_and_run(arguments),
         "stopped. Run the same command again: it goes on where it stopped.",
     )
 
 
-def _check_and_run(words: Sequence[str]) -> None:
+def _check_and_run(arguments: argparse.Namespace) -> None:
     """Say what is wrong before the libraries load, which takes a second."""
-    check_early(words)
-    from data_builders.commands.command import parse_arguments, run
+    check_early(arguments)
+    if arguments.command == "formats":
+        for name, family in declared_formats().items():
+            say(f"{name:18} {family.title}")
+        return
+    from data_builders.commands.command import run
 
-    run(parse_arguments(words))
+    run(arguments)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import difflib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from data_builders.errors import UserError
@@ -20,36 +20,59 @@ STOPPED = 130
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that knows what a misspelt option was meant to be, and keeps the lines of texts."""
+    """A parser that knows what a misspelt word was meant to be, and keeps the lines of texts."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *args: Any, **settings: Any) -> None:
         """Take the settings of `ArgumentParser`, with options that must be written in full."""
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         settings.setdefault("allow_abbrev", False)
-        super().__init__(**settings)
+        super().__init__(*args, **settings)
 
-    def parse_args(self, args: Any = None, namespace: Any = None) -> argparse.Namespace:
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse all arguments; name the nearest option for one that there is not."""
-        found, unknown = self.parse_known_args(args, namespace)
+        words = list(sys.argv[1:] if args is None else args)
+        # First: an option that is needed and misspelt would be told as one that is missing.
+        self._check_options(words[: words.index("--")] if "--" in words else words)
+        found, unknown = self.parse_known_args(words, namespace)
         if unknown:
-            name = unknown[0].partition("=")[0]
-            if not name.startswith("-"):
-                self.error(f"unrecognized arguments: {' '.join(unknown)}")
-            known = [*self._options(getattr(found, "command", None))]
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            advice = f"Did you mean `{nearest[0]}`?" if nearest else "`--help` lists the options."
-            self.error(f"there is no option `{name}`. {advice}")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return found
 
-    def _options(self, command: str | None) -> Iterator[str]:
-        for action in self._actions:
-            yield from action.option_strings
-            if isinstance(action, argparse._SubParsersAction) and command in action.choices:
-                yield from action.choices[command]._options(None)
+    def _check_options(self, words: Sequence[str]) -> None:
+        commands = next((one.choices for one in self._actions if _has_parsers(one)), {})
+        chosen = next((commands[word] for word in words if word in commands), None)
+        known = [*self._option_string_actions, *(chosen._option_string_actions if chosen else ())]
+        for word in words:
+            name = word.partition("=")[0]
+            if name.startswith("--") and " " not in name and name not in known:
+                self.error(f"there is no option `{name}`. {did_you_mean(name, known)}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Name the nearest choice for one that there is not; Python does so from 3.14 on."""
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        if _has_parsers(action):
+            self.error(f"there is no command `{value}`. {did_you_mean(value, known)}")
+        self.error(
+            f"`{action.option_strings[0]}` must be one of {', '.join(known)} (got {value!r})."
+        )
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong, and end with the code for that."""
         self.exit(WRONG, f"error: {message}\n")
+
+
+def _has_parsers(action: argparse.Action) -> bool:
+    return isinstance(action, argparse._SubParsersAction)
+
+
+def did_you_mean(
+    word: str, known: Iterable[str], otherwise: str = "`--help` lists what there is."
+) -> str:
+    """Return a question for the nearest of some names, or another sentence where none is near."""
+    nearest = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"Did you mean `{nearest[0]}`?" if nearest else otherwise
 
 
 def run_command(work: Callable[[], int | None], stopped: str = "stopped.") -> int:
@@ -75,8 +98,9 @@ def run_command(work: Callable[[], int | None], stopped: str = "stopped.") -> in
     except KeyboardInterrupt:
         tell(f"\n{stopped}")
         return STOPPED
-    except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
-        # RuntimeError is what torch says of a full memory; any other one is a mistake of ours.
+    except (UserError, OSError, RuntimeError, MemoryError) as error:
+        # RuntimeError is what torch says of a full memory; any other one is a mistake of ours, as
+        # are ValueError and ImportError.
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
         logger.debug("the error in full", exc_info=True)
@@ -91,6 +115,12 @@ def _sentence(error: Exception) -> str:
     )
 
 
+def say(text: str) -> None:
+    """Write a line of the results at once, also into a file."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def tell(text: str) -> None:
     """Write a line beside the results: an error, or what takes a while now."""
     if sys.stderr is not None:
@@ -103,5 +133,5 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    if sys.stdin is not None and sys.stdin.isatty() and os.name != "nt":
+    if hasattr(sys.stdin, "reconfigure") and sys.stdin.isatty() and os.name != "nt":
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")

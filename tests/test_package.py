@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
+from tfchat_hf.__main__ import COMMANDS
 from tfchat_hf.pretrained import SMALL_TALK
 
 ORDERS = [
@@ -72,3 +74,9 @@ def test_a_name_that_is_not_there_is_refused_as_python_does() -> None:
     for package in (tfchat_hf, data_builders):
         with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
             package.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_is_named_is_there(name: str) -> None:
+    spec = find_spec(name)
+    assert spec and (not spec.submodule_search_locations or find_spec(f"{name}.__main__"))

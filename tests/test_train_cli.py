@@ -251,10 +251,17 @@ def test_resume_of_a_run_that_had_only_to_be_evaluated(config, tmp_path, capsys)
     assert weights(run) == reference and (run / "metrics.json").exists()
 
 
-def test_resume_counts_the_hurried_questions_too(config, tmp_path, capsys):
+def test_resume_counts_the_augmented_questions_too(config, tmp_path, capsys):
     # With every question learned twice, checkpoint-8 lies beyond what the pairs alone would need
     # (5 updates an epoch) and before the end (9 an epoch).
-    command = [str(config), "--hurried_questions", "--max_steps", "-1", "--num_train_epochs", "1"]
+    command = [
+        str(config),
+        "--add_lowercase_questions",
+        "--max_steps",
+        "-1",
+        "--num_train_epochs",
+        "1",
+    ]
     assert train_hf.main(command) == 0
     run = tmp_path / "run"
     steps = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["run"]["steps"]

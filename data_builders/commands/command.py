@@ -14,7 +14,8 @@ from pathlib import Path
 import datasets
 
 from data_builders.building.builder import DialogueBuilder
-from data_builders.commands.options import build_settings, family_options, make_parser
+from data_builders.command_line import tell
+from data_builders.commands.options import build_settings, family_options
 from data_builders.commands.weighing import as_records, weigh, weighing_lines
 from data_builders.errors import UserError
 from data_builders.formats.registry import FAMILIES, FILE_FAMILIES
@@ -32,23 +33,11 @@ _NO_SPACE = {
 }
 
 
-def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line.
-
-    Args:
-        argv: The arguments; those of the process if None.
-
-    Returns:
-        The settings.
-    """
-    return make_parser().parse_args(argv)
-
-
 def run(arguments: argparse.Namespace) -> None:
     """Do what the command says.
 
     Args:
-        arguments: What `parse_arguments` gave.
+        arguments: What the parser gave.
 
     Raises:
         UserError: For what the user can put right, the disk's errors too.
@@ -62,10 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    if arguments.command == "formats":
-        for name, family in FAMILIES.items():
-            print(f"{name:18} {family.TITLE}")
-    elif arguments.command == "inspect":
+    if arguments.command == "inspect":
         for line in inspect_lines(arguments.path, arguments.samples):
             print(line)
     elif arguments.command == "references":
@@ -82,7 +68,7 @@ def run_references(arguments: argparse.Namespace) -> None:
     """Write the references of a split.
 
     Args:
-        arguments: What `parse_arguments` gave.
+        arguments: What the parser gave.
     """
     splits = load_dialogues(Path(arguments.path))
     if arguments.split not in splits:
@@ -99,13 +85,15 @@ def run_weighing(arguments: argparse.Namespace) -> None:
     """Print what a model learns from each source.
 
     Args:
-        arguments: What `parse_arguments` gave.
+        arguments: What the parser gave.
     """
-    if not Path(arguments.path).exists():
-        raise UserError(f"{arguments.path} does not exist. Give a built folder or a mixture.")
+    from tfchat_hf.settings.places import check_run_folder
+    from tfchat_hf.text.console import quiet_libraries
+
+    check_run_folder(Path(arguments.model))
+    tell(f"Loading PyTorch and {arguments.model} ...")
     logging.getLogger("data_builders").setLevel(logging.ERROR)
-    datasets.disable_progress_bars()
-    _quiet_transformers()
+    quiet_libraries()
     figures = weigh(
         arguments.model, arguments.path, arguments.questions, arguments.split, arguments.device
     )
@@ -116,19 +104,11 @@ def run_weighing(arguments: argparse.Namespace) -> None:
         print(line)
 
 
-def _quiet_transformers() -> None:
-    """Keep the bars of loading off the terminal; no other command needs transformers."""
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-
-
 def run_build(arguments: argparse.Namespace) -> None:
     """Build, save and say the counts.
 
     Args:
-        arguments: What `parse_arguments` gave.
+        arguments: What the parser gave.
     """
     # The counts are printed at the end; the log would say them twice.
     logging.getLogger("data_builders").setLevel(logging.ERROR)

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The options of the command line, made from the fields of the settings they set.
+"""The command line: its options are made from the fields of the settings they set.
 
 A setting that is added to a dataclass, with a line in its docstring, is an option at once.
 """
@@ -7,22 +7,29 @@ A setting that is added to a dataclass, with a line in its docstring, is an opti
 from __future__ import annotations
 
 import argparse
-import re
-import types
-import typing
-from collections.abc import Iterable, Sequence
-from dataclasses import Field, fields
+import ast
+import glob
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from data_builders.building.builder import DialogueConfig
-from data_builders.cleaning.pipeline import CleaningSettings
 from data_builders.command_line import CommandParser
-from data_builders.commands.overview import BUILDERS, DESCRIPTION, PROGRAM, add_readers
-from data_builders.formats.base import FilesConfig
-from data_builders.formats.registry import FAMILIES, FILE_FAMILIES
-from data_builders.selecting.settings import SelectionSettings
-from data_builders.sources.build import is_mixture
+from data_builders.commands.declared import (
+    BUILD,
+    CLEANING,
+    FILES,
+    SELECTION,
+    DeclaredField,
+    declared_fields,
+    declared_formats,
+)
+from data_builders.errors import UserError
 
+BUILDERS = {
+    "build": "any files: the format is guessed, and said",
+    "mix": "several sources described in a YAML file",
+}
 # Fields that have an option of their own, or none.
 _BUILD_FIELDS = (
     "languages",
@@ -34,35 +41,62 @@ _BUILD_FIELDS = (
 )
 # Settings of files of any format.
 _FILE_FIELDS = ("encoding", "language", "questions_only")
-_NESTED = {"cleaning": CleaningSettings, "selection": SelectionSettings}
+_NESTED = {"cleaning": CLEANING, "selection": SELECTION}
 # A dataset to be worked with has all three parts; the library's default has no test part, which
 # training does not need.
 _TEST_FRACTION = 0.05
 _DEFAULTS = {"test_fraction": _TEST_FRACTION}
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Describe the command line.
-
-    Returns:
-        The parser.
-    """
-    parser = CommandParser(prog=PROGRAM, description=DESCRIPTION)
+def make_parser() -> CommandParser:
+    """Describe the command line."""
+    parser = CommandParser(
+        prog="python -m data_builders",
+        description="Build datasets of dialogues from corpora of any format.",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    shared = _shared_options()
+    shared, formats = _shared_options(), declared_formats()
     build = _build_command(commands, shared, "build", BUILDERS["build"])
-    build.add_argument("--format", choices=sorted(FILE_FAMILIES), help="overrule the guess")
-    _add_fields(build, FilesConfig, _FILE_FIELDS)
+    with_files = sorted(name for name, family in formats.items() if family.reads_files)
+    build.add_argument("--format", choices=with_files, help="overrule the guess")
+    _add_fields(build, declared_fields(FILES), _FILE_FIELDS)
     build.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, pattern or archive")
     mix = _build_command(commands, shared, "mix", BUILDERS["mix"])
     mix.add_argument("paths", nargs=1, metavar="FILE.yaml", help="the mixture")
     for command in (build, mix):
         command.add_argument("--root", help="folder in which a mixture's files are looked for")
-    for name, family in FAMILIES.items():
-        command = _build_command(commands, shared, name, family.TITLE)
-        _add_family(command, name, family.BUILDER_CONFIG_CLASS)
-    add_readers(commands)
+    for name, family in formats.items():
+        command = _build_command(commands, shared, name, family.title)
+        own = {field.name: field for field in family.fields}
+        _add_fields(command.add_argument_group(name), own, own)
+        if family.reads_files:
+            command.add_argument(
+                "paths", nargs="*", metavar="PATH", help="files, folders or patterns"
+            )
+    _add_readers(commands)
     return parser
+
+
+def check_early(arguments: argparse.Namespace) -> None:
+    """Refuse a source that is not there, and an output that this command did not write.
+
+    Args:
+        arguments: What the parser gave.
+
+    Raises:
+        UserError: Names it.
+    """
+    given = getattr(arguments, "path", None)
+    for path in getattr(arguments, "paths", None) or ([given] if given else []):
+        if not glob.has_magic(path) and not os.path.lexists(os.path.expanduser(path)):
+            raise UserError(f"{path} does not exist. Check the path.")
+    if hasattr(arguments, "overwrite") and not arguments.overwrite:
+        output = Path(arguments.output)
+        # Of its own the build decides.
+        if output.exists() and not (output / "build.json").is_file():
+            raise UserError(
+                f"{output} already exists. Choose another --output, or add --overwrite."
+            )
 
 
 def family_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -74,11 +108,8 @@ def family_options(arguments: argparse.Namespace) -> dict[str, Any]:
     Returns:
         Keyword arguments of its configuration.
     """
-    if arguments.command in FAMILIES:
-        names = [field.name for field in _family_fields(FAMILIES[arguments.command])]
-    else:
-        names = _FILE_FIELDS
-    return _given(arguments, names)
+    family = declared_formats().get(arguments.command)
+    return _given(arguments, [field.name for field in family.fields] if family else _FILE_FIELDS)
 
 
 def build_settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -92,9 +123,11 @@ def build_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """
     settings = _given(arguments, _BUILD_FIELDS)
     for name, kind in _NESTED.items():
-        given = _given(arguments, [field.name for field in fields(kind)])
+        given = _given(arguments, declared_fields(kind))
         if given:
             settings[name] = given
+    from data_builders.sources.build import is_mixture  # loads `datasets`
+
     # What a mixture leaves out it leaves to the library; `build FILE.yaml` is a mixture too.
     if arguments.command != "mix" and not is_mixture(getattr(arguments, "paths", [])):
         settings.setdefault("test_fraction", _TEST_FRACTION)
@@ -119,9 +152,10 @@ def _shared_options() -> argparse.ArgumentParser:
     shared.add_argument("--output", required=True, help="folder to write")
     shared.add_argument("--overwrite", action="store_true", help="replace a dataset there")
     shared.add_argument("--cache-dir", help="cache of datasets (default: its own)")
-    _add_fields(shared.add_argument_group("build"), DialogueConfig, _BUILD_FIELDS)
+    _add_fields(shared.add_argument_group("build"), declared_fields(BUILD), _BUILD_FIELDS)
     for name, kind in _NESTED.items():
-        _add_fields(shared.add_argument_group(name), kind, [field.name for field in fields(kind)])
+        fields = declared_fields(kind)
+        _add_fields(shared.add_argument_group(name), fields, fields)
     return shared
 
 
@@ -131,64 +165,36 @@ def _build_command(
     return commands.add_parser(name, parents=[shared], help=title.replace("%", "%%"))
 
 
-def _add_family(command: argparse.ArgumentParser, name: str, kind: type[DialogueConfig]) -> None:
-    _add_fields(
-        command.add_argument_group(name), kind, [f.name for f in _family_fields(FAMILIES[name])]
-    )
-    if name in FILE_FAMILIES:
-        command.add_argument("paths", nargs="*", metavar="PATH", help="files, folders or patterns")
+def _add_fields(group: Any, declared: Mapping[str, DeclaredField], names: Iterable[str]) -> None:
+    """Add an option for each of these fields, in the order of their class."""
+    wanted = set(names)
+    for name, field in declared.items():
+        if name in wanted:
+            option = f"--{name.replace('_', '-')}"
+            group.add_argument(option, **_kind_of(field.hint), help=_help(field))
 
 
-def _family_fields(family: Any) -> list[Field[Any]]:
-    known = {field.name for field in fields(DialogueConfig)} | {"files"}
-    return [f for f in fields(family.BUILDER_CONFIG_CLASS) if f.name not in known]
-
-
-def _add_fields(group: Any, kind: type, names: Sequence[str]) -> None:
-    """Add an option for each field, with the type and the words of its dataclass."""
-    hints, docs = typing.get_type_hints(kind), _field_docs(kind)
-    for field in fields(kind):
-        if field.name in names:
-            option = f"--{field.name.replace('_', '-')}"
-            group.add_argument(option, **_kind_of(hints[field.name]), help=_help(field, docs))
-
-
-def _kind_of(hint: Any) -> dict[str, Any]:
-    members = [h for h in typing.get_args(hint) if h is not types.NoneType]
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        hint = members[0]
-    if hint is bool:
+def _kind_of(hint: str) -> dict[str, Any]:
+    hint = hint.removesuffix(" | None")
+    if hint == "bool":
         return {"action": argparse.BooleanOptionalAction, "default": None}
-    if typing.get_origin(hint) is tuple:
+    if hint.startswith("tuple["):
         return {"nargs": "*"}
-    if typing.get_origin(hint) is dict:
+    if hint.startswith("dict["):
         return {"nargs": "+", "type": _key_value, "metavar": "KEY=VALUE"}
-    if typing.get_origin(hint) is typing.Literal:
-        return {"choices": typing.get_args(hint)}
-    return {"type": hint if hint in (int, float) else str, "metavar": hint.__name__.upper()}
+    if hint.startswith("Literal["):
+        return {"choices": ast.literal_eval(hint.removeprefix("Literal"))}
+    return {"type": {"int": int, "float": float}.get(hint, str), "metavar": hint.upper()}
 
 
-def _help(field: Field[Any], docs: dict[str, str]) -> str:
-    text = docs.get(field.name, "")
+def _help(field: DeclaredField) -> str:
     default = _DEFAULTS.get(field.name, field.default)
-    simple = isinstance(default, (int, float, str)) and default != ""
-    default = f" (default: {_shown(default)})" if simple else ""
-    return (text + default).replace("%", "%%")
+    said = "" if default in (None, "") else f" (default: {_shown(default)})"
+    return (field.about + said).replace("%", "%%")
 
 
 def _shown(default: Any) -> str:
     return {True: "yes", False: "no"}[default] if isinstance(default, bool) else str(default)
-
-
-def _field_docs(kind: type) -> dict[str, str]:
-    """Read the first sentence on each field from the docstrings of a dataclass and its bases."""
-    docs: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        _, _, section = (base.__doc__ or "").partition("Attributes:\n")
-        for name, text in re.findall(r"^ {4,8}(\w+): (.*(?:\n {9,}.*)*)", section, re.MULTILINE):
-            sentence = re.split(r"(?<=\.)\s", " ".join(text.split()))[0]
-            docs[name] = sentence.rstrip(".")
-    return docs
 
 
 def _key_value(text: str) -> tuple[str, str]:
@@ -196,3 +202,35 @@ def _key_value(text: str) -> tuple[str, str]:
     if not mark or not key or not value:
         raise argparse.ArgumentTypeError(f"must be KEY=VALUE (got {text!r})")
     return key, value
+
+
+def _add_readers(commands: Any) -> None:
+    """Describe the commands that build nothing."""
+    commands.add_parser("formats", help="list the formats")
+    inspect = commands.add_parser("inspect", help="show a built dataset in the terminal")
+    inspect.add_argument("path", help="folder written by this command")
+    inspect.add_argument("--samples", type=int, default=3, help="dialogues to show (default: 3)")
+    references = commands.add_parser(
+        "references", help="write a held-out split as questions with all their replies"
+    )
+    references.add_argument("path", help="folder written by this command")
+    references.add_argument("--split", default="test", help="the split (default: test)")
+    references.add_argument("--output", required=True, help="JSON lines file to write")
+    references.add_argument(
+        "--max-context-turns", type=int, default=1, help="turns of a context (default: 1)"
+    )
+    weigh = commands.add_parser("weigh", help="measure with a model which source teaches something")
+    weigh.add_argument("path", metavar="PATH", help="built folder, or FILE.yaml of a mixture")
+    weigh.add_argument("--model", required=True, metavar="RUN", help="folder of a finished run")
+    weigh.add_argument(
+        "--questions", type=int, default=300, help="the most of each source, 0 for all (300)"
+    )
+    weigh.add_argument(
+        "--split", choices=("test", "validation"), help="default: test where there is one"
+    )
+    weigh.add_argument("--json", action="store_true", help="print JSON")
+    weigh.add_argument("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
+    push = commands.add_parser("push", help="push a built dataset to the Hub")
+    push.add_argument("path", help="folder written by this command")
+    push.add_argument("repo_id", metavar="USER/NAME", help="dataset repository on the Hub")
+    push.add_argument("--public", action="store_true", help="everybody may see it")

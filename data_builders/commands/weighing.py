@@ -109,12 +109,9 @@ def weigh(
     from tfchat_hf.chat.session import load_session
     from tfchat_hf.examples.evaluation_split import load_evaluation_split
 
-    try:
-        # One question: the replies of the corpus to the others are not needed here.
-        asked = load_evaluation_split(Path(run), dataset, split, 1)
-        model = load_session(str(run), device).model
-    except (ValueError, ImportError) as error:
-        raise UserError(str(error)) from None
+    # One question: the replies of the corpus to the others are not needed here.
+    asked = load_evaluation_split(Path(run), dataset, split, 1)
+    model = load_session(str(run), device).model
     scores = _scores_by_source(model, asked, questions)
     sizes = _sizes([asked.train, asked.examples])
     figures = [_figures(name, *sizes[name], scores.get(name, [])) for name in sizes]
@@ -123,7 +120,7 @@ def weigh(
 
 def _scores_by_source(model: Any, asked: EvaluationSplit, limit: int) -> dict[str, list[TaskScore]]:
     """Score so many questions of each source; those that are alone in theirs are left out."""
-    from tfchat_hf.examples.files import arrow_column
+    from tfchat_hf.examples.rows import arrow_column
     from tfchat_hf.measuring.relevance import ranking_tasks, score_tasks
 
     names = np.array([name or "" for name in arrow_column(asked.examples, "source").to_pylist()])

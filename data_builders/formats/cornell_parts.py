@@ -140,9 +140,10 @@ def _with_texts(
         if isinstance(names, str):
             report.reject(file, number, RowError("not a list", names))
             continue
-        turns = [next(texts) for _ in names]
-        if None in turns:
-            missing = [name for name, turn in zip(names, turns, strict=True) if turn is None]
+        found = dict(enumerate(next(texts) for _ in names))
+        turns = [turn for turn in found.values() if turn is not None]
+        if len(turns) < len(names):
+            missing = [name for place, name in enumerate(names) if found[place] is None]
             report.reject(file, number, RowError("missing line", ", ".join(missing)))
         else:
             yield number, turns

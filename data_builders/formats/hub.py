@@ -110,10 +110,14 @@ class HubConfig(FilesConfig):
             UserError: If the dataset or the revision is not there, or the Hub cannot be reached.
         """
         # A commit needs no asking: a build that is in the cache is found without a network.
-        if not _COMMIT.fullmatch(self.revision or ""):
-            with hub_errors(self.dataset_id, self.revision):
-                self.revision = HfApi().dataset_info(self.dataset_id, revision=self.revision).sha
-        return self.revision
+        if self.revision and _COMMIT.fullmatch(self.revision):
+            return self.revision
+        with hub_errors(self.dataset_id, self.revision):
+            found = HfApi().dataset_info(self.dataset_id, revision=self.revision).sha
+        if found is None:
+            raise UserError(f"The Hub names no commit of {self.dataset_id}. Set `revision` to one.")
+        self.revision = found
+        return found
 
 
 class HubCorpus(FileCorpus):

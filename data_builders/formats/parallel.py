@@ -164,7 +164,7 @@ def _read_two(
     sides = (unbroken(text_lines(f, report, config.encoding)) for f in (questions, replies))
     for question, reply in zip_longest(*sides):
         number = (question or reply)[0]
-        texts = [line and line[1] and line[1].strip() for line in (question, reply)]
+        texts = [(line[1] or "").strip() if line else "" for line in (question, reply)]
         if all(texts):
             yield RawDialogue(
                 (texts[0], texts[1]), (), questions.name, number, config.language, questions.label

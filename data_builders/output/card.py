@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -156,7 +157,7 @@ def _split_row(name: str, split: SplitStatistics) -> list[object]:
 
 def _drops(report: BuildReport) -> str:
     parts = [
-        _first_rows([head, f">{unit}"], sorted(counts.items(), key=lambda item: -item[1]))
+        _first_rows([head, f">{unit}"], sorted(counts.items(), key=itemgetter(1), reverse=True))
         for head, unit, counts in left_out(report)
         if counts
     ]
@@ -205,9 +206,9 @@ def _noted(report: BuildReport) -> dict[str, int]:
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     """Name the settings of a group `group.setting`."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in settings.items():
-        value = asdict(value) if is_dataclass(value) else value
+        value = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
         inside = _flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {}
         flat |= inside or {f"{before}{name}": value}
     return flat

@@ -125,8 +125,8 @@ class _HashCounter:
         self.distinct_replies += len(starts)
         counts = np.diff(starts, append=len(replies))
         best = self._best(counts)
-        found = zip(counts[best].tolist(), replies[starts[best]].tolist(), strict=True)
-        found = [(count, -number) for count, number in found]
+        pairs = zip(counts[best].tolist(), replies[starts[best]].tolist(), strict=True)
+        found = [(count, -number) for count, number in pairs]
         self.top = heapq.nlargest(self.size, [*self.top, *found])
 
     def _best(self, counts: np.ndarray) -> np.ndarray:

@@ -148,7 +148,7 @@ def _lines(
     for split, counts in statistics.splits.items():
         yield from _split_lines(split, counts)
     yield from _report_lines(report, width)
-    for title, counts in (
+    for title, bars in (
         ("languages (dialogues)", statistics.counts("languages")),
         ("sources (dialogues)", statistics.counts("sources")),
         ("turns per dialogue", dict(statistics.histogram("turns").bars())),
@@ -156,7 +156,7 @@ def _lines(
         ("characters of a reply (pairs)", dict(statistics.histogram("reply_lengths").bars())),
     ):
         yield from ("", title)
-        yield from bar_chart(counts, width)
+        yield from bar_chart(bars, width)
     for split, counts in statistics.splits.items():
         yield from _reply_lines(split, counts)
     for split, rows in dataset.items():

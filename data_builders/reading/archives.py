@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from data_builders.errors import UserError
 from data_builders.reading.streams import (
@@ -161,10 +161,10 @@ class _StrictTarInfo(tarfile.TarInfo):
     """Headers that must be whole: `tarfile` takes a broken one for the end of the archive."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         try:
             return super().frombuf(buf, encoding, errors)
-        except tarfile.EOFHeaderError:
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # not in typeshed
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"{error} where a member should begin") from None
@@ -194,7 +194,9 @@ def _tar_entries(archive: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
     found = False
     try:
         # Not closed here: the last member may still be read when nobody asks for more.
-        tar = tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 18, tarinfo=_StrictTarInfo)
+        tar = tarfile.open(  # type: ignore[call-overload]  # "r|" asks for `read` alone
+            fileobj=stream, mode="r|", bufsize=1 << 18, tarinfo=_StrictTarInfo
+        )
         while (member := tar.next()) is not None:
             tar.members.clear()  # tarfile keeps them all, for extraction.
             path = _member_path(printable(member.name), archive.name)
@@ -206,7 +208,8 @@ def _tar_entries(archive: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
                 logger.info("%s/%s left out", archive.name, path)
                 continue
             content = tar.extractfile(member)
-            yield from _member(content, archive, path, budget, lambda: stream.error, depth)
+            where = (archive.name, archive.label)
+            yield from _member(content, where, path, budget, lambda: stream.error, depth)
         if stream.error is not None:
             raise stream.error
     except DAMAGE as error:
@@ -220,7 +223,6 @@ def _tar_entries(archive: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
 def _zip_entries(
     file: CountedFile, progress: Any, name: str, label: str, budget: Budget
 ) -> Iterator[Entry]:
-    archive = Entry(name, label, name, None)
     try:
         packed = zipfile.ZipFile(file)
     except DAMAGE as error:
@@ -242,13 +244,18 @@ def _zip_entries(
             stream = packed.open(member)
         except DAMAGE as error:
             raise damaged(f"{name}/{path}", "zip archive", error) from None
-        yield from _member(stream, archive, path, budget, lambda: None, 1)
+        yield from _member(stream, (name, label), path, budget, lambda: None, 1)
 
 
 def _member(
-    stream: Any, archive: Entry, path: PurePosixPath, budget: Budget, cause: Any, depth: int
+    stream: Any,
+    archive: tuple[str, str],
+    path: PurePosixPath,
+    budget: Budget,
+    cause: Any,
+    depth: int,
 ) -> Iterator[Entry]:
-    name, label = f"{archive.name}/{path}", f"{archive.label}/{path}"
+    name, label = (f"{part}/{path}" for part in archive)
     # What a tar holds was paid for when the tar was unpacked.
     pays = budget if isinstance(stream, zipfile.ZipExtFile) else None
     member = Peekable(Member(stream, name, pays, cause))

@@ -266,7 +266,8 @@ def _near_ones(texts: list[str], index: _Index) -> np.ndarray:
     pairs = np.stack([owners, hashes[_BANDS][1][first][places]], axis=1)
     pairs, shared = np.unique(pairs, axis=0, return_counts=True)
     # Those that share the most bands first: they are the likeliest.
-    similar, left = set(), {}
+    similar: set[int] = set()
+    left: dict[int, int] = {}
     for owner, text in pairs[np.lexsort((-shared, pairs[:, 0]))].tolist():
         if owner in similar or left.setdefault(owner, _MEASURED) == 0:
             continue

@@ -158,9 +158,9 @@ def _drop_duplicates(corpus: _Corpus, settings: Any, report: BuildReport, worker
 def _drop_dull_pairs(corpus: _Corpus, settings: Any, report: BuildReport) -> None:
     if settings.entropy_filter != "none":
         alive = np.flatnonzero(corpus.pairs)
-        keys = [corpus.shards.pair_keys(name)[alive] for name in ("questions", "replies")]
+        asked, said = (corpus.shards.pair_keys(name)[alive] for name in ("questions", "replies"))
         gone = np.zeros(len(corpus.pairs), dtype=bool)
-        gone[alive] = too_open(*keys, settings.entropy_filter, settings.entropy_threshold)
+        gone[alive] = too_open(asked, said, settings.entropy_filter, settings.entropy_threshold)
         corpus.drop_pairs(gone, ENTROPY, report)
     share = int(settings.maximum_share * corpus.pairs.sum())
     if settings.maximum_reply_count:

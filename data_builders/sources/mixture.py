@@ -250,7 +250,9 @@ def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
         reading.say(f"{entry.get('name') or where}: left out, {missing} is not there")
         return []
     files = as_tuple(options.pop("files", ()))
-    shared = {key: entry.get(key) for key in ("name", "license")} | {"weight": float(weight)}
+    shared: dict[str, Any] = {key: entry.get(key) for key in ("name", "license")} | {
+        "weight": float(weight)
+    }
     if entry.get("format") is not None:
         if files:
             options["files"] = files

@@ -110,8 +110,9 @@ def _same_kind(found: object, wanted: object) -> bool:
     if isinstance(found, lists) and isinstance(wanted, lists):
         return _same_kind(found.feature, wanted.feature)
     strings = ("string", "large_string", "string_view")
-    both_flat = isinstance(found, datasets.Value) and isinstance(wanted, datasets.Value)
-    return both_flat and found.dtype in strings
+    if isinstance(found, datasets.Value) and isinstance(wanted, datasets.Value):
+        return found.dtype in strings
+    return False
 
 
 def _split(

@@ -158,7 +158,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     run: Path, tmp_path: Path, capsys, options: tuple[str, str], message: str
 ) -> None:
     assert main([str(run), "--output", str(tmp_path), *options]) == 2
-    error = capsys.readouterr().err
+    error = capsys.readouterr().err.removeprefix(f"Loading {run} ...\n")
     assert error.startswith("error: ") and message in error and "Traceback" not in error
     assert not (tmp_path / "presets.json").exists()
 

@@ -164,7 +164,7 @@ def test_mistakes_are_explained_in_one_line(
         ("strange", "load with AutoTokenizer"),
     ):
         assert main([str(tmp_path / folder), *output]) == 2, folder
-        error = capsys.readouterr().err.strip()
+        error = capsys.readouterr().err.removeprefix(f"Loading {tmp_path / folder} ...\n").strip()
         assert says in error and len(error.splitlines()) == 1, folder
     assert not (tmp_path / "out").exists()
 

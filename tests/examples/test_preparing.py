@@ -13,7 +13,7 @@ import pytest
 from datasets import Dataset, DatasetDict, load_from_disk
 from transformers import DataCollatorForSeq2Seq
 
-from tfchat_hf.examples import tokenizer_cache
+from tfchat_hf.examples import cache
 from tfchat_hf.examples.preparing import load_or_train_tokenizer, prepare_data
 from tfchat_hf.examples.questions import collect_questions
 from tfchat_hf.settings.arguments import DataArguments
@@ -217,7 +217,7 @@ def test_a_second_start_reads_the_cache(saved, tokenizer, tmp_path):
     [
         {"max_source_length": 32},
         {"max_context_turns": 2},
-        {"hurried_questions": True},
+        {"add_lowercase_questions": True},
         {"swap_sides": True},
     ],
 )
@@ -311,7 +311,7 @@ def test_a_trained_tokenizer_is_trained_once(saved, tmp_path, monkeypatch):
         raise AssertionError("trained again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(tokenizer_cache, "train_tokenizer", fail)
+        patch.setattr(cache, "train_tokenizer", fail)
         second = load_or_train_tokenizer(saved["train"], settings, 64)
         for other in (
             {"vocab_size": 301},
@@ -323,9 +323,7 @@ def test_a_trained_tokenizer_is_trained_once(saved, tmp_path, monkeypatch):
         with pytest.raises(AssertionError, match="trained again"):
             load_or_train_tokenizer(saved["validation"], settings, 64)
     assert second.backend_tokenizer.to_str() == first.backend_tokenizer.to_str()
-    uncached = tokenizer_cache.train_tokenizer(
-        [turn for turns in TRAIN for turn in turns], "char", 300, 64
-    )
+    uncached = cache.train_tokenizer([turn for turns in TRAIN for turn in turns], "char", 300, 64)
     for name in ("loaded", "trained"):
         (tmp_path / name).mkdir()
     second.save_pretrained(tmp_path / "loaded")

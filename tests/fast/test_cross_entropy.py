@@ -55,6 +55,13 @@ def test_under_autocast_it_is_as_exact_as_torch():
         assert functional.cosine_similarity(gradient.ravel(), reference.ravel(), 0) > 0.9999
 
 
+def test_no_tokens_cost_nothing_and_teach_nothing():
+    states, layer, labels = parts()
+    loss = linear_cross_entropy(states[:0], layer, labels[:0])
+    found = torch.autograd.grad(loss, [states, layer.weight, layer.bias])
+    assert loss == 0 and all(not gradient.any() for gradient in found)
+
+
 def test_without_gradients_nothing_is_kept():
     states, layer, labels = parts()
     with torch.no_grad():

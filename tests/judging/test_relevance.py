@@ -43,4 +43,4 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence(
     assert main(["relevance", str(tmp_path), "--questions", "-1"]) == 2
     assert "`--questions` must be at least 0" in capsys.readouterr().err
     assert main(["relevance", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path} has no run_config.yaml")
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path} holds no config.json")

@@ -53,6 +53,7 @@ def refused(*words: object, output: Path, capsys: pytest.CaptureFixture[str]) ->
     capsys.readouterr()
     assert main(["sheet", *map(str, words), "--output", str(output)]) == 2
     said = capsys.readouterr().err
+    said = said.removeprefix("Loading datasets and the questions ...\n")
     assert said.startswith("error: ") and not (output / "sheet.tsv").exists()
     return said
 
@@ -188,7 +189,7 @@ def test_replies_to_other_questions_are_refused(
 
 def test_a_row_without_a_question_is_named_by_its_line(tmp_path: Path, capsys) -> None:
     path = save_rows(tmp_path / "q.jsonl", [ROWS[0], {"text": "?"}])
-    words = ["--input", path, "--system", "a=x.jsonl"]
+    words = ["--input", path, "--system", f"a={answered(tmp_path / 'a.jsonl', '好', 'x')}"]
     assert "q.jsonl:2: a row needs" in refused(*words, output=tmp_path / "out", capsys=capsys)
 
 

@@ -100,7 +100,7 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
         (["--d_model", "31", "--encoder_attention_heads", "31"], ["decoder_attention_heads"]),
         (["--position_embedding_type", "learned"], ["position_embedding_type", "rotary"]),
         (["--swap_sides", "--max_context_turns", "2"], ["swap_sides", "max_context_turns", "2"]),
-        (["--swap_sides", "--hurried_questions"], ["swap_sides", "hurried_questions"]),
+        (["--swap_sides", "--add_lowercase_questions"], ["swap_sides", "add_lowercase_questions"]),
         (["--swap_sides", "--memory"], ["memory", "swap_sides", "Delete one"]),
         (["--push_memory"], ["push_memory", "memory: true"]),
         (["--generation_preset", "wild"], ["generation_preset", "wild", "balanced"]),

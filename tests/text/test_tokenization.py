@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import io
 import json
@@ -22,7 +23,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, TextIteratorStreamer
 
+from tfchat_hf.text import tokenization
 from tfchat_hf.text.dialogue import encode_reply
+from tfchat_hf.text.errors import UserError
 from tfchat_hf.text.tokenization import SPECIAL_TOKENS, install_pipeline
 from tfchat_hf.text.tokenizer_training import SCHEMES, main, train_tokenizer
 from tfchat_hf.text.vocabulary.pieces import BASE_PIECES
@@ -341,7 +344,7 @@ def test_wrong_requests_are_named(texts: list[str], options: dict, says: str) ->
 
 def test_missing_jieba_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jieba", None)
-    with pytest.raises(ImportError, match="jieba.*`char`"):
+    with pytest.raises(UserError, match="jieba.*`char`"):
         train_tokenizer(CORPUS, "subword-bpe", 300)
     assert len(train_tokenizer(CORPUS, "char", 300)) <= 300
 
@@ -395,5 +398,12 @@ def test_command_explains_mistakes_in_one_line(
         [str(dataset_dir), "--vocab-size", "5", *output],
     ):
         assert main(order) == 2
-        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+        *loading, error = capsys.readouterr().err.splitlines()
+        assert error.startswith("error: ") and len(loading) <= 1
     assert not (tmp_path / "out").exists()
+
+
+def test_the_module_stays_light():
+    tree = ast.parse(Path(tokenization.__file__).read_text("utf-8"))
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom | ast.Import)]
+    assert {node.module for node in imports} == {"__future__", "tokenizers", "typing"}

@@ -184,4 +184,4 @@ def _talk(session: ChatSession, args: argparse.Namespace) -> int:
         return terminal.run_demo(session)
     if sys.stdin is not None and sys.stdin.isatty():
         return terminal.run_terminal(session)
-    return terminal.run_pipe(session, sys.stdin and sys.stdin.buffer)
+    return terminal.run_pipe(session, None if sys.stdin is None else sys.stdin.buffer)

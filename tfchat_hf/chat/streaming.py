@@ -25,6 +25,8 @@ import torch
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation.streamers import BaseStreamer
 
+from ..text.errors import UserError
+
 BROKEN = "\ufffd"  # what bytes decode to that are no character
 Item = TypeVar("Item")
 # Ctrl-C cannot interrupt a wait without a time limit on Windows.
@@ -172,14 +174,14 @@ class BatchTextStreamer(BaseStreamer):
         self._table = PieceTable(tokenizer)
         self._trim = trim
         self._ends = set([tokenizer.eos_token_id] if end_token_ids is None else end_token_ids)
-        self._pieces: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._pieces: queue.SimpleQueue[tuple[int, str] | Exception | None] = queue.SimpleQueue()
         self._on_text = on_text
-        self._rows: list[GrowingText | None] | None = None  # None in it: the row has ended
+        self._rows: list[GrowingText | None] = []  # None: the row has ended
 
     def put(self, value: torch.Tensor) -> None:
         """Take the next tokens, `(rows,)` or `(rows, length)`; the first bring the start token."""
         tokens = value.reshape(value.shape[0], -1).tolist()
-        if self._rows is None:
+        if not self._rows:
             self._rows = self._begin(len(tokens))
             tokens = [row[1:] for row in tokens]
         for row, new in enumerate(tokens):
@@ -188,21 +190,21 @@ class BatchTextStreamer(BaseStreamer):
 
     def end(self) -> None:
         """Hand out what rows without an end token still hold; the next batch may come."""
-        for row, text in enumerate(self._rows or []):
+        for row, text in enumerate(self._rows):
             if text is not None:
                 self._deliver(row, text.close())
-        self._rows = None
+        self._rows = []
         self._pieces.put(None)
 
     def fail(self, error: Exception) -> None:
         """Raise `error` in the thread that iterates: `generate()` will not come to its end."""
-        self._rows = None
+        self._rows = []
         self._pieces.put(error)
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         """Yield `(row, piece)` as they are made, in a way that Ctrl-C can interrupt."""
         if self._on_text is not None:
-            raise ValueError(
+            raise UserError(
                 "A streamer with `on_text` cannot be iterated over: its pieces go there. Make it "
                 "without `on_text`."
             )
@@ -257,14 +259,14 @@ class ReplyTextStreamer(BatchTextStreamer):
         by_row = None if on_text is None else lambda row, piece: on_text(piece)
         super().__init__(tokenizer, by_row, trim=trim, end_token_ids=end_token_ids)
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]  # one row needs no number
         """Yield pieces as they are made."""
         return (piece for _, piece in super().__iter__())
 
     def _begin(self, rows: int) -> list[GrowingText | None]:
         """Refuse a batch."""
         if rows != 1:
-            raise ValueError(
+            raise UserError(
                 f"`ReplyTextStreamer` streams one reply (got a batch of {rows}). "
                 "Use `BatchTextStreamer`."
             )

@@ -18,6 +18,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_builders.command_line import CommandParser, run_command, say, tell
+
+from ..settings.places import check_run_folder
+from ..text.console import quiet_libraries
+from ..text.errors import UserError
+
 
 class Options(argparse.Namespace):
     """One call of the command; `--help` says what each option means."""
@@ -37,43 +43,24 @@ class Options(argparse.Namespace):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, compare, and turn errors into one sentence and an exit code.
+    """Compare as the command line says, and return the exit code.
 
     Args:
         argv: The command line without the program's name; None takes the real one.
     """
     options = read_options(argv)
-    try:
-        _check(options)
-        _run(options)
-    except (ValueError, OSError, ImportError, RuntimeError) as error:  # the last: no GPU memory
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("\nStopped. What was decoded is kept: the same command goes on from it.\n")
-        return 130
-    return 0
+    stopped = "Stopped. What was decoded is kept: the same command goes on from it."
+    return run_command(lambda: _run(options), stopped)
 
 
 def _run(options: Options) -> None:
-    """Make the libraries quiet and do the work."""
-    import datasets
-    from transformers.utils import logging
-
-    from ..text.console import prepare_streams
+    """Check what is cheap to check, and do the work."""
+    _check(options)
+    tell(f"Loading {options.run} ...")
+    quiet_libraries()
     from .compare import compare_presets
 
-    prepare_streams()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    datasets.disable_progress_bars()
-    compare_presets(options, _say)
-
-
-def _say(line: str) -> None:
-    """Print a line at once, also into a file."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    compare_presets(options, say)
 
 
 def _check(options: Options) -> None:
@@ -81,14 +68,12 @@ def _check(options: Options) -> None:
     for name, least in {"questions": 0, "batch_size": 1, "seeds": 1, "samples": 0}.items():
         if (value := getattr(options, name)) < least:
             option = name.replace("_", "-")
-            raise ValueError(f"`--{option}` must be at least {least} (got {value}).")
+            raise UserError(f"`--{option}` must be at least {least} (got {value}).")
     for path in (options.run, options.reverse_model):
-        if path is not None and not path.is_dir():
-            raise ValueError(
-                f"There is no folder {path}. Give the folder of a finished run of train_hf.py."
-            )
+        if path is not None:
+            check_run_folder(path)
     if options.output.exists() and not options.output.is_dir():
-        raise ValueError(
+        raise UserError(
             f"`--output` {options.output} is a file. Choose another name for the folder."
         )
 
@@ -100,12 +85,7 @@ def _names(text: str) -> list[str]:
 
 def read_options(argv: Sequence[str] | None = None) -> Options:
     """Read a command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.compare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = CommandParser(prog="python -m tfchat_hf.compare", description=__doc__)
     add = parser.add_argument
     add("run", type=Path, help="folder of a finished run")
     add("--dataset", help="where its data lies now, if not where it lay")

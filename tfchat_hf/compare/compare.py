@@ -55,7 +55,7 @@ def compare_presets(options: Options, say: Say) -> list[RowFigures]:
         The rows of the table.
 
     Raises:
-        ValueError: A setting, folder or model cannot be used; the message says what to do.
+        UserError: A setting, folder or model cannot be used; the message says what to do.
     """
     model, tokenizer, reverse = load_models(options.run, options.reverse_model, options.device)
     rows, notes = plan_rows(model, options.presets, options.settings, reverse is not None)
@@ -75,9 +75,9 @@ def compare_presets(options: Options, say: Say) -> list[RowFigures]:
         described.append(describe_baseline(name, texts, asked.questions, asked.frequent))
     _write(options.output, about, described, notes, say)
     if options.samples:
-        texts = {row.name: replies[0].texts for row, replies in answered}
+        samples = {row.name: replies[0].texts for row, replies in answered}
         path = options.output / SAMPLES_FILE
-        _write_samples(path, asked.questions[: options.samples], texts)
+        _write_samples(path, asked.questions[: options.samples], samples)
         say(f"{path}: questions and replies, not for publishing")
     return described
 
@@ -121,7 +121,7 @@ def _answer_all(
             decoder.try_out(row)
         except ValueError as error:
             kind = "preset" if row.is_preset else "--setting"
-            raise ValueError(f"`{kind}` {row.name!r} cannot be used: {error}") from error
+            raise UserError(f"`{kind}` {row.name!r} cannot be used: {error}") from error
     return [(row, [_answer(row, seed, decoder, store, say) for seed in own]) for row, own in asked]
 
 

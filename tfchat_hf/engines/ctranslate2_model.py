@@ -245,7 +245,7 @@ class _Follower:
     def __init__(self, config: TFChatConfig, streamer: Any, criteria: Sequence[Callable]) -> None:
         self.start = config.decoder_start_token_id
         self.streamer, self.criteria = streamer, criteria
-        self.replies: dict[int, list[int]] = {}
+        self.replies: dict[tuple[int, int], list[int]] = {}
 
     def check(self, config: GenerationConfig, rows: int) -> None:
         """Refuse to stream what does not come token by token; begin the stream otherwise."""

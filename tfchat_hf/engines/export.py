@@ -9,15 +9,18 @@ python -m tfchat_hf.engines.export runs/quickstart --engine onnx --plain  # to l
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from data_builders.command_line import CommandParser, run_command, say, tell
+
+from ..text.console import quiet_libraries
 from ..text.errors import UserError
 from .dependencies import EXPORTS, MARIAN, engine_package
 from .exported_folder import (
+    check_output,
     check_run,
     copy_run_files,
     fit_template,
@@ -65,14 +68,8 @@ def export_run(
     Raises:
         UserError: if something is missing, in the way, or unknown to the engine.
     """
-    _check_options(engine, int8, for_ct2_converter, plain)
+    check_order(run, engine, output, int8, overwrite, for_ct2_converter, plain)
     package = engine_package(engine)
-    check_run(run)
-    if changed := differing_code(run):
-        raise UserError(
-            f"{run} carries another {' and '.join(changed)} than this package, so the export would "
-            "be of another network. Put the change into the package too, or train again."
-        )
     import torch
 
     from .model_folder import load_model
@@ -91,6 +88,26 @@ def export_run(
             check_export(model, open_engine(draft, engine, threads=1), engine)
         fit_template(draft, model.config)
     return output
+
+
+def check_order(
+    run: Path,
+    engine: str,
+    output: Path | None,
+    int8: bool,
+    overwrite: bool,
+    for_ct2_converter: bool,
+    plain: bool,
+) -> None:
+    """Refuse what cannot be exported, before anything is loaded; see `export_run`."""
+    _check_options(engine, int8, for_ct2_converter, plain)
+    check_run(run)
+    check_output(output or run / engine, overwrite)
+    if changed := differing_code(run):
+        raise UserError(
+            f"{run} carries another {' and '.join(changed)} than this package, so the export would "
+            "be of another network. Put the change into the package too, or train again."
+        )
 
 
 def _check_options(engine: str, int8: bool, for_ct2_converter: bool, plain: bool) -> None:
@@ -176,13 +193,9 @@ def _probe(config: TFChatConfig) -> tuple[dict[str, torch.Tensor], torch.Tensor]
     return {"input_ids": ids, "attention_mask": mask}, replies
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> CommandParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tfchat_hf.engines.export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = CommandParser(prog="python -m tfchat_hf.engines.export", description=__doc__)
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--engine", required=True, choices=EXPORTS)
     parser.add_argument("--int8", action="store_true", help="add what int8 needs")
@@ -200,27 +213,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, export, and turn errors into one sentence and an exit code."""
-    from transformers.utils import logging as transformers_logging
+    """Export as the command line says, and return the exit code."""
+    options = vars(build_parser().parse_args(argv))
+    return run_command(lambda: _export(options), "stopped: nothing was written.")
 
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    args = build_parser().parse_args(argv)
-    try:
-        output = export_run(
-            args.run,
-            args.engine,
-            args.output,
-            args.int8,
-            args.overwrite,
-            args.for_ct2_converter,
-            args.plain,
-        )
-    except (ValueError, OSError) as error:
-        print(f"export: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-    print(f"Exported to {output}.")  # noqa: T201
-    return 0
+
+def _export(options: dict[str, Any]) -> None:
+    """Check what is cheap to check, and export."""
+    check_order(**options)
+    tell(f"Loading PyTorch and {options['run']} ...")
+    quiet_libraries()
+    say(f"Exported to {export_run(**options)}.")
 
 
 if __name__ == "__main__":

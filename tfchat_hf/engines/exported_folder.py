@@ -170,7 +170,7 @@ def new_folder(output: Path, overwrite: bool) -> Iterator[Path]:
     Raises:
         UserError: if `output` exists and may not be replaced.
     """
-    _check_output(output, overwrite)
+    check_output(output, overwrite)
     output.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
@@ -187,7 +187,7 @@ def new_folder(output: Path, overwrite: bool) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _check_output(output: Path, overwrite: bool) -> None:
+def check_output(output: Path, overwrite: bool) -> None:
     """Refuse to replace what exists, always if it is no exported folder."""
     if not output.exists():
         return

@@ -18,17 +18,19 @@ import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
-from transformers.convert_slow_tokenizer import bytes_to_unicode
 
+from data_builders.command_line import CommandParser, run_command, say, tell
+
+from ..text.errors import UserError
 from ..text.tokenization import SPECIAL_TOKENS, UNK_TOKEN, special_added_tokens, wrap_tokenizer
 from ..text.tokenizer_training import check_output, save_tokenizer
 from ..text.vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY
 
-_SYMBOLS = bytes_to_unicode()
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 def load_saved(folder: str | Path) -> PreTrainedTokenizerFast:
@@ -38,27 +40,33 @@ def load_saved(folder: str | Path) -> PreTrainedTokenizerFast:
         folder: What `tokenizer_training` wrote, or a model's folder that holds its tokenizer.
 
     Raises:
-        FileNotFoundError: There is no tokenizer in it.
-        ValueError: It is damaged, or this project did not make it.
+        UserError: There is no tokenizer in it, it is damaged, or this project did not make it.
     """
-    if not Path(folder, "tokenizer.json").is_file():
-        raise FileNotFoundError(
-            f"DIR must be a folder with a tokenizer.json (got {folder}). Make one with "
-            "`python -m tfchat_hf.text.tokenizer_training`."
-        )
+    _check_folder(folder)
+    from transformers import AutoTokenizer
+
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # of a damaged file the Rust part raises just this
-        raise ValueError(
+        raise UserError(
             f"the tokenizer in DIR must load with AutoTokenizer (got {folder}, which says: "
             f"{' '.join(str(error).split())[:200]}). Make it anew, or fetch it again."
         ) from error
     if problem := _foreign(tokenizer):
-        raise ValueError(
+        raise UserError(
             f"DIR must hold a tokenizer made by `python -m tfchat_hf.text.tokenizer_training` "
             f"(got {folder}, {problem}). Give the folder that this command wrote."
         )
     return tokenizer
+
+
+def _check_folder(folder: str | Path) -> None:
+    """Refuse a folder without a tokenizer."""
+    if not Path(folder, "tokenizer.json").is_file():
+        raise UserError(
+            f"DIR must be a folder with a tokenizer.json (got {folder}). Make one with "
+            "`python -m tfchat_hf.text.tokenizer_training`."
+        )
 
 
 def _foreign(tokenizer: PreTrainedTokenizerFast) -> str | None:
@@ -119,8 +127,16 @@ def spelling(number: int, piece: str) -> str:
     if number < len(SPECIAL_TOKENS):
         return piece
     if number < SMALLEST_VOCABULARY:
-        return _SYMBOLS[number - len(SPECIAL_TOKENS)]
-    return "".join(_SYMBOLS[byte] for byte in piece.encode())
+        return _symbols()[number - len(SPECIAL_TOKENS)]
+    return "".join(_symbols()[byte] for byte in piece.encode())
+
+
+@functools.cache
+def _symbols() -> dict[int, str]:
+    """Return GPT-2's symbol for each byte."""
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    return bytes_to_unicode()
 
 
 def save_for_javascript(
@@ -137,13 +153,13 @@ def save_for_javascript(
     save_tokenizer(SimpleNamespace(save_pretrained=save), output, overwrite)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> CommandParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m tfchat_hf.engines.javascript_tokenizer",
         description="Write a saved tokenizer so that transformers.js gives the same ids.",
     )
-    parser.add_argument("folder", metavar="DIR", help="folder of a saved tokenizer")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="folder of a saved tokenizer")
     parser.add_argument("--output", required=True, type=Path, help="folder to make")
     parser.add_argument("--overwrite", action="store_true", help="replace an older tokenizer")
     return parser
@@ -156,20 +172,22 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: The command line; None for that of the process.
     """
     options = _parser().parse_args(arguments)
-    try:
-        check_output(options.output, options.overwrite)
-        tokenizer = load_saved(options.folder)
-        rewritten = javascript_tokenizer(tokenizer)
-        save_for_javascript(rewritten, options.output, options.overwrite)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run_command(lambda: _rewrite(options), "stopped: nothing was written.")
+
+
+def _rewrite(options: argparse.Namespace) -> None:
+    """Check what is cheap to check, rewrite, save and say what was made."""
+    check_output(options.output, options.overwrite)
+    _check_folder(options.folder)
+    tell(f"Loading {options.folder} ...")
+    tokenizer = load_saved(options.folder)
+    rewritten = javascript_tokenizer(tokenizer)
+    save_for_javascript(rewritten, options.output, options.overwrite)
     kept = "as it was" if rewritten is tokenizer else "now spelled in bytes"
-    print(
+    say(
         f"{options.output}: {len(rewritten):,} tokens, the vocabulary {kept}, "
         "the chat template in tokenizer_config.json"
     )
-    return 0
 
 
 if __name__ == "__main__":

@@ -67,10 +67,10 @@ def save_for_hub(
         output_dir: The folder; made if it is missing.
 
     Raises:
-        ValueError: if the tokenizer has more ids than the model has embeddings.
+        UserError: if the tokenizer has more ids than the model has embeddings.
     """
     if len(tokenizer) > model.config.vocab_size:
-        raise ValueError(
+        raise UserError(
             f"The tokenizer has {len(tokenizer)} ids, but `config.vocab_size` is "
             f"{model.config.vocab_size}. Call `model.resize_token_embeddings({len(tokenizer)})` "
             "first, or save the tokenizer that the model was trained with."

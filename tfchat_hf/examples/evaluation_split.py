@@ -18,9 +18,9 @@ from ..settings.arguments import DataArguments, RunArguments
 from ..settings.reading import Setting, build_arguments, read_yaml
 from ..settings.run_folder import SETTINGS_FILE
 from ..text.errors import UserError
-from .files import arrow_column
 from .preparing import load_or_train_tokenizer, prepare_data, read_dialogues
 from .questions import Question, collect_questions, frequent_replies
+from .rows import arrow_column
 
 # A finished run has its tokenizer, so a scheme that is no longer there does no harm.
 _TOKENIZER_TRAINING = ("tokenizer", "tokenizer_scheme", "vocab_size", "tokenizer_user_dictionaries")
@@ -158,7 +158,7 @@ def _examples(
         corpus whose replies count as right answers.
     """
     # Other spellings of questions are for training, and nothing is trained here.
-    settings = replace(settings, hurried_questions=False)
+    settings = replace(settings, add_lowercase_questions=False)
     data = prepare_data({"train": built["train"], "validation": built[split]}, tokenizer, settings)
     corpus = [data.train, data.validation]
     if split != "validation" and len(built["validation"]):

@@ -19,6 +19,7 @@ from transformers import (
 from transformers.generation import GenerationMode
 from transformers.modeling_outputs import BaseModelOutput
 
+from ..text.errors import UserError
 from .loops import DecoderStepper, decode
 from .prepacked_linear import PrepackedLinear, can_be_prepacked, why_no_int8
 from .steppers import RecordedStepper, Stepper, has_hooks, recorded_from
@@ -52,7 +53,7 @@ class FastDecoder:
     def __init__(self, weight_dtype: str | None = None) -> None:
         """Prepack nothing yet."""
         if weight_dtype not in (None, "int8"):
-            raise ValueError(f'`weight_dtype` must be None or "int8" (got {weight_dtype!r}).')
+            raise UserError(f'`weight_dtype` must be None or "int8" (got {weight_dtype!r}).')
         self.weight_dtype = weight_dtype
         self.prepacked: dict[nn.Module, PrepackedLinear] = {}
         self.graphs: dict = {}
@@ -81,7 +82,7 @@ class FastDecoder:
         them step by step: `generate()` keeps its own `streamer` from a custom loop.
 
         Raises:
-            ValueError: if more is asked for than greedy search or sampling of tokens.
+            UserError: if more is asked for than greedy search or sampling of tokens.
         """
         states = model_kwargs["encoder_outputs"].last_hidden_state
         mask = model_kwargs.get("attention_mask")
@@ -111,7 +112,7 @@ class FastDecoder:
         """Refuse what this loop cannot do."""
         count = getattr(config, "num_candidates", None) or 1
         if count > 1:
-            raise ValueError(
+            raise UserError(
                 f"`num_candidates={count}` of the generation configuration would be ignored. Use "
                 "`custom_generate=tfchat_hf.fast.reranking.Reranking(...)`, or set it to 1."
             )
@@ -122,13 +123,13 @@ class FastDecoder:
         }
         for what, is_asked in asked.items():
             if is_asked:
-                raise ValueError(
+                raise UserError(
                     f"`FastDecoder` makes tokens by greedy search and sampling, and {what} asks "
                     "for more. Leave it out, or `custom_generate` (`--fast`, `--int8`)."
                 )
         reason = why_no_int8(model.device, model.dtype) if self.weight_dtype == "int8" else None
         if reason:
-            raise ValueError(
+            raise UserError(
                 f'`weight_dtype="int8"` needs float32 weights on a CPU with int8 products, and '
                 f"{reason}. Leave it out, or move the model with `.float().cpu()`."
             )

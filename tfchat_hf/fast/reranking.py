@@ -22,6 +22,7 @@ from transformers import (
 from transformers.utils import ModelOutput
 
 from ..model.generation_tfchat import empty_message_states
+from ..text.errors import UserError
 from . import FastDecoder
 from .cross_entropy import reply_nats
 from .loops import Candidates, DecoderStepper, decode_candidates
@@ -69,7 +70,7 @@ class Reranking:
         fast: Decodes the candidates; by default a `FastDecoder` of its own.
 
     Raises:
-        ValueError: if these do not go together; names them, and what to do.
+        UserError: if these do not go together; names them, and what to do.
 
     Example:
         >>> mutual = Reranking(num_candidates=16, reverse_model=reverse)
@@ -87,16 +88,16 @@ class Reranking:
     ) -> None:
         """Keep the settings."""
         if rerank_by not in RERANK_BY:
-            raise ValueError(f"`rerank_by` must be one of {RERANK_BY} (got {rerank_by!r}).")
+            raise UserError(f"`rerank_by` must be one of {RERANK_BY} (got {rerank_by!r}).")
         if not isinstance(num_candidates, int) or not 1 <= num_candidates <= 512:
-            raise ValueError(
+            raise UserError(
                 "`num_candidates` must be a whole number between 1 and 512 "
                 f"(got {num_candidates!r})."
             )
         if not 0 <= rerank_weight <= 2:
-            raise ValueError(f"`rerank_weight` must lie between 0 and 2 (got {rerank_weight}).")
+            raise UserError(f"`rerank_weight` must lie between 0 and 2 (got {rerank_weight}).")
         if (reverse_model is None) == (rerank_by == "reverse"):
-            raise ValueError(
+            raise UserError(
                 '`rerank_by="reverse"` needs `reverse_model`, and only it does: train one with '
                 "`swap_sides: true` and the tokenizer of this model (`tokenizer: RUN`), and hand "
                 'it over; or set `rerank_by="unconditional"`, which needs none.'
@@ -170,7 +171,7 @@ class Reranking:
         same = (grouped[:, :, None] == grouped[:, None]).all(-1)  # (batch, count, count)
         first = same.long().argmax(-1)  # of those like this one
         shorter = lengths**config.length_penalty
-        if self.rerank_by == "reverse":
+        if made.alone is None:
             second, by_length = self._reverse_scores(labels, first, config, question_ids, mask)
             weight = self.rerank_weight
             scores = (1 - weight) * made.asked / shorter + weight * by_length
@@ -232,28 +233,28 @@ class Reranking:
         count, returned = self.num_candidates, config.num_return_sequences or 1
         start = model.config.decoder_start_token_id
         if (input_ids[:, 0] != start).any():
-            raise ValueError(
+            raise UserError(
                 f"Replies are scored from the token that the model was trained to start with, "
                 f"{start}, and `decoder_start_token_id` is {int(input_ids[0, 0])}. Leave it out."
             )
         if not config.do_sample and count > 1:
-            raise ValueError(
+            raise UserError(
                 f"`num_candidates={count}` needs different candidates, and `do_sample=False` finds "
                 "one. Set `do_sample=True`."
             )
         if returned > count:
-            raise ValueError(
+            raise UserError(
                 f"`num_return_sequences={returned}` is more than `num_candidates={count}`. Raise "
                 "`num_candidates`, or ask for fewer."
             )
         if config.eos_token_id is None:
-            raise ValueError(
+            raise UserError(
                 f"`num_candidates={count}` scores replies up to their end, and `eos_token_id` is "
                 "None. Set it, or make one reply."
             )
         if self.rerank_by == "reverse":
             if question_ids is None:
-                raise ValueError(
+                raise UserError(
                     '`rerank_by="reverse"` reads the question again: give `generate()` '
                     "`question_ids=` too, the same ids as `input_ids`."
                 )
@@ -357,21 +358,21 @@ def check_reverse_model(model: PreTrainedModel, reverse_model: PreTrainedModel) 
     """Check that a reverse model is one, and of this model.
 
     Raises:
-        ValueError: says what it lacks.
+        UserError: says what it lacks.
     """
     if not getattr(reverse_model.config, "swap_sides", False):
-        raise ValueError(
+        raise UserError(
             "`reverse_model` must be trained with `swap_sides: true`; its config.json says it "
             "answers questions like this model. Train one, or give the right folder."
         )
     if reverse_model.config.vocab_size != model.config.vocab_size:
-        raise ValueError(
+        raise UserError(
             f"`reverse_model` has a vocabulary of {reverse_model.config.vocab_size} tokens and "
             f"this model one of {model.config.vocab_size}: they must share one tokenizer. Train "
             "the reverse model with `tokenizer: RUN` of this model."
         )
     if reverse_model.device != model.device:
-        raise ValueError(
+        raise UserError(
             f"`reverse_model` is on {reverse_model.device} and this model on {model.device}. "
             "Move one of them with `.to()`."
         )

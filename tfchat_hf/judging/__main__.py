@@ -11,9 +11,10 @@ something about the command or its files is wrong, 130 on Ctrl-C.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
+
+from data_builders.command_line import CommandParser, run_command
 
 from . import relevance, scores, sheet_command
 
@@ -21,26 +22,18 @@ COMMANDS = {"relevance": relevance, "scores": scores, "sheet": sheet_command}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that is named first, and turn errors into one sentence and an exit code.
+    """Run the command that is named first, and return the exit code.
 
     Args:
         argv: The command line without the program's name; None takes the real one.
     """
-    own = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
-    parser = argparse.ArgumentParser("python -m tfchat_hf.judging", description=__doc__, **own)
+    parser = CommandParser(prog="python -m tfchat_hf.judging", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
-        command.add_options(commands.add_parser(name, description=command.__doc__, **own))
+        command.add_options(commands.add_parser(name, description=command.__doc__))
     options = parser.parse_args(argv)
-    try:
-        COMMANDS[options.command].run(options)
-    except (ValueError, OSError, ImportError, RuntimeError) as error:  # the last: no GPU memory
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("\nStopped. Replies that were written stay: the same command goes on.\n")
-        return 130
-    return 0
+    stopped = "Stopped. Replies that were written stay: the same command goes on."
+    return run_command(lambda: COMMANDS[options.command].run(options), stopped)
 
 
 if __name__ == "__main__":

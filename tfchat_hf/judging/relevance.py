@@ -12,9 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
+
+from data_builders.command_line import say, tell
+
+from ..settings.places import check_run_folder
+from ..text.console import quiet_libraries
+from ..text.errors import UserError
 
 _TITLES = {
     "question_gain": ("gain of the question", "{:.3f} nats a token"),
@@ -42,18 +47,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measure and print."""
+    if options.questions < 0:
+        raise UserError(f"`--questions` must be at least 0 (got {options.questions}); 0 is all.")
+    check_run_folder(options.run)
+    tell(f"Loading {options.run} ...")
     figures = _measure(options)
-    text = json.dumps(figures, indent=2, ensure_ascii=False) if options.json else _lines(figures)
-    sys.stdout.write(text + "\n")
+    say(json.dumps(figures, indent=2, ensure_ascii=False) if options.json else _lines(figures))
 
 
 def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Return the figures of all questions, and of each source where that is wanted."""
-    if options.questions < 0:
-        raise ValueError(f"`--questions` must be at least 0 (got {options.questions}); 0 is all.")
-    import datasets
-    from transformers.utils import logging
-
+    quiet_libraries()
     from ..chat.session import load_session
     from ..examples.evaluation_split import load_evaluation_split
     from ..measuring.relevance import (
@@ -63,9 +67,6 @@ def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
         score_tasks,
     )
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    datasets.disable_progress_bars()
     # One question: the replies of the corpus to the others are not needed here.
     asked = load_evaluation_split(options.run, options.dataset, options.split, 1)
     tasks = ranking_tasks(asked.examples, options.questions, asked.seed)
@@ -76,7 +77,7 @@ def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 def _lines(figures: dict[str, dict[str, Any]]) -> str:
     """Write the figures for reading."""
-    lines = []
+    lines: list[str] = []
     for name, row in figures.items():
         lines += ["", f"{name}:"] if lines else [f"{name}:"]
         for key, value in row.items():

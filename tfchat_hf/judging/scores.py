@@ -16,13 +16,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
+
+from data_builders.command_line import say
 
 from ..text.errors import UserError
 from .sheet import Key, read_marks
@@ -43,8 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Add up and print."""
     report = score_sheets(options.sheets, options.key, options.against)
-    text = json.dumps(report, ensure_ascii=False, indent=2) if options.json else report_text(report)
-    sys.stdout.write(text + "\n")
+    say(json.dumps(report, ensure_ascii=False, indent=2) if options.json else report_text(report))
 
 
 def score_sheets(

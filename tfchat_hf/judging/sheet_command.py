@@ -16,18 +16,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_builders.command_line import say, tell
 from data_builders.writing import write_whole
 
+from ..settings.places import find_model
+from ..text.console import quiet_libraries
 from ..text.errors import UserError
 from .sheet import Key, make_key, write_page, write_sheet
 from .systems import (
     BASELINES,
     Asked,
     System,
+    check_questions,
+    check_replies,
     corpus_questions,
     open_model,
     questions_of_file,
@@ -96,12 +100,16 @@ def _check(options: argparse.Namespace, systems: Sequence[System]) -> None:
             f"{options.output / SHEET} is there already, perhaps with marks. Give another "
             "--output, or add --overwrite."
         )
+    if options.input is not None:
+        check_questions(options.input)
+    for system in systems:
+        check_replies(Path(system.source)) if system.is_file else find_model(system.source)
 
 
 def _make_sheet(options: argparse.Namespace, systems: Sequence[System]) -> None:
     """Collect questions and replies, and write the files."""
-    _say("reading the questions ...")
-    _quiet()
+    tell("Loading datasets and the questions ...")
+    quiet_libraries()
     asked = _questions(options)
     replies = {
         system.name: replies_of_file(Path(system.source), asked.turns)
@@ -116,9 +124,9 @@ def _make_sheet(options: argparse.Namespace, systems: Sequence[System]) -> None:
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in asked.rows)
     write_whole(questions, text)
     for name, session in models.items():
-        _say(f"{name} answers ...")
+        say(f"{name} answers ...")
         path = options.output / "replies" / f"{name}.jsonl"
-        replies_of_model(session, questions, path, _say)
+        replies_of_model(session, questions, path, say)
         replies[name] = replies_of_file(path, asked.turns)
     order = [*(system.name for system in systems), *options.baselines]
     key = make_key(asked.turns, {name: replies[name] for name in order}, options.seed)
@@ -131,42 +139,24 @@ def _write(folder: Path, key: Key) -> None:
     write_page(key, folder / PAGE)
     write_sheet(key, folder / SHEET)
     questions, systems = key.rows[-1].number, len(key.systems)
-    _say(
-        f"{len(key.rows)} replies to {questions} questions from {systems} systems, equal ones once"
-    )
-    _say(f"for the judges: {folder / PAGE} or {folder / SHEET}")
-    _say(f"not for them: {folder / KEY}")
+    say(f"{len(key.rows)} replies to {questions} questions from {systems} systems, equal ones once")
+    say(f"for the judges: {folder / PAGE} or {folder / SHEET}")
+    say(f"not for them: {folder / KEY}")
 
 
 def _questions(options: argparse.Namespace) -> Asked:
     """Read the questions, and the corpus where one is named."""
     asked = questions_of_file(options.input) if options.input is not None else None
-    if options.dataset is None:
+    if asked is not None and options.dataset is None:
         return asked
     corpus = read_corpus(options.dataset)
     if asked is None:
         limit, turns = options.questions, options.context_turns
         asked = corpus_questions(corpus, options.dataset, options.split, limit, turns, options.seed)
         if len(asked.turns) < limit:
-            _say(f"{options.dataset} keeps back {len(asked.turns)} questions, no more")
+            say(f"{options.dataset} keeps back {len(asked.turns)} questions, no more")
     asked.train = corpus["train"]
     return asked
-
-
-def _quiet() -> None:
-    """Keep the libraries from drawing bars of their own."""
-    import datasets
-    from transformers.utils import logging
-
-    datasets.disable_progress_bars()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-
-
-def _say(line: str) -> None:
-    """Print a line at once, also into a file."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def _names(text: str) -> list[str]:

@@ -53,13 +53,18 @@ def questions_of_file(path: Path) -> Asked:
     """
     from ..chat.question_file import read_rows
 
-    if not path.is_file():
-        raise UserError(f"`--input` {path} is not a file. Give a .jsonl or .txt file.")
+    check_questions(path)
     rows = read_rows(path)
     for row in rows:
         if row.error:
             raise UserError(f"{path}:{row.line}: {row.error}. Mend the row or take it out.")
     return Asked([row.row for row in rows], [row.turns for row in rows])
+
+
+def check_questions(path: Path) -> None:
+    """Refuse a file of questions that is not there."""
+    if not path.is_file():
+        raise UserError(f"`--input` {path} is not a file. Give a .jsonl or .txt file.")
 
 
 def read_corpus(dataset: str) -> DatasetDict:
@@ -193,6 +198,12 @@ def read_system(text: str) -> System:
     return System(name, source)
 
 
+def check_replies(path: Path) -> None:
+    """Refuse a file of replies that is not there."""
+    if not path.is_file():
+        raise UserError(f"{path} is not there. Make it with `chat_hf.py --input ... --output`.")
+
+
 def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]:
     """Read replies as `chat_hf.py --input ... --output` writes them.
 
@@ -205,9 +216,8 @@ def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]
     """
     from ..chat.question_file import row_turns
 
-    if not path.is_file():
-        raise UserError(f"{path} is not there. Make it with `chat_hf.py --input ... --output`.")
-    replies = []
+    check_replies(path)
+    replies: list[str] = []
     for line, text in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not text.strip():
             continue

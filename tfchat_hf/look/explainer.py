@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from ..text.errors import UserError
 from ..text.vocabulary.word_cutter import open_word_cutter
 from .search import Lattice, Merge, Path, Symbol, apply_merges, score_of
 
@@ -210,7 +211,7 @@ class Explainer:
         """Make sure that what is explained is what the tokenizer does."""
         own = self._tokenizer(result.text, add_special_tokens=False, verbose=False)["input_ids"]
         if own != [token.id for token in result.tokens]:
-            raise ValueError(
+            raise UserError(
                 f"the tokenizer cuts {result.text!r} in a way that cannot be explained here. "
                 "Please report it, with the tokenizer.json."
             )
@@ -227,7 +228,7 @@ def _check_pipeline(pipeline: dict[str, Any]) -> None:
         found = "it does not write unknown characters as bytes"
     else:
         return
-    raise ValueError(
+    raise UserError(
         "the tokenizer must be one that this version of the package trains "
         f"(got another kind: {found}). Make one with `python -m tfchat_hf.text.tokenizer_training`."
     )
@@ -236,14 +237,14 @@ def _check_pipeline(pipeline: dict[str, Any]) -> None:
 def _check_text(text: str) -> None:
     """Refuse what no tokenizer takes, and what would take too long."""
     if len(text) > LONGEST_TEXT:
-        raise ValueError(
+        raise UserError(
             f"a text to explain must have at most {LONGEST_TEXT:,} characters (got "
             f"{len(text):,}). Give a sentence of it."
         )
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(
+        raise UserError(
             f"a text must be valid Unicode (got {text[error.start]!a} at character "
             f"{error.start}). Give it in UTF-8."
         ) from None

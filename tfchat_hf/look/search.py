@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from operator import ne
 from typing import NamedTuple
 
 
@@ -117,9 +119,13 @@ def _questions(path: Path) -> Iterator[Allowed]:
     """Yield for each decision of a path the edges that are left when it is forbidden."""
     for taken in path:
         if taken.end - taken.begin > 1:
-            yield lambda edge, taken=taken: edge != taken
+            yield partial(ne, taken)
     for taken in path[:-1]:
-        yield lambda edge, cut=taken.end: cut not in (edge.begin, edge.end)
+        yield partial(_keeps_whole, taken.end)
+
+
+def _keeps_whole(cut: int, edge: Edge) -> bool:
+    return cut not in (edge.begin, edge.end)
 
 
 def _without_common_ends(one: Path, other: Path) -> tuple[Path, Path]:

@@ -7,9 +7,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sacrebleu.metrics import BLEU
+from sacrebleu import BLEU
 
 from data_builders.language import guess_language
 
@@ -244,7 +244,9 @@ def _score(
     """Score replies of one language; return sacreBLEU's signature too."""
     most = max(map(len, references))
     # sacreBLEU takes the first reference of every reply, then the second, None where there is none.
-    streams = [[known[i] if i < len(known) else None for known in references] for i in range(most)]
+    streams: list[list[Any]] = [
+        [known[i] if i < len(known) else None for known in references] for i in range(most)
+    ]
     # force=True: no warning for replies that end in " .", as those of tokenised corpora do.
     metric = BLEU(tokenize=TOKENIZATIONS[language], force=True)
     return metric.corpus_score(list(replies), streams).score, str(metric.get_signature())

@@ -17,9 +17,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_builders.command_line import CommandParser, run_command, tell
+from data_builders.command_line import CommandParser, run_command, say, tell
 
 from ..settings.run_folder import SETTINGS_FILE
+from ..text.console import quiet_libraries
 from ..text.errors import UserError
 from . import check_memory
 
@@ -46,10 +47,10 @@ def _build(arguments: argparse.Namespace) -> None:
             "what `python -m data_builders build` wrote."
         )
     tell(f"reading the data of {run} ...")
-    _silence_libraries()
+    quiet_libraries()
     from .building import build_for_run
 
-    build_for_run(run, arguments.dataset, _say)
+    build_for_run(run, arguments.dataset, say)
 
 
 def _ask(arguments: argparse.Namespace) -> None:
@@ -58,7 +59,7 @@ def _ask(arguments: argparse.Namespace) -> None:
     if folder.is_dir():
         check_memory(folder, arguments.run)
     tell(f"loading {arguments.run} ...")
-    _silence_libraries()
+    quiet_libraries()
     from ..engines.model_folder import load_for_chat
     from .memory import Memory
     from .ranking import ModelScorer
@@ -67,28 +68,13 @@ def _ask(arguments: argparse.Namespace) -> None:
     scorer = ModelScorer(*load_for_chat(arguments.run, "cpu"))
     found = memory.look_up([arguments.question], arguments.count, scorer)
     for one in found:
-        _say(f"{one.score:.2f}  {one.question} -> {one.reply}  ({one.source})")
+        say(f"{one.score:.2f}  {one.question} -> {one.reply}  ({one.source})")
     if not found:
-        _say("nothing shares a letter with it")
+        say("nothing shares a letter with it")
     elif memory.answers(found):
-        _say(f"answered from the memory (from {memory.threshold_of(found[0]):.2f} on)")
+        say(f"answered from the memory (from {memory.threshold_of(found[0]):.2f} on)")
     else:
-        _say(f"left to the model (below {memory.threshold_of(found[0]):.2f})")
-
-
-def _silence_libraries() -> None:
-    """Keep the progress bars of the libraries off the screen."""
-    import datasets
-    from transformers.utils import logging as transformers_logging
-
-    datasets.disable_progress_bars()
-    transformers_logging.disable_progress_bar()
-
-
-def _say(line: str) -> None:
-    """Print a line at once, also into a file."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+        say(f"left to the model (below {memory.threshold_of(found[0]):.2f})")
 
 
 def _parser() -> CommandParser:

@@ -164,7 +164,7 @@ def lowest_useful_score(scores: np.ndarray, gains: np.ndarray) -> float:
     return NEVER_BUT_EQUAL
 
 
-def rising_blocks(values: Sequence[float]) -> list[tuple[int, int]]:
+def rising_blocks(values: Sequence[float] | np.ndarray) -> list[tuple[int, int]]:
     """Cut a row of numbers into blocks whose means rise (pool adjacent violators).
 
     Args:

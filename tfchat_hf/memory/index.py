@@ -20,6 +20,8 @@ from safetensors.numpy import load_file, save
 from data_builders.selecting.splits import normalize_question
 from data_builders.writing import write_whole
 
+from ..text.errors import UserError
+
 INDEX_FILE = "index.safetensors"
 # N-grams that stand in a larger share of the questions are left out, as words like "the" are:
 # in the small talk the nearest question has the same intent no more seldom (zh 15.4 % without,
@@ -185,13 +187,13 @@ class QuestionIndex:
             folder: The folder.
 
         Raises:
-            ValueError: Arrays are missing from the file.
+            UserError: Arrays are missing from the file.
         """
         path = Path(folder, INDEX_FILE)
         arrays = load_file(path)
         needed = (*_ARRAYS, "common", "common_frequency", "size")
         if missing := [name for name in needed if name not in arrays]:
-            raise ValueError(f"{path} holds no `{missing[0]}`: it is no index. Build it anew.")
+            raise UserError(f"{path} holds no `{missing[0]}`: it is no index. Build it anew.")
         grams, starts, places, counts = (arrays[name] for name in _ARRAYS)
         frequency = np.diff(starts).astype(np.int32)
         frequency[arrays["common"]] = arrays["common_frequency"]

@@ -8,9 +8,14 @@ python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --with_logs -
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from data_builders.command_line import CommandParser, run_command, say, tell
+
+from ..settings.run_folder import check_finished
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,31 +28,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when it is done, 2 for an error that the message explains.
     """
     asked = vars(_parser().parse_args(argv))
-    # After the command line is read: `--help` answers at once.
+    stopped = "stopped: nothing of it is visible. The same command goes on."
+    return run_command(lambda: _push(asked), stopped)
+
+
+def _push(asked: dict[str, Any]) -> None:
+    """Check what is cheap to check, and push."""
+    folder, repo_id = Path(asked.pop("run_folder")), asked.pop("hub_model_id")
+    check_finished(folder, asked["push_memory"])
+    tell(f"Looking through {folder} ...")
     from huggingface_hub.utils import disable_progress_bars
 
     from .push import PushOrder, publish
 
-    folder, repo_id = asked.pop("run_folder"), asked.pop("hub_model_id")
     if not sys.stderr.isatty():
         disable_progress_bars()
-    try:
-        publish(folder, PushOrder(repo_id, asked.pop("private") or None, **asked), report=print)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nstopped: nothing of it is visible. The same command goes on.\n")
-        return 130
-    except (ValueError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    return 0
+    publish(folder, PushOrder(repo_id, asked.pop("private") or None, **asked), report=say)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> CommandParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m tfchat_hf.publishing",
         description="Put a finished run on the Hugging Face Hub.",
-        allow_abbrev=False,
     )
     parser.add_argument("run_folder", help="the `output_dir` of a finished run")
     parser.add_argument("--hub_model_id", required=True, help="where to: owner/name")

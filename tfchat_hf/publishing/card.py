@@ -323,7 +323,7 @@ def _data(run: RunArguments, metrics: Metrics) -> str:
     }
     left_out = " and ".join(f"{what} ({count:,})" for what, count in counts.items() if count)
     told += f". Left out of training: {left_out}." if left_out else "."
-    if run.data.hurried_questions:
+    if run.data.add_lowercase_questions:
         told += " Questions were also learned in small letters without their end mark."
     rows = [
         [one_line(item.get("name") or "", 80), one_line(item.get("license") or "not stated", 80)]

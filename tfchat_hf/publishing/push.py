@@ -18,7 +18,12 @@ from safetensors import SafetensorError, safe_open
 from data_builders.output.hub import NO_TOKEN, UNREACHABLE, check_repo_id, hub_errors
 from data_builders.output.privacy import find_leaks, machine_places, without_paths
 
-from ..settings.run_folder import MEMORY_FOLDER, METRICS_FILE, SETTINGS_FILE
+from ..settings.run_folder import (
+    MEMORY_FOLDER,
+    METRICS_FILE,
+    SETTINGS_FILE,
+    check_finished,
+)
 from ..text.errors import UserError
 
 CARD_FILE = "README.md"
@@ -251,6 +256,8 @@ def _commit(api: HfApi, repo_id: str, plan: UploadPlan, report: Report) -> None:
                 raise
             report(f"the upload was interrupted: trying again in {seconds:g} s")
             time.sleep(seconds)
+        except ValueError as error:  # how huggingface_hub says what is wrong with the card's header
+            raise UserError(str(error)) from error
 
 
 def plan_upload(
@@ -271,7 +278,7 @@ def plan_upload(
         UserError: If the folder holds no finished run, or one that nobody could load.
     """
     folder = Path(folder)
-    _check_finished(folder, with_memory)
+    check_finished(folder, with_memory)
     opened = (*_LOG_FOLDERS, MEMORY_FOLDER) if with_memory else _LOG_FOLDERS
     plan = UploadPlan()
     for top in sorted(folder.iterdir()):
@@ -330,24 +337,6 @@ def _public_content(path: Path, repo_id: str) -> bytes | None:
         shown = {key: without_paths(value, key) for key, value in settings.items()}
         return yaml.safe_dump(shown, allow_unicode=True, sort_keys=False).encode()
     return None
-
-
-def _check_finished(folder: Path, with_memory: bool) -> None:
-    """Refuse a folder that is no finished run, or has no memory where one was asked for."""
-    if not folder.is_dir():
-        raise UserError(
-            f"{folder} is no folder. Give the `output_dir` of a finished run, such as runs/mine."
-        )
-    if not (folder / METRICS_FILE).is_file():
-        raise UserError(
-            f"{folder} holds no finished run (no {METRICS_FILE} in it). Finish it with the "
-            "command that began it and --resume, then push."
-        )
-    if with_memory and not (folder / MEMORY_FOLDER).is_dir():
-        raise UserError(
-            f"{folder} has no {MEMORY_FOLDER}/ to push. Write it with `python -m tfchat_hf.memory "
-            f"build {folder}`, or leave out --push_memory."
-        )
 
 
 def _check_whole(folder: Path, plan: UploadPlan) -> None:

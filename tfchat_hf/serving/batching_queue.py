@@ -31,6 +31,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from ..chat.streaming import PieceTable, interrupts_held, next_item
 from ..fast import FastDecoder
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
+from ..text.errors import UserError
 from .batch_run import BatchRun
 from .request import ReplyFuture, Request
 
@@ -118,7 +119,7 @@ class BatchingQueue:
                 with the very same objects share a batch.
 
         Raises:
-            ValueError: The model cannot read the request.
+            UserError: The model cannot read the request.
             QueueFullError: `max_waiting` requests wait already.
             QueueClosedError: `close()` has been called.
         """
@@ -164,18 +165,18 @@ class BatchingQueue:
         config = self.model.config
         limit = config.max_position_embeddings
         if not 0 < len(input_ids) <= limit:
-            raise ValueError(
+            raise UserError(
                 f"`input_ids` must hold 1 to {limit} tokens (got {len(input_ids)}). Use "
                 "`encode_context`, which leaves out the oldest turns."
             )
         for token in input_ids:
             if not isinstance(token, int) or not 0 <= token < config.vocab_size:
-                raise ValueError(
+                raise UserError(
                     f"`input_ids` must be token ids from 0 to {config.vocab_size - 1} "
                     f"(got {token!r}). Use the model's own tokenizer."
                 )
         if on_text is not None and self._table is None:
-            raise ValueError("`on_text` needs a tokenizer: BatchingQueue(model, tokenizer).")
+            raise UserError("`on_text` needs a tokenizer: BatchingQueue(model, tokenizer).")
 
     def _enter(self, request: Request) -> None:
         """Put a request into the inbox, if there is a place for it."""
@@ -286,6 +287,6 @@ def _check_limits(max_batch_size: int, max_wait_ms: float, max_waiting: int) -> 
     """Refuse a queue that could answer nobody."""
     for name, value in (("max_batch_size", max_batch_size), ("max_waiting", max_waiting)):
         if value < 1:
-            raise ValueError(f"`{name}` must be at least 1 (got {value}).")
+            raise UserError(f"`{name}` must be at least 1 (got {value}).")
     if not 0 <= max_wait_ms < float("inf"):
-        raise ValueError(f"`max_wait_ms` must be 0 or more milliseconds (got {max_wait_ms}).")
+        raise UserError(f"`max_wait_ms` must be 0 or more milliseconds (got {max_wait_ms}).")

@@ -16,6 +16,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..text.errors import UserError
+
 # The fields of `TFChatConfig` that are settings. Its others follow from data and tokenizer.
 NETWORK = tuple(
     "d_model encoder_layers decoder_layers encoder_attention_heads decoder_attention_heads "
@@ -113,19 +115,19 @@ def convert(key: str, value: Any) -> Any:
     """Convert a value to the type of its key; `5e-4` is a string for YAML and a float here.
 
     Raises:
-        ValueError: the text says what the key must be.
+        UserError: the text says what the key must be.
     """
     types = known_keys()[key]
     if "None" in types and str(value).lower() in ("null", "none"):
         return None
     if value is None:
-        raise ValueError(f"`{key}` has no value. Give one or delete the line.")
+        raise UserError(f"`{key}` has no value. Give one or delete the line.")
     kinds = [name for name in types if name != "None"]
     for kind in sorted(kinds, key="str".__eq__):  # almost anything can be read as a text
         with contextlib.suppress(KeyError, TypeError, ValueError):
             return _read_as(kind, value)
     expected = " or ".join(_WORDING.get(kind, "text") for kind in kinds)
-    raise ValueError(f"`{key}` must be {expected} (got {value!r}).")
+    raise UserError(f"`{key}` must be {expected} (got {value!r}).")
 
 
 def _read_as(kind: str, value: Any) -> Any:

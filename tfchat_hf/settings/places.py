@@ -54,6 +54,19 @@ def find_model(name: str) -> str:
     return name
 
 
+def check_run_folder(run: Path) -> None:
+    """Refuse what is no folder with a model in it; a Hub id is none either.
+
+    Raises:
+        UserError: Says what is there instead.
+    """
+    if not run.is_dir():
+        raise UserError(
+            f"There is no folder {run}. Give the `output_dir` of a finished run, such as runs/mine."
+        )
+    find_model(str(run))
+
+
 def _looks_like_a_path(name: str) -> bool:
     """Whether `name` cannot be a Hub id (`name` or `owner/name`), or starts in a folder here."""
     parts = name.replace("\\", "/").split("/")

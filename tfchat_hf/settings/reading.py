@@ -105,7 +105,7 @@ def read_yaml(path: str) -> dict[str, Setting]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UserError(f"cannot read the settings file {path}: {reason}.") from error
-    if not isinstance(content, dict):
+    if node is None or not isinstance(content, dict):
         raise UserError(f"{path}: must hold `key: value` lines (got {type(content).__name__}).")
     lines = [f"{path}:{key.start_mark.line + 1}" for key, _ in node.value]
     return {

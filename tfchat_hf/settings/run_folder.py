@@ -153,6 +153,24 @@ class RunFolder:
         write_json(metrics, self.path / METRICS_FILE)
 
 
+def check_finished(folder: Path, with_memory: bool) -> None:
+    """Refuse a folder that is no finished run, or has no memory where one was asked for."""
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder} is no folder. Give the `output_dir` of a finished run, such as runs/mine."
+        )
+    if not (folder / METRICS_FILE).is_file():
+        raise UserError(
+            f"{folder} holds no finished run (no {METRICS_FILE} in it). Finish it with the "
+            "command that began it and --resume, then push."
+        )
+    if with_memory and not (folder / MEMORY_FOLDER).is_dir():
+        raise UserError(
+            f"{folder} has no {MEMORY_FOLDER}/ to push. Write it with `python -m tfchat_hf.memory "
+            f"build {folder}`, or leave out --push_memory."
+        )
+
+
 def write_json(content: dict[str, Any], path: Path) -> None:
     """Write JSON so that the file is there whole or not at all."""
     text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)

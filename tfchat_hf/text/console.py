@@ -14,11 +14,22 @@ __all__ = [
     "one_line",
     "prepare_streams",
     "printable",
+    "quiet_libraries",
     "shorten",
     "table_lines",
 ]
 
 GAP = "  "
+
+
+def quiet_libraries() -> None:
+    """Keep the bars and warnings of the libraries off the screen; this loads them."""
+    import datasets
+    from transformers.utils import logging
+
+    datasets.disable_progress_bars()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def printable(text: str) -> str:

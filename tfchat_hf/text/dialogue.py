@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .errors import UserError
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -47,12 +49,12 @@ def examples_from_dialogue(
         The examples in the dialogue's order; a dialogue of one turn has none.
     """
     if max_context_turns < 1:
-        raise ValueError(
+        raise UserError(
             f"`max_context_turns` must be at least 1 (got {max_context_turns}). "
             "Use 1 to answer the last turn alone."
         )
     if roles and len(roles) != len(turns):
-        raise ValueError(
+        raise UserError(
             f"`roles` must be empty or name one role a turn (got {len(roles)} for {len(turns)})."
         )
     return [
@@ -93,16 +95,16 @@ def encode_context(
         The ids, how many turns were dropped, and how many ids the newest turn lost.
     """
     if not turns:
-        raise ValueError("a context needs at least one turn (got none).")
+        raise UserError("a context needs at least one turn (got none).")
     if max_source_length < 2:
-        raise ValueError(
+        raise UserError(
             f"`max_source_length` must be at least 2, one token and </s> (got {max_source_length})."
         )
     *older, newest = _encode_texts(tokenizer, turns)
     room = max_source_length - 1
     if len(newest) > room:
-        kept = newest[len(newest) - room :]
-        return EncodedContext([*kept, tokenizer.eos_token_id], len(older), len(newest) - room)
+        end = newest[len(newest) - room :]
+        return EncodedContext([*end, tokenizer.eos_token_id], len(older), len(newest) - room)
     ids, dropped = newest, len(older)
     for turn in reversed(older):
         if len(turn) + 1 + len(ids) > room:
@@ -132,18 +134,18 @@ def messages_to_turns(
         The turns and, for each, its role; "developer" has become "system".
     """
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
-        raise ValueError(f"`messages` must be a list (got {type(messages).__name__}).")
+        raise UserError(f"`messages` must be a list (got {type(messages).__name__}).")
     if not messages:
-        raise ValueError("`messages` must hold at least one message (got none).")
+        raise UserError("`messages` must hold at least one message (got none).")
     turns, roles = [], []
     for place, message in enumerate(messages):
         if not isinstance(message, Mapping):
-            raise ValueError(
+            raise UserError(
                 f"messages[{place}] must be an object with `role` and `content` "
                 f"(got {type(message).__name__})."
             )
         if message.get("role") not in ROLES:
-            raise ValueError(
+            raise UserError(
                 f"messages[{place}].role must be one of {', '.join(ROLES)} "
                 f"(got {message.get('role')!r})."
             )
@@ -153,7 +155,7 @@ def messages_to_turns(
             turns.append(text)
             roles.append(role)
     if not turns:
-        raise ValueError("`messages` must hold a message of the user (got none). Add one.")
+        raise UserError("`messages` must hold a message of the user (got none). Add one.")
     return turns, roles
 
 
@@ -164,7 +166,7 @@ def _content_text(content: Any, where: str) -> str:
         for place, part in enumerate(content):
             kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
             if kind != "text":
-                raise ValueError(
+                raise UserError(
                     f'{where}[{place}] must be {{"type": "text", "text": ...}}: '
                     f"this model reads text only (got {kind!r})."
                 )
@@ -176,14 +178,14 @@ def _content_text(content: Any, where: str) -> str:
 def _plain_text(content: Any, where: str) -> str:
     """Refuse what is no text, or text that cannot be written as UTF-8."""
     if not isinstance(content, str):
-        raise ValueError(
+        raise UserError(
             f"{where} must be a string, or a content a list of text parts "
             f"(got {type(content).__name__})."
         )
     try:
         content.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise ValueError(
+        raise UserError(
             f"{where} must be Unicode text (got half of a surrogate pair at character "
             f"{error.start}). Send the whole character."
         ) from None

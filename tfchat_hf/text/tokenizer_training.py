@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer
 
 from data_builders.command_line import CommandParser, run_command, tell
+from data_builders.writing import whole_folder
 
+from .errors import UserError
 from .tokenization import SPECIAL_TOKENS, wrap_tokenizer
 from .vocabulary.byte_pairs import train_byte_pairs
 from .vocabulary.dictionary_words import train_words
@@ -67,8 +68,7 @@ def train_tokenizer(
         A tokenizer that loses no text, whatever the corpus held.
 
     Raises:
-        ValueError: A setting or the corpus cannot be used; the message says what to do.
-        ImportError: jieba is missing and the scheme is not ``char``.
+        UserError: A setting or the corpus cannot be used, or jieba is missing and wanted.
     """
     _check_settings(texts, scheme, vocab_size, user_dictionaries, whole_dictionary)
     texts = _texts_that_say_something(texts)
@@ -90,22 +90,22 @@ def _check_settings(
 ) -> None:
     """Refuse what cannot be trained."""
     if scheme not in SCHEMES:
-        raise ValueError(f"`scheme` must be one of {', '.join(SCHEMES)} (got {scheme!r}).")
+        raise UserError(f"`scheme` must be one of {', '.join(SCHEMES)} (got {scheme!r}).")
     if vocab_size < SMALLEST_VOCABULARY:
-        raise ValueError(
+        raise UserError(
             f"`vocab_size` must be at least {SMALLEST_VOCABULARY}: {len(SPECIAL_TOKENS)} special "
             f"tokens and 256 bytes (got {vocab_size}). Use 2000 or more for a real corpus."
         )
     if isinstance(texts, str):
-        raise ValueError("`texts` must be a list of texts (got one string). Use [text].")
+        raise UserError("`texts` must be a list of texts (got one string). Use [text].")
     if isinstance(user_dictionaries, (str, Path)):
-        raise ValueError(
+        raise UserError(
             f"`user_dictionaries` must be a list of files (got {user_dictionaries!r}). Use [path]."
         )
     if user_dictionaries and scheme == "char":
-        raise ValueError("the scheme `char` knows no words: leave out the user dictionaries.")
+        raise UserError("the scheme `char` knows no words: leave out the user dictionaries.")
     if whole_dictionary and scheme != "word":
-        raise ValueError(
+        raise UserError(
             f"the whole dictionary goes with the scheme `word` (got {scheme!r}). "
             "Use --scheme word, or leave it out."
         )
@@ -137,7 +137,7 @@ def _texts_that_say_something(texts: Iterable[str]) -> Iterator[str]:
             seen = True
             yield text
     if not seen:
-        raise ValueError("the corpus must hold some text to train a tokenizer on (got none).")
+        raise UserError("the corpus must hold some text to train a tokenizer on (got none).")
 
 
 def load_training_turns(dataset_dir: str | Path) -> tuple[Iterator[str], int]:
@@ -155,12 +155,12 @@ def load_training_turns(dataset_dir: str | Path) -> tuple[Iterator[str], int]:
     dataset: Any = load_from_disk(str(dataset_dir))
     if isinstance(dataset, DatasetDict):
         if "train" not in dataset:
-            raise ValueError(
+            raise UserError(
                 f"{dataset_dir} must have a split `train` (got {', '.join(dataset) or 'none'})."
             )
         dataset = dataset["train"]
     if "turns" not in dataset.column_names:
-        raise ValueError(
+        raise UserError(
             f"{dataset_dir} must have a column `turns` (got {', '.join(dataset.column_names)})."
         )
     return turns_of(dataset), len(dataset)
@@ -169,14 +169,14 @@ def load_training_turns(dataset_dir: str | Path) -> tuple[Iterator[str], int]:
 def check_dataset(dataset_dir: str | Path) -> None:
     """Refuse what is no folder."""
     if not Path(dataset_dir).is_dir():
-        raise FileNotFoundError(
+        raise UserError(
             f"DATASET_DIR must be a folder made by `python -m data_builders` (got {dataset_dir}, "
             "which does not exist or is a file)."
         )
 
 
 def turns_of(dialogues: Any) -> Iterator[str]:
-    """Give the turns of a data set, a thousand dialogues in memory at a time.
+    """Yield the turns of a data set, a thousand dialogues in memory at a time.
 
     Args:
         dialogues: A `datasets.Dataset` with a column ``turns``.
@@ -194,7 +194,7 @@ def turns_of(dialogues: Any) -> Iterator[str]:
 def save_tokenizer(
     tokenizer: PreTrainedTokenizerFast, output: str | Path, overwrite: bool = False
 ) -> None:
-    """Save into a temporary sibling and rename it, so that a half-written folder never shows.
+    """Save a tokenizer, whole or not at all.
 
     Args:
         tokenizer: What to save.
@@ -203,14 +203,8 @@ def save_tokenizer(
     """
     output = Path(output)
     check_output(output, overwrite)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
-        fresh = Path(scratch, "fresh")
-        fresh.mkdir()  # with the rights that the user's umask gives; `scratch` is private
+    with whole_folder(output) as fresh:
         tokenizer.save_pretrained(fresh)
-        if output.exists():
-            output.rename(Path(scratch, "old"))
-        fresh.rename(output)
 
 
 def check_output(output: Path, overwrite: bool) -> None:
@@ -218,12 +212,12 @@ def check_output(output: Path, overwrite: bool) -> None:
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return
     if not overwrite:
-        raise FileExistsError(
+        raise UserError(
             f"--output must not exist yet (got {output}). Choose another folder or --overwrite."
         )
     foreign = not output.is_dir() or not (output / "tokenizer.json").is_file()
     if foreign or (output / "config.json").exists():
-        raise FileExistsError(
+        raise UserError(
             f"--overwrite replaces only a folder that holds a tokenizer and no model "
             f"(got {output}). Choose another folder."
         )

@@ -58,9 +58,12 @@ def announce(data: RunData, trainer: TFChatTrainer, report: Report) -> None:
     longest = data.settings.max_target_length
     report(_data_line("train", examples.train_counts, longest))
     report(_data_line("validation", examples.validation_counts, longest))
-    again = len(examples.lessons) - examples.train_counts.pairs
+    again = len(examples.train_augmented) - examples.train_counts.pairs
     if again > 0:
-        report(f"train: {again:,} of the pairs once more, their questions as typed in a hurry")
+        report(
+            f"train: {again:,} of the pairs once more, their questions in small letters and "
+            "without end mark"
+        )
     report(_plan_line(trainer))
 
 

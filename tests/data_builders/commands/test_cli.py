@@ -109,7 +109,7 @@ def test_strict_stops_with_file_and_line(file, capsys):
 
 def test_error_of_a_real_process_is_one_line_without_traceback(tmp_path):
     command = [sys.executable, "-m", "data_builders", "pairs", "nowhere.tsv", "--output", "out"]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("error: nowhere.tsv does not exist.")

@@ -13,8 +13,8 @@ import pytest
 from data_builders.__main__ import main
 from data_builders.building.builder import DialogueConfig
 from data_builders.cleaning.pipeline import CleaningSettings
-from data_builders.commands.command import parse_arguments
-from data_builders.commands.options import _field_docs, build_settings, family_options, make_parser
+from data_builders.commands.declared import declared_fields, declared_formats
+from data_builders.commands.options import build_settings, family_options, make_parser
 from data_builders.formats.registry import FAMILIES, FILE_FAMILIES
 from data_builders.selecting.settings import SelectionSettings
 from data_builders.sources.mixture import MixtureConfig
@@ -68,9 +68,22 @@ def test_only_sources_and_seed_of_a_mixture_are_for_its_file_alone():
     [DialogueConfig, CleaningSettings, SelectionSettings]
     + [family.BUILDER_CONFIG_CLASS for family in FAMILIES.values()],
 )
-def test_every_field_is_documented(kind):
-    own = {field.name for field in fields(kind)} - set(NO_OPTION)
-    assert own <= set(_field_docs(kind))
+def test_every_field_is_read_from_the_source_as_the_class_has_it(kind):
+    own = {field.name: field for field in fields(kind) if field.name not in NO_OPTION}
+    read = {n: field for n, field in declared_fields(kind.__name__).items() if n not in NO_OPTION}
+    assert list(read) == list(own)
+    for name, field in read.items():
+        assert field.about and field.hint == own[name].type
+        plain = isinstance(own[name].default, int | float | str)
+        assert field.default == (own[name].default if plain else None)
+
+
+def test_the_formats_read_from_the_source_are_those_of_the_registry():
+    read = declared_formats()
+    assert {name: family.title for name, family in read.items()} == {
+        name: family.TITLE for name, family in FAMILIES.items()
+    }
+    assert [name for name, family in read.items() if family.reads_files] == list(FILE_FAMILIES)
 
 
 def test_no_option_means_two_things():
@@ -106,7 +119,7 @@ def test_help_tells_the_default(capsys):
 
 
 def given(*argv: str) -> tuple[dict[str, typing.Any], dict[str, typing.Any]]:
-    arguments = parse_arguments([*argv, "--output", "out"])
+    arguments = make_parser().parse_args([*argv, "--output", "out"])
     return family_options(arguments), build_settings(arguments)
 
 
@@ -155,8 +168,8 @@ def test_columns_of_another_shape_are_refused(wrong, capsys):
 
 
 def test_paths_may_stand_before_or_behind_the_options():
-    before = parse_arguments(["build", "a.txt", "b.txt", "--output", "out", "--strict"])
-    behind = parse_arguments(["build", "--strict", "--output", "out", "a.txt", "b.txt"])
+    before = make_parser().parse_args(["build", "a.txt", "b.txt", "--output", "out", "--strict"])
+    behind = make_parser().parse_args(["build", "--strict", "--output", "out", "a.txt", "b.txt"])
     assert vars(before) == vars(behind)
 
 
@@ -192,17 +205,18 @@ def test_wrong_values_are_one_sentence_and_code_2(what, tmp_path, capsys):
     "argv, said",
     [
         ([], "required: COMMAND"),
-        (["bild"], "invalid choice: 'bild'"),
+        (["bild"], "there is no command `bild`. Did you mean `build`?"),
         (["build", "a.txt"], "required: --output"),
         (["build", "--output", "o"], "required: PATH"),
         (["build", "a.txt", "--output", "o", "--workers", "two"], "invalid int value: 'two'"),
-        (["build", "a.txt", "--output", "o", "--format", "hub"], "invalid choice: 'hub'"),
+        (["build", "a.txt", "--output", "o", "--format", "hub"], "(got 'hub')"),
+        (["build", "a.txt", "--outptu", "o"], "option `--outptu`. Did you mean `--output`?"),
         (["mix", "a.yaml", "b.yaml", "--output", "o"], "unrecognized arguments: b.yaml"),
     ],
 )
 def test_a_command_line_that_cannot_be_meant(argv, said, capsys):
     with pytest.raises(SystemExit) as ended:
-        parse_arguments(argv)
+        make_parser().parse_args(argv)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
 

@@ -150,7 +150,7 @@ def test_what_was_not_measured_is_null_in_json() -> None:
     ("arguments", "said"),
     [
         (["nowhere", "--model", "{run}"], "nowhere does not exist"),
-        (["{data}", "--model", "{data}"], "has no run_config.yaml"),
+        (["{data}", "--model", "{data}"], "holds no config.json"),
         (["{data}", "--model", "{run}", "--questions", "-1"], "`--questions` must be at least 0"),
     ],
 )

@@ -14,6 +14,8 @@ from typing import Any
 
 from tokenizers import Regex, pre_tokenizers
 
+from ..errors import UserError
+
 # Han characters as the inside of a character class. Written out, and not as \p{Han}, because
 # Python's `re` and the tokenizer's own engine must agree on it.
 HAN_CHARACTERS = (
@@ -115,7 +117,7 @@ def open_word_cutter(user_dictionaries: Sequence[str | Path] = ()) -> Iterator[W
     try:
         import jieba
     except ImportError as error:
-        raise ImportError(
+        raise UserError(
             "cutting text into words needs the package jieba. "
             "Install it (pip install jieba), or use the scheme `char`."
         ) from error
@@ -137,7 +139,7 @@ def _read_dictionary(segmenter: Any, path: Path) -> list[str]:
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(
+        raise UserError(
             f"a user dictionary must be a text file in UTF-8 (got {path}: {error})."
         ) from error
     words = []
@@ -146,7 +148,7 @@ def _read_dictionary(segmenter: Any, path: Path) -> list[str]:
             continue
         found = _DICTIONARY_LINE.fullmatch(line.strip())
         if found is None:
-            raise ValueError(
+            raise UserError(
                 f"{path}, line {number}: a user dictionary has a word, then a frequency and a "
                 f"tag if wanted, separated by blanks (got {line.strip()!r})."
             )

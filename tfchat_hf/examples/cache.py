@@ -1,5 +1,10 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Tokenizers that runs trained for themselves, kept for the next run on the same dialogues."""
+"""What is derived from dialogues once and kept: named by all it depends on, whole or not there.
+
+It is not the cache of `Dataset.map`. That one lies in the user's data folder, stops at a file that
+was cut short, does not see that one was replaced by hand, and could only hold the rows before
+duplicates are dropped, so that each start would compare all of them again.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +14,62 @@ import logging
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-from datasets import Dataset
+import datasets
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from data_builders.writing import whole_folder
 
 from ..text import tokenization, tokenizer_training, vocabulary
 from ..text.tokenizer_training import train_tokenizer, turns_of
-from .cache_entries import dataset_identity, entry_folder, fresh_entry, source_version
 
 logger = logging.getLogger(__name__)
 
-# Written last: says how large the vocabulary is that the folder must hold.
-_SEAL = "entry.json"
+# Written last into an entry: what it must hold.
+MANIFEST = "entry.json"
+
+
+def entry_folder(kind: str, cache_dir: str | None, depends_on: Any) -> Path:
+    """Name the folder of an entry, which need not be there yet.
+
+    Args:
+        kind: what the entries are, a folder of the cache.
+        cache_dir: the cache; None is that of `datasets`.
+        depends_on: everything that the content follows from, as JSON can write it.
+    """
+    text = json.dumps(depends_on, sort_keys=True)
+    root = Path(cache_dir or datasets.config.HF_DATASETS_CACHE)
+    return root / kind / hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def dataset_identity(dataset: datasets.Dataset) -> list[Any] | None:
+    """Identify the rows that a dataset holds, the same in each process.
+
+    The fingerprint of `datasets` alone would miss a file that was replaced by hand.
+
+    Returns:
+        What `entry_folder` takes; None if nothing may be cached: the dataset lies in memory, or
+        caching is turned off in `datasets`, whose fingerprints are then random.
+    """
+    if not dataset.cache_files or not datasets.is_caching_enabled():
+        return None
+    paths = [Path(file["filename"]) for file in dataset.cache_files]
+    files = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
+    return [dataset._fingerprint, len(dataset), files]
+
+
+def source_version(*modules: ModuleType) -> str:
+    """Name the code of modules, so that results of older code are not taken for its own."""
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def train_tokenizer_once(
-    dialogues: Dataset,
+    dialogues: datasets.Dataset,
     scheme: str,
     vocab_size: int,
     model_max_length: int,
@@ -49,10 +94,10 @@ def train_tokenizer_once(
     folder = entry_folder("tfchat_tokenizers", cache_dir, depends_on)
     tokenizer = _load(folder)
     if tokenizer is None:
-        with fresh_entry(folder) as fresh:
+        with whole_folder(folder) as fresh:
             trained = train_tokenizer(turns_of(dialogues), *asked)
             trained.save_pretrained(fresh)
-            (fresh / _SEAL).write_text(json.dumps({"tokens": len(trained)}))
+            (fresh / MANIFEST).write_text(json.dumps({"tokens": len(trained)}))
         # Loaded again, so that a first start and a later one work with the very same thing.
         tokenizer = _load(folder)
     if tokenizer is None:
@@ -82,7 +127,7 @@ def _load(folder: Path) -> PreTrainedTokenizerBase | None:
     if not folder.is_dir():
         return None
     try:
-        tokens = json.loads((folder / _SEAL).read_text())["tokens"]
+        tokens = json.loads((folder / MANIFEST).read_text())["tokens"]
         # trust_remote_code=False: the folder must never run code.
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         if len(tokenizer) != tokens:
