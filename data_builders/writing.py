@@ -1,10 +1,13 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Files that are there whole or not at all."""
+"""Files and folders that are there whole or not at all."""
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +34,67 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Write a file, text as UTF-8 and with the line ends that it has."""
     with whole_file(path) as fresh:
         fresh.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def whole_folder(path: str | os.PathLike[str], shared: bool = False) -> Iterator[Path]:
+    """Lend an empty folder, and put it in the place of `path` at the end.
+
+    When the work fails nothing is left of it, and what stood there before stands there again. What
+    a killed process left is put right by the next one.
+
+    Args:
+        path: Its name in the end; folders above it are made.
+        shared: Several processes, of other machines too, may write this very content at once:
+            one of theirs stays.
+    """
+    path = Path(path).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not shared:
+        sweep(path)
+    end = f"{os.getpid()}-{secrets.token_hex(4)}"
+    fresh, old = (path.with_name(f".{path.name}.{kind}-{end}") for kind in ("new", "old"))
+    fresh.mkdir()
+    try:
+        yield fresh
+        try:
+            if path.exists():
+                path.rename(old)
+            fresh.rename(path)
+        except OSError:
+            if not (shared and path.is_dir()):
+                raise
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def sweep(path: str | os.PathLike[str]) -> None:
+    """Put right what a killed process left beside a folder; what it had set aside comes back."""
+    path = Path(path).absolute()
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*-*"):
+        kind, _, rest = left.name.removeprefix(f".{path.name}.").partition("-")
+        process = rest.partition("-")[0]
+        if kind in ("new", "old") and process.isdigit() and not _runs(int(process)):
+            if kind == "old" and not path.exists():
+                left.rename(path)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    # In a container the next run often has the number of the one that was killed.
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

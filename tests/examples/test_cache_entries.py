@@ -48,12 +48,12 @@ def test_two_processes_may_make_the_same_entry(tmp_path: Path) -> None:
 
 
 def test_what_killed_runs_left_behind_is_swept_after_days(tmp_path: Path) -> None:
-    for name, age in ((".making-old", LEFTOVER_SECONDS + 60), (".making-new", 60)):
+    for name, age in ((".a.new-1-x", LEFTOVER_SECONDS + 60), (".b.new-1-x", 60)):
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     with fresh_entry(tmp_path / "entry"):
         pass
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".making-new", "entry"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".b.new-1-x", "entry"]
 
 
 def test_names_follow_what_an_entry_depends_on() -> None:

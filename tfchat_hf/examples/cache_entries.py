@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ from typing import Any
 
 import datasets
 
-logger = logging.getLogger(__name__)
+from data_builders.writing import whole_folder
 
 # A run that was killed leaves its half-made folder; nothing is made for longer than this.
 LEFTOVER_SECONDS = 2 * 24 * 3600
@@ -63,29 +61,19 @@ def source_version(*modules: ModuleType) -> str:
 
 @contextmanager
 def fresh_entry(folder: Path) -> Iterator[Path]:
-    """Lend an empty folder and puts it in the place of `folder` when all went well.
+    """Lend an empty folder and put it in the place of `folder` when all went well.
 
     Two processes may make the same entry at once: both are right, one of them stays.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as scratch:
-        fresh = Path(scratch, "fresh")
-        fresh.mkdir()  # with the rights that the user's umask gives; `scratch` is private
+    with whole_folder(folder, shared=True) as fresh:
         yield fresh
-        try:
-            if folder.exists():
-                folder.rename(Path(scratch, "old"))
-            fresh.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-            logger.info("Another process made %s at the same time.", folder)
 
 
 def _sweep(parent: Path) -> None:
-    """Remove what killed runs left behind long ago."""
-    for path in parent.glob(".making-*"):
+    """Remove what killed runs left behind long ago, of entries of any name."""
+    for path in (*parent.glob(".*.new-*"), *parent.glob(".*.old-*")):
         try:
             old = time.time() - os.stat(path).st_mtime > LEFTOVER_SECONDS
         except OSError:

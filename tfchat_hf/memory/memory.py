@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 
 from data_builders.language import guess_language
 from data_builders.selecting.splits import reply_places
+from data_builders.writing import whole_folder
 
-from ..examples.cache_entries import fresh_entry
 from ..text.dialogue import encode_context
 from ..text.errors import UserError
 from . import CONFIG_FILE, MEMORY_FOLDER, check_memory
@@ -158,7 +158,7 @@ class Memory:
             The folder `memory` in it.
         """
         target = Path(folder, MEMORY_FOLDER)
-        with fresh_entry(target) as fresh:
+        with whole_folder(target) as fresh:
             self.pairs.save_to_disk(str(fresh / PAIRS_FOLDER))
             for language, index in self.indexes.items():
                 index.save(fresh / language)

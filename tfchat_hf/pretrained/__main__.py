@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.command_line import CommandParser, run_command
+from data_builders.writing import whole_folder
 
 from ..settings.run_folder import MEMORY_FOLDER
 from ..text.errors import UserError
@@ -56,9 +57,7 @@ def pack(run: Path, target: Path = SMALL_TALK) -> None:
             f"{run}: the weights have {size:,} bytes (at most {MOST_BYTES:,} go into the "
             "package). Take a smaller `d_model` or fewer layers."
         )
-    from ..examples.cache_entries import fresh_entry
-
-    with fresh_entry(target) as fresh:
+    with whole_folder(target) as fresh:
         for name in FILES:
             shutil.copy(run / name, fresh / name)
             (fresh / name).chmod(0o644)

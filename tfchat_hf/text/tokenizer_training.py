@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer
 
 from data_builders.command_line import CommandParser, run_command, tell
+from data_builders.writing import whole_folder
 
 from .errors import UserError
 from .tokenization import SPECIAL_TOKENS, wrap_tokenizer
@@ -194,7 +194,7 @@ def turns_of(dialogues: Any) -> Iterator[str]:
 def save_tokenizer(
     tokenizer: PreTrainedTokenizerFast, output: str | Path, overwrite: bool = False
 ) -> None:
-    """Save into a temporary sibling and rename it, so that a half-written folder never shows.
+    """Save a tokenizer, whole or not at all.
 
     Args:
         tokenizer: What to save.
@@ -203,14 +203,8 @@ def save_tokenizer(
     """
     output = Path(output)
     check_output(output, overwrite)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
-        fresh = Path(scratch, "fresh")
-        fresh.mkdir()  # with the rights that the user's umask gives; `scratch` is private
+    with whole_folder(output) as fresh:
         tokenizer.save_pretrained(fresh)
-        if output.exists():
-            output.rename(Path(scratch, "old"))
-        fresh.rename(output)
 
 
 def check_output(output: Path, overwrite: bool) -> None:
