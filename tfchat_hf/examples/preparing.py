@@ -158,7 +158,7 @@ def prepare_data(
             return _read_entry(Path(scratch), in_memory=True)
     data = _cached(folder)
     if data is None:
-        with whole_folder(folder) as scratch:
+        with whole_folder(folder, shared=True) as scratch:
             _write_entry(scratch, dialogues, tokenizer, settings)
         data = _read_entry(folder)
     return data
