@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from data_builders.report import counted
+
 from ..fast.decoding import MUTUAL
 from ..text.console import one_line, printable
 from ..text.errors import UserError
@@ -185,7 +187,7 @@ def welcome(session: ChatSession) -> str:
 
 def _memory_words(session: ChatSession) -> str:
     recall = session.recall
-    return f", remembers {len(recall.memory):,} pairs" if recall.on else ""
+    return f", remembers {counted(len(recall.memory), 'pair')}" if recall.on else ""
 
 
 def run_terminal(session: ChatSession) -> int:

@@ -93,11 +93,11 @@ def tokenized(
     )
 
 
-def process_count(dialogues: int, wanted: int | None) -> int | None:
+def process_count(dialogues: int, processes: int | None) -> int | None:
     """Say how many processes tokenise; None means this one."""
-    if wanted is None:
-        wanted = 1 if dialogues < MANY_DIALOGUES else min(8, os.cpu_count() or 1)
-    return wanted if wanted > 1 else None
+    if processes is None:
+        processes = 1 if dialogues < MANY_DIALOGUES else min(8, os.cpu_count() or 1)
+    return processes if processes > 1 else None
 
 
 def tokenize_dialogues(

@@ -20,6 +20,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_builders.report import counted
 from data_builders.writing import write_whole
 
 from ..text.errors import UserError
@@ -132,7 +133,8 @@ def _write(folder: Path, key: Key) -> None:
     write_sheet(key, folder / SHEET)
     questions, systems = key.rows[-1].number, len(key.systems)
     _say(
-        f"{len(key.rows)} replies to {questions} questions from {systems} systems, equal ones once"
+        f"{counted(len(key.rows), 'reply', 'replies')} to "
+        f"{counted(questions, 'question')} from {counted(systems, 'system')}, equal ones once"
     )
     _say(f"for the judges: {folder / PAGE} or {folder / SHEET}")
     _say(f"not for them: {folder / KEY}")
@@ -148,7 +150,7 @@ def _questions(options: argparse.Namespace) -> Asked:
         limit, turns = options.questions, options.context_turns
         asked = corpus_questions(corpus, options.dataset, options.split, limit, turns, options.seed)
         if len(asked.turns) < limit:
-            _say(f"{options.dataset} keeps back {len(asked.turns)} questions, no more")
+            _say(f"{options.dataset} keeps back {counted(len(asked.turns), 'question')}, no more")
     asked.train = corpus["train"]
     return asked
 

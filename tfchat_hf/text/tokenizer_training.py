@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer
 
 from data_builders.command_line import CommandParser, run_command, tell
+from data_builders.report import counted
 
 from .tokenization import SPECIAL_TOKENS, wrap_tokenizer
 from .vocabulary.byte_pairs import train_byte_pairs
@@ -280,8 +281,8 @@ def _train(options: argparse.Namespace) -> None:
     )
     save_tokenizer(tokenizer, options.output, options.overwrite)
     print(
-        f"{options.output}: {options.scheme}, {len(tokenizer):,} tokens "
-        f"(asked for {options.vocab_size:,}), from {dialogues:,} dialogues"
+        f"{options.output}: {options.scheme}, {counted(len(tokenizer), 'token')} "
+        f"(asked for {options.vocab_size:,}), from {counted(dialogues, 'dialogue')}"
     )
 
 
