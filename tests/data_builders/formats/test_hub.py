@@ -53,7 +53,7 @@ def test_all_splits_of_a_folder_are_read_and_bad_rows_told(folder: Path) -> None
         ("chats/test", 1, "chats"),
     ]
     assert report.rejected == {"empty text": 1}
-    assert "columns left out: score" in report.notes
+    assert "tables with unused columns (score)" in report.notes
 
 
 def test_one_split_can_be_chosen(folder: Path) -> None:
