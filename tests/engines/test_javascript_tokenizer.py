@@ -54,9 +54,7 @@ def both(
     return given, javascript_tokenizer(given)
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.text(max_size=12)
@@ -84,7 +82,6 @@ def test_hard_texts_have_the_ids_of_the_given_tokenizer(
     assert rewritten.decode(ids, skip_special_tokens=True) == HARD[kind]
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.floats(-20, -1),
     st.floats(-20, -1),

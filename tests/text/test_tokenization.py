@@ -133,9 +133,7 @@ def test_text_comes_back_exactly(tokenizer: PreTrainedTokenizerFast, kind: str) 
     assert tokenizer.unk_token_id not in ids
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.text(max_size=12)

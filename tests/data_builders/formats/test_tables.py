@@ -138,7 +138,7 @@ CELL = st.text(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=8), st.sampled_from(",\t;"))
 def test_what_the_csv_module_writes_is_read_back(
     read, rows: list[tuple[str, str, str]], delimiter: str
@@ -151,7 +151,6 @@ def test_what_the_csv_module_writes_is_read_back(
     assert [tuple(record.cells) for record in records] == [("q", "r", "x"), *rows]
 
 
-@settings(max_examples=100)
 @given(st.text(st.sampled_from('ab,"\n\\\t'), max_size=60))
 def test_no_line_is_lost_whatever_the_quotation_marks(text: str) -> None:
     lines = text.split("\n")
@@ -375,7 +374,6 @@ VALUE = st.recursive(
 )
 
 
-@settings(max_examples=150)
 @given(VALUE, VALUE, st.sampled_from([Q_R, {"messages": "q"}, {"dialogue": "q"}, {}]))
 def test_any_value_gives_a_dialogue_or_a_known_rule(
     first: object, second: object, columns: dict[str, str]
