@@ -17,7 +17,11 @@ SHARED_DATA = Path(__file__).parents[2].parent / "shared" / "data"
 
 @pytest.fixture()
 def shared_data() -> Path:
-    """The folder of real corpora beside the checkout; its tests skip where there is none."""
+    """The folder of real corpora beside the checkout; its tests skip where there is none.
+
+    `formats/test_small_corpora.py` has a few rows of each kind for everybody. What reads a corpus
+    of many thousand rows is slow, and run by hand.
+    """
     if not SHARED_DATA.is_dir():
         pytest.skip("no corpora in ../shared/data")
     return SHARED_DATA

@@ -212,9 +212,15 @@ def test_few_lines_are_never_doubted():
     ("name", "pairs", "turned", "rejects"),
     [
         # Places and numbers as a reader finds them in the files.
-        ("train.enc", 37_164, [(11_514, 42_177)], 2),
-        ("train.dec", 27_649, [(21_685, 26_661), (34_162, 43_831), (52_361, 55_304)], 6),
-        ("test.enc", 13_869, [(23_689, 27_739)], 1),
+        pytest.param("train.enc", 37_164, [(11_514, 42_177)], 2, marks=pytest.mark.slow),
+        pytest.param(
+            "train.dec",
+            27_649,
+            [(21_685, 26_661), (34_162, 43_831), (52_361, 55_304)],
+            6,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("test.enc", 13_869, [(23_689, 27_739)], 1, marks=pytest.mark.slow),
         ("test.dec", 11_058, [], 0),
     ],
 )

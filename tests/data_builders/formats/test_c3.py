@@ -90,6 +90,7 @@ def test_it_is_recognised_by_its_three_parts():
     assert C3Corpus.resembles(sample([])) is None
 
 
+@pytest.mark.slow
 def test_the_training_file_is_read_whole(shared_data):
     path = shared_data / "zh_multiturn" / "c3-d-train.json.gz"
     report = BuildReport()

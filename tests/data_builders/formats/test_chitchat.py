@@ -142,6 +142,7 @@ def test_files_of_ones_own_belong_to_the_other_format(package):
         ChitchatPackageConfig(files=("my.json",))
 
 
+@pytest.mark.slow
 def test_the_real_conversations_are_all_accounted_for(shared_data):
     path = shared_data / "en_dialogue" / "chitchat_dataset.json.gz"
     report = BuildReport()

@@ -150,6 +150,7 @@ def test_it_is_recognised_by_its_fields():
     assert CommunityQACorpus.resembles(sample([])) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "count"),
     [("toyhom_rekeyed_desc_answer.jsonl.gz", 7_644), ("baike_webtext_readme_examples.jsonl", 2)],

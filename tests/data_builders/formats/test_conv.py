@@ -92,11 +92,11 @@ def test_guess_needs_both_markers_to_be_sure():
 @pytest.mark.parametrize(
     ("name", "utterances"),
     [
-        ("lost", 61_007),
-        ("fanzxl", 74_014),
-        ("laoyj", 43_276),
-        ("haosys", 41_711),
-        ("juemds", 27_994),
+        pytest.param("lost", 61_007, marks=pytest.mark.slow),
+        pytest.param("fanzxl", 74_014, marks=pytest.mark.slow),
+        pytest.param("laoyj", 43_276, marks=pytest.mark.slow),
+        pytest.param("haosys", 41_711, marks=pytest.mark.slow),
+        pytest.param("juemds", 27_994, marks=pytest.mark.slow),
         ("prisonb", 19_394),
     ],
 )
@@ -110,6 +110,7 @@ def test_real_files(shared_data: Path, name: str, utterances: int):
     assert turns + report.rejected["fewer than two turns"] == utterances
 
 
+@pytest.mark.slow
 def test_real_blocks(shared_data: Path):
     path = shared_data / "zh_chitchat" / "dgk_lost_conv" / "lost.conv.gz"
     report = BuildReport()

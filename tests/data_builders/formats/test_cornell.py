@@ -301,6 +301,7 @@ def naive_pieces(lines: Path, conversations: Path) -> list[tuple[str, ...]]:
     return pieces
 
 
+@pytest.mark.slow
 def test_real_corpus(shared_data: Path):
     folder = shared_data / "en_dialogue" / "cornell"
     paths = [folder / "movie_lines.txt.gz", folder / "movie_conversations.txt.gz"]

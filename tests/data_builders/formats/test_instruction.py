@@ -233,6 +233,7 @@ def test_it_is_recognised_by_its_columns():
     assert InstructionCorpus.resembles(sample([])) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("names", "rows", "empty"),
     [
@@ -248,6 +249,7 @@ def test_the_real_files_are_read_whole(shared_data, names, rows, empty):
     assert InstructionCorpus.resembles(beginning(config.files[0])).score >= 0.9
 
 
+@pytest.mark.slow
 def test_the_bilingual_file_gives_both_languages(shared_data):
     report = BuildReport()
     path = shared_data / "zh_instruction" / "open-chinese" / "alpaca-chinese-52k.json.gz"

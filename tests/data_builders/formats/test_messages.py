@@ -243,6 +243,7 @@ def test_other_json_is_not_recognised(rows):
     assert MessagesCorpus.resembles(sample(rows)) is None
 
 
+@pytest.mark.slow
 def test_the_counselling_corpus_is_read_whole(shared_data):
     path = shared_data / "zh_multiturn" / "smilechat_first2000.tar.gz"
     report = BuildReport()

@@ -176,7 +176,12 @@ def test_guess_rests_on_the_name():
 @pytest.mark.parametrize(
     ("questions", "replies", "pairs"),
     [
-        ("ptt/PTT_charactors/src-train.txt", "ptt/PTT_charactors/tgt-train.txt", 46_030),
+        pytest.param(
+            "ptt/PTT_charactors/src-train.txt",
+            "ptt/PTT_charactors/tgt-train.txt",
+            46_030,
+            marks=pytest.mark.slow,
+        ),
         ("format_samples/stc_weibo_train_post", "format_samples/stc_weibo_train_response", 1_000),
     ],
 )

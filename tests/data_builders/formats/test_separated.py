@@ -159,12 +159,14 @@ def test_guess_names_the_separator():
 @pytest.mark.parametrize(
     ("name", "separator", "lines", "wrong", "empty"),
     [
-        ("barbarianj_qa_chat.txt", "=", 35_713, 0, 9),
+        pytest.param("barbarianj_qa_chat.txt", "=", 35_713, 0, 9, marks=pytest.mark.slow),
         # Three lines are blank. Of the 20,085 with two columns 23 have an empty one, and four
         # more are nothing but the tab.
-        ("chicken_and_gossip.txt", "\t", 20_149 - 3, 57, 27),
-        ("ptt/Gossiping-QA-Dataset_10000.txt", "\t", 10_001, 0, 0),
-        ("cdial_gpt_toy/toy_train.txt", "\t", 10_000, 0, 0),
+        pytest.param("chicken_and_gossip.txt", "\t", 20_149 - 3, 57, 27, marks=pytest.mark.slow),
+        pytest.param(
+            "ptt/Gossiping-QA-Dataset_10000.txt", "\t", 10_001, 0, 0, marks=pytest.mark.slow
+        ),
+        pytest.param("cdial_gpt_toy/toy_train.txt", "\t", 10_000, 0, 0, marks=pytest.mark.slow),
         ("cdial_gpt_toy/toy_valid.txt", "\t", 2_000, 0, 0),
         ("format_samples/tieba.dialogues", "\t", 1_000, 0, 0),
         ("format_samples/qin_yun.csv", " | ", 1_000, 0, 0),

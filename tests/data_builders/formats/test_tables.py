@@ -181,6 +181,7 @@ def test_the_header_is_the_sign_of_a_table(tmp_path: Path) -> None:
     assert score("Good morning, sir.\nWell, and you?\n", "c.txt") == 0
 
 
+@pytest.mark.slow
 def test_the_clinic_is_read_whole(shared_data: Path) -> None:
     file = shared_data / "zh_community_qa" / "toyhom_internal_medicine_sample.csv.gz"
     report = BuildReport()

@@ -279,6 +279,7 @@ def test_long_labels_keep_their_end():
 # --- real files -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_real_corpus_counts_as_its_lines_do(shared_data: Path):
     text = (shared_data / "zh_chitchat/chicken_and_gossip.txt").read_text("utf-8", "replace")
     columns = [line.split("\t") for line in text.split("\n")]

@@ -364,6 +364,7 @@ def test_any_damage_to_an_archive_is_read_or_refused(tmp_path_factory, cut, at, 
             assert "c.archive" in str(error)
 
 
+@pytest.mark.slow
 def test_the_real_archive_of_two_thousand_members(shared_data):
     path = shared_data / "zh_multiturn" / "smilechat_first2000.tar.gz"
     found = [file.suffix for file in source_files([str(path)])]

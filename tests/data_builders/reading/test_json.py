@@ -305,6 +305,7 @@ def test_a_sample_has_the_first_whole_rows():
     assert [row.value for row in sample.rows] == rows[: len(sample.rows)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "count"),
     [

@@ -282,7 +282,7 @@ def test_the_real_gb18030_file(shared_data):
     ("path", "count"),
     [
         ("en_dialogue/cornell/movie_titles_metadata.txt", 617),
-        ("en_dialogue/cornell/movie_lines.txt.gz", 234_628),
+        pytest.param("en_dialogue/cornell/movie_lines.txt.gz", 234_628, marks=pytest.mark.slow),
         ("zh_chitchat/chicken_and_gossip.txt", 20_149),
         ("zh_chitchat/kenhenry_zh/test.enc", 27_739),
         ("zh_community_qa/egret_wenda_lines.txt", 5_816),

@@ -275,6 +275,7 @@ def check(rows: dict[str, list[dict[str, Any]]], sample: int) -> None:
     assert near < 0.01
 
 
+@pytest.mark.slow
 def test_some_chinese_corpora_together_have_no_leak(shared_data, tmp_path):
     names = ["format_samples", "cdial_gpt_toy/toy_data.json", "cdial_gpt_toy/toy_valid.txt"]
     paths = [shared_data / "zh_chitchat" / name for name in names]
