@@ -39,7 +39,8 @@ class CommandParser(argparse.ArgumentParser):
         return found
 
     def _check_options(self, words: Sequence[str]) -> None:
-        commands: Any = next((one.choices for one in self._actions if _has_parsers(one)), {})
+        parsers = next((one.choices for one in self._actions if _has_parsers(one)), None)
+        commands: dict[str, Any] = dict(parsers or {})
         chosen = next((commands[word] for word in words if word in commands), None)
         known = [*self._option_string_actions, *(chosen._option_string_actions if chosen else ())]
         for word in words:

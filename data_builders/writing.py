@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
+import glob
 import json
-import logging
 import os
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-logger = logging.getLogger(__name__)
-
-# A process that was killed leaves its half-made folder; nothing is made for longer than this.
 LEFTOVER_SECONDS = 2 * 24 * 3600
 
 
@@ -42,40 +39,79 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
         fresh.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+@contextmanager
+def whole_folder(path: str | os.PathLike[str], shared: bool = False) -> Iterator[Path]:
+    """Lend an empty folder, and put it in the place of `path` at the end.
+
+    When the work fails nothing is left of it, and what stood there before stands there again. What
+    a killed process left is put right by the next one.
+
+    Args:
+        path: Its name in the end; folders above it are made.
+        shared: Several processes, of other machines too, may write this very content at once:
+            one of theirs stays.
+    """
+    path = Path(path).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path, shared)
+    end = f"{os.getpid()}-{secrets.token_hex(4)}"
+    fresh, old = (path.with_name(f".{path.name}.{kind}-{end}") for kind in ("new", "old"))
+    fresh.mkdir()
+    try:
+        yield fresh
+        try:
+            if path.exists():
+                path.rename(old)
+            fresh.rename(path)
+        except OSError:
+            if not (shared and path.is_dir()):
+                raise
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def sweep(path: str | os.PathLike[str], shared: bool = False) -> None:
+    """Put right what a killed process left beside a folder; what it had set aside comes back.
+
+    Where a folder is shared, processes of other machines cannot be asked whether they live: what
+    was left two days ago is taken for theirs who do not.
+    """
+    path = Path(path).absolute()
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*-*"):
+        kind, _, rest = left.name.removeprefix(f".{path.name}.").partition("-")
+        process = rest.partition("-")[0]
+        if kind not in ("new", "old") or not process.isdigit():
+            continue
+        if _is_old(left) if shared else not _runs(int(process)):
+            if kind == "old" and not path.exists():
+                left.rename(path)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_old(folder: Path) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS
+    except OSError:  # another process was quicker
+        return False
+
+
+def _runs(process: int) -> bool:
+    # In a container the next run often has the number of the one that was killed.
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write a value as JSON on one line."""
     write_whole(path, json.dumps(value, ensure_ascii=False))
-
-
-@contextmanager
-def whole_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """Lend an empty folder and put it in the place of `folder` when all went well.
-
-    Two processes may make the same folder at once: one of the two stays.
-    """
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(folder.parent)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as scratch:
-        fresh = Path(scratch, "fresh")
-        fresh.mkdir()  # with the rights that the user's umask gives; `scratch` is private
-        yield fresh
-        try:
-            if folder.exists():
-                folder.rename(Path(scratch, "old"))
-            fresh.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-            logger.info("Another process made %s at the same time.", folder)
-
-
-def _sweep(parent: Path) -> None:
-    """Remove what killed processes left behind long ago."""
-    for path in parent.glob(".making-*"):
-        try:
-            old = time.time() - os.stat(path).st_mtime > LEFTOVER_SECONDS
-        except OSError:
-            continue
-        if old:
-            shutil.rmtree(path, ignore_errors=True)

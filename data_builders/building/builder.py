@@ -94,7 +94,7 @@ class DialogueConfig(datasets.BuilderConfig):
         if self.workers is not None and self.workers < 1:
             raise UserError(f"`workers` must be at least 1 (got {self.workers}).")
 
-    def wanted_languages(self) -> tuple[str, ...]:
+    def languages_to_keep(self) -> tuple[str, ...]:
         """Say which languages dialogues must have; empty keeps all."""
         return self.languages
 

@@ -114,11 +114,11 @@ def _value_of(kind: str, name: str) -> Any:
     if node is None:
         return None
     for part in node.body:
-        if not isinstance(part, ast.Assign | ast.AnnAssign) or part.value is None:
+        if not isinstance(part, ast.Assign | ast.AnnAssign):
             continue
         target = part.targets[0] if isinstance(part, ast.Assign) else part.target
-        if ast.unparse(target) == name:
-            value = part.value
+        value = part.value
+        if value is not None and ast.unparse(target) == name:
             return value.value if isinstance(value, ast.Constant) else ast.unparse(value)
     found = (_value_of(ast.unparse(base), name) for base in node.bases)
     return next((value for value in found if value is not None), None)

@@ -73,9 +73,9 @@ class LineTable:
         Yields:
             The text of each, None for an id that is not in the table.
         """
-        wanted = np.fromiter(map(hash, names), dtype=np.int64, count=len(names))
-        places = np.searchsorted(self._sorted, wanted)
-        for name, key, place in zip(names, wanted.tolist(), places.tolist(), strict=True):
+        hashes = np.fromiter(map(hash, names), dtype=np.int64, count=len(names))
+        places = np.searchsorted(self._sorted, hashes)
+        for name, key, place in zip(names, hashes.tolist(), places.tolist(), strict=True):
             yield self._text_at(name, key, place)
 
     def close(self) -> None:

@@ -54,11 +54,11 @@ def find_companion(name: str, names: Sequence[str]) -> str | None:
         The name like it with "conversations" for "lines", or the other way round, also with
         another suffix; None if there is none, or if `name` is neither.
     """
-    wanted = _companion_names(name)
-    exact = [other for other in names if other.lower() in wanted]
+    companions = _companion_names(name)
+    exact = [other for other in names if other.lower() in companions]
     if exact:
         return exact[0]
-    stems = {_stem(other) for other in wanted}
+    stems = {_stem(other) for other in companions}
     return next((other for other in names if _stem(other.lower()) in stems), None)
 
 

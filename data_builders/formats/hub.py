@@ -304,5 +304,5 @@ def _reader(schema: pa.Schema, where: str, config: HubConfig, report: BuildRepor
     kinds = {column.name: kind_of(column.type) for column in schema}
     reader = row_reader(schema.names, config.columns, where, kinds)
     if reader.left_out:
-        report.note(f"columns left out: {shorten(', '.join(reader.left_out))}")
+        report.note(f"tables with unused columns ({shorten(', '.join(reader.left_out))})")
     return reader

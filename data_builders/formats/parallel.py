@@ -170,7 +170,7 @@ def _read_two(
                 (texts[0], texts[1]), (), questions.name, number, config.language, questions.label
             )
         elif any(texts):
-            there, other = (questions, reply) if texts[0] else (replies, question)
+            present, missing = (questions, reply) if texts[0] else (replies, question)
             # An empty partner differs from one that was rejected or is not in the file.
-            rule = "empty text" if other and other[1] is not None else "missing line"
-            report.reject(there.name, number, RowError(rule, texts[0] or texts[1]))
+            rule = "empty text" if missing and missing[1] is not None else "missing line"
+            report.reject(present.name, number, RowError(rule, texts[0] or texts[1]))

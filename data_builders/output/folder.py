@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from data_builders.output.pictures import draw_pictures
 from data_builders.output.statistics import describe
 from data_builders.report import REPORT_FILE
 from data_builders.sources.build import BuildResult
+from data_builders.writing import sweep, whole_folder
 
 BUILD_FILE = "build.json"
 STATISTICS_FILE = "statistics.json"
@@ -38,24 +38,11 @@ def save_result(result: BuildResult, output: str | Path, overwrite: bool = False
     output = Path(output).absolute()
     sweep(output)
     check_output(output, overwrite)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    fresh = output.with_name(f".{output.name}.new-{os.getpid()}")
-    stale = output.with_name(f".{output.name}.old-{os.getpid()}")
-    try:
-        notes = _write(result, fresh, output.name)
-        if output.exists():
-            output.rename(stale)
-        fresh.rename(output)
-    finally:
-        if stale.exists() and not output.exists():
-            stale.rename(output)
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(stale, ignore_errors=True)
-    return notes
+    with whole_folder(output) as fresh:
+        return _write(result, fresh, output.name)
 
 
 def _write(result: BuildResult, folder: Path, name: str) -> list[str]:
-    folder.mkdir()
     for split, rows in result.dataset.items():
         save_split(rows, folder / split)
     splits = {"splits": [str(split) for split in result.dataset]}
@@ -96,35 +83,6 @@ def _data_files(folder: Path) -> Iterator[Path]:
     for split in splits:
         state = json.loads((folder / split / "state.json").read_text(encoding="utf-8"))
         yield from (folder / split / file["filename"] for file in state["_data_files"])
-
-
-def sweep(output: str | Path) -> None:
-    """Put right what a killed run of this command left beside the output.
-
-    Args:
-        output: The folder to write; a dataset that was set aside for a new one comes back.
-    """
-    output = Path(output).absolute()
-    for left in output.parent.glob(f".{output.name}.*-*"):
-        kind, _, process = left.name.removeprefix(f".{output.name}.").partition("-")
-        if kind in ("new", "old") and process.isdigit() and not _runs(int(process)):
-            if kind == "old" and not output.exists():
-                left.rename(output)
-            else:
-                shutil.rmtree(left, ignore_errors=True)
-
-
-def _runs(process: int) -> bool:
-    # In a container the next run often has the number of the one that was killed.
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def check_output(output: str | Path, overwrite: bool = False) -> None:

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""What is packed in a file: gzip, bzip2, xz, tar, zip, told by their first bytes."""
+"""Compressed files and archives: gzip, bzip2, xz, tar, zip, told by their first bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from data_builders.reading.streams import (
 logger = logging.getLogger(__name__)
 
 SINGLE_FILE = {"gzip": b"\x1f\x8b\x08", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0"}
-PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".tgz", ".tbz2", ".txz", ".z")
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".tgz", ".tbz2", ".txz", ".z")
 UNSUPPORTED = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"7z\xbc\xaf\x27\x1c": "7-Zip",
@@ -121,13 +121,13 @@ def _unpack(entry: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
         yield entry
         return
     if depth == MAX_DEPTH:
-        raise UserError(f"{entry.name}: packed more than {MAX_DEPTH} times. Unpack it by hand.")
+        raise UserError(f"{entry.name}: compressed more than {MAX_DEPTH} times. Unpack it by hand.")
     if kind == "tar":
         yield from _tar_entries(entry, budget, depth + 1)
         return
     stream = Peekable(Unpacked(entry.stream, kind, entry.name, budget))
     unpacked = PurePosixPath(entry.unpacked)
-    if unpacked.suffix.lower() in PACKED_SUFFIXES:
+    if unpacked.suffix.lower() in COMPRESSED_SUFFIXES:
         unpacked = unpacked.with_suffix("")
     yield from _unpack(entry._replace(unpacked=str(unpacked), stream=stream), budget, depth + 1)
 
@@ -224,11 +224,11 @@ def _zip_entries(
     file: CountedFile, progress: Any, name: str, label: str, budget: Budget
 ) -> Iterator[Entry]:
     try:
-        packed = zipfile.ZipFile(file)
+        contents = zipfile.ZipFile(file)
     except DAMAGE as error:
         raise damaged(name, "zip archive", error) from None
     file.progress = progress
-    members = [member for member in packed.infolist() if not member.is_dir()]
+    members = [member for member in contents.infolist() if not member.is_dir()]
     if not members:
         raise UserError(f"{name}: the archive holds no file.")
     for member in members:
@@ -241,7 +241,7 @@ def _zip_entries(
             logger.info("%s/%s left out", name, path)
             continue
         try:
-            stream = packed.open(member)
+            stream = contents.open(member)
         except DAMAGE as error:
             raise damaged(f"{name}/{path}", "zip archive", error) from None
         yield from _member(stream, (name, label), path, budget, lambda: None, 1)

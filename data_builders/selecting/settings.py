@@ -77,7 +77,7 @@ def settings_of(kind: type[Settings], given: Settings | Mapping[str, Any] | None
     """Make a settings object of what YAML or a caller gives.
 
     Args:
-        kind: The dataclass wanted.
+        kind: The dataclass to make.
         given: One of these, a mapping of its fields, or None for the defaults.
 
     Returns:

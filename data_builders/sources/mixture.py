@@ -53,8 +53,8 @@ class MixtureConfig(DialogueConfig):
 
     Attributes:
         sources: What is mixed, each a `SourceSpec` or a mapping of its fields.
-        seed: Shuffles the training split, and chooses what a broken weight takes; None keeps the
-            order of the sources.
+        seed: Shuffles the training split, and draws the dialogues that a fractional weight
+            takes; None keeps the order of the sources.
         languages: Keep only dialogues whose language ("zh", "en", "mixed", "other") is among
             these; empty keeps all.
     """

@@ -173,19 +173,19 @@ def many_dialogues(count, seed):
 
 def test_examples_and_their_order_are_those_of_the_plain_rules(tokenizer):
     train = many_dialogues(300, seed=0)
-    held_out = many_dialogues(80, seed=1)
-    splits = {"train": train, "validation": held_out}
+    validation = many_dialogues(80, seed=1)
+    splits = {"train": train, "validation": validation}
     data = prepare(
         splits, tokenizer, max_context_turns=2, max_source_length=6, max_target_length=10
     )
     expected = examples_one_by_one(train, tokenizer, 2, 6, 10)
     assert [(row["input_ids"], row["labels"]) for row in data.train] == expected
     # Every distinct pair of the validation split is kept, or stands in the training split.
-    alone = prepare({"train": held_out}, tokenizer, max_context_turns=2, max_target_length=10)
+    alone = prepare({"train": validation}, tokenizer, max_context_turns=2, max_target_length=10)
     twins = {(tuple(row["context"]), row["reply"]) for row in data.train}
     fresh = [row for row in alone.train if (tuple(row["context"]), row["reply"]) not in twins]
     assert [row["reply"] for row in data.validation] == [row["reply"] for row in fresh]
-    for counts, split in ((data.train_counts, train), (data.validation_counts, held_out)):
+    for counts, split in ((data.train_counts, train), (data.validation_counts, validation)):
         dropped = counts.duplicates_dropped + counts.also_in_train_dropped
         pairs = sum(max(0, len(turns) - 1) for turns in split["turns"])
         assert counts.pairs + dropped + counts.long_replies_dropped == pairs

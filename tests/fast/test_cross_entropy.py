@@ -32,9 +32,9 @@ def test_equals_torch(smoothing, chunk, monkeypatch):
     )
     found = linear_cross_entropy(states, layer, labels, smoothing)
     torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=1e-6)
-    wanted = torch.autograd.grad(expected * 0.5, inputs)
+    expected_gradients = torch.autograd.grad(expected * 0.5, inputs)
     given = torch.autograd.grad(found * 0.5, inputs)
-    for gradient, reference in zip(given, wanted, strict=True):
+    for gradient, reference in zip(given, expected_gradients, strict=True):
         torch.testing.assert_close(gradient, reference, atol=1e-9, rtol=1e-7)
 
 

@@ -249,9 +249,9 @@ def test_command_explains_texts_and_lines(folder, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("你好\n我</s>\n".encode())))
     sys.stdin.reconfigure(encoding="utf-8")
     assert main(["--tokenizer", folder, "--json", "--top", "2"]) == 0
-    facts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [fact["text"] for fact in facts] == ["你好", "我</s>"]
-    assert facts[1]["tokens"][-1] == {
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["text"] for line in lines] == ["你好", "我</s>"]
+    assert lines[1]["tokens"][-1] == {
         "token": "</s>", "id": 2, "begin": 1, "end": 5, "kind": "special", "score": None
     }  # fmt: skip
 

@@ -405,8 +405,8 @@ def test_no_request_is_lost_however_they_come(model):
             if draw.random() < 0.2:
                 future.cancel()
                 continue
-            wanted = alone(model, question, max_new_tokens=config.max_new_tokens)
-            answered.append(future.result(PATIENCE).sequences[0] == wanted)
+            expected = alone(model, question, max_new_tokens=config.max_new_tokens)
+            answered.append(future.result(PATIENCE).sequences[0] == expected)
             time.sleep(draw.choice([0, 0, 0.002]))
 
     with BatchingQueue(model, max_batch_size=4, max_wait_ms=1) as batching:

@@ -133,9 +133,7 @@ def test_text_comes_back_exactly(tokenizer: PreTrainedTokenizerFast, kind: str) 
     assert tokenizer.unk_token_id not in ids
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.text(max_size=12)
@@ -261,11 +259,11 @@ def test_folder_loads_without_this_package(tmp_path: Path) -> None:
     texts = list(TEXTS.values())
     messages = [{"role": "user", "content": "你好</s>"}, {"role": "assistant", "content": "The"}]
     answers = answer_of(start(RELOAD, json.dumps(folders), json.dumps([texts, messages])))
-    for one, (ids, decoded, template, facts) in zip(trained, answers, strict=True):
+    for one, (ids, decoded, template, properties) in zip(trained, answers, strict=True):
         assert ids == one(texts)["input_ids"]
         assert decoded == texts
         assert template == one.apply_chat_template(messages, return_dict=True)["input_ids"]
-        assert facts == ["right", 77, ["input_ids", "attention_mask"], 0, 1, 2, 3, 4]
+        assert properties == ["right", 77, ["input_ids", "attention_mask"], 0, 1, 2, 3, 4]
 
 
 def test_pickle_keeps_everything(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -87,7 +87,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fast",
         action="store_true",
-        help="decode single replies too with packed weights, as --input does (torch)",
+        help="decode single replies too with prepacked weights, as --input does (torch)",
     )
     parser.add_argument(
         "--no-memory",

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from data_builders.report import counted
+
 from ..memory import Memory, MemoryAnswer, has_memory
 from ..memory.memory import Origin
 from ..memory.ranking import Scorer
@@ -93,7 +95,8 @@ class Recall:
             UserError: There is none.
         """
         return (
-            f"memory {'on' if self.on else 'off'}: {len(self._known()):,} pairs, answers from a "
+            f"memory {'on' if self.on else 'off'}: "
+            f"{counted(len(self._known()), 'pair')}, answers from a "
             f"score of {self.threshold:.2f} on"
         )
 

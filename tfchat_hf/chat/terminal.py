@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from data_builders.report import counted
+
 from ..fast.decoding import MUTUAL
 from ..text.console import one_line, printable
 from ..text.errors import UserError
@@ -186,7 +188,7 @@ def welcome(session: ChatSession) -> str:
 
 def _memory_words(session: ChatSession) -> str:
     memory = session.recall.memory if session.recall.on else None
-    return "" if memory is None else f", remembers {len(memory):,} pairs"
+    return "" if memory is None else f", remembers {counted(len(memory), 'pair')}"
 
 
 def run_terminal(session: ChatSession) -> int:

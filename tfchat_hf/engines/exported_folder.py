@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from data_builders.writing import whole_folder
 
 from ..text.errors import UserError
 from .dependencies import HOW_TO_LOAD_MARIAN, MARIAN, check_engine, engine_package
@@ -171,20 +172,8 @@ def new_folder(output: Path, overwrite: bool) -> Iterator[Path]:
         UserError: if `output` exists and may not be replaced.
     """
     check_output(output, overwrite)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
+    with whole_folder(output) as draft:
         yield draft
-        draft.chmod(0o755)  # mkdtemp lets nobody else read it
-        if output.exists():  # at no time is there half a folder
-            old = Path(tempfile.mkdtemp(prefix=f".{output.name}.old.", dir=output.parent))
-            output.rename(old / output.name)
-            draft.rename(output)
-            shutil.rmtree(old)
-        else:
-            draft.rename(output)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def check_output(output: Path, overwrite: bool) -> None:

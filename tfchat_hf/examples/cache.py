@@ -94,7 +94,7 @@ def train_tokenizer_once(
     folder = entry_folder("tfchat_tokenizers", cache_dir, depends_on)
     tokenizer = _load(folder)
     if tokenizer is None:
-        with whole_folder(folder) as fresh:
+        with whole_folder(folder, shared=True) as fresh:
             trained = train_tokenizer(turns_of(dialogues), *asked)
             trained.save_pretrained(fresh)
             (fresh / MANIFEST).write_text(json.dumps({"tokens": len(trained)}))

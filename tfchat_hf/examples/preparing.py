@@ -19,6 +19,7 @@ from datasets import Dataset, concatenate_datasets
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from data_builders import BuildResult, build_dialogues
+from data_builders.report import counted
 from data_builders.writing import whole_folder
 
 from ..settings.arguments import DataArguments
@@ -158,7 +159,7 @@ def prepare_data(
             return _read_entry(Path(scratch), in_memory=True)
     data = _cached(folder)
     if data is None:
-        with whole_folder(folder) as scratch:
+        with whole_folder(folder, shared=True) as scratch:
             _write_entry(scratch, dialogues, tokenizer, settings)
         data = _read_entry(folder)
     return data
@@ -234,7 +235,8 @@ def _write_entry(
     if not train_counts.pairs:
         raise UserError(
             f"`dataset` {settings.dataset} gives no training pairs: {train_counts.dialogues} "
-            f"dialogues, {train_counts.long_replies_dropped} replies longer than "
+            "dialogues, "
+            f"{counted(train_counts.long_replies_dropped, 'reply', 'replies')} longer than "
             f"`max_target_length` {settings.max_target_length}. Check the data or raise it."
         )
     counts, _ = _write_split("validation", folder, dialogues, tokenizer, settings, keys)

@@ -92,11 +92,11 @@ def tokenize_split(
     )
 
 
-def process_count(dialogues: int, asked: int | None) -> int | None:
-    """Return how many processes tokenise; None means this one."""
-    if asked is None:
-        asked = 1 if dialogues < MANY_DIALOGUES else min(8, os.cpu_count() or 1)
-    return asked if asked > 1 else None
+def process_count(dialogues: int, processes: int | None) -> int | None:
+    """Say how many processes tokenise; None means this one."""
+    if processes is None:
+        processes = 1 if dialogues < MANY_DIALOGUES else min(8, os.cpu_count() or 1)
+    return processes if processes > 1 else None
 
 
 def tokenize_dialogues(

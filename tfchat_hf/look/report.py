@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from data_builders.report import counted
+
 from ..text.console import GAP, display_width
 from .explainer import Decision, Difference, Explanation, ScoredPath, Token, spans_of
 from .search import Merge
@@ -17,8 +19,8 @@ def render(explanation: Explanation) -> str:
     """Write an explanation for a person."""
     if not explanation.text:
         return "An empty text has no tokens.\n"
-    characters = _counted(len(explanation.text), "character")
-    tokens = _counted(len(explanation.tokens), "token")
+    characters = counted(len(explanation.text), "character")
+    tokens = counted(len(explanation.tokens), "token")
     sections = [
         [visible(explanation.text), f"{characters}, {tokens}:"],
         _token_table(explanation),
@@ -53,11 +55,6 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
             cells.append(padding + cell if place in right else cell + padding)
         lines.append(("  " + GAP.join(cells)).rstrip())
     return lines
-
-
-def _counted(number: int, noun: str) -> str:
-    """Write a number with its noun."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _joined(pieces: Sequence[str]) -> str:
@@ -127,7 +124,7 @@ def _jieba_lines(explanation: Explanation) -> Iterator[str]:
     elif not explanation.differences:
         yield "jieba (HMM=False) cuts at the same places."
     else:
-        places = _counted(len(explanation.differences), "place")
+        places = counted(len(explanation.differences), "place")
         yield f"jieba (HMM=False) cuts otherwise in {places}:"
         yield from columns(
             [

@@ -7,7 +7,6 @@ And a warning when it comes to say one thing to everybody.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from transformers import Trainer, TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
 from data_builders.output.markdown import table
+from data_builders.writing import write_whole
 
 from ..examples.questions import Question
 from ..measuring.metrics import top_reply_share
@@ -151,9 +151,7 @@ class SampleFile:
 
     def _replace(self, rows: Sequence[dict[str, Any]]) -> None:
         """Write the file anew, so that it is there whole or as before."""
-        fresh = self.path.with_name(f".{self.path.name}.new")
-        fresh.write_bytes(_json_lines(rows))
-        os.replace(fresh, self.path)
+        write_whole(self.path, _json_lines(rows))
 
 
 def _json_lines(rows: Sequence[dict[str, Any]]) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import data_builders.building.staging as staging
@@ -42,7 +42,6 @@ def file_of(name: str, kind: str, size: int) -> list[RawDialogue]:
     st.lists(st.tuples(st.sampled_from(sorted(KINDS)), st.sampled_from(AROUND)), max_size=5),
     st.booleans(),
 )
-@settings(max_examples=60)
 @example([("cut", PROBE_DIALOGUES), ("whole", 1), ("cut", 1)], False)
 @example([("whole", PROBE_DIALOGUES + 1), ("cut", PROBE_DIALOGUES + 1)], True)
 def test_each_file_has_its_own_verdict_and_no_dialogue_is_lost(files, lazy):
@@ -95,7 +94,6 @@ def corpus(count: int) -> list[RawDialogue]:
 
 
 @given(st.lists(st.integers(1, 40), max_size=30), st.integers(1, 6), st.integers(10, 120))
-@settings(max_examples=40)
 def test_shards_hold_the_corpus_in_order_within_their_bounds(lengths, most, characters):
     dialogues = [raw("x" * length, f"{n}") for n, length in enumerate(lengths)]
     config = MemoryConfig()

@@ -69,11 +69,6 @@ def test_each_line_is_yielded_or_rejected(lines):
     assert filled == 2 * len(found) + sum(report.rejected.values())
 
 
-@given(st.binary(max_size=200))
-def test_bytes_never_crash(content):
-    read_text(AlternatingCorpus, content)
-
-
 def test_odd_last_line_has_no_reply():
     found, report = turns_of("你好\n你好呀\nAnd now?\n")
     assert found == [("你好", "你好呀")]

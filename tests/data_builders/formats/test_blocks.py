@@ -6,25 +6,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from data_builders.formats.blocks import BlockCorpus
 from data_builders.report import BuildReport
 from tests.data_builders.formats.text_formats import (
     arbitrary_lines,
-    dialogues,
     guess_of,
     read_text,
     rejected,
 )
-
-
-@given(dialogues, st.integers(1, 3))
-def test_written_and_read_back(expected, blank_lines):
-    text = ("\n" * (blank_lines + 1)).join("\n".join(turns) for turns in expected)
-    found, report = read_text(BlockCorpus, text, encoding="utf-8")
-    assert [raw.turns for raw in found] == expected
-    assert not report.rejected
 
 
 @given(arbitrary_lines)
@@ -32,11 +22,6 @@ def test_each_line_is_yielded_or_rejected(lines):
     found, report = read_text(BlockCorpus, "\n".join(lines), encoding="utf-8")
     filled = sum(bool(line.strip()) for line in lines)
     assert filled == sum(len(raw.turns) for raw in found) + sum(report.rejected.values())
-
-
-@given(st.binary(max_size=200))
-def test_bytes_never_crash(content):
-    read_text(BlockCorpus, content)
 
 
 def test_lone_utterance_is_rejected_where_it_stands():

@@ -6,19 +6,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from data_builders.formats.c3 import C3Corpus, split_speaker
 from data_builders.report import BuildReport, RowError
-from tests.data_builders.formats.test_messages import (
+from tests.data_builders.formats.json_rows import (
     beginning,
     deep,
-    json_values,
-    lines_of,
-    one_file,
     sample,
-    texts,
 )
 
 ASKED = [{"question": "他们在哪儿?", "choice": ["船上", "车上"], "answer": "船上"}]
@@ -86,29 +80,6 @@ def test_what_is_no_dialogue_is_rejected_alone(read, row, rule):
 def test_values_too_deep_to_be_shown_are_rejected_all_the_same():
     with pytest.raises(RowError):
         split_speaker(deep())
-
-
-@one_file
-@given(st.lists(st.lists(texts, min_size=2, max_size=5), min_size=2, max_size=4))
-def test_dialogues_are_read_back_as_written(read, dialogues):
-    rows = [
-        [[f"{who}：{text}" for who, text in zip("男女" * 3, said, strict=False)], ASKED, "1"]
-        for said in dialogues
-    ]
-    found, report = read(C3Corpus, json.dumps(rows))
-    assert not report.rejected
-    assert [d.turns for d in found] == [tuple(t.strip() for t in said) for said in dialogues]
-
-
-@one_file
-@given(
-    st.lists(json_values("question") | st.tuples(json_values("a"), json_values("a")), min_size=1)
-)
-def test_any_json_is_read_or_rejected(read, tmp_path, rows):
-    found, report = read(C3Corpus, json.dumps(rows), name="a.json")
-    told = {d.line for d in found} | {reject.line for reject in report.rejects}
-    assert told == lines_of(tmp_path / "a.json")
-    C3Corpus.resembles(sample(rows))
 
 
 def test_it_is_recognised_by_its_three_parts():

@@ -19,11 +19,9 @@ from data_builders.formats.chitchat import (
 )
 from data_builders.formats.messages import MessagesCorpus
 from data_builders.report import BuildReport, RowError
-from tests.data_builders.formats.test_messages import (
+from tests.data_builders.formats.json_rows import (
     beginning,
     deep,
-    json_values,
-    lines_of,
     one_file,
     sample,
     texts,
@@ -109,15 +107,6 @@ def test_conversations_are_read_back_as_written(read, chats):
     assert [d.turns for d in found] == [
         tuple("\n".join(text.strip() for text in turn) for turn in turns) for turns in chats
     ]
-
-
-@one_file
-@given(st.lists(json_values("messages", "text", "sender"), min_size=1))
-def test_any_json_is_read_or_rejected(read, tmp_path, rows):
-    found, report = read(ChitchatCorpus, json.dumps(rows), name="a.json")
-    told = {d.line for d in found} | {reject.line for reject in report.rejects}
-    assert told == lines_of(tmp_path / "a.json")
-    ChitchatCorpus.resembles(sample(rows))
 
 
 def test_it_is_told_from_other_messages():

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,12 +15,10 @@ from data_builders.formats.community_qa import (
     question_of,
 )
 from data_builders.report import BuildReport, RowError
-from tests.data_builders.formats.test_messages import (
+from tests.data_builders.formats.json_rows import (
     as_lines,
     beginning,
     deep,
-    json_values,
-    lines_of,
     one_file,
     sample,
     texts,
@@ -143,15 +139,6 @@ def test_rows_are_read_back_as_written(read, pairs):
     found, report = read(CommunityQACorpus, as_lines(*rows))
     assert not report.rejected
     assert [d.turns for d in found] == [(a.strip(), b.strip()) for a, b in pairs]
-
-
-@one_file
-@given(st.lists(json_values("title", "desc", "answer", "content", "star"), min_size=1))
-def test_any_json_is_read_or_rejected(read, tmp_path, rows):
-    found, report = read(CommunityQACorpus, json.dumps(rows), name="a.json")
-    told = {d.line for d in found} | {reject.line for reject in report.rejects}
-    assert told == lines_of(tmp_path / "a.json")
-    CommunityQACorpus.resembles(sample(rows))
 
 
 def test_it_is_recognised_by_its_fields():

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from data_builders.formats.conv import ConvCorpus
 from data_builders.formats.gathering import MAX_TURNS
@@ -36,11 +35,6 @@ def test_each_line_is_yielded_or_rejected_or_a_beginning(lines):
     filled = sum(bool(line.strip()) for line in lines)
     turns = sum(len(raw.turns) for raw in found)
     assert filled == turns + begins + sum(report.rejected.values())
-
-
-@given(st.binary(max_size=200))
-def test_bytes_never_crash(content):
-    read_text(ConvCorpus, content)
 
 
 def test_line_is_where_the_dialogue_begins():

@@ -27,7 +27,7 @@ from tests.data_builders.formats.text_formats import (
     source_of,
 )
 
-one_folder = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 MARK = " +++$+++ "
 LINES = [
     ("L1", "u0", "m0", "ANN", "Where to?"),

@@ -6,20 +6,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from data_builders.formats.crosswoz import CrossWozCorpus, parse_task_dialogue
 from data_builders.formats.messages import MessagesCorpus
 from data_builders.report import BuildReport, RowError
-from tests.data_builders.formats.test_messages import (
+from tests.data_builders.formats.json_rows import (
     beginning,
     deep,
-    json_values,
-    lines_of,
-    one_file,
     sample,
-    texts,
 )
 
 BOTH = ("user", "assistant")
@@ -67,24 +61,6 @@ def test_values_too_deep_to_be_shown_are_rejected_all_the_same():
     for row in (deep(), {"messages": deep()}, {"messages": [{"role": "usr", "content": deep()}]}):
         with pytest.raises(RowError):
             parse_task_dialogue(row)
-
-
-@one_file
-@given(st.lists(st.lists(texts, min_size=2, max_size=5), min_size=1, max_size=3))
-def test_dialogues_are_read_back_as_written(read, dialogues):
-    content = json.dumps({str(number): task(*said) for number, said in enumerate(dialogues)})
-    found, report = read(CrossWozCorpus, content, name="a.json")
-    assert not report.rejected
-    assert [d.turns for d in found] == [tuple(t.strip() for t in said) for said in dialogues]
-
-
-@one_file
-@given(st.lists(json_values("messages", "role", "content"), min_size=1))
-def test_any_json_is_read_or_rejected(read, tmp_path, rows):
-    found, report = read(CrossWozCorpus, json.dumps(rows), name="a.json")
-    told = {d.line for d in found} | {reject.line for reject in report.rejects}
-    assert told == lines_of(tmp_path / "a.json")
-    CrossWozCorpus.resembles(sample(rows))
 
 
 def test_it_is_told_from_other_messages():

@@ -7,25 +7,15 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from data_builders.formats.dailydialog import DailyDialogCorpus
 from data_builders.report import BuildReport
 from tests.data_builders.formats.text_formats import (
     arbitrary_lines,
-    dialogues,
     guess_of,
     read_text,
     rejected,
 )
-
-
-@given(dialogues, st.sampled_from([" __eou__ ", "__eou__"]), st.booleans())
-def test_written_and_read_back(expected, mark, ended):
-    text = "\n".join(mark.join(turns) + mark * ended for turns in expected)
-    found, report = read_text(DailyDialogCorpus, text, encoding="utf-8")
-    assert [raw.turns for raw in found] == expected
-    assert not report.rejected and not report.notes
 
 
 @given(arbitrary_lines)
@@ -34,11 +24,6 @@ def test_each_line_is_yielded_or_rejected(lines):
     filled = {number for number, line in enumerate(lines, 1) if line.strip()}
     assert {raw.line for raw in found} | {number for number, _ in rejected(report)} == filled
     assert len({raw.line for raw in found}) + sum(report.rejected.values()) == len(filled)
-
-
-@given(st.binary(max_size=200))
-def test_bytes_never_crash(content):
-    read_text(DailyDialogCorpus, content)
 
 
 def test_annotations_are_left_out_and_counted():

@@ -4,22 +4,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import datasets
 import pyarrow as pa
 import pytest
+from huggingface_hub import constants
 from pyarrow import parquet as pq
 
 from data_builders.errors import UserError
 from data_builders.formats.hub import HubConfig, HubCorpus
 from data_builders.report import BuildReport
-from tests.publishing.fake_hub import FakeHub, Repository
+from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
 
-ROOT = Path(__file__).parents[3]
 DATASET = "someone/chats"
 
 
@@ -55,7 +53,7 @@ def test_all_splits_of_a_folder_are_read_and_bad_rows_told(folder: Path) -> None
         ("chats/test", 1, "chats"),
     ]
     assert report.rejected == {"empty text": 1}
-    assert "columns left out: score" in report.notes
+    assert "tables with unused columns (score)" in report.notes
 
 
 def test_one_split_can_be_chosen(folder: Path) -> None:
@@ -137,46 +135,24 @@ def test_the_content_of_a_folder_decides_over_the_cache(folder: Path) -> None:
     assert config.content_marks() == []
 
 
-READER = """
-import json, sys
-from data_builders.formats.hub import HubConfig, HubCorpus
-from data_builders.report import BuildReport, UserError
-answers = []
-for settings in json.loads(sys.argv[1]):
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "home" / "datasets")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
+    with in_place_of_the_hub(monkeypatch) as hub:
+        yield hub
+
+
+def ask(**settings: object) -> dict[str, object]:
+    """Return the marks, turns and source of a dataset, or what is said of it."""
     try:
         config = HubConfig(**settings)
         marks = config.content_marks()
         found = list(HubCorpus.read_sources(config, BuildReport()))
-        turns = [dialogue.turns for dialogue in found]
-        answers.append({"marks": marks, "turns": turns, "source": found[0].source})
     except UserError as error:
-        answers.append({"said": str(error)})
-print(json.dumps(answers))
-"""
-
-
-@pytest.fixture
-def hub() -> Iterator[FakeHub]:
-    with FakeHub() as hub:
-        yield hub
-
-
-def ask(hub: FakeHub, home: Path, *settings: dict[str, object]) -> list[dict]:
-    dropped = ("HF_", "HUGGING_FACE_", "PYTHONPATH")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
-    environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
-    environment |= {"HF_HUB_DISABLE_TELEMETRY": "1", "NO_PROXY": "127.0.0.1"}
-    environment |= {"no_proxy": "127.0.0.1"}
-    done = subprocess.run(
-        [sys.executable, "-c", READER, json.dumps(settings)],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, f"{done.stderr}\nunanswered: {hub.unknown}"
-    return json.loads(done.stdout.splitlines()[-1])
+        return {"said": str(error)}
+    turns = [dialogue.turns for dialogue in found]
+    return {"marks": marks, "turns": turns, "source": found[0].source}
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -193,17 +169,11 @@ def test_the_hub_is_asked_for_the_commit_and_streamed(hub: FakeHub, tmp_path: Pa
     closed.commit({"data/train-0.parquet": parquet_bytes(shared_gpt(("不", "行")))})
     hub.gated.add("datasets/someone/closed")
 
-    newest, pinned, missing, revision, gated = ask(
-        hub,
-        tmp_path / "home",
-        {"dataset_id": DATASET},
-        {"dataset_id": DATASET, "revision": old},
-        {"dataset_id": "someone/else"},
-        {"dataset_id": DATASET, "revision": "v9"},
-        {"dataset_id": "someone/closed"},
-    )
-    assert newest == {"marks": [new], "turns": [["新", "的"]], "source": DATASET}
-    assert pinned == {"marks": [old], "turns": [["旧", "的"]], "source": DATASET}
+    newest, pinned = ask(dataset_id=DATASET), ask(dataset_id=DATASET, revision=old)
+    missing, gated = ask(dataset_id="someone/else"), ask(dataset_id="someone/closed")
+    revision = ask(dataset_id=DATASET, revision="v9")
+    assert newest == {"marks": [new], "turns": [("新", "的")], "source": DATASET}
+    assert pinned == {"marks": [old], "turns": [("旧", "的")], "source": DATASET}
     assert "no dataset someone/else" in missing["said"]
     assert "no revision 'v9'" in revision["said"]
     assert "is gated" in gated["said"] and "hf auth login" in gated["said"]

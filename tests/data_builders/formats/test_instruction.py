@@ -19,12 +19,10 @@ from data_builders.formats.instruction import (
 )
 from data_builders.reading import JsonRow
 from data_builders.report import BuildReport
-from tests.data_builders.formats.test_messages import (
+from tests.data_builders.formats.json_rows import (
     as_lines,
     beginning,
     deep,
-    json_values,
-    lines_of,
     one_file,
     sample,
     texts,
@@ -221,19 +219,6 @@ def test_rows_are_read_back_as_written(read, triples, lines):
     assert [d.turns for d in found] == [
         (f"{('Do: ' + a).strip()}\n{('With: ' + b).strip()}", c.strip()) for a, b, c in triples
     ]
-
-
-@one_file
-@given(
-    st.lists(
-        json_values("instruction", "input", "output", "en_output", "history", "system"), min_size=1
-    )
-)
-def test_any_json_is_read_or_rejected(read, tmp_path, rows):
-    found, report = read(InstructionCorpus, json.dumps(rows), name="a.json")
-    told = {d.line for d in found} | {reject.line for reject in report.rejects}
-    assert told == lines_of(tmp_path / "a.json")
-    InstructionCorpus.resembles(sample(rows))
 
 
 # --- the guess, and the real files ----------------------------------------------------------

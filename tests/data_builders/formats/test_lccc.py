@@ -6,20 +6,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from data_builders.formats.lccc import LcccCorpus
 from data_builders.reading import JsonRow
 from data_builders.report import BuildReport
-from tests.data_builders.formats.test_messages import (
+from tests.data_builders.formats.json_rows import (
     as_lines,
     beginning,
-    json_values,
-    lines_of,
-    one_file,
     sample,
-    texts,
 )
 
 ROWS = [["猫 呢 ？", "在 屋顶 。", "又 去 了 ？"], ["Hello!", "Hi."]]
@@ -70,24 +64,6 @@ def test_a_row_that_breaks_a_rule_is_rejected_alone(read, row, rule):
     dialogues, report = read(LcccCorpus, json.dumps([ROWS[0], row, ROWS[1]]))
     assert [d.turns for d in dialogues] == TURNS
     assert report.rejected == {rule: 1}
-
-
-@one_file
-@given(st.lists(st.lists(texts, min_size=2, max_size=5), min_size=2, max_size=4), st.booleans())
-def test_dialogues_are_read_back_as_written(read, dialogues, lines):
-    content = as_lines(*dialogues) if lines else json.dumps(dialogues)
-    found, report = read(LcccCorpus, content, name="a.json")
-    assert not report.rejected
-    assert [d.turns for d in found] == [tuple(t.strip() for t in said) for said in dialogues]
-
-
-@one_file
-@given(st.lists(json_values("train"), min_size=1))
-def test_any_json_is_read_or_rejected(read, tmp_path, rows):
-    found, report = read(LcccCorpus, json.dumps(rows), name="a.json")
-    told = {d.line for d in found} | {reject.line for reject in report.rejects}
-    assert told == lines_of(tmp_path / "a.json")
-    LcccCorpus.resembles(sample(rows))
 
 
 def test_arrays_of_strings_are_recognised():

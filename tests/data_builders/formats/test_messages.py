@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data_builders.formats.c3 import C3Corpus
@@ -18,13 +17,19 @@ from data_builders.formats.instruction import InstructionCorpus
 from data_builders.formats.kdconv import KdConvCorpus
 from data_builders.formats.lccc import LcccCorpus
 from data_builders.formats.messages import MessagesCorpus, parse_dialogue
-from data_builders.reading import JsonRow, Sample, json_rows, sample_of, source_files
 from data_builders.report import RULES, BuildReport, RowError
 from data_builders.rows.checks import MAX_MESSAGES, described, plain_turns
 from data_builders.rows.role_messages import ROLES, parse_messages
-
-# Each example overwrites the one file of the fixture `read`.
-one_file = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+from tests.data_builders.formats.json_rows import (
+    as_lines,
+    beginning,
+    deep,
+    json_values,
+    lines_of,
+    one_file,
+    sample,
+    texts,
+)
 
 TALK = [
     {"role": "user", "content": "Where is the spoon?"},
@@ -32,48 +37,6 @@ TALK = [
 ]
 TURNS = ("Where is the spoon?", "In the drawer.")
 BOTH = ("user", "assistant")
-
-texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(str.strip)
-
-
-def json_values(*keys: str) -> st.SearchStrategy[Any]:
-    """Any JSON, its objects often with the keys of a family."""
-    names = st.sampled_from(keys) | st.text(max_size=3)
-    leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
-    return st.recursive(
-        leaves,
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
-        max_leaves=12,
-    )
-
-
-def sample(rows: list[Any], layout: str = "array") -> Sample:
-    found = [JsonRow(number, None, row) for number, row in enumerate(rows, start=1)]
-    return Sample("a.json", "a.json", ".json", [], "", found, layout)
-
-
-def lines_of(path: Any) -> set[int]:
-    """The line of every row that can be read: the truth for "no row is lost"."""
-    files = source_files([str(path)])
-    return {row.line for file in files for row in json_rows(file, BuildReport())}
-
-
-def beginning(path: Any) -> Sample:
-    """The sample of a file, or of the first one of an archive; it is open only in the loop."""
-    for file in source_files([str(path)]):
-        return sample_of(file)
-    raise AssertionError(f"no file in {path}")
-
-
-def deep() -> list:
-    value: list = []
-    for _ in range(20_000):
-        value = [value]
-    return value
-
-
-def as_lines(*rows: Any) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 # --- shapes ---------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from data_builders.formats.partners import find_pairs, is_well_named, parallel_p
 from data_builders.report import BuildReport
 from tests.data_builders.formats.text_formats import arbitrary_lines, guess_of, pairs, rejected
 
-one_folder = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read_two(folder, questions, replies, **settings):

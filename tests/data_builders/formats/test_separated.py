@@ -78,11 +78,6 @@ def test_each_line_is_yielded_or_rejected_or_noted(lines, separator, are_turns, 
     assert len(told) == len({raw.line for raw in found}) + sum(report.rejected.values())
 
 
-@given(st.binary(max_size=200))
-def test_bytes_never_crash(content):
-    read_text(SeparatedCorpus, content)
-
-
 def test_several_separators_are_not_guessed_at():
     found, report = turns_of("你会算吗=会一点\n2+2=?=4\nno sign\n=x\n", separator="=")
     assert found == [("你会算吗", "会一点")]

@@ -287,7 +287,7 @@ def test_one_line_loses_no_word_that_fits(text):
 anything = st.one_of(st.text(max_size=30), st.sampled_from(NASTY))
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(reply=anything, name=anything, source=anything, value=anything, license=anything)
 def test_a_card_is_valid_whatever_the_text(tmp_path, reply, name, source, value, license):
     data = datasets.DatasetDict(train=dialogues(("q", reply), ("q2", "ok"), source=source))

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import datasets
@@ -14,7 +12,7 @@ import pytest
 
 import data_builders.output.folder as output
 from data_builders.errors import UserError
-from data_builders.output.folder import check_output, is_up_to_date, save_result, sweep
+from data_builders.output.folder import check_output, is_up_to_date, save_result
 from data_builders.sources.build import BuildResult, build_dialogues
 
 
@@ -139,34 +137,3 @@ def test_a_read_only_folder_is_refused_before_the_work(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="may not be written to"):
         check_output(tmp_path / "out")
-
-
-# --- leftovers ------------------------------------------------------------------------------
-
-
-def dead_process() -> int:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
-def test_sweep_removes_what_the_dead_left(tmp_path):
-    marked(tmp_path / f".out.new-{dead_process()}")
-    marked(tmp_path / f".out.old-{dead_process()}")
-    marked(tmp_path / "out")
-    sweep(tmp_path / "out")
-    assert {path.name for path in tmp_path.iterdir()} == {"out"}
-
-
-def test_sweep_brings_back_what_was_set_aside(tmp_path):
-    marked(tmp_path / f".out.old-{dead_process()}")
-    sweep(tmp_path / "out")
-    assert (tmp_path / "out" / "old").exists()
-
-
-def test_sweep_spares_the_living_and_what_is_not_ours(tmp_path):
-    living = [".out.new-1", f".out.old-{os.getppid()}", ".out.new-x", ".out.txt", ".other.new-9"]
-    for name in living:
-        marked(tmp_path / name)
-    sweep(tmp_path / "out")
-    assert {path.name for path in tmp_path.iterdir()} == set(living)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import datasets
 import pytest
-from huggingface_hub import DatasetCard
+from huggingface_hub import DatasetCard, constants
 
 from data_builders.building.builder import DIALOGUE_FEATURES
 from data_builders.errors import UserError
 from data_builders.output.publish import push_dataset
-from tests.publishing.fake_hub import FakeHub, Repository
+from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "hf_test"
@@ -37,14 +37,6 @@ language:
 ![lengths](pictures/lengths.png)
 """
 
-# Pushes twice: the second time what was pushed first is replaced.
-PUBLISHER = """
-import json, sys
-from data_builders.output.publish import push_dataset
-print(push_dataset(sys.argv[2], sys.argv[1]))
-print(json.dumps({"url": push_dataset(sys.argv[2], sys.argv[1])}))
-"""
-
 STRANGER = """
 import json, sys
 sys.modules["data_builders"] = None
@@ -57,7 +49,8 @@ print(json.dumps({"rows": rows, "streamed": list(streamed)}))
 """
 
 
-def run_against(hub: FakeHub, program: str, home: Path, *arguments: str, **extra: str) -> dict:
+def heard_by_a_stranger(hub: FakeHub, home: Path) -> dict:
+    """Load the dataset in a process without this package."""
     dropped = ("HF_", "HUGGING_FACE_", "PYTHONPATH")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     environment |= {
@@ -65,20 +58,16 @@ def run_against(hub: FakeHub, program: str, home: Path, *arguments: str, **extra
         "HF_HOME": str(home),
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        "NO_PROXY": "127.0.0.1",
-        "no_proxy": "127.0.0.1",
-        **extra,
     }
     home.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", program, REPOSITORY, *arguments],
+        [sys.executable, "-c", STRANGER, REPOSITORY],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
     )
-    assert TOKEN not in done.stdout + done.stderr
     assert done.returncode == 0, f"{done.stderr}\nunanswered: {hub.unknown}"
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -120,16 +109,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hub() -> Iterator[FakeHub]:
-    with FakeHub() as hub:
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    with in_place_of_the_hub(monkeypatch, TOKEN) as hub:
         yield hub
 
 
 def test_what_is_pushed_loads_for_a_stranger_with_card_and_pictures(
     hub: FakeHub, folder: Path, tmp_path: Path
 ) -> None:
-    told = run_against(hub, PUBLISHER, tmp_path / "publisher", str(folder), HF_TOKEN=TOKEN)
-    assert told == {"url": f"{hub.url}/datasets/{REPOSITORY}"}
+    # The second time what was pushed first is replaced.
+    for _ in range(2):
+        assert push_dataset(folder, REPOSITORY) == f"{hub.url}/datasets/{REPOSITORY}"
     repository = hub.repositories[f"datasets/{REPOSITORY}"]
     assert repository.private
     files = repository.files
@@ -146,7 +138,7 @@ def test_what_is_pushed_loads_for_a_stranger_with_card_and_pictures(
     everything = [*files.values(), *hub.large_files.values()]
     assert not [leak for leak in leaks for content in everything if leak.encode() in content]
 
-    heard = run_against(hub, STRANGER, tmp_path / "stranger")
+    heard = heard_by_a_stranger(hub, tmp_path / "stranger")
     saved = {name: list(split) for name, split in datasets.load_from_disk(str(folder)).items()}
     assert saved.pop("test") == []
     assert heard["rows"] == saved
@@ -170,29 +162,17 @@ def test_without_a_network_the_sentence_says_so_and_keeps_the_token(folder: Path
     assert TOKEN not in str(caught.value) and caught.value.__suppress_context__
 
 
-REFUSED = """
-import json, sys
-from data_builders.errors import UserError
-from data_builders.output.publish import push_dataset
-try:
-    push_dataset(sys.argv[2], sys.argv[1])
-except UserError as error:
-    print(json.dumps({"said": str(error)}))
-"""
-
-
-def test_a_public_repository_takes_no_private_push(
-    hub: FakeHub, folder: Path, tmp_path: Path
-) -> None:
+def test_a_public_repository_takes_no_private_push(hub: FakeHub, folder: Path) -> None:
     hub.repositories[f"datasets/{REPOSITORY}"] = Repository(private=False)
-    heard = run_against(hub, REFUSED, tmp_path / "home", str(folder), HF_TOKEN=TOKEN)
-    assert "public already" in heard["said"]
+    with pytest.raises(UserError, match="public already"):
+        push_dataset(folder, REPOSITORY)
     assert hub.repositories[f"datasets/{REPOSITORY}"].files == {}
 
 
 def test_without_a_token_the_next_step_is_to_log_in(
-    hub: FakeHub, folder: Path, tmp_path: Path
+    hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard = run_against(hub, REFUSED, tmp_path / "home", str(folder))
-    assert "hf auth login" in heard["said"]
+    monkeypatch.setenv("HF_TOKEN", "")
+    with pytest.raises(UserError, match="hf auth login"):
+        push_dataset(folder, REPOSITORY)
     assert hub.repositories == {}

@@ -112,7 +112,7 @@ def test_nothing_to_read_is_said(tmp_path, name, said):
 
 @pytest.mark.parametrize("kind", PACKERS)
 @pytest.mark.parametrize("name", ["chat.tsv", "chat.tsv.{}"])
-def test_a_packed_file_is_known_by_its_content(tmp_path, kind, name):
+def test_a_compressed_file_is_known_by_its_content(tmp_path, kind, name):
     path = write(tmp_path / name.format(kind), PACKERS[kind](TEXT))
     (file,) = source_files([str(path)])
     assert file.suffix == ".tsv"
@@ -120,9 +120,9 @@ def test_a_packed_file_is_known_by_its_content(tmp_path, kind, name):
 
 
 @pytest.mark.parametrize("kind", PACKERS)
-def test_parts_of_a_packed_file_follow_each_other(tmp_path, kind):
-    packed = PACKERS[kind](TEXT) + PACKERS[kind](b"more") + b"\0" * 100
-    assert contents(write(tmp_path / "a", packed)) == {"a": TEXT + b"more"}
+def test_parts_of_a_compressed_file_follow_each_other(tmp_path, kind):
+    compressed = PACKERS[kind](TEXT) + PACKERS[kind](b"more") + b"\0" * 100
+    assert contents(write(tmp_path / "a", compressed)) == {"a": TEXT + b"more"}
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
@@ -142,7 +142,7 @@ def test_a_zip_gives_its_members(tmp_path):
     assert contents(path) == {"c.zip/d/1.txt": TEXT}
 
 
-def test_packed_members_are_unpacked_too(tmp_path):
+def test_compressed_members_are_unpacked_too(tmp_path):
     path = make_tar(tmp_path / "c.tar", {"a.csv.gz": gzip.compress(TEXT)}, "w")
     (file,) = source_files([str(path)])
     assert (file.suffix, file.label) == (".csv", "c.tar/a.csv.gz")
@@ -207,7 +207,7 @@ def test_a_compression_bomb_is_stopped(tmp_path, monkeypatch, pack):
         contents(path)
 
 
-def test_a_bomb_in_packed_members_is_stopped(tmp_path, monkeypatch):
+def test_a_bomb_in_compressed_members_is_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr("data_builders.reading.streams.BOMB_FLOOR", 1 << 20)
     bombs = {f"{n}.txt.gz": gzip.compress(b"\0" * 900_000) for n in range(9)}
     with pytest.raises(UserError, match=r"bomb\.tar/\d\.txt\.gz.*compression bomb"):
@@ -232,10 +232,10 @@ def test_an_empty_archive_is_said(tmp_path):
 
 
 @pytest.mark.parametrize("kind", PACKERS)
-def test_a_packed_file_cut_short_gives_its_lines_and_then_the_error(tmp_path, kind):
+def test_a_compressed_file_cut_short_gives_its_lines_and_then_the_error(tmp_path, kind):
     data = noisy_lines(50_000)
-    packed = PACKERS[kind](data)
-    path = write(tmp_path / "a.txt.packed", packed[: len(packed) // 2])
+    compressed = PACKERS[kind](data)
+    path = write(tmp_path / "a.txt.compressed", compressed[: len(compressed) // 2])
     lines, said = lines_until_error(path)
     assert str(path) in said and "cut short" in said and "again" in said
     assert len(lines) > 10_000
@@ -259,11 +259,11 @@ def test_a_plain_tar_cut_anywhere_is_noticed(tmp_path, cut):
 
 
 @pytest.mark.parametrize("kind", PACKERS)
-def test_a_damaged_packed_file_is_named(tmp_path, kind):
-    packed = bytearray(PACKERS[kind](noise(100_000)))
-    packed[-8] ^= 0xFF
+def test_a_damaged_compressed_file_is_named(tmp_path, kind):
+    compressed = bytearray(PACKERS[kind](noise(100_000)))
+    compressed[-8] ^= 0xFF
     with pytest.raises(UserError, match=r"a\.txt: the \w+ file is (damaged|cut short)"):
-        contents(write(tmp_path / "a.txt", bytes(packed)))
+        contents(write(tmp_path / "a.txt", bytes(compressed)))
 
 
 def test_a_damaged_member_of_a_zip_is_named(tmp_path):
@@ -328,7 +328,7 @@ def test_files_are_closed_one_after_the_other(tmp_path):
 
 @given(data=st.binary(max_size=3_000), size=st.integers(0, 4_000), pack=st.booleans())
 def test_head_takes_nothing_away(tmp_path_factory, data, size, pack):
-    data = b"#" + data  # Else it may begin like something packed.
+    data = b"#" + data  # Else it may begin like something compressed.
     path = tmp_path_factory.mktemp("head") / "a"
     path.write_bytes(gzip.compress(data) if pack else data)
     file = next(source_files([str(path)]))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data_builders.errors import UserError
@@ -244,7 +244,6 @@ def test_a_long_line_below_the_limit_is_read(monkeypatch):
     assert texts_of(b"x" * (5 << 20) + b"\nb") == ["x" * (5 << 20), "b"]
 
 
-@settings(max_examples=50)
 @given(lines=line_lists, cut=st.integers(0, 300))
 def test_a_sample_shows_whole_lines(lines, cut):
     data = "".join(line + "\n" for line in lines).encode()

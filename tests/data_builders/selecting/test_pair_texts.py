@@ -59,4 +59,4 @@ def test_it_is_an_option_of_every_format_of_files(tmp_path, capsys):
         output = ["--output", str(tmp_path / "-".join(command))]
         assert main([*command, str(film), *output, *shared]) == 0
         said = capsys.readouterr().out
-        assert "1 dialogues kept" in said and "pairs left out: no question 2" in said
+        assert "1 dialogue kept" in said and "pairs left out: no question 2" in said

@@ -101,7 +101,6 @@ corpora = st.lists(random_dialogues(), min_size=1, max_size=25)
 
 
 @given(corpora, random_settings())
-@settings(max_examples=80)
 def test_every_row_read_is_in_exactly_one_count(dialogues, values):
     rows, report = built = build(dialogues, **values)
     assert report.rows_read == len(dialogues) == sum(origin.read for origin in report.origins)
@@ -115,7 +114,6 @@ def test_every_row_read_is_in_exactly_one_count(dialogues, values):
 
 
 @given(corpora, random_settings())
-@settings(max_examples=40)
 def test_rows_are_well_formed_and_said_by_somebody(dialogues, values):
     built = build(dialogues, **values)
     said = {turn for dialogue in dialogues for turn in dialogue.turns}
@@ -129,7 +127,6 @@ def test_rows_are_well_formed_and_said_by_somebody(dialogues, values):
 
 
 @given(corpora, random_settings())
-@settings(max_examples=40)
 def test_ids_are_unique(dialogues, values):
     # Kept duplicates are equal on purpose, and so are their names.
     values["selection"]["exact_duplicates"] = True
@@ -444,7 +441,6 @@ def growing_corpora(draw: st.DrawFn) -> tuple[list[RawDialogue], list[RawDialogu
 
 
 @given(growing_corpora(), st.booleans(), st.sampled_from([0, 2]))
-@settings(max_examples=40)
 def test_data_added_later_moves_no_row_to_another_side(corpus, in_front, limit):
     values = {
         "validation_fraction": 0.3,

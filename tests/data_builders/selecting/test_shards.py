@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import data_builders.selecting.shards as shards_module
@@ -58,7 +58,6 @@ corpora = st.lists(st.lists(dialogues(), max_size=5), max_size=4)
 
 
 @given(corpora)
-@settings(max_examples=60)
 def test_shards_are_one_corpus_of_dialogues_and_pairs(parts):
     whole = [dialogue for part in parts for dialogue in part]
     pairs = [pair for dialogue in whole for pair in pairs_of(dialogue)]
@@ -86,7 +85,6 @@ def test_shards_are_one_corpus_of_dialogues_and_pairs(parts):
 
 
 @given(st.lists(dialogues(), min_size=1, max_size=8))
-@settings(max_examples=60)
 def test_bands_are_for_long_dialogues_and_folded_keys_for_all(some):
     with empty_folder() as folder:
         write_shard(folder / "0.arrow", some, [0] * len(some))

@@ -102,7 +102,7 @@ def test_a_file_given_twice_is_one_source(folder):
     assert len(find(folder, path)[0]) == len(TEXTS)
 
 
-def test_patterns_and_packed_files(tmp_path):
+def test_patterns_and_compressed_files(tmp_path):
     (tmp_path / "a.conv.gz").write_bytes(gzip.compress(TEXTS["conv"].encode()))
     write(tmp_path / "b.conv", TEXTS["conv"])
     with tarfile.open(tmp_path / "c.conv.tar.xz", "w:xz") as tar:
