@@ -64,7 +64,8 @@ class Budget:
             raise UserError(
                 f"{name}: unpacks to more than {MAX_RATIO} times its "
                 f"{self.compressed_size:,} bytes ({self.unpacked:,} so far), like a "
-                "compression bomb. If it is a real corpus, unpack it by hand and name the unpacked file."
+                "compression bomb. If it is a real corpus, unpack it by hand and name the "
+                "unpacked file."
             )
 
 
