@@ -164,9 +164,9 @@ def _tell(stretches: list[Stretch], file: str, report: BuildReport) -> None:
     for stretch in stretches[:_STRETCHES_SAID]:
         lines = f"{file} lines {stretch.first:,} to {stretch.last:,}"
         if stretch.turned:
-            report.note(f"{lines} were out of step and are paired anew: pairs", stretch.pairs)
+            report.note(f"{lines} were out of step and are paired anew, pairs", stretch.pairs)
         else:
-            report.note(f"{lines} may be out of step and are left: pairs", stretch.pairs)
+            report.note(f"{lines} may be out of step and are left, pairs", stretch.pairs)
     if more := stretches[_STRETCHES_SAID:]:
         pairs = sum(stretch.pairs for stretch in more)
         report.note(f"{file}: {len(more):,} more places like these: pairs", pairs)

@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 from data_builders.errors import UserError
 
@@ -64,8 +64,8 @@ class Budget:
             raise UserError(
                 f"{name}: unpacks to more than {MAX_RATIO} times its "
                 f"{self.compressed_size:,} bytes ({self.unpacked:,} so far), like a "
-                "compression bomb. If it is a real corpus, unpack it by hand and name the unpacked "
-                "file."
+                "compression bomb. If it is a real corpus, unpack it by hand and name the "
+                "unpacked file."
             )
 
 
@@ -77,7 +77,7 @@ class CountedFile(io.RawIOBase):
         counted: Bytes told so far.
     """
 
-    def __init__(self, file: io.RawIOBase, progress: Callable[[int], None] | None) -> None:
+    def __init__(self, file: BinaryIO, progress: Callable[[int], None] | None) -> None:
         """Wrap an open file.
 
         Args:

@@ -104,7 +104,11 @@ def device_name(device: torch.device) -> str:
     """Name the device for a person."""
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)} (cuda)"
-    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+    return (
+        f"cpu ({counted(torch.get_num_threads(), 'thread')})"
+        if device.type == "cpu"
+        else str(device)
+    )
 
 
 def dtype_name(args: TFChatTrainingArguments) -> str:
