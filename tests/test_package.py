@@ -32,7 +32,7 @@ print("known" if known else f"{{type(model)}} after {{sys.argv[1]!r}}", flush=Tr
 # Neither package is loaded in a process before its program: only what both stand on, and once.
 FORKS = """
 import os, sys, traceback
-import jinja2, scipy.optimize, sympy, torch._dynamo
+import jinja2, sympy, torch._dynamo
 while len(sys.argv) > 1:
     if not (child := os.fork()):
         assert not {"transformers", "tfchat_hf"} & set(sys.modules)

@@ -44,7 +44,7 @@ def test_what_says_nothing_or_says_it_twice_is_left_out() -> None:
 
 
 def test_a_corpus_without_replies_is_refused() -> None:
-    with pytest.raises(UserError, match="1 dialogues hold no question"):
+    with pytest.raises(UserError, match="no question with a reply to remember in 1 dialogue"):
         Memory.from_dataset(dialogues(("你好",)))
 
 

@@ -135,9 +135,8 @@ class Memory:
         found, left_out = pairs_by_language(dialogues)
         if not found:
             raise UserError(
-                f"These {counted(len(dialogues), 'dialogue')} hold no question with a "
-                "reply to remember. "
-                "Give the training side of a corpus."
+                "there is no question with a reply to remember in "
+                f"{counted(len(dialogues), 'dialogue')}. Give the training side of a corpus."
             )
         logger.info("%d pairs left out of the memory", left_out)
         languages, first = {}, 0

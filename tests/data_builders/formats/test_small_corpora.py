@@ -127,7 +127,7 @@ CORPORA = [
         {"clinic.csv.gz": gzip.compress(lines(*CLINIC, encoding="gb18030"))},
         (2, ("睡不好的时候头疼", "早点睡，多喝水。")),
         {"empty text": 1},
-        {"columns left out: department": 1},
+        {"tables with unused columns (department)": 1},
     ),
     Corpus(
         "instruction",

@@ -259,7 +259,7 @@ def test_the_command_says_the_guess_and_takes_another(tmp_path, capsys):
     assert main(["build", path, *shared, str(tmp_path / "guessed")]) == 0
     assert "a.txt: format blocks (" in capsys.readouterr().out
     assert main(["build", path, "--format", "alternating", *shared, str(tmp_path / "told")]) == 0
-    assert "format" not in capsys.readouterr().out
+    assert "a.txt: format" not in capsys.readouterr().out
     kept = [
         json.loads((tmp_path / name / "report.json").read_text())["origins"][0]["format"]
         for name in ("guessed", "told")
