@@ -56,7 +56,7 @@ class _AfterTransformers(MetaPathFinder):
             sys.meta_path.remove(self)
             import_module(".model", __name__)
 
-        spec.loader.exec_module = load_and_register  # type: ignore[method-assign]
+        spec.loader.exec_module = load_and_register  # type: ignore[method-assign]  # of this one
         return spec
 
 
