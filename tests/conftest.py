@@ -23,6 +23,13 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, max_exa
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("repeatable")
 
+# The files that take longest, which begin first: so no process is left with one at the end.
+_LONGEST = (
+    *("test_readme.py", "test_onnx_model.py", "test_docs_decoding.py", "test_faults.py"),
+    *("test_train_cli.py", "test_faults_cli.py", "test_docs_training.py", "test_docs.py"),
+    *("test_exactness_cli.py", "test_export.py", "test_pins.py", "test_tokenization.py"),
+)
+
 # What starts, stops or limits processes, each in another way on every system.
 _OF_PROCESSES = {"multiprocessing", "pty", "resource", "signal", "subprocess"}
 _IMPORT = re.compile(r"^ *(?:from ([.\w]+) )?import \(?([\w., ]*)", flags=re.M)
@@ -41,6 +48,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave out a file before it is imported: some of these modules are not on every system."""
     of_tests = collection_path.suffix == ".py" and config.getoption("--unit")
     return True if of_tests and needs_processes(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; within a file and among the others, the order stays."""
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @functools.cache
