@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 import datasets
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, hf_api
 
 FIRST_COMMIT = hashlib.sha1(b"empty repository").hexdigest()
 LFS_SUFFIXES = (".safetensors", ".parquet", ".png")
@@ -276,6 +276,8 @@ def in_place_of_the_hub(monkeypatch: pytest.MonkeyPatch, token: str = "") -> Ite
         monkeypatch.setattr(constants, name, True)
     with FakeHub() as hub:
         monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        # What `push_to_hub` calls belongs to one object, which took the address at its import.
+        monkeypatch.setattr(hf_api.api, "endpoint", hub.url)
         files = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", files)
         monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
