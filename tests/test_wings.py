@@ -55,3 +55,31 @@ def test_imports_run_one_way(house):
         if wing in floors and other in floors and floors.index(other) > floors.index(wing)
     ]
     assert wrong == []
+
+
+def import_time_arrows(house: str) -> dict[str, set[str]]:
+    """What each module of a house imports of it while it is being imported itself."""
+    paths = {path.relative_to(ROOT).with_suffix(""): path for path in (ROOT / house).rglob("*.py")}
+    modules = {".".join(name.parts).removesuffix(".__init__"): path for name, path in paths.items()}
+    arrows: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        package = module.split(".")[: None if path.name == "__init__.py" else -1]
+        arrows[module] = set()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            above = package[: len(package) + 1 - node.level] if node.level else []
+            base = ".".join([*above, *(node.module or "").split(".")]).rstrip(".")
+            for alias in node.names:
+                named = [name for name in (f"{base}.{alias.name}", base) if name in modules]
+                arrows[module] |= set(named[:1]) - {module}
+    return arrows
+
+
+@pytest.mark.parametrize("house", HOUSES)
+def test_no_module_imports_itself_by_way_of_others(house):
+    arrows = import_time_arrows(house)
+    assert sum(map(len, arrows.values())) > len(arrows)
+    while leaves := [module for module, imported in arrows.items() if not imported & {*arrows}]:
+        arrows = {module: imported for module, imported in arrows.items() if module not in leaves}
+    assert not arrows, f"in a circle, or on the way to one: {sorted(arrows)}"
