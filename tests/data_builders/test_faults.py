@@ -393,7 +393,7 @@ def test_ctrl_c_ends_with_one_sentence_and_no_workers(place, undisturbed):
         os.killpg(process.pid, signal.SIGINT)
         _, error = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 130
-        assert error == "stopped. Run the same command again: it goes on where it stopped.\n"
+        assert error == "\nstopped. Run the same command again: it goes on where it stopped.\n"
         assert not session_members(process.pid)
     finally:
         end_session(process)

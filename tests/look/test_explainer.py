@@ -21,9 +21,8 @@ from tfchat_hf.look.command import main
 from tfchat_hf.look.explainer import LONGEST_TEXT, Explainer
 from tfchat_hf.look.jieba_cut import open_jieba
 from tfchat_hf.look.lattice import Lattice, score_of
-from tfchat_hf.look.text import columns, render, visible
+from tfchat_hf.look.text import render, visible
 from tfchat_hf.text import tokenization
-from tfchat_hf.text.console import display_width
 from tfchat_hf.text.tokenization import install_pipeline, wrap_tokenizer
 from tfchat_hf.text.tokenizer_training import SCHEMES, train_tokenizer
 from tfchat_hf.text.vocabulary.pieces import bpe_tokenizer, unigram_tokenizer
@@ -215,13 +214,6 @@ def test_without_jieba_the_rest_is_shown(monkeypatch):
     with open_jieba() as cut:
         assert cut is None
     assert "jieba is not installed" in render(explain_with(SCORES, text="研究"))
-
-
-def test_columns_line_up_with_wide_characters():
-    rows = [["你好", "1", "x"], ["a", "22", "x"], ["e\u0301好", "333", "x"]]
-    lines = columns(rows, right=(1,))
-    assert {display_width(line[: line.index("x")]) for line in lines} == {13}
-    assert lines[1] == "  a      22  x"
 
 
 def test_blanks_and_controls_are_visible():

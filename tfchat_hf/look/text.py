@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..text.console import GAP, display_width
+from data_builders.output.terminal import GAP, columns
+
 from .facts import Decision, Explanation, ScoredPath, Token
 from .jieba_cut import Difference, spans_of
 from .merges import AppliedMerge
@@ -44,22 +45,9 @@ def render(explanation: Explanation) -> str:
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
-def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Lay rows out in columns as wide as their widest cell.
-
-    Args:
-        rows: cells, equally many in each row.
-        right: which columns hold numbers, aligned to the right.
-    """
-    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = []
-        for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
-            padding = " " * (width - display_width(cell))
-            cells.append(padding + cell if place in right else cell + padding)
-        lines.append(("  " + GAP.join(cells)).rstrip())
-    return lines
+def _table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Lay rows out in columns, a little to the right."""
+    return [GAP + line for line in columns(rows, right)]
 
 
 def _heading(explanation: Explanation) -> list[str]:
@@ -94,8 +82,8 @@ def _token_table(explanation: Explanation) -> list[str]:
         )
     if explanation.model == "BPE":
         rows = [[*row[:3], *row[4:]] for row in rows]
-        return columns(rows, right=(1, 2))
-    return columns(rows, right=(1, 2, 3))
+        return _table(rows, right=(1, 2))
+    return _table(rows, right=(1, 2, 3))
 
 
 def _words_beside(token: Token, words: Sequence[str]) -> str:
@@ -146,7 +134,7 @@ def _jieba_lines(explanation: Explanation) -> list[str]:
         ]
         for difference in explanation.differences
     ]
-    return [f"jieba (HMM=False) cuts otherwise in {places}:", *columns(rows)]
+    return [f"jieba (HMM=False) cuts otherwise in {places}:", *_table(rows)]
 
 
 def _joined(pieces: Sequence[str]) -> str:
@@ -210,7 +198,7 @@ def _merge_lines(explanation: Explanation) -> list[str]:
         return ["No two neighbours have a merge: each character is a token of its own."]
     return [
         "Merges in the order they were applied, the lowest rank (learned first) first:",
-        *columns([_merge_row(merge) for merge in explanation.merges], right=(0,)),
+        *_table([_merge_row(merge) for merge in explanation.merges], right=(0,)),
         "No two neighbours that are left have a merge.",
     ]
 
