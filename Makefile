@@ -1,6 +1,6 @@
 # make chat    train the quickstart model (once, four minutes) and talk to it
 # make test    run the tests
-# make style   format and lint
+# make style   format, lint and check types
 # make smoke   what `make chat` does, in seconds and without a keyboard
 # make test-oldest, make test-newest   the tests with the oldest transformers that pyproject.toml
 #              allows and with the newest, each in a virtual environment of its own
@@ -48,6 +48,7 @@ test-oldest test-newest: test-%:
 style: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/mypy
 
 smoke: $(STAMP)
 	$(BIN)/python train_hf.py configs/quickstart.yaml --output_dir runs/smoke --overwrite \

@@ -79,10 +79,10 @@ def random(arguments: argparse.Namespace) -> tuple[Any, list[Any]]:
 
     from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
 
-    wanted = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
+    settings = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
     known = TFChatConfig().to_dict()
     torch.manual_seed(0)
-    sizes = {name: value for name, value in wanted.items() if name in known}
+    sizes = {name: value for name, value in settings.items() if name in known}
     config = TFChatConfig(**sizes, character_runs=[], attn_implementation="eager")
     model = TFChatForConditionalGeneration(config).eval()
     with torch.no_grad():
@@ -105,7 +105,7 @@ def trained(arguments: argparse.Namespace) -> tuple[Any, list[Any]]:
 def contenders(
     model: Any, count: int, arguments: argparse.Namespace
 ) -> dict[str, Callable[[Any], Any]]:
-    """Give each wanted contender as a function of a question."""
+    """Give each contender as a function of a question."""
     from tfchat_hf.fast import FastDecoder, decoding
     from tfchat_hf.fast.reranking import Reranking
 

@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def random_model(arguments: argparse.Namespace) -> Any:
-    """Make a model of the wanted shape that never ends a reply by itself."""
+    """Make a model of the chosen shape that never ends a reply by itself."""
     import torch
 
     from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
@@ -129,12 +129,12 @@ def questions(arguments: argparse.Namespace, batch: int, number: int) -> dict[st
 
 
 def contenders(model: Any, batch: int, arguments: argparse.Namespace) -> dict[str, Callable]:
-    """Give each wanted contender as a function of a batch of questions."""
+    """Give each chosen contender as a function of a batch of questions."""
     from generation_peers.hand_loop import HandLoop
 
     from tfchat_hf.fast import FastDecoder
 
-    wanted = arguments.only.split(",") + (["original"] if arguments.original else [])
+    chosen = arguments.only.split(",") + (["original"] if arguments.original else [])
     new = {"max_new_tokens": arguments.new}
     fast = {**new, "custom_generate": FastDecoder()}
     fast_int8 = {**new, "custom_generate": FastDecoder("int8")}
@@ -147,20 +147,20 @@ def contenders(model: Any, batch: int, arguments: argparse.Namespace) -> dict[st
         "ours-sample": lambda given: model.generate(**given, **fast, do_sample=True),
         "ours-precise": lambda given: model.generate(**given, **{**fast, **precise}),
     }
-    if "loop" in wanted:
+    if "loop" in chosen:
         loop = HandLoop(model)
         made["loop"] = lambda given: loop.greedy(*given.values(), arguments.new)
-    if "loop-int8" in wanted:
+    if "loop-int8" in chosen:
         loop_int8 = _rounded(HandLoop(model))
         made["loop-int8"] = lambda given: loop_int8.greedy(*given.values(), arguments.new)
-    if "transformers-int8" in wanted:
+    if "transformers-int8" in chosen:
         model_int8 = _rounded(model)
         made["transformers-int8"] = lambda given: model_int8.generate(**given, **new)
     if batch == 1:
-        made |= _at_the_keyboard(model, wanted)
+        made |= _at_the_keyboard(model, chosen)
     if arguments.original:
         made["original"] = _original(arguments)
-    return {name: made[name] for name in CONTENDERS if name in wanted and name in made}
+    return {name: made[name] for name in CONTENDERS if name in chosen and name in made}
 
 
 def _rounded(network: Any) -> Any:
@@ -172,7 +172,7 @@ def _rounded(network: Any) -> Any:
         return torch.ao.quantization.quantize_dynamic(network, {torch.nn.Linear}, dtype=torch.qint8)
 
 
-def _at_the_keyboard(model: Any, wanted: Sequence[str]) -> dict[str, Callable]:
+def _at_the_keyboard(model: Any, chosen: Sequence[str]) -> dict[str, Callable]:
     """Give conversations that read the ids of a question as words."""
     import copy
 
@@ -186,7 +186,7 @@ def _at_the_keyboard(model: Any, wanted: Sequence[str]) -> dict[str, Callable]:
     words = [*SPECIAL_TOKENS, *(f"w{n}" for n in range(5, model.config.vocab_size))]
     core = Tokenizer(models.WordLevel({word: n for n, word in enumerate(words)}, SPECIAL_TOKENS[3]))
     core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    for name in wanted:
+    for name in chosen:
         if not name.startswith("keyboard"):
             continue
         session = ChatSession(copy.deepcopy(model), wrap_tokenizer(core))

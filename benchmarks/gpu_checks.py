@@ -27,18 +27,18 @@ Check = Callable[[str], tuple[float, float]]
 def logits_agree(device: str) -> tuple[float, float]:
     """Compares the logits of padded questions with those of the CPU."""
     inputs = batch(4, 9, 11)
-    here, there = tiny_model(), tiny_model().to(device)
+    on_cpu, on_device = tiny_model(), tiny_model().to(device)
     with torch.no_grad():
-        expected = here(**inputs).logits
-        found = there(**_moved(inputs, device)).logits.cpu()
+        expected = on_cpu(**inputs).logits
+        found = on_device(**_moved(inputs, device)).logits.cpu()
     return _difference(found, expected), 1e-4
 
 
 def gradients_agree(device: str) -> tuple[float, float]:
     """Compares all gradients with those of the CPU."""
     expected = _gradients(tiny_model(**NO_DROPOUT).train(), batch(4, 9, 11))
-    there = tiny_model(**NO_DROPOUT).to(device).train()
-    found = _gradients(there, _moved(batch(4, 9, 11), device))
+    on_device = tiny_model(**NO_DROPOUT).to(device).train()
+    found = _gradients(on_device, _moved(batch(4, 9, 11), device))
     return max(_difference(found[name], expected[name]) for name in expected), 1e-3
 
 

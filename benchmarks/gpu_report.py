@@ -24,8 +24,9 @@ def environment() -> str:
 
     device = f"CPU, {os.cpu_count()} cores"
     if torch.cuda.is_available():
-        facts = torch.cuda.get_device_properties(0)
-        device = f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}"
+        properties = torch.cuda.get_device_properties(0)
+        memory = f"{properties.total_memory / 2**30:.0f} GiB"
+        device = f"{properties.name}, {memory}, CUDA {torch.version.cuda}"
     packages = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
     return f"{device}; Python {platform.python_version()}, {packages}"
 

@@ -119,7 +119,7 @@ def row_of(
     ids = tokenizer(list(lines))["input_ids"]
     by_template = [tokenizer.apply_chat_template(c, return_dict=False) for c in chats]
     in_bytes = [any(i in BYTE_IDS for i in each) for each in ids]
-    differ = [here != there for here, there in zip(ids, before["ids"], strict=True)]
+    differ = [python != javascript for python, javascript in zip(ids, before["ids"], strict=True)]
     counts = [
         len(lines),
         sum(in_bytes),
@@ -133,16 +133,16 @@ def row_of(
     return f"| {scheme} | " + " | ".join(str(count) for count in counts) + " |"
 
 
-def equal(wanted: Sequence[Any], found: Sequence[Any] | None) -> int | str:
+def equal(expected: Sequence[Any], found: Sequence[Any] | None) -> int | str:
     """Count what is equal, place by place.
 
     Args:
-        wanted: What Python gives.
+        expected: What Python gives.
         found: What JavaScript gives; None if it could not answer.
     """
     if found is None:
         return "no template"
-    return sum(one == other for one, other in zip(wanted, found, strict=True))
+    return sum(one == other for one, other in zip(expected, found, strict=True))
 
 
 def main() -> None:

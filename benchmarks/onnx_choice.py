@@ -203,9 +203,9 @@ def main() -> None:
             folder = Path(name)
             model = save_run(SHAPES[shape], folder / "run")
             archive = ["git", "-C", str(ROOT), "archive", args.by_hand, "tfchat_hf"]
-            packed = subprocess.run(archive, check=True, stdout=subprocess.PIPE).stdout
+            archived = subprocess.run(archive, check=True, stdout=subprocess.PIPE).stdout
             (folder / "old").mkdir()
-            subprocess.run(["tar", "-x", "-C", str(folder / "old")], input=packed, check=True)
+            subprocess.run(["tar", "-x", "-C", str(folder / "old")], input=archived, check=True)
             outputs = {"by-hand": folder / "old", "exported": ROOT}
             trees = [Tree(path, folder / "run", folder / name) for name, path in outputs.items()]
             for batch in args.batches:

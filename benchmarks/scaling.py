@@ -30,7 +30,7 @@ import datasets
 from data_building import clauses
 from training_peers.job import Job, Shape
 from training_peers.worker import Worker
-from training_peers.workload import Facts, save_dialogues, save_tokenizer
+from training_peers.workload import WorkloadStatistics, save_dialogues, save_tokenizer
 
 HEAD = (
     "| pairs | start-up s, cached (of CPU) | first time (of CPU) | CPU s / 1,000 real tokens "
@@ -108,10 +108,10 @@ def _prepared(folder: Path, pairs: int, shape: Shape, arguments: argparse.Namesp
         len(tokenizer(side)["input_ids"]) for pair in islice(invented(parts), 1000) for side in pair
     ]
     # Every side fits: a clause has at most 40 characters, a character at most 4 bytes.
-    facts = Facts(
+    statistics = WorkloadStatistics(
         1000, sum(sample), 512, len(tokenizer), tokenizer.pad_token_id, tokenizer.bos_token_id
     )
-    (folder / "facts.json").write_text(json.dumps(asdict(facts)))
+    (folder / "statistics.json").write_text(json.dumps(asdict(statistics)))
     save_dialogues(folder, islice(invented(parts), pairs))
     settings = {"dataset_cache_dir": str(folder / "cache")}
     return Job(

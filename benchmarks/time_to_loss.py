@@ -95,8 +95,8 @@ def _prepare(folder: Path, arguments: argparse.Namespace) -> Shape:
         arguments.heads,
         arguments.layers,
         arguments.ffn,
-        work.facts.vocabulary,
-        max(Shape.positions, work.facts.longest),
+        work.statistics.vocabulary,
+        max(Shape.positions, work.statistics.longest),
     )
 
 
@@ -164,12 +164,15 @@ def _summary(
     theirs: list[dict[str, float]], ours: list[dict[str, float]], target: float
 ) -> dict[str, float | None]:
     """Finds when each was there first."""
-    there = {
+    reached = {
         name: next((p["seconds"] for p in points if p["loss"] <= target), None)
         for name, points in (("original_seconds", theirs), ("our_seconds", ours))
     }
-    both = None not in there.values()
-    return {**there, "ratio": there["original_seconds"] / there["our_seconds"] if both else None}
+    both = None not in reached.values()
+    return {
+        **reached,
+        "ratio": reached["original_seconds"] / reached["our_seconds"] if both else None,
+    }
 
 
 def _words(result: dict[str, Any]) -> str:

@@ -82,7 +82,7 @@ class Corpus:
     pairs: int = PAIRS
 
     def prepare(self, work: Path) -> Path:
-        """Write the rows of the wanted languages, once.
+        """Write the rows of the chosen languages, once.
 
         Args:
             work: where the study works.
@@ -133,9 +133,9 @@ def train_vocabulary(data: Path, folder: Path, scheme: str, asked: int) -> Vocab
         scheme: one of `SCHEMES`.
         asked: the size.
     """
-    facts = folder / "facts.json"
-    if facts.exists():
-        return Vocabulary(**json.loads(facts.read_text()))
+    saved = folder / "saved.json"
+    if saved.exists():
+        return Vocabulary(**json.loads(saved.read_text()))
     from datasets import load_from_disk
 
     from tfchat_hf.text.tokenizer_training import save_tokenizer, train_tokenizer, turns_of
@@ -147,7 +147,7 @@ def train_vocabulary(data: Path, folder: Path, scheme: str, asked: int) -> Vocab
     save_tokenizer(tokenizer, folder, overwrite=True)
     per_token, flops = _cost(rows.select(range(min(20_000, len(rows)))), tokenizer)
     found = Vocabulary(scheme, asked, len(tokenizer), seconds, per_token, flops)
-    facts.write_text(json.dumps(asdict(found)))
+    saved.write_text(json.dumps(asdict(found)))
     return found
 
 
@@ -282,8 +282,8 @@ def _corpus(text: str) -> Corpus:
     folder, _, languages = rest.partition("@")
     if not Path(folder).is_dir():
         raise argparse.ArgumentTypeError(f"{text}: {folder} is not a folder")
-    wanted = tuple(filter(None, languages.split(",")))
-    return Corpus(name, Path(folder), wanted, int(pairs or PAIRS))
+    chosen = tuple(filter(None, languages.split(",")))
+    return Corpus(name, Path(folder), chosen, int(pairs or PAIRS))
 
 
 def _numbers(text: str) -> list[int]:

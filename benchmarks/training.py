@@ -185,7 +185,7 @@ def measure(work: Workload, name: str, arguments: argparse.Namespace) -> dict[st
         "blocks": blocks,
         "peaks": peaks,
         "pairs": len(work.pairs),
-        "tokens": work.facts.tokens,
+        "tokens": work.statistics.tokens,
     }
 
 
@@ -224,8 +224,8 @@ def _jobs(work: Workload, arguments: argparse.Namespace) -> list[Job]:
         arguments.heads,
         arguments.layers,
         arguments.ffn,
-        work.facts.vocabulary,
-        max(Shape.positions, work.facts.longest),
+        work.statistics.vocabulary,
+        max(Shape.positions, work.statistics.longest),
     )
     jobs = []
     for name in arguments.only.split(","):
@@ -262,11 +262,11 @@ def _start(jobs: list[Job], folder: Path, stack: ExitStack) -> list[Worker]:
     for worker in started:
         stack.callback(worker.stop)
         try:
-            facts = worker.answer()
+            ready = worker.answer()
         except WorkerError as error:
             _say_failure(error, worker)
             continue
-        print(f"# {worker.job.name}: {facts['parameters'] / 1e6:.1f} M parameters", flush=True)
+        print(f"# {worker.job.name}: {ready['parameters'] / 1e6:.1f} M parameters", flush=True)
         workers.append(worker)
     return workers
 
@@ -308,7 +308,7 @@ def check_tokens(blocks: Blocks, work: Workload) -> None:
     Raises:
         ValueError: If the counts differ by more than a hundredth; names the contender.
     """
-    mean = work.facts.mean
+    mean = work.statistics.mean
     for name, found in blocks.items():
         rate = sum(b["tokens"] for b in found) / sum(b["pairs"] for b in found)
         if abs(rate / mean - 1) > TOKEN_TOLERANCE:
@@ -330,11 +330,15 @@ def rows_of(
         peak: FLOP per second of a matrix product in each precision.
     """
     shape = Shape(
-        arguments.d_model, arguments.heads, arguments.layers, arguments.ffn, work.facts.vocabulary
+        arguments.d_model,
+        arguments.heads,
+        arguments.layers,
+        arguments.ffn,
+        work.statistics.vocabulary,
     )
     need = needed(shape, work.pairs) / len(work.pairs)
     clock = "cpu" if arguments.threads == 1 and arguments.device == "cpu" else "wall"
-    mean = work.facts.mean
+    mean = work.statistics.mean
     rates = {name: [b["pairs"] / b[clock] for b in found] for name, found in blocks.items()}
     rows = []
     for name, found in blocks.items():
@@ -402,8 +406,8 @@ def _table(
     peak: dict[str, float],
 ) -> str:
     """Writes the table in Markdown."""
-    facts = (
-        f"{name}: {len(work.pairs):,} pairs of {work.facts.mean:.1f} tokens, "
+    heading = (
+        f"{name}: {len(work.pairs):,} pairs of {work.statistics.mean:.1f} tokens, "
         f"{arguments.rounds} rounds, {arguments.device}, {arguments.threads} thread(s); a product "
         f"of matrices does {peak['fp32'] / 1e9:,.0f} GFLOP/s in fp32, {peak['bf16'] / 1e9:,.0f} "
         "in bf16"
@@ -415,7 +419,7 @@ def _table(
         f"| {100 * r['utilisation']:.0f} % | {_shown(r['executed'])} |"
         for r in rows
     ]
-    return "\n".join(["", facts, "", HEAD, *lines, ""])
+    return "\n".join(["", heading, "", HEAD, *lines, ""])
 
 
 def _shown(value: float | None) -> str:

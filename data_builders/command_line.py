@@ -39,7 +39,8 @@ class CommandParser(argparse.ArgumentParser):
         return found
 
     def _check_options(self, words: Sequence[str]) -> None:
-        commands = next((one.choices for one in self._actions if _has_parsers(one)), {})
+        parsers = next((one.choices for one in self._actions if _has_parsers(one)), None)
+        commands: dict[str, Any] = dict(parsers or {})
         chosen = next((commands[word] for word in words if word in commands), None)
         known = [*self._option_string_actions, *(chosen._option_string_actions if chosen else ())]
         for word in words:
@@ -133,5 +134,5 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    if sys.stdin is not None and sys.stdin.isatty() and os.name != "nt":
+    if hasattr(sys.stdin, "reconfigure") and sys.stdin.isatty() and os.name != "nt":
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")

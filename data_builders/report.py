@@ -33,7 +33,7 @@ RULES = {
     "empty text": "Fill in the question and the reply, or delete the row.",
     "not valid UTF-8": "Save the file as UTF-8.",
     "not valid Unicode": "Remove the lone surrogate escape (\\ud800 to \\udfff).",
-    "wrong number of columns": "Write question, one tab, reply.",
+    "wrong number of columns": "Write a question, one separator and a reply on each line.",
     "fewer than two turns": "A dialogue needs a question and a reply.",
     "unknown role": "Use the roles system, user and assistant.",
     "no reply": "Let an assistant turn follow a user turn.",
@@ -89,6 +89,11 @@ class Reject:
     line: int
     rule: str
     text: str
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Write a number with its noun: "1 row", "1,200 rows"; `plural` where an s is not enough."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def shorten(found: object) -> str:
@@ -283,8 +288,11 @@ class BuildReport:
 
     def lines(self) -> Iterator[str]:
         """Say the counts in a few lines for a terminal."""
-        yield f"{self.rows_read:,} rows read from {_names(self.sources)}"
-        yield f"{self.kept:,} dialogues kept: {_counts(self.splits)} ({_counts(self.languages)})"
+        yield f"{counted(self.rows_read, 'row')} read from {_names(self.sources)}"
+        yield (
+            f"{counted(self.kept, 'dialogue')} kept: {_counts(self.splits)} "
+            f"({_counts(self.languages)})"
+        )
         if self.duplicates:
             yield f"exact duplicates dropped: {self.duplicates:,}"
         if self.filtered:
@@ -299,7 +307,8 @@ class BuildReport:
             yield f"turns changed by cleaning: {_counts(self.changed)}"
         yield from self._script_lines()
         if self.notes:
-            yield f"also: {_counts(self.notes)}"
+            notes = (f"{what}: {number:,}" for what, number in self.notes.items())
+            yield f"also: {'; '.join(notes)}"
         if not self.splits.get("validation"):
             yield "the validation split is empty: add data, or raise the validation fraction"
 

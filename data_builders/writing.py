@@ -8,10 +8,13 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+LEFTOVER_SECONDS = 2 * 24 * 3600
 
 
 @contextmanager
@@ -50,8 +53,7 @@ def whole_folder(path: str | os.PathLike[str], shared: bool = False) -> Iterator
     """
     path = Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not shared:
-        sweep(path)
+    sweep(path, shared)
     end = f"{os.getpid()}-{secrets.token_hex(4)}"
     fresh, old = (path.with_name(f".{path.name}.{kind}-{end}") for kind in ("new", "old"))
     fresh.mkdir()
@@ -71,17 +73,30 @@ def whole_folder(path: str | os.PathLike[str], shared: bool = False) -> Iterator
         shutil.rmtree(old, ignore_errors=True)
 
 
-def sweep(path: str | os.PathLike[str]) -> None:
-    """Put right what a killed process left beside a folder; what it had set aside comes back."""
+def sweep(path: str | os.PathLike[str], shared: bool = False) -> None:
+    """Put right what a killed process left beside a folder; what it had set aside comes back.
+
+    Where a folder is shared, processes of other machines cannot be asked whether they live: what
+    was left two days ago is taken for theirs who do not.
+    """
     path = Path(path).absolute()
     for left in path.parent.glob(f".{glob.escape(path.name)}.*-*"):
         kind, _, rest = left.name.removeprefix(f".{path.name}.").partition("-")
         process = rest.partition("-")[0]
-        if kind in ("new", "old") and process.isdigit() and not _runs(int(process)):
+        if kind not in ("new", "old") or not process.isdigit():
+            continue
+        if _is_old(left) if shared else not _runs(int(process)):
             if kind == "old" and not path.exists():
                 left.rename(path)
             else:
                 shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_old(folder: Path) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS
+    except OSError:  # another process was quicker
+        return False
 
 
 def _runs(process: int) -> bool:

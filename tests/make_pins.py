@@ -376,8 +376,8 @@ def greedy_scores(
 
 def beams(case: dict[str, Any], model: TFChatForConditionalGeneration) -> Any:
     """Gives two of four beams for each question, with their scores."""
-    wanted = {"return_dict_in_generate": True, "output_scores": True}
-    return reply(case, model, **DECODINGS["beams"], **wanted)
+    generate_kwargs = {"return_dict_in_generate": True, "output_scores": True}
+    return reply(case, model, **DECODINGS["beams"], **generate_kwargs)
 
 
 def all_replies(case: dict[str, Any], model: TFChatForConditionalGeneration) -> dict[str, list]:

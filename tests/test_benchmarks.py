@@ -129,8 +129,8 @@ def clean_environment() -> dict[str, str]:
 def test_a_workload_gives_each_character_and_each_end_one_token(work: Workload) -> None:
     for (question, reply), pair in zip(work.texts, work.pairs, strict=True):
         assert (len(pair.source), len(pair.reply)) == (len(question) + 1, len(reply) + 1)
-    assert work.facts.tokens == sum(len(q) + len(r) + 2 for q, r in TEXTS)
-    assert work.facts.vocabulary == 1500
+    assert work.statistics.tokens == sum(len(q) + len(r) + 2 for q, r in TEXTS)
+    assert work.statistics.vocabulary == 1500
     assert load_workload(work.folder) == work
 
 
@@ -202,10 +202,10 @@ def test_needed_operations_are_those_that_torch_counts_in_our_network(source, ta
 
 
 def test_contenders_that_train_on_other_text_are_refused(work: Workload) -> None:
-    fair = {"loop": [{"tokens": work.facts.tokens, "pairs": 30}]}
+    fair = {"loop": [{"tokens": work.statistics.tokens, "pairs": 30}]}
     training.check_tokens(fair, work)
     with pytest.raises(ValueError, match="loop counts .* do not train on the same text"):
-        training.check_tokens({"loop": [{"tokens": work.facts.tokens, "pairs": 31}]}, work)
+        training.check_tokens({"loop": [{"tokens": work.statistics.tokens, "pairs": 31}]}, work)
 
 
 def test_a_row_has_the_median_rate_and_the_median_ratio(work: Workload) -> None:
@@ -220,7 +220,7 @@ def test_a_row_has_the_median_rate_and_the_median_ratio(work: Workload) -> None:
     assert ours["pairs_per_second"] == 30
     assert ours["spread"] == [15, 30]
     assert (ours["x_original"], ours["x_loop"]) == (15, 1)
-    assert ours["tokens_per_second"] == pytest.approx(work.facts.tokens)
+    assert ours["tokens_per_second"] == pytest.approx(work.statistics.tokens)
 
 
 @pytest.mark.slow  # a worker with torch, after one that measures the machine

@@ -24,6 +24,8 @@ from tfchat_hf.chat import terminal as chat_terminal
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
+# Seconds after which a wait is given up: no more than a guard against hanging for ever.
+PATIENCE = 300
 SENTENCES = ["你好，很高兴见到你", "你是谁", "今天天气怎么样", "what is AI", "hello there"] * 4
 
 
@@ -287,14 +289,28 @@ class TypedTerminal:
         )
         os.close(slave)
 
-    def until(self, text: str, seconds: float = 60) -> str:
+    def until(self, text: str) -> str:
         """Read until `text` shows up; returns what came before and with it."""
-        end = time.monotonic() + seconds
         while text not in self.shown:
-            assert time.monotonic() < end, f"no {text!r} in {self.shown!r}"
+            has_ended = self.process.poll() is not None
             self._read()
+            assert text in self.shown or not has_ended, f"no {text!r} in {self.shown!r}"
         before, _, self.shown = self.shown.partition(text)
         return before + text
+
+    def until_more(self) -> None:
+        """Read until anything shows up."""
+        while not self.shown and self.process.poll() is None:
+            self._read()
+
+    def until_it_listens(self) -> None:
+        """Wait until the chat waits for a key: a signal before that is seen at the next key only.
+
+        The prompt is shown a moment earlier.
+        """
+        state = Path(f"/proc/{self.process.pid}/stat")
+        while state.read_text().rpartition(")")[2].split()[0] == "R":
+            time.sleep(0.01)
 
     def _read(self) -> None:
         import select
@@ -317,15 +333,19 @@ class TypedTerminal:
         return self.until(answer) + self.until("you> ")
 
 
-# Slowed down, so that Ctrl-C has a reply to interrupt. What a shell starts with & ignores Ctrl-C,
-# and so does all that it starts: the suite may run there, a person at a terminal never does.
+# Long replies are slow, so that Ctrl-C can interrupt one. What a shell starts with & ignores
+# Ctrl-C, and so does all that it starts: the suite may run there, a person at a terminal does not.
 _CHILD = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import chat_hf
-from tfchat_hf import streaming
-put = streaming.ReplyTextStreamer.put
-streaming.ReplyTextStreamer.put = lambda self, value: (time.sleep(0.05), put(self, value))
+from tfchat_hf.chat import streaming
+put, steps = streaming.ReplyTextStreamer.put, {}
+def slowly(self, value):
+    put(self, value)
+    steps[self] = steps.get(self, 0) + 1
+    time.sleep(0 if steps[self] < 20 else 1)
+streaming.ReplyTextStreamer.put = slowly
 sys.exit(chat_hf.main(sys.argv[1:]))
 """
 
@@ -350,20 +370,18 @@ def test_a_conversation_at_a_terminal(model_dir, tmp_path):
         chat.until("you> ")
         chat.type("你是谁\n".encode())
         chat.until("model> ")
-        time.sleep(0.4)
+        chat.until_more()
         chat.press_ctrl_c()
         assert "\ufffd" not in chat.until("(stopped)")
         chat.until("you> ")
         chat.ask("/help", "/exit")
-        # The prompt is shown a moment before readline listens: a signal in between is only seen
-        # at the next key.
-        time.sleep(0.5)
+        chat.until_it_listens()
         chat.press_ctrl_c()
         chat.until("Ctrl-C again")
         chat.until("you> ")
-        time.sleep(0.5)
+        chat.until_it_listens()
         chat.press_ctrl_c()
-        assert chat.process.wait(30) == 0
+        assert chat.process.wait(PATIENCE) == 0
     finally:
         chat.process.kill()
         chat.process.wait()
@@ -402,7 +420,7 @@ def test_ctrl_c_at_any_moment_of_the_wait_stops_the_reply(model_dir, moment):
         raise AssertionError("the reply never ended")
 
     before = signal.signal(signal.SIGALRM, hangs), sys.gettrace()
-    signal.alarm(60)
+    signal.alarm(PATIENCE)
     try:
         interrupt_the_wait(moment)
         chat_terminal.Terminal(session, out, out).answer("你是谁")

@@ -12,11 +12,8 @@ from __future__ import annotations
 import ast
 import io
 import logging
-import os
 import re
 import shlex
-import subprocess
-import sys
 from contextlib import redirect_stdout
 from dataclasses import fields
 from itertools import pairwise
@@ -25,6 +22,7 @@ from typing import Any, NamedTuple
 
 import datasets
 import pytest
+from huggingface_hub import constants
 
 from data_builders import CleaningSettings, SelectionSettings
 from data_builders.__main__ import main
@@ -34,7 +32,7 @@ from data_builders.formats.base import FileCorpus, FilesConfig
 from data_builders.formats.registry import FAMILIES, FILE_FAMILIES, guess_format
 from data_builders.reading import sample_of, source_files
 from data_builders.report import BuildReport
-from tests.publishing.fake_hub import FakeHub
+from tests.publishing.fake_hub import in_place_of_the_hub
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -49,8 +47,6 @@ FOLLOWED = [
 # The others have tests of their own, or commands that need several processes or hours.
 ALL_PAGES = sorted(f"docs/{page.name}" for page in DOCS.glob("*.md"))
 COMMANDS = (("python", "-m", "data_builders"), ("tfchat-data",))
-# These ask the Hub, which a process without the network does through an address of its own.
-ONLINE = ("push", "hub")
 # No beginning of a file tells these: they are two files, a table of bytes, a package, the Hub.
 NOT_GUESSED = {"parquet", "small_talk", "chatterbot", "chitchat-dataset", "hub"}
 # A column that only the tables of that kind have, in both languages.
@@ -122,37 +118,19 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     datasets.enable_progress_bars()
 
 
-def online(arguments: list[str], hub: FakeHub, place: Path) -> str:
-    settings = {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
-    home = {"HF_HOME": str(place / ".home"), "HF_TOKEN": "hf_test", "NO_PROXY": "127.0.0.1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "data_builders", *arguments],
-        env={**os.environ, **settings, **home, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.replace(hub.url, "https://huggingface.co")
-
-
 def run_program(text: str, names: dict[str, Any]) -> str:
     with redirect_stdout(io.StringIO()) as printed:
         exec(compile(text, "<docs>", "exec", dont_inherit=True), names)
     return printed.getvalue()
 
 
-def run(block: Block, hub: FakeHub, place: Path, capsys: pytest.CaptureFixture[str]) -> str:
+def run(block: Block, capsys: pytest.CaptureFixture[str]) -> str:
     """Run one block and return what it printed."""
     if block.language == "python":
         return run_program(block.text, {"__name__": "docs"})
     printed = ""
     expected = 2 if (block.output or "").startswith("error:") else 0
     for arguments in commands(block):
-        if arguments[0] in ONLINE:
-            printed += online(arguments, hub, place)
-            continue
         capsys.readouterr()
         assert main(arguments) == expected, capsys.readouterr().err
         said = capsys.readouterr()
@@ -169,16 +147,17 @@ def check_output(shown: str, printed: str) -> None:
 
 @pytest.mark.parametrize("page", FOLLOWED)
 def test_a_page_can_be_followed_from_top_to_bottom(
-    page: str, place: Path, capsys: pytest.CaptureFixture[str]
+    page: str, place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with FakeHub() as hub:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(place / ".hub"))
+    with in_place_of_the_hub(monkeypatch, "hf_test") as hub:
         for block in blocks(page):
             if block.name:
                 path = place / block.name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(block.text, encoding="utf-8")
             elif block.language == "python" or (block.language == "bash" and commands(block)):
-                printed = run(block, hub, place, capsys)
+                printed = run(block, capsys).replace(hub.url, "https://huggingface.co")
                 if block.output is not None:
                     check_output(block.output, printed)
 

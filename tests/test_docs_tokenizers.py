@@ -19,7 +19,7 @@ import yaml
 from data_builders.__main__ import main as build_data
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program
 from tfchat_hf.engines.javascript_tokenizer import main as rewrite
-from tfchat_hf.look.command import main as explain
+from tfchat_hf.look.__main__ import main as explain
 from tfchat_hf.settings.arguments import own_keys
 from tfchat_hf.text.tokenizer_training import SCHEMES
 from tfchat_hf.text.tokenizer_training import main as train

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import run_python
-from tests.publishing.fake_hub import FakeHub
+from tests.publishing.fake_hub import in_place_of_the_hub
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
@@ -114,13 +114,11 @@ def test_the_program_loads_the_model_and_prints_a_reply(
 
 
 def test_the_second_program_pushes_model_and_tokenizer(
-    place: Path, outputs: dict[str, str], tmp_path: Path
+    place: Path, outputs: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with FakeHub() as hub:
-        settings = {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
-        home = {"HF_HOME": str(tmp_path), "HF_TOKEN": "hf_test", "NO_PROXY": "127.0.0.1"}
-        program = blocks("README.md", "python")[1]
-        run([sys.executable, "-c", program], place, **settings, **home)
+    monkeypatch.chdir(place)
+    with in_place_of_the_hub(monkeypatch, "hf_test") as hub:
+        exec(blocks("README.md", "python")[1], {"__name__": "readme"})
         files = hub.repositories["your-name/my-tfchat"].files
     assert {"model.safetensors", "modeling_tfchat.py", "tokenizer.json"} <= set(files)
 

@@ -112,6 +112,6 @@ def test_minutes_are_of_the_cpu_and_a_failure_is_told(tmp_path, capsys, monkeypa
     said = capsys.readouterr()
     assert "failed: broken-seed-1: error:" in said.err and "`d_model`" in said.err
     assert "| broken | 0 | - |" in said.out
-    facts = json.loads((output / "short-seed-1" / "metrics.json").read_text())["run"]
+    told = json.loads((output / "short-seed-1" / "metrics.json").read_text())["run"]
     # 0.6 s of the CPU were its budget; seconds on the wall may be many more.
-    assert 0.3 < facts["train_cpu_seconds"] < 3
+    assert 0.3 < told["train_cpu_seconds"] < 3

@@ -192,8 +192,8 @@ def test_unit_tests_are_most_files_and_none_that_starts_processes() -> None:
     assert ROOT / "tests" / "model" / "test_modeling.py" in unit
     assert Path(__file__) not in unit
     # These import no such module themselves, but a file of the tests that does.
-    for name in ("test_exactness_cli", "test_init_from"):
-        assert needs_processes(ROOT / "tests" / f"{name}.py")
+    for name in ("test_exactness_cli.py", "settings/test_init_from.py"):
+        assert needs_processes(ROOT / "tests" / name)
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")

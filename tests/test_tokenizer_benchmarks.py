@@ -121,7 +121,7 @@ def test_a_contender_answers_with_its_time(tmp_path: Path) -> None:
     )
     ready, seconds = done.stdout.splitlines()
     assert ready == "ready"
-    assert 0 < float(seconds) < 60
+    assert float(seconds) > 0
 
 
 def test_missing_corpora_are_named_in_one_sentence(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,12 +19,12 @@ from huggingface_hub import ModelCard
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
 
 import train_hf
+from tests import cli_runs
 from tfchat_hf.model import layers_tfchat, modeling_tfchat
 from tfchat_hf.model.generation_tfchat import PRESETS
 from tfchat_hf.publishing.card import PLACEHOLDER
 from tfchat_hf.settings.run_folder import checkpoint_problem
 
-ROOT = Path(__file__).parent.parent
 SETTINGS = {
     "d_model": 32,
     "encoder_layers": 1,
@@ -53,19 +53,37 @@ SETTINGS = {
 }
 
 
-@pytest.fixture
-def config(tmp_path, monkeypatch):
-    """A settings file with its data, in a folder of its own; datasets' cache goes there too."""
-    data = tmp_path / "pairs.jsonl"
+def write_config(folder: Path) -> Path:
+    """Write a settings file and its data into a folder; datasets' cache goes there too."""
+    data = folder / "pairs.jsonl"
     with open(data, "w", encoding="utf-8") as file:
         for i in range(22):
             row = {"question": f"问题 {i} Q" + "a" * (i % 6), "reply": f"回答 {i}" + "b" * (i % 4)}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    settings = {**SETTINGS, "dataset": str(data), "output_dir": str(tmp_path / "run")}
-    settings["dataset_cache_dir"] = str(tmp_path / "cache")
-    path = tmp_path / "tiny.yaml"
+    settings = {**SETTINGS, "dataset": str(data), "output_dir": str(folder / "run")}
+    settings["dataset_cache_dir"] = str(folder / "cache")
+    path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def config(tmp_path):
+    return write_config(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run to its end, 12 updates with a checkpoint after every fourth."""
+    folder = tmp_path_factory.mktemp("trained")
+    assert train_hf.main([str(write_config(folder))]) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def run(config, trained, tmp_path):
+    """A copy of that run in the folder of `config`."""
+    return shutil.copytree(trained, tmp_path / "run")
 
 
 def weights(folder: Path) -> bytes:
@@ -192,12 +210,12 @@ def test_the_model_card_is_true_and_private(config, tmp_path, capsys):
 
 @pytest.mark.parametrize("step", [3, 5, pytest.param(6, marks=pytest.mark.slow)])
 def test_resumed_is_uninterrupted_to_the_bit(config, tmp_path, step, capsys):
-    # 17 pairs, 4 an update: step 5 ends an epoch, 3 and 6 stand within one, 12 in the third.
+    # 17 pairs, 4 an update: 5 updates an epoch. Steps 3 and 6 stand within one, 12 in the third.
     command = [str(config), "--save_steps", str(step), "--dropout", "0.2", "--eval_strategy"]
     whole = tmp_path / "whole"
     assert train_hf.main([*command, "epoch", "--output_dir", str(whole), "--max_steps", "12"]) == 0
     state = json.loads((whole / f"checkpoint-{step}" / "trainer_state.json").read_text())
-    assert state["global_step"] == step
+    assert state["global_step"] == step and (state["epoch"] == 1.0) == (step == 5)
     part = tmp_path / "part"
     part.mkdir()
     for name in ("run_config.yaml", "data_report.json"):
@@ -212,20 +230,7 @@ def test_resumed_is_uninterrupted_to_the_bit(config, tmp_path, step, capsys):
     assert weights(part) == weights(whole)
 
 
-def test_the_test_data_crosses_an_epoch_end(config, tmp_path, capsys):
-    run = tmp_path / "run"
-    assert train_hf.main([str(config), "--save_steps", "1", "--save_total_limit", "20"]) == 0
-    epochs = [
-        json.loads((run / f"checkpoint-{n}" / "trainer_state.json").read_text())["epoch"]
-        for n in range(1, 13)
-    ]
-    # what the steps of the test above count on
-    assert epochs.index(1.0) + 1 == 5 and epochs.index(2.0) + 1 == 10
-
-
-def test_a_torn_checkpoint_is_passed_over(config, tmp_path, capsys):
-    run = tmp_path / "run"
-    assert train_hf.main([str(config)]) == 0
+def test_a_torn_checkpoint_is_passed_over(config, run, capsys):
     (run / "metrics.json").unlink()
     reference = weights(run)
     (run / "checkpoint-12" / "optimizer.pt").unlink()
@@ -240,9 +245,7 @@ def test_a_torn_checkpoint_is_passed_over(config, tmp_path, capsys):
     assert weights(run) == reference
 
 
-def test_resume_of_a_run_that_had_only_to_be_evaluated(config, tmp_path, capsys):
-    run = tmp_path / "run"
-    assert train_hf.main([str(config)]) == 0
+def test_resume_of_a_run_that_had_only_to_be_evaluated(config, run, capsys):
     reference = weights(run)
     for name in ("metrics.json", "model.safetensors"):
         (run / name).unlink()
@@ -251,10 +254,17 @@ def test_resume_of_a_run_that_had_only_to_be_evaluated(config, tmp_path, capsys)
     assert weights(run) == reference and (run / "metrics.json").exists()
 
 
-def test_resume_counts_the_hurried_questions_too(config, tmp_path, capsys):
+def test_resume_counts_the_lowercase_questions_too(config, tmp_path, capsys):
     # With every question learned twice, checkpoint-8 lies beyond what the pairs alone would need
     # (5 updates an epoch) and before the end (9 an epoch).
-    command = [str(config), "--hurried_questions", "--max_steps", "-1", "--num_train_epochs", "1"]
+    command = [
+        str(config),
+        "--add_lowercase_questions",
+        "--max_steps",
+        "-1",
+        "--num_train_epochs",
+        "1",
+    ]
     assert train_hf.main(command) == 0
     run = tmp_path / "run"
     steps = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["run"]["steps"]
@@ -270,9 +280,7 @@ def test_resume_counts_the_hurried_questions_too(config, tmp_path, capsys):
     assert weights(run) == reference
 
 
-def test_resume_refuses_another_model_or_other_data(config, tmp_path, capsys):
-    run = tmp_path / "run"
-    assert train_hf.main([str(config)]) == 0
+def test_resume_refuses_another_model_or_other_data(config, run, tmp_path, capsys):
     (run / "metrics.json").unlink()
     assert train_hf.main([str(config), "--resume", "--d_model", "64"]) == 2
     assert "`d_model` was 32" in capsys.readouterr().err
@@ -316,22 +324,18 @@ def test_help_and_nothing(capsys):
     assert train_hf.main([]) == 2
 
 
-def test_ctrl_c_leaves_a_checkpoint_that_resumes(config, tmp_path, capsys):
+def test_ctrl_c_leaves_a_checkpoint_that_resumes(config, tmp_path):
     options = ["--max_steps", "100000", "--logging_steps", "5", "--save_strategy", "no"]
     options += ["--eval_strategy", "no"]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "train_hf.py"), str(config), *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    said = ""
-    for line in process.stdout:
-        said += line
-        if line.startswith("step 5/"):
-            process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130, said
+    log = tmp_path / "log"
+    process = cli_runs.start([str(config), *options], log)
+    while not (log.exists() and "\nstep 5/" in log.read_text()):
+        assert process.is_alive(), log.read_text()
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGINT)
+    process.join()
+    said = log.read_text()
+    assert process.exitcode == 130, said
     assert "--resume" in said and "Traceback" not in said
     (checkpoint,) = (tmp_path / "run").glob("checkpoint-*")
     assert checkpoint_problem(checkpoint) is None

@@ -29,9 +29,9 @@ class Gate:
         self.measure: Callable[[], dict[str, float]] | None = None
         self._forget()
 
-    def open(self, **facts: Any) -> None:
+    def open(self, **values: Any) -> None:
         """Says that everything is set up, and waits for the first block."""
-        self._say(ready=True, cpu=time.process_time(), **facts)
+        self._say(ready=True, cpu=time.process_time(), **values)
         self._wait()
 
     def step(self, pairs: int, tokens: int, flops: float = 0.0) -> bool:
@@ -80,10 +80,10 @@ class Gate:
         self.pairs, self.tokens, self.flops = 0, 0, 0.0
         self.wall, self.cpu = time.perf_counter(), time.process_time()
 
-    def _say(self, **facts: Any) -> None:
-        facts["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        facts["own_mb"] = _own_megabytes()
-        self.answers.write(json.dumps(facts) + "\n")
+    def _say(self, **values: Any) -> None:
+        values["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        values["own_mb"] = _own_megabytes()
+        self.answers.write(json.dumps(values) + "\n")
         self.answers.flush()
 
 

@@ -23,13 +23,13 @@ def train(job: Job, gate: Gate) -> None:
     work = load_workload(Path(job.workload))
     model = LoopModel(job.shape).to(job.device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
-    budget = int(job.batch * work.facts.mean)
+    budget = int(job.batch * work.statistics.mean)
     update = _updater(job, model, optimizer)
     gate.open(parameters=sum(p.numel() for p in model.parameters()))
     for number in itertools.count():
         for places in batches(work.pairs, budget, number):
             chosen = [work.pairs[place] for place in places]
-            batch = collate(chosen, work.facts.start, work.facts.pad)
+            batch = collate(chosen, work.statistics.start, work.statistics.pad)
             update(batch)
             rows, source = batch["source"].shape
             logits = len(batch["labels"])

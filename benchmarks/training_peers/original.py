@@ -173,7 +173,7 @@ def train(job: Job, gate: Gate) -> None:
         job.original, words, [padded(words, *pair) for pair in work.texts], job.shape
     )
     parameters = sum(p.numel() for p in training.model.parameters())
-    mean = work.facts.mean
+    mean = work.statistics.mean
     flops = executed(job.shape, job.batch, LENGTH, LENGTH + 1)
 
     held_out = load_held_out(work.folder)

@@ -186,10 +186,10 @@ class OriginalChat:
         replies = [encode(self.words, reply) for _, reply in pairs]
         source = _padded([self._source(question) for question, _ in pairs]).to(device)
         reply = _padded([[start, *ids, end] for ids in replies]).to(device)
-        given, wanted = reply[:, :-1], reply[:, 1:]
-        masks = self.code.utils.create_masks(source, given, wanted)
+        given, targets = reply[:, :-1], reply[:, 1:]
+        masks = self.code.utils.create_masks(source, given, targets)
         logs = self.model(source, masks[0], given, masks[1])  # (batch, reply_len, vocabulary)
-        losses = -logs.gather(2, wanted.unsqueeze(2)).squeeze(2)
+        losses = -logs.gather(2, targets.unsqueeze(2)).squeeze(2)
         total.nats += float(losses[masks[2]].double().sum())
         total.tokens += sum(len(ids) + 1 for ids in replies)
         total.unknown += sum(ids.count(unknown) for ids in replies)

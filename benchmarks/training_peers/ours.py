@@ -17,7 +17,7 @@ from tfchat_hf.training.callbacks import StopRequest
 from .gate import Gate
 from .held_out import load_held_out, loss_of
 from .job import Job
-from .workload import load_facts
+from .workload import load_statistics
 
 
 def train(job: Job, gate: Gate) -> None:
@@ -39,16 +39,16 @@ def train(job: Job, gate: Gate) -> None:
 def _settings(job: Job) -> dict[str, Any]:
     """Gives what train_hf.py is told; all else is its default."""
     shape, folder = job.shape, Path(job.workload)
-    facts = load_facts(folder)
+    statistics = load_statistics(folder)
     settings: dict[str, Any] = {
         "output_dir": tempfile.mkdtemp(prefix="ours-"),
         "overwrite": True,
         "dataset": folder / "dialogues",
         "tokenizer": folder / "tokenizer",
         "validation_fraction": 0,
-        "max_source_length": facts.longest,
-        "max_target_length": facts.longest,
-        "max_position_embeddings": max(shape.positions, facts.longest),
+        "max_source_length": statistics.longest,
+        "max_target_length": statistics.longest,
+        "max_position_embeddings": max(shape.positions, statistics.longest),
         "generation_max_new_tokens": 16,
         "d_model": shape.d_model,
         "attention_dropout": 0,
@@ -56,7 +56,7 @@ def _settings(job: Job) -> dict[str, Any]:
         "num_train_epochs": 100_000,
         "eval_strategy": "no",
         "save_strategy": "no",
-        "tokens_per_update": round(job.batch * facts.mean),
+        "tokens_per_update": round(job.batch * statistics.mean),
         "bf16": job.bf16,
         "use_cpu": job.device == "cpu",
     }

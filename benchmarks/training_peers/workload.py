@@ -2,7 +2,7 @@
 """The pairs that every contender trains on: the same ids, so that real tokens are the same.
 
 A workload is a folder: `dialogues` (a saved dataset, for ours), `tokenizer` (one token a
-character), `facts.json` (its numbers) and `pairs.json` (texts and ids, for the others).
+character), `statistics.json` (its numbers) and `pairs.json` (texts and ids, for the others).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Encoded(NamedTuple):
 
 
 @dataclass
-class Facts:
+class WorkloadStatistics:
     """Numbers of a workload.
 
     Attributes:
@@ -62,13 +62,13 @@ class Workload:
 
     Attributes:
         folder: Where it lies.
-        facts: Its numbers.
+        statistics: Its numbers.
         texts: Questions and replies.
         pairs: The same as ids.
     """
 
     folder: Path
-    facts: Facts
+    statistics: WorkloadStatistics
     texts: list[tuple[str, str]]
     pairs: list[Encoded]
 
@@ -149,7 +149,7 @@ def save_workload(folder: Path, texts: list[tuple[str, str]], vocabulary: int) -
         )
         for question, reply in texts
     ]
-    facts = Facts(
+    statistics = WorkloadStatistics(
         pairs=len(pairs),
         tokens=sum(len(pair.source) + len(pair.reply) for pair in pairs),
         longest=max(len(side) for pair in pairs for side in pair),
@@ -157,7 +157,7 @@ def save_workload(folder: Path, texts: list[tuple[str, str]], vocabulary: int) -
         pad=tokenizer.pad_token_id,
         start=tokenizer.bos_token_id,
     )
-    (folder / "facts.json").write_text(json.dumps(asdict(facts)))
+    (folder / "statistics.json").write_text(json.dumps(asdict(statistics)))
     (folder / "pairs.json").write_text(json.dumps({"texts": texts, "ids": pairs}))
     save_dialogues(folder, texts)
     return load_workload(folder)
@@ -204,9 +204,9 @@ def save_dialogues(folder: Path, texts: Iterable[tuple[str, str]]) -> None:
         DatasetDict({"train": train}).save_to_disk(str(folder / "dialogues"))
 
 
-def load_facts(folder: Path) -> Facts:
+def load_statistics(folder: Path) -> WorkloadStatistics:
     """Read what is to be known of a workload without its pairs."""
-    return Facts(**json.loads((folder / "facts.json").read_text()))
+    return WorkloadStatistics(**json.loads((folder / "statistics.json").read_text()))
 
 
 def load_workload(folder: Path) -> Workload:
@@ -214,4 +214,4 @@ def load_workload(folder: Path) -> Workload:
     kept = json.loads((folder / "pairs.json").read_text())
     texts = [(question, reply) for question, reply in kept["texts"]]
     pairs = [Encoded(*pair) for pair in kept["ids"]]
-    return Workload(folder, load_facts(folder), texts, pairs)
+    return Workload(folder, load_statistics(folder), texts, pairs)

@@ -94,7 +94,7 @@ class DialogueConfig(datasets.BuilderConfig):
         if self.workers is not None and self.workers < 1:
             raise UserError(f"`workers` must be at least 1 (got {self.workers}).")
 
-    def wanted_languages(self) -> tuple[str, ...]:
+    def languages_to_keep(self) -> tuple[str, ...]:
         """Say which languages dialogues must have; empty keeps all."""
         return self.languages
 
@@ -104,8 +104,8 @@ class DialogueConfig(datasets.BuilderConfig):
 
     def shown(self) -> dict[str, Any]:
         """Give the settings a reader of the card should know, without any path."""
-        names = ("validation_fraction", "test_fraction", "languages", "seed")
-        names += ("license",) if self.license else ()
+        names = ["validation_fraction", "test_fraction", "languages", "seed"]
+        names += ["license"] if self.license else []
         known = {name: as_plain(getattr(self, name)) for name in names if hasattr(self, name)}
         cleaning = as_plain(self.cleaning)
         if cleaning.get("block_list"):
@@ -163,7 +163,7 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
 
     VERSION = datasets.Version(RESULT_VERSION)
     BUILDER_CONFIG_CLASS = DialogueConfig
-    report: BuildReport | None = None
+    report: BuildReport
 
     @classmethod
     def read_sources(
@@ -273,7 +273,7 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
     def _generate_tables(
         self, split: str, shards: list[SelectedShard]
     ) -> Iterator[tuple[int, pa.Table]]:
-        tables = (selected_table(shard, split) for shard in shards)
+        tables: Iterator[pa.Table] = (selected_table(shard, split) for shard in shards)
         seed = getattr(self.config, "seed", None)
         if split == "train" and seed is not None:
             size = sum(Path(shard.path).stat().st_size for shard in shards)
@@ -286,7 +286,7 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
         known = self.info.splits.get(str(split))
         if known is None or known.num_examples:
             return super()._as_dataset(split, in_memory)
-        columns = {name: [] for name in DIALOGUE_FEATURES}
+        columns: dict[str, list[Any]] = {name: [] for name in DIALOGUE_FEATURES}
         return datasets.Dataset.from_dict(columns, features=DIALOGUE_FEATURES, split=str(split))
 
     def _download_and_prepare(self, *args: Any, **kwargs: Any) -> None:

@@ -64,7 +64,7 @@ class BlockList:
 
     def _add(self, term: str) -> None:
         if _ALL_LATIN.fullmatch(term):
-            first = _WORD.match(term)[0]
+            first = _WORD.findall(term)[0]
             whole = None if first == term else _whole_words(term)
             self._words.setdefault(first, []).append((term, whole))
         elif len(term) == 1:

@@ -22,7 +22,8 @@ _PLAIN_EYES = (
     r"[TＴ][_＿.oO0﹏∇△ω^]+[TＴ]|[oO][_＿.﹏ω^~]{1,3}[oO]|Q[_＿.ωwWAo]+Q|[-－][_＿.﹏]+[-－]|\+_+\+"
 )
 _EYES = _PLAIN_EYES + "".join(
-    f"|{re.escape(left)}{_MOUTH}{{1,3}}{re.escape(right)}" for left, right in _PAIRS.split()
+    f"|{re.escape(left)}{_MOUTH}{{1,3}}{re.escape(right)}"
+    for left, right in map(tuple, _PAIRS.split())
 )
 _CHEEK = r"[*＊;；:：。.｡・･~～≧≦/#'\"+=`´｀゜ﾟ°|｜!！ 　＿╯╰づつノ_oO^=๑ง٩۶ˆ⁄⺣•̀́]"
 # Eyes with the mouth left out, only in brackets: (^^) (><) (≧≦) (=^=).

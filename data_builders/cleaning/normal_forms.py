@@ -18,7 +18,7 @@ _HALF_MARKS = {0xFF61: "。", 0xFF62: "「", 0xFF63: "」", 0xFF64: "、"}
 # space, the blank of Braille, the fillers of Hangul; and TAB, which has no use in a turn.
 _BLANK_CODES = (0x09, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x2800, 0x3000)
 _BLANKS = dict.fromkeys((*_BLANK_CODES, 0x3164, 0xFFA0), " ")
-_FOLDED = {**_WIDE, **_HALF_MARKS, **_BLANKS}
+_FOLDED: dict[int, int | str] = {**_WIDE, **_HALF_MARKS, **_BLANKS}
 
 FORM_CLASS = "".join(f"\\u{code:04x}" for code in sorted(_FOLDED))
 _PLAIN = re.compile(f"[^{FORM_CLASS}]*+")

@@ -23,7 +23,7 @@ from data_builders.output.folder import check_output, is_up_to_date, save_result
 from data_builders.output.inspection import inspect_lines, load_dialogues
 from data_builders.output.publish import push_dataset
 from data_builders.output.references import group_references, write_references
-from data_builders.report import REJECTS_FILE, REPORT_FILE, BuildReport
+from data_builders.report import REJECTS_FILE, REPORT_FILE, BuildReport, counted
 from data_builders.sources.build import built, is_mixture, make_builder
 from data_builders.writing import sweep
 
@@ -79,7 +79,10 @@ def run_references(arguments: argparse.Namespace) -> None:
     found = group_references(splits[arguments.split], arguments.max_context_turns)
     write_references(found, Path(arguments.output))
     replies = sum(map(len, found["references"]))
-    print(f"{len(found):,} questions with {replies:,} replies, written to {arguments.output}")
+    print(
+        f"{counted(len(found), 'question')} with "
+        f"{counted(replies, 'reply', 'replies')}, written to {arguments.output}"
+    )
 
 
 def run_weighing(arguments: argparse.Namespace) -> None:
@@ -153,7 +156,7 @@ def _say_result(report: BuildReport, notes: Sequence[str], output: str) -> None:
     for line in [*report.lines(), *notes]:
         print(line)
     if report.rejects:
-        print(f"each row left out for itself is in {output}/{REJECTS_FILE}")
+        print(f"rows rejected by their format or by cleaning are listed in {output}/{REJECTS_FILE}")
     print(f"written to {output}")
 
 

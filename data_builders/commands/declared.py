@@ -100,7 +100,9 @@ def _registered() -> Iterator[tuple[str, bool]]:
     """Yield the classes of the registry, and whether they read files."""
     source = (_PACKAGE / "formats" / "registry.py").read_text(encoding="utf-8")
     for node in ast.parse(source).body:
-        listed = ast.unparse(node.target) if isinstance(node, ast.AnnAssign) else ""
+        if not isinstance(node, ast.AnnAssign) or node.value is None:
+            continue
+        listed = ast.unparse(node.target)
         if listed in ("FILE_FAMILIES", "OTHER_FAMILIES"):
             for kind in re.findall(r"\b\w+Corpus\b", ast.unparse(node.value)):
                 yield kind, listed == "FILE_FAMILIES"
@@ -112,9 +114,11 @@ def _value_of(kind: str, name: str) -> Any:
     if node is None:
         return None
     for part in node.body:
-        targets = getattr(part, "targets", None) or [getattr(part, "target", None)]
-        if targets[0] is not None and ast.unparse(targets[0]) == name and part.value is not None:
-            value = part.value
+        if not isinstance(part, ast.Assign | ast.AnnAssign):
+            continue
+        target = part.targets[0] if isinstance(part, ast.Assign) else part.target
+        value = part.value
+        if value is not None and ast.unparse(target) == name:
             return value.value if isinstance(value, ast.Constant) else ast.unparse(value)
     found = (_value_of(ast.unparse(base), name) for base in node.bases)
     return next((value for value in found if value is not None), None)

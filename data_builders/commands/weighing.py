@@ -121,7 +121,7 @@ def weigh(
 
 def _scores_by_source(model: Any, asked: EvaluationSplit, limit: int) -> dict[str, list[TaskScore]]:
     """Score so many questions of each source; those that are alone in theirs are left out."""
-    from tfchat_hf.examples.files import arrow_column
+    from tfchat_hf.examples.rows import arrow_column
     from tfchat_hf.measuring.relevance import ranking_tasks, score_tasks
 
     names = np.array([name or "" for name in arrow_column(asked.examples, "source").to_pylist()])

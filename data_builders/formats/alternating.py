@@ -35,7 +35,7 @@ from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.gathering import unbroken
 from data_builders.formats.marks import talk_lines_of
-from data_builders.formats.parity import Line, ParityFinder, Stretch
+from data_builders.formats.parity import Line, ParityReader, Stretch
 from data_builders.reading import Sample, SourceFile, text_lines
 from data_builders.report import BuildReport, RowError
 
@@ -107,9 +107,9 @@ class AlternatingCorpus(FileCorpus):
         if config.parity == "keep":
             yield from _paired(_two_by_two(halves), file.name, report)
             return
-        finder = ParityFinder()
-        yield from _paired(finder.read(halves), file.name, report)
-        _tell(finder.stretches, file.label, report)
+        reader = ParityReader()
+        yield from _paired(reader.read(halves), file.name, report)
+        _tell(reader.stretches, file.label, report)
 
 
 def _stripped(text: str | None) -> str | None:

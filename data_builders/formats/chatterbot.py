@@ -61,7 +61,7 @@ class ChatterbotConfig(DialogueConfig):
                     f"Choose from {', '.join(sorted(known))}."
                 )
 
-    def wanted_languages(self) -> tuple[str, ...]:
+    def languages_to_keep(self) -> tuple[str, ...]:
         """Keep all: `languages` has already chosen the folders."""
         return ()
 

@@ -79,14 +79,17 @@ def _utterances(
     just_begun = False
     for number, line in lines:
         marker = "" if line is None else _marker(line)
-        if marker == "M" and (text := line[1:].strip()):
+        if line is None:
+            just_begun = False
+            yield number, None
+        elif marker == "M" and (text := line[1:].strip()):
             just_begun = False
             yield number, text
-        elif line is None or line.strip():
+        elif line.strip():
             yield number, None
             if marker == "E":
                 _begin_block(line, just_begun, report)
-            elif line is not None:
+            else:
                 rule = "empty text" if marker == "M" else "unknown marker"
                 report.reject(file, number, RowError(rule, line))
             just_begun = marker == "E"

@@ -26,13 +26,13 @@ class LineTable:
         """Begin an empty table."""
         self._texts = SpooledTemporaryFile(max_size=_MEMORY_BYTES)
         self._size = 0
-        self._hashes: array[int] | np.ndarray = array("q")
-        self._offsets: array[int] | np.ndarray = array("q")
+        self._hashes, self._offsets = array("q"), array("q")
+        self._sorted = self._places = np.empty(0, dtype=np.int64)
         self._pending: list[bytes] = []
 
     def __len__(self) -> int:
         """How many lines were added."""
-        return len(self._hashes)
+        return len(self._hashes) + len(self._sorted)
 
     def add(self, name: str, text: str) -> None:
         """Take in one line.
@@ -59,9 +59,10 @@ class LineTable:
         hashes = np.frombuffer(self._hashes, dtype=np.int64)
         # Stable: of equal ids the first added comes first, and is what a search finds.
         order = np.argsort(hashes, kind="stable")
-        self._hashes = hashes[order]
-        self._offsets = np.frombuffer(self._offsets, dtype=np.int64)[order]
-        return int(np.count_nonzero(self._hashes[1:] == self._hashes[:-1]))
+        self._sorted = hashes[order]
+        self._places = np.frombuffer(self._offsets, dtype=np.int64)[order]
+        self._hashes, self._offsets = array("q"), array("q")
+        return int(np.count_nonzero(self._sorted[1:] == self._sorted[:-1]))
 
     def texts(self, names: Sequence[str]) -> Iterator[str | None]:
         """Look up many lines at once.
@@ -72,9 +73,9 @@ class LineTable:
         Yields:
             The text of each, None for an id that is not in the table.
         """
-        wanted = np.fromiter(map(hash, names), dtype=np.int64, count=len(names))
-        places = np.searchsorted(self._hashes, wanted)
-        for name, key, place in zip(names, wanted.tolist(), places.tolist(), strict=True):
+        hashes = np.fromiter(map(hash, names), dtype=np.int64, count=len(names))
+        places = np.searchsorted(self._sorted, hashes)
+        for name, key, place in zip(names, hashes.tolist(), places.tolist(), strict=True):
             yield self._text_at(name, key, place)
 
     def close(self) -> None:
@@ -86,8 +87,8 @@ class LineTable:
         self._pending.clear()
 
     def _text_at(self, name: str, key: int, place: int) -> str | None:
-        while place < len(self._hashes) and self._hashes[place] == key:
-            self._texts.seek(int(self._offsets[place]))
+        while place < len(self._sorted) and self._sorted[place] == key:
+            self._texts.seek(int(self._places[place]))
             record = self._texts.readline().decode("utf-8", "surrogatepass")
             found, _, text = record[:-1].partition("\0")
             if found == name:

@@ -54,11 +54,11 @@ def find_companion(name: str, names: Sequence[str]) -> str | None:
         The name like it with "conversations" for "lines", or the other way round, also with
         another suffix; None if there is none, or if `name` is neither.
     """
-    wanted = _companion_names(name)
-    exact = [other for other in names if other.lower() in wanted]
+    companions = _companion_names(name)
+    exact = [other for other in names if other.lower() in companions]
     if exact:
         return exact[0]
-    stems = {_stem(other) for other in wanted}
+    stems = {_stem(other) for other in companions}
     return next((other for other in names if _stem(other.lower()) in stems), None)
 
 
@@ -140,9 +140,10 @@ def _with_texts(
         if isinstance(names, str):
             report.reject(file, number, RowError("not a list", names))
             continue
-        turns = [next(texts) for _ in names]
-        if None in turns:
-            missing = [name for name, turn in zip(names, turns, strict=True) if turn is None]
+        found = dict(enumerate(next(texts) for _ in names))
+        turns = [turn for turn in found.values() if turn is not None]
+        if len(turns) < len(names):
+            missing = [name for place, name in enumerate(names) if found[place] is None]
             report.reject(file, number, RowError("missing line", ", ".join(missing)))
         else:
             yield number, turns

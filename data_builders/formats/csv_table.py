@@ -118,7 +118,7 @@ class CsvCorpus(FileCorpus):
             header = [str(number) for number in range(1, len(header) + 1)]
         reader = row_reader(header, config.columns, file.name)
         if reader.left_out:
-            report.note(f"columns left out: {shorten(', '.join(reader.left_out))}")
+            report.note(f"tables with unused columns ({shorten(', '.join(reader.left_out))})")
         rows = records if config.header else chain([first], records)
         yield from _rows(file.name, rows, header, reader, report)
 

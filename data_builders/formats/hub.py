@@ -110,10 +110,14 @@ class HubConfig(FilesConfig):
             UserError: If the dataset or the revision is not there, or the Hub cannot be reached.
         """
         # A commit needs no asking: a build that is in the cache is found without a network.
-        if not _COMMIT.fullmatch(self.revision or ""):
-            with hub_errors(self.dataset_id, self.revision):
-                self.revision = HfApi().dataset_info(self.dataset_id, revision=self.revision).sha
-        return self.revision
+        if self.revision and _COMMIT.fullmatch(self.revision):
+            return self.revision
+        with hub_errors(self.dataset_id, self.revision):
+            found = HfApi().dataset_info(self.dataset_id, revision=self.revision).sha
+        if found is None:
+            raise UserError(f"The Hub names no commit of {self.dataset_id}. Set `revision` to one.")
+        self.revision = found
+        return found
 
 
 class HubCorpus(FileCorpus):
@@ -300,5 +304,5 @@ def _reader(schema: pa.Schema, where: str, config: HubConfig, report: BuildRepor
     kinds = {column.name: kind_of(column.type) for column in schema}
     reader = row_reader(schema.names, config.columns, where, kinds)
     if reader.left_out:
-        report.note(f"columns left out: {shorten(', '.join(reader.left_out))}")
+        report.note(f"tables with unused columns ({shorten(', '.join(reader.left_out))})")
     return reader

@@ -135,7 +135,8 @@ def columns_of(keys: tuple[str, ...]) -> tuple[_Columns, ...]:
     """
     marked = {lang: found for lang, form in _MARKED if (found := _named(keys, form, lang))}
     # Beside English columns the unmarked ones are Chinese, and the other way round.
-    other = {("en",): "zh", ("zh",): "en"}.get(tuple(marked))
+    others: dict[tuple[str, ...], str] = {("en",): "zh", ("zh",): "en"}
+    other = others.get(tuple(marked))
     plain = _named(keys, "{}", other)
     return (*([plain] if plain else []), *marked.values())
 
@@ -157,13 +158,13 @@ def is_no_input(text: str) -> bool:
 
 
 def _named(keys: tuple[str, ...], form: str, lang: str | None) -> _Columns | None:
-    found = {
-        name: next((key for other in others if (key := form.format(other)) in keys), None)
-        for name, others in OTHER_NAMES.items()
-    }
-    if not found["output"] or not (found["instruction"] or found["input"]):
+    instruction, given, output = (
+        next((key for other in OTHER_NAMES[name] if (key := form.format(other)) in keys), None)
+        for name in ("instruction", "input", "output")
+    )
+    if not output or not (instruction or given):
         return None
-    return _Columns(**found, lang=lang)
+    return _Columns(instruction, given, output, lang)
 
 
 def _chosen_columns(row: Any, choice: str) -> tuple[_Columns, ...]:

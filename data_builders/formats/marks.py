@@ -7,6 +7,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from data_builders.reading import Sample
 
@@ -18,6 +19,8 @@ _OTHER_SUFFIXES = frozenset(
 )
 _CSV_SHARE = 0.9
 _JSON_BEGIN = re.compile(r"\s*[\[{]\s*[\[{\"]")
+
+Line = TypeVar("Line")
 
 
 def text_lines_of(sample: Sample) -> list[str]:
@@ -34,7 +37,7 @@ def text_lines_of(sample: Sample) -> list[str]:
     return [line for line in sample.lines if line.strip()]
 
 
-def share(lines: Sequence[str], test: Callable[[str], object]) -> float:
+def share(lines: Sequence[Line], test: Callable[[Line], object]) -> float:
     """Say which part of the lines passes a test.
 
     Args:

@@ -164,13 +164,13 @@ def _read_two(
     sides = (unbroken(text_lines(f, report, config.encoding)) for f in (questions, replies))
     for question, reply in zip_longest(*sides):
         number = (question or reply)[0]
-        texts = [line and line[1] and line[1].strip() for line in (question, reply)]
+        texts = [(line[1] or "").strip() if line else "" for line in (question, reply)]
         if all(texts):
             yield RawDialogue(
                 (texts[0], texts[1]), (), questions.name, number, config.language, questions.label
             )
         elif any(texts):
-            there, other = (questions, reply) if texts[0] else (replies, question)
+            present, missing = (questions, reply) if texts[0] else (replies, question)
             # An empty partner differs from one that was rejected or is not in the file.
-            rule = "empty text" if other and other[1] is not None else "missing line"
-            report.reject(there.name, number, RowError(rule, texts[0] or texts[1]))
+            rule = "empty text" if missing and missing[1] is not None else "missing line"
+            report.reject(present.name, number, RowError(rule, texts[0] or texts[1]))

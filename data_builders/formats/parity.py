@@ -75,7 +75,7 @@ class _Waiting(NamedTuple):
     evidence: float
 
 
-class ParityFinder:
+class ParityReader:
     """Says of each line whether it is a question, while the lines go by.
 
     Attributes:

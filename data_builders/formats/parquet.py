@@ -100,7 +100,7 @@ class ParquetCorpus(FileCorpus):
             kinds = {column.name: kind_of(column.type) for column in schema}
             reader = row_reader(schema.names, config.columns, file.name, kinds)
             if reader.left_out:
-                report.note(f"columns left out: {shorten(', '.join(reader.left_out))}")
+                report.note(f"tables with unused columns ({shorten(', '.join(reader.left_out))})")
             line, bar = 0, _Bar(file)
             try:
                 for batch, share in batches(reader.names):
@@ -154,7 +154,7 @@ def _seekable(file: SourceFile, mark: bytes, stack: ExitStack) -> pa.NativeFile:
         if source.read(len(mark)) == mark:
             source.seek(0)
             return source
-    # Packed, or out of an archive: unpacked on the disk rather than into memory.
+    # Compressed, or out of an archive: unpacked on the disk rather than into memory.
     spool = stack.enter_context(tempfile.TemporaryFile())
     shutil.copyfileobj(file.stream, spool, _BUFFER)
     spool.seek(0)
@@ -182,9 +182,9 @@ def _arrow_file(source: pa.NativeFile) -> tuple[pa.Schema, Batches]:
     table = pa.ipc.open_file(source)
 
     def batches(names: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, float]]:
-        wanted = [table.schema.names.index(name) for name in names]
+        columns = [table.schema.names.index(name) for name in names]
         source.seek(0)
-        chosen = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=wanted))
+        chosen = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=columns))
         for number in range(chosen.num_record_batches):
             yield chosen.get_batch(number), (number + 1) / chosen.num_record_batches
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 
 from data_builders.dialogue import RawDialogue
@@ -152,7 +153,7 @@ def find_separator(lines: Sequence[str]) -> str | None:
     """
     best, best_share = None, _LEAST_SHARE
     for separator in SEPARATORS:
-        fit = share(lines, lambda line, by=separator: _is_pair(line, by))
+        fit = share(lines, partial(_is_pair, separator=separator))
         if fit > best_share or (best is None and fit == best_share):
             best, best_share = separator, fit
     return best

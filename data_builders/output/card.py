@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from data_builders.output.markdown import escape, one_line, table
 from data_builders.output.pictures import CAPTIONS
 from data_builders.output.privacy import without_paths
 from data_builders.output.statistics import DatasetStatistics, SplitStatistics
-from data_builders.report import REJECTS_FILE, BuildReport, SourceCount
+from data_builders.report import REJECTS_FILE, BuildReport, SourceCount, counted
 
 CARD_FILE = "README.md"
 PLACEHOLDER = "your-name/your-dataset"
@@ -85,7 +86,8 @@ def _introduction(statistics: DatasetStatistics) -> str:
         f"{n:,} {names.get(lang, escape(one_line(lang, 20)))}" for lang, n in counts.items()
     )
     return (
-        f"{statistics.dialogues:,} dialogues with {statistics.pairs:,} pairs of question and reply "
+        f"{counted(statistics.dialogues, 'dialogue')} with "
+        f"{counted(statistics.pairs, 'pair')} of question and reply "
         f"({told or 'none'}), built with TFChat-HF. Each row has `id`, `turns` (what was said, in "
         "order), `roles` (one of system, user and assistant a turn, or empty), `lang` and `source`."
     )
@@ -156,7 +158,7 @@ def _split_row(name: str, split: SplitStatistics) -> list[object]:
 
 def _drops(report: BuildReport) -> str:
     parts = [
-        _first_rows([head, f">{unit}"], sorted(counts.items(), key=lambda item: -item[1]))
+        _first_rows([head, f">{unit}"], sorted(counts.items(), key=itemgetter(1), reverse=True))
         for head, unit, counts in left_out(report)
         if counts
     ]
@@ -205,9 +207,9 @@ def _noted(report: BuildReport) -> dict[str, int]:
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     """Name the settings of a group `group.setting`."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in settings.items():
-        value = asdict(value) if is_dataclass(value) else value
+        value = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
         inside = _flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {}
         flat |= inside or {f"{before}{name}": value}
     return flat
@@ -238,7 +240,7 @@ def _replies(statistics: DatasetStatistics) -> str:
         [one_line(reply.text, REPLY_WIDTH), reply.count, f"{100 * reply.share:.2f} %"]
         for reply in split.top_replies
     ]
-    said = f"Of the {split.pairs:,} pairs in `{escape(name)}`:\n\n"
+    said = f"Of the {counted(split.pairs, 'pair')} in `{escape(name)}`:\n\n"
     return said + table(["reply", ">times", ">share"], rows) if rows else "There are none."
 
 

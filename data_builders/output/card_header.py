@@ -69,7 +69,7 @@ def card_header(
     return f"---\n{data.to_yaml()}\n---"
 
 
-def _license(report: BuildReport, settings: Mapping[str, Any]) -> dict[str, str]:
+def _license(report: BuildReport, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Name one licence only if it is that of everything in the dataset."""
     stated = [origin.license for origin in report.origins]
     chosen = settings.get("license") or (stated[0] if len(set(stated)) == 1 else None)

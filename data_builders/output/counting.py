@@ -70,10 +70,10 @@ def dialogue_batches(split: datasets.Dataset) -> Iterator[PairBatch]:
         roles, role_counts = _flat(table["roles"])
         # Where each turn has a role, both columns list the same places in the same order.
         told = (role_counts == lengths) & (lengths > 0)
-        here, there = np.repeat(told, lengths), np.repeat(told, role_counts)
+        to_turns, from_roles = np.repeat(told, lengths), np.repeat(told, role_counts)
         by_assistant, by_system = np.ones(len(turns), bool), np.zeros(len(turns), bool)
-        by_assistant[here] = _equal(roles, "assistant")[there]
-        by_system[here] = _equal(roles, "system")[there]
+        by_assistant[to_turns] = _equal(roles, "assistant")[from_roles]
+        by_system[to_turns] = _equal(roles, "system")[from_roles]
         replies = _reply_places(by_assistant, by_system, lengths)
         yield PairBatch(table, turns, lengths, replies)
 
@@ -125,8 +125,8 @@ class _HashCounter:
         self.distinct_replies += len(starts)
         counts = np.diff(starts, append=len(replies))
         best = self._best(counts)
-        found = zip(counts[best].tolist(), replies[starts[best]].tolist(), strict=True)
-        found = [(count, -number) for count, number in found]
+        pairs = zip(counts[best].tolist(), replies[starts[best]].tolist(), strict=True)
+        found = [(count, -number) for count, number in pairs]
         self.top = heapq.nlargest(self.size, [*self.top, *found])
 
     def _best(self, counts: np.ndarray) -> np.ndarray:
@@ -150,10 +150,10 @@ def _share_of_hashes(split: datasets.Dataset, share: int, shares: int) -> list[n
     return [np.concatenate(parts) for parts in (questions, partners, replies)]
 
 
-def _texts_of(split: datasets.Dataset, wanted: set[int]) -> dict[int, str]:
+def _texts_of(split: datasets.Dataset, negatives: set[int]) -> dict[int, str]:
     """Read the split again until the text of each hash has been seen."""
     found: dict[int, str] = {}
-    missing = np.array(sorted(-number for number in wanted), dtype=np.uint64)
+    missing = np.array(sorted(-number for number in negatives), dtype=np.uint64)
     for batch in dialogue_batches(split) if len(missing) else ():
         hashes = _hashes(batch.turns)[batch.replies]
         for place in np.flatnonzero(np.isin(hashes, missing)):
@@ -176,8 +176,8 @@ def _reply_places(
     return np.flatnonzero(np.where(has_one[owners], answers_somebody, is_reply))
 
 
-def _equal(texts: pa.Array, wanted: str) -> np.ndarray:
-    return pc.equal(texts, wanted).to_numpy(zero_copy_only=False)
+def _equal(texts: pa.Array, text: str) -> np.ndarray:
+    return pc.equal(texts, text).to_numpy(zero_copy_only=False)
 
 
 def _flat(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:

@@ -15,7 +15,7 @@ from data_builders.output.card import left_out
 from data_builders.output.markdown import one_line
 from data_builders.output.statistics import DatasetStatistics, SplitStatistics, describe
 from data_builders.output.terminal import display_width, fit
-from data_builders.report import REPORT_FILE, BuildReport
+from data_builders.report import REPORT_FILE, BuildReport, counted
 
 # Below this no bar is left beside its label.
 MIN_WIDTH = 40
@@ -118,11 +118,13 @@ def _lines(
     width: int,
 ) -> Iterator[str]:
     name = one_line(folder.absolute().name, width)
-    yield f"{name}: {statistics.dialogues:,} dialogues, {statistics.pairs:,} pairs"
+    yield (
+        f"{name}: {counted(statistics.dialogues, 'dialogue')}, {counted(statistics.pairs, 'pair')}"
+    )
     for split, counts in statistics.splits.items():
         yield from _split_lines(split, counts)
     yield from _report_lines(report, width)
-    for title, counts in (
+    for title, bars in (
         ("languages (dialogues)", statistics.counts("languages")),
         ("sources (dialogues)", statistics.counts("sources")),
         ("turns per dialogue", dict(statistics.histogram("turns").bars())),
@@ -130,7 +132,7 @@ def _lines(
         ("characters of a reply (pairs)", dict(statistics.histogram("reply_lengths").bars())),
     ):
         yield from ("", title)
-        yield from bar_chart(counts, width)
+        yield from bar_chart(bars, width)
     for split, counts in statistics.splits.items():
         yield from _reply_lines(split, counts)
     for split, rows in dataset.items():
@@ -138,14 +140,18 @@ def _lines(
 
 
 def _split_lines(name: str, split: SplitStatistics) -> Iterator[str]:
-    yield f"  {one_line(name, 30)}: {split.dialogues:,} dialogues, {split.pairs:,} pairs"
+    yield (
+        f"  {one_line(name, 30)}: {counted(split.dialogues, 'dialogue')}, "
+        f"{counted(split.pairs, 'pair')}"
+    )
     yield (
         f"    {split.distinct_questions:,} distinct questions "
         f"({split.multi_reply_questions:,} with several replies), "
         f"{split.distinct_replies:,} distinct replies"
     )
     yield (
-        f"    {split.characters:,} characters, {split.question_lengths.mean:.1f} a question, "
+        f"    {counted(split.characters, 'character')}, "
+        f"{split.question_lengths.mean:.1f} a question, "
         f"{split.reply_lengths.mean:.1f} a reply"
     )
 
@@ -154,9 +160,12 @@ def _report_lines(report: BuildReport | None, width: int) -> Iterator[str]:
     if report is None:
         yield from ("", f"no {REPORT_FILE}: what was left out is not known")
         return
-    yield from ("", f"{report.rows_read:,} rows read, {report.kept:,} dialogues kept")
+    yield from (
+        "",
+        f"{counted(report.rows_read, 'row')} read, {counted(report.kept, 'dialogue')} kept",
+    )
     for origin in report.origins:
-        told = f"{origin.read:,} rows read, {origin.kept:,} dialogues kept"
+        told = f"{counted(origin.read, 'row')} read, {counted(origin.kept, 'dialogue')} kept"
         yield f"  {one_line(origin.name, 60)} ({one_line(origin.format, 30)}): {told}"
     for head, unit, counts in left_out(report):
         if counts:

@@ -41,7 +41,7 @@ def without_paths(value: Any, key: str = "") -> Any:
     Returns:
         The value with each path cut to its last part and without what looks like a secret.
     """
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, Mapping):
         # A name may be a path too: weights are given by file.

@@ -83,7 +83,7 @@ class FrequentReply(NamedTuple):
     """
 
     text: str
-    count: int
+    count: int  # type: ignore[assignment]  # hides `tuple.count`
     share: float
 
 
@@ -165,7 +165,7 @@ class DatasetStatistics:
         Returns:
             Dialogues by language or source, most first.
         """
-        total = Counter()
+        total: Counter[str] = Counter()
         for split in self.splits.values():
             total.update(getattr(split, name))
         return _ordered(total)
@@ -213,7 +213,8 @@ class _Tally:
         self.dialogues = self.pairs = self.characters = 0
         self.bins = {"turns": _Bins(TURN_EDGES)}
         self.bins |= {name: _Bins(LENGTH_EDGES) for name in ("question_lengths", "reply_lengths")}
-        self.languages, self.sources = Counter(), Counter()
+        self.languages: Counter[str] = Counter()
+        self.sources: Counter[str] = Counter()
 
     def add(self, batch: PairBatch) -> None:
         lengths = pc.utf8_length(batch.turns).to_numpy(zero_copy_only=False)

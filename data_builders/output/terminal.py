@@ -42,7 +42,10 @@ def shorten(text: str, width: int) -> str:
 
 
 def columns(
-    rows: Sequence[Sequence[str]], right: Collection[int] = (), width: int | None = None
+    rows: Sequence[Sequence[str]],
+    right: Collection[int] = (),
+    width: int | None = None,
+    indent: str = "",
 ) -> list[str]:
     """Lay rows out in columns.
 
@@ -51,6 +54,7 @@ def columns(
         right: Which columns hold numbers, aligned to the right.
         width: Cells of a whole line, shared equally by the columns, whose texts are shortened;
             None makes each column as wide as its widest text.
+        indent: What each line begins with, beside `width`.
     """
     if width is None:
         widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
@@ -64,5 +68,5 @@ def columns(
         for place, (cell, room) in enumerate(zip(row, widths, strict=True)):
             padding = " " * (room - display_width(cell))
             cells.append(padding + cell if place in right else cell + padding)
-        lines.append(GAP.join(cells).rstrip())
+        lines.append((indent + GAP.join(cells)).rstrip())
     return lines

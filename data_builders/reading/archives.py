@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""What is packed in a file: gzip, bzip2, xz, tar, zip, told by their first bytes."""
+"""Compressed files and archives: gzip, bzip2, xz, tar, zip, told by their first bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from data_builders.errors import UserError
 from data_builders.reading.streams import (
@@ -25,7 +25,7 @@ from data_builders.reading.streams import (
 logger = logging.getLogger(__name__)
 
 SINGLE_FILE = {"gzip": b"\x1f\x8b\x08", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0"}
-PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".tgz", ".tbz2", ".txz", ".z")
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".tgz", ".tbz2", ".txz", ".z")
 UNSUPPORTED = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"7z\xbc\xaf\x27\x1c": "7-Zip",
@@ -121,13 +121,13 @@ def _unpack(entry: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
         yield entry
         return
     if depth == MAX_DEPTH:
-        raise UserError(f"{entry.name}: packed more than {MAX_DEPTH} times. Unpack it by hand.")
+        raise UserError(f"{entry.name}: compressed more than {MAX_DEPTH} times. Unpack it by hand.")
     if kind == "tar":
         yield from _tar_entries(entry, budget, depth + 1)
         return
     stream = Peekable(Unpacked(entry.stream, kind, entry.name, budget))
     unpacked = PurePosixPath(entry.unpacked)
-    if unpacked.suffix.lower() in PACKED_SUFFIXES:
+    if unpacked.suffix.lower() in COMPRESSED_SUFFIXES:
         unpacked = unpacked.with_suffix("")
     yield from _unpack(entry._replace(unpacked=str(unpacked), stream=stream), budget, depth + 1)
 
@@ -161,10 +161,10 @@ class _StrictTarInfo(tarfile.TarInfo):
     """Headers that must be whole: `tarfile` takes a broken one for the end of the archive."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         try:
             return super().frombuf(buf, encoding, errors)
-        except tarfile.EOFHeaderError:
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # not in typeshed
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"{error} where a member should begin") from None
@@ -194,7 +194,9 @@ def _tar_entries(archive: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
     found = False
     try:
         # Not closed here: the last member may still be read when nobody asks for more.
-        tar = tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 18, tarinfo=_StrictTarInfo)
+        tar = tarfile.open(  # type: ignore[call-overload]  # "r|" asks for `read` alone
+            fileobj=stream, mode="r|", bufsize=1 << 18, tarinfo=_StrictTarInfo
+        )
         while (member := tar.next()) is not None:
             tar.members.clear()  # tarfile keeps them all, for extraction.
             path = _member_path(printable(member.name), archive.name)
@@ -206,7 +208,8 @@ def _tar_entries(archive: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
                 logger.info("%s/%s left out", archive.name, path)
                 continue
             content = tar.extractfile(member)
-            yield from _member(content, archive, path, budget, lambda: stream.error, depth)
+            where = (archive.name, archive.label)
+            yield from _member(content, where, path, budget, lambda: stream.error, depth)
         if stream.error is not None:
             raise stream.error
     except DAMAGE as error:
@@ -220,13 +223,12 @@ def _tar_entries(archive: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
 def _zip_entries(
     file: CountedFile, progress: Any, name: str, label: str, budget: Budget
 ) -> Iterator[Entry]:
-    archive = Entry(name, label, name, None)
     try:
-        packed = zipfile.ZipFile(file)
+        contents = zipfile.ZipFile(file)
     except DAMAGE as error:
         raise damaged(name, "zip archive", error) from None
     file.progress = progress
-    members = [member for member in packed.infolist() if not member.is_dir()]
+    members = [member for member in contents.infolist() if not member.is_dir()]
     if not members:
         raise UserError(f"{name}: the archive holds no file.")
     for member in members:
@@ -239,16 +241,21 @@ def _zip_entries(
             logger.info("%s/%s left out", name, path)
             continue
         try:
-            stream = packed.open(member)
+            stream = contents.open(member)
         except DAMAGE as error:
             raise damaged(f"{name}/{path}", "zip archive", error) from None
-        yield from _member(stream, archive, path, budget, lambda: None, 1)
+        yield from _member(stream, (name, label), path, budget, lambda: None, 1)
 
 
 def _member(
-    stream: Any, archive: Entry, path: PurePosixPath, budget: Budget, cause: Any, depth: int
+    stream: Any,
+    archive: tuple[str, str],
+    path: PurePosixPath,
+    budget: Budget,
+    cause: Any,
+    depth: int,
 ) -> Iterator[Entry]:
-    name, label = f"{archive.name}/{path}", f"{archive.label}/{path}"
+    name, label = (f"{part}/{path}" for part in archive)
     # What a tar holds was paid for when the tar was unpacked.
     pays = budget if isinstance(stream, zipfile.ZipExtFile) else None
     member = Peekable(Member(stream, name, pays, cause))

@@ -106,7 +106,7 @@ def guess_encoding(head: bytes) -> Encoding:
         return Encoding("utf-8", sure=False)
     if _is_utf8(head):
         return Encoding("utf-8")
-    scores = {codec: _plausibility(head, codec, *level) for codec, *level in _CHINESE}
+    scores = {chinese[0]: _plausibility(head, *chinese) for chinese in _CHINESE}
     best = max(scores, key=scores.__getitem__)
     return Encoding(best if scores[best] > MIN_PLAUSIBILITY else FALLBACK)
 

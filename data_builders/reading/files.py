@@ -35,7 +35,7 @@ class SourceFile:
         self,
         name: str,
         label: str,
-        stream: BinaryIO,
+        stream: BinaryIO | io.RawIOBase,
         suffix: str | None = None,
         source: str | None = None,
     ) -> None:

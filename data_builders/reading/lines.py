@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from data_builders.reading.chunks import TextSource
 from data_builders.reading.files import SourceFile
@@ -66,7 +66,7 @@ def _numbered(source: TextSource, report: BuildReport) -> Iterator[tuple[int, st
 
 def _one_by_one(
     source: TextSource, report: BuildReport, block: bytes, number: int
-) -> Iterator[tuple[int, str]]:
+) -> Generator[tuple[int, str], None, int]:
     for raw in block.removesuffix(b"\n").split(b"\n"):
         try:
             line = raw.decode(source.codec)

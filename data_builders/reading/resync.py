@@ -74,7 +74,8 @@ def skip_value(buffer: TextBuffer, close: str) -> bool:
     depth, in_string = 0, False
     while True:
         if in_string:
-            buffer.pos = _STRING_REST.match(buffer.text, buffer.pos).end()
+            rest = _STRING_REST.match(buffer.text, buffer.pos)
+            buffer.pos = rest.end() if rest else buffer.pos
             found = buffer.text[buffer.pos : buffer.pos + 1]
             in_string = found != '"'
         else:

@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any
 
 from data_builders.errors import UserError
 
@@ -38,15 +38,15 @@ DAMAGE = (
 
 
 class Budget:
-    """How much the packed files within one file on disk may unpack to, all in all."""
+    """How much the compressed files within one file on disk may unpack to, all in all."""
 
-    def __init__(self, packed_size: int) -> None:
+    def __init__(self, compressed_size: int) -> None:
         """Begin at nothing unpacked.
 
         Args:
-            packed_size: Bytes of the file on disk.
+            compressed_size: Bytes of the file on disk.
         """
-        self.packed_size = packed_size
+        self.compressed_size = compressed_size
         self.unpacked = 0
 
     def spend(self, count: int, name: str) -> None:
@@ -60,11 +60,12 @@ class Budget:
             UserError: If they are too many to be a corpus.
         """
         self.unpacked += count
-        if self.unpacked > max(BOMB_FLOOR, MAX_RATIO * self.packed_size):
+        if self.unpacked > max(BOMB_FLOOR, MAX_RATIO * self.compressed_size):
             raise UserError(
-                f"{name}: unpacks to more than {MAX_RATIO} times its {self.packed_size:,} bytes "
-                f"({self.unpacked:,} so far), like a compression bomb. "
-                "If it is a real corpus, unpack it by hand and name the unpacked file."
+                f"{name}: unpacks to more than {MAX_RATIO} times its "
+                f"{self.compressed_size:,} bytes ({self.unpacked:,} so far), like a "
+                "compression bomb. If it is a real corpus, unpack it by hand and name the unpacked "
+                "file."
             )
 
 
@@ -76,7 +77,7 @@ class CountedFile(io.RawIOBase):
         counted: Bytes told so far.
     """
 
-    def __init__(self, file: BinaryIO, progress: Callable[[int], None] | None) -> None:
+    def __init__(self, file: io.RawIOBase, progress: Callable[[int], None] | None) -> None:
         """Wrap an open file.
 
         Args:
@@ -210,16 +211,16 @@ class Peekable(io.RawIOBase):
 class Unpacked(io.RawIOBase):
     """The content of a gzip, bzip2 or xz stream, which may consist of several parts."""
 
-    def __init__(self, packed: Any, kind: str, name: str, budget: Budget) -> None:
-        """Wrap a packed stream at its beginning.
+    def __init__(self, compressed: Any, kind: str, name: str, budget: Budget) -> None:
+        """Wrap a compressed stream at its beginning.
 
         Args:
-            packed: The packed bytes.
+            compressed: The compressed bytes.
             kind: "gzip", "bzip2" or "xz".
             name: The file, for messages.
             budget: Pays for what is unpacked.
         """
-        self._packed, self._kind, self._name, self._budget = packed, kind, name, budget
+        self._compressed, self._kind, self._name, self._budget = compressed, kind, name, budget
         self._decompressor: Any = _decompressor(kind)
         self._input = b""
 
@@ -237,7 +238,7 @@ class Unpacked(io.RawIOBase):
             How many there were.
 
         Raises:
-            UserError: If the packed stream is damaged, cut short, or a bomb.
+            UserError: If the compressed stream is damaged, cut short, or a bomb.
         """
         while True:
             if self._decompressor.eof and not self._next_part():
@@ -251,7 +252,7 @@ class Unpacked(io.RawIOBase):
     def _unpack(self, size: int) -> bytes:
         decompressor = self._decompressor
         if not self._input and getattr(decompressor, "needs_input", True):
-            self._input = self._read_packed()
+            self._input = self._read_compressed()
             if not self._input:
                 raise UserError(
                     f"{self._name}: the {self._kind} file is cut short. "
@@ -270,16 +271,16 @@ class Unpacked(io.RawIOBase):
     def _next_part(self) -> bool:
         # Zeros may follow a part: tapes and block devices are filled up with them.
         while not self._input.lstrip(b"\0"):
-            self._input = self._read_packed()
+            self._input = self._read_compressed()
             if not self._input:
                 return False
         self._input = self._input.lstrip(b"\0")
         self._decompressor = _decompressor(self._kind)
         return True
 
-    def _read_packed(self) -> bytes:
+    def _read_compressed(self) -> bytes:
         buffer = bytearray(PACKED_CHUNK)
-        return bytes(buffer[: self._packed.readinto(buffer)])
+        return bytes(buffer[: self._compressed.readinto(buffer)])
 
 
 class Member(io.RawIOBase):

@@ -98,7 +98,8 @@ class TextBuffer:
     def peek(self) -> str:
         """Skip blanks and give the next character; at the end an empty string."""
         while True:
-            self.pos = _BLANKS.match(self.text, self.pos).end()
+            blanks = _BLANKS.match(self.text, self.pos)
+            self.pos = blanks.end() if blanks else self.pos
             if self.pos < len(self.text):
                 return self.text[self.pos]
             if self.ended or not self.more():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # A cell that goes on for longer has lost its closing quotation mark.
 MAX_LINES = 1000
@@ -98,7 +98,7 @@ class CsvRecords:
 
     def _swallowed(self, width: int) -> bool:
         taken = self._feed.taken
-        if len(taken) == 1 or self.width == 1:
+        if len(taken) == 1 or self.width is None or self.width == 1:
             return False
         separators = self.width - 1
         if width != self.width:
@@ -156,7 +156,7 @@ def _readings(line: str, delimiter: str) -> Iterator[list[str]]:
     if delimiter == "\t" or '"' not in line:
         yield line.split(delimiter)  # tab-separated files often mean their quotation marks
     line = line.replace("\r", " ")
-    styles = [{"skipinitialspace": True, "strict": True}, {}]
+    styles: list[dict[str, Any]] = [{"skipinitialspace": True, "strict": True}, {}]
     if '\\"' in line:
         styles.insert(0, {"escapechar": "\\", "doublequote": False, "strict": True})
     for style in styles:

@@ -114,11 +114,11 @@ def find_near_copies(
     return {side: distinct(np.concatenate(keys)) for side, keys in found.items()}
 
 
-def _questions(path: str, wanted: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def _questions(path: str, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Read the distinct questions of a shard: their keys and folded texts."""
     table = open_shard(path)
     keys = np.asarray(table["questions"].combine_chunks().flatten())
-    chosen = np.flatnonzero(wanted)
+    chosen = np.flatnonzero(mask)
     _, first = np.unique(keys[chosen], return_index=True)
     at = np.sort(chosen[first])
     return keys[at], [normalize_question(text) for text in _texts_at(table, at)]
@@ -185,8 +185,8 @@ def _held_out(shards: Shards, pairs: Pairs) -> Iterator[tuple[np.ndarray, int, l
     """Yield keys, side and folded texts of the held-out questions, some thousand at a time."""
     for path, _, span in shards.spans():
         for side in (VALIDATION, TEST):
-            wanted = pairs.alive[span] & (pairs.sides[span] == side)
-            keys, texts = _questions(path, wanted) if wanted.any() else (np.zeros(0), [])
+            mask = pairs.alive[span] & (pairs.sides[span] == side)
+            keys, texts = _questions(path, mask) if mask.any() else (np.zeros(0), [])
             for begin in range(0, len(texts), _TEXTS_AT_ONCE):
                 part = slice(begin, begin + _TEXTS_AT_ONCE)
                 yield keys[part], side, texts[part]
@@ -246,9 +246,9 @@ def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray]) -> dict[int, np
     index = _Index(folder)
     found = {}
     for side, others in _GIVES_WAY.items():
-        wanted = alive & (sides == side)
-        if wanted.any():
-            _, texts = _questions(path, wanted)
+        mask = alive & (sides == side)
+        if mask.any():
+            _, texts = _questions(path, mask)
             parts = range(0, len(texts), _TEXTS_AT_ONCE)
             found_here = [_near_ones(texts[i : i + _TEXTS_AT_ONCE], index) for i in parts]
             near = distinct(np.concatenate(found_here))
@@ -266,7 +266,8 @@ def _near_ones(texts: list[str], index: _Index) -> np.ndarray:
     pairs = np.stack([owners, hashes[_BANDS][1][first][places]], axis=1)
     pairs, shared = np.unique(pairs, axis=0, return_counts=True)
     # Those that share the most bands first: they are the likeliest.
-    similar, left = set(), {}
+    similar: set[int] = set()
+    left: dict[int, int] = {}
     for owner, text in pairs[np.lexsort((-shared, pairs[:, 0]))].tolist():
         if owner in similar or left.setdefault(owner, _MEASURED) == 0:
             continue

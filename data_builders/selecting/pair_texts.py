@@ -58,7 +58,7 @@ def broken_rule(question: str, answer: str) -> str:
     return FOREIGN_NAME if _HAN.search(both) and _LATIN_NAME.search(both) else ""
 
 
-def unwanted_pairs(shards: Shards, only_questions: Sequence[bool], settings: Any) -> np.ndarray:
+def rejected_pairs(shards: Shards, only_questions: Sequence[bool], settings: Any) -> np.ndarray:
     """Judge all pairs by their texts, shard after shard.
 
     Args:

@@ -20,7 +20,7 @@ from data_builders.report import EXACT_DUPLICATE, BuildReport
 from data_builders.selecting.duplicates import near_duplicates, occurrence, repeated
 from data_builders.selecting.entropy import too_open
 from data_builders.selecting.leaks import TRAIN, Pairs, find_near_copies, leaking_pairs
-from data_builders.selecting.pair_texts import RULES, unwanted_pairs
+from data_builders.selecting.pair_texts import RULES, rejected_pairs
 from data_builders.selecting.shards import SCHEMA, Dialogue, Shards, open_shard, value_lengths
 from data_builders.selecting.similarity import mix
 from data_builders.selecting.splits import BY_QUESTION, SPLITS, reply_places, sides_of
@@ -119,10 +119,10 @@ def select(
 
 
 def _drop_languages(corpus: _Corpus, config: Any, report: BuildReport) -> None:
-    wanted = config.wanted_languages()
-    if wanted:
+    languages = config.languages_to_keep()
+    if languages:
         parts = [
-            np.isin(np.asarray(open_shard(path)["lang"].to_pylist(), dtype=str), wanted)
+            np.isin(np.asarray(open_shard(path)["lang"].to_pylist(), dtype=str), languages)
             for path in corpus.shards.paths
         ]
         foreign = ~np.concatenate([np.zeros(0, bool), *parts]) & corpus.dialogues
@@ -133,17 +133,17 @@ def _drop_languages(corpus: _Corpus, config: Any, report: BuildReport) -> None:
 
 def _drop_by_text(corpus: _Corpus, config: Any, report: BuildReport) -> None:
     only_questions = config.only_questions()
-    found = unwanted_pairs(corpus.shards, only_questions, config.selection)
+    found = rejected_pairs(corpus.shards, only_questions, config.selection)
     if not found.any():
         return
     for number, rule in enumerate(RULES, start=1):
         corpus.drop_pairs(found == number, rule, report)
     if config.selection.near_duplicates and any(only_questions):
         # Cut out of their dialogues, short pairs are often the same; as dialogues they were not.
-        wanted = np.array(only_questions)[corpus.shards.numbers("origin")]
+        cut = np.array(only_questions)[corpus.shards.numbers("origin")]
         keys = [corpus.shards.pair_keys(name) for name in ("questions", "replies")]
         both = mix(keys[0]) ^ keys[1]
-        corpus.drop_pairs(repeated(both, corpus.pairs & corpus.spread(wanted)), NEAR, report)
+        corpus.drop_pairs(repeated(both, corpus.pairs & corpus.spread(cut)), NEAR, report)
 
 
 def _drop_duplicates(corpus: _Corpus, settings: Any, report: BuildReport, workers: int) -> None:
@@ -158,9 +158,9 @@ def _drop_duplicates(corpus: _Corpus, settings: Any, report: BuildReport, worker
 def _drop_dull_pairs(corpus: _Corpus, settings: Any, report: BuildReport) -> None:
     if settings.entropy_filter != "none":
         alive = np.flatnonzero(corpus.pairs)
-        keys = [corpus.shards.pair_keys(name)[alive] for name in ("questions", "replies")]
+        asked, said = (corpus.shards.pair_keys(name)[alive] for name in ("questions", "replies"))
         gone = np.zeros(len(corpus.pairs), dtype=bool)
-        gone[alive] = too_open(*keys, settings.entropy_filter, settings.entropy_threshold)
+        gone[alive] = too_open(asked, said, settings.entropy_filter, settings.entropy_threshold)
         corpus.drop_pairs(gone, ENTROPY, report)
     share = int(settings.maximum_share * corpus.pairs.sum())
     if settings.maximum_reply_count:
@@ -259,13 +259,13 @@ def selected_table(shard: SelectedShard, split: str) -> pa.Table:
     with np.load(shard.choice) as choice:
         sides, copies, kept = choice["sides"], choice["copies"], choice["kept"]
     table = open_shard(shard.path)
-    wanted = (sides == SPLITS.index(split)) & (copies > 0)
+    in_split = (sides == SPLITS.index(split)) & (copies > 0)
     first_pairs = np.concatenate([[0], np.cumsum(value_lengths(table["questions"]))])
     lost = np.concatenate([[0], np.cumsum(~kept)])
     as_it_is = (lost[first_pairs[1:]] == lost[first_pairs[:-1]]) & (copies == 1)
-    whole = np.flatnonzero(wanted & as_it_is)
+    whole = np.flatnonzero(in_split & as_it_is)
     rows, places = [], [whole]
-    for row in np.flatnonzero(wanted & ~as_it_is).tolist():
+    for row in np.flatnonzero(in_split & ~as_it_is).tolist():
         mask = kept[first_pairs[row] : first_pairs[row + 1]].tolist()
         more = list(_written(table, row, mask, int(copies[row])))
         rows += more
@@ -309,9 +309,9 @@ def pieces(dialogue: Dialogue, places: Sequence[int], kept: Sequence[bool]) -> I
         yield dialogue
         return
     begins = [0] + [place for place, keep in zip(places, kept, strict=True) if not keep]
-    wanted = [place for place, keep in zip(places, kept, strict=True) if keep]
+    replies = [place for place, keep in zip(places, kept, strict=True) if keep]
     for begin, end in zip(begins, [*begins[1:], len(dialogue.turns)], strict=True):
-        inside = [place for place in wanted if begin < place < end]
+        inside = [place for place in replies if begin < place < end]
         if not inside:
             continue
         span = slice(begin, inside[-1] + 1)

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from data_builders.errors import UserError
 from data_builders.selecting.entropy import SIDES
 
-Settings = TypeVar("Settings")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
 _FROM_ZERO = (
     "maximum_question_chars",
     "maximum_reply_chars",
@@ -74,7 +77,7 @@ def settings_of(kind: type[Settings], given: Settings | Mapping[str, Any] | None
     """Make a settings object of what YAML or a caller gives.
 
     Args:
-        kind: The dataclass wanted.
+        kind: The dataclass to make.
         given: One of these, a mapping of its fields, or None for the defaults.
 
     Returns:

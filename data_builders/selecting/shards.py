@@ -240,9 +240,9 @@ def read_turns(
         paths, first_rows[:-1].tolist(), bounds[:-1], bounds[1:], strict=True
     ):
         if begin < end:
-            wanted = numbers[begin:end]
-            turns = open_shard(path)["turns"].take(pa.array(wanted - first))
-            yield from zip(wanted.tolist(), turns.to_pylist(), strict=True)
+            rows = numbers[begin:end]
+            turns = open_shard(path)["turns"].take(pa.array(rows - first))
+            yield from zip(rows.tolist(), turns.to_pylist(), strict=True)
 
 
 def value_lengths(column: pa.ChunkedArray) -> np.ndarray:

@@ -91,7 +91,8 @@ def _in_flight(
     try:
         for task in tasks:
             with _interrupts_held():
-                future, done = pool.submit(function, task), SimpleQueue()
+                future = pool.submit(function, task)
+                done: SimpleQueue[Future[Result]] = SimpleQueue()
                 future.add_done_callback(done.put)
                 waiting.append((future, done))
             if len(waiting) >= workers * (1 + _AHEAD):
@@ -123,15 +124,16 @@ def _interrupts_held() -> Iterator[None]:
     came: list[tuple[int, FrameType | None]] = []
     before = signal.getsignal(signal.SIGINT)
     # Blocking the signal alone would not do: any other thread may receive it for this one.
-    held = callable(before) and threading.current_thread() is threading.main_thread()
-    if held:
-        signal.signal(signal.SIGINT, lambda *given: came.append(given))
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        with _signal_blocked():
+            yield
+        return
+    signal.signal(signal.SIGINT, lambda *given: came.append(given))
     try:
         with _signal_blocked():
             yield
     finally:
-        if held:
-            signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, before)
         if came:
             before(*came[0])
 

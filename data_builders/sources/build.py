@@ -116,7 +116,7 @@ def make_builder(
     """
     settings = {key: value for key, value in settings.items() if value is not None}
     # "messages" alone is a folder of that name: what reads files is no corpus by itself.
-    name = format or (sources[0] if tuple(sources) in ((n,) for n in OTHER_FAMILIES) else "")
+    name = format or (sources[0] if list(sources) in ([n] for n in OTHER_FAMILIES) else "")
     if name in OWN_LANGUAGES and not settings.get("languages", True):
         del settings["languages"]
     if name in FAMILIES:

@@ -53,8 +53,8 @@ class MixtureConfig(DialogueConfig):
 
     Attributes:
         sources: What is mixed, each a `SourceSpec` or a mapping of its fields.
-        seed: Shuffles the training split, and chooses what a broken weight takes; None keeps the
-            order of the sources.
+        seed: Shuffles the training split, and draws the dialogues that a fractional weight
+            takes; None keeps the order of the sources.
         languages: Keep only dialogues whose language ("zh", "en", "mixed", "other") is among
             these; empty keeps all.
     """
@@ -250,7 +250,9 @@ def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
         reading.say(f"{entry.get('name') or where}: left out, {missing} is not there")
         return []
     files = as_tuple(options.pop("files", ()))
-    shared = {key: entry.get(key) for key in ("name", "license")} | {"weight": float(weight)}
+    shared: dict[str, Any] = {key: entry.get(key) for key in ("name", "license")} | {
+        "weight": float(weight)
+    }
     if entry.get("format") is not None:
         if files:
             options["files"] = files

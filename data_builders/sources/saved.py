@@ -95,23 +95,24 @@ def _checked(split: datasets.Dataset, folder: Path) -> datasets.Dataset:
     split = split.select_columns(list(DIALOGUE_FEATURES))
     if split.features == DIALOGUE_FEATURES:
         return split
-    for name, wanted in DIALOGUE_FEATURES.items():
-        if not _same_kind(split.features[name], wanted):
+    for name, feature in DIALOGUE_FEATURES.items():
+        if not _same_kind(split.features[name], feature):
             raise UserError(
-                f"{folder}: the column `{name}` must be {wanted} (got {split.features[name]}). "
+                f"{folder}: the column `{name}` must be {feature} (got {split.features[name]}). "
                 "Convert it and save the dataset again."
             )
     # In memory: `datasets` would otherwise write its copy into the user's folder.
     return split.cast(DIALOGUE_FEATURES, keep_in_memory=True)
 
 
-def _same_kind(found: object, wanted: object) -> bool:
+def _same_kind(found: object, feature: object) -> bool:
     lists = (datasets.List, datasets.LargeList)
-    if isinstance(found, lists) and isinstance(wanted, lists):
-        return _same_kind(found.feature, wanted.feature)
+    if isinstance(found, lists) and isinstance(feature, lists):
+        return _same_kind(found.feature, feature.feature)
     strings = ("string", "large_string", "string_view")
-    both_flat = isinstance(found, datasets.Value) and isinstance(wanted, datasets.Value)
-    return both_flat and found.dtype in strings
+    if isinstance(found, datasets.Value) and isinstance(feature, datasets.Value):
+        return found.dtype in strings
+    return False
 
 
 def _split(

@@ -161,11 +161,11 @@ def test_a_partial_file_of_another_job_is_refused(session, questions, tmp_path):
 
 def test_a_partial_file_made_with_other_settings_is_refused(session, questions, tmp_path):
     output = tmp_path / "out.jsonl"
-    original = session.reply_to_many
+    answer = session.reply_to_many
     session.reply_to_many = lambda *args: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         answer_file(session, questions, output)
-    session.reply_to_many = original
+    session.reply_to_many = answer
     session.settings.set("num_beams", "2")
     with pytest.raises(UserError, match="settings"):
         answer_file(session, questions, output)

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
@@ -59,7 +59,6 @@ def test_pieces_join_to_the_text(scheme, text):
 
 
 @pytest.mark.parametrize("scheme", ALL)
-@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_any_tokens_stream_to_what_decoding_gives(scheme, data):
     tokenizer = tokenizer_of(scheme)
@@ -73,7 +72,6 @@ def test_any_tokens_stream_to_what_decoding_gives(scheme, data):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@settings(max_examples=80, deadline=None)
 @given(text=st.text(max_size=15))
 def test_any_text_streams_in_whole_characters(scheme, text):
     tokenizer = tokenizer_of(scheme)

@@ -33,7 +33,8 @@ from tests.data_builders.faulty import (
 )
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-SHARDS, SHARD = 7, 100
+# The search for near copies opens files for each pair of shards: seven take twice as long as four.
+SHARDS, SHARD = 4, 100
 
 
 def corpus(folder: Path) -> Path:
@@ -88,7 +89,7 @@ def undisturbed(tmp_path_factory) -> dict[str, list[str]]:
     place = Place(folder, corpus(folder))
     assert main(place.arguments) == 0
     rows = rows_of(place.out)
-    assert all(len(ids) > 20 for ids in rows.values())
+    assert all(len(ids) > 7 for ids in rows.values())
     return rows
 
 

@@ -6,11 +6,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from data_builders.writing import sweep, whole_file, whole_folder, write_json, write_whole
+from data_builders.writing import (
+    LEFTOVER_SECONDS,
+    sweep,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_whole,
+)
 
 
 def test_text_and_bytes_are_written_as_they_are(tmp_path: Path) -> None:
@@ -124,3 +132,25 @@ def test_sweep_spares_the_living_and_what_is_not_ours(tmp_path: Path) -> None:
         marked(tmp_path / name)
     sweep(tmp_path / "out")
     assert {path.name for path in tmp_path.iterdir()} == set(living)
+
+
+def test_two_processes_may_make_the_same_shared_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "kind" / "entry"
+    with whole_folder(folder, shared=True) as slow:
+        (slow / "content").write_text("same")
+        with whole_folder(folder, shared=True) as quick:
+            (quick / "content").write_text("same")
+    assert (folder / "content").read_text() == "same" and names(folder.parent) == {"entry"}
+
+
+def test_beside_a_shared_folder_only_what_is_old_is_swept(tmp_path: Path) -> None:
+    dead = dead_process()
+    for name, age in (
+        (f".entry.new-{dead}-a", LEFTOVER_SECONDS + 60),
+        (f".entry.new-{dead}-b", 60),
+    ):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    with whole_folder(tmp_path / "entry", shared=True):
+        pass
+    assert names(tmp_path) == {f".entry.new-{dead}-b", "entry"}

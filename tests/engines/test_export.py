@@ -35,7 +35,7 @@ def run(tmp_path: Path, engine: str, traced: Path, monkeypatch: pytest.MonkeyPat
         pytest.importorskip("onnxscript")
         monkeypatch.setattr(onnx_export, "write_graphs", partial(write_once, traced))
     folder = tmp_path / "run"
-    saved_run(folder)
+    saved_run(folder, encoder_layers=1, decoder_layers=1)  # each layer takes a second to trace
     return folder
 
 

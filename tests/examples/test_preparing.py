@@ -13,7 +13,7 @@ import pytest
 from datasets import Dataset, DatasetDict, load_from_disk
 from transformers import DataCollatorForSeq2Seq
 
-from tfchat_hf.examples import tokenizer_cache
+from tfchat_hf.examples import cache
 from tfchat_hf.examples.preparing import load_or_train_tokenizer, prepare_data
 from tfchat_hf.examples.questions import collect_questions
 from tfchat_hf.settings.arguments import DataArguments
@@ -173,19 +173,19 @@ def many_dialogues(count, seed):
 
 def test_examples_and_their_order_are_those_of_the_plain_rules(tokenizer):
     train = many_dialogues(300, seed=0)
-    held_out = many_dialogues(80, seed=1)
-    splits = {"train": train, "validation": held_out}
+    validation = many_dialogues(80, seed=1)
+    splits = {"train": train, "validation": validation}
     data = prepare(
         splits, tokenizer, max_context_turns=2, max_source_length=6, max_target_length=10
     )
     expected = examples_one_by_one(train, tokenizer, 2, 6, 10)
     assert [(row["input_ids"], row["labels"]) for row in data.train] == expected
     # Every distinct pair of the validation split is kept, or stands in the training split.
-    alone = prepare({"train": held_out}, tokenizer, max_context_turns=2, max_target_length=10)
+    alone = prepare({"train": validation}, tokenizer, max_context_turns=2, max_target_length=10)
     twins = {(tuple(row["context"]), row["reply"]) for row in data.train}
     fresh = [row for row in alone.train if (tuple(row["context"]), row["reply"]) not in twins]
     assert [row["reply"] for row in data.validation] == [row["reply"] for row in fresh]
-    for counts, split in ((data.train_counts, train), (data.validation_counts, held_out)):
+    for counts, split in ((data.train_counts, train), (data.validation_counts, validation)):
         dropped = counts.duplicates_dropped + counts.also_in_train_dropped
         pairs = sum(max(0, len(turns) - 1) for turns in split["turns"])
         assert counts.pairs + dropped + counts.long_replies_dropped == pairs
@@ -217,7 +217,7 @@ def test_a_second_start_reads_the_cache(saved, tokenizer, tmp_path):
     [
         {"max_source_length": 32},
         {"max_context_turns": 2},
-        {"hurried_questions": True},
+        {"add_lowercase_questions": True},
         {"swap_sides": True},
     ],
 )
@@ -311,7 +311,7 @@ def test_a_trained_tokenizer_is_trained_once(saved, tmp_path, monkeypatch):
         raise AssertionError("trained again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(tokenizer_cache, "train_tokenizer", fail)
+        patch.setattr(cache, "train_tokenizer", fail)
         second = load_or_train_tokenizer(saved["train"], settings, 64)
         for other in (
             {"vocab_size": 301},
@@ -323,9 +323,7 @@ def test_a_trained_tokenizer_is_trained_once(saved, tmp_path, monkeypatch):
         with pytest.raises(AssertionError, match="trained again"):
             load_or_train_tokenizer(saved["validation"], settings, 64)
     assert second.backend_tokenizer.to_str() == first.backend_tokenizer.to_str()
-    uncached = tokenizer_cache.train_tokenizer(
-        [turn for turns in TRAIN for turn in turns], "char", 300, 64
-    )
+    uncached = cache.train_tokenizer([turn for turns in TRAIN for turn in turns], "char", 300, 64)
     for name in ("loaded", "trained"):
         (tmp_path / name).mkdir()
     second.save_pretrained(tmp_path / "loaded")

@@ -62,18 +62,18 @@ def one_by_one(
     seed: int = 0,
 ) -> list[Question]:
     """Looks at each row of the corpus in turn."""
-    wanted: dict[tuple[int, ...], Question] = {}
+    asked: dict[tuple[int, ...], Question] = {}
     for row in examples:
-        wanted.setdefault(tuple(row["input_ids"]), Question(row["context"], row["input_ids"]))
-    if limit and limit < len(wanted):
-        keys = random.Random(seed).sample(list(wanted), limit)
-        wanted = {key: wanted[key] for key in keys}
+        asked.setdefault(tuple(row["input_ids"]), Question(row["context"], row["input_ids"]))
+    if limit and limit < len(asked):
+        keys = random.Random(seed).sample(list(asked), limit)
+        asked = {key: asked[key] for key in keys}
     for row in (row for split in corpus for row in split):
-        question = wanted.get(tuple(row["input_ids"]))
+        question = asked.get(tuple(row["input_ids"]))
         text = decode_reply(tokenizer, row["labels"])
         if question is not None and text not in question.references:
             question.references.append(text)
-    return list(wanted.values())
+    return list(asked.values())
 
 
 @pytest.mark.parametrize(("limit", "seed"), [(0, 0), (7, 0), (7, 3), (10_000, 0)])

@@ -32,9 +32,9 @@ def test_equals_torch(smoothing, chunk, monkeypatch):
     )
     found = linear_cross_entropy(states, layer, labels, smoothing)
     torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=1e-6)
-    wanted = torch.autograd.grad(expected * 0.5, inputs)
+    expected_gradients = torch.autograd.grad(expected * 0.5, inputs)
     given = torch.autograd.grad(found * 0.5, inputs)
-    for gradient, reference in zip(given, wanted, strict=True):
+    for gradient, reference in zip(given, expected_gradients, strict=True):
         torch.testing.assert_close(gradient, reference, atol=1e-9, rtol=1e-7)
 
 
@@ -53,6 +53,13 @@ def test_under_autocast_it_is_as_exact_as_torch():
         gradients, torch.autograd.grad(exact, [states, layer.weight]), strict=True
     ):
         assert functional.cosine_similarity(gradient.ravel(), reference.ravel(), 0) > 0.9999
+
+
+def test_no_tokens_cost_nothing_and_teach_nothing():
+    states, layer, labels = parts()
+    loss = linear_cross_entropy(states[:0], layer, labels[:0])
+    found = torch.autograd.grad(loss, [states, layer.weight, layer.bias])
+    assert loss == 0 and all(not gradient.any() for gradient in found)
 
 
 def test_without_gradients_nothing_is_kept():

@@ -43,22 +43,24 @@ def speaking() -> TFChatForConditionalGeneration:
     return speaking_model()
 
 
-def plain(model: TFChatForConditionalGeneration, seed: int = 0, **wanted: Any) -> torch.Tensor:
+def plain(
+    model: TFChatForConditionalGeneration, seed: int = 0, **generate_kwargs: Any
+) -> torch.Tensor:
     """Generate with transformers' own loop."""
     torch.manual_seed(seed)
-    return model.generate(**wanted)
+    return model.generate(**generate_kwargs)
 
 
 def fast(
     model: TFChatForConditionalGeneration,
     seed: int = 0,
     decoder: FastDecoder | None = None,
-    **wanted: Any,
+    **generate_kwargs: Any,
 ) -> torch.Tensor:
     """Generate with prepacked weights, and make sure that they were used."""
     decoder = decoder or FastDecoder()
     torch.manual_seed(seed)
-    made = model.generate(**wanted, custom_generate=decoder)
+    made = model.generate(**generate_kwargs, custom_generate=decoder)
     assert decoder.agrees
     return made
 
@@ -70,8 +72,10 @@ def fast(
 @pytest.mark.parametrize("changes", SWITCHES, ids=str)
 def test_greedy_tokens_are_those_of_transformers(changes: dict, padding: str) -> None:
     model, decoder = tiny_model(**changes), FastDecoder()
-    wanted = {**questions(5, padding, source=9), "max_new_tokens": 20, "do_sample": False}
-    assert torch.equal(fast(model, decoder=decoder, **wanted), plain(model, **wanted))
+    generate_kwargs = {**questions(5, padding, source=9), "max_new_tokens": 20, "do_sample": False}
+    assert torch.equal(
+        fast(model, decoder=decoder, **generate_kwargs), plain(model, **generate_kwargs)
+    )
     linear = [m for m in model.modules() if type(m) is torch.nn.Linear]
     assert len(decoder.prepacked) == len(linear) > 30
 
@@ -89,23 +93,25 @@ def test_greedy_tokens_are_those_of_transformers(changes: dict, padding: str) ->
     ids=str,
 )
 def test_drawn_tokens_are_those_of_transformers_with_the_same_seed(settings, speaking) -> None:
-    wanted = {**questions(5), "max_new_tokens": 25, "do_sample": True, **settings}
+    generate_kwargs = {**questions(5), "max_new_tokens": 25, "do_sample": True, **settings}
     for seed in range(2):
-        assert torch.equal(fast(speaking, seed, **wanted), plain(speaking, seed, **wanted))
+        assert torch.equal(
+            fast(speaking, seed, **generate_kwargs), plain(speaking, seed, **generate_kwargs)
+        )
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name != "beam"])
 def test_every_preset_without_beams_gives_the_same(name: str, speaking) -> None:
-    wanted = {**questions(5, "left"), "max_new_tokens": 20, "preset": name}
-    assert torch.equal(fast(speaking, **wanted), plain(speaking, **wanted))
+    generate_kwargs = {**questions(5, "left"), "max_new_tokens": 20, "preset": name}
+    assert torch.equal(fast(speaking, **generate_kwargs), plain(speaking, **generate_kwargs))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 @pytest.mark.parametrize("draw", [False, True], ids=["greedy", "drawn"])
 def test_other_types_give_the_same_in_large_batches_too(dtype: torch.dtype, draw: bool) -> None:
     model = tiny_model().to(dtype)
-    wanted = {**questions(20), "max_new_tokens": 12, "do_sample": draw}
-    assert torch.equal(fast(model, **wanted), plain(model, **wanted))
+    generate_kwargs = {**questions(20), "max_new_tokens": 12, "do_sample": draw}
+    assert torch.equal(fast(model, **generate_kwargs), plain(model, **generate_kwargs))
 
 
 def test_rows_that_end_at_different_times_leave_the_batch(speaking, monkeypatch) -> None:
@@ -117,33 +123,38 @@ def test_rows_that_end_at_different_times_leave_the_batch(speaking, monkeypatch)
         return real(self, tokens, position)
 
     ends = list(range(2, 60, 3))
-    wanted = {**questions(6), "max_new_tokens": 40, "eos_token_id": ends}
-    expected = plain(speaking, **wanted)
+    generate_kwargs = {**questions(6), "max_new_tokens": 40, "eos_token_id": ends}
+    expected = plain(speaking, **generate_kwargs)
     places = torch.isin(expected, torch.tensor(ends)).long().argmax(1)
     assert len(set(places.tolist())) > 1, "the replies must end at different places"
     decoder = FastDecoder()
-    fast(speaking, decoder=decoder, **wanted)  # what is prepacked and tried once
+    fast(speaking, decoder=decoder, **generate_kwargs)  # what is prepacked and tried once
     monkeypatch.setattr(steppers.Stepper, "step", noted)
-    assert torch.equal(fast(speaking, decoder=decoder, **wanted), expected)
+    assert torch.equal(fast(speaking, decoder=decoder, **generate_kwargs), expected)
     assert sizes[0] == 6 and sizes[-1] < 6
 
 
 def test_random_numbers_fall_to_the_same_rows_after_some_have_ended(speaking) -> None:
     ends = list(range(2, 40, 4))
-    wanted = {**questions(8), "max_new_tokens": 40, "do_sample": True, "temperature": 1.5}
+    generate_kwargs = {**questions(8), "max_new_tokens": 40, "do_sample": True, "temperature": 1.5}
     lengths, decoder = set(), FastDecoder()
     for seed in range(4):
-        expected = plain(speaking, seed, **wanted, eos_token_id=ends)
+        expected = plain(speaking, seed, **generate_kwargs, eos_token_id=ends)
         lengths |= set(torch.isin(expected, torch.tensor(ends)).long().argmax(1).tolist())
-        assert torch.equal(fast(speaking, seed, decoder, **wanted, eos_token_id=ends), expected)
+        assert torch.equal(
+            fast(speaking, seed, decoder, **generate_kwargs, eos_token_id=ends), expected
+        )
     assert len(lengths) > 5
 
 
 def test_a_reply_may_be_as_long_as_the_position_table() -> None:
-    model, wanted = tiny_model(), {**questions(2), "max_new_tokens": 64, "min_new_tokens": 64}
-    made = fast(model, **wanted)
+    model, generate_kwargs = (
+        tiny_model(),
+        {**questions(2), "max_new_tokens": 64, "min_new_tokens": 64},
+    )
+    made = fast(model, **generate_kwargs)
     assert made.shape[1] == 65
-    assert torch.equal(made, plain(model, **wanted))
+    assert torch.equal(made, plain(model, **generate_kwargs))
 
 
 def test_one_token_and_one_question_are_a_batch_too(speaking) -> None:
@@ -155,8 +166,8 @@ def test_questions_without_a_mask_and_as_embeddings_or_states_give_the_same(spea
     embeddings = speaking.get_input_embeddings()(ids)
     states = speaking.get_encoder()(input_ids=ids)
     for given in ({"inputs": ids}, {"inputs_embeds": embeddings}, {"encoder_outputs": states}):
-        wanted = {**given, "max_new_tokens": 9}
-        assert torch.equal(fast(speaking, **wanted), plain(speaking, **wanted))
+        generate_kwargs = {**given, "max_new_tokens": 9}
+        assert torch.equal(fast(speaking, **generate_kwargs), plain(speaking, **generate_kwargs))
 
 
 def test_criteria_and_processors_of_the_caller_are_obeyed(speaking) -> None:
@@ -183,15 +194,15 @@ def test_a_processor_may_write_into_its_scores(speaking) -> None:
             scores.mul_(100.0)
             return scores / 100
 
-    wanted = {**questions(8), "max_new_tokens": 60, "do_sample": True, "temperature": 1.5}
-    wanted["logits_processor"] = LogitsProcessorList([Tenfold()])
-    assert torch.equal(fast(speaking, **wanted), plain(speaking, **wanted))
+    generate_kwargs = {**questions(8), "max_new_tokens": 60, "do_sample": True, "temperature": 1.5}
+    generate_kwargs["logits_processor"] = LogitsProcessorList([Tenfold()])
+    assert torch.equal(fast(speaking, **generate_kwargs), plain(speaking, **generate_kwargs))
 
 
 def test_a_plain_configuration_object_works(speaking) -> None:
     config = GenerationConfig(max_new_tokens=7, do_sample=False, eos_token_id=2, pad_token_id=0)
-    wanted = {**questions(5), "generation_config": config}
-    assert torch.equal(fast(speaking, **wanted), plain(speaking, **wanted))
+    generate_kwargs = {**questions(5), "generation_config": config}
+    assert torch.equal(fast(speaking, **generate_kwargs), plain(speaking, **generate_kwargs))
 
 
 # --------------------------------------------------------------------------------- streaming
@@ -236,9 +247,9 @@ def test_a_streamer_hears_the_same(speaking) -> None:
 def test_more_than_it_can_do_is_refused_in_a_sentence(
     settings: dict, words: str, weight_dtype: str | None, speaking
 ) -> None:
-    wanted = {**questions(5), "max_new_tokens": 6, **settings}
+    generate_kwargs = {**questions(5), "max_new_tokens": 6, **settings}
     with pytest.raises(ValueError, match=words) as error:
-        speaking.generate(**wanted, custom_generate=FastDecoder(weight_dtype))
+        speaking.generate(**generate_kwargs, custom_generate=FastDecoder(weight_dtype))
     assert "Leave it out, or `custom_generate`" in str(error.value)
 
 
@@ -270,8 +281,11 @@ def test_int8_is_never_silently_something_else(speaking) -> None:
 
 
 def test_int8_answers_like_float32_on_a_model_that_is_sure(speaking) -> None:
-    wanted = {**questions(4), "max_new_tokens": 14}
-    exact, rounded = plain(speaking, **wanted), fast(speaking, 0, FastDecoder("int8"), **wanted)
+    generate_kwargs = {**questions(4), "max_new_tokens": 14}
+    exact, rounded = (
+        plain(speaking, **generate_kwargs),
+        fast(speaking, 0, FastDecoder("int8"), **generate_kwargs),
+    )
     assert (exact == rounded[:, : exact.shape[1]]).float().mean() > 0.9
 
 
@@ -279,13 +293,17 @@ def test_int8_answers_like_float32_on_a_model_that_is_sure(speaking) -> None:
 
 
 def test_a_probe_that_differs_is_told_once_and_the_network_answers(monkeypatch, caplog) -> None:
-    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 12}
+    model, decoder, generate_kwargs = (
+        speaking_model(),
+        FastDecoder(),
+        {**questions(5), "max_new_tokens": 12},
+    )
     real = PrepackedLinear.forward
     monkeypatch.setattr(PrepackedLinear, "forward", lambda self, states: real(self, states) + 0.5)
     with caplog.at_level(logging.WARNING, logger="tfchat_hf.fast"):
         for _ in range(3):
-            made = model.generate(**wanted, custom_generate=decoder)
-            assert torch.equal(made, plain(model, **wanted))
+            made = model.generate(**generate_kwargs, custom_generate=decoder)
+            assert torch.equal(made, plain(model, **generate_kwargs))
     assert not decoder.agrees
     (told,) = [record.getMessage() for record in caplog.records]
     assert told.startswith("Fast decoding gives other scores than the network")
@@ -301,12 +319,16 @@ def test_a_probe_that_fails_is_told_once_and_the_network_answers(monkeypatch, ca
             assert type(self.linear) is torch.nn.Linear
             return self.linear(states)
 
-    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 12}
+    model, decoder, generate_kwargs = (
+        speaking_model(),
+        FastDecoder(),
+        {**questions(5), "max_new_tokens": 12},
+    )
     model.lm_head = Particular(model.lm_head)
     with caplog.at_level(logging.WARNING, logger="tfchat_hf.fast"):
         for _ in range(2):
-            made = model.generate(**wanted, custom_generate=decoder)
-            assert torch.equal(made, plain(model, **wanted))
+            made = model.generate(**generate_kwargs, custom_generate=decoder)
+            assert torch.equal(made, plain(model, **generate_kwargs))
     (told,) = [record.getMessage() for record in caplog.records]
     assert told.startswith("Fast decoding fails here (AssertionError")
 
@@ -315,14 +337,18 @@ def test_a_network_whose_probe_has_no_numbers_answers_by_itself(caplog) -> None:
     model, decoder = tiny_model(), FastDecoder()
     with torch.no_grad():
         model.lm_head.bias[7] = torch.nan
-    wanted = {**questions(), "max_new_tokens": 3, "suppress_tokens": [7]}
-    assert torch.equal(model.generate(**wanted, custom_generate=decoder), plain(model, **wanted))
+    generate_kwargs = {**questions(), "max_new_tokens": 3, "suppress_tokens": [7]}
+    assert torch.equal(
+        model.generate(**generate_kwargs, custom_generate=decoder), plain(model, **generate_kwargs)
+    )
 
 
 def test_in_training_mode_the_network_itself_is_called() -> None:
     model, decoder = speaking_model().train(), FastDecoder()
-    wanted = {**questions(), "max_new_tokens": 8}
-    assert torch.equal(fast(model, 3, decoder, **wanted), plain(model, 3, **wanted))
+    generate_kwargs = {**questions(), "max_new_tokens": 8}
+    assert torch.equal(
+        fast(model, 3, decoder, **generate_kwargs), plain(model, 3, **generate_kwargs)
+    )
     assert not decoder.prepacked
 
 
@@ -330,10 +356,10 @@ def test_in_training_mode_the_network_itself_is_called() -> None:
 
 
 @pytest.mark.parametrize("way", ["step", "copy", "data", "replaced", "tied row", "bias"])
-def test_weights_that_changed_are_packed_anew(way: str) -> None:
+def test_weights_that_changed_are_prepacked_anew(way: str) -> None:
     model = speaking_model(tie_word_embeddings=way == "tied row")
-    decoder, wanted = FastDecoder(), {**questions(5), "max_new_tokens": 15}
-    before = fast(model, decoder=decoder, **wanted)
+    decoder, generate_kwargs = FastDecoder(), {**questions(5), "max_new_tokens": 15}
+    before = fast(model, decoder=decoder, **generate_kwargs)
     weight = model.model.decoder.layers[1].fc1.weight
     if way == "step":
         with torch.no_grad():
@@ -348,46 +374,60 @@ def test_weights_that_changed_are_packed_anew(way: str) -> None:
         model.lm_head.bias.data[9] = 50.0
     else:
         model.get_input_embeddings().weight.data[86].mul_(-1)  # a token that it says
-    made = fast(model, decoder=decoder, **wanted)
-    assert torch.equal(made, plain(model, **wanted)) and not torch.equal(made, before)
+    made = fast(model, decoder=decoder, **generate_kwargs)
+    assert torch.equal(made, plain(model, **generate_kwargs)) and not torch.equal(made, before)
 
 
-def test_what_has_not_changed_is_not_packed_again(speaking, monkeypatch) -> None:
-    decoder, wanted = FastDecoder(), {**questions(), "max_new_tokens": 4}
-    fast(speaking, decoder=decoder, **wanted)
+def test_what_has_not_changed_is_not_prepacked_again(speaking, monkeypatch) -> None:
+    decoder, generate_kwargs = FastDecoder(), {**questions(), "max_new_tokens": 4}
+    fast(speaking, decoder=decoder, **generate_kwargs)
     first = dict(decoder.prepacked)
     monkeypatch.setattr(FastDecoder, "_agree", None)  # nor is anything tried again
-    fast(speaking, decoder=decoder, **wanted)
+    fast(speaking, decoder=decoder, **generate_kwargs)
     assert decoder.prepacked == first
 
 
-def test_only_the_layer_that_changed_is_packed_again() -> None:
-    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(), "max_new_tokens": 4}
-    fast(model, decoder=decoder, **wanted)
+def test_only_the_layer_that_changed_is_prepacked_again() -> None:
+    model, decoder, generate_kwargs = (
+        speaking_model(),
+        FastDecoder(),
+        {**questions(), "max_new_tokens": 4},
+    )
+    fast(model, decoder=decoder, **generate_kwargs)
     first = dict(decoder.prepacked)
     model.lm_head.weight.data[3, 4] += 0.01
-    fast(model, decoder=decoder, **wanted)
+    fast(model, decoder=decoder, **generate_kwargs)
     others = [layer for layer in first if decoder.prepacked[layer] is not first[layer]]
     assert others == [model.lm_head]
 
 
 def test_one_decoder_serves_several_models_in_turn() -> None:
-    decoder, wanted = FastDecoder(), {**questions(5), "max_new_tokens": 12}
+    decoder, generate_kwargs = FastDecoder(), {**questions(5), "max_new_tokens": 12}
     models = [speaking_model(), tiny_model(4), tiny_model(5, vocab_size=150, d_model=64)]
     models += [tiny_model(6).double()]
     for model in [*models, *models]:
-        assert torch.equal(fast(model, decoder=decoder, **wanted), plain(model, **wanted))
+        assert torch.equal(
+            fast(model, decoder=decoder, **generate_kwargs), plain(model, **generate_kwargs)
+        )
 
 
 def test_a_copied_pickled_or_moved_model_packs_its_own_weights() -> None:
-    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 15}
-    expected = fast(model, decoder=decoder, **wanted)
+    model, decoder, generate_kwargs = (
+        speaking_model(),
+        FastDecoder(),
+        {**questions(5), "max_new_tokens": 15},
+    )
+    expected = fast(model, decoder=decoder, **generate_kwargs)
     for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         twin.lm_head.bias.data[9] = 50.0
-        assert torch.equal(fast(twin, decoder=decoder, **wanted), plain(twin, **wanted))
-        assert torch.equal(fast(model, decoder=decoder, **wanted), expected)
+        assert torch.equal(
+            fast(twin, decoder=decoder, **generate_kwargs), plain(twin, **generate_kwargs)
+        )
+        assert torch.equal(fast(model, decoder=decoder, **generate_kwargs), expected)
     double = copy.deepcopy(model).double()
-    assert torch.equal(fast(double, decoder=decoder, **wanted), plain(double, **wanted))
+    assert torch.equal(
+        fast(double, decoder=decoder, **generate_kwargs), plain(double, **generate_kwargs)
+    )
 
 
 def test_packing_leaves_the_model_as_it_was() -> None:
@@ -408,40 +448,52 @@ def test_a_model_born_in_inference_mode_is_decoded_too() -> None:
 
 def test_autocast_begun_or_ended_between_two_calls_is_followed(speaking) -> None:
     for first in (True, False):
-        decoder, wanted = FastDecoder(), {**questions(5), "max_new_tokens": 8}
+        decoder, generate_kwargs = FastDecoder(), {**questions(5), "max_new_tokens": 8}
         for on in (first, not first, first):
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=on):
-                made = fast(speaking, decoder=decoder, **wanted)
-                assert torch.equal(made, plain(speaking, **wanted))
+                made = fast(speaking, decoder=decoder, **generate_kwargs)
+                assert torch.equal(made, plain(speaking, **generate_kwargs))
 
 
 def test_an_edit_under_autocast_is_seen() -> None:
-    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 8}
+    model, decoder, generate_kwargs = (
+        speaking_model(),
+        FastDecoder(),
+        {**questions(5), "max_new_tokens": 8},
+    )
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        fast(model, decoder=decoder, **wanted)
+        fast(model, decoder=decoder, **generate_kwargs)
         prepacked = decoder.prepacked[model.lm_head]
         model.lm_head.weight.data[5, 5] += 1e-4  # bfloat16 would not see it in a sum
         assert not prepacked.is_current()
 
 
 def test_a_linear_layer_that_torch_itself_computes_otherwise_is_followed(monkeypatch) -> None:
-    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 8}
-    before = fast(model, decoder=decoder, **wanted)
+    model, decoder, generate_kwargs = (
+        speaking_model(),
+        FastDecoder(),
+        {**questions(5), "max_new_tokens": 8},
+    )
+    before = fast(model, decoder=decoder, **generate_kwargs)
     real = torch.nn.Linear.forward
     monkeypatch.setattr(torch.nn.Linear, "forward", lambda self, states: -real(self, states))
-    made = fast(model, decoder=decoder, **wanted)
-    assert torch.equal(made, plain(model, **wanted)) and not torch.equal(made, before)
+    made = fast(model, decoder=decoder, **generate_kwargs)
+    assert torch.equal(made, plain(model, **generate_kwargs)) and not torch.equal(made, before)
 
 
 def test_a_hook_on_all_modules_of_torch_is_followed() -> None:
-    model, decoder, wanted = speaking_model(), FastDecoder(), {**questions(5), "max_new_tokens": 8}
-    fast(model, decoder=decoder, **wanted)
+    model, decoder, generate_kwargs = (
+        speaking_model(),
+        FastDecoder(),
+        {**questions(5), "max_new_tokens": 8},
+    )
+    fast(model, decoder=decoder, **generate_kwargs)
     heard = set()
     handle = torch.nn.modules.module.register_module_forward_hook(
         lambda module, given, output: heard.add(module)
     )
     try:
-        fast(model, decoder=decoder, **wanted)
+        fast(model, decoder=decoder, **generate_kwargs)
     finally:
         handle.remove()
     assert model.lm_head in heard

@@ -100,9 +100,9 @@ def test_every_beginning_is_decoded_once_and_few_that_nobody_reads(speaking) -> 
     ids = decoded(speaking, stepper).ids.tolist()
     assert [len(step) for step in stepper.steps][0] == 4  # three questions and the empty message
     for number, step in enumerate(stepper.steps):
-        wanted = needed(ids, number)
-        assert len(set(step)) == len(step) and wanted <= set(step)
-        assert len(wanted) > 0.75 * len(step) - 1
+        needed_ids = needed(ids, number)
+        assert len(set(step)) == len(step) and needed_ids <= set(step)
+        assert len(needed_ids) > 0.75 * len(step) - 1
     assert max(map(len, stepper.steps)) < 2 * 3 * COUNT, "some began alike"
 
 
@@ -122,8 +122,8 @@ def test_a_stepper_that_cannot_branch_makes_the_same(speaking) -> None:
     made = decoded(speaking, Plain()._new_stepper(speaking))
     expected = decoded(speaking, Stepper(speaking))
     assert torch.equal(made.ids, expected.ids)
-    for found, wanted in zip(made[1:], expected[1:], strict=True):
-        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+    for found, scores in zip(made[1:], expected[1:], strict=True):
+        torch.testing.assert_close(found, scores, rtol=1e-4, atol=1e-4)
 
 
 def test_a_reply_that_a_criterion_ends_is_scored_up_to_there(speaking) -> None:

@@ -76,7 +76,7 @@ def test_every_step_of_an_optimizer_is_seen(kind: type, fused: bool) -> None:
         assert not prepacked.is_current()
 
 
-def test_only_plain_layers_of_single_precision_on_a_cpu_are_packed() -> None:
+def test_only_plain_layers_of_single_precision_on_a_cpu_are_prepacked() -> None:
     class Other(nn.Linear):
         pass
 

@@ -110,12 +110,12 @@ def test_each_thread_has_buffers_of_its_own() -> None:
 
 def test_rows_that_end_and_drawn_tokens_are_right_too() -> None:
     model, ends = speaking_model(), list(range(2, 60, 3))
-    wanted = {**questions(6), "max_new_tokens": 30, "eos_token_id": ends}
+    generate_kwargs = {**questions(6), "max_new_tokens": 30, "eos_token_id": ends}
     for draw in (False, True):
         made = []
         for custom in ({}, {"custom_generate": Recorded()}):
             torch.manual_seed(1)
-            made.append(model.generate(**wanted, do_sample=draw, **custom))
+            made.append(model.generate(**generate_kwargs, do_sample=draw, **custom))
         assert torch.equal(*made)
 
 
@@ -210,11 +210,11 @@ def test_what_a_recorded_step_rests_on_is_noticed_when_it_changes(monkeypatch) -
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gives_the_tokens_of_the_cpu() -> None:
-    wanted = {**questions(6), "max_new_tokens": 30}
-    expected = speaking_model().generate(**wanted)
-    there = {name: t.cuda() if torch.is_tensor(t) else t for name, t in wanted.items()}
+    generate_kwargs = {**questions(6), "max_new_tokens": 30}
+    expected = speaking_model().generate(**generate_kwargs)
+    on_gpu = {name: t.cuda() if torch.is_tensor(t) else t for name, t in generate_kwargs.items()}
     model, decoder = speaking_model().cuda(), FastDecoder()
-    there["logits_processor"] = LogitsProcessorList()
+    on_gpu["logits_processor"] = LogitsProcessorList()
     for _ in range(2):
-        assert torch.equal(model.generate(**there, custom_generate=decoder).cpu(), expected)
+        assert torch.equal(model.generate(**on_gpu, custom_generate=decoder).cpu(), expected)
     assert decoder.agrees and any(step.graph is not None for step in decoder.graphs.values())

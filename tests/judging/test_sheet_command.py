@@ -14,7 +14,8 @@ from tests.compare.small_run import TEST, TRAIN, VALIDATION, save_data
 from tests.finished_run import finished_run
 from tfchat_hf.judging.__main__ import main
 from tfchat_hf.judging.sheet import Key
-from tfchat_hf.judging.systems import System, read_system
+from tfchat_hf.judging.systems import System, open_model, read_system
+from tfchat_hf.pretrained import SMALL_TALK
 
 ROOT = Path(__file__).parents[2]
 ROWS = [{"question": "你好"}, {"dialogue": ["hi", "Hello!", "why?"]}]
@@ -83,6 +84,12 @@ def test_a_run_answers_itself_with_and_without_a_preset(questions: Path, tmp_pat
         lines = (out / "replies" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
         said = {row.number: row.reply for row in key.rows if name in row.of}
         assert [said[1], said[2]] == [json.loads(line)["reply"].strip() for line in lines]
+
+
+def test_a_preset_is_judged_without_the_memory() -> None:
+    model = str(SMALL_TALK)
+    assert open_model(System("whole", model), "cpu").recall.on
+    assert not open_model(System("own words", model, "precise"), "cpu").recall.on
 
 
 def test_an_unknown_preset_is_refused_before_anything_is_written(

@@ -49,7 +49,7 @@ def test_assessor_gives_numbers_and_replies(tokenizer, model, split):
     assert assessor.replies == []
     found, replies = assessor(model)
     assert assessor.replies == replies and len(replies) == len(questions)
-    wanted = {"distinct_1", "distinct_2", "repetition", "top_reply_share", "mean_length"}
-    assert wanted | {"bleu", "f1", "stutter", "dull", "language_mismatch"} <= set(found)
+    names = {"distinct_1", "distinct_2", "repetition", "top_reply_share", "mean_length"}
+    assert names | {"bleu", "f1", "stutter", "dull", "language_mismatch"} <= set(found)
     # a curve is made of numbers: text would be a warning of the reporters at each evaluation
     assert {type(value) for value in found.values()} <= {int, float}

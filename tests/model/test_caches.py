@@ -87,8 +87,8 @@ def test_a_cache_of_the_caller_gives_the_same_tokens_and_is_filled(make, model, 
 
 
 def test_beams_with_and_without_a_cache_are_the_same(model) -> None:
-    wanted = {**questions(), "max_new_tokens": 10, "num_beams": 3}
-    made = [model.generate(**wanted, use_cache=use) for use in (True, False)]
+    generate_kwargs = {**questions(), "max_new_tokens": 10, "num_beams": 3}
+    made = [model.generate(**generate_kwargs, use_cache=use) for use in (True, False)]
     assert torch.equal(*made)
 
 

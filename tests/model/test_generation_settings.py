@@ -248,15 +248,17 @@ def test_a_preset_says_everything_that_another_one_may_change() -> None:
 def test_single_settings_go_before_a_preset_and_a_preset_before_the_model() -> None:
     model = speaking_model()
     model.generation_config = with_presets(model.generation_config, "creative")
-    wanted = {**questions(), "max_new_tokens": 12}
-    greedy = model.generate(**wanted, preset="greedy")
-    assert torch.equal(model.generate(**wanted, preset="greedy"), greedy)
+    generate_kwargs = {**questions(), "max_new_tokens": 12}
+    greedy = model.generate(**generate_kwargs, preset="greedy")
+    assert torch.equal(model.generate(**generate_kwargs, preset="greedy"), greedy)
     by_hand = {**preset_settings("greedy")}
-    assert torch.equal(model.generate(**wanted, **by_hand), greedy)
+    assert torch.equal(model.generate(**generate_kwargs, **by_hand), greedy)
     torch.manual_seed(0)
-    drawn = model.generate(**wanted, preset="greedy", do_sample=True, temperature=3.0, top_k=0)
+    drawn = model.generate(
+        **generate_kwargs, preset="greedy", do_sample=True, temperature=3.0, top_k=0
+    )
     assert not torch.equal(drawn, greedy)
-    assert torch.equal(model.generate(**wanted, preset="creative", do_sample=False, **{
+    assert torch.equal(model.generate(**generate_kwargs, preset="creative", do_sample=False, **{
         name: value for name, value in by_hand.items() if name != "do_sample"
     }), greedy)  # fmt: skip
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import datasets
 import pytest
 from huggingface_hub import constants
 
@@ -277,6 +278,10 @@ def in_place_of_the_hub(monkeypatch: pytest.MonkeyPatch, token: str = "") -> Ite
         monkeypatch.setattr(constants, "ENDPOINT", hub.url)
         files = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", files)
+        monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(datasets.config, "HF_ENDPOINT", hub.url)
+        files = hub.url + "/datasets/{repo_id}/resolve/{revision}/{path}"
+        monkeypatch.setattr(datasets.config, "HUB_DATASETS_URL", files)
         yield hub
 
 

@@ -336,8 +336,8 @@ def test_learning_by_heart_is_told(tmp_path: Path) -> None:
     assert "by heart" not in section(card_text(tmp_path, metrics), "Limits")
 
 
-def trained(**facts: Any) -> TrainerState:
-    return TrainerState(global_step=40, **facts)
+def trained(**state: Any) -> TrainerState:
+    return TrainerState(global_step=40, **state)
 
 
 def test_the_rule_that_chose_the_checkpoint_is_told(tmp_path: Path) -> None:

@@ -11,12 +11,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.publishing.fake_hub import FakeHub
+from tests.finished_run import TEXTS
+from tests.publishing.fake_hub import FakeHub, in_place_of_the_hub
+from tests.tiny import tiny_model
+from tfchat_hf.text.tokenizer_training import train_tokenizer
 
-ROOT = Path(__file__).parents[2]
 TOKEN = "hf_test"
 REPOSITORY = "someone/tiny"
 
@@ -31,20 +34,6 @@ def speak(model, tokenizer):
     return {"greedy": greedy.tolist(), "sampled": sampled.tolist()}
 """
 
-PUBLISHER = """
-import sys
-import tfchat_hf
-from tests.tiny import tiny_model
-from tfchat_hf.text.tokenizer_training import train_tokenizer
-texts = ["你好，世界！", "今天天气很好。", "Hello, how are you?", "I am fine, thank you."] * 3
-tokenizer = train_tokenizer(texts, scheme="subword-bpe", vocab_size=400)
-model = tiny_model(vocab_size=len(tokenizer))
-model.push_to_hub(sys.argv[1])
-tokenizer.push_to_hub(sys.argv[1])
-print()
-print(json.dumps({"said": speak(model, tokenizer)}))
-"""
-
 STRANGER = """
 import sys
 sys.modules["tfchat_hf"] = None     # importing it raises ImportError, as where it is missing
@@ -57,8 +46,8 @@ print(json.dumps({"said": speak(model, tokenizer), "module": type(model).__modul
 """
 
 
-def run_against(hub: FakeHub, program: str, cwd: Path, home: Path, **extra: str) -> dict:
-    """Run a program whose hub is the given one; return the JSON that it printed last."""
+def heard_by_a_stranger(hub: FakeHub, cwd: Path, home: Path) -> dict:
+    """Load the repository where this package is missing; return what the model says there."""
     dropped = ("HF_", "HUGGING_FACE_", "PYTHONPATH", "TRANSFORMERS_OFFLINE")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     environment |= {
@@ -66,13 +55,11 @@ def run_against(hub: FakeHub, program: str, cwd: Path, home: Path, **extra: str)
         "HF_HOME": str(home),
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        "NO_PROXY": "127.0.0.1",
-        "no_proxy": "127.0.0.1",
-        **extra,
     }
-    home.mkdir()
+    for folder in (cwd, home):
+        folder.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", SPEAK + program, REPOSITORY],
+        [sys.executable, "-c", SPEAK + STRANGER, REPOSITORY],
         cwd=cwd,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -83,27 +70,31 @@ def run_against(hub: FakeHub, program: str, cwd: Path, home: Path, **extra: str)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def assert_token_is_nowhere(hub: FakeHub, home: Path) -> None:
+def assert_token_is_nowhere(hub: FakeHub) -> None:
     for repository in hub.repositories.values():
         for files in repository.commits.values():
             leaks = [path for path, content in files.items() if TOKEN.encode() in content]
             assert leaks == []
     assert not [oid for oid, content in hub.large_files.items() if TOKEN.encode() in content]
     assert TOKEN not in repr(vars(hub))
-    left = [file for file in home.rglob("*") if file.is_file()]
-    assert [file for file in left if TOKEN.encode() in file.read_bytes()] == []
 
 
 @pytest.fixture
-def hub() -> Iterator[FakeHub]:
-    with FakeHub() as hub:
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    with in_place_of_the_hub(monkeypatch, TOKEN) as hub:
         yield hub
 
 
 def test_what_is_pushed_loads_for_a_stranger_and_says_the_same(
     hub: FakeHub, tmp_path: Path
 ) -> None:
-    told = run_against(hub, PUBLISHER, ROOT, tmp_path / "publisher", HF_TOKEN=TOKEN)
+    tokenizer = train_tokenizer(TEXTS, scheme="subword-bpe", vocab_size=400)
+    model = tiny_model(vocab_size=len(tokenizer))
+    model.push_to_hub(REPOSITORY)
+    tokenizer.push_to_hub(REPOSITORY)
+    names: dict[str, Any] = {}
+    exec(SPEAK, names)
+    told = names["speak"](model, tokenizer)
     files = hub.repositories[REPOSITORY].files
     assert {"configuration_tfchat.py", "modeling_tfchat.py", "generation_tfchat.py"} <= set(files)
     assert {"model.safetensors", "generation_config.json", "README.md"} <= set(files)
@@ -114,13 +105,11 @@ def test_what_is_pushed_loads_for_a_stranger_and_says_the_same(
     # A repository name in front would send everyone there for the code.
     assert not [target for target in auto_map.values() if "--" in target]
     assert list(hub.large_files.values()) == [files["model.safetensors"]]
-    assert_token_is_nowhere(hub, tmp_path / "publisher")
+    assert_token_is_nowhere(hub)
 
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    heard = run_against(hub, STRANGER, elsewhere, tmp_path / "stranger")
+    heard = heard_by_a_stranger(hub, tmp_path / "elsewhere", tmp_path / "home")
     assert heard["module"].startswith("transformers_modules.")
-    assert heard["said"] == told["said"]
+    assert heard["said"] == told
     assert len({token for row in heard["said"]["sampled"] for token in row}) > 4
     assert hub.unknown == []
 

@@ -7,18 +7,20 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from tests.tiny import tiny_model
+from tfchat_hf.serving import request
 from tfchat_hf.serving.batch_run import BatchRun
 from tfchat_hf.serving.batching_queue import BatchingQueue, QueueClosedError, QueueFullError
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
+# Seconds after which a wait is given up: no more than a guard against hanging for ever.
+PATIENCE = 300
 TOKENIZER = train_tokenizer(["你好，今天天气很好吗", "hello there, how are you"], "char", 300)
 
 
@@ -57,36 +59,70 @@ def config_of(model, **settings: object):
     return config
 
 
-@contextmanager
-def slowed(seconds: float = 0.02) -> Iterator[list[int]]:
-    """Make each step take a while; gives a list that grows with the steps."""
-    steps: list[int] = []
-    stopped = BatchRun.stopped
+class Gate:
+    """Holds a batch before a step until the test lets it go on.
 
-    def slowly(run: BatchRun) -> list[bool]:
-        steps.append(1)
-        time.sleep(seconds)
+    Attributes:
+        steps: How many steps have begun.
+    """
+
+    def __init__(self, first: int) -> None:
+        """Hold at this step, counted from 1."""
+        self.steps, self._hold = 0, first
+        self._changed = threading.Condition()
+
+    def pass_through(self) -> None:
+        with self._changed:
+            self.steps += 1
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: self.steps < self._hold, PATIENCE)
+
+    def reach(self) -> None:
+        """Wait until the batch is held."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.steps >= self._hold, PATIENCE)
+
+    def hold(self, steps: int) -> None:
+        """Let the batch go on, to hold it again after so many steps more."""
+        with self._changed:
+            self._hold = self.steps + steps
+            self._changed.notify_all()
+
+    def open(self) -> None:
+        self.hold(10**9)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """Hold each batch at its first step, or wherever `gate.hold` has said before it begins."""
+    stopped, gate = BatchRun.stopped, Gate(1)
+
+    def held(run: BatchRun) -> list[bool]:
+        gate.pass_through()
         return stopped(run)
 
-    BatchRun.stopped = slowly
-    try:
-        yield steps
-    finally:
-        BatchRun.stopped = stopped
+    monkeypatch.setattr(BatchRun, "stopped", held)
+    return gate
 
 
-def test_greedy_replies_of_a_batch_are_those_of_one_at_a_time(model):
-    with BatchingQueue(model, max_batch_size=16, max_wait_ms=200) as batching:
+def gathering(model, size: int, *given: object) -> BatchingQueue:
+    """Return a queue that waits until a batch of so many has come together."""
+    return BatchingQueue(model, *given, max_batch_size=size, max_wait_ms=PATIENCE * 1000)
+
+
+def test_greedy_replies_of_a_batch_are_those_of_one_at_a_time(model, gate):
+    with gathering(model, 16) as batching:
         futures = [batching.submit(question) for question in QUESTIONS]
-        replies = [future.result(30).sequences[0] for future in futures]
+        gate.open()  # what came while the first batch was made is the next
+        replies = [future.result(PATIENCE).sequences[0] for future in futures]
     assert replies == [alone(model, question) for question in QUESTIONS]
     assert len({len(reply) for reply in replies}) > 3, "all replies have one length"
-    assert max(batching.batch_sizes) == 16 and sum(batching.batch_sizes.values()) < 40
+    assert batching.batch_sizes == {16: 2, 8: 1}
 
 
 def test_replies_say_why_they_ended(model):
     with BatchingQueue(model) as batching:
-        done = [future.result(30) for future in map(batching.submit, QUESTIONS)]
+        done = [future.result(PATIENCE) for future in map(batching.submit, QUESTIONS)]
     reasons = {reply.finish_reasons[0] for reply in done}
     assert reasons == {"stop", "length"}
     for reply in done:
@@ -97,11 +133,11 @@ def test_replies_say_why_they_ended(model):
 def test_requests_of_other_settings_have_batches_of_their_own_and_the_oldest_goes_first(model):
     short, long = config_of(model, max_new_tokens=3), config_of(model, max_new_tokens=7)
     ended: list[int] = []
-    with BatchingQueue(model, max_wait_ms=300) as batching:
+    with gathering(model, 6) as batching:
         for number, question in enumerate(QUESTIONS[:6]):
             future = batching.submit(question, short if number % 2 else long)
             future.add_done_callback(lambda _, number=number: ended.append(number))
-        future.result(30)
+        future.result(PATIENCE)
     assert batching.batch_sizes == {3: 2}
     assert {0, 2, 4} == set(ended[:3])
 
@@ -109,12 +145,12 @@ def test_requests_of_other_settings_have_batches_of_their_own_and_the_oldest_goe
 @pytest.mark.parametrize("settings", [{"num_beams": 3}, {"num_beams": 2, "length_penalty": 0.5}])
 def test_beams_share_batches_too_and_come_whole(model, settings):
     pieces: list[tuple[int, str]] = []
-    with BatchingQueue(model, TOKENIZER, max_wait_ms=200) as batching:
+    with gathering(model, 3, TOKENIZER) as batching:
         config = config_of(model, **settings)
         say = [lambda *piece: pieces.append(piece), None, None]
         asked = zip(QUESTIONS, say, strict=False)
         futures = [batching.submit(ids, config, on_text=function) for ids, function in asked]
-        replies = [future.result(30).sequences[0] for future in futures]
+        replies = [future.result(PATIENCE).sequences[0] for future in futures]
     assert replies == [alone(model, ids, **settings) for ids in QUESTIONS[:3]]
     assert batching.batch_sizes == {3: 1}
     assert "".join(piece for _, piece in pieces) == text_of(cut_end(model, replies[0]))
@@ -128,12 +164,12 @@ def text_of(ids: list[int]) -> str:
 def test_a_seed_gives_the_same_reply_in_company_as_alone(model):
     config = config_of(model, do_sample=True, temperature=1.5)
     with BatchingQueue(model, max_wait_ms=100) as batching:
-        lonely = batching.submit(QUESTIONS[0], config, seed=7).result(30).sequences
+        lonely = batching.submit(QUESTIONS[0], config, seed=7).result(PATIENCE).sequences
         crowd = [batching.submit(ids, config) for ids in QUESTIONS[:5]]
         again = batching.submit(QUESTIONS[0], config, seed=7)
         other = batching.submit(QUESTIONS[0], config, seed=8)
-        assert again.result(30).sequences == lonely != other.result(30).sequences
-        assert all(future.result(30) for future in crowd)
+        assert again.result(PATIENCE).sequences == lonely != other.result(PATIENCE).sequences
+        assert all(future.result(PATIENCE) for future in crowd)
 
 
 def test_a_seed_does_not_make_the_draws_of_others_predictable(model):
@@ -141,23 +177,23 @@ def test_a_seed_does_not_make_the_draws_of_others_predictable(model):
     after = []
     with BatchingQueue(model) as batching:
         for _ in range(2):
-            batching.submit(QUESTIONS[0], config, seed=7).result(30)
-            after.append(batching.submit(QUESTIONS[0], config).result(30).sequences)
+            batching.submit(QUESTIONS[0], config, seed=7).result(PATIENCE)
+            after.append(batching.submit(QUESTIONS[0], config).result(PATIENCE).sequences)
     assert after[0] != after[1]
 
 
 def test_several_replies_to_one_request_come_together(model):
     config = config_of(model, do_sample=True, num_return_sequences=3)
     said: dict[int, str] = {}
-    with BatchingQueue(model, TOKENIZER, max_wait_ms=100) as batching:
+    with gathering(model, 2, TOKENIZER) as batching:
         first = batching.submit(
             QUESTIONS[0],
             config,
             on_text=lambda row, piece: said.update({row: said.get(row, "") + piece}),
         )
         second = batching.submit(QUESTIONS[1], config)
-        reply = first.result(30)
-        assert len(reply.sequences) == len(second.result(30).finish_reasons) == 3
+        reply = first.result(PATIENCE)
+        assert len(reply.sequences) == len(second.result(PATIENCE).finish_reasons) == 3
     assert batching.batch_sizes == {2: 1}
     shown = [cut_end(model, ids) for ids in reply.sequences]
     assert [said.get(row, "") for row in range(3)] == list(map(text_of, shown))
@@ -168,95 +204,112 @@ def cut_end(model, ids: list[int]) -> list[int]:
     return ids[:-1] if ids[-1] in _ends(model) else ids
 
 
-def test_text_comes_while_the_reply_is_made(model):
+def test_text_comes_while_the_reply_is_made(model, gate):
     pieces: list[str] = []
     first = threading.Event()
     config = config_of(model, eos_token_id=2)
-    with slowed(), BatchingQueue(model, TOKENIZER) as batching:
-        future = batching.submit(
-            QUESTIONS[1], config, on_text=lambda _, piece: (pieces.append(piece), first.set())
-        )
-        assert first.wait(30) and not future.done()
-        assert len(pieces) < 5
-        future.result(30)
+
+    def take(row: int, piece: str) -> None:
+        pieces.append(piece)
+        if not first.is_set():
+            gate.hold(1)
+            first.set()
+
+    gate.open()
+    with BatchingQueue(model, TOKENIZER) as batching:
+        future = batching.submit(QUESTIONS[1], config, on_text=take)
+        assert first.wait(PATIENCE) and not future.done() and len(pieces) == 1
+        gate.open()
+        future.result(PATIENCE)
     assert "".join(pieces) == text_of(future.result().sequences[0])
 
 
-def test_a_short_reply_does_not_wait_for_the_longest_of_its_batch(model):
+def test_a_short_reply_does_not_wait_for_the_longest_of_its_batch(model, gate):
     lengths = {len(alone(model, question)): question for question in QUESTIONS}
-    with slowed(), BatchingQueue(model, max_wait_ms=200) as batching:
+    gate.hold(min(lengths) + 1)
+    with gathering(model, 2) as batching:
         long = batching.submit(lengths[max(lengths)])
         short = batching.submit(lengths[min(lengths)])
-        short.result(30)
+        short.result(PATIENCE)
         assert not long.done()
+        gate.open()
     assert batching.batch_sizes == {2: 1} and long.done()
 
 
-def test_cancelling_ends_a_reply_and_leaves_the_others_alone(model):
+def test_cancelling_ends_a_reply_and_leaves_the_others_alone(model, gate):
     config = config_of(model, eos_token_id=2)
-    with slowed() as steps, BatchingQueue(model, max_wait_ms=200) as batching:
+    gate.hold(4)
+    with gathering(model, 2) as batching:
         going, gone = (batching.submit(ids, config) for ids in QUESTIONS[:2])
-        while len(steps) < 4:
-            time.sleep(0.005)
+        gate.reach()
         assert gone.cancel() is False
-        reply = gone.result(30)
+        gate.hold(2)
+        reply = gone.result(PATIENCE)
         assert not going.done()
-        assert reply.finish_reasons == ["cancelled"] and 0 < len(reply.sequences[0]) < 12
-        assert going.result(30).finish_reasons == ["length"]
+        assert reply.finish_reasons == ["cancelled"] and len(reply.sequences[0]) in (4, 5)
+        gate.open()
+        assert going.result(PATIENCE).finish_reasons == ["length"]
 
 
-def test_a_batch_that_nobody_wants_any_more_stops(model):
-    with slowed() as steps, BatchingQueue(model) as batching:
-        config = config_of(model, eos_token_id=2)
-        future = batching.submit(QUESTIONS[0], config)
-        while not steps:
-            time.sleep(0.005)
+def test_a_batch_that_nobody_wants_any_more_stops(model, gate):
+    with BatchingQueue(model) as batching:
+        future = batching.submit(QUESTIONS[0], config_of(model, eos_token_id=2))
+        gate.reach()
         future.cancel()
-        future.result(30)
+        gate.open()
+        future.result(PATIENCE)
         batching.close()
-        assert len(steps) < 12
+        assert gate.steps < 4
 
 
-def test_a_request_that_waits_can_be_cancelled(model):
-    with slowed(), BatchingQueue(model, max_batch_size=1, max_wait_ms=0) as batching:
+def test_a_request_that_waits_can_be_cancelled(model, gate):
+    with BatchingQueue(model, max_batch_size=1, max_wait_ms=0) as batching:
         running = batching.submit(QUESTIONS[0])
         waiting, stopped = batching.submit(QUESTIONS[1]), threading.Event()
         by_event = batching.submit(QUESTIONS[2], stop=stopped)
+        gate.reach()
         assert waiting.cancel() is True
         stopped.set()
-        assert running.result(30).sequences[0] == alone(model, QUESTIONS[0])
+        gate.open()
+        assert running.result(PATIENCE).sequences[0] == alone(model, QUESTIONS[0])
         with pytest.raises(CancelledError):
-            waiting.result(30)
+            waiting.result(PATIENCE)
         with pytest.raises(CancelledError):
-            by_event.result(30)
+            by_event.result(PATIENCE)
     assert batching.batch_sizes == {1: 1}
 
 
-def test_a_deadline_ends_a_reply_with_what_there_is(model):
-    with slowed(0.03), BatchingQueue(model) as batching:
+def test_a_deadline_ends_a_reply_with_what_there_is(model, gate, monkeypatch):
+    begun = time.monotonic()
+    gate.hold(4)
+    with BatchingQueue(model) as batching:
         config = config_of(model, eos_token_id=2)
-        reply = batching.submit(QUESTIONS[0], config, deadline=time.monotonic() + 0.2).result(30)
-    assert reply.finish_reasons == ["deadline"] and 0 < len(reply.sequences[0]) < 20
+        future = batching.submit(QUESTIONS[0], config, deadline=begun + 3600)
+        gate.reach()
+        monkeypatch.setattr(request, "time", SimpleNamespace(monotonic=lambda: begun + 3601))
+        gate.open()
+        reply = future.result(PATIENCE)
+    assert reply.finish_reasons == ["deadline"] and len(reply.sequences[0]) in (4, 5)
 
 
 def test_a_deadline_that_passes_before_the_batch_is_an_error(model):
     with BatchingQueue(model) as batching:
         late = batching.submit(QUESTIONS[0], deadline=time.monotonic() - 1)
         with pytest.raises(TimeoutError, match="deadline passed"):
-            late.result(30)
+            late.result(PATIENCE)
 
 
 def test_a_caller_whose_function_fails_loses_its_own_reply_only(model):
     def gone(row: int, piece: str) -> None:
         raise BrokenPipeError("the reader has left")
 
-    with BatchingQueue(model, TOKENIZER, max_wait_ms=200) as batching:
+    with gathering(model, 2, TOKENIZER) as batching:
         config = config_of(model, eos_token_id=2)
         broken = batching.submit(QUESTIONS[1], config, on_text=gone)
         sound = batching.submit(QUESTIONS[0], config)
         with pytest.raises(BrokenPipeError):
-            broken.result(30)
-        assert sound.result(30).finish_reasons == ["length"]
+            broken.result(PATIENCE)
+        assert sound.result(PATIENCE).finish_reasons == ["length"]
     assert batching.batch_sizes == {2: 1}
 
 
@@ -267,8 +320,8 @@ def test_an_error_in_generate_reaches_the_callers_of_its_batch_only(model):
         good = batching.submit(QUESTIONS[2])
         for future in bad:
             with pytest.raises(ValueError, match="max_new_tokens"):
-                future.result(30)
-        assert good.result(30).sequences[0] == alone(model, QUESTIONS[2])
+                future.result(PATIENCE)
+        assert good.result(PATIENCE).sequences[0] == alone(model, QUESTIONS[2])
 
 
 @pytest.mark.parametrize(
@@ -290,18 +343,18 @@ def test_limits_that_serve_nobody_are_refused(model, limits):
         BatchingQueue(model, **limits)
 
 
-def test_too_many_waiting_requests_are_refused_until_there_is_room(model):
-    with slowed(), BatchingQueue(model, max_batch_size=1, max_waiting=2) as batching:
+def test_too_many_waiting_requests_are_refused_until_there_is_room(model, gate):
+    with BatchingQueue(model, max_batch_size=1, max_waiting=2) as batching:
         running = batching.submit(QUESTIONS[0])
-        while not batching.batch_sizes:
-            time.sleep(0.005)
+        gate.reach()
         waiting = [batching.submit(ids) for ids in QUESTIONS[1:3]]
         with pytest.raises(QueueFullError, match="2 requests wait"):
             batching.submit(QUESTIONS[3])
         waiting[1].cancel()
-        running.result(30)
-        waiting[0].result(30)
-        assert batching.submit(QUESTIONS[3]).result(30).sequences
+        gate.open()
+        running.result(PATIENCE)
+        waiting[0].result(PATIENCE)
+        assert batching.submit(QUESTIONS[3]).result(PATIENCE).sequences
 
 
 def test_closing_answers_what_waits(model):
@@ -315,28 +368,29 @@ def test_closing_answers_what_waits(model):
     batching.close()
 
 
-def test_closing_without_draining_stops_what_runs_and_cancels_what_waits(model):
+def test_closing_without_draining_stops_what_runs_and_cancels_what_waits(model, gate):
     config = config_of(model, eos_token_id=2)
-    with slowed() as steps:
-        batching = BatchingQueue(model, max_batch_size=1)
-        running, waiting = (batching.submit(ids, config) for ids in QUESTIONS[:2])
-        while not steps:
-            time.sleep(0.005)
-        batching.close(drain=False)
-        assert len(steps) < 12
+    batching = BatchingQueue(model, max_batch_size=1)
+    running, waiting = (batching.submit(ids, config) for ids in QUESTIONS[:2])
+    gate.reach()
+    with pytest.raises(TimeoutError):
+        batching.close(drain=False, timeout=0)
+    gate.open()
+    batching.close()
+    assert gate.steps < 4
     assert running.result(0).finish_reasons == ["cancelled"]
     with pytest.raises(CancelledError):
         waiting.result(0)
 
 
-def test_closing_within_a_limit_says_when_it_took_longer(model):
-    with slowed(0.05):
-        batching = BatchingQueue(model)
-        future = batching.submit(QUESTIONS[0], config_of(model, eos_token_id=2))
-        with pytest.raises(TimeoutError):
-            batching.close(timeout=0.1)
-        future.result(30)
-        batching.close()
+def test_closing_within_a_limit_says_when_it_took_longer(model, gate):
+    batching = BatchingQueue(model)
+    future = batching.submit(QUESTIONS[0], config_of(model, eos_token_id=2))
+    with pytest.raises(TimeoutError):
+        batching.close(timeout=0.1)
+    gate.open()
+    future.result(PATIENCE)
+    batching.close()
 
 
 def test_no_request_is_lost_however_they_come(model):
@@ -351,8 +405,8 @@ def test_no_request_is_lost_however_they_come(model):
             if draw.random() < 0.2:
                 future.cancel()
                 continue
-            wanted = alone(model, question, max_new_tokens=config.max_new_tokens)
-            answered.append(future.result(60).sequences[0] == wanted)
+            expected = alone(model, question, max_new_tokens=config.max_new_tokens)
+            answered.append(future.result(PATIENCE).sequences[0] == expected)
             time.sleep(draw.choice([0, 0, 0.002]))
 
     with BatchingQueue(model, max_batch_size=4, max_wait_ms=1) as batching:
@@ -360,7 +414,7 @@ def test_no_request_is_lost_however_they_come(model):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE)
     assert not any(thread.is_alive() for thread in threads)
     assert all(answered) and len(answered) > 60
 
@@ -377,11 +431,11 @@ def test_ctrl_c_while_waiting_for_a_reply_leaves_the_queue_working(model):
                     timer.start()  # waits a moment itself, and may be what is interrupted
                     while timer.is_alive():
                         future = batching.submit(QUESTIONS[0], config_of(model, max_new_tokens=2))
-                        future.result(30), future.done(), future.cancel()
+                        future.result(PATIENCE), future.done(), future.cancel()
                     timer.join()
                     time.sleep(0.01)
                 except KeyboardInterrupt:
                     timer.join()
-            assert batching.submit(QUESTIONS[0]).result(30).sequences
+            assert batching.submit(QUESTIONS[0]).result(PATIENCE).sequences
     finally:
         signal.signal(signal.SIGINT, before)

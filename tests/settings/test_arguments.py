@@ -52,6 +52,13 @@ def test_reference_names_every_own_key_with_its_default(tmp_path):
     assert explained == defaults
 
 
+def test_the_run_config_of_an_older_run_is_read_and_says_the_new_name(tmp_path, caplog):
+    path = write(tmp_path, "output_dir: a\nhurried_questions: true\n")
+    assert parse_arguments([path]).data.add_lowercase_questions is True
+    assert f"{path}:2: `hurried_questions` is called `add_lowercase_questions` now" in caplog.text
+    assert "`add_lowercase_questions`" in error_of(["--hurried_questions"])
+
+
 def test_command_line_overrules_the_file(tmp_path):
     path = write(tmp_path, "d_model: 64\nencoder_layers: 3\noutput_dir: a\nlanguages: [zh]\n")
     run = parse_arguments([path, "--d-model=128", "--overwrite", "--languages", "zh", "en"])
@@ -100,7 +107,7 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
         (["--d_model", "31", "--encoder_attention_heads", "31"], ["decoder_attention_heads"]),
         (["--position_embedding_type", "learned"], ["position_embedding_type", "rotary"]),
         (["--swap_sides", "--max_context_turns", "2"], ["swap_sides", "max_context_turns", "2"]),
-        (["--swap_sides", "--hurried_questions"], ["swap_sides", "hurried_questions"]),
+        (["--swap_sides", "--add_lowercase_questions"], ["swap_sides", "add_lowercase_questions"]),
         (["--swap_sides", "--memory"], ["memory", "swap_sides", "Delete one"]),
         (["--push_memory"], ["push_memory", "memory: true"]),
         (["--generation_preset", "wild"], ["generation_preset", "wild", "balanced"]),

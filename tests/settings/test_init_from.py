@@ -110,8 +110,8 @@ def test_network_and_tokenizer_are_those_of_the_first_run_and_the_rest_is_new(fi
 def test_card_and_metrics_name_the_first_run_and_no_path(first, tmp_path):
     assert train_hf.main([second(tmp_path, first / "checkpoint-4")]) == 0
     run = tmp_path / "clean"
-    facts = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["run"]
-    assert facts["init_from"] == "checkpoint-4 of all"
+    saved = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["run"]
+    assert saved["init_from"] == "checkpoint-4 of all"
     text = (run / "README.md").read_text(encoding="utf-8")
     assert "trained further from `checkpoint-4 of all`" in text and "from scratch" not in text
     assert "| began with the weights of | checkpoint-4 of all |" in text

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import io
 import json
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, TextIteratorStreamer
 
+from tfchat_hf.text import tokenization
 from tfchat_hf.text.dialogue import encode_reply
 from tfchat_hf.text.errors import UserError
 from tfchat_hf.text.tokenization import SPECIAL_TOKENS, install_pipeline
@@ -119,7 +121,7 @@ def start(code: str, *arguments: str, seed: int = 0) -> subprocess.Popen:
 
 
 def answer_of(process: subprocess.Popen) -> object:
-    output, errors = process.communicate(timeout=100)
+    output, errors = process.communicate()
     assert process.returncode == 0, errors
     return json.loads(output)
 
@@ -131,9 +133,7 @@ def test_text_comes_back_exactly(tokenizer: PreTrainedTokenizerFast, kind: str) 
     assert tokenizer.unk_token_id not in ids
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.text(max_size=12)
@@ -259,11 +259,11 @@ def test_folder_loads_without_this_package(tmp_path: Path) -> None:
     texts = list(TEXTS.values())
     messages = [{"role": "user", "content": "你好</s>"}, {"role": "assistant", "content": "The"}]
     answers = answer_of(start(RELOAD, json.dumps(folders), json.dumps([texts, messages])))
-    for one, (ids, decoded, template, facts) in zip(trained, answers, strict=True):
+    for one, (ids, decoded, template, properties) in zip(trained, answers, strict=True):
         assert ids == one(texts)["input_ids"]
         assert decoded == texts
         assert template == one.apply_chat_template(messages, return_dict=True)["input_ids"]
-        assert facts == ["right", 77, ["input_ids", "attention_mask"], 0, 1, 2, 3, 4]
+        assert properties == ["right", 77, ["input_ids", "attention_mask"], 0, 1, 2, 3, 4]
 
 
 def test_pickle_keeps_everything(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -396,5 +396,12 @@ def test_command_explains_mistakes_in_one_line(
         [str(dataset_dir), "--vocab-size", "5", *output],
     ):
         assert main(order) == 2
-        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+        *loading, error = capsys.readouterr().err.splitlines()
+        assert error.startswith("error: ") and len(loading) <= 1
     assert not (tmp_path / "out").exists()
+
+
+def test_the_module_stays_light():
+    tree = ast.parse(Path(tokenization.__file__).read_text("utf-8"))
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom | ast.Import)]
+    assert {node.module for node in imports} == {"__future__", "tokenizers", "typing"}

@@ -87,7 +87,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fast",
         action="store_true",
-        help="decode single replies too with packed weights, as --input does (torch)",
+        help="decode single replies too with prepacked weights, as --input does (torch)",
     )
     parser.add_argument(
         "--no-memory",
@@ -184,4 +184,4 @@ def _talk(session: ChatSession, args: argparse.Namespace) -> int:
         return terminal.run_demo(session)
     if sys.stdin is not None and sys.stdin.isatty():
         return terminal.run_terminal(session)
-    return terminal.run_pipe(session, sys.stdin and sys.stdin.buffer)
+    return terminal.run_pipe(session, None if sys.stdin is None else sys.stdin.buffer)

@@ -159,7 +159,7 @@ def _answer_all(
 
 
 def _batches(
-    session: ChatSession, rows: list[QuestionRow], limits: BatchLimits, report: BatchReport
+    session: ChatSession, rows: Sequence[QuestionRow], limits: BatchLimits, report: BatchReport
 ) -> Iterator[list[int]]:
     """Yield the batches of one chunk after the other."""
     room, copies = session.settings.reply_length(), session.settings.rows_per_reply
@@ -265,13 +265,14 @@ def row_turns(row: dict[str, object], reads_system: bool = True) -> list[str]:
     for key in ("reply", "from"):
         if key in row:
             raise UserError(f"the row has a `{key}` already, which would be lost; rename that key")
-    turns = _turns_of(shapes[0], row[shapes[0]], reads_system)
-    for turn in turns:
+    turns = []
+    for turn in _turns_of(shapes[0], row[shapes[0]], reads_system):
         if not isinstance(turn, str) or not turn.strip():
             raise UserError(f"every turn in `{shapes[0]}` must be text that says something")
         if any("\ud800" <= character <= "\udfff" for character in turn):
             raise UserError(f"`{shapes[0]}` holds half of a character (a lone surrogate)")
-    return [turn.strip() for turn in turns]
+        turns.append(turn.strip())
+    return turns
 
 
 def _turns_of(shape: str, value: object, reads_system: bool) -> list[object]:
@@ -361,7 +362,7 @@ class PartialOutput:
         """Tell whether a row needs no answer any more."""
         return row < self.done or row in self.replies
 
-    def add(self, replies: Mapping[int, Mapping[str, str]]) -> None:
+    def add(self, replies: Mapping[int, dict[str, str]]) -> None:
         """Note the replies of a batch, and write the rows whose turn has come."""
         self._ahead.write((json.dumps(replies) + "\n").encode("ascii"))
         self._ahead.flush()

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from data_builders.report import counted
+
 from ..memory import Memory, MemoryAnswer, has_memory
 from ..memory.memory import Origin
 from ..memory.ranking import Scorer
@@ -50,7 +52,7 @@ class Recall:
         Args:
             turns: The conversation, the turn to answer last.
         """
-        if not self.on:
+        if self.memory is None or not self.on:
             self.last = MemoryAnswer("", "model")
             return None
         found = self.memory.look_up(list(turns)[-self.turns_read :], scorer=self.scorer)
@@ -62,7 +64,7 @@ class Recall:
     @property
     def threshold(self) -> float:
         """The score from which on a remembered reply is the answer."""
-        config = self.memory.config
+        config = self._known().config
         return config.threshold if self.scorer is None else config.threshold_with_model
 
     def switch(self, on: bool) -> None:
@@ -71,13 +73,18 @@ class Recall:
         Raises:
             UserError: There is none.
         """
+        self._known()
+        self.on = on
+
+    def _known(self) -> Memory:
+        """Return the memory, or refuse what nobody can do without one."""
         if self.memory is None:
             raise UserError(NO_MEMORY)
-        self.on = on
+        return self.memory
 
     def state(self) -> dict[str, object]:
         """Return what replies depend on, for the note beside a file of them."""
-        if not self.on:
+        if self.memory is None or not self.on:
             return {"memory": None}
         return {"memory": [len(self.memory), self.threshold]}
 
@@ -87,10 +94,9 @@ class Recall:
         Raises:
             UserError: There is none.
         """
-        if self.memory is None:
-            raise UserError(NO_MEMORY)
         return (
-            f"memory {'on' if self.on else 'off'}: {len(self.memory):,} pairs, answers from a "
+            f"memory {'on' if self.on else 'off'}: "
+            f"{counted(len(self._known()), 'pair')}, answers from a "
             f"score of {self.threshold:.2f} on"
         )
 

@@ -7,10 +7,10 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
@@ -18,6 +18,7 @@ from transformers.generation import StoppingCriteria, StoppingCriteriaList
 from ..engines.model_folder import choose_device, load_for_chat
 from ..fast import FastDecoder
 from ..fast.decoding import generate_options
+from ..fast.replies import reply_to_questions
 from ..memory.ranking import ModelScorer
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.dialogue import encode_context
@@ -39,6 +40,17 @@ def _under_the_same_autocast(work: Callable[..., None], device: str) -> Callable
     """Let another thread work in the types of this one; torch keeps them by thread."""
     on, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
     return torch.autocast(device, dtype, enabled=on)(work) if on else work
+
+
+@contextmanager
+def _settings_errors() -> Iterator[None]:
+    """Tell the user what `generate()` says of settings that do not go together."""
+    try:
+        yield
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 class _StopWhenAsked(StoppingCriteria):
@@ -115,7 +127,7 @@ class ChatSession:
         """Answer `message` and remember both."""
         return "".join(self.stream(message))
 
-    def stream(self, message: str) -> Iterator[str]:
+    def stream(self, message: str) -> Generator[str, None, None]:
         """Answer `message` piece by piece, each of whole characters, and remember both.
 
         Closing the iterator early stops the model; what it had said by then is remembered.
@@ -128,7 +140,7 @@ class ChatSession:
             self.on_notice(notice)
         return self._remembering(message, self._generate_in_thread(ids))
 
-    def _remembering(self, message: str, reply: Iterator[str]) -> Iterator[str]:
+    def _remembering(self, message: str, reply: Iterator[str]) -> Generator[str, None, None]:
         """Yield the pieces of the reply; whatever was said when it ends goes into the history."""
         pieces: list[str] = []
         try:
@@ -148,17 +160,20 @@ class ChatSession:
             contexts: The turns of each conversation, the one to answer last.
             seed_offset: Added to the seed, so that batches differ and a rerun does not.
         """
-        encoded = [self.encode(turns)[0] for turns in contexts]
-        rows = [torch.tensor(ids, device=self.model.device) for ids in encoded]
-        ids = pad_sequence(rows, batch_first=True, padding_value=self.tokenizer.pad_token_id)
-        mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
-        self._seed(seed_offset)
-        output = self._ask_model(
-            input_ids=ids,  # (batch, source)
-            attention_mask=mask,
-            **self._generation_options(ids, self.fast or self.fast_for_many),
-        )
-        return [self._decode(row) for row in output.tolist()]
+        if self.settings.rerank_by == "reverse":
+            self.need_reverse_model()
+        seed = None if self.settings.seed is None else self.settings.seed + seed_offset
+        with _settings_errors():
+            (batch,) = reply_to_questions(
+                self.model,
+                self.tokenizer,
+                [self.encode(turns)[0] for turns in contexts],
+                [(seed, range(len(contexts)))],
+                self.settings.generation_config(),
+                self.fast or self.fast_for_many,
+                self.reverse_model,
+            )
+        return [self._decode(ids) for ids in batch.ids]
 
     def encode(self, turns: Sequence[str]) -> tuple[list[int], list[str]]:
         """Return the encoder input for `turns` and a sentence for each thing that did not fit."""
@@ -224,18 +239,6 @@ class ChatSession:
         config = self.settings.generation_config()
         return generate_options(config, ids, fast, self.reverse_model, streamer)
 
-    def _ask_model(self, **given: Any) -> torch.Tensor:
-        """Call `generate()`, whose ValueError names settings that do not go together."""
-        try:
-            return self.model.generate(**given)
-        except ValueError as error:
-            raise error if isinstance(error, UserError) else UserError(str(error)) from error
-
-    def _seed(self, offset: int = 0) -> None:
-        """Make the coming reply repeatable if a seed was set."""
-        if self.settings.seed is not None:
-            torch.manual_seed(self.settings.seed + offset)
-
     def _decode(self, ids: list[int]) -> str:
         """Return the text of decoder ids up to `</s>`."""
         eos = self.tokenizer.eos_token_id
@@ -267,14 +270,16 @@ class ChatSession:
         whole = self.settings.comes_whole
         streamer = None if whole else ReplyTextStreamer(self.tokenizer, pieces.put, trim=True)
         try:
-            self._seed()
+            if self.settings.seed is not None:
+                torch.manual_seed(self.settings.seed)
             source = torch.tensor([ids], device=self.model.device)
-            output = self._ask_model(
-                input_ids=source,
-                attention_mask=torch.ones_like(source),
-                stopping_criteria=StoppingCriteriaList([_StopWhenAsked(stop)]),
-                **self._generation_options(source, self.fast, streamer),
-            )
+            with _settings_errors():
+                output = self.model.generate(
+                    input_ids=source,
+                    attention_mask=torch.ones_like(source),
+                    stopping_criteria=StoppingCriteriaList([_StopWhenAsked(stop)]),
+                    **self._generation_options(source, self.fast, streamer),
+                )
             if whole and (text := self._decode(output[0].tolist())):
                 pieces.put(text)
         except Exception as error:  # handed over: the caller's thread raises it

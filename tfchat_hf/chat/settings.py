@@ -155,7 +155,7 @@ class ChatSettings:
         """Say what a preset is for; of a model's own one, what differs from its default."""
         if name in decoding.ABOUT:
             return decoding.ABOUT[name]
-        preset = self.presets.preset(name)
+        preset = None if self.presets is None else self.presets.preset(name)
         values = {key: getattr(preset, key, None) for key in SETTINGS}
         changed = [
             f"{key} {str(value).lower()}"
@@ -227,7 +227,7 @@ class ChatSettings:
     def generation_config(self) -> GenerationConfig:
         """Return the configuration for `generate()`: the preset's or model's with the changes."""
         config = copy.deepcopy(self.base)
-        changes = dict(self.chosen)
+        changes: dict[str, bool | int | float | str | None] = {**self.chosen}
         if "num_candidates" in self.chosen:
             changes["rerank_by"] = self.rerank_by
         for name, value in changes.items():

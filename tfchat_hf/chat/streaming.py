@@ -174,14 +174,14 @@ class BatchTextStreamer(BaseStreamer):
         self._table = PieceTable(tokenizer)
         self._trim = trim
         self._ends = set([tokenizer.eos_token_id] if end_token_ids is None else end_token_ids)
-        self._pieces: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._pieces: queue.SimpleQueue[tuple[int, str] | Exception | None] = queue.SimpleQueue()
         self._on_text = on_text
-        self._rows: list[GrowingText | None] | None = None  # None in it: the row has ended
+        self._rows: list[GrowingText | None] = []  # None: the row has ended
 
     def put(self, value: torch.Tensor) -> None:
         """Take the next tokens, `(rows,)` or `(rows, length)`; the first bring the start token."""
         tokens = value.reshape(value.shape[0], -1).tolist()
-        if self._rows is None:
+        if not self._rows:
             self._rows = self._begin(len(tokens))
             tokens = [row[1:] for row in tokens]
         for row, new in enumerate(tokens):
@@ -190,15 +190,15 @@ class BatchTextStreamer(BaseStreamer):
 
     def end(self) -> None:
         """Hand out what rows without an end token still hold; the next batch may come."""
-        for row, text in enumerate(self._rows or []):
+        for row, text in enumerate(self._rows):
             if text is not None:
                 self._deliver(row, text.close())
-        self._rows = None
+        self._rows = []
         self._pieces.put(None)
 
     def fail(self, error: Exception) -> None:
         """Raise `error` in the thread that iterates: `generate()` will not come to its end."""
-        self._rows = None
+        self._rows = []
         self._pieces.put(error)
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
@@ -259,7 +259,7 @@ class ReplyTextStreamer(BatchTextStreamer):
         by_row = None if on_text is None else lambda row, piece: on_text(piece)
         super().__init__(tokenizer, by_row, trim=trim, end_token_ids=end_token_ids)
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]  # one row needs no number
         """Yield pieces as they are made."""
         return (piece for _, piece in super().__iter__())
 

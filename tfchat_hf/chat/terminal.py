@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
+
+from data_builders.report import counted
 
 from ..fast.decoding import MUTUAL
 from ..text.console import one_line, printable
@@ -17,7 +20,7 @@ from .session import ChatSession
 try:
     import readline
 except ImportError:  # Windows: the console edits lines by itself
-    readline = None
+    readline = None  # type: ignore[assignment]  # a name that is a module or None
 
 DEMO_QUESTIONS = ("你好", "你是谁", "What can you do?")
 HISTORY_FILE = "~/.tfchat_history"
@@ -172,7 +175,7 @@ class Terminal:
 def welcome(session: ChatSession) -> str:
     """Say what is being talked to."""
     # Another engine's model has no weights to count here.
-    weights = getattr(session.model, "parameters", tuple)()
+    weights: Iterable[Any] = getattr(session.model, "parameters", tuple)()
     count = sum(weight.numel() for weight in weights)
     size = f"{count:,} parameters" if count else "an exported model"
     return (
@@ -184,8 +187,8 @@ def welcome(session: ChatSession) -> str:
 
 
 def _memory_words(session: ChatSession) -> str:
-    recall = session.recall
-    return f", remembers {len(recall.memory):,} pairs" if recall.on else ""
+    memory = session.recall.memory if session.recall.on else None
+    return "" if memory is None else f", remembers {counted(len(memory), 'pair')}"
 
 
 def run_terminal(session: ChatSession) -> int:

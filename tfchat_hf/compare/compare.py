@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 from transformers import DataCollatorForSeq2Seq, PreTrainedModel, PreTrainedTokenizerBase
 
 import tfchat_hf
+from data_builders.report import counted
 from data_builders.writing import write_whole
 
 from ..chat.session import load_session
@@ -62,22 +63,27 @@ def compare_presets(options: Options, say: Say) -> list[RowFigures]:
     for note in notes:
         say(note)
     asked = load_evaluation_split(options.run, options.dataset, options.split, options.questions)
-    say(f"{len(asked.questions):,} questions of the {asked.split} split of {asked.dataset}")
+    say(
+        f"{counted(len(asked.questions), 'question')} of the {asked.split} split of {asked.dataset}"
+    )
     about = _about(options, asked, model)
     store = ReplyStore(options.output / "replies", _replies_depend_on(options, about))
     decoder = Decoder(model, tokenizer, asked.questions, options.batch_size, reverse)
     answered = _answer_all(rows, options.seeds, decoder, store, say)
     options.output.mkdir(parents=True, exist_ok=True)
     about["loss"] = _loss(options, asked, model, about["model"]["sha256"])
-    say(f"perplexity {about['loss']['perplexity']:.1f} on {about['loss']['replies']:,} replies")
+    say(
+        f"perplexity {about['loss']['perplexity']:.1f} on "
+        f"{counted(about['loss']['replies'], 'reply', 'replies')}"
+    )
     described = describe_rows(answered, asked.questions, asked.frequent)
     for name, texts in baseline_replies(asked.questions, asked.train, asked.seed).items():
         described.append(describe_baseline(name, texts, asked.questions, asked.frequent))
     _write(options.output, about, described, notes, say)
     if options.samples:
-        texts = {row.name: replies[0].texts for row, replies in answered}
+        samples = {row.name: replies[0].texts for row, replies in answered}
         path = options.output / SAMPLES_FILE
-        _write_samples(path, asked.questions[: options.samples], texts)
+        _write_samples(path, asked.questions[: options.samples], samples)
         say(f"{path}: questions and replies, not for publishing")
     return described
 
@@ -136,7 +142,7 @@ def _answer(row: Row, seed: int, decoder: Decoder, store: ReplyStore, say: Say) 
     with tqdm(total=count, desc=name, unit="question", disable=None, leave=False) as bar:
         found = decoder.answer(row, seed, bar.update)
     store.write(row, seed, found)
-    say(f"{name}: {found.tokens:,} tokens in {found.seconds:.1f} s")
+    say(f"{name}: {counted(found.tokens, 'token')} in {found.seconds:.1f} s")
     return found
 
 

@@ -179,8 +179,8 @@ def _check_key(name: str, key: str, config: GenerationConfig) -> None:
     """Refuse a setting that `generate()` does not know, and one that a row cannot have."""
     if key in _NOT_HERE:
         raise UserError(f"`--setting` {name!r}: `{key}` is the same for all rows. Leave it out.")
-    known = {one for one in vars(config) if one[0] != "_"}
-    known = sorted(known | {*OWN_SETTINGS, *RERANK_SETTINGS})
+    public = {one for one in vars(config) if one[0] != "_"}
+    known = sorted(public | {*OWN_SETTINGS, *RERANK_SETTINGS})
     if key not in known:
         nearest = [one for one in known if one.startswith(key)]
         nearest = nearest or difflib.get_close_matches(key, known, n=1, cutoff=0.5)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from sacrebleu.metrics import BLEU
+from sacrebleu import BLEU
 
 from ..examples.questions import Question
 from ..measuring.metrics import (

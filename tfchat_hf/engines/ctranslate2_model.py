@@ -245,7 +245,7 @@ class _Follower:
     def __init__(self, config: TFChatConfig, streamer: Any, criteria: Sequence[Callable]) -> None:
         self.start = config.decoder_start_token_id
         self.streamer, self.criteria = streamer, criteria
-        self.replies: dict[int, list[int]] = {}
+        self.replies: dict[tuple[int, int], list[int]] = {}
 
     def check(self, config: GenerationConfig, rows: int) -> None:
         """Refuse to stream what does not come token by token; begin the stream otherwise."""
@@ -401,7 +401,7 @@ def _end_tokens(config: GenerationConfig) -> list[int]:
 
 
 def _banned(config: GenerationConfig, ends: list[int], tokens: list[str]) -> list[list[str]]:
-    """List what must not be said; like transformers, the end token alone is never one of it."""
+    """List the sequences that must not be said; as in transformers, never the end token alone."""
     rows = [[number] for number in config.suppress_tokens or ()]
     rows += [row for row in config.bad_words_ids or () if row not in [[end] for end in ends]]
     return [[tokens[number] for number in row] for row in rows]

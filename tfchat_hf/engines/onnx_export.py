@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.errors import UserError
@@ -121,7 +122,7 @@ class _Writer:
             "past": dict.fromkeys(past_names(self.config), past),
         }
 
-    def traced(self, part: Callable, inputs: dict[str, Any], outputs: Sequence[str]) -> Any:
+    def traced(self, part: nn.Module, inputs: dict[str, Any], outputs: Sequence[str]) -> Any:
         """Trace a part of the model with example inputs; return its graph."""
         names: list[str] = []
         for name, given in inputs.items():

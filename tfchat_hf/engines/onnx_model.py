@@ -273,7 +273,10 @@ class OnnxStepper:
         arrays["past_length"] = np.zeros(rows, np.int32)
         arrays["total_length"] = np.zeros(1, np.int32)
         self.logits = np.empty((rows, 1, config.vocab_size), np.float32)
-        outputs = {"logits": self.logits, "next_token": np.empty((rows, 1), np.int64)}
+        outputs: dict[str, np.ndarray] = {
+            "logits": self.logits,
+            "next_token": np.empty((rows, 1), np.int64),
+        }
         for present, past in zip(present_names(config), past_names(config), strict=True):
             outputs[present] = arrays[past]
         self.outputs = outputs  # the session writes there

@@ -74,26 +74,8 @@ class CrossAttention(_Part):
         return _tensors(cache.cross_attention_cache)
 
 
-class DecoderStep(_Part):
-    """One token of each reply to the logits of the next, with a cache that grows."""
-
-    def forward(
-        self, input_ids: torch.Tensor, encoder_mask: torch.Tensor, cross: Tensors, past: Tensors
-    ) -> tuple[torch.Tensor, ...]:
-        """Decode one token a row.
-
-        Args:
-            input_ids: `(batch, 1)`.
-            encoder_mask: `(batch, 1, 1, source)`, added to the scores of the question's tokens.
-            cross: What `CrossAttention` gave.
-            past: Keys and values of the reply so far, two a layer.
-
-        Returns:
-            `(batch, 1, vocab_size)`, then `past` with one token more.
-        """
-        cache = _cache_of(past)
-        logits = self.decode(input_ids, encoder_mask, cross, cache)
-        return logits, *_tensors(cache)
+class _Step(_Part):
+    """One token of each reply."""
 
     def decode(
         self,
@@ -121,7 +103,29 @@ class DecoderStep(_Part):
         return self.predict(states)
 
 
-class BufferedDecoderStep(DecoderStep):
+class DecoderStep(_Step):
+    """One token of each reply to the logits of the next, with a cache that grows."""
+
+    def forward(
+        self, input_ids: torch.Tensor, encoder_mask: torch.Tensor, cross: Tensors, past: Tensors
+    ) -> tuple[torch.Tensor, ...]:
+        """Decode one token a row.
+
+        Args:
+            input_ids: `(batch, 1)`.
+            encoder_mask: `(batch, 1, 1, source)`, added to the scores of the question's tokens.
+            cross: What `CrossAttention` gave.
+            past: Keys and values of the reply so far, two a layer.
+
+        Returns:
+            `(batch, 1, vocab_size)`, then `past` with one token more.
+        """
+        cache = _cache_of(past)
+        logits = self.decode(input_ids, encoder_mask, cross, cache)
+        return logits, *_tensors(cache)
+
+
+class BufferedDecoderStep(_Step):
     """The same step over buffers with room for the whole reply, of which nothing is copied."""
 
     def forward(

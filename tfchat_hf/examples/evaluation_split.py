@@ -14,13 +14,15 @@ import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
+from data_builders.report import counted
+
 from ..settings.arguments import DataArguments, RunArguments
 from ..settings.reading import Setting, build_arguments, read_yaml
 from ..settings.run_folder import SETTINGS_FILE
 from ..text.errors import UserError
-from .files import arrow_column
 from .preparing import load_or_train_tokenizer, prepare_data, read_dialogues
 from .questions import Question, collect_questions, frequent_replies
+from .rows import arrow_column
 
 # A finished run has its tokenizer, so a scheme that is no longer there does no harm.
 _TOKENIZER_TRAINING = ("tokenizer", "tokenizer_scheme", "vocab_size", "tokenizer_user_dictionaries")
@@ -123,21 +125,21 @@ def run_settings(folder: Path, dataset: str | None = None) -> RunArguments:
             f"{folder} has no {SETTINGS_FILE}, which says what the model was trained on. Give the "
             "folder of a finished run of train_hf.py."
         )
-    kept = {item.name for item in fields(DataArguments)} - set(_TOKENIZER_TRAINING)
-    kept |= set(_OTHER_KEYS)
-    raw = {key: value for key, value in read_yaml(str(file)).items() if key in kept}
+    keys = {item.name for item in fields(DataArguments)} - set(_TOKENIZER_TRAINING)
+    keys |= set(_OTHER_KEYS)
+    raw = {key: value for key, value in read_yaml(str(file)).items() if key in keys}
     raw |= {name: Setting(str(folder), str(file)) for name in ("tokenizer", "output_dir")}
     if dataset is not None:
         raw["dataset"] = Setting(dataset, "command line")
     return build_arguments(raw)
 
 
-def choose_split(built: DatasetDict, wanted: str | None, dataset: str) -> str:
+def choose_split(built: DatasetDict, split: str | None, dataset: str) -> str:
     """Name the split to ask from; refuses one that is not there."""
-    there = [name for name in ("test", "validation") if name in built and len(built[name])]
-    chosen = wanted or next(iter(there), "validation")
-    if chosen not in there:
-        found = ", ".join(f"{name} ({len(rows):,} rows)" for name, rows in built.items())
+    filled = [name for name in ("test", "validation") if name in built and len(built[name])]
+    chosen = split or next(iter(filled), "validation")
+    if chosen not in filled:
+        found = ", ".join(f"{name} ({counted(len(rows), 'row')})" for name, rows in built.items())
         raise UserError(
             f"`split` {chosen} has no dialogues in {dataset} (found {found}). Take another split, "
             "or build the data with `python -m data_builders build ... --test-fraction 0.05`."
@@ -158,7 +160,7 @@ def _examples(
         corpus whose replies count as right answers.
     """
     # Other spellings of questions are for training, and nothing is trained here.
-    settings = replace(settings, hurried_questions=False)
+    settings = replace(settings, add_lowercase_questions=False)
     data = prepare_data({"train": built["train"], "validation": built[split]}, tokenizer, settings)
     corpus = [data.train, data.validation]
     if split != "validation" and len(built["validation"]):

@@ -19,23 +19,30 @@ from datasets import Dataset, concatenate_datasets
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from data_builders import BuildResult, build_dialogues
+from data_builders.report import counted
+from data_builders.writing import whole_folder
 
 from ..settings.arguments import DataArguments
 from ..text import dialogue, tokenization
 from ..text.errors import UserError
-from . import augmentation, files
-from . import tokenized as tokenized_examples
-from .augmentation import write_hurried_questions
-from .cache_entries import dataset_identity, entry_folder, fresh_entry, source_version
-from .files import arrow_column, choose_rows, number_column, write_rows
-from .rows import ExampleRows, ListColumn
-from .tokenized import EXAMPLE_FEATURES, TWIN_KEYS, tokenized
-from .tokenizer_cache import train_tokenizer_once
+from . import rows, tokenized
+from .cache import (
+    MANIFEST,
+    dataset_identity,
+    entry_folder,
+    source_version,
+    train_tokenizer_once,
+)
+from .rows import ExampleRows, ListColumn, arrow_column, number_column, select_rows, write_rows
+from .tokenized import (
+    EXAMPLE_FEATURES,
+    PAIR_KEYS,
+    tokenize_split,
+    write_augmented_questions,
+)
 
 logger = logging.getLogger(__name__)
 
-# Written last into a cache entry: the counts, and how large each file must be.
-_SEAL = "entry.json"
 # A handful of English questions in a Chinese corpus does not make a model speak English.
 LANGUAGE_SHARE = 0.05
 
@@ -61,12 +68,12 @@ class SplitCounts:
 class PreparedData:
     """The examples of a run: columns of `EXAMPLE_FEATURES`, one row a (context, reply).
 
-    `lessons` is what the model is trained on: `train`, and with `hurried_questions` the same
+    The model is trained on `train_augmented`: `train`, and with `add_lowercase_questions` the same
     replies to other spellings of their questions.
     """
 
     train: Dataset
-    lessons: Dataset
+    train_augmented: Dataset
     validation: Dataset
     train_counts: SplitCounts
     validation_counts: SplitCounts
@@ -82,7 +89,7 @@ class PreparedData:
     @cached_property
     def train_digest(self) -> str:
         """Name the training examples: equal ids in equal order, and nothing else, give it."""
-        return ExampleRows(self.lessons).digest()
+        return ExampleRows(self.train_augmented).digest()
 
     def languages(self) -> list[str]:
         """List the languages of more than `LANGUAGE_SHARE` of the training examples."""
@@ -152,7 +159,7 @@ def prepare_data(
             return _read_entry(Path(scratch), in_memory=True)
     data = _cached(folder)
     if data is None:
-        with fresh_entry(folder) as scratch:
+        with whole_folder(folder, shared=True) as scratch:
             _write_entry(scratch, dialogues, tokenizer, settings)
         data = _read_entry(folder)
     return data
@@ -171,7 +178,7 @@ def _entry(
         "max_source_length",
         "max_target_length",
         "max_context_turns",
-        "hurried_questions",
+        "add_lowercase_questions",
         "swap_sides",
     )
     depends_on = {
@@ -180,7 +187,7 @@ def _entry(
         "tokenizer": {**pipeline, "truncation": None, "padding": None},
         "special": [tokenizer.sep_token_id, tokenizer.eos_token_id],
         "settings": [getattr(settings, name) for name in names],
-        "code": source_version(augmentation, dialogue, files, tokenization, tokenized_examples),
+        "code": source_version(dialogue, rows, tokenization, tokenized),
     }
     return entry_folder("tfchat_examples", settings.dataset_cache_dir, depends_on)
 
@@ -198,21 +205,21 @@ def _cached(folder: Path) -> PreparedData | None:
 
 def _read_entry(folder: Path, in_memory: bool = False) -> PreparedData:
     """Open the files of an entry; mapped into memory, they cost none."""
-    seal = json.loads((folder / _SEAL).read_text())
+    manifest = json.loads((folder / MANIFEST).read_text())
     opened = {}
-    for name, size in seal["bytes"].items():
+    for name, size in manifest["bytes"].items():
         path = folder / name
         if path.stat().st_size != size:
             raise ValueError(f"{name} has {path.stat().st_size} bytes instead of {size}")
         opened[path.stem] = Dataset.from_file(str(path), in_memory=in_memory)
     train = opened["train"]
-    hurried = opened.get("hurried", ())
+    augmented = opened.get("augmented", ())
     return PreparedData(
         train,
-        concatenate_datasets([train, hurried]) if len(hurried) else train,
+        concatenate_datasets([train, augmented]) if len(augmented) else train,
         opened["validation"],
-        SplitCounts(**seal["train"]),
-        SplitCounts(**seal["validation"]),
+        SplitCounts(**manifest["train"]),
+        SplitCounts(**manifest["validation"]),
     )
 
 
@@ -222,28 +229,23 @@ def _write_entry(
     tokenizer: PreTrainedTokenizerBase,
     settings: DataArguments,
 ) -> None:
-    """Write the examples of a run as Arrow files, and the seal."""
-    nothing = np.empty((0, len(TWIN_KEYS)), dtype=np.int64)
+    """Write the examples of a run as Arrow files, and the manifest."""
+    nothing = np.empty((0, len(PAIR_KEYS)), dtype=np.int64)
     train_counts, keys = _write_split("train", folder, dialogues, tokenizer, settings, nothing)
     if not train_counts.pairs:
         raise UserError(
             f"`dataset` {settings.dataset} gives no training pairs: {train_counts.dialogues} "
-            f"dialogues, {train_counts.long_replies_dropped} replies longer than "
+            "dialogues, "
+            f"{counted(train_counts.long_replies_dropped, 'reply', 'replies')} longer than "
             f"`max_target_length` {settings.max_target_length}. Check the data or raise it."
         )
     counts, _ = _write_split("validation", folder, dialogues, tokenizer, settings, keys)
-    if settings.hurried_questions:
+    if settings.add_lowercase_questions:
         train = Dataset.from_file(str(folder / "train.arrow"))
-        write_hurried_questions(
-            train,
-            tokenizer,
-            settings.max_source_length,
-            folder / "hurried.arrow",
-            settings.preprocessing_num_proc,
-        )
+        write_augmented_questions(train, tokenizer, settings, folder / "augmented.arrow")
     sizes = {path.name: path.stat().st_size for path in sorted(folder.glob("*.arrow"))}
-    seal = {"train": asdict(train_counts), "validation": asdict(counts), "bytes": sizes}
-    (folder / _SEAL).write_text(json.dumps(seal))
+    manifest = {"train": asdict(train_counts), "validation": asdict(counts), "bytes": sizes}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
 def _write_split(
@@ -252,7 +254,7 @@ def _write_split(
     dialogues: Mapping[str, Dataset],
     tokenizer: PreTrainedTokenizerBase,
     settings: DataArguments,
-    forbidden: np.ndarray,
+    train_keys: np.ndarray,
 ) -> tuple[SplitCounts, np.ndarray]:
     """Write the examples of one split that are neither too long nor there already.
 
@@ -261,30 +263,22 @@ def _write_split(
     """
     split = dialogues[name] if name in dialogues else dialogues["train"].select([])
     with tempfile.TemporaryDirectory(dir=folder, prefix="tokenised-") as scratch:
-        rows = tokenized(
-            split,
-            tokenizer,
-            settings.max_source_length,
-            settings.max_context_turns,
-            settings.preprocessing_num_proc,
-            Path(scratch, "rows.arrow"),
-            settings.swap_sides,
-        )
-        fits = ListColumn(rows.data.column("labels")).lengths <= settings.max_target_length
-        keys = np.stack([number_column(rows, key) for key in TWIN_KEYS], axis=1)
-        choice = choose_rows(fits, keys, forbidden)
-        write_rows(rows, choice.keep, EXAMPLE_FEATURES, folder / f"{name}.arrow")
-        dropped = number_column(rows, "dropped_turns")[choice.keep]
-        cut = number_column(rows, "truncated_tokens")[choice.keep]
-        with_system = pc.any(arrow_column(rows, "reads_system")).as_py()
+        found = tokenize_split(split, tokenizer, settings, Path(scratch, "rows.arrow"))
+        fits = ListColumn(found.data.column("labels")).lengths <= settings.max_target_length
+        keys = np.stack([number_column(found, key) for key in PAIR_KEYS], axis=1)
+        selected = select_rows(fits, keys, train_keys)
+        write_rows(found, selected.mask, EXAMPLE_FEATURES, folder / f"{name}.arrow")
+        dropped = number_column(found, "dropped_turns")[selected.mask]
+        cut = number_column(found, "truncated_tokens")[selected.mask]
+        with_system = pc.any(arrow_column(found, "reads_system")).as_py()
     counts = SplitCounts(
         dialogues=len(split),
-        pairs=int(choice.keep.sum()),
-        duplicates_dropped=choice.duplicates,
-        also_in_train_dropped=choice.forbidden,
-        long_replies_dropped=choice.long,
+        pairs=int(selected.mask.sum()),
+        duplicates_dropped=selected.duplicates,
+        also_in_train_dropped=selected.also_in_train,
+        long_replies_dropped=selected.too_long,
         contexts_with_dropped_turns=int((dropped > 0).sum()),
         contexts_truncated=int((cut > 0).sum()),
         reads_system=bool(with_system),
     )
-    return counts, keys[choice.keep]
+    return counts, keys[selected.mask]

@@ -11,8 +11,7 @@ import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from .files import first_occurrences, number_column
-from .rows import ExampleRows
+from .rows import ExampleRows, first_occurrences, number_column
 
 # So many matching rows are read at a time: their ids are all that lies in memory.
 ROWS_AT_ONCE = 10_000

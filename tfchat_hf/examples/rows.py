@@ -1,11 +1,16 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Token ids of examples as numpy arrays, straight from Arrow's memory-mapped buffers."""
+"""Rows of examples as numpy arrays, straight from Arrow's memory-mapped buffers: reading, choosing.
+
+Everything that is decided about rows is decided on columns of numbers, so that memory does not grow
+with the texts.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import datasets
 import numpy as np
@@ -13,6 +18,9 @@ import pyarrow as pa
 from torch.utils.data import Dataset
 
 Pair = tuple[np.ndarray, np.ndarray]
+# Rows of one block of a file. `map` writes blocks of 200; 1 million rows would be 5,000 of them,
+# and opening a file and finding a row in it takes time by the block.
+BLOCK_ROWS = 10_000
 
 
 class ListColumn:
@@ -90,7 +98,7 @@ class ExampleRows(Dataset[Pair]):
         """Return one example, counted from the end if negative."""
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: Sequence[int]) -> list[Pair]:
+    def __getitems__(self, indices: Sequence[int] | np.ndarray) -> list[Pair]:
         """Return the examples of a batch in one go; torch's DataLoader calls this."""
         numbers = np.asarray(indices, dtype=np.int64)
         numbers = np.where(numbers < 0, numbers + len(self), numbers)
@@ -110,7 +118,7 @@ class ExampleRows(Dataset[Pair]):
             # With the lengths in front, no two different columns give the same bytes.
             content.update(lengths.astype("<i4").tobytes())
             for values in self._values(column):
-                content.update(np.ascontiguousarray(values, dtype="<i4"))
+                content.update(np.ascontiguousarray(values, dtype="<i4").data)
         return content.hexdigest()
 
     def _values(self, column: ListColumn) -> Iterator[np.ndarray]:
@@ -129,3 +137,86 @@ class ExampleRows(Dataset[Pair]):
         """Open the dataset in the worker."""
         self.examples = state["examples"]
         self._open()
+
+
+class SelectedRows(NamedTuple):
+    """Which rows stay, `(rows,)` of bool, and how many do not, by reason."""
+
+    mask: np.ndarray
+    too_long: int
+    duplicates: int
+    also_in_train: int
+
+
+def select_rows(fits: np.ndarray, keys: np.ndarray, train_keys: np.ndarray) -> SelectedRows:
+    """Keep the first of equal rows, if it fits and is not in the training split.
+
+    Args:
+        fits: whether a row may stay at all `(rows,)`.
+        keys: what makes rows equal `(rows, 2)`.
+        train_keys: those of the training split, which must not be there again `(others, 2)`.
+    """
+    numbers = np.flatnonzero(fits)
+    others = len(train_keys)
+    first = first_occurrences(np.concatenate([train_keys, keys[numbers]]))[others:]
+    fresh = first == np.arange(others, others + len(numbers))
+    mask = np.zeros(len(fits), dtype=bool)
+    mask[numbers[fresh]] = True
+    known = int((first < others).sum())
+    return SelectedRows(mask, len(fits) - len(numbers), int((~fresh).sum()) - known, known)
+
+
+def first_occurrences(keys: np.ndarray) -> np.ndarray:
+    """Return for each row the number of the first row that equals it.
+
+    Args:
+        keys: `(rows, columns)`.
+
+    Returns:
+        int64 `(rows,)`; a row that is the first of its kind has its own number.
+    """
+    # A stable sort: of equal rows the first one comes first.
+    order = np.lexsort(keys.T)
+    ordered = keys[order]
+    starts = np.ones(len(keys), dtype=bool)
+    starts[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    first = np.empty(len(keys), dtype=np.int64)
+    first[order] = order[starts][np.cumsum(starts) - 1]
+    return first
+
+
+def arrow_column(dataset: datasets.Dataset, name: str) -> pa.ChunkedArray:
+    """Return a column as Arrow holds it, in the dataset's own order; a file is not read for it."""
+    return dataset.select_columns(name).with_format("arrow")[:][name]
+
+
+def number_column(dataset: datasets.Dataset, name: str) -> np.ndarray:
+    """Read a column of numbers `(rows,)`, in the dataset's own order."""
+    return arrow_column(dataset, name).to_numpy()
+
+
+def write_rows(
+    dataset: datasets.Dataset, mask: np.ndarray, features: datasets.Features, path: Path
+) -> None:
+    """Write chosen rows to an Arrow file that `Dataset.from_file` maps into memory.
+
+    Args:
+        dataset: the rows, in the order of its file.
+        mask: whether a row stays `(rows,)`.
+        features: the columns to write.
+        path: the file.
+    """
+    schema = features.arrow_schema
+    held: list[pa.RecordBatch] = []
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        done = 0
+        for batch in dataset.select_columns(list(features)).data.to_batches():
+            rows = mask[done : done + len(batch)]
+            done += len(batch)
+            columns = [batch.column(name) for name in schema.names]
+            chosen = pa.RecordBatch.from_arrays(columns, schema=schema).filter(pa.array(rows))
+            held.append(chosen)
+            if sum(len(part) for part in held) >= BLOCK_ROWS:
+                writer.write_table(pa.Table.from_batches(held, schema).combine_chunks())
+                held = []
+        writer.write_table(pa.Table.from_batches(held, schema).combine_chunks())

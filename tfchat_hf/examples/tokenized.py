@@ -1,11 +1,15 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Dialogues cut into tokenised (context, reply) rows, with keys to tell equal ones apart."""
+"""Dialogues cut into tokenised (context, reply) rows, with keys to find equal ones.
+
+And, if asked for, each question once more in casual spelling.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,7 @@ import numpy as np
 from datasets import Dataset, Features, List, Value
 from transformers import PreTrainedTokenizerBase
 
+from ..settings.arguments import DataArguments
 from ..text.dialogue import (
     DialogueExample,
     encode_context,
@@ -21,6 +26,7 @@ from ..text.dialogue import (
     examples_from_dialogue,
     reads_system,
 )
+from .rows import number_column, write_rows
 
 # Below this many dialogues the start of worker processes costs more than they save.
 MANY_DIALOGUES = 20_000
@@ -41,63 +47,56 @@ EXAMPLE_FEATURES = Features(
     }
 )
 # 128 bits of (context, reply, copy): among 10^9 rows two different ones meet once in 10^20 corpora.
-TWIN_KEYS = ("twin_key_high", "twin_key_low")
+PAIR_KEYS = ("pair_key_high", "pair_key_low")
 _ROW_FEATURES = Features(
     {
         **EXAMPLE_FEATURES,
-        **{name: Value("int64") for name in TWIN_KEYS},
+        **{name: Value("int64") for name in PAIR_KEYS},
         "reads_system": Value("bool"),
     }
 )
 # How `data_builders` names the copies that the weight of a source makes.
 _COPY = re.compile(r"[0-9a-f]{16}-(\d+)")
+END_MARKS = "?？!！.。,，;；~～… "
+# Keys of the context's text as it was and in casual spelling.
+_TEXT_KEYS = ("written_key", "respelled_key")
 
 
-def tokenized(
+def tokenize_split(
     dialogues: Dataset,
     tokenizer: PreTrainedTokenizerBase,
-    max_source_length: int,
-    max_context_turns: int,
-    processes: int | None,
+    settings: DataArguments,
     file: Path,
-    swap_sides: bool = False,
 ) -> Dataset:
-    """Tokenise a split into a file of rows of `EXAMPLE_FEATURES`, `TWIN_KEYS` and `reads_system`.
+    """Tokenise a split into a file of rows of `EXAMPLE_FEATURES`, `PAIR_KEYS` and `reads_system`.
 
     Args:
         dialogues: rows of the data builders' schema.
         tokenizer: encodes both sides.
-        max_source_length: the most ids of a context.
-        max_context_turns: the most turns of a context.
-        processes: how many work at it; None chooses.
+        settings: say what a context may hold, and how many processes work at it.
         file: the Arrow file to write; several processes put numbers into its name.
-        swap_sides: learn the turn that a reply answers, from the reply.
     """
+    names = ("max_source_length", "max_context_turns", "swap_sides")
     if not len(dialogues):
         return Dataset.from_dict({name: [] for name in _ROW_FEATURES}, _ROW_FEATURES)
     return dialogues.map(
         tokenize_dialogues,
         batched=True,
         batch_size=200,
-        num_proc=process_count(len(dialogues), processes),
+        num_proc=process_count(len(dialogues), settings.preprocessing_num_proc),
         remove_columns=dialogues.column_names,
         features=_ROW_FEATURES,
-        fn_kwargs={
-            "tokenizer": tokenizer,
-            "max_source_length": max_source_length,
-            "max_context_turns": max_context_turns,
-            "swap_sides": swap_sides,
-        },
+        fn_kwargs={"tokenizer": tokenizer, **{name: getattr(settings, name) for name in names}},
         cache_file_name=str(file),
         desc="Tokenising" if len(dialogues) >= MANY_DIALOGUES else None,
     )
 
 
-def process_count(dialogues: int, wanted: int | None) -> int | None:
+def process_count(dialogues: int, processes: int | None) -> int | None:
     """Say how many processes tokenise; None means this one."""
-    if wanted is None:
-        wanted = 1 if dialogues < MANY_DIALOGUES else min(8, os.cpu_count() or 1)
-    return wanted if wanted > 1 else None
+    if processes is None:
+        processes = 1 if dialogues < MANY_DIALOGUES else min(8, os.cpu_count() or 1)
+    return processes if processes > 1 else None
 
 
 def tokenize_dialogues(
@@ -129,9 +128,71 @@ def tokenize_dialogues(
             columns["context_key"].append(ids_key(encoded.input_ids))
             columns["reply_key"].append(key_of(reply.encode()))
             text = "\0".join([*context, "", reply, "", str(copy)])
-            for name, key in zip(TWIN_KEYS, _keys(text.encode(), 2), strict=True):
+            for name, key in zip(PAIR_KEYS, _keys(text.encode(), 2), strict=True):
                 columns[name].append(key)
     return columns
+
+
+def lowercase_without_end_mark(text: str) -> str:
+    """Write a turn as people type it: in small letters, without the mark at its end.
+
+    Args:
+        text: "What is AI?"
+
+    Returns:
+        "what is ai"; the text itself where nothing but marks would be left of it.
+    """
+    return text.lower().rstrip(END_MARKS) or text
+
+
+def write_augmented_questions(
+    examples: Dataset, tokenizer: PreTrainedTokenizerBase, settings: DataArguments, path: Path
+) -> None:
+    """Write each example once more with its newest turn in casual spelling.
+
+    A small corpus has each question in one spelling only, and a model that has seen no other
+    takes "hello" for something else than "Hello". Questions that this does not change, and those
+    whose casual spelling is a question of the corpus itself, are left out.
+
+    Args:
+        examples: Rows of `EXAMPLE_FEATURES`.
+        tokenizer: Encodes the changed contexts.
+        settings: Say how long a context may be, and how many processes work at it.
+        path: The Arrow file to write, rows of `EXAMPLE_FEATURES`.
+    """
+    keys = {name: Value("int64") for name in _TEXT_KEYS}
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix="augmented-") as scratch:
+        changed = examples.map(
+            _respell_questions,
+            batched=True,
+            batch_size=500,
+            num_proc=process_count(len(examples), settings.preprocessing_num_proc),
+            features=Features({**EXAMPLE_FEATURES, **keys}),
+            fn_kwargs={"tokenizer": tokenizer, "max_source_length": settings.max_source_length},
+            cache_file_name=str(Path(scratch, "rows.arrow")),
+        )
+        written, respelled = (number_column(changed, name) for name in _TEXT_KEYS)
+        write_rows(changed, ~np.isin(respelled, written), EXAMPLE_FEATURES, path)
+
+
+def _respell_questions(
+    batch: dict[str, list[Any]], tokenizer: PreTrainedTokenizerBase, max_source_length: int
+) -> dict[str, list[Any]]:
+    """Change the newest turns of a batch, as `map` wants it."""
+    contexts = [[*turns[:-1], lowercase_without_end_mark(turns[-1])] for turns in batch["context"]]
+    encoded = [encode_context(tokenizer, turns, max_source_length) for turns in contexts]
+    return {
+        "context": contexts,
+        "input_ids": [context.input_ids for context in encoded],
+        "context_key": [ids_key(context.input_ids) for context in encoded],
+        _TEXT_KEYS[0]: [_text_key(turns) for turns in batch["context"]],
+        _TEXT_KEYS[1]: [_text_key(turns) for turns in contexts],
+    }
+
+
+def _text_key(turns: list[str]) -> int:
+    """Return the key of a context's text."""
+    return key_of("\0".join(turns).encode())
 
 
 def swapped(example: DialogueExample) -> DialogueExample:
@@ -140,7 +201,7 @@ def swapped(example: DialogueExample) -> DialogueExample:
 
 
 def copy_number(identity: str) -> int:
-    """Say which copy of a dialogue a row is: 2 for the second one that a weight asked for.
+    """Return which copy of a dialogue a row is: 2 for the second one that a weight asked for.
 
     Copies are meant; all other repetitions are dropped.
     """

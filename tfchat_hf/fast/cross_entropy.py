@@ -190,7 +190,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         """Sum the losses, and make the gradients where they will be asked for."""
         wide = torch.promote_types(weight.dtype, torch.float32)
         to_states = torch.empty_like(states)
-        to_weight = to_bias = None
+        to_weight: Tensor | None = None
+        to_bias: Tensor | None = None
 
         def learn(part: slice, gradient: Tensor) -> None:
             nonlocal to_weight, to_bias
@@ -209,6 +210,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
             states, predict, labels, *how, learn if learns else None, weight.shape[0]
         )
         if learns:
+            if to_weight is None or to_bias is None:  # there is no token
+                to_weight, to_bias = torch.zeros_like(weight), torch.zeros_like(bias)
             ctx.save_for_backward(to_states, to_weight.to(weight.dtype), to_bias.to(bias.dtype))
         return losses.sum()
 

@@ -171,7 +171,7 @@ class Reranking:
         same = (grouped[:, :, None] == grouped[:, None]).all(-1)  # (batch, count, count)
         first = same.long().argmax(-1)  # of those like this one
         shorter = lengths**config.length_penalty
-        if self.rerank_by == "reverse":
+        if made.alone is None:
             second, by_length = self._reverse_scores(labels, first, config, question_ids, mask)
             weight = self.rerank_weight
             scores = (1 - weight) * made.asked / shorter + weight * by_length

@@ -39,9 +39,9 @@ class Stepper:
     def __init__(self, network: PreTrainedModel) -> None:
         """Make nothing before the questions are known."""
         self.network = network
-        self.question: BaseModelOutput | None = None
-        self.mask: torch.Tensor | None = None
-        self.cache: EncoderDecoderCache | None = None
+        self.question: BaseModelOutput
+        self.mask: torch.Tensor | None
+        self.cache: EncoderDecoderCache
 
     def start(
         self,
@@ -128,8 +128,8 @@ class RecordedStepper(Stepper):
         super().__init__(network)
         self.graphs = graphs
         self.capture = capture
-        self.recorded: RecordedStep | None = None
-        self.rows: torch.Tensor | None = None
+        self.recorded: RecordedStep
+        self.rows: torch.Tensor
 
     def start(
         self,
@@ -185,8 +185,8 @@ class RecordedStep:
         self.mask = torch.empty_like(stepper.mask)
         self.tokens = torch.zeros(len(self.states), dtype=torch.long, device=self.states.device)
         self.own = StaticCache(config=config.get_text_config(decoder=True), max_cache_len=max_steps)
-        self.cross: DynamicCache | None = None
-        self.logits: torch.Tensor | None = None
+        self.cross = DynamicCache(config=config)
+        self.logits: torch.Tensor
         self.graph: Any = None
         self.usable = stepper.capture
         self.is_first = True
@@ -221,7 +221,7 @@ class RecordedStep:
         """Decode the first token, which also reads the questions: keys and values of their own."""
         fresh = DynamicCache(config=stepper.network.config)
         self.logits = stepper.call(self.tokens, EncoderDecoderCache(self.own, fresh))
-        if self.cross is None:
+        if not self.cross.get_seq_length():
             self.cross = fresh
         else:
             for held, new in zip(self.cross.layers, fresh.layers, strict=True):

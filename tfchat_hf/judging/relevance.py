@@ -77,7 +77,7 @@ def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 def _lines(figures: dict[str, dict[str, Any]]) -> str:
     """Write the figures for reading."""
-    lines = []
+    lines: list[str] = []
     for name, row in figures.items():
         lines += ["", f"{name}:"] if lines else [f"{name}:"]
         for key, value in row.items():

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.command_line import say, tell
+from data_builders.report import counted
 from data_builders.writing import write_whole
 
 from ..settings.places import find_model
@@ -139,7 +140,10 @@ def _write(folder: Path, key: Key) -> None:
     write_page(key, folder / PAGE)
     write_sheet(key, folder / SHEET)
     questions, systems = key.rows[-1].number, len(key.systems)
-    say(f"{len(key.rows)} replies to {questions} questions from {systems} systems, equal ones once")
+    say(
+        f"{counted(len(key.rows), 'reply', 'replies')} to "
+        f"{counted(questions, 'question')} from {counted(systems, 'system')}, equal ones once"
+    )
     say(f"for the judges: {folder / PAGE} or {folder / SHEET}")
     say(f"not for them: {folder / KEY}")
 
@@ -147,14 +151,14 @@ def _write(folder: Path, key: Key) -> None:
 def _questions(options: argparse.Namespace) -> Asked:
     """Read the questions, and the corpus where one is named."""
     asked = questions_of_file(options.input) if options.input is not None else None
-    if options.dataset is None:
+    if asked is not None and options.dataset is None:
         return asked
     corpus = read_corpus(options.dataset)
     if asked is None:
         limit, turns = options.questions, options.context_turns
         asked = corpus_questions(corpus, options.dataset, options.split, limit, turns, options.seed)
         if len(asked.turns) < limit:
-            say(f"{options.dataset} keeps back {len(asked.turns)} questions, no more")
+            say(f"{options.dataset} keeps back {counted(len(asked.turns), 'question')}, no more")
     asked.train = corpus["train"]
     return asked
 

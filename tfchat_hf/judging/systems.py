@@ -217,7 +217,7 @@ def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]
     from ..chat.question_file import row_turns
 
     check_replies(path)
-    replies = []
+    replies: list[str] = []
     for line, text in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not text.strip():
             continue
@@ -246,14 +246,14 @@ def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]
 
 
 def open_model(system: System, device: str) -> ChatSession:
-    """Load a model and choose its preset.
+    """Load a model. With a preset its memory is left out: it would say the same under each.
 
     Raises:
         UserError: There is no such model or preset.
     """
     from ..chat.session import load_session
 
-    session = load_session(system.source, device)
+    session = load_session(system.source, device, memory=system.preset is None)
     if system.preset is not None:
         session.settings.set("preset", system.preset)
     return session

@@ -1,2 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Showing a learner why a tokenizer cuts a text where it does: facts, their text, a command."""
+"""See a text go in: where a tokenizer cuts it, and why there.
+
+May import every other wing.
+"""

@@ -1,35 +1,123 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""What a tokenizer did to a text, and why: its own search, done again where one can look."""
+"""What a tokenizer did to a text, and why, beside what jieba does, as plain data."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
-
-from transformers import PreTrainedTokenizerBase
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from ..text.errors import UserError
-from .facts import Decision, Explanation, ScoredPath, Token
-from .jieba_cut import CutWords, find_differences
-from .lattice import UNKNOWN_PENALTY, Edge, Lattice, Path, score_of
-from .merges import Symbol, apply_merges
+from ..text.vocabulary.word_cutter import open_word_cutter
+from .search import Lattice, Merge, Path, Symbol, apply_merges, score_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # Every decision is weighed against the whole stretch around it: a page would take minutes.
 LONGEST_TEXT = 1000
+# What the tokenizers library adds to the lowest score for a character without a piece.
+_UNKNOWN_PENALTY = -10.0
+Span = tuple[int, int]
+CutWords = Callable[[str], list[str]]
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token: its id, the characters it stands for or is a byte of, its log probability.
+
+    `kind` is ``piece``, ``byte`` or ``special``; only pieces of a Unigram model have a score.
+    """
+
+    token: str
+    id: int
+    begin: int
+    end: int
+    kind: str
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class ScoredPath:
+    """Some pieces of the text in a row, with their scores."""
+
+    pieces: list[str]
+    scores: list[float]
+    total: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A stretch of the text that could have been cut otherwise."""
+
+    begin: int
+    end: int
+    chosen: ScoredPath
+    rivals: list[ScoredPath]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A stretch between two cuts that tokenizer and jieba share, which they cut in two ways.
+
+    `missing` are the words that are no piece. A sum of scores is None where something has none.
+    `special` tells whether a special token stands there.
+    """
+
+    begin: int
+    end: int
+    pieces: list[str]
+    words: list[str]
+    missing: list[str]
+    words_score: float | None
+    pieces_score: float | None
+    special: bool
+
+
+@dataclass
+class Explanation:
+    """Everything there is to say about one text.
+
+    Attributes:
+        text: What was cut.
+        model: ``Unigram`` or ``BPE``.
+        tokens: The result, without the ``</s>`` that a call appends.
+        total: The sum of the scores of the path taken; None for BPE.
+        unknown_score: What a character without a token counts in the path; None for BPE.
+        decisions: Where another path existed (Unigram).
+        merges: What was joined, in that order (BPE).
+        merges_known: How many merges the tokenizer has.
+        jieba: jieba's words; None if it is not installed.
+        differences: Where these are not the tokens.
+    """
+
+    text: str
+    model: str
+    tokens: list[Token] = field(default_factory=list)
+    total: float | None = None
+    unknown_score: float | None = None
+    decisions: list[Decision] = field(default_factory=list)
+    merges: list[Merge] = field(default_factory=list)
+    merges_known: int = 0
+    jieba: list[str] | None = None
+    differences: list[Difference] = field(default_factory=list)
 
 
 class Explainer:
-    """Explains texts with one tokenizer, read once."""
+    """Explains texts with one tokenizer, read once.
+
+    Args:
+        tokenizer: One that this package trained.
+        cut_words: jieba, or None.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, cut_words: CutWords | None) -> None:
-        """Read the model out of the tokenizer.
-
-        Args:
-            tokenizer: one that this package trained.
-            cut_words: jieba, or None.
-        """
+        """Read the model out of the tokenizer."""
         pipeline = json.loads(tokenizer.backend_tokenizer.to_str())
         _check_pipeline(pipeline)
         model = pipeline["model"]
@@ -42,20 +130,20 @@ class Explainer:
         if self.model == "Unigram":
             self._ids = {piece: number for number, (piece, _) in enumerate(model["vocab"])}
             self._scores = {p: s for p, s in model["vocab"] if p not in self._special}
-            self._unknown_score = min(s for _, s in model["vocab"]) + UNKNOWN_PENALTY
+            self._unknown_score = min(s for _, s in model["vocab"]) + _UNKNOWN_PENALTY
         else:
             self._ids = model["vocab"]
             self._ranks = {tuple(pair): rank for rank, pair in enumerate(model["merges"])}
 
     def explain(self, text: str, rivals: int = 1) -> Explanation:
-        """Cut a text and says why.
+        """Cut a text and say why there.
 
         Args:
-            text: at most `LONGEST_TEXT` characters.
-            rivals: how many other paths to show for one place.
+            text: At most `LONGEST_TEXT` characters.
+            rivals: How many other paths to show for one place.
 
         Returns:
-            The facts; the ids among them are the tokenizer's own.
+            An explanation whose ids are the tokenizer's own.
         """
         _check_text(text)
         result = Explanation(text, self.model, merges_known=len(self._ranks))
@@ -63,14 +151,17 @@ class Explainer:
             result.total, result.unknown_score = 0.0, self._unknown_score
         for part, begin in self._parts(text):
             if part in self._special:
-                token = Token(part, self._special[part], begin, begin + len(part), "special")
-                result.tokens.append(token)
+                end = begin + len(part)
+                result.tokens.append(Token(part, self._special[part], begin, end, "special"))
             elif self.model == "Unigram":
                 self._follow_lattice(part, begin, rivals, result)
             else:
                 self._follow_merges(part, begin, result)
         self._check_ids(result)
-        self._compare_with_jieba(result)
+        if self._cut_words is not None:
+            result.jieba = self._cut_words(text)
+            vocabulary = self._scores or dict.fromkeys(self._ids)
+            result.differences = list(_differences(result, vocabulary))
         return result
 
     def _parts(self, text: str) -> Iterator[tuple[str, int]]:
@@ -86,42 +177,35 @@ class Explainer:
         """Add the tokens of one part, and what they won against."""
         lattice = Lattice(part, self._scores, self._unknown_score)
         path = lattice.best_path()
-        for edge in path:
-            piece, begin = part[edge.begin : edge.end], offset + edge.begin
-            if edge.known:
-                token = Token(
-                    piece, self._ids[piece], begin, offset + edge.end, "piece", edge.score
-                )
-                result.tokens.append(token)
+        for begin, end, score, is_piece in path:
+            symbol = Symbol(part[begin:end], offset + begin, offset + end)
+            if is_piece:
+                result.tokens.append(self._token(symbol, "piece", score))
             else:
-                result.tokens += [self._byte(symbol) for symbol in _bytes(piece, begin)]
+                spelled = _bytes(symbol.piece, symbol.begin)
+                result.tokens += [self._token(one, "byte") for one in spelled]
         result.total = (result.total or 0.0) + score_of(path)
-        for choice in lattice.choices(rivals):
-            begin, end = choice.chosen[0].begin, choice.chosen[-1].end
-            others = [_scored(part, rival) for rival in choice.rivals]
-            chosen = _scored(part, choice.chosen)
-            result.decisions.append(Decision(offset + begin, offset + end, chosen, others))
+        for chosen, others in lattice.decisions(rivals):
+            begin, end = offset + chosen[0].begin, offset + chosen[-1].end
+            beaten = [_scored(part, other) for other in others]
+            result.decisions.append(Decision(begin, end, _scored(part, chosen), beaten))
 
     def _follow_merges(self, part: str, offset: int, result: Explanation) -> None:
         """Add the tokens of one part, and the merges that made them."""
         symbols: list[Symbol] = []
         for begin, character in enumerate(part, offset):
-            known = character in self._ids
             one = [Symbol(character, begin, begin + 1)]
-            symbols += one if known else _bytes(character, begin)
+            symbols += one if character in self._ids else _bytes(character, begin)
         symbols, merges = apply_merges(symbols, self._ranks)
         for symbol in symbols:
-            if symbol.piece == result.text[symbol.begin : symbol.end]:
-                number = self._ids[symbol.piece]
-                token = Token(symbol.piece, number, symbol.begin, symbol.end, "piece")
-                result.tokens.append(token)
-            else:
-                result.tokens.append(self._byte(symbol))
+            is_piece = symbol.piece == result.text[symbol.begin : symbol.end]
+            result.tokens.append(self._token(symbol, "piece" if is_piece else "byte"))
         result.merges += merges
 
-    def _byte(self, symbol: Symbol) -> Token:
-        """Make the token of one byte of a character."""
-        return Token(symbol.piece, self._ids[symbol.piece], symbol.begin, symbol.end, "byte")
+    def _token(self, symbol: Symbol, kind: str, score: float | None = None) -> Token:
+        """Look up the id of a symbol."""
+        piece, begin, end = symbol
+        return Token(piece, self._ids[piece], begin, end, kind, score)
 
     def _check_ids(self, result: Explanation) -> None:
         """Make sure that what is explained is what the tokenizer does."""
@@ -131,16 +215,6 @@ class Explainer:
                 f"the tokenizer cuts {result.text!r} in a way that cannot be explained here. "
                 "Please report it, with the tokenizer.json."
             )
-
-    def _compare_with_jieba(self, result: Explanation) -> None:
-        """Add jieba's words and the differences."""
-        if self._cut_words is None:
-            return
-        result.jieba = self._cut_words(result.text)
-        spans = list(dict.fromkeys((token.begin, token.end) for token in result.tokens))
-        special = {(t.begin, t.end) for t in result.tokens if t.kind == "special"}
-        vocabulary = self._scores or dict.fromkeys(self._ids)
-        result.differences = find_differences(result.text, spans, result.jieba, vocabulary, special)
 
 
 def _check_pipeline(pipeline: dict[str, Any]) -> None:
@@ -182,9 +256,54 @@ def _bytes(character: str, begin: int) -> list[Symbol]:
 
 
 def _scored(text: str, path: Path) -> ScoredPath:
-    """Write a path with the pieces themselves."""
+    """Spell a path through the lattice."""
+    pieces = [text[edge.begin : edge.end] for edge in path]
+    return ScoredPath(pieces, [edge.score for edge in path], score_of(path))
 
-    def piece(edge: Edge) -> str:
-        return text[edge.begin : edge.end]
 
-    return ScoredPath([piece(e) for e in path], [e.score for e in path], score_of(path))
+@contextmanager
+def open_jieba() -> Iterator[CutWords | None]:
+    """Lend ``jieba.cut(HMM=False)``, or None where jieba is not installed."""
+    if find_spec("jieba") is None:
+        yield None
+        return
+    with open_word_cutter() as cutter:
+        yield cutter.jieba_words
+
+
+def spans_of(words: Sequence[str]) -> list[Span]:
+    """Place words that follow each other in a text."""
+    ends = [0]
+    for word in words:
+        ends.append(ends[-1] + len(word))
+    return list(pairwise(ends))
+
+
+def _differences(result: Explanation, scores: Mapping[str, float | None]) -> Iterator[Difference]:
+    """Yield where jieba's words are not the tokens; bytes count as their character.
+
+    Args:
+        result: The tokens and jieba's words.
+        scores: The vocabulary; None for each piece of a model without scores.
+    """
+    tokens = list(dict.fromkeys((token.begin, token.end) for token in result.tokens))
+    special = {(token.begin, token.end) for token in result.tokens if token.kind == "special"}
+    words = spans_of(result.jieba or ())
+    shared = {0} | ({end for _, end in tokens} & {end for _, end in words})
+    for begin, end in pairwise(sorted(shared)):
+        ours, theirs = (
+            [span for span in spans if begin <= span[0] and span[1] <= end]
+            for spans in (tokens, words)
+        )
+        if ours != theirs:
+            cut, cut_by_jieba = ([result.text[b:e] for b, e in side] for side in (ours, theirs))
+            missing = [word for word in dict.fromkeys(cut_by_jieba) if word not in scores]
+            sums = _sum(cut_by_jieba, scores), _sum(cut, scores)
+            is_special = not special.isdisjoint(ours)
+            yield Difference(begin, end, cut, cut_by_jieba, missing, *sums, is_special)
+
+
+def _sum(pieces: Sequence[str], scores: Mapping[str, float | None]) -> float | None:
+    """Add up scores; None if one has none."""
+    found = [scores.get(piece) for piece in pieces]
+    return None if None in found else sum(score for score in found if score is not None)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from datasets import Dataset
 
-from ..examples.files import arrow_column
 from ..examples.questions import Question, most_frequent_reply, random_replies
+from ..examples.rows import arrow_column
 from ..memory.index import QuestionIndex
 from .metrics import describe_answers
 

@@ -7,9 +7,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sacrebleu.metrics import BLEU
+from sacrebleu import BLEU
 
 from data_builders.language import guess_language
 
@@ -29,7 +29,7 @@ MINOR_SHARE = 0.05
 COPIED_WORDS = 3
 COPIED_CHARACTERS = 4
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-# Said to anything, in any corpus. Without punctuation and in small letters.
+# Said to anything, in any corpus. Without punctuation and in lower case.
 _ALWAYS_DULL = {
     "".join(text.split())
     for text in (
@@ -244,7 +244,9 @@ def _score(
     """Score replies of one language; return sacreBLEU's signature too."""
     most = max(map(len, references))
     # sacreBLEU takes the first reference of every reply, then the second, None where there is none.
-    streams = [[known[i] if i < len(known) else None for known in references] for i in range(most)]
+    streams: list[list[Any]] = [
+        [known[i] if i < len(known) else None for known in references] for i in range(most)
+    ]
     # force=True: no warning for replies that end in " .", as those of tokenised corpora do.
     metric = BLEU(tokenize=TOKENIZATIONS[language], force=True)
     return metric.corpus_score(list(replies), streams).score, str(metric.get_signature())
@@ -288,7 +290,7 @@ def language_mismatch(replies: Sequence[str], questions: Sequence[str]) -> float
 def copy_rate(replies: Sequence[str], contexts: Sequence[Sequence[str]]) -> float:
     """Return the share of all words of the replies that are copied from their contexts.
 
-    Words are `metric_tokens` in small letters without punctuation. Copied is a run of three or
+    Words are `metric_tokens` in lower case without punctuation. Copied is a run of three or
     more that stands in one turn of the context too; of four, where all are Chinese characters.
 
     Args:
@@ -329,5 +331,5 @@ def _copied(reply: str, turns: Sequence[str]) -> list[bool]:
 
 
 def _words(text: str) -> list[str]:
-    """List the words and characters of a text, in small letters and without punctuation."""
+    """List the words and characters of a text, in lower case and without punctuation."""
     return [token for token in metric_tokens(text.casefold()) if token[0].isalnum()]

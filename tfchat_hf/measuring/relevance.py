@@ -25,9 +25,8 @@ from accelerate.utils import gather_object
 from datasets import Dataset
 from transformers import PreTrainedModel
 
-from ..examples.files import arrow_column, number_column
 from ..examples.questions import distinct_rows
-from ..examples.rows import ExampleRows
+from ..examples.rows import ExampleRows, arrow_column, number_column
 from ..fast.reranking import reply_scores
 from ..model.generation_tfchat import empty_message_states
 
@@ -213,11 +212,15 @@ def relevance_figures(scores: Sequence[TaskScore]) -> dict[str, float | int]:
         `without_wrong_question`, those of them that the gain leaves out. Without any question all
         but the last two are missing.
     """
-    paired = [one for one in scores if one.nats_after_wrong is not None]
+    paired = [
+        (one.nats_after_wrong - one.nats, one.tokens)
+        for one in scores
+        if one.nats_after_wrong is not None
+    ]
     found: dict[str, float | int] = {}
     if paired:
-        gained = math.fsum(one.nats_after_wrong - one.nats for one in paired)
-        found["question_gain"] = gained / sum(one.tokens for one in paired)
+        gained = math.fsum(gain for gain, _ in paired)
+        found["question_gain"] = gained / sum(tokens for _, tokens in paired)
     if scores:
         count = len(scores)
         for name, ranks in (
@@ -253,10 +256,12 @@ def score_tasks(model: PreTrainedModel, tasks: Sequence[RankingTask]) -> list[Ta
     was_training = model.training
     model.eval()
     asked = _scores(model, [(task.question, task.candidates) for task in tasks])
-    paired = [place for place, task in enumerate(tasks) if task.wrong_question is not None]
-    wrong = _scores(
-        model, [(tasks[place].wrong_question, tasks[place].candidates[:1]) for place in paired]
-    )
+    paired = {
+        place: (task.wrong_question, task.candidates[:1])
+        for place, task in enumerate(tasks)
+        if task.wrong_question is not None
+    }
+    wrong = _scores(model, list(paired.values()))
     after_wrong = {place: scores[0] for place, scores in zip(paired, wrong, strict=True)}
     replies = list(dict.fromkeys(reply for task in tasks for reply in task.candidates))
     alone = dict(zip(replies, _alone(model, replies), strict=True))

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from data_builders.report import counted
+
 from ..engines.model_folder import load_for_chat
 from ..examples.preparing import read_dialogues
 from ..settings.arguments import DataArguments
@@ -63,7 +65,7 @@ def write_memory(
     target = memory.save_pretrained(folder)
     threshold = memory.config.threshold if scorer is None else memory.config.threshold_with_model
     words = _threshold_words(threshold, memory.config.calibration)
-    report(f"memory: {len(memory):,} pairs in {target}; {words}")
+    report(f"memory: {counted(len(memory), 'pair')} in {target}; {words}")
     return {
         "pairs": len(memory),
         "threshold": threshold,
@@ -164,7 +166,7 @@ def lowest_useful_score(scores: np.ndarray, gains: np.ndarray) -> float:
     return NEVER_BUT_EQUAL
 
 
-def rising_blocks(values: Sequence[float]) -> list[tuple[int, int]]:
+def rising_blocks(values: Sequence[float] | np.ndarray) -> list[tuple[int, int]]:
     """Cut a row of numbers into blocks whose means rise (pool adjacent violators).
 
     Args:

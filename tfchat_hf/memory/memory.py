@@ -17,6 +17,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from safetensors import SafetensorError
 
 from data_builders.language import guess_language
+from data_builders.report import counted
 from data_builders.selecting.splits import reply_places
 from data_builders.writing import whole_folder
 
@@ -134,7 +135,8 @@ class Memory:
         found, left_out = pairs_by_language(dialogues)
         if not found:
             raise UserError(
-                f"These {len(dialogues):,} dialogues hold no question with a reply to remember. "
+                f"These {counted(len(dialogues), 'dialogue')} hold no question with a "
+                "reply to remember. "
                 "Give the training side of a corpus."
             )
         logger.info("%d pairs left out of the memory", left_out)
@@ -218,8 +220,8 @@ class Memory:
         candidates = []
         for language in self._languages_for(turns[-1]):
             first = self.config.languages[language][0]
-            found = self.indexes[language].nearest(turns[-1], _RANKED)
-            candidates += [(first + place, score) for place, score in found]
+            nearest = self.indexes[language].nearest(turns[-1], _RANKED)
+            candidates += [(first + place, score) for place, score in nearest]
         rows = self.pairs[[place for place, _ in candidates]] if candidates else {}
         found = [
             Remembered(question, reply, tuple(history), source, score, place)

@@ -69,11 +69,11 @@ class TFChatConfig(PreTrainedConfig):
     original_position_exponents: bool = False
     use_cache: bool = True
     is_encoder_decoder: bool = True
-    pad_token_id: int | None = 0
+    pad_token_id: int = 0
     bos_token_id: int | None = 1
-    eos_token_id: int | list[int] | None = 2
+    eos_token_id: int | list[int] = 2
     sep_token_id: int | None = 4
-    decoder_start_token_id: int | None = 1
+    decoder_start_token_id: int = 1
 
     def validate_sizes(self) -> None:
         """Check sizes that must be positive and probabilities that must lie in [0, 1)."""

@@ -128,7 +128,7 @@ def check_moved_settings(settings: dict[str, Any]) -> None:
         if settings.get(name, default) != default:
             raise ValueError(
                 f"`{name}` is no setting of `generate()` any more: give it `custom_generate=`, a "
-                f"`tfchat_hf.{'fast.FastDecoder' if 'dtype' in name else 'reranking.Reranking'}`."
+                f"`tfchat_hf.fast.{'FastDecoder' if 'dtype' in name else 'reranking.Reranking'}`."
             )
 
 
@@ -460,8 +460,8 @@ class TFChatGenerationMixin(GenerationMixin):
 
     def _own_setting(self, name: str, config: GenerationConfig, kwargs: dict[str, Any]) -> Any:
         """Look a setting up, and take it out of `kwargs`: argument, configuration, model."""
-        places = (kwargs.pop(name, None), getattr(config, name, None))
-        places += (getattr(self.generation_config, name, None), OWN_SETTINGS[name].default)
+        given, own = kwargs.pop(name, None), getattr(self.generation_config, name, None)
+        places = (given, getattr(config, name, None), own, OWN_SETTINGS[name].default)
         return next(value for value in places if value is not None)
 
     def _longest_reply(self, config: GenerationConfig, prompt: Tensor | None) -> int:

@@ -79,8 +79,8 @@ class TFChatPreTrainedModel(PreTrainedModel):
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:
         """Save weights, configuration and the code that loads them where this package is not."""
-        if getattr(self, "generation_config", None) is not None:
-            self.generation_config = keeping_own_settings(self.generation_config)
+        if (decoding := getattr(self, "generation_config", None)) is not None:
+            self.generation_config = keeping_own_settings(decoding)
         # transformers names only the class that is saved, and a model from the Hub carries its
         # repository in these names.
         self.config.auto_map = dict(AUTO_MAP)
@@ -322,13 +322,15 @@ class TFChatModel(TFChatPreTrainedModel):
             )
         if encoder_outputs is None:
             question = (input_ids, attention_mask, inputs_embeds, position_ids)
-            encoder_outputs = self.encoder(*question, **kwargs)
-        elif not isinstance(encoder_outputs, BaseModelOutput):
-            encoder_outputs = BaseModelOutput(*encoder_outputs[:3])
+            encoded = self.encoder(*question, **kwargs)
+        elif isinstance(encoder_outputs, BaseModelOutput):
+            encoded = encoder_outputs
+        else:
+            encoded = BaseModelOutput(*encoder_outputs[:3])
         decoder_outputs = self.decoder(
             input_ids=decoder_input_ids,
             attention_mask=decoder_attention_mask,
-            encoder_hidden_states=encoder_outputs.last_hidden_state,
+            encoder_hidden_states=encoded.last_hidden_state,
             encoder_attention_mask=attention_mask,
             cache=cache,
             inputs_embeds=decoder_inputs_embeds,
@@ -341,9 +343,9 @@ class TFChatModel(TFChatPreTrainedModel):
             decoder_hidden_states=decoder_outputs.hidden_states,
             decoder_attentions=decoder_outputs.attentions,
             cross_attentions=decoder_outputs.cross_attentions,
-            encoder_last_hidden_state=encoder_outputs.last_hidden_state,
-            encoder_hidden_states=encoder_outputs.hidden_states,
-            encoder_attentions=encoder_outputs.attentions,
+            encoder_last_hidden_state=encoded.last_hidden_state,
+            encoder_hidden_states=encoded.hidden_states,
+            encoder_attentions=encoded.attentions,
             **{CACHE: decoder_outputs.get(CACHE)},
         )
 

@@ -15,7 +15,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from data_builders.output.card_header import hub_license
 from data_builders.output.markdown import escape, one_line, table
 from data_builders.output.privacy import without_paths
-from data_builders.report import REPORT_FILE, BuildReport
+from data_builders.report import REPORT_FILE, BuildReport, counted
 
 from ..engines.model_folder import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
 from ..settings.arguments import RunArguments
@@ -309,13 +309,15 @@ def _dataset_name(run: RunArguments) -> str:
 def _data(run: RunArguments, metrics: Metrics) -> str:
     """Count what the model learned from, and name sources and licences."""
     data, name = metrics["data"], _dataset_name(run)
-    train, held_out = data.get("train") or {}, data.get("validation") or {}
+    train, validation = data.get("train") or {}, data.get("validation") or {}
     told = f"{name[0].upper()}{name[1:]}"
     if train.get("pairs"):
-        dialogues = f" from {train['dialogues']:,} dialogues" if train.get("dialogues") else ""
+        dialogues = (
+            f" from {counted(train['dialogues'], 'dialogue')}" if train.get("dialogues") else ""
+        )
         told += (
             f": {train['pairs']:,} (context, reply) pairs{dialogues} to train on, "
-            f"{held_out.get('pairs') or 0:,} held out"
+            f"{validation.get('pairs') or 0:,} held out"
         )
     counts = {
         "duplicate pairs": train.get("duplicates_dropped"),
@@ -323,8 +325,8 @@ def _data(run: RunArguments, metrics: Metrics) -> str:
     }
     left_out = " and ".join(f"{what} ({count:,})" for what, count in counts.items() if count)
     told += f". Left out of training: {left_out}." if left_out else "."
-    if run.data.hurried_questions:
-        told += " Questions were also learned in small letters without their end mark."
+    if run.data.add_lowercase_questions:
+        told += " Questions were also learned in lower case without their end mark."
     rows = [
         [one_line(item.get("name") or "", 80), one_line(item.get("license") or "not stated", 80)]
         + [int(item.get("kept") or 0)]

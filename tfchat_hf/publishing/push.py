@@ -17,7 +17,8 @@ from safetensors import SafetensorError, safe_open
 
 from data_builders.output.hub import NO_TOKEN, UNREACHABLE, check_repo_id, hub_errors
 from data_builders.output.privacy import find_leaks, machine_places, without_paths
-from data_builders.output.terminal import columns
+from data_builders.output.terminal import GAP, columns
+from data_builders.report import counted
 
 from ..settings.run_folder import (
     MEMORY_FOLDER,
@@ -104,17 +105,13 @@ class UploadPlan:
     def lines(self, repo_id: str) -> Iterator[str]:
         """Yield the plan in lines for the user, largest file first."""
         total = sum(upload.size for upload in self.uploads)
-        yield f"to upload to {repo_id}: {len(self.uploads)} files, {readable(total)}"
+        yield f"to upload to {repo_id}: {counted(len(self.uploads), 'file')}, {readable(total)}"
         uploads = sorted(self.uploads, key=lambda upload: -upload.size)
         rows = [(upload.name, readable(upload.size), upload.reason) for upload in uploads]
-        yield from _indented(columns(rows, right=(1,)))
+        yield from columns(rows, right=(1,), indent=GAP)
         if self.stays:
-            yield f"stays here: {len(self.stays)} files and folders"
-            yield from _indented(columns(sorted(self.stays.items())))
-
-
-def _indented(lines: list[str]) -> Iterator[str]:
-    return (f"  {line}" for line in lines)
+            yield f"stays here: {counted(len(self.stays), 'file')} and folders"
+            yield from columns(sorted(self.stays.items()), indent=GAP)
 
 
 @dataclass(frozen=True)

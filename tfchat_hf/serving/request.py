@@ -162,7 +162,7 @@ class Answer:
         self.done = False
         self._ends, self._pad = ends, pad
         self._replies = [
-            _Reply(GrowingText(table, trim=True) if request.on_text else None)
+            _Reply(GrowingText(table, trim=True) if request.on_text and table is not None else None)
             for _ in range(copies)
         ]
 
@@ -205,7 +205,7 @@ class Answer:
 
     def _say(self, number: int, piece: str) -> None:
         """Hand out text; a caller that cannot take it has gone, and loses its own reply only."""
-        if not piece or self.done:
+        if not piece or self.done or self.request.on_text is None:
             return
         try:
             self.request.on_text(number, piece)

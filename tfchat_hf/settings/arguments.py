@@ -39,7 +39,7 @@ class DataArguments:
     max_source_length: int = 256
     max_target_length: int = 128
     max_context_turns: int = 1
-    hurried_questions: bool = False
+    add_lowercase_questions: bool = False
     swap_sides: bool = False
 
 
@@ -66,7 +66,7 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
     `bf16` None means bf16 where the device multiplies it in hardware.
     """
 
-    output_dir: str | None = None
+    output_dir: str = ""
     init_from: str | None = None
     resume: bool = False
     overwrite: bool = False
@@ -125,7 +125,7 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
 
     def __post_init__(self) -> None:
         """Settle what depends on the device, then let transformers check the rest."""
-        if self.output_dir is None:
+        if not self.output_dir:
             raise UserError(
                 "`output_dir` is not set. Say where the run goes, for example `output_dir: "
                 "runs/mine`."
@@ -133,11 +133,11 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
         on_gpu = torch.cuda.is_available() and not self.use_cpu
         self.bf16, self.precision_reason = _choose_bf16(self.bf16, self.fp16, on_gpu)
         # transformers takes bf16 without a GPU for a mistake unless the CPU is asked for too.
-        self.use_cpu = self.use_cpu or (self.bf16 and not on_gpu)
-        self.dataloader_pin_memory = self.dataloader_pin_memory and on_gpu
+        self.use_cpu: bool = self.use_cpu or (self.bf16 and not on_gpu)
+        self.dataloader_pin_memory: bool = self.dataloader_pin_memory and on_gpu
         if self.tf32 is None and on_gpu and not (self.bf16 or self.fp16):
             # Products of float32 in 19 bits, where the GPU has them: Ampere and later.
-            self.tf32 = torch.cuda.get_device_capability()[0] >= 8 or None
+            self.tf32: bool | None = torch.cuda.get_device_capability()[0] >= 8 or None
         if self.disable_tqdm is None:
             # A bar drawn into a file is a thousand lines of noise.
             self.disable_tqdm = not sys.stderr.isatty()
@@ -145,7 +145,7 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
         # Without a launcher transformers would split each batch over all GPUs (DataParallel),
         # which a packed batch cannot be. torchrun uses them all.
         self.unused_gpus = max(0, self.n_gpu - 1)
-        self._n_gpu = min(self._n_gpu, 1)
+        self._n_gpu: int = min(self._n_gpu, 1)
 
 
 def _choose_bf16(bf16: bool | None, fp16: bool, on_gpu: bool) -> tuple[bool, str]:

@@ -81,7 +81,7 @@ def _own_checkpoint(output_dir: str | None) -> str | None:
     if folder.finished:
         return output_dir
     checkpoint = folder.last_checkpoint(lambda line: None)
-    return checkpoint and str(checkpoint)
+    return str(checkpoint) if checkpoint else None
 
 
 def _check_source(source: str, output_dir: str | None) -> None:

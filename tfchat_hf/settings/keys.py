@@ -48,6 +48,8 @@ REPLACED_KEYS = {
         "evaluation is this project's own",
     ),
 }
+# Old names of settings, which the folders of finished runs still have.
+RENAMED_KEYS = {"hurried_questions": "add_lowercase_questions"}
 _TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True)
 _TRUTH |= dict.fromkeys(("false", "no", "off", "0"), False)
 _WORDING = {
@@ -103,6 +105,8 @@ def key_problem(key: str) -> str | None:
     """Say why a key cannot be used, or return None if it can."""
     if key in REPLACED_KEYS:
         return f"`{key}` is not used by train_hf.py: {REPLACED_KEYS[key]}."
+    if key in RENAMED_KEYS:
+        return f"`{key}` is called `{RENAMED_KEYS[key]}` now. Write that."
     if key in known_keys():
         return None
     usable = known_keys().keys() - REPLACED_KEYS.keys()

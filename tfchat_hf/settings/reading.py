@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields
@@ -14,11 +15,13 @@ import yaml
 from data_builders.writing import write_whole
 
 from ..text.errors import UserError
-from .keys import NETWORK, convert, key_problem
+from .keys import NETWORK, RENAMED_KEYS, convert, key_problem
 from .places import find_settings
 
 if TYPE_CHECKING:
     from .arguments import RunArguments
+
+logger = logging.getLogger(__name__)
 
 COMMAND_LINE = "command line"
 
@@ -105,13 +108,16 @@ def read_yaml(path: str) -> dict[str, Setting]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UserError(f"cannot read the settings file {path}: {reason}.") from error
-    if not isinstance(content, dict):
+    if node is None or not isinstance(content, dict):
         raise UserError(f"{path}: must hold `key: value` lines (got {type(content).__name__}).")
     lines = [f"{path}:{key.start_mark.line + 1}" for key, _ in node.value]
-    return {
-        str(key): Setting(value, line)
-        for (key, value), line in zip(content.items(), lines, strict=True)
-    }
+    settings = {}
+    for (key, value), line in zip(content.items(), lines, strict=True):
+        name = RENAMED_KEYS.get(key, str(key))
+        if name != key:
+            logger.warning("%s: `%s` is called `%s` now and is read as that.", line, key, name)
+        settings[name] = Setting(value, line)
+    return settings
 
 
 def _read_options(argv: Sequence[str]) -> dict[str, Setting]:

@@ -27,8 +27,10 @@ _AT_MOST = {"frequency_weight": 1, "question_dropout": 0.25, "random_history": 1
 _BELOW_ONE = ("validation_fraction", "label_smoothing_factor")
 _EVERY_EVALUATION = ("selection_score", "loss", "perplexity", "bits_per_character")
 _OF_RANKING = ("question_gain", "hits_at_1", "mrr", "hits_at_1_pmi", "mrr_pmi")
-_OF_REPLIES = ("bleu", "f1", "exact_match", "distinct_1", "distinct_2", "repetition", "stutter")
-_OF_REPLIES += ("dull", "language_mismatch", "top_reply_share", "mean_length")
+_OF_REPLIES = (
+    *("bleu", "f1", "exact_match", "distinct_1", "distinct_2", "repetition", "stutter"),
+    *("dull", "language_mismatch", "top_reply_share", "mean_length"),
+)
 
 
 def check_settings(run: RunArguments) -> None:
@@ -103,8 +105,8 @@ def _check_data(data: DataArguments) -> None:
         f"1 (got {data.max_context_turns}). Delete one of the two lines.",
     )
     _require(
-        not (data.swap_sides and data.hurried_questions),
-        "`swap_sides` and `hurried_questions` contradict each other: with sides swapped the "
+        not (data.swap_sides and data.add_lowercase_questions),
+        "`swap_sides` and `add_lowercase_questions` contradict each other: with sides swapped the "
         "question is what the model writes. Delete one of the two lines.",
     )
 
@@ -203,9 +205,9 @@ def _check_license(license: str, link: str | None) -> None:
     )
 
 
-def _check_reporters(names: list[str]) -> None:
+def _check_reporters(names: str | list[str]) -> None:
     """Check that the packages of `report_to` are there before any data is read."""
-    for name in names:
+    for name in [names] if isinstance(names, str) else names:
         try:
             for reporter in get_reporting_integration_callbacks([name]):
                 reporter()

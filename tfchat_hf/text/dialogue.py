@@ -103,8 +103,8 @@ def encode_context(
     *older, newest = _encode_texts(tokenizer, turns)
     room = max_source_length - 1
     if len(newest) > room:
-        kept = newest[len(newest) - room :]
-        return EncodedContext([*kept, tokenizer.eos_token_id], len(older), len(newest) - room)
+        end = newest[len(newest) - room :]
+        return EncodedContext([*end, tokenizer.eos_token_id], len(older), len(newest) - room)
     ids, dropped = newest, len(older)
     for turn in reversed(older):
         if len(turn) + 1 + len(ids) > room:

@@ -27,7 +27,7 @@ def metric_tokens(text: str) -> list[str]:
 def token_f1(reply: str, references: Sequence[str]) -> float:
     """Return the overlap of words with the best reference (F1 of ConvAI2; Dinan et al., 2019).
 
-    Words are `metric_tokens` in small letters without punctuation, and each counts as often as
+    Words are `metric_tokens` in lower case without punctuation, and each counts as often as
     both texts have it.
     """
     if reply in references:

@@ -141,7 +141,7 @@ def wrap_tokenizer(tokenizer: Tokenizer, model_max_length: int = 512) -> PreTrai
 
 
 def first_byte_token_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """Give the id of ``<0x80>`` if the tokens of the 128 high bytes follow each other in order."""
+    """Return the id of ``<0x80>`` if the tokens of the 128 high bytes are in order."""
     ids = tokenizer.convert_tokens_to_ids([f"<0x{byte:02X}>" for byte in range(0x80, 0x100)])
     first = ids[0]
     if first in (None, tokenizer.unk_token_id) or ids != list(range(first, first + 128)):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer
 
 from data_builders.command_line import CommandParser, run_command, tell
+from data_builders.report import counted
 from data_builders.writing import whole_folder
 
 from .errors import UserError
@@ -176,7 +177,7 @@ def check_dataset(dataset_dir: str | Path) -> None:
 
 
 def turns_of(dialogues: Any) -> Iterator[str]:
-    """Give the turns of a data set, a thousand dialogues in memory at a time.
+    """Yield the turns of a data set, a thousand dialogues in memory at a time.
 
     Args:
         dialogues: A `datasets.Dataset` with a column ``turns``.
@@ -274,8 +275,8 @@ def _train(options: argparse.Namespace) -> None:
     )
     save_tokenizer(tokenizer, options.output, options.overwrite)
     print(
-        f"{options.output}: {options.scheme}, {len(tokenizer):,} tokens "
-        f"(asked for {options.vocab_size:,}), from {dialogues:,} dialogues"
+        f"{options.output}: {options.scheme}, {counted(len(tokenizer), 'token')} "
+        f"(asked for {options.vocab_size:,}), from {counted(dialogues, 'dialogue')}"
     )
 
 

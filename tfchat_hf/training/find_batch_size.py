@@ -120,7 +120,7 @@ def _learn(trainer: TFChatTrainer, numbers: np.ndarray) -> None:
     with trainer.accelerator.autocast():
         tokens = torch.tensor(1.0, device=trainer.args.device)
         loss = trainer.compute_loss(trainer.model, inputs, num_items_in_batch=tokens)
-    loss.backward()
+    torch.autograd.backward(loss)
 
 
 def _too_large(trainer: TFChatTrainer, longest: int) -> str:

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ..examples.rows import Pair
 from ..fast.cross_entropy import linear_cross_entropy
-from .data_collator import Pair, TrainingCollator
+from .data_collator import TrainingCollator
 
 # So many ignored places are cheaper to compute than new shapes.
 _FEW_IGNORED = 1.1

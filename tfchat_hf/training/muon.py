@@ -29,6 +29,8 @@ _MOMENTUM = 0.95
 class MuonWithAdamW(torch.optim.AdamW):
     """AdamW whose groups with `muon: True` learn by Muon instead."""
 
+    param_groups: list[dict[str, Any]]
+
     def __init__(
         self,
         parameters: Iterable[dict[str, Any]],

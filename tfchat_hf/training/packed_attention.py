@@ -211,8 +211,8 @@ def packed_attention(
     asking = packing.target if module.is_causal or module.is_cross_attention else packing.source
     asked = packing.target if module.is_causal else packing.source
     # Causal attention needs no mask for padding: it stands behind every real token.
-    even = module.is_causal or asked.mask is None
-    mask = None if even else asked.mask[:, None, None, :]  # (batch, 1, 1, key)
+    real = None if module.is_causal else asked.mask
+    mask = None if real is None else real[:, None, None, :]  # (batch, 1, 1, key)
     padded = (asking.pad(query), asked.pad(key), asked.pad(value))
     mixed = attend(*padded, mask, scaling, dropout, module.is_causal)
     return asking.unpad(mixed), None

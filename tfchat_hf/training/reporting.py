@@ -14,6 +14,7 @@ import datasets
 import torch
 import transformers
 
+from data_builders.report import counted
 from data_builders.writing import write_whole
 
 from ..engines.model_folder import save_for_hub
@@ -58,9 +59,11 @@ def announce(data: RunData, trainer: TFChatTrainer, report: Report) -> None:
     longest = data.settings.max_target_length
     report(_data_line("train", examples.train_counts, longest))
     report(_data_line("validation", examples.validation_counts, longest))
-    again = len(examples.lessons) - examples.train_counts.pairs
+    again = len(examples.train_augmented) - examples.train_counts.pairs
     if again > 0:
-        report(f"train: {again:,} of the pairs once more, their questions as typed in a hurry")
+        report(
+            f"train: {counted(again, 'pair')} once more, with questions in lower case, no end mark"
+        )
     report(_plan_line(trainer))
 
 
@@ -74,7 +77,7 @@ def _data_line(name: str, counts: SplitCounts, longest_reply: int) -> str:
         "{:,} contexts without their oldest turns": counts.contexts_with_dropped_turns,
     }
     notes = [words.format(number) for words, number in numbers.items() if number]
-    text = f"{name}: {counts.dialogues:,} dialogues, {counts.pairs:,} pairs"
+    text = f"{name}: {counted(counts.dialogues, 'dialogue')}, {counted(counts.pairs, 'pair')}"
     return text + (f" ({'; '.join(notes)})" if notes else "")
 
 
@@ -86,14 +89,15 @@ def _plan_line(trainer: TFChatTrainer) -> str:
         return f"training: {args.max_minutes:g} minutes of updates of {update_size(plan)}, {peak}"
     updates = planned_updates(trainer)
     return (
-        f"training: {updates:,} updates of {update_size(plan)}, {updates / plan.updates:.1f} "
+        f"training: {counted(updates, 'update')} of {update_size(plan)}, "
+        f"{updates / plan.updates:.1f} "
         f"epochs, {peak} after {args.get_warmup_steps(updates):g} steps"
     )
 
 
 def update_size(plan: UpdatePlan) -> str:
     """Say what one update holds, over all devices and accumulated batches."""
-    return f"about {plan.tokens:,} tokens" if plan.tokens else f"{plan.pairs:,} pairs"
+    return f"about {plan.tokens:,} tokens" if plan.tokens else counted(plan.pairs, "pair")
 
 
 def device_name(device: torch.device) -> str:

@@ -164,7 +164,7 @@ def build_trainer(
         model=model,
         args=args,
         tokenizer=data.tokenizer,
-        train=data.examples.lessons,
+        train=data.examples.train_augmented,
         validation=validation,
         losses=_choose_losses(args, data),
         characters=data.examples.validation_characters(),
@@ -225,7 +225,7 @@ def _choose_losses(args: TFChatTrainingArguments, data: RunData) -> LossOptions:
     """Return the losses that the settings ask for."""
     tokenizer, weights = data.tokenizer, None
     if args.frequency_weight:
-        rows = ExampleRows(data.examples.lessons)
+        rows = ExampleRows(data.examples.train_augmented)
         targets = (
             ids
             for start in range(0, len(rows), 1000)

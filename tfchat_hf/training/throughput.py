@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import torch
@@ -183,5 +183,5 @@ def of_all_processes(counts: Counts, device: torch.device) -> Counts:
     place = device if distributed.get_backend() == "nccl" else "cpu"
     values = torch.tensor(astuple(counts), dtype=torch.float64, device=place)
     distributed.all_reduce(values)
-    *sums, seconds = values.tolist()
-    return Counts(*sums, seconds / distributed.get_world_size())
+    total = Counts(*values.tolist())
+    return replace(total, seconds=total.seconds / distributed.get_world_size())

@@ -190,12 +190,12 @@ class TrainingClock:
         self._kept[what] = max(longest, seconds)
 
 
-def fit_warmup(clock: TrainingClock, wanted: float, done: int) -> str | None:
+def fit_warmup(clock: TrainingClock, warmup_steps: float, done: int) -> str | None:
     """Settle the warm-up once it is known how many updates fit.
 
     Args:
         clock: gets `warmup_steps`; nothing happens if it has it already.
-        wanted: the setting: updates, or below 1 a share of those that fit.
+        warmup_steps: the setting: updates, or below 1 a share of those that fit.
         done: updates until now.
 
     Returns:
@@ -203,19 +203,19 @@ def fit_warmup(clock: TrainingClock, wanted: float, done: int) -> str | None:
     """
     if clock.warmup_steps is not None:
         return None
-    if wanted == 0:
+    if warmup_steps == 0:
         clock.warmup_steps = 0
         return None
     fitting = clock.fitting_updates(done)
     if fitting is None:
         return None
-    asked = math.ceil(wanted * fitting) if wanted < 1 else int(wanted)
+    asked = math.ceil(warmup_steps * fitting) if warmup_steps < 1 else int(warmup_steps)
     longest = max(1, int(LONGEST_WARMUP * fitting))
     clock.warmup_steps = min(asked, longest)
     if asked <= longest:
         return None
     return (
-        f"note: `warmup_steps` {wanted:g} is more than {100 * LONGEST_WARMUP:.0f} % of the "
+        f"note: `warmup_steps` {warmup_steps:g} is more than {100 * LONGEST_WARMUP:.0f} % of the "
         f"{fitting:,} updates that fit into {clock.seconds / 60:g} minutes: shortened to "
         f"{longest:,}"
     )
@@ -263,14 +263,16 @@ def time_budget_schedule(
     return LambdaLR(optimizer, factor)
 
 
-def _timescale(wanted: float, warmup: int) -> float:
+def _timescale(warmup_steps: float, warmup: int) -> float:
     """Return the warm-up that was set, in updates, also where a shorter one had to do.
 
     Args:
-        wanted: the setting: updates, or below 1 a share of those that fit.
+        warmup_steps: the setting: updates, or below 1 a share of those that fit.
         warmup: updates of warm-up that there are, the share at most `LONGEST_WARMUP` of those.
     """
-    return int(wanted) if wanted >= 1 else warmup * max(1.0, wanted / LONGEST_WARMUP)
+    return (
+        int(warmup_steps) if warmup_steps >= 1 else warmup * max(1.0, warmup_steps / LONGEST_WARMUP)
+    )
 
 
 def _decay(base: str) -> Callable[[int, float, float], float]:

@@ -27,6 +27,7 @@ from transformers import (
     PrinterCallback,
     ProgressCallback,
     TrainerCallback,
+    TrainerControl,
     TrainerState,
 )
 from transformers.trainer_utils import TrainOutput, speed_metrics
@@ -235,7 +236,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
         """Make the optimizer of `optim`, or with `muon_learning_rate` Muon beside AdamW."""
         args = self.args
         if self.optimizer is None and args.muon_learning_rate:
-            self.optimizer = muon_with_adamw(
+            self.optimizer: torch.optim.Optimizer = muon_with_adamw(
                 self.model if model is None else model,
                 args.muon_learning_rate,
                 fast_dtype(args),
@@ -253,7 +254,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
         if self.clock is None:
             return super().create_scheduler(num_training_steps, optimizer)
         if self.lr_scheduler is None:
-            self.lr_scheduler = time_budget_schedule(
+            self.lr_scheduler: LRScheduler = time_budget_schedule(
                 optimizer or self.optimizer,
                 self.clock,
                 self.args.warmup_steps,
@@ -287,7 +288,8 @@ class TFChatTrainer(WholeCheckpointTrainer):
         samples = self.num_examples(batches)
         named |= speed_metrics(metric_key_prefix, start, num_samples=samples)
         self.log(named)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, named)
+        told = (self.args, self.state, self.control, named)
+        self.control: TrainerControl = self.callback_handler.on_evaluate(*told)
         return named
 
     def _measure(self, batches: DataLoader) -> dict[str, float]:

@@ -82,15 +82,15 @@ def case(request: pytest.FixtureRequest) -> tuple[list[str], dict[str, int], np.
 def test_expected_counts_are_those_of_all_cuts(case: tuple) -> None:
     words, pieces, scores = case
     weights = np.arange(1.0, len(words) + 1)
-    wanted = np.zeros(len(pieces))
+    expected = np.zeros(len(pieces))
     for word, weight in zip(words, weights, strict=True):
         cuts = list(all_cuts(word, pieces))
         shares = [math.exp(sum(scores[n] for n in cut)) for cut in cuts]
         for cut, share in zip(cuts, shares, strict=True):
             for n in cut:
-                wanted[n] += weight * share / sum(shares)
+                expected[n] += weight * share / sum(shares)
     found = Lattices(words, pieces).expected_counts(scores, weights)
-    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_best_scores_are_those_of_all_cuts(case: tuple) -> None:

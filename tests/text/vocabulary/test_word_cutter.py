@@ -23,9 +23,7 @@ def cutter() -> Iterator[WordCutter]:
 MIXED_TEXT = st.text() | st.text(st.sampled_from("T恤AA制我们穿唱 1a,。'tA股"), max_size=30)
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(MIXED_TEXT)
 def test_words_join_to_the_text(cutter: WordCutter, text: str) -> None:
     assert "".join(cutter.cut(text)) == text

@@ -80,7 +80,7 @@ def count_characters(words: Counter[str]) -> Counter[str]:
     return characters
 
 
-def ranked(counts: dict[str, int]) -> list[str]:
+def ranked(counts: Mapping[str, int]) -> list[str]:
     """Sort by falling count, then by code point: the order of the texts does not matter.
 
     Args:

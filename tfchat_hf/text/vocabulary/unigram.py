@@ -114,24 +114,24 @@ def _prune(
     lattices = Lattices(list(parts), {piece: n for n, piece in enumerate(pieces)})
     alternatives = Lattices(pieces, {piece: n for n, piece in enumerate(pieces)}, whole=False)
     single = np.arange(len(pieces)) < len(alphabet)
-    kept = np.ones(len(pieces), bool)
+    is_kept = np.ones(len(pieces), bool)
     scores = np.full(len(pieces), -np.log(len(pieces)))
     while True:
         for _ in range(2):
             counts = lattices.expected_counts(scores, weights)
-            scores = np.where(kept, _log_shares(counts), -np.inf)
-        if kept.sum() <= target:
-            return [p for p, k in zip(pieces, kept, strict=True) if k], scores[kept]
+            scores = np.where(is_kept, _log_shares(counts), -np.inf)
+        if is_kept.sum() <= target:
+            return [p for p, k in zip(pieces, is_kept, strict=True) if k], scores[is_kept]
         losses = np.where(single, np.inf, -np.inf)
-        droppable = kept & ~single
+        droppable = is_kept & ~single
         gap = scores[droppable] - alternatives.best_scores(scores)[droppable]
         losses[droppable] = counts[droppable] * gap
-        size = max(target, int(_KEPT_EACH_ROUND * kept.sum()))
+        size = max(target, int(_KEPT_EACH_ROUND * is_kept.sum()))
         # Stable: of equal losses the earlier candidate, which covers more text, stays.
-        kept = np.zeros(len(pieces), bool)
-        kept[np.argsort(-losses, kind="stable")[:size]] = True
-        lattices.keep(kept)
-        alternatives.keep(kept)
+        is_kept = np.zeros(len(pieces), bool)
+        is_kept[np.argsort(-losses, kind="stable")[:size]] = True
+        lattices.keep(is_kept)
+        alternatives.keep(is_kept)
 
 
 def _log_shares(counts: Floats) -> Floats:
@@ -213,7 +213,7 @@ class Lattices:
         word = of_word[self.begin]
         path = alpha[self.begin] + edge_scores + beta[self.end] - alpha[self.ends][word]
         shares = np.exp(path) * weights[word]
-        return np.bincount(self.piece, shares, len(scores))
+        return np.bincount(self.piece, shares, len(scores)).astype(np.float64, copy=False)
 
     def best_scores(self, scores: Floats) -> Floats:
         """Return the score of each word's best cut; minus infinity where there is none.

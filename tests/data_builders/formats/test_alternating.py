@@ -1,0 +1,233 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Readers of lines that alternate between question and reply."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_builders.errors import UserError
+from data_builders.formats.alternating import LOOKAHEAD, AlternatingCorpus
+from data_builders.formats.small_talk import small_talk_rows
+from data_builders.report import BuildReport
+from tests.data_builders.formats.text_formats import (
+    arbitrary_lines,
+    guess_of,
+    pairs,
+    read_text,
+    rejected,
+    source_of,
+)
+
+
+def turns_of(text, **settings):
+    found, report = read_text(AlternatingCorpus, text, **settings)
+    return [raw.turns for raw in found], report
+
+
+@given(pairs)
+def test_written_and_read_back(expected):
+    text = "\n".join(line for pair in expected for line in pair)
+    found, report = turns_of(text, encoding="utf-8")
+    assert found == expected
+    assert not report.rejected
+
+
+@given(pairs, st.lists(st.integers(0, 2), min_size=9, max_size=9))
+def test_blank_lines_between_pairs_change_nothing(expected, blanks):
+    lines = []
+    for number, pair in enumerate(expected):
+        lines += [""] * blanks[number] + list(pair)
+    found, report = turns_of("\n".join(lines), encoding="utf-8")
+    assert found == expected
+    assert not report.rejected
+
+
+@given(st.lists(st.booleans(), min_size=2, max_size=20), st.integers(0, 19), st.sampled_from("qr"))
+def test_an_empty_half_costs_one_pair_and_nothing_slips(sizes, place, half):
+    expected = [(f"question {n}", f"reply {n}") for n in range(len(sizes))]
+    lost = expected.pop(place % len(sizes))
+    halves = ("", lost[1]) if half == "q" else (lost[0], "")
+    lines = [line for pair in expected for line in pair]
+    at = 2 * (place % len(sizes))
+    # A line end after the last one: an empty last reply is a line of its own.
+    text = "".join(f"{line}\n" for line in [*lines[:at], *halves, *lines[at:]])
+    found, report = turns_of(text)
+    assert found == expected
+    assert sum(report.rejected.values()) == 1
+
+
+@given(arbitrary_lines)
+def test_each_line_is_yielded_or_rejected(lines):
+    found, report = turns_of("\n".join(lines), encoding="utf-8")
+    filled = sum(bool(line.strip()) for line in lines)
+    assert filled == 2 * len(found) + sum(report.rejected.values())
+
+
+def test_odd_last_line_has_no_reply():
+    found, report = turns_of("你好\n你好呀\nAnd now?\n")
+    assert found == [("你好", "你好呀")]
+    assert rejected(report) == [(3, "no reply")]
+
+
+def test_stray_blank_far_from_any_other_is_an_empty_question():
+    pair_lines = "".join(f"q{n}\nr{n}\n" for n in range(LOOKAHEAD))
+    found, report = turns_of("q\nr\n\nlost\n" + pair_lines)
+    assert found[:2] == [("q", "r"), ("q0", "r0")] and len(found) == LOOKAHEAD + 1
+    assert rejected(report) == [(4, "empty text")]
+
+
+def test_line_that_cannot_be_decoded_keeps_its_place():
+    for broken in (b"\xff\xfe\xff\nr1\n", b"q1\n\xff\xfe\xff\n"):
+        found, report = turns_of(b"q0\nr0\n" + broken + b"q2\nr2\n", encoding="utf-8")
+        assert found == [("q0", "r0"), ("q2", "r2")]
+        assert report.rejected["missing line"] == 1 and sum(report.rejected.values()) == 2
+
+
+def test_guess_is_a_weak_one():
+    assert 0.2 < guess_of(AlternatingCorpus, "how are you\nfine\nand you\nfine too\n").score < 0.5
+    assert guess_of(AlternatingCorpus, "a\tb\nc\td\n") is None
+    assert guess_of(AlternatingCorpus, '{"a": 1}\n{"a": 2}\n') is None
+    assert guess_of(AlternatingCorpus, "id,ask,answer\n1,how,so\n2,why,thus\n") is None
+
+
+TOPICS = [
+    "茶",
+    "雨",
+    "书",
+    "猫",
+    "海",
+    "山",
+    "花",
+    "鱼",
+    "船",
+    "灯",
+    "tea",
+    "rain",
+    "books",
+    "cats",
+]
+
+
+def talk(pairs: int, seed: int = 0) -> list[str]:
+    """Make lines of questions and replies that a reader could tell apart by their words."""
+    draw = random.Random(seed)
+    asks = ["你喜欢{}吗？", "{}在哪里？", "为什么要说{}？", "Do you like {}?", "Where is the {}?"]
+    replies = ["我觉得{}很好。", "{}就在那边。", "因为{}有意思。", "I like {}.", "Next to the {}."]
+    lines = []
+    for number in range(pairs):
+        topic = f"{draw.choice(TOPICS)}{number}"
+        lines += [draw.choice(asks).format(topic), draw.choice(replies).format(topic)]
+    return lines
+
+
+def wrong_way(found: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """List the pairs whose first half is no question."""
+    return [pair for pair in found if not pair[0].endswith(("？", "?"))]
+
+
+@pytest.mark.parametrize("lost", [1_000, 1_001])
+def test_pairs_after_a_lost_line_are_put_right_and_the_place_is_said(lost):
+    lines = talk(900)
+    del lines[lost]
+    found, report = turns_of("\n".join(lines), encoding="utf-8")
+    assert len(found) >= 896 and len(wrong_way(found)) <= 3
+    [(note, pairs)] = report.notes.items()
+    first = int(
+        re.search(r"a.txt lines ([\d,]+) to 1,799 were out of step", note)[1].replace(",", "")
+    )
+    assert abs(first - lost) <= 6 and abs(pairs - 400) <= 3
+    assert [reject.rule for reject in report.rejects][:1] == ["missing line"]
+
+
+def test_a_second_lost_line_ends_the_stretch():
+    lines = talk(1_500)
+    del lines[2_001], lines[1_000]
+    found, report = turns_of("\n".join(lines), encoding="utf-8")
+    assert len(found) >= 1_494 and len(wrong_way(found)) <= 6
+    [note] = report.notes
+    first, last = (int(n.replace(",", "")) for n in re.findall(r"\d,\d+", note))
+    assert abs(first - 1_001) <= 6 and abs(last - 2_000) <= 6
+
+
+def test_parity_can_be_kept_as_it_stands():
+    lines = talk(900)
+    del lines[1_000]
+    found, report = turns_of("\n".join(lines), encoding="utf-8", parity="keep")
+    assert len(wrong_way(found)) == 399 and not report.notes
+    assert rejected(report) == [(1_799, "no reply")]
+    with pytest.raises(UserError, match="parity"):
+        turns_of("a\nb", parity="guess")
+
+
+def test_strict_stops_at_the_line_that_is_left_over():
+    lines = talk(900)
+    del lines[1_001]
+    report, config = BuildReport(strict=True), AlternatingCorpus.BUILDER_CONFIG_CLASS()
+    with pytest.raises(UserError, match=r"a\.txt:\d{3,4}: missing line"):
+        list(AlternatingCorpus.read_file(source_of("\n".join(lines)), config, report))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_file_in_good_order_stays_as_it_is(seed):
+    for lines in (talk(1_500, seed), turned_topics(seed), [f"第{n}句" for n in range(3_000)]):
+        found, report = turns_of("\n".join(lines), encoding="utf-8")
+        assert found == list(zip(lines[::2], lines[1::2], strict=True))
+        # Another topic may be doubted, and said so; nothing is turned.
+        assert not report.rejected and not any("anew" in note for note in report.notes)
+
+
+def turned_topics(seed: int) -> list[str]:
+    """Make talk with a part whose replies are as short as the questions elsewhere."""
+    draw = random.Random(seed)
+    digits = [line for n in range(300) for line in (f"号码{n}", str(draw.randrange(10**6)))]
+    return talk(600, seed) + digits + talk(600, seed + 1)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_our_own_small_talk_is_in_good_order_and_can_be_put_back_in_it(language):
+    rows = (row for row in small_talk_rows(language, "train") if "question" in row)
+    pairs = [(row["question"], row["reply"]) for row in rows][:1_500]
+    lines = [line for pair in pairs for line in pair]
+    found, report = turns_of("\n".join(lines), encoding="utf-8")
+    assert found == pairs and not report.notes
+    del lines[1_500]
+    found, report = turns_of("\n".join(lines), encoding="utf-8")
+    assert len(set(pairs) - set(found)) <= 12
+
+
+def test_few_lines_are_never_doubted():
+    lines = talk(60)
+    del lines[40]
+    found, report = turns_of("\n".join(lines), encoding="utf-8")
+    assert not report.notes and rejected(report) == [(119, "no reply")]
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs", "turned", "rejects"),
+    [
+        # Places and numbers as a reader finds them in the files.
+        ("train.enc", 37_164, [(11_514, 42_177)], 2),
+        ("train.dec", 27_649, [(21_685, 26_661), (34_162, 43_831), (52_361, 55_304)], 6),
+        ("test.enc", 13_869, [(23_689, 27_739)], 1),
+        ("test.dec", 11_058, [], 0),
+    ],
+)
+def test_real_files(
+    shared_data: Path, name: str, pairs: int, turned: list[tuple[int, int]], rejects: int
+):
+    path = shared_data / "zh_chitchat" / "kenhenry_zh" / name
+    report = BuildReport()
+    config = AlternatingCorpus.BUILDER_CONFIG_CLASS(files=(str(path),))
+    assert sum(1 for _ in AlternatingCorpus.read_sources(config, report)) == pairs
+    assert sum(report.rejected.values()) == rejects
+    places = [re.findall(r"\d+,\d+", note) for note in report.notes if "paired anew" in note]
+    found = sorted(tuple(int(n.replace(",", "")) for n in place) for place in places)
+    assert len(found) == len(turned)
+    for place, expected in zip(found, turned, strict=True):
+        assert place == pytest.approx(expected, abs=6)

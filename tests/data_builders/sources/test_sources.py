@@ -1,0 +1,320 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""From paths to sources: what is guessed, what belongs together, what is passed over and said."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from data_builders import build_dialogues
+from data_builders.__main__ import main
+from data_builders.errors import UserError
+from data_builders.formats.registry import FAMILIES
+from data_builders.sources.sources import MANY_FILES, SourceSpec, find_sources
+
+NUMBERS = range(40)
+TEXTS = {
+    "conv": "".join(f"E\nM 你去过第{i}个城市吗\nM 去过{i}次了\n" for i in NUMBERS),
+    "separated": "".join(f"what is number {i}\tit is {i * 3}\n" for i in NUMBERS),
+    "dailydialog": "".join(
+        f"Where is room {i} ? __eou__ Up {i} steps . __eou__\n" for i in NUMBERS
+    ),
+    "instruction": json.dumps(
+        [{"instruction": f"Name {i} birds", "input": "", "output": f"Crow {i}"} for i in NUMBERS]
+    ),
+    "messages": "\n".join(
+        json.dumps(
+            {
+                "messages": [
+                    {"role": "user", "content": f"hello {i}"},
+                    {"role": "assistant", "content": f"hello to you {i}"},
+                ]
+            }
+        )
+        for i in NUMBERS
+    ),
+    "pairs": "\n".join(json.dumps({"question": f"q {i}", "reply": f"r {i}"}) for i in NUMBERS),
+    "blocks": "\n".join(f"早上好{i}\n你也好{i}\n再见{i}\n" for i in NUMBERS),
+    "csv": "question,answer\n" + "".join(f'"how, {i}?",so {i}\n' for i in NUMBERS),
+}
+NAMES = {"instruction": "a.json", "messages": "b.jsonl", "pairs": "c.jsonl", "csv": "d.csv"}
+LINES = "".join(
+    f"L{i} +++$+++ u{i % 2} +++$+++ m0 +++$+++ ANNA +++$+++ Line {i}\n" for i in NUMBERS
+)
+TALKS = "".join(
+    f"u0 +++$+++ u1 +++$+++ m0 +++$+++ ['L{i}', 'L{i + 1}']\n" for i in list(NUMBERS)[:-1:2]
+)
+
+
+def write(path: Path, text: str) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture()
+def folder(tmp_path) -> Path:
+    """One file of each of several formats, in folders within each other."""
+    for number, (kind, text) in enumerate(TEXTS.items()):
+        write(tmp_path / "all" / "deep"[: number % 2 * 4] / NAMES.get(kind, f"{kind}.txt"), text)
+    return tmp_path / "all"
+
+
+def find(*paths: object, **more: object) -> tuple[list[SourceSpec], list[str]]:
+    said: list[str] = []
+    return find_sources([str(path) for path in paths], say=said.append, **more), said
+
+
+def formats(specs: list[SourceSpec]) -> dict[str, str]:
+    return {Path(spec.options["files"][0]).name: spec.format for spec in specs}
+
+
+# --- guesses --------------------------------------------------------------------------------
+
+
+def test_each_file_of_a_folder_gets_its_own_format(folder):
+    specs, said = find(folder)
+    expected = {NAMES.get(kind, f"{kind}.txt"): kind for kind in TEXTS}
+    assert formats(specs) == expected
+    assert {line.split(": format ")[0] for line in said} == set(expected)
+    for spec, line in zip(specs, said, strict=True):
+        assert f"format {spec.format}" in line and "(" in line and str(folder) not in line
+
+
+def test_order_is_that_of_the_names(folder):
+    specs, _ = find(folder)
+    paths = [Path(spec.options["files"][0]).relative_to(folder).parts for spec in specs]
+    assert paths == sorted(paths)
+    first, second = sorted(folder.glob("*.txt"))[:2]
+    specs, _ = find(second, first)
+    assert [spec.options["files"] for spec in specs] == [(str(second),), (str(first),)]
+
+
+def test_a_file_given_twice_is_one_source(folder):
+    path = folder / "conv.txt"
+    assert len(find(path, path)[0]) == 1
+    assert len(find(folder, path)[0]) == len(TEXTS)
+
+
+def test_patterns_and_compressed_files(tmp_path):
+    (tmp_path / "a.conv.gz").write_bytes(gzip.compress(TEXTS["conv"].encode()))
+    write(tmp_path / "b.conv", TEXTS["conv"])
+    with tarfile.open(tmp_path / "c.conv.tar.xz", "w:xz") as tar:
+        member = tarfile.TarInfo("inside/x.conv")
+        member.size = len(TEXTS["conv"].encode())
+        tar.addfile(member, io.BytesIO(TEXTS["conv"].encode()))
+    specs, _ = find(tmp_path / "*.conv*")
+    assert formats(specs) == dict.fromkeys(("a.conv.gz", "b.conv", "c.conv.tar.xz"), "conv")
+
+
+def test_an_archive_is_what_its_first_known_member_is(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, text in (("1.txt", "words of nobody"), ("2.txt", TEXTS["dailydialog"])):
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    assert formats(find(tmp_path / "a.tar")[0]) == {"a.tar": "dailydialog"}
+
+
+def test_many_like_files_of_a_folder_are_one_source(tmp_path):
+    dialogue = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
+    for i in range(MANY_FILES + 1):
+        write(tmp_path / "talks" / f"{i}.json", json.dumps(dialogue))
+    write(tmp_path / "talks" / "chat.tsv", TEXTS["separated"])
+    specs, said = find(tmp_path / "talks")
+    assert sorted((spec.format, len(spec.options["files"])) for spec in specs) == [
+        ("messages", MANY_FILES + 1),
+        ("separated", 1),
+    ]
+    assert any(f" and {MANY_FILES} more: format messages" in line for line in said)
+
+
+# --- companions -------------------------------------------------------------------------------
+
+
+def parallel(folder: Path, one: str, other: str, lines: tuple[int, int] = (40, 40)) -> None:
+    for name, count in zip((one, other), lines, strict=True):
+        write(folder / name, "".join(f"{name[:1]} says 第{i}句话\n" for i in range(count)))
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ("src-train.txt", "tgt-train.txt"),
+        ("train.enc", "train.dec"),
+        ("weibo_post", "weibo_response"),
+        ("questions.txt", "answers.txt"),
+        ("chat.q", "chat.a"),
+    ],
+)
+def test_files_of_questions_and_replies_are_joined(tmp_path, one, other):
+    parallel(tmp_path, one, other)
+    specs, said = find(tmp_path)
+    assert [spec.format for spec in specs] == ["parallel"]
+    options = specs[0].options
+    assert (Path(options["questions"]).name, Path(options["replies"]).name) == (one, other)
+    assert said == [f"{one} + {other}: format parallel"]
+    result = build_dialogues(str(tmp_path), cache_dir=str(tmp_path / "cache"))
+    assert result.report.rows_read == 40
+
+
+def test_files_of_unequal_length_are_not_joined(tmp_path):
+    parallel(tmp_path, "train.enc", "train.dec", (40, 42))
+    assert all(spec.format != "parallel" for spec in find(tmp_path)[0])
+
+
+def test_pairs_of_several_folders_stay_apart(tmp_path):
+    for name in ("one", "two"):
+        parallel(tmp_path / name, "questions.txt", "answers.txt")
+    specs, _ = find(tmp_path)
+    assert [spec.format for spec in specs] == ["parallel", "parallel"]
+    for spec in specs:
+        assert Path(spec.options["questions"]).parent == Path(spec.options["replies"]).parent
+
+
+def test_lines_and_conversations_are_joined_whatever_lies_beside(tmp_path):
+    write(tmp_path / "movie_lines.txt", LINES)
+    write(tmp_path / "movie_conversations.txt", TALKS)
+    write(tmp_path / "movie_titles.txt", "m0 +++$+++ a film +++$+++ 1999\n" * 40)
+    write(tmp_path / "notes.txt", TEXTS["separated"])
+    specs, said = find(tmp_path)
+    assert sorted(spec.format for spec in specs) == ["cornell", "separated"]
+    assert "movie_lines.txt + movie_conversations.txt: format cornell" in said
+    assert "movie_titles.txt: passed over, no known format of dialogues" in said
+
+
+def test_both_halves_named_one_by_one_are_joined_too(tmp_path):
+    lines = write(tmp_path / "movie_lines.txt", LINES)
+    talks = write(tmp_path / "movie_conversations.txt", TALKS)
+    assert [spec.format for spec in find(talks, lines)[0]] == ["cornell"]
+
+
+def test_half_a_pair_alone_is_an_error(tmp_path):
+    lines = write(tmp_path / "movie_lines.txt", LINES)
+    with pytest.raises(UserError, match="cornell is two files, lines and conversations"):
+        find(lines)
+
+
+# --- what is no corpus --------------------------------------------------------------------------
+
+
+def test_strangers_in_a_folder_are_passed_over_and_named(folder):
+    (folder / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
+    write(folder / "words.txt", "one\n")
+    write(folder / "README.md", "# Read me\n")
+    write(folder / ".hidden", TEXTS["conv"])
+    specs, said = find(folder)
+    assert len(specs) == len(TEXTS)
+    assert {line.split(":")[0] for line in said if "passed over" in line} == {
+        "photo.png",
+        "words.txt",
+    }
+
+
+def test_a_stranger_named_by_itself_is_an_error(folder):
+    path = folder / "photo.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
+    with pytest.raises(UserError, match=r"photo\.png: no known format .*--format"):
+        find(folder / "conv.txt", path)
+
+
+def test_nothing_but_strangers_is_an_error(tmp_path):
+    write(tmp_path / "a" / "words.txt", "one\n")
+    with pytest.raises(UserError, match="no file of a known format"):
+        find(tmp_path / "a")
+
+
+# --- overruling ---------------------------------------------------------------------------------
+
+
+def test_a_named_format_overrules_the_guess(tmp_path):
+    path = write(tmp_path / "a.txt", TEXTS["blocks"])
+    assert find(path)[0][0].format == "blocks"
+    specs, said = find(path, format="alternating")
+    assert specs == [SourceSpec("alternating", {"files": (path,)})] and not said
+
+
+def test_a_named_option_overrules_the_guessed_one(tmp_path):
+    path = write(tmp_path / "a.txt", "".join(f"a={i}\tb={i}\n" for i in NUMBERS))
+    assert find(path)[0][0].options["separator"] == "\t"
+    assert find(path, options={"separator": "="})[0][0].options["separator"] == "="
+
+
+def test_an_encoding_goes_to_every_source(tmp_path):
+    path = tmp_path / "a.conv"
+    path.write_bytes(TEXTS["conv"].encode("utf-16"))
+    specs, _ = find(path, options={"encoding": "utf-16", "language": "zh"})
+    assert specs[0].options == {"files": (str(path),), "encoding": "utf-16", "language": "zh"}
+
+
+def test_the_command_says_the_guess_and_takes_another(tmp_path, capsys):
+    path = write(tmp_path / "a.txt", TEXTS["blocks"])
+    shared = ["--cache-dir", str(tmp_path / "cache"), "--output"]
+    assert main(["build", path, *shared, str(tmp_path / "guessed")]) == 0
+    assert "a.txt: format blocks (" in capsys.readouterr().out
+    assert main(["build", path, "--format", "alternating", *shared, str(tmp_path / "told")]) == 0
+    assert "format" not in capsys.readouterr().out
+    kept = [
+        json.loads((tmp_path / name / "report.json").read_text())["origins"][0]["format"]
+        for name in ("guessed", "told")
+    ]
+    assert kept == ["blocks", "alternating"]
+
+
+def test_settings_a_format_does_not_have_are_refused():
+    with pytest.raises(UserError, match="The format conv has no setting `separator`"):
+        SourceSpec("conv", {"files": ("a",), "separator": "="}).config()
+    with pytest.raises(UserError, match="There is no format 'klingon'. Choose from pairs, "):
+        SourceSpec("klingon").config()
+
+
+def test_a_folder_named_like_a_format_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "messages" / "a.conv", TEXTS["conv"])
+    assert build_dialogues("messages", cache_dir="cache").report.rows_read == 40
+
+
+def test_a_package_has_no_settings_of_files():
+    with pytest.raises(UserError, match="The format chatterbot has no setting `language`"):
+        build_dialogues("chatterbot", options={"language": "zh"})
+
+
+def test_the_licence_given_stands_beside_every_source(folder, tmp_path):
+    result = build_dialogues(str(folder), cache_dir=str(tmp_path / "cache"), license="MIT")
+    assert {origin.license for origin in result.report.origins} == {"MIT"}
+    assert result.settings["license"] == "MIT"
+
+
+def test_shown_names_are_never_paths(folder):
+    for spec in find(folder)[0]:
+        assert os.sep not in spec.shown_name()
+
+
+def test_real_folders_are_found_whole(shared_data):
+    specs, said = find(shared_data)
+    named = {str(path) for spec in specs for path in _paths(spec)}
+    passed = {line.split(":")[0] for line in said if "passed over" in line}
+    assert passed == {
+        "movie_characters_metadata.txt.gz",
+        "movie_titles_metadata.txt",
+        "movie_lines.original-head.txt",
+        "char_common.json",
+    }
+    files = [p for p in shared_data.rglob("*") if p.is_file() and p.suffix != ".md"]
+    assert len(files) > 40
+    assert {str(path) for path in files} - named == {
+        str(path) for path in files if path.name in passed
+    }
+    assert {spec.format for spec in specs} <= set(FAMILIES)
+
+
+def _paths(spec: SourceSpec) -> list[str]:
+    names = ("questions", "replies", "lines", "conversations")
+    pair = [spec.options[name] for name in names if name in spec.options]
+    return pair or list(spec.options["files"])
