@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_builders.errors import UserError
+from data_builders.output.terminal import columns
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -198,12 +199,7 @@ def weighing_lines(figures: Sequence[SourceFigures]) -> Iterator[str]:
         The lines.
     """
     rows = [_COLUMNS, *map(_row, figures)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        # Names to the left, numbers to the right.
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
-        yield "  ".join([*cells, row[-1]]).rstrip()
+    yield from columns(rows, right=range(1, len(_COLUMNS) - 1))
     told = [one for one in figures if one.questions >= FEWEST_QUESTIONS]
     if told and all(one.suggestion != "keep" for one in told):
         yield (

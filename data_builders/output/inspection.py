@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import shutil
-import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from data_builders.errors import UserError
 from data_builders.output.card import left_out
 from data_builders.output.markdown import one_line
 from data_builders.output.statistics import DatasetStatistics, SplitStatistics, describe
+from data_builders.output.terminal import display_width, fit
 from data_builders.report import REPORT_FILE, BuildReport, counted
 
 # Below this no bar is left beside its label.
@@ -85,32 +85,6 @@ def load_dialogues(folder: Path) -> datasets.DatasetDict:
     return loaded
 
 
-def text_width(text: str) -> int:
-    """Count the columns of a terminal: two for a wide character, none for a combining one."""
-    return sum(_columns(character) for character in text)
-
-
-def fit(text: str, width: int) -> str:
-    """Cut text to a number of columns.
-
-    Args:
-        text: One line.
-        width: The most columns.
-
-    Returns:
-        The text, with "…" at its end if it had to be cut.
-    """
-    if text_width(text) <= width:
-        return text
-    used, kept = 1, []
-    for character in text:
-        used += _columns(character)
-        if used > width:
-            break
-        kept.append(character)
-    return "".join(kept) + "…"
-
-
 def bar_chart(counts: Mapping[str, int], width: int) -> Iterator[str]:
     """Draw counts as bars of blocks.
 
@@ -126,12 +100,12 @@ def bar_chart(counts: Mapping[str, int], width: int) -> Iterator[str]:
         rest = rows[MAX_ROWS - 1 :]
         rows = rows[: MAX_ROWS - 1] + [(f"({len(rest):,} others)", sum(n for _, n in rest))]
     names = [fit(label, width // 3) for label, _ in rows]
-    label_width = max(map(text_width, names), default=0)
+    label_width = max(map(display_width, names), default=0)
     number_width = max((len(f"{count:,}") for _, count in rows), default=0)
     room = max(1, width - label_width - number_width - 4)
     most = max((count for _, count in rows), default=0)
     for name, (_, count) in zip(names, rows, strict=True):
-        gap = " " * (label_width - text_width(name))
+        gap = " " * (label_width - display_width(name))
         yield f"  {name}{gap} {count:>{number_width},} {_bar(count, most, room)}"
 
 
@@ -242,9 +216,3 @@ def _bar(count: int, most: int, room: int) -> str:
     """Draw to an eighth of a column; what is not 0 shows at least that."""
     eighths = max(1, round(8 * room * count / most)) if count and most else 0
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-
-
-def _columns(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -17,9 +17,8 @@ from data_builders import build_dialogues
 from tests.commands import run_python
 from tfchat_hf.look.__main__ import main
 from tfchat_hf.look.explainer import LONGEST_TEXT, Explainer, open_jieba
-from tfchat_hf.look.report import columns, render, visible
+from tfchat_hf.look.report import render, visible
 from tfchat_hf.look.search import Lattice, score_of
-from tfchat_hf.text.console import display_width
 from tfchat_hf.text.tokenization import install_pipeline, wrap_tokenizer
 from tfchat_hf.text.tokenizer_training import SCHEMES, train_tokenizer
 from tfchat_hf.text.vocabulary.pieces import bpe_tokenizer, unigram_tokenizer
@@ -211,13 +210,6 @@ def test_without_jieba_the_rest_is_shown(monkeypatch):
     with open_jieba() as cut:
         assert cut is None
     assert "jieba is not installed" in render(explain_with(SCORES, text="研究"))
-
-
-def test_columns_line_up_with_wide_characters():
-    rows = [["你好", "1", "x"], ["a", "22", "x"], ["e\u0301好", "333", "x"]]
-    lines = columns(rows, right=(1,))
-    assert {display_width(line[: line.index("x")]) for line in lines} == {13}
-    assert lines[1] == "  a      22  x"
 
 
 def test_blanks_and_controls_are_visible():

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 from transformers import TrainerControl, TrainerState
 
+from data_builders.output.terminal import display_width
 from tfchat_hf.examples.questions import Question
-from tfchat_hf.text.console import display_width
 from tfchat_hf.training.samples import (
     SAMPLES_DURING_TRAINING,
     SAMPLES_WRITTEN,

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from data_builders.output.terminal import GAP, columns
 from data_builders.report import counted
 
-from ..text.console import GAP, display_width
 from .explainer import Decision, Difference, Explanation, ScoredPath, Token, spans_of
 from .search import Merge
 
@@ -39,24 +39,6 @@ def visible(text: str) -> str:
     )
 
 
-def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Lay rows out in columns as wide as their widest cell.
-
-    Args:
-        rows: Cells, equally many in each row.
-        right: Which columns hold numbers, aligned to the right.
-    """
-    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = []
-        for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
-            padding = " " * (width - display_width(cell))
-            cells.append(padding + cell if place in right else cell + padding)
-        lines.append(("  " + GAP.join(cells)).rstrip())
-    return lines
-
-
 def _joined(pieces: Sequence[str]) -> str:
     """Write pieces with a plus between them."""
     return " + ".join(map(visible, pieces))
@@ -81,8 +63,8 @@ def _token_table(explanation: Explanation) -> list[str]:
             ]
         )
     if explanation.model == "BPE":
-        return columns([[*row[:3], *row[4:]] for row in rows], right=(1, 2))
-    return columns(rows, right=(1, 2, 3))
+        return columns([[*row[:3], *row[4:]] for row in rows], right=(1, 2), indent=GAP)
+    return columns(rows, right=(1, 2, 3), indent=GAP)
 
 
 def _words_beside(token: Token, words: Sequence[str]) -> str:
@@ -130,7 +112,8 @@ def _jieba_lines(explanation: Explanation) -> Iterator[str]:
             [
                 [f"at {d.begin}", _joined(d.pieces), f"jieba: {_joined(d.words)}", _cause(d)]
                 for d in explanation.differences
-            ]
+            ],
+            indent=GAP,
         )
 
 
@@ -191,7 +174,7 @@ def _merge_lines(explanation: Explanation) -> Iterator[str]:
         yield f"{merges}: each character is a token of its own."
         return
     yield "Merges in the order they were applied, the lowest rank (learned first) first:"
-    yield from columns([_merge_row(merge) for merge in explanation.merges], right=(0,))
+    yield from columns([_merge_row(merge) for merge in explanation.merges], right=(0,), indent=GAP)
     yield "No two neighbours that are left have a merge."
 
 

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from data_builders.output.hub import NO_TOKEN, UNREACHABLE, check_repo_id, hub_errors
 from data_builders.output.privacy import find_leaks, machine_places, without_paths
+from data_builders.output.terminal import GAP, columns
 from data_builders.report import counted
 
 from ..settings.run_folder import (
@@ -105,14 +106,12 @@ class UploadPlan:
         """Yield the plan in lines for the user, largest file first."""
         total = sum(upload.size for upload in self.uploads)
         yield f"to upload to {repo_id}: {counted(len(self.uploads), 'file')}, {readable(total)}"
-        width = max((len(upload.name) for upload in self.uploads), default=0)
-        for upload in sorted(self.uploads, key=lambda upload: -upload.size):
-            yield f"  {upload.name:<{width}}  {readable(upload.size):>9}  {upload.reason}"
+        uploads = sorted(self.uploads, key=lambda upload: -upload.size)
+        rows = [(upload.name, readable(upload.size), upload.reason) for upload in uploads]
+        yield from columns(rows, right=(1,), indent=GAP)
         if self.stays:
             yield f"stays here: {counted(len(self.stays), 'file')} and folders"
-            width = max(map(len, self.stays))
-            for name, reason in sorted(self.stays.items()):
-                yield f"  {name:<{width}}  {reason}"
+            yield from columns(sorted(self.stays.items()), indent=GAP)
 
 
 @dataclass(frozen=True)

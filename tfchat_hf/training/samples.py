@@ -16,12 +16,12 @@ from transformers import Trainer, TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
 from data_builders.output.markdown import table
+from data_builders.output.terminal import GAP, columns, shorten
 from data_builders.writing import write_whole
 
 from ..examples.questions import Question
 from ..measuring.metrics import top_reply_share
 from ..measuring.selection import ReplyAssessor
-from ..text.console import shorten, table_lines
 from .time_budget import TrainingClock
 
 Report = Callable[[str], None]
@@ -106,8 +106,8 @@ def sample_lines(step: int, rows: Sequence[dict[str, Any]]) -> list[str]:
     """Show sample rows as a small table; of a context the newest turn."""
     cells = [("asked", "model", "person")]
     cells += [(row["context"][-1], row["reply"], row["reference"]) for row in rows]
-    lines = table_lines(cells, LINE_WIDTH - 2)
-    return [f"samples at step {step}:"] + [f"  {line}" for line in lines]
+    lines = columns(cells, width=LINE_WIDTH - len(GAP), indent=GAP)
+    return [f"samples at step {step}:", *lines]
 
 
 class SampleFile:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import data_builders.output.inspection as inspect_module
 from data_builders.building.builder import DIALOGUE_FEATURES
 from data_builders.errors import UserError
-from data_builders.output.inspection import bar_chart, fit, inspect_lines, text_width
+from data_builders.output.inspection import bar_chart, inspect_lines
+from data_builders.output.terminal import display_width
 from data_builders.report import REPORT_FILE, BuildReport, SourceCount
 
 
@@ -122,7 +123,7 @@ def test_no_line_is_wider_than_the_terminal(tmp_path, width, columns):
     width(columns)
     rows = [row("问题" * 60, "回答，" * 90, source="很长的名字" * 12), row("a" * 300, "b" * 300)]
     for line in inspect_lines(saved(tmp_path / ("长" * 40), train=rows)):
-        assert text_width(line) <= columns
+        assert display_width(line) <= columns
 
 
 def test_text_cannot_control_the_terminal(tmp_path):
@@ -132,17 +133,6 @@ def test_text_cannot_control_the_terminal(tmp_path):
         assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202e]", line)
 
 
-def test_wide_and_combining_characters_are_measured():
-    assert text_width("a你e\u0301，") == 1 + 2 + 1 + 2
-    assert fit("你好你好", 5) == "你好…"
-    assert fit("你好你好", 8) == "你好你好"
-
-
-@given(st.text(max_size=50), st.integers(1, 30))
-def test_fitted_text_fits(text, columns):
-    assert text_width(fit(text, columns)) <= columns
-
-
 @given(
     st.dictionaries(st.text(max_size=20), st.integers(0, 10**9), max_size=30),
     st.integers(40, 120),
@@ -150,7 +140,7 @@ def test_fitted_text_fits(text, columns):
 def test_bars_stand_in_line_and_in_proportion(counts, columns):
     lines = list(bar_chart(counts, columns))
     assert len(lines) == min(len(counts), inspect_module.MAX_ROWS)
-    assert all(text_width(line) <= columns for line in lines)
+    assert all(display_width(line) <= columns for line in lines)
     drawn = [len(re.search(r"[█▏▎▍▌▋▊▉]*$", line)[0]) for line in lines]
     numbers = list(counts.values())
     if len(numbers) <= inspect_module.MAX_ROWS:
@@ -161,7 +151,7 @@ def test_bars_stand_in_line_and_in_proportion(counts, columns):
 
 def test_the_longest_bar_fills_the_line_and_half_is_half():
     lines = list(bar_chart({"你好": 100, "b": 50, "c": 0}, 61))
-    assert text_width(lines[0]) == 61
+    assert display_width(lines[0]) == 61
     assert lines[0].count("█") == 2 * lines[1].count("█") == 50
     assert lines[2] == "  c      0 "
 
