@@ -276,8 +276,9 @@ def in_place_of_the_hub(monkeypatch: pytest.MonkeyPatch, token: str = "") -> Ite
         monkeypatch.setattr(constants, name, True)
     with FakeHub() as hub:
         monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-        # What `push_to_hub` calls belongs to one object, which took the address at its import.
+        # Both libraries call the Hub through one object, which keeps the address it began with.
         monkeypatch.setattr(hf_api.api, "endpoint", hub.url)
+        monkeypatch.setattr("transformers.utils.hub._hf_api", None, raising=False)
         files = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", files)
         monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)

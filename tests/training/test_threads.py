@@ -35,7 +35,7 @@ class Watch:
             print("at torch:", os.environ.get("GOMP_SPINCOUNT"), flush=True)
             os._exit(0)
 sys.meta_path.insert(0, Watch())
-train_hf.main(["configs/quickstart.yaml"])
+train_hf.main(["configs/quickstart.yaml", "--output_dir", "runs/not-there"])
 """
 
 
