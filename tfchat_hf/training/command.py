@@ -6,9 +6,9 @@
     python train_hf.py configs/quickstart.yaml --resume        # go on after Ctrl-C
     python train_hf.py configs/quickstart.yaml --overwrite     # train anew
 
-A settings file holds `key: value` lines; `--key value` overrules it. configs/reference.yaml
-explains every key. The files of configs/ come with the package: where there is no such folder,
-`quickstart` alone means configs/quickstart.yaml.
+A settings file holds `key: value` lines; `--key value` overrules it. The files of configs/
+come with the package: where there is no such folder, `quickstart` alone means
+configs/quickstart.yaml.
 
 Exit code: 0 when the run is finished, 130 when it was stopped and can be resumed, 2 for an error
 that the message explains, 3 when it is finished but could not be pushed.
@@ -21,8 +21,9 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from data_builders.command_line import WRONG, run_command, tell
+from data_builders.command_line import WRONG, run_command, say, tell
 
+from ..settings.places import find_settings
 from ..settings.reading import Setting, read_settings
 from ..settings.run_folder import RunFolder
 from .threads import shorten_spinning
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
-        sys.stdout.write(str(__doc__))
+        say(f"{__doc__}\nEvery key, explained: {find_settings('reference')}")
         return 0 if arguments else WRONG
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     stopped = "stopped. Go on with the same command and --resume."

@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 import math
 import platform
+import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import datasets
@@ -164,7 +166,8 @@ def write_finished_run(
     folder.finish(metrics)
     _report_results(metrics, report)
     report(f"finished: {folder.path}")
-    report(f"Talk to it: python chat_hf.py {folder.path}")
+    chat = "tfchat-chat" if Path(sys.argv[0]).stem == "tfchat-train" else "python chat_hf.py"
+    report(f"Talk to it: {chat} {folder.path}")
 
 
 def _describe_run(data: RunData, trainer: TFChatTrainer) -> dict[str, Any]:
