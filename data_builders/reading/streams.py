@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any
 
 from data_builders.errors import UserError
 
@@ -77,7 +77,7 @@ class CountedFile(io.RawIOBase):
         counted: Bytes told so far.
     """
 
-    def __init__(self, file: BinaryIO, progress: Callable[[int], None] | None) -> None:
+    def __init__(self, file: io.RawIOBase, progress: Callable[[int], None] | None) -> None:
         """Wrap an open file.
 
         Args:
