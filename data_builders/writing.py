@@ -103,6 +103,8 @@ def _runs(process: int) -> bool:
     # In a container the next run often has the number of the one that was killed.
     if process == os.getpid():
         return False
+    if os.name == "nt":  # signal 0 is Ctrl-C there
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -17,7 +17,8 @@ import pytest
 import torch
 
 import chat_hf
-from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
+from tests.tiny import one_layer_config
+from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.chat import session as chat_sessions
 from tfchat_hf.chat import streaming
 from tfchat_hf.chat import terminal as chat_terminal
@@ -34,15 +35,8 @@ def model_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     tokenizer = train_tokenizer(SENTENCES, scheme="char", vocab_size=400, model_max_length=128)
     torch.manual_seed(3)
-    config = TFChatConfig(
+    config = one_layer_config(
         vocab_size=len(tokenizer),
-        d_model=32,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=64,
         max_position_embeddings=128,
         max_context_turns=3,
         init_std=0.3,

@@ -38,6 +38,12 @@ def tiny_config(**changes: Any) -> TFChatConfig:
     return TFChatConfig(**(settings | changes))
 
 
+def one_layer_config(**changes: Any) -> TFChatConfig:
+    """Return the smallest network of equal sides, for tests that train or chat."""
+    sides = {"encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2}
+    return tiny_config(**(sides | {"decoder_ffn_dim": 64} | changes))
+
+
 def tiny_model(seed: int = 0, **changes: Any) -> TFChatForConditionalGeneration:
     """Return a model in evaluation mode with weights large enough to tell tokens apart."""
     torch.manual_seed(seed)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from tests.chat.small_chat import SENTENCES
-from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
+from tests.tiny import one_layer_config
+from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.chat.session import ChatSession
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
@@ -20,15 +21,8 @@ def tokenizer():
 @pytest.fixture(scope="session")
 def model(tokenizer):
     torch.manual_seed(3)
-    config = TFChatConfig(
+    config = one_layer_config(
         vocab_size=len(tokenizer),
-        d_model=32,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=64,
         max_position_embeddings=32,
         max_context_turns=3,
         init_std=0.3,

@@ -13,7 +13,8 @@ from datasets import Dataset
 from torch.nn import functional
 from transformers import TrainerCallback
 
-from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
+from tests.tiny import one_layer_config
+from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.examples.preparing import DataArguments, prepare_data
 from tfchat_hf.examples.questions import collect_questions
 from tfchat_hf.measuring.evaluation import exact_loss, generate_replies
@@ -45,15 +46,8 @@ def data(tokenizer):
 
 def make_trainer(tmp_path, tokenizer, data, dropout=0.0, callbacks=(), **settings):
     torch.manual_seed(0)
-    config = TFChatConfig(
+    config = one_layer_config(
         vocab_size=len(tokenizer),
-        d_model=32,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=64,
         dropout=dropout,
         attention_dropout=dropout,
         activation_dropout=dropout,
