@@ -439,3 +439,33 @@ def test_ctrl_c_while_waiting_for_a_reply_leaves_the_queue_working(model):
             assert batching.submit(QUESTIONS[0]).result(PATIENCE).sequences
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("one bad row"), SystemExit(3)])
+def test_an_error_of_one_request_leaves_its_batch_their_replies(model, monkeypatch, error):
+    stopped = BatchRun.stopped
+
+    def failing(run: BatchRun) -> list[bool]:
+        if any(request.input_ids == QUESTIONS[1] for request in run.requests):
+            raise error
+        return stopped(run)
+
+    monkeypatch.setattr(BatchRun, "stopped", failing)
+    heard: list[str] = []
+    with gathering(model, 3, TOKENIZER) as batching:
+        sound = batching.submit(QUESTIONS[0], on_text=lambda row, piece: heard.append(piece))
+        bad, other = batching.submit(QUESTIONS[1]), batching.submit(QUESTIONS[2])
+        with pytest.raises(RuntimeError, match="one bad row|SystemExit: 3"):
+            bad.result(PATIENCE)
+        assert other.result(PATIENCE).sequences[0] == alone(model, QUESTIONS[2])
+        tokens = sound.result(PATIENCE).sequences[0]
+    assert tokens == alone(model, QUESTIONS[0])
+    assert "".join(heard) == TOKENIZER.decode(tokens, skip_special_tokens=True).strip()
+
+
+@pytest.mark.parametrize("wrong", [{"deadline": "soon"}, {"stop": 1}, {"seed": "x"}])
+def test_a_wrong_argument_is_the_error_of_its_caller_alone(model, wrong):
+    with BatchingQueue(model) as batching:
+        with pytest.raises(ValueError, match=f"`{next(iter(wrong))}` must be"):
+            batching.submit(QUESTIONS[0], **wrong)
+        assert batching.submit(QUESTIONS[0]).result(PATIENCE).sequences

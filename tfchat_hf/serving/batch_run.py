@@ -52,7 +52,7 @@ class BatchRun(BaseStreamer):
         )
 
     def run(self) -> None:
-        """Generate and hand out; an error goes to the requests that have no reply yet."""
+        """Generate and hand out; an error goes to the one request that it comes from."""
         try:
             with _own_random_numbers(self.requests[0].seed, self.model.device):
                 output = self.model.generate(**self._arguments())
@@ -62,9 +62,20 @@ class BatchRun(BaseStreamer):
             for answer in self.answers:  # what is left is as long as allowed
                 if not answer.done:
                     answer.end_all(answer.request.reason_to_stop() or "length")
-        except Exception as error:  # handed over: the callers' threads raise it
-            for answer in self.answers:
+        except BaseException as error:  # handed over: the callers' threads raise it
+            self._alone(error)
+
+    def _alone(self, error: BaseException) -> None:
+        """Answer each request of a batch that has failed by itself: most are not to blame."""
+        for answer in self.answers:
+            if answer.done:
+                continue
+            if len(self.requests) == 1 or not answer.begin_again():
                 answer.fail(error)
+                continue
+            run = BatchRun(self.model, [answer.request], self.table, self.abandon, self.fast)
+            run.answers = [answer]
+            run.run()
 
     def put(self, value: torch.Tensor) -> None:
         """Take a token of every reply, `(batch * num_return_sequences,)`; start tokens first."""

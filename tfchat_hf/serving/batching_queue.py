@@ -125,7 +125,8 @@ class BatchingQueue:
         """
         config = copy.deepcopy(generation_config or self.model.generation_config)
         self._check(input_ids, on_text)
-        stop = stop or threading.Event()
+        _check_options(seed, stop, deadline)
+        stop = threading.Event() if stop is None else stop
         key = _key(config, seed, options)
         request = Request(
             list(input_ids), config, options, ReplyFuture(stop), stop, key, on_text, deadline, seed
@@ -281,6 +282,16 @@ def _key(config: GenerationConfig, seed: int | None, options: dict[str, Any]) ->
         return object()
     settings = json.dumps(config.to_dict(), sort_keys=True, default=repr)
     return settings, tuple(sorted((name, id(value)) for name, value in options.items()))
+
+
+def _check_options(seed: object, stop: object, deadline: object) -> None:
+    """Refuse what would stop the thread that all callers wait for."""
+    if not (seed is None or (isinstance(seed, int) and -(2**63) <= seed < 2**63)):
+        raise UserError(f"`seed` must be a whole number of 64 bits (got {seed!r}).")
+    if not (stop is None or hasattr(stop, "is_set")):
+        raise UserError(f"`stop` must be a threading.Event (got {stop!r}).")
+    if not (deadline is None or (isinstance(deadline, int | float) and deadline == deadline)):
+        raise UserError(f"`deadline` must be a time of `time.monotonic()` (got {deadline!r}).")
 
 
 def _check_limits(max_batch_size: int, max_wait_ms: float, max_waiting: int) -> None:

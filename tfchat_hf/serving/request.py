@@ -133,11 +133,13 @@ class Request:
 
 @dataclass
 class _Reply:
-    """One reply to a request: its tokens, its text, and why it ended."""
+    """One reply to a request: its tokens, its text, why it ended, and what was handed out."""
 
     text: GrowingText | None
     tokens: list[int] = field(default_factory=list)
     reason: str | None = None
+    said: int = 0
+    repeated: int = 0
 
 
 class Answer:
@@ -161,10 +163,8 @@ class Answer:
         self.request = request
         self.done = False
         self._ends, self._pad = ends, pad
-        self._replies = [
-            _Reply(GrowingText(table, trim=True) if request.on_text and table is not None else None)
-            for _ in range(copies)
-        ]
+        self._table = table if request.on_text else None
+        self._replies = [_Reply(self._new_text()) for _ in range(copies)]
 
     def add(self, number: int, token: int) -> None:
         """Take the next token of a reply; nothing happens to one that has ended."""
@@ -186,11 +186,23 @@ class Answer:
             if reply.reason is None:
                 self._end(number, reason)
 
-    def fail(self, error: Exception) -> None:
+    def begin_again(self) -> bool:
+        """Forget the tokens, but not what the caller has heard; False where it would differ."""
+        if self.request.config.do_sample and any(reply.said for reply in self._replies):
+            return False
+        self._replies = [_Reply(self._new_text(), said=one.said) for one in self._replies]
+        return True
+
+    def fail(self, error: BaseException) -> None:
         """Give the request an error instead of replies, unless it has them."""
         if not self.done:
             self.done = True
+            if not isinstance(error, Exception):  # would end the caller's thread, or its process
+                error = RuntimeError(f"The model stopped with {type(error).__name__}: {error}")
             self.request.future.set_exception(error)
+
+    def _new_text(self) -> GrowingText | None:
+        return None if self._table is None else GrowingText(self._table, trim=True)
 
     def _end(self, number: int, reason: str) -> None:
         """End a reply; the last one hands all out."""
@@ -205,8 +217,14 @@ class Answer:
 
     def _say(self, number: int, piece: str) -> None:
         """Hand out text; a caller that cannot take it has gone, and loses its own reply only."""
+        reply = self._replies[number]
+        piece, reply.repeated = (
+            piece[max(0, reply.said - reply.repeated) :],
+            reply.repeated + len(piece),
+        )
         if not piece or self.done or self.request.on_text is None:
             return
+        reply.said += len(piece)
         try:
             self.request.on_text(number, piece)
         except Exception as error:  # whatever the caller's function raises belongs to the caller
