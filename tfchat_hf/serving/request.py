@@ -133,13 +133,16 @@ class Request:
 
 @dataclass
 class _Reply:
-    """One reply to a request: its tokens, its text, why it ended, and what was handed out."""
+    """One reply to a request: its tokens, its text, why it ended; characters made and handed out.
+
+    More may have been handed out than made: where the reply was begun again after an error.
+    """
 
     text: GrowingText | None
     tokens: list[int] = field(default_factory=list)
     reason: str | None = None
+    made: int = 0
     said: int = 0
-    repeated: int = 0
 
 
 class Answer:
@@ -218,10 +221,9 @@ class Answer:
     def _say(self, number: int, piece: str) -> None:
         """Hand out text; a caller that cannot take it has gone, and loses its own reply only."""
         reply = self._replies[number]
-        piece, reply.repeated = (
-            piece[max(0, reply.said - reply.repeated) :],
-            reply.repeated + len(piece),
-        )
+        heard = max(0, reply.said - reply.made)
+        reply.made += len(piece)
+        piece = piece[heard:]
         if not piece or self.done or self.request.on_text is None:
             return
         reply.said += len(piece)
