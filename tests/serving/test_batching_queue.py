@@ -451,8 +451,8 @@ def test_an_error_of_one_request_leaves_its_batch_their_replies(model, monkeypat
 
     def failing(run: BatchRun, value: torch.Tensor) -> None:
         put(run, value)
-        said = len(run.answers[0]._replies[0].tokens)
-        if said > 2 and any(one.input_ids == QUESTIONS[1] for one in run.requests):
+        run.steps = getattr(run, "steps", 0) + 1
+        if run.steps > 3 and any(one.input_ids == QUESTIONS[1] for one in run.requests):
             raise error
 
     monkeypatch.setattr(BatchRun, "put", failing)
