@@ -26,11 +26,14 @@ class Guess(NamedTuple):
             `__eou__`), about 0.5 for "could well be", nothing below 0.2.
         options: Settings found on the way, such as {"separator": "\t"}.
         why: What was seen, to be shown to the user: "lines begin with E and M".
+        alone: Whether the file only might be one: it is taken when it is named by itself, and
+            passed over in a folder or an archive.
     """
 
     score: float
     options: Mapping[str, Any] = {}
     why: str = ""
+    alone: bool = False
 
 
 @dataclass
