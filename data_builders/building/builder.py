@@ -9,6 +9,7 @@ writes the splits. Nothing in it grows with the corpus but eight bytes or so a d
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ import datasets
 import pyarrow as pa
 import xxhash
 from datasets.exceptions import DatasetGenerationError
+from filelock import FileLock, Timeout
 
 from data_builders.building.staging import stage
 from data_builders.building.unchanged import Stamps, check_unchanged, file_stamps
@@ -35,6 +37,8 @@ from data_builders.selecting.shards import Shards, open_shard
 from data_builders.selecting.shuffling import shuffled
 from data_builders.selecting.splits import check_fractions
 from data_builders.selecting.workers import default_workers
+
+logger = logging.getLogger(__name__)
 
 DIALOGUE_FEATURES = datasets.Features(
     {
@@ -60,7 +64,7 @@ class DialogueConfig(datasets.BuilderConfig):
         languages: Which languages to keep; what is allowed is up to the builder.
         strict: Stop at the first broken row instead of leaving it out.
         validation_fraction: Share of distinct first questions kept for validation.
-        test_fraction: Share of distinct first questions kept for a test split.
+        test_fraction: Share of distinct first questions kept for the test split; 0 makes none.
         cleaning: What is done to the text; a `CleaningSettings` or a dict of its fields.
         selection: What is left out; a `SelectionSettings` or a dict of its fields.
         workers: Processes to use; None takes one per core. Does not change the result.
@@ -70,7 +74,7 @@ class DialogueConfig(datasets.BuilderConfig):
     languages: tuple[str, ...] = ()
     strict: bool = False
     validation_fraction: float = 0.05
-    test_fraction: float = 0.0
+    test_fraction: float = 0.05
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     workers: int | None = None
@@ -203,6 +207,7 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
         Raises:
             UserError: If nothing usable was read, or at the first broken row if `strict`.
         """
+        self._say_if_waiting()
         try:
             super().download_and_prepare(*args, **kwargs)
         except DatasetGenerationError as error:
@@ -216,6 +221,17 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
                 "Delete that folder and build again."
             )
         self.report = BuildReport.load(self._output_dir)
+
+    def _say_if_waiting(self) -> None:
+        """Say it where another process builds the same: `datasets` waits for that in silence."""
+        lock = FileLock(f"{self._cache_dir}_builder.lock", timeout=0)
+        try:
+            with lock:
+                return
+        except Timeout:
+            logger.warning("Another process is building the same dataset: waiting for it.")
+        except OSError:  # the build itself will say what is wrong there
+            return
 
     def _info(self) -> datasets.DatasetInfo:
         return datasets.DatasetInfo(features=DIALOGUE_FEATURES)

@@ -15,7 +15,7 @@ from data_builders.output.pictures import draw_pictures
 from data_builders.output.statistics import describe
 from data_builders.report import REPORT_FILE
 from data_builders.sources.build import BuildResult
-from data_builders.writing import sweep, whole_folder
+from data_builders.writing import only_writer, sweep, whole_folder
 
 BUILD_FILE = "build.json"
 STATISTICS_FILE = "statistics.json"
@@ -36,10 +36,10 @@ def save_result(result: BuildResult, output: str | Path, overwrite: bool = False
         UserError: If `check_output` refuses the folder.
     """
     output = Path(output).absolute()
-    sweep(output)
-    check_output(output, overwrite)
-    with whole_folder(output) as fresh:
-        return _write(result, fresh, output.name)
+    with only_writer(output):
+        check_output(output, overwrite)
+        with whole_folder(output) as fresh:
+            return _write(result, fresh, output.name)
 
 
 def _write(result: BuildResult, folder: Path, name: str) -> list[str]:
@@ -96,6 +96,7 @@ def check_output(output: str | Path, overwrite: bool = False) -> None:
         UserError: If it is there, unless `overwrite` and made by this package.
     """
     output = Path(output)
+    sweep(output)
     if not output.exists() and not output.is_symlink():
         _check_place(output.absolute())
         return

@@ -20,7 +20,7 @@ def read_saved(
     folder: Path,
     languages: Sequence[str] = (),
     validation_fraction: float = 0.05,
-    test_fraction: float = 0.0,
+    test_fraction: float = 0.05,
 ) -> tuple[datasets.DatasetDict, BuildReport]:
     """Open a folder written by `save_to_disk`, and split it if it has no validation split.
 
