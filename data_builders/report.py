@@ -7,7 +7,7 @@ import itertools
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -295,6 +295,25 @@ class BuildReport:
             each = "; ".join(f"{script} in {_names(by_script[script])}" for script in by_script)
             yield f"the script differs: {each}. `to_simplified` makes it one"
 
+    def add(self, other: BuildReport) -> None:
+        """Add what another part of the same corpus has counted; its rejects are kept too."""
+        for name in ("dropped", "changed", "rejected", "notes"):
+            add_counts(getattr(self, name), getattr(other, name))
+        for mine, its in zip(self.origins, other.origins, strict=True):
+            mine.read += its.read
+            add_counts(mine.scripts, its.scripts)
+        for reject in other.all_rejects():
+            self._store(reject)
+
+    def all_rejects(self) -> Iterator[Reject]:
+        """Read all rejects from their file, or give those at hand where there is none."""
+        self.close()
+        if self.rejects_file is None:
+            yield from self.rejects
+            return
+        with open(self.rejects_file, encoding="utf-8", newline="\n") as file:
+            yield from (Reject(**json.loads(line)) for line in file)
+
     def save(self, folder: str | Path) -> None:
         """Write `report.json` and `rejects.jsonl` into an existing folder."""
         text = json.dumps(self.to_dict(), ensure_ascii=False, indent=2) + "\n"
@@ -312,14 +331,17 @@ class BuildReport:
         counts = json.loads(Path(folder, REPORT_FILE).read_text(encoding="utf-8"))
         known = {name: counts[name] for name in counts if name in cls.__dataclass_fields__}
         known["origins"] = [SourceCount(**origin) for origin in known.get("origins", [])]
-        rejects_file = Path(folder, REJECTS_FILE)
-        if not rejects_file.is_file():
-            return cls(**known)
-        with open(rejects_file, encoding="utf-8", newline="\n") as file:
-            rejects = [
-                Reject(**json.loads(line)) for line in itertools.islice(file, MAX_STORED_REJECTS)
-            ]
-        return cls(**known, rejects=rejects, rejects_file=rejects_file)
+        report, rejects_file = cls(**known), Path(folder, REJECTS_FILE)
+        if rejects_file.is_file():
+            report.rejects_file = rejects_file
+            report.rejects = list(itertools.islice(report.all_rejects(), MAX_STORED_REJECTS))
+        return report
+
+
+def add_counts(counts: dict[str, int], more: Mapping[str, int]) -> None:
+    """Add to some counts, in place."""
+    for name, count in more.items():
+        _add(counts, name, count)
 
 
 def _add(counts: dict[str, int], name: str, count: int) -> None:

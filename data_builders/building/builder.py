@@ -256,13 +256,7 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
         folder.mkdir(parents=True, exist_ok=True)
         _sweep_staging(folder)
         self.report.keep_rejects_in(folder)
-        paths = stage(
-            lambda progress: self.read_sources(config, self.report, progress),
-            folder,
-            config,
-            self.report,
-            self._workers,
-        )
+        paths = self._stage(folder)
         check_unchanged(config.stamps_before, config.stamps())
         selected = select(Shards(paths), config, self.report, folder, self._workers)
         check_not_empty(self.report, config.validation_fraction)
@@ -273,6 +267,17 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
             datasets.SplitGenerator(name, {"split": name, "shards": list(selected)})
             for name in names
         ]
+
+    def _stage(self, folder: Path) -> list[Path]:
+        """Read and clean the corpus; give its shards in order."""
+        config, report = self.config, self.report
+        return stage(
+            lambda progress: self.read_sources(config, report, progress),
+            folder,
+            config,
+            report,
+            self._workers,
+        )
 
     def _generate_examples(
         self, split: str, shards: list[SelectedShard]
