@@ -12,7 +12,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
@@ -26,7 +26,6 @@ from datasets.exceptions import DatasetGenerationError
 from filelock import FileLock, Timeout
 
 from data_builders.building.staging import stage
-from data_builders.building.unchanged import Stamps, check_unchanged, file_stamps
 from data_builders.cleaning.pipeline import CleaningSettings
 from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError
@@ -54,6 +53,7 @@ STAGING_FOLDER = "tfchat-unfinished"
 _STAGING_DAYS = 7
 # Raise this when the same file would give other dialogues: it renews the caches.
 RESULT_VERSION = "2.2.0"
+Stamps = dict[str, tuple[int, int]]
 
 
 @dataclass
@@ -134,12 +134,7 @@ class DialogueConfig(datasets.BuilderConfig):
     ) -> str:
         """Name the cache folder after the settings and the content of the files read.
 
-        Args:
-            config_kwargs: Unused: defaults count too, so the settings are read from `self`.
-            custom_features: Not supported.
-
-        Returns:
-            The name and a hash; a changed byte in a file gives another one.
+        `config_kwargs` is not used: defaults count too, so the settings are read from `self`.
         """
         if custom_features is not None:
             raise UserError(
@@ -173,36 +168,22 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
     def read_sources(
         cls, config: Any, report: BuildReport, progress: Callable[[int], None] | None = None
     ) -> Iterator[RawDialogue]:
-        """Yield the usable dialogues and tell `report` of the rest.
+        """Yield the usable dialogues, duplicates too, and tell `report` of the rest.
 
         Args:
             config: The settings.
             report: Takes the rejected rows.
             progress: Called with the number of bytes of the files on disk that were read.
-
-        Yields:
-            Dialogues; duplicates may be among them.
         """
         raise NotImplementedError
 
     @classmethod
     def origins(cls, config: Any) -> list[SourceCount]:
-        """List the sources that `RawDialogue.origin` counts, for the report.
-
-        Args:
-            config: The settings.
-
-        Returns:
-            One entry per source, nothing counted yet.
-        """
+        """List the sources that `RawDialogue.origin` counts; nothing is counted yet."""
         raise NotImplementedError
 
     def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
         """Build into the cache of `datasets`, or find it there.
-
-        Args:
-            *args: As for `datasets.DatasetBuilder`.
-            **kwargs: As for `datasets.DatasetBuilder`.
 
         Raises:
             UserError: If nothing usable was read, or at the first broken row if `strict`.
@@ -332,15 +313,7 @@ def _sweep_staging(folder: Path) -> None:
 
 
 def check_not_empty(report: BuildReport, validation_fraction: float) -> None:
-    """Refuse a dataset nothing can be trained on.
-
-    Args:
-        report: The finished report.
-        validation_fraction: The setting, for the message.
-
-    Raises:
-        UserError: If no dialogue was kept, or none of them is in the train split.
-    """
+    """Refuse a dataset without rows to train on."""
     if not report.kept:
         found = "; ".join(list(report.lines())[2:-1]) or "no rows in it"
         raise UserError(
@@ -355,17 +328,29 @@ def check_not_empty(report: BuildReport, validation_fraction: float) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """Give a fingerprint of a file's content.
-
-    Args:
-        path: The file.
-
-    Returns:
-        32 hex digits.
-    """
+    """Give a fingerprint of a file's content, 32 hex digits."""
     # Not a cryptographic hash: it tells changes, at 10 GB/s where blake2b reads 1 GB/s.
     digest = xxhash.xxh3_128()
     with open(path, "rb") as file:
         while block := file.read(1 << 22):
             digest.update(block)
     return digest.hexdigest()
+
+
+def file_stamps(paths: Iterable[Path]) -> Stamps:
+    """Note size and time of the last change (ns) of files, by path."""
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in paths}
+
+
+def check_unchanged(before: Mapping[str, tuple[int, int]], after: Stamps) -> None:
+    """Refuse what was read if a file was changed, added or taken away since `file_stamps`."""
+    for path in {**before, **after}:
+        if path in before and path not in after:
+            raise UserError(
+                f"{path} is not there any more. Put it back and run the same command again."
+            )
+        if before.get(path) != after[path]:
+            raise UserError(
+                f"{path} was changed while it was being read, so nothing is kept of it. "
+                "Run the same command again when it is complete."
+            )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -17,8 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import xxhash
+from tqdm import tqdm
 
-from data_builders.building.progress import bytes_bar
 from data_builders.cleaning.pipeline import Cleaner, CleaningSettings, looks_segmented
 from data_builders.language import guess_language
 from data_builders.report import BuildReport, add_counts
@@ -35,13 +36,9 @@ PROBE_DIALOGUES = 300
 
 
 class Batch(NamedTuple):
-    """What one worker cleans at a time.
+    """What one worker cleans at a time: the shard to write, raw dialogues, and the settings.
 
-    Attributes:
-        path: The shard to write.
-        dialogues: Raw dialogues.
-        segmented: For each whether its file's Chinese is cut by blanks.
-        settings: How to clean.
+    `segmented` says for each dialogue whether its file's Chinese is cut by blanks.
     """
 
     path: str
@@ -107,7 +104,7 @@ def stage(
     report: BuildReport,
     workers: int,
 ) -> list[Path]:
-    """Clean a whole corpus into shards.
+    """Clean a whole corpus into shards, and give these in the order of the corpus.
 
     Args:
         read: Gives the raw dialogues; takes the function that counts bytes read.
@@ -115,9 +112,6 @@ def stage(
         config: The settings of the build.
         report: Takes the counts and the dialogues left out.
         workers: How many processes.
-
-    Returns:
-        The shards in the order of the corpus.
     """
     paths = []
     total = sum(path.stat().st_size for path in config.content_files())
@@ -129,14 +123,25 @@ def stage(
     return paths
 
 
+@contextmanager
+def bytes_bar(total: int, title: str) -> Iterator[Callable[[int], None]]:
+    """Show how far a reading is; lend the function to call with each number of bytes read."""
+    with tqdm(
+        total=total,
+        desc=title,
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        delay=1.0,  # sooner it would only flicker
+        disable=None,
+    ) as bar:
+        yield bar.update
+
+
 def with_segmentation(dialogues: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
     """Say for each dialogue whether the Chinese of its file is cut by blanks.
 
-    Args:
-        dialogues: Raw dialogues, file after file.
-
-    Yields:
-        Each with the verdict on the first `PROBE_DIALOGUES` of its file.
+    The verdict is on the first `PROBE_DIALOGUES` of a file.
     """
     iterator = iter(dialogues)
     waiting = list(islice(iterator, 1))
@@ -176,14 +181,7 @@ def _batches(
 
 
 def clean_batch(batch: Batch) -> BatchCounts:
-    """Clean a batch and write its shard, unless that is there already.
-
-    Args:
-        batch: The work.
-
-    Returns:
-        The counts.
-    """
+    """Clean a batch and write its shard, unless that is there already."""
     path = Path(batch.path)
     counts_path = path.with_suffix(".json")
     digest = xxhash.xxh3_64_hexdigest(repr((batch.dialogues, batch.segmented)).encode())

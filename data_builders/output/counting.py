@@ -1,5 +1,8 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Count the distinct and the frequent texts of a split without holding the texts.
+"""Read a split without mapping it, and count its distinct and frequent texts without holding them.
+
+`datasets` maps its files into memory; what has been read of them then counts as memory of the
+process until the dataset is let go, 1 GB for a corpus of 1 GB.
 
 Each text stands for a hash of 64 bits, and at most `PAIRS_PER_PASS` pairs are held at once, at 24
 bytes each: a larger split is read again for each further share of the hashes. Among 10 million
@@ -17,8 +20,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pandas.util import hash_array
-
-from data_builders.output.arrow_files import tables_of
 
 PAIRS_PER_PASS = 2_000_000
 _ROWS_PER_BATCH = 8192
@@ -41,14 +42,7 @@ class PairBatch(NamedTuple):
 
 
 class TextCounts(NamedTuple):
-    """What `count_texts` found out.
-
-    Attributes:
-        distinct_questions: Different turns that a reply follows.
-        distinct_replies: Different replies.
-        multi_reply_questions: Questions with at least two different replies.
-        top_replies: The most frequent replies with their counts, most first.
-    """
+    """Distinct questions, replies, questions with several replies; the most frequent replies."""
 
     distinct_questions: int
     distinct_replies: int
@@ -56,15 +50,28 @@ class TextCounts(NamedTuple):
     top_replies: list[tuple[str, int]]
 
 
+def is_whole(split: datasets.Dataset) -> bool:
+    """Say whether a split is just its files: nothing selected, shuffled, joined or in memory."""
+    known = (split.info.splits or {}).get(str(split.split))
+    whole = known is not None and known.num_examples == len(split)
+    return bool(split.cache_files) and split._indices is None and whole
+
+
+def tables_of(split: datasets.Dataset, rows: int) -> Iterator[pa.Table]:
+    """Read a split from beginning to end, at most `rows` rows at a time."""
+    if not is_whole(split):
+        yield from split.with_format("arrow").iter(rows)
+        return
+    for file in split.cache_files:
+        with pa.OSFile(file["filename"]) as source, pa.ipc.open_stream(source) as reader:
+            for batch in reader:
+                table = pa.Table.from_batches([batch]).select(split.column_names)
+                for begin in range(0, table.num_rows, rows):
+                    yield table.slice(begin, rows)
+
+
 def dialogue_batches(split: datasets.Dataset) -> Iterator[PairBatch]:
-    """Read a split in Arrow batches.
-
-    Args:
-        split: Rows with `turns` and `roles`; what is a reply says `splits.reply_places`.
-
-    Yields:
-        The rows, a few thousand at a time.
-    """
+    """Read a split a few thousand rows at a time; `splits.reply_places` says what a reply is."""
     for table in tables_of(split, _ROWS_PER_BATCH):
         turns, lengths = _flat(table["turns"])
         roles, role_counts = _flat(table["roles"])
@@ -79,16 +86,7 @@ def dialogue_batches(split: datasets.Dataset) -> Iterator[PairBatch]:
 
 
 def count_texts(split: datasets.Dataset, pairs: int, top: int) -> TextCounts:
-    """Count distinct questions and replies, and find the most frequent replies.
-
-    Args:
-        split: Rows with `turns` and `roles`.
-        pairs: How many pairs are in them.
-        top: How many of the most frequent replies to give.
-
-    Returns:
-        The counts.
-    """
+    """Count distinct questions and replies of a number of pairs, and find the `top` replies."""
     counter = _HashCounter(top)
     shares = -(-pairs // PAIRS_PER_PASS)
     for share in range(shares):

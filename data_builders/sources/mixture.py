@@ -119,14 +119,7 @@ class MixtureCorpus(DialogueBuilder):
 
     @classmethod
     def origins(cls, config: MixtureConfig) -> list[SourceCount]:
-        """List the sources with their weights.
-
-        Args:
-            config: The settings.
-
-        Returns:
-            One entry per source.
-        """
+        """List the sources with their weights."""
         counts = []
         for spec, settings in zip(config.sources, config.source_configs, strict=True):
             known = FAMILIES[spec.format].origins(settings)[0]
@@ -142,16 +135,7 @@ class MixtureCorpus(DialogueBuilder):
         report: BuildReport,
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[RawDialogue]:
-        """Yield the dialogues of all sources, one source after the other.
-
-        Args:
-            config: The settings.
-            report: Takes the rejected rows.
-            progress: Called with the number of bytes of the files on disk that were read.
-
-        Yields:
-            Raw dialogues with the number of their source.
-        """
+        """Yield the dialogues of one source after the other, with its number."""
         for origin, (spec, settings) in enumerate(
             zip(config.sources, config.source_configs, strict=True)
         ):
@@ -188,9 +172,6 @@ def read_mixture(
 
     Returns:
         Keyword arguments of `MixtureConfig`.
-
-    Raises:
-        UserError: If the file is not there or not of that shape.
     """
     path = Path(path)
     content, lines = _read_yaml(path)
@@ -301,7 +282,9 @@ def _missing(options: Mapping[str, Any]) -> str:
 
 def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
     if not isinstance(entry, Mapping):
-        raise UserError(f"{where} must be a mapping with `files` or a `format` (got {reprlib.repr(entry)}).")
+        raise UserError(
+            f"{where} must be a mapping with `files` or a `format` (got {reprlib.repr(entry)})."
+        )
     weight = entry.get("weight", 1.0)
     number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
     if not number or not 0 < weight <= MAXIMUM_WEIGHT:
