@@ -110,7 +110,7 @@ class Corpus:
         return [part for part, place in zip(parts, places, strict=True) if place == rank]
 
 
-class ReadDialogues(PipelineStep):  # type: ignore[misc]  # datatrove has no types
+class ReadDialogues(PipelineStep):
     """Read the dialogues of a task's files, of any format."""
 
     type = "📖 - READER"
@@ -147,7 +147,7 @@ class ReadDialogues(PipelineStep):  # type: ignore[misc]  # datatrove has no typ
                 yield raw._replace(origin=origin, source=spec.name or raw.source)
 
 
-class CleanDialogues(PipelineStep):  # type: ignore[misc]
+class CleanDialogues(PipelineStep):
     """Clean each dialogue, and leave out what is none any more."""
 
     type = "🔻 - FILTER"
@@ -178,7 +178,7 @@ class CleanDialogues(PipelineStep):  # type: ignore[misc]
             counts.changed = {step: number for step, number in cleaner.changed.items() if number}
 
 
-class WriteShards(PipelineStep):  # type: ignore[misc]
+class WriteShards(PipelineStep):
     """Write the dialogues of a task into shards that can be compared with all others."""
 
     type = "💽 - WRITER"
@@ -218,7 +218,7 @@ def _write(path: Path, documents: Iterable[Document]) -> None:
     write_shard(path, dialogues, [r["origin"] for r in rows], [r["split"] for r in rows])
 
 
-class SelectDialogues(PipelineStep):  # type: ignore[misc]
+class SelectDialogues(PipelineStep):
     """Decide on all shards what stays and where, and write the dataset with its card.
 
     With one task that is just what an ordinary build does. Each of several tasks decides on its
