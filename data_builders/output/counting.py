@@ -11,7 +11,6 @@ texts two share a hash with a chance of about 3 in a million.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandas.util import hash_array
 
-PAIRS_PER_PASS = 2_000_000
+PAIRS_PER_PASS = 1_000_000
 _ROWS_PER_BATCH = 8192
 
 
@@ -91,8 +90,8 @@ def count_texts(split: datasets.Dataset, pairs: int, top: int) -> TextCounts:
     shares = -(-pairs // PAIRS_PER_PASS)
     for share in range(shares):
         counter.add(*_share_of_hashes(split, share, shares))
-    found = _texts_of(split, {number for _, number in counter.top})
-    replies = [(found[-negative], count) for count, negative in counter.top]
+    counts = dict(zip(*(column.to_pylist() for column in counter.top.columns), strict=True))
+    replies = [(text, counts[number]) for number, text in _texts_of(split, set(counts)).items()]
     return TextCounts(
         counter.distinct_questions,
         counter.distinct_replies,
@@ -107,33 +106,21 @@ class _HashCounter:
     def __init__(self, size: int) -> None:
         self.size = size
         self.distinct_questions = self.distinct_replies = self.multi_reply_questions = 0
-        self.top: list[tuple[int, int]] = []  # count and negative hash: the small hash wins a tie
+        self.top = pa.table({"reply": pa.array([], pa.uint64()), "count": pa.array([], pa.int64())})
 
     def add(self, questions: np.ndarray, partners: np.ndarray, replies: np.ndarray) -> None:
         """Take the pairs whose question, and the replies that are in the share."""
-        order = np.argsort(questions)
-        starts = _run_starts(questions[order])
-        self.distinct_questions += len(starts)
-        if len(starts):
-            partners = partners[order]
-            lowest, highest = (f.reduceat(partners, starts) for f in (np.minimum, np.maximum))
-            self.multi_reply_questions += int((lowest != highest).sum())
-        replies.sort()
-        starts = _run_starts(replies)
-        self.distinct_replies += len(starts)
-        counts = np.diff(starts, append=len(replies))
-        best = self._best(counts)
-        pairs = zip(counts[best].tolist(), replies[starts[best]].tolist(), strict=True)
-        found = [(count, -number) for count, number in pairs]
-        self.top = heapq.nlargest(self.size, [*self.top, *found])
-
-    def _best(self, counts: np.ndarray) -> np.ndarray:
-        if len(counts) <= self.size:
-            return np.arange(len(counts))
-        least = np.partition(counts, -self.size)[-self.size]
-        above = np.flatnonzero(counts > least)
-        # Millions may be tied, so only as many of them as there is room for.
-        return np.concatenate([above, np.flatnonzero(counts == least)[: self.size - len(above)]])
+        asked = pa.table({"question": questions, "reply": partners}).group_by("question")
+        asked = asked.aggregate([("reply", "min"), ("reply", "max")])
+        self.distinct_questions += len(asked)
+        several = pc.not_equal(asked["reply_min"], asked["reply_max"])
+        self.multi_reply_questions += pc.sum(several).as_py() or 0
+        said = pa.table({"reply": replies}).group_by("reply").aggregate([([], "count_all")])
+        self.distinct_replies += len(said)
+        both = pa.concat_tables([self.top, said.rename_columns(["reply", "count"])])
+        # Of several that are equally frequent the smallest hashes are taken, on every machine.
+        order = [("count", "descending"), ("reply", "ascending")]
+        self.top = both.take(pc.select_k_unstable(both, k=self.size, sort_keys=order))
 
 
 def _share_of_hashes(split: datasets.Dataset, share: int, shares: int) -> list[np.ndarray]:
@@ -148,10 +135,10 @@ def _share_of_hashes(split: datasets.Dataset, share: int, shares: int) -> list[n
     return [np.concatenate(parts) for parts in (questions, partners, replies)]
 
 
-def _texts_of(split: datasets.Dataset, negatives: set[int]) -> dict[int, str]:
+def _texts_of(split: datasets.Dataset, numbers: set[int]) -> dict[int, str]:
     """Read the split again until the text of each hash has been seen."""
     found: dict[int, str] = {}
-    missing = np.array(sorted(-number for number in negatives), dtype=np.uint64)
+    missing = np.array(sorted(numbers), dtype=np.uint64)
     for batch in dialogue_batches(split) if len(missing) else ():
         hashes = _hashes(batch.turns)[batch.replies]
         for place in np.flatnonzero(np.isin(hashes, missing)):
@@ -187,9 +174,3 @@ def _flat(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
 
 def _hashes(texts: pa.Array) -> np.ndarray:
     return hash_array(texts.to_numpy(zero_copy_only=False), categorize=False)
-
-
-def _run_starts(ordered: np.ndarray) -> np.ndarray:
-    if not len(ordered):
-        return np.zeros(0, dtype=np.int64)
-    return np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
