@@ -8,7 +8,8 @@ import difflib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from data_builders.errors import UserError
@@ -90,11 +91,12 @@ def run_command(work: Callable[[], int | None], stopped: str = "stopped.") -> in
     try:
         code = work() or 0
         if sys.stdout is not None:
-            sys.stdout.flush()
+            with _printing():
+                sys.stdout.flush()
         return code
     except BrokenPipeError:
         # `| head` has seen enough; Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_output()
         return 0
     except KeyboardInterrupt:
         tell(f"\n{stopped}")
@@ -109,6 +111,26 @@ def run_command(work: Callable[[], int | None], stopped: str = "stopped.") -> in
         return WRONG
 
 
+@contextmanager
+def _printing() -> Iterator[None]:
+    """Say it where results cannot be printed: a full disk is then not that of the work."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _silence_output()
+        raise UserError(
+            f"The results cannot be printed: {error.strerror} where standard output goes. "
+            "Send it elsewhere and run the same command again."
+        ) from None
+
+
+def _silence_output() -> None:
+    """Let what is still to be printed go nowhere: Python would complain when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _sentence(error: Exception) -> str:
     """Leave our own words as they are; those of libraries run over many lines."""
     return (
@@ -118,8 +140,9 @@ def _sentence(error: Exception) -> str:
 
 def say(text: str) -> None:
     """Write a line of the results at once, also into a file."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    with _printing():
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 def tell(text: str) -> None:

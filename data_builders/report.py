@@ -7,9 +7,10 @@ import itertools
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple, TextIO
 
 from data_builders.errors import UserError
 from data_builders.script import MIXED, SCRIPTS, script_of
@@ -60,35 +61,26 @@ RULES = {
 
 
 class RowError(Exception):
-    """One row breaks one rule; carries which, and the text to show."""
+    """One row breaks one rule, a key of `RULES`; carries which, and the value found."""
 
     def __init__(self, rule: str, found: object) -> None:
-        """Remember the rule broken.
-
-        Args:
-            rule: A key of `RULES`.
-            found: The value that breaks it.
-        """
+        """Remember both."""
         super().__init__(rule)
         self.rule = rule
         self.found = found
 
 
-@dataclass(frozen=True)
-class Reject:
-    """One row left out: where it stands, why, and how it begins.
-
-    Attributes:
-        file: The file as the user named it.
-        line: Line, from 1; for YAML the number of the entry under `conversations`.
-        rule: A key of `RULES`.
-        text: The beginning of what was found.
-    """
+class Reject(NamedTuple):
+    """One row left out: where it stands (for YAML the number of the entry), why, how it begins."""
 
     file: str
     line: int
     rule: str
     text: str
+
+    def json_line(self) -> str:
+        """Write it as one line of `rejects.jsonl`."""
+        return json.dumps(self._asdict(), ensure_ascii=False) + "\n"
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -97,17 +89,12 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def shorten(found: object) -> str:
-    """Give the beginning of a value, on one line and always printable.
-
-    Args:
-        found: Anything read from a row; bytes may be broken UTF-8.
-
-    Returns:
-        At most `MAX_TEXT` characters.
-    """
+    """Give the beginning of a value read from a row, on one line and always printable."""
     if isinstance(found, bytes):
         # Cut first: one broken line can be as long as the file.
         found = found[: 4 * MAX_TEXT].decode("utf-8", errors="backslashreplace")
+    if isinstance(found, str):
+        found = found[: 16 * MAX_TEXT]
     text = " ".join(str(found).encode("utf-8", "backslashreplace").decode("utf-8").split())
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
@@ -156,6 +143,7 @@ class BuildReport:
         rejects: The first `MAX_STORED_REJECTS` of these and of the rows dropped by cleaning.
         notes: Anything else that was counted.
         strict: Stop at the first rejected row.
+        rejects_file: Where all of them stand.
     """
 
     origins: list[SourceCount] = field(default_factory=list)
@@ -172,6 +160,10 @@ class BuildReport:
     notes: dict[str, int] = field(default_factory=dict)
     strict: bool = False
     rejects_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Begin with no file open."""
+        self._open_file: TextIO | None = None
 
     @property
     def sources(self) -> list[str]:
@@ -190,55 +182,38 @@ class BuildReport:
         return self.kept - self.extra_rows + self.duplicates + self.filtered + lost
 
     def keep(self, split: str, lang: str, count: int = 1) -> None:
-        """Count rows that go into the dataset.
-
-        Args:
-            split: The split they go to.
-            lang: Their language.
-            count: How many.
-        """
-        self.splits[split] = self.splits.get(split, 0) + count
-        self.languages[lang] = self.languages.get(lang, 0) + count
+        """Count rows of one language that go into a split."""
+        _add(self.splits, split, count)
+        _add(self.languages, lang, count)
 
     def drop(self, rule: str, count: int) -> None:
-        """Count dialogues that a step left out.
-
-        Args:
-            rule: The step.
-            count: How many.
-        """
+        """Count dialogues that a step left out."""
         if rule == EXACT_DUPLICATE:
             self.duplicates += count
         elif count:
-            self.dropped[rule] = self.dropped.get(rule, 0) + count
+            _add(self.dropped, rule, count)
 
     def cut(self, rule: str, count: int) -> None:
-        """Count pairs that a step left out.
-
-        Args:
-            rule: The step.
-            count: How many.
-        """
+        """Count pairs that a step left out."""
         if count:
-            self.pairs_dropped[rule] = self.pairs_dropped.get(rule, 0) + count
+            _add(self.pairs_dropped, rule, count)
 
     def note(self, what: str, count: int = 1) -> None:
-        """Count something that is not a row but must not go unsaid.
-
-        Args:
-            what: A few words: "NUL characters removed".
-            count: How many.
-        """
-        self.notes[what] = self.notes.get(what, 0) + count
+        """Count something that is no row but must not go unsaid: "NUL characters removed"."""
+        _add(self.notes, what, count)
 
     def keep_rejects_in(self, folder: Path) -> None:
-        """Write every reject to a file from now on: there may be millions.
-
-        Args:
-            folder: An existing folder; gets `rejects.jsonl`.
-        """
+        """Write every reject to `rejects.jsonl` of an existing folder: there may be millions."""
+        self.close()
         self.rejects_file = folder / REJECTS_FILE
-        self.rejects_file.write_bytes(b"")
+        # Open until the end: opened for each of 50,000 rejects it took most of their time.
+        self._open_file = open(self.rejects_file, "w", encoding="utf-8", newline="\n")  # noqa: SIM115
+
+    def close(self) -> None:
+        """Write what is left of the rejects, and let go of their file."""
+        if self._open_file is not None:
+            self._open_file.close()
+            self._open_file = None
 
     def reject(self, file: str, line: int, error: RowError) -> None:
         """Count and keep one row that breaks a rule of its format, or stop there if `strict`.
@@ -257,28 +232,20 @@ class BuildReport:
                 f"{file}:{line}: {error.rule} (found {text!r}). {RULES[error.rule]} "
                 "Without `strict` such rows are left out and listed."
             )
-        self.rejected[error.rule] = self.rejected.get(error.rule, 0) + 1
+        _add(self.rejected, error.rule, 1)
         self._store(Reject(file, line, error.rule, text))
 
     def drop_row(self, file: str, line: int, rule: str, found: object) -> None:
-        """Count and keep one row that cleaning left out.
-
-        Args:
-            file: The file as the user named it.
-            line: Line or entry number, from 1.
-            rule: The rule.
-            found: The text.
-        """
+        """Count and keep one row that cleaning left out."""
         self.drop(rule, 1)
         self._store(Reject(file, line, rule, shorten(found)))
 
     def _store(self, reject: Reject) -> None:
-        logger.info("%s:%d: %s: %s", reject.file, reject.line, reject.rule, reject.text)
+        logger.info("%s:%d: %s: %s", *reject)
         if len(self.rejects) < MAX_STORED_REJECTS:
             self.rejects.append(reject)
-        if self.rejects_file is not None:
-            with open(self.rejects_file, "a", encoding="utf-8", newline="\n") as file:
-                file.write(json.dumps(asdict(reject), ensure_ascii=False) + "\n")
+        if self._open_file is not None:
+            self._open_file.write(reject.json_line())
 
     def to_dict(self) -> dict[str, object]:
         """Give the counts, ready for JSON; the rejects have a file of their own."""
@@ -328,42 +295,57 @@ class BuildReport:
             each = "; ".join(f"{script} in {_names(by_script[script])}" for script in by_script)
             yield f"the script differs: {each}. `to_simplified` makes it one"
 
-    def save(self, folder: str | Path) -> None:
-        """Write the counts and the rejects into a folder.
+    def add(self, other: BuildReport) -> None:
+        """Add what another part of the same corpus has counted; its rejects are kept too."""
+        for name in ("dropped", "changed", "rejected", "notes"):
+            add_counts(getattr(self, name), getattr(other, name))
+        for mine, its in zip(self.origins, other.origins, strict=True):
+            mine.read += its.read
+            add_counts(mine.scripts, its.scripts)
+        for reject in other.all_rejects():
+            self._store(reject)
 
-        Args:
-            folder: An existing folder; gets `report.json` and `rejects.jsonl`.
-        """
+    def all_rejects(self) -> Iterator[Reject]:
+        """Read all rejects from their file, or give those at hand where there is none."""
+        self.close()
+        if self.rejects_file is None:
+            yield from self.rejects
+            return
+        with open(self.rejects_file, encoding="utf-8", newline="\n") as file:
+            yield from (Reject(**json.loads(line)) for line in file)
+
+    def save(self, folder: str | Path) -> None:
+        """Write `report.json` and `rejects.jsonl` into an existing folder."""
         text = json.dumps(self.to_dict(), ensure_ascii=False, indent=2) + "\n"
         Path(folder, REPORT_FILE).write_text(text, encoding="utf-8")
+        self.close()
         if self.rejects_file is not None:
             shutil.copyfile(self.rejects_file, Path(folder, REJECTS_FILE))
             return
         with open(Path(folder, REJECTS_FILE), "w", encoding="utf-8", newline="\n") as file:
-            for reject in self.rejects:
-                file.write(json.dumps(asdict(reject), ensure_ascii=False) + "\n")
+            file.writelines(reject.json_line() for reject in self.rejects)
 
     @classmethod
     def load(cls, folder: str | Path) -> BuildReport:
-        """Read back what `save` wrote.
-
-        Args:
-            folder: The folder given to `save`.
-
-        Returns:
-            An equal report, with the first rejects.
-        """
+        """Read back what `save` wrote, with the first of its rejects."""
         counts = json.loads(Path(folder, REPORT_FILE).read_text(encoding="utf-8"))
         known = {name: counts[name] for name in counts if name in cls.__dataclass_fields__}
         known["origins"] = [SourceCount(**origin) for origin in known.get("origins", [])]
-        rejects_file = Path(folder, REJECTS_FILE)
-        if not rejects_file.is_file():
-            return cls(**known)
-        with open(rejects_file, encoding="utf-8", newline="\n") as file:
-            rejects = [
-                Reject(**json.loads(line)) for line in itertools.islice(file, MAX_STORED_REJECTS)
-            ]
-        return cls(**known, rejects=rejects, rejects_file=rejects_file)
+        report, rejects_file = cls(**known), Path(folder, REJECTS_FILE)
+        if rejects_file.is_file():
+            report.rejects_file = rejects_file
+            report.rejects = list(itertools.islice(report.all_rejects(), MAX_STORED_REJECTS))
+        return report
+
+
+def add_counts(counts: dict[str, int], more: Mapping[str, int]) -> None:
+    """Add to some counts, in place."""
+    for name, count in more.items():
+        _add(counts, name, count)
+
+
+def _add(counts: dict[str, int], name: str, count: int) -> None:
+    counts[name] = counts.get(name, 0) + count
 
 
 def _names(names: list[str], most: int = 4) -> str:

@@ -10,9 +10,14 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
+
+from data_builders.errors import UserError
 
 LEFTOVER_SECONDS = 2 * 24 * 3600
 
@@ -71,6 +76,54 @@ def whole_folder(path: str | os.PathLike[str], shared: bool = False) -> Iterator
             old.rename(path)
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def only_writer(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep other processes from writing a folder meanwhile; one process may enter twice.
+
+    The lock is the system's: it ends with the process, however that ends.
+
+    Args:
+        path: The folder; it need not be there.
+
+    Raises:
+        UserError: If another process is at it, which is named, or nothing can be written there.
+    """
+    path = Path(path).absolute()
+    place = next(parent for parent in path.parents if parent.is_dir())
+    name = "+".join(path.relative_to(place).parts)
+    lock = FileLock(place / f".{name}.lock", timeout=0, is_singleton=True)
+    try:
+        Path(lock.lock_file).touch()  # of a place that takes no file the lock says it is taken
+        lock.acquire()
+    except Timeout:
+        raise UserError(
+            f"{_owner(Path(lock.lock_file))} is writing {path}. Wait until it has ended, or name "
+            "another folder."
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"Nothing can be written in {place} ({error.strerror}). Choose another folder."
+        ) from None
+    try:
+        with suppress(OSError):  # Windows lets nobody write to what is locked
+            began = datetime.now().isoformat(" ", "seconds")
+            Path(lock.lock_file).write_text(f"process {os.getpid()}, begun {began}")
+        yield
+    finally:
+        if lock.lock_counter == 1:
+            # Before it is let go: afterwards it may be another's.
+            with suppress(OSError):
+                os.unlink(lock.lock_file)
+        lock.release()
+
+
+def _owner(lock_file: Path) -> str:
+    with suppress(OSError, UnicodeDecodeError):
+        if told := lock_file.read_text().strip():
+            return f"Another run ({told})"
+    return "Another run"
 
 
 def sweep(path: str | os.PathLike[str], shared: bool = False) -> None:

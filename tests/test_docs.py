@@ -36,7 +36,7 @@ from tests.publishing.fake_hub import in_place_of_the_hub
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-CHAPTERS = ("data", "cleaning", "splits", "small_talk", "mixtures", "losses", "memory")
+CHAPTERS = ("data", "cleaning", "splits", "small_talk", "mixtures", "large", "losses", "memory")
 SUFFIXES = (".md", ".zh-CN.md")
 TRANSLATED = [f"docs/{name}.zh-CN.md" for name in CHAPTERS]
 PAGES = [f"docs/{name}{suffix}" for name in ("README", *CHAPTERS) for suffix in SUFFIXES]

@@ -9,9 +9,10 @@ writes the splits. Nothing in it grows with the corpus but eight bytes or so a d
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
@@ -22,9 +23,9 @@ import datasets
 import pyarrow as pa
 import xxhash
 from datasets.exceptions import DatasetGenerationError
+from filelock import FileLock, Timeout
 
 from data_builders.building.staging import stage
-from data_builders.building.unchanged import Stamps, check_unchanged, file_stamps
 from data_builders.cleaning.pipeline import CleaningSettings
 from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError
@@ -35,6 +36,8 @@ from data_builders.selecting.shards import Shards, open_shard
 from data_builders.selecting.shuffling import shuffled
 from data_builders.selecting.splits import check_fractions
 from data_builders.selecting.workers import default_workers
+
+logger = logging.getLogger(__name__)
 
 DIALOGUE_FEATURES = datasets.Features(
     {
@@ -50,6 +53,7 @@ STAGING_FOLDER = "tfchat-unfinished"
 _STAGING_DAYS = 7
 # Raise this when the same file would give other dialogues: it renews the caches.
 RESULT_VERSION = "2.2.0"
+Stamps = dict[str, tuple[int, int]]
 
 
 @dataclass
@@ -60,7 +64,7 @@ class DialogueConfig(datasets.BuilderConfig):
         languages: Which languages to keep; what is allowed is up to the builder.
         strict: Stop at the first broken row instead of leaving it out.
         validation_fraction: Share of distinct first questions kept for validation.
-        test_fraction: Share of distinct first questions kept for a test split.
+        test_fraction: Share of distinct first questions kept for the test split; 0 makes none.
         cleaning: What is done to the text; a `CleaningSettings` or a dict of its fields.
         selection: What is left out; a `SelectionSettings` or a dict of its fields.
         workers: Processes to use; None takes one per core. Does not change the result.
@@ -70,7 +74,7 @@ class DialogueConfig(datasets.BuilderConfig):
     languages: tuple[str, ...] = ()
     strict: bool = False
     validation_fraction: float = 0.05
-    test_fraction: float = 0.0
+    test_fraction: float = 0.05
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     workers: int | None = None
@@ -130,12 +134,7 @@ class DialogueConfig(datasets.BuilderConfig):
     ) -> str:
         """Name the cache folder after the settings and the content of the files read.
 
-        Args:
-            config_kwargs: Unused: defaults count too, so the settings are read from `self`.
-            custom_features: Not supported.
-
-        Returns:
-            The name and a hash; a changed byte in a file gives another one.
+        `config_kwargs` is not used: defaults count too, so the settings are read from `self`.
         """
         if custom_features is not None:
             raise UserError(
@@ -169,40 +168,27 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
     def read_sources(
         cls, config: Any, report: BuildReport, progress: Callable[[int], None] | None = None
     ) -> Iterator[RawDialogue]:
-        """Yield the usable dialogues and tell `report` of the rest.
+        """Yield the usable dialogues, duplicates too, and tell `report` of the rest.
 
         Args:
             config: The settings.
             report: Takes the rejected rows.
             progress: Called with the number of bytes of the files on disk that were read.
-
-        Yields:
-            Dialogues; duplicates may be among them.
         """
         raise NotImplementedError
 
     @classmethod
     def origins(cls, config: Any) -> list[SourceCount]:
-        """List the sources that `RawDialogue.origin` counts, for the report.
-
-        Args:
-            config: The settings.
-
-        Returns:
-            One entry per source, nothing counted yet.
-        """
+        """List the sources that `RawDialogue.origin` counts; nothing is counted yet."""
         raise NotImplementedError
 
     def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
         """Build into the cache of `datasets`, or find it there.
 
-        Args:
-            *args: As for `datasets.DatasetBuilder`.
-            **kwargs: As for `datasets.DatasetBuilder`.
-
         Raises:
             UserError: If nothing usable was read, or at the first broken row if `strict`.
         """
+        self._say_if_waiting()
         try:
             super().download_and_prepare(*args, **kwargs)
         except DatasetGenerationError as error:
@@ -216,6 +202,17 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
                 "Delete that folder and build again."
             )
         self.report = BuildReport.load(self._output_dir)
+
+    def _say_if_waiting(self) -> None:
+        """Say it where another process builds the same: `datasets` waits for that in silence."""
+        lock = FileLock(f"{self._cache_dir}_builder.lock", timeout=0)
+        try:
+            with lock:
+                return
+        except Timeout:
+            logger.warning("Another process is building the same dataset: waiting for it.")
+        except OSError:  # the build itself will say what is wrong there
+            return
 
     def _info(self) -> datasets.DatasetInfo:
         return datasets.DatasetInfo(features=DIALOGUE_FEATURES)
@@ -240,13 +237,7 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
         folder.mkdir(parents=True, exist_ok=True)
         _sweep_staging(folder)
         self.report.keep_rejects_in(folder)
-        paths = stage(
-            lambda progress: self.read_sources(config, self.report, progress),
-            folder,
-            config,
-            self.report,
-            self._workers,
-        )
+        paths = self._stage(folder)
         check_unchanged(config.stamps_before, config.stamps())
         selected = select(Shards(paths), config, self.report, folder, self._workers)
         check_not_empty(self.report, config.validation_fraction)
@@ -257,6 +248,17 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
             datasets.SplitGenerator(name, {"split": name, "shards": list(selected)})
             for name in names
         ]
+
+    def _stage(self, folder: Path) -> list[Path]:
+        """Read and clean the corpus; give its shards in order."""
+        config, report = self.config, self.report
+        return stage(
+            lambda progress: self.read_sources(config, report, progress),
+            folder,
+            config,
+            report,
+            self._workers,
+        )
 
     def _generate_examples(
         self, split: str, shards: list[SelectedShard]
@@ -311,15 +313,7 @@ def _sweep_staging(folder: Path) -> None:
 
 
 def check_not_empty(report: BuildReport, validation_fraction: float) -> None:
-    """Refuse a dataset nothing can be trained on.
-
-    Args:
-        report: The finished report.
-        validation_fraction: The setting, for the message.
-
-    Raises:
-        UserError: If no dialogue was kept, or none of them is in the train split.
-    """
+    """Refuse a dataset without rows to train on."""
     if not report.kept:
         found = "; ".join(list(report.lines())[2:-1]) or "no rows in it"
         raise UserError(
@@ -334,17 +328,29 @@ def check_not_empty(report: BuildReport, validation_fraction: float) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """Give a fingerprint of a file's content.
-
-    Args:
-        path: The file.
-
-    Returns:
-        32 hex digits.
-    """
+    """Give a fingerprint of a file's content, 32 hex digits."""
     # Not a cryptographic hash: it tells changes, at 10 GB/s where blake2b reads 1 GB/s.
     digest = xxhash.xxh3_128()
     with open(path, "rb") as file:
         while block := file.read(1 << 22):
             digest.update(block)
     return digest.hexdigest()
+
+
+def file_stamps(paths: Iterable[Path]) -> Stamps:
+    """Note size and time of the last change (ns) of files, by path."""
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in paths}
+
+
+def check_unchanged(before: Mapping[str, tuple[int, int]], after: Stamps) -> None:
+    """Refuse what was read if a file was changed, added or taken away since `file_stamps`."""
+    for path in {**before, **after}:
+        if path in before and path not in after:
+            raise UserError(
+                f"{path} is not there any more. Put it back and run the same command again."
+            )
+        if before.get(path) != after[path]:
+            raise UserError(
+                f"{path} was changed while it was being read, so nothing is kept of it. "
+                "Run the same command again when it is complete."
+            )

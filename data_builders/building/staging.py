@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -17,11 +18,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import xxhash
+from tqdm import tqdm
 
-from data_builders.building.progress import bytes_bar
 from data_builders.cleaning.pipeline import Cleaner, CleaningSettings, looks_segmented
 from data_builders.language import guess_language
-from data_builders.report import BuildReport
+from data_builders.report import BuildReport, add_counts
 from data_builders.script import guess_script
 from data_builders.selecting.shards import Dialogue, write_shard
 from data_builders.selecting.workers import ordered_map
@@ -35,13 +36,9 @@ PROBE_DIALOGUES = 300
 
 
 class Batch(NamedTuple):
-    """What one worker cleans at a time.
+    """What one worker cleans at a time: the shard to write, raw dialogues, and the settings.
 
-    Attributes:
-        path: The shard to write.
-        dialogues: Raw dialogues.
-        segmented: For each whether its file's Chinese is cut by blanks.
-        settings: How to clean.
+    `segmented` says for each dialogue whether its file's Chinese is cut by blanks.
     """
 
     path: str
@@ -72,6 +69,33 @@ class BatchCounts:
     resumed: bool = False
     scripts: dict[str, dict[str, int]] = field(default_factory=dict)
 
+    def clean(self, raw: Any, segmented: bool, cleaner: Cleaner) -> Dialogue | None:
+        """Clean one raw dialogue and count it; None if cleaning leaves it out."""
+        origin = str(raw.origin)
+        self.read[origin] = self.read.get(origin, 0) + 1
+        cleaned = cleaner.clean(raw.turns, segmented)
+        if cleaned.turns is None:
+            self.dropped.append((raw.file, raw.line, cleaned.rule, cleaned.found))
+            return None
+        lang = raw.lang or guess_language(cleaned.turns)
+        if lang == "zh":
+            scripts = self.scripts.setdefault(origin, {})
+            script = guess_script(cleaned.turns)
+            scripts[script] = scripts.get(script, 0) + 1
+        return Dialogue(tuple(cleaned.turns), raw.roles, lang, raw.source)
+
+    def add_to(self, report: BuildReport) -> None:
+        """Add these counts to those of the whole build."""
+        for origin, read in self.read.items():
+            report.origins[int(origin)].read += read
+        for origin, scripts in self.scripts.items():
+            add_counts(report.origins[int(origin)].scripts, scripts)
+        add_counts(report.changed, self.changed)
+        for file, line, rule, text in self.dropped:
+            report.drop_row(file, line, rule, text)
+        if self.resumed:
+            report.note("parts taken over from a build that was cut off")
+
 
 def stage(
     read: Callable[[Callable[[int], None]], Iterable[Any]],
@@ -80,7 +104,7 @@ def stage(
     report: BuildReport,
     workers: int,
 ) -> list[Path]:
-    """Clean a whole corpus into shards.
+    """Clean a whole corpus into shards, and give these in the order of the corpus.
 
     Args:
         read: Gives the raw dialogues; takes the function that counts bytes read.
@@ -88,28 +112,36 @@ def stage(
         config: The settings of the build.
         report: Takes the counts and the dialogues left out.
         workers: How many processes.
-
-    Returns:
-        The shards in the order of the corpus.
     """
     paths = []
     total = sum(path.stat().st_size for path in config.content_files())
     with bytes_bar(total, "Reading and cleaning") as progress:
         batches = _batches(with_segmentation(read(progress)), folder, config.cleaning)
         for counts in ordered_map(clean_batch, batches, workers):
-            _add(counts, report)
+            counts.add_to(report)
             paths.append(Path(counts.path))
     return paths
+
+
+@contextmanager
+def bytes_bar(total: int, title: str) -> Iterator[Callable[[int], None]]:
+    """Show how far a reading is; lend the function to call with each number of bytes read."""
+    with tqdm(
+        total=total,
+        desc=title,
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        delay=1.0,  # sooner it would only flicker
+        disable=None,
+    ) as bar:
+        yield bar.update
 
 
 def with_segmentation(dialogues: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
     """Say for each dialogue whether the Chinese of its file is cut by blanks.
 
-    Args:
-        dialogues: Raw dialogues, file after file.
-
-    Yields:
-        Each with the verdict on the first `PROBE_DIALOGUES` of its file.
+    The verdict is on the first `PROBE_DIALOGUES` of a file.
     """
     iterator = iter(dialogues)
     waiting = list(islice(iterator, 1))
@@ -149,14 +181,7 @@ def _batches(
 
 
 def clean_batch(batch: Batch) -> BatchCounts:
-    """Clean a batch and write its shard, unless that is there already.
-
-    Args:
-        batch: The work.
-
-    Returns:
-        The counts.
-    """
+    """Clean a batch and write its shard, unless that is there already."""
     path = Path(batch.path)
     counts_path = path.with_suffix(".json")
     digest = xxhash.xxh3_64_hexdigest(repr((batch.dialogues, batch.segmented)).encode())
@@ -166,28 +191,27 @@ def clean_batch(batch: Batch) -> BatchCounts:
         return known
     # Old counts must not vouch for the new shard if this is cut off between the two.
     counts_path.unlink(missing_ok=True)
-    cleaner = _cleaner(batch.settings)
-    cleaner.changed = dict.fromkeys(cleaner.changed, 0)
+    cleaner = cleaner_of(batch.settings)
     counts = BatchCounts(batch.path, {}, {}, [], digest)
     dialogues, origins, splits = [], [], []
     for raw, segmented in zip(batch.dialogues, batch.segmented, strict=True):
-        counts.read[str(raw.origin)] = counts.read.get(str(raw.origin), 0) + 1
-        cleaned = cleaner.clean(raw.turns, segmented)
-        if cleaned.turns is None:
-            counts.dropped.append((raw.file, raw.line, cleaned.rule, cleaned.found))
+        dialogue = counts.clean(raw, segmented, cleaner)
+        if dialogue is None:
             continue
-        lang = raw.lang or guess_language(cleaned.turns)
-        if lang == "zh":
-            scripts = counts.scripts.setdefault(str(raw.origin), {})
-            script = guess_script(cleaned.turns)
-            scripts[script] = scripts.get(script, 0) + 1
-        dialogues.append(Dialogue(tuple(cleaned.turns), raw.roles, lang, raw.source))
+        dialogues.append(dialogue)
         origins.append(raw.origin)
         splits.append(raw.split)
     counts.changed = {step: number for step, number in cleaner.changed.items() if number}
     write_shard(path, dialogues, origins, splits)
     write_json(counts_path, vars(counts))
     return counts
+
+
+def cleaner_of(settings: CleaningSettings) -> Cleaner:
+    """Give the cleaner of these settings, with nothing counted."""
+    cleaner = _cleaner(settings)
+    cleaner.changed = dict.fromkeys(cleaner.changed, 0)
+    return cleaner
 
 
 def _counts_at(path: Path) -> BatchCounts | None:
@@ -200,18 +224,3 @@ def _counts_at(path: Path) -> BatchCounts | None:
 @lru_cache(maxsize=2)
 def _cleaner(settings: CleaningSettings) -> Cleaner:
     return Cleaner(settings)
-
-
-def _add(counts: BatchCounts, report: BuildReport) -> None:
-    for origin, read in counts.read.items():
-        report.origins[int(origin)].read += read
-    for origin, scripts in counts.scripts.items():
-        known = report.origins[int(origin)].scripts
-        for script, number in scripts.items():
-            known[script] = known.get(script, 0) + number
-    for step, changed in counts.changed.items():
-        report.changed[step] = report.changed.get(step, 0) + changed
-    for file, line, rule, text in counts.dropped:
-        report.drop_row(file, line, rule, text)
-    if counts.resumed:
-        report.note("parts taken over from a build that was cut off")

@@ -14,7 +14,7 @@ from pathlib import Path
 import datasets
 
 from data_builders.building.builder import DialogueBuilder
-from data_builders.command_line import tell
+from data_builders.command_line import say, tell
 from data_builders.commands.options import build_settings, family_options
 from data_builders.commands.weighing import as_records, weigh, weighing_lines
 from data_builders.errors import UserError
@@ -25,7 +25,7 @@ from data_builders.output.publish import push_dataset
 from data_builders.output.references import group_references, write_references
 from data_builders.report import REJECTS_FILE, REPORT_FILE, BuildReport, counted
 from data_builders.sources.build import built, is_mixture, make_builder
-from data_builders.writing import sweep
+from data_builders.writing import only_writer, sweep
 
 _NO_SPACE = {
     errno.ENOSPC: "the disk is full",
@@ -54,13 +54,13 @@ def run(arguments: argparse.Namespace) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     if arguments.command == "inspect":
         for line in inspect_lines(arguments.path, arguments.samples):
-            print(line)
+            say(line)
     elif arguments.command == "references":
         run_references(arguments)
     elif arguments.command == "weigh":
         run_weighing(arguments)
     elif arguments.command == "push":
-        print(push_dataset(arguments.path, arguments.repo_id, private=not arguments.public))
+        say(push_dataset(arguments.path, arguments.repo_id, private=not arguments.public))
     else:
         run_build(arguments)
 
@@ -79,7 +79,7 @@ def run_references(arguments: argparse.Namespace) -> None:
     found = group_references(splits[arguments.split], arguments.max_context_turns)
     write_references(found, Path(arguments.output))
     replies = sum(map(len, found["references"]))
-    print(
+    say(
         f"{counted(len(found), 'question')} with "
         f"{counted(replies, 'reply', 'replies')}, written to {arguments.output}"
     )
@@ -102,10 +102,10 @@ def run_weighing(arguments: argparse.Namespace) -> None:
         arguments.model, arguments.path, arguments.questions, arguments.split, arguments.device
     )
     if arguments.json:
-        print(json.dumps(as_records(figures), ensure_ascii=False, indent=2))
+        say(json.dumps(as_records(figures), ensure_ascii=False, indent=2))
         return
     for line in weighing_lines(figures):
-        print(line)
+        say(line)
 
 
 def run_build(arguments: argparse.Namespace) -> None:
@@ -115,26 +115,24 @@ def run_build(arguments: argparse.Namespace) -> None:
         arguments: What the parser gave.
     """
     # The counts are printed at the end; the log would say them twice.
-    logging.getLogger("data_builders").setLevel(logging.ERROR)
+    logging.getLogger("data_builders").setLevel(logging.WARNING)
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     builder, output = _builder_of(arguments), arguments.output
+    with only_writer(output):
+        _build_into(output, builder, arguments.overwrite)
+
+
+def _build_into(output: str, builder: DialogueBuilder, overwrite: bool) -> None:
     sweep(output)
     if is_up_to_date(output, builder.build_id):
-        print(f"{output} is up to date: same content, same settings")
+        say(f"{output} is up to date: same content, same settings")
         return
-    check_output(output, arguments.overwrite)
+    check_output(output, overwrite)
     if Path(builder.cache_dir, REPORT_FILE).is_file():
-        print("this build is in the cache already: only the output is written")
+        say("this build is in the cache already: only the output is written")
     result = built(builder)
-    try:
-        notes = save_result(result, output, arguments.overwrite)
-    except (UserError, OSError):
-        if not is_up_to_date(output, builder.build_id):
-            raise
-        print(f"{output} was written meanwhile by another run of the same command")
-        return
-    _say_result(result.report, notes, output)
+    _say_result(result.report, save_result(result, output, overwrite), output)
 
 
 def _builder_of(arguments: argparse.Namespace) -> DialogueBuilder:
@@ -146,7 +144,7 @@ def _builder_of(arguments: argparse.Namespace) -> DialogueBuilder:
         format=name if name in FAMILIES else getattr(arguments, "format", None),
         options=family_options(arguments),
         cache_dir=arguments.cache_dir,
-        say=print,
+        say=say,
         root=getattr(arguments, "root", None),
         **build_settings(arguments),
     )
@@ -154,10 +152,10 @@ def _builder_of(arguments: argparse.Namespace) -> DialogueBuilder:
 
 def _say_result(report: BuildReport, notes: Sequence[str], output: str) -> None:
     for line in [*report.lines(), *notes]:
-        print(line)
+        say(line)
     if report.rejects:
-        print(f"rows rejected by their format or by cleaning are listed in {output}/{REJECTS_FILE}")
-    print(f"written to {output}")
+        say(f"rows rejected by their format or by cleaning are listed in {output}/{REJECTS_FILE}")
+    say(f"written to {output}")
 
 
 def explain(error: OSError) -> str:

@@ -42,10 +42,6 @@ _BUILD_FIELDS = (
 # Settings of files of any format.
 _FILE_FIELDS = ("encoding", "language", "questions_only")
 _NESTED = {"cleaning": CLEANING, "selection": SELECTION}
-# A dataset to be worked with has all three parts; the library's default has no test part, which
-# training does not need.
-_TEST_FRACTION = 0.05
-_DEFAULTS = {"test_fraction": _TEST_FRACTION}
 
 
 def make_parser() -> CommandParser:
@@ -126,11 +122,6 @@ def build_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         given = _given(arguments, declared_fields(kind))
         if given:
             settings[name] = given
-    from data_builders.sources.build import is_mixture  # loads `datasets`
-
-    # What a mixture leaves out it leaves to the library; `build FILE.yaml` is a mixture too.
-    if arguments.command != "mix" and not is_mixture(getattr(arguments, "paths", [])):
-        settings.setdefault("test_fraction", _TEST_FRACTION)
     return settings
 
 
@@ -188,8 +179,7 @@ def _kind_of(hint: str) -> dict[str, Any]:
 
 
 def _help(field: DeclaredField) -> str:
-    default = _DEFAULTS.get(field.name, field.default)
-    said = "" if default in (None, "") else f" (default: {_shown(default)})"
+    said = "" if field.default in (None, "") else f" (default: {_shown(field.default)})"
     return (field.about + said).replace("%", "%%")
 
 

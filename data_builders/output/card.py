@@ -168,14 +168,7 @@ def _drops(report: BuildReport) -> str:
 
 
 def left_out(report: BuildReport) -> list[tuple[str, str, dict[str, int]]]:
-    """Gather what a build dropped, rejected, changed and noted.
-
-    Args:
-        report: The report of the build.
-
-    Returns:
-        For each kind its name, what is counted, and the counts by rule.
-    """
+    """Gather what a build left out, changed and noted: kind, unit, and counts by rule."""
     return [
         ("dropped by", "dialogues", _dropped(report)),
         ("left out by", "pairs", report.pairs_dropped),

@@ -1,5 +1,8 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Count the distinct and the frequent texts of a split without holding the texts.
+"""Read a split without mapping it, and count its distinct and frequent texts without holding them.
+
+`datasets` maps its files into memory; what has been read of them then counts as memory of the
+process until the dataset is let go, 1 GB for a corpus of 1 GB.
 
 Each text stands for a hash of 64 bits, and at most `PAIRS_PER_PASS` pairs are held at once, at 24
 bytes each: a larger split is read again for each further share of the hashes. Among 10 million
@@ -8,7 +11,6 @@ texts two share a hash with a chance of about 3 in a million.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,9 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandas.util import hash_array
 
-from data_builders.output.arrow_files import tables_of
-
-PAIRS_PER_PASS = 2_000_000
+PAIRS_PER_PASS = 1_000_000
 _ROWS_PER_BATCH = 8192
 
 
@@ -41,14 +41,7 @@ class PairBatch(NamedTuple):
 
 
 class TextCounts(NamedTuple):
-    """What `count_texts` found out.
-
-    Attributes:
-        distinct_questions: Different turns that a reply follows.
-        distinct_replies: Different replies.
-        multi_reply_questions: Questions with at least two different replies.
-        top_replies: The most frequent replies with their counts, most first.
-    """
+    """Distinct questions, replies, questions with several replies; the most frequent replies."""
 
     distinct_questions: int
     distinct_replies: int
@@ -56,15 +49,28 @@ class TextCounts(NamedTuple):
     top_replies: list[tuple[str, int]]
 
 
+def is_whole(split: datasets.Dataset) -> bool:
+    """Say whether a split is just its files: nothing selected, shuffled, joined or in memory."""
+    known = (split.info.splits or {}).get(str(split.split))
+    whole = known is not None and known.num_examples == len(split)
+    return bool(split.cache_files) and split._indices is None and whole
+
+
+def tables_of(split: datasets.Dataset, rows: int) -> Iterator[pa.Table]:
+    """Read a split from beginning to end, at most `rows` rows at a time."""
+    if not is_whole(split):
+        yield from split.with_format("arrow").iter(rows)
+        return
+    for file in split.cache_files:
+        with pa.OSFile(file["filename"]) as source, pa.ipc.open_stream(source) as reader:
+            for batch in reader:
+                table = pa.Table.from_batches([batch]).select(split.column_names)
+                for begin in range(0, table.num_rows, rows):
+                    yield table.slice(begin, rows)
+
+
 def dialogue_batches(split: datasets.Dataset) -> Iterator[PairBatch]:
-    """Read a split in Arrow batches.
-
-    Args:
-        split: Rows with `turns` and `roles`; what is a reply says `splits.reply_places`.
-
-    Yields:
-        The rows, a few thousand at a time.
-    """
+    """Read a split a few thousand rows at a time; `splits.reply_places` says what a reply is."""
     for table in tables_of(split, _ROWS_PER_BATCH):
         turns, lengths = _flat(table["turns"])
         roles, role_counts = _flat(table["roles"])
@@ -79,22 +85,13 @@ def dialogue_batches(split: datasets.Dataset) -> Iterator[PairBatch]:
 
 
 def count_texts(split: datasets.Dataset, pairs: int, top: int) -> TextCounts:
-    """Count distinct questions and replies, and find the most frequent replies.
-
-    Args:
-        split: Rows with `turns` and `roles`.
-        pairs: How many pairs are in them.
-        top: How many of the most frequent replies to give.
-
-    Returns:
-        The counts.
-    """
+    """Count distinct questions and replies of a number of pairs, and find the `top` replies."""
     counter = _HashCounter(top)
     shares = -(-pairs // PAIRS_PER_PASS)
     for share in range(shares):
         counter.add(*_share_of_hashes(split, share, shares))
-    found = _texts_of(split, {number for _, number in counter.top})
-    replies = [(found[-negative], count) for count, negative in counter.top]
+    counts = dict(zip(*(column.to_pylist() for column in counter.top.columns), strict=True))
+    replies = [(text, counts[number]) for number, text in _texts_of(split, set(counts)).items()]
     return TextCounts(
         counter.distinct_questions,
         counter.distinct_replies,
@@ -109,33 +106,21 @@ class _HashCounter:
     def __init__(self, size: int) -> None:
         self.size = size
         self.distinct_questions = self.distinct_replies = self.multi_reply_questions = 0
-        self.top: list[tuple[int, int]] = []  # count and negative hash: the small hash wins a tie
+        self.top = pa.table({"reply": pa.array([], pa.uint64()), "count": pa.array([], pa.int64())})
 
     def add(self, questions: np.ndarray, partners: np.ndarray, replies: np.ndarray) -> None:
         """Take the pairs whose question, and the replies that are in the share."""
-        order = np.argsort(questions)
-        starts = _run_starts(questions[order])
-        self.distinct_questions += len(starts)
-        if len(starts):
-            partners = partners[order]
-            lowest, highest = (f.reduceat(partners, starts) for f in (np.minimum, np.maximum))
-            self.multi_reply_questions += int((lowest != highest).sum())
-        replies.sort()
-        starts = _run_starts(replies)
-        self.distinct_replies += len(starts)
-        counts = np.diff(starts, append=len(replies))
-        best = self._best(counts)
-        pairs = zip(counts[best].tolist(), replies[starts[best]].tolist(), strict=True)
-        found = [(count, -number) for count, number in pairs]
-        self.top = heapq.nlargest(self.size, [*self.top, *found])
-
-    def _best(self, counts: np.ndarray) -> np.ndarray:
-        if len(counts) <= self.size:
-            return np.arange(len(counts))
-        least = np.partition(counts, -self.size)[-self.size]
-        above = np.flatnonzero(counts > least)
-        # Millions may be tied, so only as many of them as there is room for.
-        return np.concatenate([above, np.flatnonzero(counts == least)[: self.size - len(above)]])
+        asked = pa.table({"question": questions, "reply": partners}).group_by("question")
+        asked = asked.aggregate([("reply", "min"), ("reply", "max")])
+        self.distinct_questions += len(asked)
+        several = pc.not_equal(asked["reply_min"], asked["reply_max"])
+        self.multi_reply_questions += pc.sum(several).as_py() or 0
+        said = pa.table({"reply": replies}).group_by("reply").aggregate([([], "count_all")])
+        self.distinct_replies += len(said)
+        both = pa.concat_tables([self.top, said.rename_columns(["reply", "count"])])
+        # Of several that are equally frequent the smallest hashes are taken, on every machine.
+        order = [("count", "descending"), ("reply", "ascending")]
+        self.top = both.take(pc.select_k_unstable(both, k=self.size, sort_keys=order))
 
 
 def _share_of_hashes(split: datasets.Dataset, share: int, shares: int) -> list[np.ndarray]:
@@ -150,10 +135,10 @@ def _share_of_hashes(split: datasets.Dataset, share: int, shares: int) -> list[n
     return [np.concatenate(parts) for parts in (questions, partners, replies)]
 
 
-def _texts_of(split: datasets.Dataset, negatives: set[int]) -> dict[int, str]:
+def _texts_of(split: datasets.Dataset, numbers: set[int]) -> dict[int, str]:
     """Read the split again until the text of each hash has been seen."""
     found: dict[int, str] = {}
-    missing = np.array(sorted(-number for number in negatives), dtype=np.uint64)
+    missing = np.array(sorted(numbers), dtype=np.uint64)
     for batch in dialogue_batches(split) if len(missing) else ():
         hashes = _hashes(batch.turns)[batch.replies]
         for place in np.flatnonzero(np.isin(hashes, missing)):
@@ -189,9 +174,3 @@ def _flat(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
 
 def _hashes(texts: pa.Array) -> np.ndarray:
     return hash_array(texts.to_numpy(zero_copy_only=False), categorize=False)
-
-
-def _run_starts(ordered: np.ndarray) -> np.ndarray:
-    if not len(ordered):
-        return np.zeros(0, dtype=np.int64)
-    return np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])

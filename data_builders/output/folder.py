@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import datasets
+
 from data_builders.errors import UserError
-from data_builders.output.arrow_files import save_split
 from data_builders.output.card import write_card
+from data_builders.output.counting import is_whole
 from data_builders.output.pictures import draw_pictures
 from data_builders.output.statistics import describe
 from data_builders.report import REPORT_FILE
 from data_builders.sources.build import BuildResult
-from data_builders.writing import sweep, whole_folder
+from data_builders.writing import only_writer, sweep, whole_folder
 
 BUILD_FILE = "build.json"
 STATISTICS_FILE = "statistics.json"
@@ -33,13 +36,13 @@ def save_result(result: BuildResult, output: str | Path, overwrite: bool = False
         What else there is to say, a line each: pictures that could not be drawn.
 
     Raises:
-        UserError: If `check_output` refuses the folder.
+        UserError: If `check_output` refuses the folder, or another process is writing it.
     """
     output = Path(output).absolute()
-    sweep(output)
-    check_output(output, overwrite)
-    with whole_folder(output) as fresh:
-        return _write(result, fresh, output.name)
+    with only_writer(output):
+        check_output(output, overwrite)
+        with whole_folder(output) as fresh:
+            return _write(result, fresh, output.name)
 
 
 def _write(result: BuildResult, folder: Path, name: str) -> list[str]:
@@ -60,16 +63,27 @@ def _write(result: BuildResult, folder: Path, name: str) -> list[str]:
     return notes
 
 
+def save_split(split: datasets.Dataset, folder: Path) -> None:
+    """Do what `Dataset.save_to_disk` does; files that hold just this split are copied."""
+    if not is_whole(split):
+        # One shard for an empty split too: datasets 5.2 writes none and then cannot load it.
+        split.save_to_disk(folder, num_shards=None if len(split) else 1)
+        return
+    split.select([]).save_to_disk(folder, num_shards=1)
+    state_file = folder / "state.json"
+    state = json.loads(state_file.read_text(encoding="utf-8"))
+    for data_file in state["_data_files"]:
+        (folder / data_file["filename"]).unlink()
+    count = len(split.cache_files)
+    names = [f"data-{number:05d}-of-{count:05d}.arrow" for number in range(count)]
+    for name, file in zip(names, split.cache_files, strict=True):
+        shutil.copyfile(file["filename"], folder / name)
+    state["_data_files"] = [{"filename": name} for name in names]
+    state_file.write_text(json.dumps(state, indent=2, sort_keys=True), encoding="utf-8")
+
+
 def is_up_to_date(output: str | Path, build_id: str) -> bool:
-    """Say whether a folder holds the result of just this build.
-
-    Args:
-        output: The folder.
-        build_id: The name of the build, from settings and content.
-
-    Returns:
-        True if it was written whole by the same build, and no file of data is gone since.
-    """
+    """Say whether a folder holds, whole, the result of the build of this name."""
     try:
         known = json.loads(Path(output, BUILD_FILE).read_text(encoding="utf-8"))
         same = bool(build_id) and known.get("build_id") == build_id
@@ -88,14 +102,11 @@ def _data_files(folder: Path) -> Iterator[Path]:
 def check_output(output: str | Path, overwrite: bool = False) -> None:
     """Refuse to write over what must not be lost; to be called before the work.
 
-    Args:
-        output: The folder to write.
-        overwrite: Allow it to hold a dataset.
-
     Raises:
         UserError: If it is there, unless `overwrite` and made by this package.
     """
     output = Path(output)
+    sweep(output)
     if not output.exists() and not output.is_symlink():
         _check_place(output.absolute())
         return

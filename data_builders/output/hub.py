@@ -26,16 +26,7 @@ _AGAIN = "push again with the same command; what has arrived is not sent twice."
 
 
 def check_repo_id(repo_id: str, setting: str, placeholder: str) -> None:
-    """Refuse a name that is none, without asking the Hub.
-
-    Args:
-        repo_id: What should be `owner/name`.
-        setting: What the user calls it.
-        placeholder: A name that stands in cards until there is a real one.
-
-    Raises:
-        UserError: If it is not the name of a repository.
-    """
+    """Refuse what is no `owner/name`, or a card's placeholder, without asking the Hub."""
     try:
         validate_repo_id(repo_id)
         fine = "/" in repo_id and repo_id != placeholder
@@ -53,9 +44,6 @@ def hub_errors(repo_id: str) -> Iterator[None]:
     """Word the errors of a push to a repository.
 
     The Hub's own texts are left out: they may quote the request, with the token in it.
-
-    Raises:
-        UserError: What happened, and what to do next.
     """
     try:
         yield

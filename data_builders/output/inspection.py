@@ -34,9 +34,6 @@ def inspect_lines(path: str | Path, samples: int = 3) -> Iterator[str]:
 
     Yields:
         Lines no wider than the terminal, with nothing in them that could control it.
-
-    Raises:
-        UserError: If `path` is something else, or `samples` is below 0.
     """
     if samples < 0:
         raise UserError(f"`samples` must be 0 or more (got {samples}). Use 0 to show none.")
@@ -49,17 +46,7 @@ def inspect_lines(path: str | Path, samples: int = 3) -> Iterator[str]:
 
 
 def load_dialogues(folder: Path) -> datasets.DatasetDict:
-    """Load a folder and make sure that it holds dialogues.
-
-    Args:
-        folder: What the user named.
-
-    Returns:
-        The splits.
-
-    Raises:
-        UserError: If it is not a `DatasetDict` with the columns of `DIALOGUE_FEATURES`.
-    """
+    """Load a folder and make sure that it is a `DatasetDict` of dialogues."""
     if not folder.is_dir():
         kind = "is a file" if folder.exists() else "does not exist"
         raise UserError(f"{folder} {kind}. Name a dataset folder that `data_builders` wrote.")
@@ -86,15 +73,7 @@ def load_dialogues(folder: Path) -> datasets.DatasetDict:
 
 
 def bar_chart(counts: Mapping[str, int], width: int) -> Iterator[str]:
-    """Draw counts as bars of blocks.
-
-    Args:
-        counts: The counts by label, in the order to show.
-        width: Columns to fill.
-
-    Yields:
-        One line a count: label, bar, number; at most `MAX_ROWS`, then the sum of the rest.
-    """
+    """Draw counts as bars `width` columns wide, in their order; beyond `MAX_ROWS` as one sum."""
     rows = [(one_line(label, width), count) for label, count in counts.items()]
     if len(rows) > MAX_ROWS:
         rest = rows[MAX_ROWS - 1 :]

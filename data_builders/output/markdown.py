@@ -17,15 +17,10 @@ _ESCAPES = str.maketrans(
 
 
 def one_line(text: str, width: int) -> str:
-    """Make any text printable on one line.
+    """Make any text printable on one line of at most `width` characters.
 
-    Args:
-        text: Anything.
-        width: The most characters to give.
-
-    Returns:
-        The text without control characters (of terminals and of text direction), each run of
-        white space one blank, and cut with "…" if it is longer.
+    Control characters (of terminals and of text direction) are taken out, each run of white space
+    is one blank, and what is longer is cut with "…".
     """
     # Cut first: one reply may be as long as a book. Four times leaves room for white space.
     words = " ".join(text[: 4 * width + 4].split())
@@ -38,14 +33,7 @@ def one_line(text: str, width: int) -> str:
 
 
 def escape(text: str) -> str:
-    """Write text so that Markdown shows it as it is, in a table or outside.
-
-    Args:
-        text: One line.
-
-    Returns:
-        The line: no markup, HTML, link or column can come out of it.
-    """
+    """Write one line so that Markdown shows it as it is: no markup, HTML, link or column in it."""
     escaped = text.translate(_ESCAPES).replace("://", "&#58;//")
     return re.sub(r"\b(www)\.", r"\1&#46;", escaped, flags=re.IGNORECASE)
 

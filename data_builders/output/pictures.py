@@ -33,10 +33,6 @@ _LANGUAGE_NAMES = {"zh": "Chinese", "en": "English", "mixed": "both", "other": "
 def draw_pictures(statistics: DatasetStatistics, folder: str | Path) -> list[Path]:
     """Draw the length, turn, language and source counts over all splits.
 
-    Args:
-        statistics: What `describe` gave.
-        folder: Where to write the PNG files; made if it is not there.
-
     Returns:
         The files, named as in `CAPTIONS`; one about nothing is left out.
 
@@ -49,8 +45,12 @@ def draw_pictures(statistics: DatasetStatistics, folder: str | Path) -> list[Pat
     drawn = {
         "lengths.png": _lengths(figure_class, statistics),
         "turns.png": _turns(figure_class, statistics.histogram("turns")),
-        "languages.png": _languages(figure_class, statistics.counts("languages")),
-        "sources.png": _sources(figure_class, statistics.counts("sources")),
+        **{
+            f"{what}.png": _ranking(
+                figure_class, CAPTIONS[f"{what}.png"], _named(statistics.counts(what))
+            )
+            for what in ("languages", "sources")
+        },
     }
     paths = []
     for name, figure in drawn.items():
@@ -62,14 +62,9 @@ def draw_pictures(statistics: DatasetStatistics, folder: str | Path) -> list[Pat
 
 
 def ascii_label(label: str, rank: int) -> str:
-    """Give a name that every font can draw.
+    """Give the name of a source that every font can draw, shortened at its front.
 
-    Args:
-        label: The name of a source.
-        rank: Its place among the sources, from 1.
-
-    Returns:
-        The name, shortened at its front; "source 3" where little of it is ASCII.
+    Where little of it is ASCII it is "source 3", after its rank.
     """
     if re.match(r"[/\\~]|[A-Za-z]:", label):
         # A place on somebody's machine is not for the public.
@@ -129,20 +124,12 @@ def _turns(figure_class: Any, turns: Histogram) -> Any:
     return figure
 
 
-def _languages(figure_class: Any, languages: dict[str, int]) -> Any:
-    named = {
-        _LANGUAGE_NAMES.get(lang) or ascii_label(lang, rank): count
-        for rank, (lang, count) in enumerate(languages.items(), start=1)
-    }
-    return _ranking(figure_class, CAPTIONS["languages.png"], list(named.items()))
-
-
-def _sources(figure_class: Any, sources: dict[str, int]) -> Any:
-    bars = [
-        (ascii_label(name, rank), count)
-        for rank, (name, count) in enumerate(sources.items(), start=1)
+def _named(counts: dict[str, int]) -> list[tuple[str, int]]:
+    places = enumerate(counts.items(), start=1)
+    return [
+        (_LANGUAGE_NAMES.get(name) or ascii_label(name, rank), count)
+        for rank, (name, count) in places
     ]
-    return _ranking(figure_class, CAPTIONS["sources.png"], bars)
 
 
 def _ranking(figure_class: Any, title: str, bars: list[tuple[str, int]]) -> Any:

@@ -32,14 +32,10 @@ _SHORTEST_PLACE = 5
 
 
 def without_paths(value: Any, key: str = "") -> Any:
-    """Make a setting fit to be published.
+    """Make a setting, or a whole mapping or list, fit to be published.
 
-    Args:
-        value: The value; lists and mappings are gone through.
-        key: The name of the setting: only one about the Hub keeps `owner/name`.
-
-    Returns:
-        The value with each path cut to its last part and without what looks like a secret.
+    Each path is cut to its last part, and what looks like a secret left out; only a setting about
+    the Hub, as its name `key` tells, keeps `owner/name`.
     """
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
@@ -67,25 +63,16 @@ def without_paths(value: Any, key: str = "") -> Any:
 
 @dataclass(frozen=True)
 class Leak:
-    """Something found in a text that must not be published.
-
-    Attributes:
-        line: Its line, from 1.
-        kind: What it is; the thing itself is not repeated, for it may be a secret.
-    """
+    """Something in a line that must not be published; not repeated: it may be a secret."""
 
     line: int
     kind: str
 
 
 def machine_places(*folders: str | Path) -> list[str]:
-    """List what a path of this machine begins with.
+    """List what paths of this machine begin with: home, working and temporary folder, and these.
 
-    Args:
-        *folders: Folders in use beside home, working folder and the one for temporary files.
-
-    Returns:
-        Absolute paths, without those too short to tell anything (`/`, `/opt`).
+    Those too short to tell anything (`/`, `/opt`) are left out.
     """
     known = [Path.home(), Path.cwd(), Path(tempfile.gettempdir()), *map(Path, folders)]
     places = {str(place.absolute()) for place in known} | {str(path.resolve()) for path in known}
@@ -93,15 +80,12 @@ def machine_places(*folders: str | Path) -> list[str]:
 
 
 def find_leaks(text: str, places: Sequence[str], secrets: Sequence[str] = ()) -> Iterator[Leak]:
-    """Look through a text line by line.
+    """Look through a text line by line, for at most one leak a line.
 
     Args:
         text: What would be published.
         places: Beginnings of paths, as `machine_places` gives them.
         secrets: Tokens in use now, whatever they look like.
-
-    Yields:
-        What was found; one a line.
     """
     known = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
     begins = "|".join(_beginning(place.rstrip("/\\")) for place in places)

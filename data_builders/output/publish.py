@@ -35,9 +35,6 @@ def push_dataset(
 
     Returns:
         The address of the dataset.
-
-    Raises:
-        UserError: If there is no dataset in the folder, or the Hub does not take it.
     """
     check_repo_id(repo_id, "the name of the dataset", PLACEHOLDER)
     folder = Path(folder)

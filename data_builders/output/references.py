@@ -37,9 +37,6 @@ def group_references(split: datasets.Dataset, max_context_turns: int = 1) -> dat
 
     Returns:
         One row per context, in the order of first occurrence; no reference stands twice in it.
-
-    Raises:
-        UserError: If `max_context_turns` is below 1.
     """
     if max_context_turns < 1:
         raise UserError(f"`max_context_turns` must be at least 1 (got {max_context_turns}).")
@@ -57,15 +54,7 @@ def group_references(split: datasets.Dataset, max_context_turns: int = 1) -> dat
 
 
 def write_references(references: datasets.Dataset, path: Path) -> None:
-    """Write references as JSON lines; the file appears whole or not at all.
-
-    Args:
-        references: What `group_references` gave.
-        path: The file; its folder is made where it is missing.
-
-    Raises:
-        UserError: If it is a folder.
-    """
+    """Write references as JSON lines; the file appears whole or not at all."""
     if path.is_dir():
         raise UserError(f"{path} is a folder. Name a file, such as {path / 'references.jsonl'}.")
     path.parent.mkdir(parents=True, exist_ok=True)

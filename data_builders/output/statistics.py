@@ -15,7 +15,7 @@ import datasets
 import numpy as np
 import pyarrow.compute as pc
 
-from data_builders.output.counting import PairBatch, TextCounts, count_texts, dialogue_batches
+from data_builders.output.counting import TextCounts, count_texts, dialogue_batches
 
 # Lower bounds of the bins, each about half as much again as the one before.
 LENGTH_EDGES = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000)
@@ -67,20 +67,9 @@ class Histogram:
         counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
         return Histogram(self.edges, counts, self.total + other.total)
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Histogram:
-        """Read what `dataclasses.asdict` gave, also after a way through JSON."""
-        return cls(tuple(values["edges"]), tuple(values["counts"]), int(values["total"]))
-
 
 class FrequentReply(NamedTuple):
-    """One reply that occurs often.
-
-    Attributes:
-        text: The reply, cut to `MAX_REPLY` characters.
-        count: How many pairs of the split have it.
-        share: The same as a share of the split's pairs.
-    """
+    """A frequent reply, cut to `MAX_REPLY` characters; `share` is of the pairs of its split."""
 
     text: str
     count: int  # type: ignore[assignment]  # hides `tuple.count`
@@ -127,22 +116,10 @@ class SplitStatistics:
         """The share of pairs that have the most frequent reply; 0 without pairs."""
         return self.top_replies[0].share if self.top_replies else 0.0
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> SplitStatistics:
-        """Read one split of what `DatasetStatistics.to_dict` gave."""
-        histograms = ("question_lengths", "reply_lengths", "turns")
-        read = {name: Histogram.from_dict(values[name]) for name in histograms}
-        replies = tuple(FrequentReply(*reply) for reply in values["top_replies"])
-        return cls(**{**values, **read, "top_replies": replies})
-
 
 @dataclass(frozen=True)
 class DatasetStatistics:
-    """The numbers of a dataset, split by split.
-
-    Attributes:
-        splits: The splits in the dataset's order.
-    """
+    """The numbers of a dataset, split by split."""
 
     splits: dict[str, SplitStatistics]
 
@@ -157,28 +134,14 @@ class DatasetStatistics:
         return sum(split.pairs for split in self.splits.values())
 
     def counts(self, name: str) -> dict[str, int]:
-        """Add up dialogues over the splits.
-
-        Args:
-            name: "languages" or "sources".
-
-        Returns:
-            Dialogues by language or source, most first.
-        """
+        """Add up dialogues by "languages" or "sources" over the splits, most first."""
         total: Counter[str] = Counter()
         for split in self.splits.values():
             total.update(getattr(split, name))
         return _ordered(total)
 
     def histogram(self, name: str) -> Histogram:
-        """Add up one histogram over the splits.
-
-        Args:
-            name: "question_lengths", "reply_lengths" or "turns".
-
-        Returns:
-            The sum.
-        """
+        """Add up "question_lengths", "reply_lengths" or "turns" over the splits."""
         edges = TURN_EDGES if name == "turns" else LENGTH_EDGES
         empty = Histogram(edges, (0,) * len(edges), 0)
         return sum((getattr(split, name) for split in self.splits.values()), empty)
@@ -187,56 +150,10 @@ class DatasetStatistics:
         """Give plain values, ready for JSON."""
         return {"splits": {name: asdict(split) for name, split in self.splits.items()}}
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> DatasetStatistics:
-        """Read what `to_dict` gave, also after a way through JSON."""
-        splits = values["splits"].items()
-        return cls({name: SplitStatistics.from_dict(split) for name, split in splits})
-
 
 def describe(dataset: datasets.DatasetDict) -> DatasetStatistics:
-    """Count what is in a dataset of dialogues.
-
-    Args:
-        dataset: Splits with the columns of `DIALOGUE_FEATURES`.
-
-    Returns:
-        The numbers, the same on every machine.
-    """
+    """Count what is in a dataset of dialogues; the numbers are the same on every machine."""
     return DatasetStatistics({str(name): _describe_split(s) for name, s in dataset.items()})
-
-
-class _Tally:
-    """Counts that need no memory of earlier rows."""
-
-    def __init__(self) -> None:
-        self.dialogues = self.pairs = self.characters = 0
-        self.bins = {"turns": _Bins(TURN_EDGES)}
-        self.bins |= {name: _Bins(LENGTH_EDGES) for name in ("question_lengths", "reply_lengths")}
-        self.languages: Counter[str] = Counter()
-        self.sources: Counter[str] = Counter()
-
-    def add(self, batch: PairBatch) -> None:
-        lengths = pc.utf8_length(batch.turns).to_numpy(zero_copy_only=False)
-        self.dialogues += len(batch.lengths)
-        self.pairs += len(batch.replies)
-        self.characters += int(lengths.sum())
-        self.bins["turns"].add(batch.lengths)
-        self.bins["question_lengths"].add(lengths[batch.replies - 1])
-        self.bins["reply_lengths"].add(lengths[batch.replies])
-        for counter, column in ((self.languages, "lang"), (self.sources, "source")):
-            for found in pc.value_counts(batch.table[column]):
-                counter[found["values"].as_py() or "(none)"] += found["counts"].as_py()
-
-    def counts(self) -> dict[str, Any]:
-        return {
-            "dialogues": self.dialogues,
-            "pairs": self.pairs,
-            "characters": self.characters,
-            **{name: bins.histogram() for name, bins in self.bins.items()},
-            "languages": _ordered(self.languages),
-            "sources": _first_sources(self.sources),
-        }
 
 
 class _Bins:
@@ -257,16 +174,34 @@ class _Bins:
 
 def _describe_split(split: datasets.Dataset) -> SplitStatistics:
     split = split.select_columns(["turns", "roles", "lang", "source"])
-    tally = _Tally()
+    dialogues = pairs = characters = 0
+    turns, questions, replies = (_Bins(e) for e in (TURN_EDGES, LENGTH_EDGES, LENGTH_EDGES))
+    columns: dict[str, Counter[str]] = {"lang": Counter(), "source": Counter()}
     for batch in dialogue_batches(split):
-        tally.add(batch)
-    texts = count_texts(split, tally.pairs, TOP_REPLIES)
+        lengths = pc.utf8_length(batch.turns).to_numpy(zero_copy_only=False)
+        dialogues += len(batch.lengths)
+        pairs += len(batch.replies)
+        characters += int(lengths.sum())
+        turns.add(batch.lengths)
+        questions.add(lengths[batch.replies - 1])
+        replies.add(lengths[batch.replies])
+        for name, counter in columns.items():
+            for found in pc.value_counts(batch.table[name]):
+                counter[found["values"].as_py() or "(none)"] += found["counts"].as_py()
+    texts = count_texts(split, pairs, TOP_REPLIES)
     return SplitStatistics(
-        **tally.counts(),
+        dialogues=dialogues,
+        pairs=pairs,
         distinct_questions=texts.distinct_questions,
         distinct_replies=texts.distinct_replies,
         multi_reply_questions=texts.multi_reply_questions,
-        top_replies=_frequent(texts, tally.pairs),
+        characters=characters,
+        question_lengths=questions.histogram(),
+        reply_lengths=replies.histogram(),
+        turns=turns.histogram(),
+        languages=_ordered(columns["lang"]),
+        sources=_first_sources(columns["source"]),
+        top_replies=_frequent(texts, pairs),
     )
 
 

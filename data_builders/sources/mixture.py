@@ -16,7 +16,7 @@ A mixture is one YAML file; `files` are looked for beside it, or in its `root`:
       - format: small_talk
         languages: [zh]
     seed: 42                          # order of the training split; without it, that of the sources
-    test_fraction: 0.05
+    test_fraction: 0.1
     cleaning: {urls: true}
     selection: {maximum_reply_count: 200}
 """
@@ -24,6 +24,8 @@ A mixture is one YAML file; `files` are looked for beside it, or in its `root`:
 from __future__ import annotations
 
 import glob
+import os
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +38,7 @@ from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError
 from data_builders.formats.registry import FAMILIES
 from data_builders.language import LANGUAGES
+from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, SourceCount
 from data_builders.selecting.settings import check_type
 from data_builders.sources.sources import SourceSpec, find_sources
@@ -45,6 +48,8 @@ _OWN_KEYS = ("format", "files", "name", "license", "weight")
 # Paths among the settings of families: what is relative is so to the YAML file.
 _PATH_KEYS = ("files", "questions", "replies", "lines", "conversations")
 MAXIMUM_WEIGHT = 100
+# Far more than anybody writes; aliases of aliases reach a billion in ten lines.
+MAXIMUM_VALUES = 1_000_000
 
 
 @dataclass
@@ -83,19 +88,19 @@ class MixtureConfig(DialogueConfig):
             if language not in LANGUAGES:
                 known = ", ".join(LANGUAGES)
                 raise UserError(f"`languages` must be of {known} (got {language!r}).")
-        self._configs = [spec.config(self.strict) for spec in self.sources]
+        self.source_configs = [spec.config(self.strict) for spec in self.sources]
 
     def only_questions(self) -> tuple[bool, ...]:
         """Say it for each source."""
-        return tuple(any(config.only_questions()) for config in self._configs)
+        return tuple(any(config.only_questions()) for config in self.source_configs)
 
     def content_files(self) -> list[Path]:
         """List the files of all sources."""
-        return [path for config in self._configs for path in config.content_files()]
+        return [path for config in self.source_configs for path in config.content_files()]
 
     def content_marks(self) -> list[str]:
         """List what else decides the content, over all sources."""
-        return [mark for config in self._configs for mark in config.content_marks()]
+        return [mark for config in self.source_configs for mark in config.content_marks()]
 
 
 class MixtureCorpus(DialogueBuilder):
@@ -114,16 +119,9 @@ class MixtureCorpus(DialogueBuilder):
 
     @classmethod
     def origins(cls, config: MixtureConfig) -> list[SourceCount]:
-        """List the sources with their weights.
-
-        Args:
-            config: The settings.
-
-        Returns:
-            One entry per source.
-        """
+        """List the sources with their weights."""
         counts = []
-        for spec, settings in zip(config.sources, config._configs, strict=True):
+        for spec, settings in zip(config.sources, config.source_configs, strict=True):
             known = FAMILIES[spec.format].origins(settings)[0]
             name, license = spec.name or known.name, spec.license or known.license
             source = SourceCount(name, spec.format, license, spec.weight, hub_id=known.hub_id)
@@ -137,18 +135,9 @@ class MixtureCorpus(DialogueBuilder):
         report: BuildReport,
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[RawDialogue]:
-        """Yield the dialogues of all sources, one source after the other.
-
-        Args:
-            config: The settings.
-            report: Takes the rejected rows.
-            progress: Called with the number of bytes of the files on disk that were read.
-
-        Yields:
-            Raw dialogues with the number of their source.
-        """
+        """Yield the dialogues of one source after the other, with its number."""
         for origin, (spec, settings) in enumerate(
-            zip(config.sources, config._configs, strict=True)
+            zip(config.sources, config.source_configs, strict=True)
         ):
             for raw in FAMILIES[spec.format].read_sources(settings, report, progress):
                 yield raw._replace(origin=origin, source=spec.name or raw.source)
@@ -183,17 +172,9 @@ def read_mixture(
 
     Returns:
         Keyword arguments of `MixtureConfig`.
-
-    Raises:
-        UserError: If the file is not there or not of that shape.
     """
     path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist. Check the path.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
+    content, lines = _read_yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("sources"), list):
         raise UserError(f"{path} must have a list `sources`, each with `files` or a `format`.")
     known = set(MixtureConfig.__dataclass_fields__) - {"version", "data_dir", "data_files"}
@@ -206,17 +187,80 @@ def read_mixture(
         block_list = _beside(cleaning["block_list"], path.parent)
         content["cleaning"] = cleaning | {"block_list": block_list}
     reading = _reading_of(content, path, say, root)
-    specs = [
-        spec
-        for number, entry in enumerate(content["sources"], start=1)
-        for spec in _specs_of(entry, f"{path}: source {number}", reading)
+    places = [f"{path}:{line}: source {n}" for n, line in enumerate(lines, start=1)]
+    found = [
+        (place, _specs_of(entry, place, reading))
+        for place, entry in zip(places, content["sources"], strict=True)
     ]
+    _check_files_once(found)
+    specs = [spec for _, some in found for spec in some]
     if content["sources"] and not specs:
         raise UserError(
             f"{path}: none of its sources is in {reading.root}. Name the folder of your corpora "
             "with --root, and see the comments of the file for where they are from."
         )
-    return {**content, "sources": tuple(specs)}
+    described = {**content, "sources": tuple(specs)}
+    try:
+        MixtureConfig(**described)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return described
+
+
+def _read_yaml(path: Path) -> tuple[Any, list[int]]:
+    """Give what a YAML file says, and the line of each of its sources."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        node = yaml.compose(text, yaml.SafeLoader)
+        # Before it is made into objects: of two equal keys YAML takes the last, in silence.
+        _check_nodes(node, path, {})
+        content = yaml.safe_load(text)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist. Check the path.") from None
+    except UserError:
+        raise
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
+    keys = node.value if isinstance(node, yaml.MappingNode) else []
+    sources = next((value for key, value in keys if key.value == "sources"), None)
+    listed = sources.value if isinstance(sources, yaml.SequenceNode) else []
+    return content, [one.start_mark.line + 1 for one in listed]
+
+
+def _check_nodes(node: Any, path: Path, sizes: dict[int, int]) -> int:
+    """Refuse a key given twice, and aliases of aliases; count the values that a node stands for."""
+    if id(node) not in sizes:
+        sizes[id(node)] = 1  # an alias may stand inside what it means
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        known: set[str] = set()
+        for key in (key for key, _ in pairs if isinstance(key, yaml.ScalarNode)):
+            if key.value in known:
+                line = key.start_mark.line + 1
+                raise UserError(f"{path}:{line}: `{key.value}` is given twice. Keep one of them.")
+            known.add(key.value)
+        below = [value for _, value in pairs]
+        below += node.value if isinstance(node, yaml.SequenceNode) else []
+        sizes[id(node)] += sum(_check_nodes(one, path, sizes) for one in below)
+        if sizes[id(node)] > MAXIMUM_VALUES:
+            raise UserError(f"{path} stands for more than {MAXIMUM_VALUES:,} values. Write it out.")
+    return sizes[id(node)]
+
+
+def _check_files_once(found: list[tuple[str, list[SourceSpec]]]) -> None:
+    """Refuse a file that two sources name: its dialogues would be weighed and counted twice."""
+    known: dict[str, str] = {}
+    for place, specs in found:
+        paths = {path for spec in specs for key in _PATH_KEYS for path in _files(spec, key)}
+        for file in sorted(paths):
+            if (other := known.setdefault(os.path.realpath(file), place)) != place:
+                raise UserError(
+                    f"{place} names {Path(file).name}, which {other.rpartition(': ')[2]} names "
+                    "too. Name it once; `weight` says how often its dialogues are written."
+                )
+
+
+def _files(spec: SourceSpec, key: str) -> list[str]:
+    return disk_files(as_tuple(spec.options.get(key, ())))
 
 
 def _reading_of(
@@ -238,10 +282,16 @@ def _missing(options: Mapping[str, Any]) -> str:
 
 def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
     if not isinstance(entry, Mapping):
-        raise UserError(f"{where} must be a mapping with `files` or a `format` (got {entry!r}).")
+        raise UserError(
+            f"{where} must be a mapping with `files` or a `format` (got {reprlib.repr(entry)})."
+        )
     weight = entry.get("weight", 1.0)
-    if not isinstance(weight, (int, float)) or isinstance(weight, bool):
-        raise UserError(f"{where}: `weight` must be a number (got {weight!r}).")
+    number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+    if not number or not 0 < weight <= MAXIMUM_WEIGHT:
+        raise UserError(
+            f"{where}: `weight` must be a number above 0 and at most {MAXIMUM_WEIGHT} (got "
+            f"{reprlib.repr(weight)}). To leave a source out, delete it."
+        )
     options = {key: value for key, value in entry.items() if key not in _OWN_KEYS}
     for key in _PATH_KEYS:
         if key in entry:

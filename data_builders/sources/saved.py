@@ -20,15 +20,9 @@ def read_saved(
     folder: Path,
     languages: Sequence[str] = (),
     validation_fraction: float = 0.05,
-    test_fraction: float = 0.0,
+    test_fraction: float = 0.05,
 ) -> tuple[datasets.DatasetDict, BuildReport]:
     """Open a folder written by `save_to_disk`, and split it if it has no validation split.
-
-    Args:
-        folder: The folder.
-        languages: Languages to keep; empty keeps all.
-        validation_fraction: Share of distinct questions for validation.
-        test_fraction: The same for a test split.
 
     Returns:
         The dataset, and a report that counts its rows.
@@ -59,14 +53,7 @@ def read_saved(
 
 
 def is_saved(path: Path) -> bool:
-    """Say whether a path is a folder written by `save_to_disk`.
-
-    Args:
-        path: Any path.
-
-    Returns:
-        True if one of the marks of `datasets` is in it.
-    """
+    """Say whether a path is a folder written by `save_to_disk`: one of its marks is in it."""
     return any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import datasets
 import pytest
+from filelock import FileLock
 
 import data_builders.building.builder as base
 import data_builders.building.staging as staging
@@ -22,6 +23,7 @@ import data_builders.commands.command as command
 import data_builders.output.folder as output
 import data_builders.writing as writing
 from data_builders.__main__ import main
+from data_builders.formats.pairs import PairsCorpus
 from tests.commands import ROOT
 from tests.data_builders.faulty import (
     PATIENCE_SECONDS,
@@ -348,47 +350,66 @@ def test_a_source_that_is_gone_after_the_guess(place, monkeypatch, capsys):
 
 
 @needs_proc
-def test_two_builds_of_the_same_at_once(place, undisturbed):
-    both = [start(place.arguments, place.mark, shard=SHARD) for _ in range(2)]
+def test_a_second_build_into_the_same_folder_is_refused(place, undisturbed, capsys):
+    process = start(place.arguments, place.mark, 'at(base, "select")')
+    try:
+        wait_for(place.mark.exists, process)
+        assert main(place.arguments) == 2
+        said = capsys.readouterr().err
+        assert f"Another run (process {process.pid}, begun 2" in said
+        assert f"is writing {place.out}. Wait until it has ended" in said
+    finally:
+        end_session(process)
+    # Nobody has let the lock go: the one who held it is dead.
+    assert main(place.arguments) == 0
+    assert rows_of(place.out) == undisturbed and place.beside() == {"out"}
+
+
+@needs_proc
+def test_two_builds_of_the_same_through_one_cache_both_end_well(place, undisturbed, tmp_path):
+    other = [*place.arguments, "--output", str(tmp_path / "other")]
+    both = [start(given, place.mark, shard=SHARD) for given in (place.arguments, other)]
     try:
         told = [process.communicate(timeout=PATIENCE_SECONDS) for process in both]
         assert [process.returncode for process in both] == [0, 0], told
     finally:
         for process in both:
             end_session(process)
-    assert rows_of(place.out) == undisturbed
-    assert place.beside() == {"out"} and not place.unfinished()
+    assert rows_of(place.out) == rows_of(tmp_path / "other") == undisturbed
+    assert place.beside() == {"out", "other"} and not place.unfinished()
 
 
-@pytest.mark.parametrize("first", ["is done", "is done just before the swap"])
-def test_another_run_of_the_same_was_first(place, undisturbed, monkeypatch, capsys, first):
-    assert main(place.arguments) == 0
-    done = place.out.rename(place.folder / "done")
-    real_write, real_rename = output._write, Path.rename
+def test_a_build_that_waits_for_another_says_so(tmp_path, caplog):
+    builder = PairsCorpus(files=(str(corpus(tmp_path)),), cache_dir=str(tmp_path / "cache"))
+    with FileLock(f"{builder.cache_dir}_builder.lock"):
+        builder._say_if_waiting()
+    assert "Another process is building the same dataset" in caplog.text
+    caplog.clear()
+    builder._say_if_waiting()
+    assert not caplog.text
 
-    def write(*given: object) -> list[str]:
-        notes = real_write(*given)
-        if first == "is done":
-            shutil.copytree(done, place.out)
-        return notes
 
-    def rename(path: Path, target: Path) -> Path:
-        if ".new-" in path.name and not target.exists():
-            shutil.copytree(done, place.out)
-        return real_rename(path, target)
+def test_a_folder_in_which_nothing_can_be_made(place, capsys):
+    assert main([*place.arguments, "--output", "/proc/nope/x"]) == 2
+    assert "Nothing can be written in /proc (" in capsys.readouterr().err
+    assert not (place.folder / "cache" / base.STAGING_FOLDER).exists()
 
-    monkeypatch.setattr(output, "_write", write)
-    if first != "is done":
-        monkeypatch.setattr(Path, "rename", rename)
-    capsys.readouterr()
-    assert main(place.arguments) == 0
-    assert ("written meanwhile by another run" in capsys.readouterr().out) == (first != "is done")
-    assert rows_of(place.out) == undisturbed and place.beside() == {"out", "done"}
+
+@needs_proc
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_place_for_the_results_is_not_the_disk(place):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "data_builders", *place.arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "The results cannot be printed: No space left on device" in done.stderr
 
 
 @needs_proc
 def test_ctrl_c_ends_with_one_sentence_and_no_workers(place, undisturbed):
-    process = start(place.arguments, place.mark, 'at(staging, "_add", lambda n, *_: n == 2)')
+    process = start(
+        place.arguments, place.mark, 'at(staging.BatchCounts, "add_to", lambda n, *_: n == 2)'
+    )
     try:
         wait_for(place.mark.exists, process)
         os.killpg(process.pid, signal.SIGINT)

@@ -526,3 +526,20 @@ def test_saved_folder_with_a_wrong_type_says_which(tmp_path):
 def test_saved_folder_of_something_else(tmp_path):
     with pytest.raises(UserError, match="holds no file"):
         build_dialogues(str(tmp_path))
+
+
+def test_rejects_are_written_through_one_open_file(tmp_path, monkeypatch):
+    path = tmp_path / "chat.jsonl"
+    good = [f'{{"question": "what is {n}", "reply": "it is {n}"}}' for n in range(40)]
+    path.write_text("\n".join([*good, *["{broken"] * 1500]), encoding="utf-8")
+    real, opened = open, []
+
+    def counted(file, *given, **more):
+        opened.extend([file] if str(file).endswith("rejects.jsonl") else [])
+        return real(file, *given, **more)
+
+    monkeypatch.setattr("builtins.open", counted)
+    report = build(path).report
+    assert report.rejected == {"bad JSON": 1500} and len(report.rejects) == 1000
+    assert len(opened) < 6
+    assert [reject.line for reject in report.all_rejects()] == list(range(41, 1541))

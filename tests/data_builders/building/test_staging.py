@@ -220,7 +220,7 @@ def test_counts_say_what_became_of_a_batch(first, tmp_path):
 
 def test_a_batch_of_which_nothing_is_left_is_a_shard_all_the_same(small_shards):
     some = [raw(f"question {n}", "\ufffd" if 20 <= n < 40 else "yes") for n in range(60)]
-    built = build(some, validation_fraction=0.0)
+    built = build(some, validation_fraction=0.0, test_fraction=0.0)
     assert [row["turns"][0] for row in built.rows["train"]] == [
         f"question {n}" for n in range(60) if not 20 <= n < 40
     ]

@@ -125,7 +125,7 @@ def given(*argv: str) -> tuple[dict[str, typing.Any], dict[str, typing.Any]]:
 
 def test_what_is_not_given_is_left_to_the_library():
     assert given("mix", "m.yaml") == ({}, {})
-    assert given("separated", "a.txt") == ({}, {"test_fraction": 0.05})
+    assert given("separated", "a.txt") == ({}, {})
     assert given("build", "m.yaml") == ({}, {})
 
 

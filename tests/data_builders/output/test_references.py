@@ -70,7 +70,7 @@ def test_no_reply_to_a_test_question_is_missing(tmp_path, capsys):
 def test_an_unknown_split_is_named(tmp_path, capsys):
     corpus = tmp_path / "a.tsv"
     corpus.write_text("".join(f"q{i}\tr{i}\n" for i in range(9)), encoding="utf-8")
-    result = build_dialogues(str(corpus), cache_dir=str(tmp_path / "cache"))
+    result = build_dialogues(str(corpus), cache_dir=str(tmp_path / "cache"), test_fraction=0)
     save_result(result, tmp_path / "saved")
     assert main(["references", str(tmp_path / "saved"), "--output", str(tmp_path / "r")]) == 2
     assert "no split 'test'" in capsys.readouterr().err

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import sys
 from collections import Counter, defaultdict
@@ -179,12 +178,6 @@ def test_many_sources_end_in_one_entry():
     assert list(found.sources)[0] == "file 0000"
     assert found.sources[OTHER_SOURCES] == 16
     assert sum(found.sources.values()) == found.dialogues
-
-
-def test_statistics_survive_json():
-    data = datasets.DatasetDict(train=split(random_rows(1, 50)), test=split(random_rows(2, 9)))
-    found = describe(data)
-    assert DatasetStatistics.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
 def test_splits_add_up():

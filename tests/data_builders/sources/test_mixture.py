@@ -259,9 +259,34 @@ WRONG = {
     "unknown format": ("sources: [{format: klingon}]", "There is no format 'klingon'"),
     "weight in words": ("sources: [{files: chat.tsv, weight: much}]", "`weight` must be a number"),
     "weight yes": ("sources: [{files: chat.tsv, weight: yes}]", "`weight` must be a number"),
-    "weight 0": ("sources: [{files: chat.tsv, weight: 0}]", "above 0 and at most 100 (got 0.0"),
-    "weight 101": ("sources: [{files: chat.tsv, weight: 101}]", "(got 101.0 for chat.tsv)"),
-    "weight nan": ("sources: [{files: chat.tsv, weight: .nan}]", "(got nan for chat.tsv)"),
+    "weight 0": ("sources: [{files: chat.tsv, weight: 0}]", ":1: source 1: `weight` must be"),
+    "weight 101": ("sources: [{files: chat.tsv, weight: 101}]", "at most 100 (got 101)"),
+    "weight nan": ("sources: [{files: chat.tsv, weight: .nan}]", "at most 100 (got nan)"),
+    "weight 1e9": ("sources: [{files: chat.tsv, weight: 1e9}]", "at most 100 (got '1e9')"),
+    "weight twice": (
+        "sources:\n- files: chat.tsv\n  weight: 2\n  weight: 3",
+        "wrong.yaml:4: `weight` is given twice",
+    ),
+    "weight twice in one line": (
+        "sources: [{files: chat.tsv, weight: 2, weight: 2}]",
+        "wrong.yaml:1: `weight` is given twice",
+    ),
+    "file twice": (
+        "sources:\n- files: chat.tsv\n- files: ['./ch*.tsv', film]",
+        "wrong.yaml:3: source 2 names chat.tsv, which source 1 names too",
+    ),
+    "aliases of aliases": (
+        "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else '1'] * 9)}]" for n in range(9)),
+        "stands for more than 1,000,000 values",
+    ),
+    "workers 0": (
+        "sources: [{files: chat.tsv}]\nworkers: 0",
+        "wrong.yaml: `workers` must be at least 1 (got 0)",
+    ),
+    "nothing to train on": (
+        "sources: [{files: chat.tsv}]\nvalidation_fraction: 0.6\ntest_fraction: 0.4",
+        "together must stay below 1 (got 0.6 + 0.4)",
+    ),
     "seed in words": ("sources: [{files: chat.tsv}]\nseed: seven", "`seed`"),
     "missing file": ("sources: [{files: nowhere.tsv}]", "nowhere.tsv does not exist"),
     "language": ("sources: [{files: chat.tsv, language: klingon}]", "(got 'klingon')"),
