@@ -43,6 +43,7 @@ class TextSource:
         self.title = found.codec
         self.codec = "utf-8" if self._recode else found.codec
         self.sure = found.sure
+        self.found = found
         self.whole = len(head) < HEAD_SIZE
         self.head = head[found.bom :]
         if self._recode:

@@ -35,6 +35,10 @@ def text_lines(
             lines before the damage were yielded).
     """
     source = TextSource(file, encoding)
+    if not source.found.plausible:
+        from data_builders.errors import UserError
+
+        raise UserError("--encoding" + source.title)
     return _numbered(source, report)
 
 
