@@ -9,10 +9,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from data_builders.errors import UserError
-from data_builders.reading.chunks import TextSource
 from data_builders.reading.files import SourceFile
-from data_builders.reading.json_layout import json_layout
-from data_builders.reading.json_rows import json_rows
+from data_builders.reading.json_rows import json_layout, json_rows
+from data_builders.reading.lines import TextSource
 from data_builders.report import BuildReport
 
 MAX_LINES = 400

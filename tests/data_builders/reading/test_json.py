@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_builders.errors import UserError
-from data_builders.reading import JsonRow, json_rows, sample_of, source_files, text_buffer
+from data_builders.reading import JsonRow, json_rows, sample_of, source_files, json_text
 from data_builders.report import BuildReport
 from tests.data_builders.reading.test_lines import file_of
 
@@ -258,7 +258,7 @@ def test_json_in_other_encodings(encoding, indent):
 
 
 def test_an_element_that_is_too_long_is_rejected_and_not_held(monkeypatch):
-    monkeypatch.setattr(text_buffer, "MAX_ELEMENT", 1 << 20)
+    monkeypatch.setattr(json_text, "MAX_ELEMENT", 1 << 20)
     long = json.dumps([{"a": '"}],[{\\'}] * 80_000)
     text = json.dumps('\\" [' * 500_000)
     rows, report = read('[{"a": 1}, ' + long + ",\n" + text + ', {"a": 2}]', size=100_000)
