@@ -29,6 +29,7 @@ _TAIL = 16
 # How far ahead the end of a broken element is looked for before it is taken for lost. What is
 # looked at is paid for by what was read, or many broken elements would cost the square of them.
 LOOK_AHEAD, MIN_LOOK = 1 << 20, 1 << 10
+_KEPT = 1 << 14
 # Each try parses an element.
 MAX_TRIES = 500
 
@@ -160,9 +161,16 @@ class TextBuffer:
             return False
         return True
 
+    def drop(self) -> None:
+        """Forget what was read: an error of `json` counts the lines from the very beginning."""
+        if self.pos > _KEPT:
+            self.line()
+            self._dropped += self.pos
+            self.text, self.pos, self._counted = self.text[self.pos :], 0, 0
+
     def may_look(self) -> int:
         """Say how many characters ahead may be looked at, so that all is linear in the end."""
-        return max(MIN_LOOK, LOOK_AHEAD + 8 * (self._dropped + self.pos) - self._looked)
+        return max(MIN_LOOK, LOOK_AHEAD + 4 * (self._dropped + self.pos) - self._looked)
 
     def look(self, count: int) -> None:
         """Count characters that were looked at and may be read again."""
@@ -242,6 +250,7 @@ def go_on(buffer: TextBuffer, close: str, like: Any) -> bool:
         Whether there is one, or the end of the array or object; the buffer stands at the comma
         before it, or at the end mark.
     """
+    buffer.drop()
     while not buffer.ended and len(buffer.text) - buffer.pos < LOOK_AHEAD:
         buffer.more()
     keys = like.keys() if isinstance(like, dict) and close == "]" else None
@@ -252,6 +261,7 @@ def go_on(buffer: TextBuffer, close: str, like: Any) -> bool:
         end, looked = _find(buffer, close, None)
         if end is None and looked < len(buffer.text):
             buffer.pos = looked
+            buffer.drop()
         elif end is None:
             # An element may begin in what is left: keep some of it.
             buffer.pos = max(buffer.pos, len(buffer.text) - LOOK_AHEAD // 4)
@@ -333,15 +343,15 @@ def _find(buffer: TextBuffer, close: str, keys: Any) -> tuple[int | None, int]:
     looked = min(len(text), pos + most)
     for tries, match in enumerate(pattern.finditer(text, pos + 1, looked)):
         if tries == MAX_TRIES or left <= 0:
-            looked = match.start() - 1
+            looked = max(match.start() - 1, min(looked, pos + MIN_LOOK))
             break
         begin = end = match.start(1)
         try:
             value, end = decode(text, begin)
         except json.JSONDecodeError as error:
-            left -= error.pos - begin
+            left -= error.pos - begin + (error.pos - pos) // 8
         except RecursionError:
-            left -= MIN_LOOK
+            left -= 1 << 16
         else:
             if keys is None or (isinstance(value, dict) and value.keys() == keys):
                 found = looked = match.start()
