@@ -126,7 +126,9 @@ def alone(case: Case) -> str:
 def main() -> None:
     """Print the table and its sums."""
     sums = {"ours": Counter[str](), "alone": Counter[str]()}
-    print("| encoding | language | rows | ours | charset-normalizer alone |\n|---|---|---:|---|---|")
+    print(
+        "| encoding | language | rows | ours | charset-normalizer alone |\n|---|---|---:|---|---|"
+    )
     for case in cases():
         found = {"ours": ours(case), "alone": alone(case)}
         for way, result in found.items():
@@ -134,7 +136,9 @@ def main() -> None:
         cells = (case.codec, case.language, str(case.rows), *found.values())
         print(f"| {' | '.join(cells)} |")
     for way, counts in sums.items():
-        print(f"{way}: " + ", ".join(f"{counts[name]} {name}" for name in ("right", "asked", "wrong")))
+        print(
+            f"{way}: " + ", ".join(f"{counts[name]} {name}" for name in ("right", "asked", "wrong"))
+        )
 
 
 if __name__ == "__main__":

@@ -70,7 +70,8 @@ def sample_of(file: SourceFile, encoding: str | None = None) -> Sample:
     lines = _whole_lines(text, source.whole)
     plain = source.found.codec == "utf-8" and not source.found.bom
     said = "" if plain or not text else source.title + ", a guess" * source.found.guessed
-    doubt = source.doubt()
+    # Of bytes that are no text nobody asks for the encoding.
+    doubt = "" if b"\0" in file.head(4096) else source.doubt()
     return Sample(
         file.name, file.label, file.suffix, lines, text, rows, layout, said, doubt, file.path
     )
