@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
-from data_builders.errors import UserError
+from data_builders.errors import UserError, shown
 
 logger = logging.getLogger(__name__)
 
@@ -111,9 +111,9 @@ def run_command(work: Callable[[], int | None], stopped: str = "stopped.") -> in
 
 def _sentence(error: Exception) -> str:
     """Leave our own words as they are; those of libraries run over many lines."""
-    return (
-        str(error) if isinstance(error, UserError) else " ".join(str(error).split()) or repr(error)
-    )
+    if isinstance(error, UserError):
+        return str(error)
+    return shown(" ".join(str(error).split()) or repr(error))
 
 
 def say(text: str) -> None:

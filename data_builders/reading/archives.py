@@ -371,7 +371,7 @@ def _spooled(file: Any, start: int, size: int) -> Callable[[], Callable[[int], b
 
 
 def _member_path(name: str, archive: str) -> PurePosixPath:
-    path = PurePosixPath(shown(name).replace("\\", "/"))
+    path = PurePosixPath(shown(name.replace("\\", "/")))
     if path.is_absolute() or ".." in path.parts or path.parts[:1] and path.parts[0][1:2] == ":":
         raise UserError(
             f"{archive}: the member {name!r} would lie outside the archive. "
