@@ -1,7 +1,7 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """Which encodings are read right, asked about, or read wrong: ours and charset-normalizer alone.
 
-    python benchmarks/encodings.py
+    python benchmarks/text_encodings.py
 
 Writes the same invented questions and replies in 24 encodings and two sizes, and reads each file
 both ways. "Asked" is a file that is refused with a sentence that asks for --encoding.
