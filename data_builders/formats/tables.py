@@ -182,8 +182,8 @@ def _of_database(path: str, stack: ExitStack) -> Iterator[Table]:
     base = stack.enter_context(closing(sqlite3.connect(place, uri=True)))
     base.text_factory = _decoded
     listed = base.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY name")
-    # A virtual table is code: its module answers. So is a column that is worked out, and not listed.
-    titles = [title for title, made in listed if not made.upper().startswith("CREATE VIRTUAL")]
+    # A virtual table is code: its module answers. So are columns worked out, which are not listed.
+    titles = [name for name, made in listed if not made.upper().startswith("CREATE VIRTUAL")]
     tables = {title: base.execute(f"PRAGMA table_info({_quoted(title)})") for title in titles}
     columns = {title: [column[1] for column in found] for title, found in tables.items()}
     base.set_authorizer(_only_reading)
