@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from data_builders.errors import UserError
+from data_builders.errors import UserError, shown
 
 logger = logging.getLogger(__name__)
 
@@ -133,9 +133,9 @@ def _silence_output() -> None:
 
 def _sentence(error: Exception) -> str:
     """Leave our own words as they are; those of libraries run over many lines."""
-    return (
-        str(error) if isinstance(error, UserError) else " ".join(str(error).split()) or repr(error)
-    )
+    if isinstance(error, UserError):
+        return str(error)
+    return shown(" ".join(str(error).split()) or repr(error))
 
 
 def say(text: str) -> None:

@@ -150,7 +150,7 @@ class DialogueConfig(datasets.BuilderConfig):
         marks = self.content_marks()
         named_by = [RESULT_VERSION, settings, contents, marks]
         text = json.dumps(named_by, ensure_ascii=False, sort_keys=True)
-        return f"{self.name}-{blake2b(text.encode('utf-8'), digest_size=8).hexdigest()}"
+        return f"{self.name}-{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
 
 
 class DialogueBuilder(datasets.GeneratorBasedBuilder):

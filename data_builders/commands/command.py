@@ -17,7 +17,7 @@ from data_builders.building.builder import DialogueBuilder
 from data_builders.command_line import say, tell
 from data_builders.commands.options import build_settings, family_options
 from data_builders.commands.weighing import as_records, weigh, weighing_lines
-from data_builders.errors import UserError
+from data_builders.errors import UserError, shown
 from data_builders.formats.registry import FAMILIES, FILE_FAMILIES
 from data_builders.output.folder import check_output, is_up_to_date, save_result
 from data_builders.output.inspection import inspect_lines, load_dialogues
@@ -144,7 +144,7 @@ def _builder_of(arguments: argparse.Namespace) -> DialogueBuilder:
         format=name if name in FAMILIES else getattr(arguments, "format", None),
         options=family_options(arguments),
         cache_dir=arguments.cache_dir,
-        say=say,
+        say=lambda line: say(shown(line)),
         root=getattr(arguments, "root", None),
         **build_settings(arguments),
     )
@@ -152,7 +152,7 @@ def _builder_of(arguments: argparse.Namespace) -> DialogueBuilder:
 
 def _say_result(report: BuildReport, notes: Sequence[str], output: str) -> None:
     for line in [*report.lines(), *notes]:
-        say(line)
+        say(shown(line))
     if report.rejects:
         say(f"rows rejected by their format or by cleaning are listed in {output}/{REJECTS_FILE}")
     say(f"written to {output}")

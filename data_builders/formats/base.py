@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple
-from data_builders.errors import UserError
+from data_builders.errors import UserError, shown
 from data_builders.language import LANGUAGES
 from data_builders.reading import Sample, SourceFile, source_files
 from data_builders.reading.files import disk_files
@@ -124,9 +124,9 @@ class FileCorpus(DialogueBuilder):
         Returns:
             One entry.
         """
-        names = [Path(file).name for file in config.files]
-        shown = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-        return [SourceCount(shown, cls.FORMAT, config.license)]
+        names = [shown(Path(file).name) for file in config.files]
+        title = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        return [SourceCount(title, cls.FORMAT, config.license)]
 
     @classmethod
     def read_sources(

@@ -29,6 +29,7 @@ from data_builders.formats.parallel import ParallelCorpus
 from data_builders.formats.parquet import ParquetCorpus
 from data_builders.formats.separated import SeparatedCorpus
 from data_builders.formats.small_talk import SmallTalkCorpus
+from data_builders.formats.tables import TablesCorpus
 from data_builders.reading import Sample
 
 # Where two fit equally well, the first is taken.
@@ -50,6 +51,7 @@ FILE_FAMILIES: dict[str, type[FileCorpus]] = {
         ConvCorpus,
         CsvCorpus,
         ParquetCorpus,
+        TablesCorpus,
         SeparatedCorpus,
         ParallelCorpus,
         BlockCorpus,

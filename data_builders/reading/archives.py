@@ -1,39 +1,50 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Compressed files and archives: gzip, bzip2, xz, tar, zip, told by their first bytes."""
+"""Compressed files and archives, told by their first bytes: gzip to zstd, tar, zip, 7-Zip."""
 
 from __future__ import annotations
 
 import logging
 import stat
 import tarfile
+import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import PurePosixPath
+from types import SimpleNamespace
 from typing import Any, NamedTuple, Self
 
-from data_builders.errors import UserError
+from data_builders.errors import UserError, shown
 from data_builders.reading.streams import (
     DAMAGE,
     Budget,
     CountedFile,
-    Member,
-    Peekable,
+    Stream,
     Unpacked,
     damaged,
+    missing_extra,
 )
 
 logger = logging.getLogger(__name__)
 
-SINGLE_FILE = {"gzip": b"\x1f\x8b\x08", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0"}
-COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".tgz", ".tbz2", ".txz", ".z")
-UNSUPPORTED = {
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"7z\xbc\xaf\x27\x1c": "7-Zip",
-    b"Rar!\x1a\x07": "RAR",
-    b"\x1f\x9d": "compress (.Z)",
-    b"\x04\x22\x4d\x18": "LZ4",
+SINGLE_FILE = {
+    "gzip": b"\x1f\x8b\x08",
+    "bzip2": b"BZh",
+    "xz": b"\xfd7zXZ\0",
+    "zstd": b"\x28\xb5\x2f\xfd",
 }
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".tgz", ".tbz2", ".txz", ".z")
+SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+UNSUPPORTED = {
+    b"Rar!\x1a\x07": "RAR files cannot be read",
+    b"\x1f\x9d": "compress (.Z) files cannot be read",
+    b"\x04\x22\x4d\x18": "LZ4 files cannot be read",
+    SEVEN_ZIP: "7-Zip inside another archive cannot be read",
+    ZIP_MAGIC[0]: "a zip inside another archive cannot be read",
+    ZIP_MAGIC[1]: "a zip inside another archive cannot be read",
+}
+WORKBOOK = "xl/workbook.xml"
 MAX_DEPTH = 4
 
 
@@ -44,47 +55,59 @@ class Entry(NamedTuple):
         name: As the user knows it.
         label: Short, for the dataset.
         unpacked: The name without suffixes of packing.
-        stream: Its bytes.
+        stream: Its bytes; of what cannot be read, none and the error.
+        plain: Whether these are the bytes of the file on disk.
     """
 
     name: str
     label: str
     unpacked: str
-    stream: Peekable
+    stream: Stream
+    plain: bool = False
 
 
-def is_left_out(path: PurePosixPath) -> bool:
+class _Archive(NamedTuple):
+    """What the members of an archive share: its names, what pays for them, how deep it lies."""
+
+    name: str
+    label: str
+    budget: Budget
+    depth: int = 0
+
+    def member(
+        self, path: PurePosixPath, regular: bool, read: Callable[[], Callable[[int], bytes]]
+    ) -> Iterator[Entry]:
+        """Yield one member, unpacked if it is packed once more, or nothing if it is no data."""
+        name = f"{self.name}/{path}"
+        if not regular:
+            raise UserError(
+                f"{name}: a link, device or sparse file, not a plain file. "
+                "Pack the archive again without it."
+            )
+        if is_left_out(str(path)):
+            logger.info("%s left out", name)
+            return
+        try:
+            stream = Stream(read())
+        except UserError as error:
+            stream = Stream(None, error)
+        entry = Entry(name, f"{self.label}/{path}", str(path), stream)
+        yield from _unpack(entry, self.budget, self.depth)
+
+    def empty(self) -> UserError:
+        """Make the error for an archive without any file."""
+        return UserError(f"{self.name}: the archive holds no file.")
+
+
+def is_left_out(path: str) -> bool:
     """Say if a file of a folder or an archive is no data: hidden, Markdown, or a licence.
 
     Args:
-        path: Relative to the folder or archive.
+        path: Relative to the folder or archive, with slashes.
     """
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return (
-        hidden
-        or path.suffix.lower() == ".md"
-        or path.name.upper().startswith(("LICENSE", "README"))
-    )
-
-
-def printable(name: str) -> str:
-    """Make a name fit for messages and for UTF-8 files.
-
-    Args:
-        name: A path; bytes that are not UTF-8 stand in it as lone surrogates.
-
-    Returns:
-        The same, with such bytes read as GB18030 or else shown as escapes.
-    """
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        raw = name.encode("utf-8", "surrogateescape")
-        try:
-            return raw.decode("gb18030")
-        except UnicodeDecodeError:
-            return raw.decode("utf-8", "backslashreplace")
-    return name
+    name = path[path.rfind("/") + 1 :].upper()
+    hidden = path[0] == "." or "/." in path or "__MACOSX" in path
+    return hidden or name.endswith(".MD") or name.startswith(("LICENSE", "README"))
 
 
 def entries(file: CountedFile, name: str, label: str, size: int) -> Iterator[Entry]:
@@ -102,48 +125,56 @@ def entries(file: CountedFile, name: str, label: str, size: int) -> Iterator[Ent
     Raises:
         UserError: If an archive is damaged, unsafe or empty.
     """
-    start = file.tell()
     progress, file.progress = file.progress, None
-    head = Peekable(file).peek(8)
-    file.seek(start)
-    budget = Budget(size)
-    if head.startswith(ZIP_MAGIC):
-        yield from _zip_entries(file, progress, name, label, budget)
-        return
-    file.progress = progress
-    yield from _unpack(Entry(name, label, name, Peekable(file)), budget, 0)
+    head = file.read(8)
+    file.seek(0)
+    archive = _Archive(name, label, Budget(size), 1)
+    if head.startswith(SEVEN_ZIP):
+        yield from _seven_zip_entries(file, archive)
+    elif head.startswith(ZIP_MAGIC):
+        contents = _opened_zip(file, archive)
+        file.progress = progress
+        if WORKBOOK not in contents.namelist():
+            yield from _zip_entries(contents, archive)
+            return
+        # A spreadsheet is a zip for everybody but its user.
+        archive.budget.spend(sum(member.file_size for member in contents.infolist()), name)
+        file.seek(0)
+        yield Entry(name, label, name, Stream(file.read), True)
+    else:
+        file.progress = progress
+        plain = Entry(name, label, name, Stream(file.read), True)
+        yield from _unpack(plain, archive.budget, 0)
 
 
 def _unpack(entry: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
     head = entry.stream.peek(512)
-    kind = _kind(head, entry.name)
-    if kind is None:
-        yield entry
+    kind = next((kind for kind, magic in SINGLE_FILE.items() if head.startswith(magic)), None)
+    try:
+        if kind is None and not _is_tar(head):
+            unread = next(
+                (what for magic, what in UNSUPPORTED.items() if head.startswith(magic)), ""
+            )
+            if unread:
+                raise UserError(f"{entry.name}: {unread}. Unpack it by hand.")
+            yield entry
+            return
+        if depth == MAX_DEPTH:
+            raise UserError(
+                f"{entry.name}: compressed more than {MAX_DEPTH} times. Unpack it by hand."
+            )
+        pull = Unpacked(entry.stream.read_once, kind, entry.name, budget) if kind else None
+    except UserError as error:
+        yield entry._replace(stream=Stream(None, error))
         return
-    if depth == MAX_DEPTH:
-        raise UserError(f"{entry.name}: compressed more than {MAX_DEPTH} times. Unpack it by hand.")
-    if kind == "tar":
-        yield from _tar_entries(entry, budget, depth + 1)
+    if pull is None:
+        yield from _tar_entries(entry, _Archive(entry.name, entry.label, budget, depth + 1))
         return
-    stream = Peekable(Unpacked(entry.stream, kind, entry.name, budget))
     unpacked = PurePosixPath(entry.unpacked)
     if unpacked.suffix.lower() in COMPRESSED_SUFFIXES:
         unpacked = unpacked.with_suffix("")
-    yield from _unpack(entry._replace(unpacked=str(unpacked), stream=stream), budget, depth + 1)
-
-
-def _kind(head: bytes, name: str) -> str | None:
-    for kind, magic in SINGLE_FILE.items():
-        if head.startswith(magic):
-            return kind
-    if _is_tar(head):
-        return "tar"
-    for magic, title in UNSUPPORTED.items():
-        if head.startswith(magic):
-            raise UserError(f"{name}: {title} files cannot be read. Unpack it by hand.")
-    if head.startswith(ZIP_MAGIC):
-        raise UserError(f"{name}: a zip inside another archive cannot be read. Unpack it by hand.")
-    return None
+    inner = Entry(entry.name, entry.label, str(unpacked), Stream(pull))
+    yield from _unpack(inner, budget, depth + 1)
 
 
 def _is_tar(head: bytes) -> bool:
@@ -170,114 +201,81 @@ class _StrictTarInfo(tarfile.TarInfo):
             raise tarfile.ReadError(f"{error} where a member should begin") from None
 
 
-class _Deferring:
-    """Ends where its stream fails, so that `tarfile` hands out what came before."""
-
-    def __init__(self, stream: Peekable) -> None:
-        self._stream = stream
-        self.error: Exception | None = None
-
-    def read(self, size: int) -> bytes:
-        if self.error is not None:
-            return b""
-        buffer = bytearray(size)
-        try:
-            count = self._stream.readinto(buffer)
-        except (UserError, OSError) as error:
-            self.error = error
-            return b""
-        return bytes(buffer[:count])
-
-
-def _tar_entries(archive: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
-    stream = _Deferring(archive.stream)
-    found = False
+def _tar_entries(entry: Entry, archive: _Archive) -> Iterator[Entry]:
+    stream, found = entry.stream, False
     try:
         # Not closed here: the last member may still be read when nobody asks for more.
         tar = tarfile.open(  # type: ignore[call-overload]  # "r|" asks for `read` alone
-            fileobj=stream, mode="r|", bufsize=1 << 18, tarinfo=_StrictTarInfo
+            fileobj=SimpleNamespace(read=stream.pull),
+            mode="r|",
+            bufsize=1 << 18,
+            tarinfo=_StrictTarInfo,
         )
         while (member := tar.next()) is not None:
             tar.members.clear()  # tarfile keeps them all, for extraction.
-            path = _member_path(printable(member.name), archive.name)
+            path = _member_path(member.name, archive.name)
             if member.isdir():
                 continue
-            _check_regular(archive.name, path, member.isfile() and not member.issparse())
             found = True
-            if is_left_out(path):
-                logger.info("%s/%s left out", archive.name, path)
-                continue
-            content = tar.extractfile(member)
-            where = (archive.name, archive.label)
-            yield from _member(content, where, path, budget, lambda: stream.error, depth)
+            content = tar.extractfile(member) if member.isfile() else None
+            pull = _member_reader(content, f"{archive.name}/{path}", stream)
+            yield from archive.member(path, content is not None and not member.issparse(), pull)
         if stream.error is not None:
             raise stream.error
     except DAMAGE as error:
-        if isinstance(error, UserError):
-            raise
         raise stream.error or damaged(archive.name, "tar archive", error) from None
     if not found:
-        raise UserError(f"{archive.name}: the archive holds no file.")
+        raise archive.empty()
 
 
-def _zip_entries(
-    file: CountedFile, progress: Any, name: str, label: str, budget: Budget
-) -> Iterator[Entry]:
+def _member_reader(
+    content: Any, name: str, stream: Stream | None = None, budget: Budget | None = None
+) -> Callable[[], Callable[[int], bytes]]:
+    """Read a member; what a tar holds was paid for when the tar was unpacked."""
+
+    def pull(size: int) -> bytes:
+        try:
+            data: bytes = content.read1(size)
+        except DAMAGE as error:
+            cause = stream.error if stream is not None else None
+            raise cause or damaged(name, "archive", error) from None
+        if budget is not None:
+            budget.spend(len(data), name)
+        return data
+
+    return lambda: pull
+
+
+def _opened_zip(file: CountedFile, archive: _Archive) -> zipfile.ZipFile:
     try:
-        contents = zipfile.ZipFile(file)
+        return zipfile.ZipFile(file)  # type: ignore[arg-type]  # all that it needs of a file
     except DAMAGE as error:
-        raise damaged(name, "zip archive", error) from None
-    file.progress = progress
+        raise damaged(archive.name, "zip archive", error) from None
+
+
+def _zip_entries(contents: zipfile.ZipFile, archive: _Archive) -> Iterator[Entry]:
     members = [member for member in contents.infolist() if not member.is_dir()]
     if not members:
-        raise UserError(f"{name}: the archive holds no file.")
+        raise archive.empty()
     for member in members:
-        path = _member_path(_zip_name(member), name)
+        path = _member_path(_zip_name(member), archive.name)
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        read = _zip_reader(contents, member, f"{archive.name}/{path}", archive.budget)
+        yield from archive.member(path, kind in (0, stat.S_IFREG), read)
+
+
+def _zip_reader(
+    contents: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, budget: Budget
+) -> Callable[[], Callable[[int], bytes]]:
+    def read() -> Callable[[int], bytes]:
         if member.flag_bits & 1:
-            raise UserError(f"{name}/{path}: encrypted. Unpack the archive with its password.")
-        mode = member.external_attr >> 16
-        _check_regular(name, path, stat.S_IFMT(mode) in (0, stat.S_IFREG))
-        if is_left_out(path):
-            logger.info("%s/%s left out", name, path)
-            continue
+            raise UserError(f"{name}: encrypted. Unpack the archive with its password.")
         try:
-            stream = contents.open(member)
+            return _member_reader(contents.open(member), name, budget=budget)()
         except DAMAGE as error:
-            raise damaged(f"{name}/{path}", "zip archive", error) from None
-        yield from _member(stream, (name, label), path, budget, lambda: None, 1)
+            raise damaged(name, "zip archive", error) from None
 
-
-def _member(
-    stream: Any,
-    archive: tuple[str, str],
-    path: PurePosixPath,
-    budget: Budget,
-    cause: Any,
-    depth: int,
-) -> Iterator[Entry]:
-    name, label = (f"{part}/{path}" for part in archive)
-    # What a tar holds was paid for when the tar was unpacked.
-    pays = budget if isinstance(stream, zipfile.ZipExtFile) else None
-    member = Peekable(Member(stream, name, pays, cause))
-    yield from _unpack(Entry(name, label, str(path), member), budget, depth)
-
-
-def _member_path(name: str, archive: str) -> PurePosixPath:
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or path.parts[:1] and path.parts[0][1:2] == ":":
-        raise UserError(
-            f"{archive}: the member {name!r} would lie outside the archive. "
-            "Do not use this archive, or pack it again without such paths."
-        )
-    return path
-
-
-def _check_regular(archive: str, path: PurePosixPath, regular: bool) -> None:
-    if not regular:
-        raise UserError(
-            f"{archive}/{path}: a link, device or sparse file, not a plain file. "
-            "Pack the archive again without it."
-        )
+    return read
 
 
 def _zip_name(member: zipfile.ZipInfo) -> str:
@@ -291,3 +289,92 @@ def _zip_name(member: zipfile.ZipInfo) -> str:
         except UnicodeDecodeError:
             continue
     return member.filename
+
+
+class _Spool:
+    """Takes what py7zr unpacks, member after member, into one temporary file."""
+
+    def __init__(self, archive: _Archive) -> None:
+        self.file = tempfile.TemporaryFile()
+        self.sizes: list[int] = []
+        self.archive = archive
+
+    def create(self, filename: str) -> _Spool:
+        """Begin the next member."""
+        self.sizes.append(0)
+        return self
+
+    def write(self, data: bytes) -> int:
+        """Take a piece of it."""
+        self.archive.budget.spend(len(data), self.archive.name)
+        self.sizes[-1] += len(data)
+        return self.file.write(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Stay where it is: py7zr winds back what it has written."""
+        return 0
+
+    def read(self, size: int | None = None) -> bytes:
+        """Give nothing: py7zr never reads."""
+        return b""
+
+    def size(self) -> int:
+        """Give the bytes of the member so far."""
+        return self.sizes[-1]
+
+    def flush(self) -> None:
+        """Do nothing: the file is read back in this process."""
+
+    close = flush
+
+
+def _seven_zip_entries(file: CountedFile, archive: _Archive) -> Iterator[Entry]:
+    try:
+        import py7zr
+        from py7zr.exceptions import ArchiveError
+    except ImportError:
+        error = missing_extra(archive.name, "7-Zip", "7z")
+        yield Entry(archive.name, archive.label, archive.name, Stream(None, error))
+        return
+    spool, failed, paths = _Spool(archive), None, []
+    try:
+        contents = py7zr.SevenZipFile(file)
+        if contents.needs_password():
+            raise UserError(f"{archive.name}: encrypted. Unpack it with its password.")
+        for member in contents.list():
+            path = _member_path(member.filename, archive.name)
+            if not member.is_directory:
+                paths.append((path, member.is_file and not member.is_symlink))
+        contents.extractall(factory=spool)
+    except (*DAMAGE, ArchiveError, py7zr.exceptions.PasswordRequired) as error:
+        failed = damaged(archive.name, "7-Zip archive", error)
+    # The last member of a damaged archive is not whole.
+    sizes = spool.sizes[:-1] if failed else spool.sizes
+    spool.file.seek(0)
+    for (path, regular), size, end in zip(paths, sizes, accumulate(sizes), strict=False):
+        yield from archive.member(path, regular, _spooled(spool.file, end - size, size))
+    if failed or not paths:
+        raise failed or archive.empty()
+
+
+def _spooled(file: Any, start: int, size: int) -> Callable[[], Callable[[int], bytes]]:
+    left = size
+
+    def pull(wanted: int) -> bytes:
+        nonlocal left
+        file.seek(start + size - left)
+        data: bytes = file.read(min(wanted, left))
+        left -= len(data)
+        return data
+
+    return lambda: pull
+
+
+def _member_path(name: str, archive: str) -> PurePosixPath:
+    path = PurePosixPath(shown(name.replace("\\", "/")))
+    if path.is_absolute() or ".." in path.parts or path.parts[:1] and path.parts[0][1:2] == ":":
+        raise UserError(
+            f"{archive}: the member {name!r} would lie outside the archive. "
+            "Do not use this archive, or pack it again without such paths."
+        )
+    return path

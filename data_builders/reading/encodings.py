@@ -1,10 +1,17 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Which encoding a text is in, told from its beginning."""
+"""Which encoding a text is in, told from its beginning.
+
+What is told for sure comes first: byte order marks, UTF-16 and UTF-32, UTF-8, then Chinese by its
+commonest characters and the Western languages by their alphabets, at both of which
+charset-normalizer fails with few lines. The rest is its guess, which must look like a language.
+"""
 
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
+from itertools import pairwise
 from typing import NamedTuple
 
 from data_builders.errors import UserError
@@ -20,9 +27,8 @@ BOMS = (
 )
 # The standard ones contain the older ones, and files often hold more than their name allows.
 SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "ascii": "utf-8", "utf-8-sig": "utf-8"}
+# What stands for an encoding nobody can tell, where only the beginning is looked at.
 FALLBACK = "cp1252"
-# Chinese text scores about 0.6, accented words read as Chinese below 0.
-MIN_PLAUSIBILITY = 0.15
 
 # Some 300 characters that make up over half of any Chinese text, and traditional forms of them.
 _COMMON = frozenset(
@@ -34,12 +40,47 @@ _COMMON = frozenset(
     "记将找或师结谁字加爱等怕月半火法题位女件感张离色片科世且由送星晚表认场该并平提确近讲告名清照此"
     "必内识业形量体通合友度术饭公房极南读岁线空收算至特教热包数性音答受系何取入种急息句区般报慢请谢"
     "您症状治疗患者医生药病"
+    # And as many syllables of Korean.
+    "이다는을를가에고하지의은도로기리사서어나아라시으인자대해한그니요까습입게만들있없것수안했"
     "們來這個時過說還沒為會樣後國動開對現經發給長幾聲於問實當聽麼真話東氣樣無帶員機變題應關覺處記將"
     "師結誰愛張離該認場講業體麗數讓請謝"
 )
-_MARKS = frozenset("，。？！、：；“”‘’（）《》【】…—·～「」『』　")
-# Codec, the older set whose first level holds the frequent characters, and its lead bytes.
-_CHINESE = (("gb18030", "gb2312", range(0xB0, 0xD8)), ("big5", "big5", range(0xA4, 0xC7)))
+_CHINESE = ("gb18030", "big5", "cp950", "big5hkscs")
+# Share of common characters: Chinese 0.4 to 0.8; Korean, Japanese, Russian read as it below 0.2.
+_SURE_COMMON, _MIN_COMMON = 0.25, 0.15
+# What a language writes besides a to z: each line of a text has the letters of one of them.
+_ALPHABETS = tuple(
+    map(
+        frozenset,
+        (
+            *("àâæçéèêëîïôœùûüÿ", "äöüßé", "áéíñóúüçïª", "áâãàçéêíóôõúüª", "àèéìíòóùúîª"),
+            *("åäöéü", "æøåéèêóòôâ", "áðéíóúýþæö", "éëïóöüáèêíú", "ąćęłńóśźż", "áčďéěíňóřšťúůýž"),
+            *("áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "çğıöşüâîû", "ăâîșțşţ", "čćđšž", "ąčęėįšųūž"),
+            *("āčēģīķļņšūž", "äöõüšž"),
+        ),
+    )
+)
+_LATIN = ("cp1252", "iso8859_15", "mac_roman", "cp850", "cp1250", "iso8859_2", "cp1254", "cp852")
+_ANYWHERE, _AT_WORDS = "’‘–—·\xad", "“”„‚…«»‹›¿¡€£§°º®©™•†\xa0"
+_INSIDE = re.compile(f"[^\\W\\d_][{_AT_WORDS}][^\\W\\d_]")
+_FITTING = 0.8
+_WIDE_MARKS = frozenset("，。？！、：；“”‘’（）《》【】…—·～「」『』　")
+_SCRIPTS = {
+    "Latin": "\xc0-\u024f\u1e00-\u1eff",
+    "Greek": "\u0384-\u03ce",
+    "Cyrillic": "\u0401-\u045f\u0490\u0491",
+    "Hebrew": "\u05b0-\u05ea",
+    "Arabic": "\u060c-\u06d3",
+    "Thai": "\u0e01-\u0e5b",
+    "kana": "\u3041-\u30fe",
+    "hangul": "\uac00-\ud7a3",
+    "han": "\u4e00-\u9fff",
+    "marks": f"{_ANYWHERE}{_AT_WORDS}\t\r\n -~\u3000-\u303f\uff01-\uff5e\uffe5№",
+}
+_SCRIPT = re.compile("|".join(f"(?P<{name}>[{those}])" for name, those in _SCRIPTS.items()))
+# Of another script than most: names, quotations.
+_STRANGE = 0.1
+_LOOK, _FEW = 1 << 16, 60
 
 
 class Encoding(NamedTuple):
@@ -49,11 +90,15 @@ class Encoding(NamedTuple):
         codec: Name of the codec in Python.
         bom: Bytes of the byte order mark, to be skipped.
         sure: False if nothing but ASCII was seen, so that anything may follow.
+        guessed: Whether it is the likeliest of several.
+        plausible: False if what comes out of it is no language that is known here.
     """
 
     codec: str
     bom: int = 0
     sure: bool = True
+    guessed: bool = False
+    plausible: bool = True
 
 
 def named_encoding(name: str, head: bytes) -> Encoding:
@@ -94,7 +139,7 @@ def guess_encoding(head: bytes) -> Encoding:
         head: Its beginning, perhaps cut within a character.
 
     Returns:
-        The likeliest encoding; `cp1252` if there is no better.
+        The likeliest encoding; not plausible if nobody should read it so without having looked.
     """
     for bom, codec in BOMS:
         if head.startswith(bom):
@@ -103,12 +148,22 @@ def guess_encoding(head: bytes) -> Encoding:
     if wide:
         return Encoding(wide)
     if head.isascii():
-        return Encoding("utf-8", sure=False)
+        escaped = _escaped(head)
+        return Encoding(escaped) if escaped else Encoding("utf-8", sure=False)
     if _is_utf8(head):
         return Encoding("utf-8")
-    scores = {chinese[0]: _plausibility(head, *chinese) for chinese in _CHINESE}
-    best = max(scores, key=scores.__getitem__)
-    return Encoding(best if scores[best] > MIN_PLAUSIBILITY else FALLBACK)
+    lines = b"\n".join(line for line in head.split(b"\n") if not line.isascii())[:_LOOK]
+    # A character cut in two would rule the right one out.
+    lines = lines[: lines.rfind(b"\n") + 1] if len(lines) > 1024 else lines
+    shares = {codec: _common_share(lines.decode(codec, "replace")) for codec in _CHINESE}
+    best = max(shares, key=shares.__getitem__)
+    if shares[best] > _SURE_COMMON:
+        return Encoding(best)
+    fits = {codec: _fit(lines.decode(codec, "replace")) for codec in _LATIN}
+    latin = max(fits, key=fits.__getitem__)
+    if fits[latin] > _FITTING:
+        return Encoding(latin, guessed=True)
+    return _guess_of_library(lines) or Encoding(FALLBACK, guessed=True, plausible=False)
 
 
 def _is_utf8(head: bytes) -> bool:
@@ -117,15 +172,39 @@ def _is_utf8(head: bytes) -> bool:
     broken = text.count("\ufffd") - head.count("\ufffd".encode())
     whole = len(text) - len(text.encode("ascii", "ignore")) - broken
     # A character cut off by the end of the head is no error.
-    return whole > broken or not _breaks(head)
+    return whole > broken or not _breaks(head, "utf-8")
 
 
-def _breaks(head: bytes) -> bool:
+def _breaks(head: bytes, codec: str) -> bool:
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
+        codecs.getincrementaldecoder(codec)().decode(head)
     except UnicodeDecodeError:
         return True
     return False
+
+
+def _escaped(head: bytes) -> str | None:
+    """Tell the encodings that write all in ASCII, with marks where it stands for more."""
+    marks = {"iso2022_jp_2": b"\x1b$", "iso2022_kr": b"\x1b$)C", "hz": b"~{"}
+    for codec, mark in marks.items():
+        if mark in head:
+            text = codecs.getincrementaldecoder(codec)("replace").decode(head)
+            if not text.isascii() and "\ufffd" not in text:
+                return codec
+    return None
+
+
+def _guess_of_library(lines: bytes) -> Encoding | None:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(lines).best()
+    if best is None or best.encoding in ("ascii", "utf_8"):
+        return None
+    codec, text = codecs.lookup(best.encoding).name, str(best)
+    # A handful of rare characters could be anything.
+    few = len(lines) < _FEW and not (lines.isascii() or _scripts(text)["kana"])
+    plausible = _is_language(text) and not (few and not _breaks(lines, "gb2312"))
+    return Encoding(SUPERSETS.get(codec, codec), guessed=True, plausible=plausible)
 
 
 def _wide(head: bytes) -> str | None:
@@ -142,41 +221,52 @@ def _wide(head: bytes) -> str | None:
         return "utf-16-le"
     if even > 0.6 * quarter and odd < 0.1 * even:
         return "utf-16-be"
-    if _is_utf8(head):
+    # Other languages have zeros only in blanks and ASCII, and half their bytes are 3 to 14.
+    controls = sum(map(head.count, range(1, 9)), head.count(14))
+    if controls < 0.1 * len(head) and _is_utf8(head):
         return None
-    # Chinese in UTF-16 has zeros only in its line ends and ASCII.
-    for codec in ("utf-16-le", "utf-16-be"):
-        if _wide_text_share(head, codec) > 0.9:
-            return codec
-    return None
+    texts = {codec: head[:_LOOK].decode(codec, "replace") for codec in ("utf-16-le", "utf-16-be")}
+    usual = {codec: _scripts(text).total() / max(1, len(text)) for codec, text in texts.items()}
+    best = max(usual, key=usual.__getitem__)
+    return best if usual[best] > 0.9 and _is_language(texts[best]) else None
 
 
-def _wide_text_share(head: bytes, codec: str) -> float:
-    text = head.decode(codec, "replace")
-    usual = sum(
-        count
-        for char, count in Counter(text).items()
-        if char in "\t\r\n" or " " <= char <= "~" or "一" <= char <= "鿿" or char in _MARKS
-    )
-    return usual / max(1, len(text))
+def _common_share(text: str) -> float:
+    counts = Counter(char for char in text if char > "\x7f" and char not in _WIDE_MARKS)
+    bad = counts["\ufffd"]
+    return sum(counts[char] for char in _COMMON) / max(1, counts.total() + 3 * bad)
 
 
-def _plausibility(head: bytes, codec: str, levels: str, frequent: range) -> float:
-    counts = Counter(char for char in head.decode(codec, "replace") if char > "\x7f")
-    score = sum(count * _weight(char, levels, frequent) for char, count in counts.items())
-    return score / max(1, counts.total())
+def _fit(text: str) -> float:
+    """Give the share of lines that are written with the letters of one Latin alphabet."""
+    lines = [line for line in text.split("\n") if not line.isascii()]
+    return sum(map(_fits, lines)) / max(1, len(lines))
 
 
-def _weight(char: str, levels: str, frequent: range) -> float:
-    if char in _COMMON:
-        return 1.0
-    if char in _MARKS:
-        return 0.5
-    if "一" <= char <= "鿿":
-        raw = char.encode(levels, "ignore")
-        if not raw:
-            return -0.5  # Only in the extension: what accented letters come out as.
-        return 0.4 if raw[0] in frequent else 0.0
-    if "\u3040" <= char <= "\u30ff" or "\uff01" <= char <= "\uffe5":
-        return 0.3
-    return -1.0 if char == "\ufffd" or char > "\ud7ff" or char < "\xa0" else 0.0
+def _fits(line: str) -> bool:
+    letters = {char for char in line.lower() if char > "\x7f"} - set(_ANYWHERE + _AT_WORDS)
+    turned = any(b > "\x7f" and b.isupper() and a.islower() for a, b in pairwise(line))
+    known = any(letters <= alphabet for alphabet in _ALPHABETS)
+    return known and not turned and not _INSIDE.search(line)
+
+
+def _scripts(text: str) -> Counter[str]:
+    return Counter(match.lastgroup or "" for match in _SCRIPT.finditer(text))
+
+
+def _is_language(text: str) -> bool:
+    """Say whether a text is written in one script, and not in letters put together by chance."""
+    other = "".join(char for char in text if char > "\x7f")
+    counts = _scripts(other)
+    del counts["marks"]
+    known = counts.total()
+    if counts["kana"] or counts["hangul"]:
+        counts[max("kana", "hangul", key=counts.__getitem__)] += counts.pop("han", 0)
+    main = max(counts, key=counts.__getitem__, default="")
+    turned = sum(b.isupper() and a.islower() for a, b in pairwise(other))
+    strange = len(other) - sum(_scripts(other).values()) + known - counts[main] + turned
+    if strange > _STRANGE * max(1, known):
+        return False
+    if main == "Latin":
+        return _fit(text) > _FITTING
+    return main not in ("han", "hangul") or _common_share(text) > _MIN_COMMON

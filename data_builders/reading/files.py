@@ -1,21 +1,19 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Files, folders, patterns and archives as one stream of files to read."""
+"""Files, folders, patterns, archives and their members as one stream of files to read."""
 
 from __future__ import annotations
 
 import glob
 import io
-import logging
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from data_builders.errors import UserError
-from data_builders.reading.archives import entries, is_left_out, printable
-from data_builders.reading.streams import CountedFile, Peekable
-
-logger = logging.getLogger(__name__)
+from data_builders.errors import UserError, shown
+from data_builders.reading.archives import entries, is_left_out
+from data_builders.reading.streams import CountedFile, Stream, buffered
 
 HEAD_SIZE = 1 << 18
 
@@ -28,6 +26,7 @@ class SourceFile:
         label: Short, without the path of this machine.
         source: The label of the file on disk: of a member that of its archive.
         suffix: Of the unpacked name, in lower case: ".json" for "x.json.gz".
+        path: Where it lies on the disk; None of a member, and of what is packed.
         stream: The unpacked bytes, to be read once.
     """
 
@@ -38,6 +37,7 @@ class SourceFile:
         stream: BinaryIO | io.RawIOBase,
         suffix: str | None = None,
         source: str | None = None,
+        path: str | None = None,
     ) -> None:
         """Wrap a stream at its beginning.
 
@@ -47,13 +47,13 @@ class SourceFile:
             stream: Unpacked bytes.
             suffix: Of the unpacked name; None takes that of `name`.
             source: The label of the file on disk; None takes `label`.
+            path: Where it lies on the disk, if the bytes are those of a file there.
         """
-        self.name = name
-        self.label = label
-        self.source = source or label
-        self.suffix = PurePosixPath(name).suffix.lower() if suffix is None else suffix
-        self._peekable = stream if isinstance(stream, Peekable) else Peekable(stream)
-        self.stream: BinaryIO = io.BufferedReader(self._peekable, 1 << 16)
+        self.name, self.label, self.source, self.path = name, label, source or label, path
+        self.suffix = os.path.splitext(name)[1].lower() if suffix is None else suffix
+        read = getattr(stream, "read1", stream.read)
+        self._ahead = stream if isinstance(stream, Stream) else Stream(read)
+        self.stream: BinaryIO = buffered(self._ahead)
 
     def head(self, size: int = HEAD_SIZE) -> bytes:
         """Give the first bytes; `stream` still begins at the beginning.
@@ -64,12 +64,27 @@ class SourceFile:
         Returns:
             The bytes; of a damaged file those before the damage.
         """
-        return self._peekable.peek(size)
+        return self._ahead.peek(size)
+
+    def failure(self) -> Exception | None:
+        """Say why nothing of it can be read; None if something can."""
+        return self._ahead.error if not self.head(1) else None
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
+    """A file on disk.
+
+    Attributes:
+        path: Where it is.
+        label: Short, for the dataset.
+        members: Of an archive, the members that are wanted; empty for all.
+        unread: Why it is passed over; "" if it is not.
+    """
+
     path: str
     label: str
+    members: frozenset[str] = frozenset()
+    unread: str = ""
 
 
 def source_files(
@@ -78,18 +93,19 @@ def source_files(
     """Open files one after the other, whatever they are packed in.
 
     Args:
-        paths: Files, folders, glob patterns and archives.
+        paths: Files, folders, glob patterns, archives, and members as "archive.zip/member".
         progress: Called with the number of bytes read from disk since the last call; in the end
             their sum is the size of the files.
 
     Yields:
-        Files; each must be read before the next is asked for.
+        Files; each must be read before the next is asked for. What cannot be read fails when it
+        is; of a folder it is passed over.
 
     Raises:
         UserError: If a path does not exist or holds no file, or an archive is damaged or unsafe.
     """
-    for path in paths:
-        for found in _expand(str(path)):
+    for found in files_on_disk(paths):
+        if not found.unread:
             yield from _open(found, progress)
 
 
@@ -105,72 +121,139 @@ def disk_files(paths: Sequence[str]) -> list[str]:
     Raises:
         UserError: If a path does not exist or holds no file.
     """
-    return [found.path for path in paths for found in _expand(str(path))]
+    return [found.path for found in files_on_disk(paths) if not found.unread]
 
 
-def _open(found: _Found, progress: Callable[[int], None] | None) -> Iterator[SourceFile]:
-    name, label = printable(found.path), printable(found.label)
+def files_on_disk(paths: Sequence[str]) -> list[Found]:
+    """List the files on disk, each once, and say of which nothing will be read.
+
+    Args:
+        paths: As for `source_files`.
+
+    Returns:
+        What was found, in order.
+
+    Raises:
+        UserError: If a path does not exist or holds no file.
+    """
+    files: dict[object, Found] = {}
+    for given in paths:
+        for found, status in _expand(str(given)):
+            # The same file by another name is still the same; some systems do not number them.
+            key = (status.st_dev, status.st_ino) if status and status.st_ino else found.path
+            first = files.get(key)
+            if first is None:
+                files[key] = found
+            elif found.members and first.members:
+                files[key] = first._replace(members=first.members | found.members)
+            elif found.path != first.path:
+                files[found.path] = found._replace(unread=f"the same file as {shown(first.label)}")
+            else:
+                files[key] = first._replace(members=frozenset())
+    return list(files.values())
+
+
+def _open(found: Found, progress: Callable[[int], None] | None) -> Iterator[SourceFile]:
+    name, label = shown(found.path), shown(found.label)
     disk = open(found.path, "rb", buffering=0)
     file = CountedFile(disk, progress)
     size = os.fstat(disk.fileno()).st_size
+    missing = set(found.members)
     try:
         for entry in entries(file, name, label, size):
+            member = entry.name[len(name) + 1 :]
+            if found.members and member not in found.members:
+                continue
+            missing.discard(member)
             suffix = PurePosixPath(entry.unpacked).suffix.lower()
-            yield SourceFile(entry.name, entry.label, entry.stream, suffix, label)
+            path = found.path if entry.plain else None
+            yield SourceFile(entry.name, entry.label, entry.stream, suffix, label, path)
     except GeneratorExit:
         raise  # The last file may still be read: it closes with its last reference.
     except BaseException:
         file.close()
         raise
+    if missing:
+        file.close()
+        raise UserError(f"{name} has no member {min(missing)}. Check the name.")
     # Members left out, and the index of a zip: the bar must end at the end.
-    file.count(size - file.counted)
+    if progress is not None and size > file.counted:
+        progress(size - file.counted)
     file.close()
 
 
-def _expand(given: str) -> list[_Found]:
+def _expand(given: str) -> list[tuple[Found, os.stat_result | None]]:
     path = os.path.expanduser(given)
-    if os.path.isdir(path):
-        found = _folder(path)
-    elif os.path.lexists(path):
-        found = [_file(path)]
-    else:
-        matches = sorted(glob.glob(path, recursive=True))
-        found = []
-        for match in matches:
-            # "**" matches folders besides the files in them.
-            if not os.path.isdir(match):
-                found.append(_file(match))
-            elif "**" not in path:
-                found += _folder(match)
-        if not matches:
-            what = "matches no file" if glob.has_magic(path) else "does not exist"
-            raise UserError(f"{printable(given)} {what}. Check the path.")
+    try:
+        status = os.stat(path)
+    except OSError:
+        return _pattern_or_member(given, path)
+    if stat.S_ISREG(status.st_mode):
+        return [(Found(path, os.path.basename(path)), status)]
+    if not stat.S_ISDIR(status.st_mode):
+        raise UserError(f"{shown(path)} is a device or a pipe. Save it as a file first.")
+    return _checked(_folder(path), given)
+
+
+def _pattern_or_member(given: str, path: str) -> list[tuple[Found, os.stat_result | None]]:
+    if os.path.islink(path):
+        raise UserError(f"{shown(given)} is a link that leads nowhere. Name the file itself.")
+    matches = sorted(glob.glob(path, recursive=True))
+    if matches:
+        # "**" matches folders besides the files in them.
+        files = [m for m in matches if "**" not in path or not os.path.isdir(m)]
+        return _checked([one for match in files for one in _expand(match)], given)
+    archive = os.path.dirname(path)
+    while archive and not os.path.exists(archive) and archive != os.path.dirname(archive):
+        archive = os.path.dirname(archive)
+    if os.path.isfile(archive):
+        member = path[len(archive) + 1 :].replace(os.sep, "/")
+        label = os.path.basename(archive)
+        return [(Found(archive, label, frozenset([shown(member)])), os.stat(archive))]
+    what = "matches no file" if glob.has_magic(path) else "does not exist"
+    raise UserError(f"{shown(given)} {what}. Check the path.")
+
+
+def _checked(
+    found: list[tuple[Found, os.stat_result | None]], given: str
+) -> list[tuple[Found, os.stat_result | None]]:
     if not found:
         raise UserError(
-            f"{printable(given)} holds no file (hidden files, *.md, README* and LICENSE* are left "
+            f"{shown(given)} holds no file (hidden files, *.md, README* and LICENSE* are left "
             "out). Name the files themselves."
         )
     return found
 
 
-def _file(path: str) -> _Found:
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise UserError(f"{printable(path)} is a device or a pipe. Save it as a file first.")
-    return _Found(path, os.path.basename(path))
-
-
-def _folder(folder: str) -> list[_Found]:
-    root = Path(folder)
-    base = root.name or root.resolve().name
-    found = []
-    for where, folders, files in os.walk(folder):
-        folders.sort()
-        inside = PurePosixPath(Path(where).relative_to(root).as_posix())
-        for name in files:
-            relative = inside / name
-            if is_left_out(relative):
-                logger.info("%s left out", relative)
+def _folder(folder: str) -> list[tuple[Found, os.stat_result | None]]:
+    base = os.path.basename(os.path.abspath(folder))
+    found, waiting = [], [(folder, base)]
+    while waiting:
+        where, label = waiting.pop()
+        try:
+            listed = list(os.scandir(where))
+        except OSError:
+            found.append((Found(where, label, unread="a folder that may not be read"), None))
+            continue
+        for entry in listed:
+            relative = f"{label}/{entry.name}"
+            if is_left_out(relative[len(base) + 1 :]):
                 continue
-            path = _file(os.path.join(where, name)).path
-            found.append(_Found(path, f"{base}/{relative}"))
-    return sorted(found, key=lambda one: PurePosixPath(one.label).parts)
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append((entry.path, relative))
+            else:
+                unread, status = _unread(entry)
+                found.append((Found(entry.path, relative, unread=unread), status))
+    return sorted(found, key=lambda one: one[0].label.split("/"))
+
+
+def _unread(entry: os.DirEntry[str]) -> tuple[str, os.stat_result | None]:
+    try:
+        status = entry.stat()
+    except OSError:
+        return "a link that leads nowhere", None
+    if stat.S_ISDIR(status.st_mode):
+        return "a link to a folder, not followed", None
+    if not stat.S_ISREG(status.st_mode):
+        return "a device or a pipe", None
+    return "" if os.access(entry.path, os.R_OK) else "it may not be read", status

@@ -1,17 +1,144 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Lines of a text file, numbered, whatever their ends and encoding."""
+"""The text of a file: its encoding, its bytes in chunks of about UTF-8, its numbered lines."""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Generator, Iterator
 
-from data_builders.reading.chunks import TextSource
-from data_builders.reading.files import SourceFile
+from data_builders.errors import UserError
+from data_builders.reading.encodings import guess_encoding, named_encoding
+from data_builders.reading.files import HEAD_SIZE, SourceFile
 from data_builders.report import BuildReport, RowError
 
+CHUNK = 1 << 20
 MAX_LINE = 64 << 20
 # Of a line that is too long this much is kept, to show it.
 _SHOWN = 256
+
+
+class TextSource:
+    """A text file read once through, in an encoding where bytes below 128 are ASCII.
+
+    Attributes:
+        name: The file, for rejects.
+        head: The beginning of the text as bytes.
+        codec: How to decode the chunks; `utf-8` if they were turned into it.
+        title: The encoding of the file itself, for messages.
+        found: How the encoding was told.
+        whole: Whether the head is all there is.
+        sure: False as long as another encoding may show up after nothing but ASCII.
+    """
+
+    def __init__(self, file: SourceFile, encoding: str | None) -> None:
+        """Find out the encoding.
+
+        Args:
+            file: The file, not read yet.
+            encoding: What the user says it is; None looks.
+
+        Raises:
+            UserError: If there is no such encoding.
+        """
+        head = file.head()
+        self.found = found = named_encoding(encoding, head) if encoding else guess_encoding(head)
+        self.name, self.title, self.sure = file.name, found.codec, found.sure
+        self._file, self._bom = file, found.bom
+        self._report = BuildReport()
+        self._recode = not _keeps_ascii(found.codec)
+        self.codec = "utf-8" if self._recode else found.codec
+        self.whole = len(head) < HEAD_SIZE
+        self.head = head[found.bom :]
+        if self._recode:
+            self.head = self.head.decode(found.codec, "replace").encode("utf-8", "replace")
+
+    def opened(self, report: BuildReport) -> TextSource:
+        """Begin to read the text, not only to look at its beginning.
+
+        Args:
+            report: Takes a note of an encoding that is a guess.
+
+        Raises:
+            UserError: If the encoding cannot be told.
+        """
+        if doubt := self.doubt():
+            raise UserError(f"{self.name}: {doubt}")
+        self._report = report
+        self._note(self.found.guessed)
+        return self
+
+    def doubt(self) -> str:
+        """Say that the encoding cannot be told; "" if it can."""
+        if self.found.plausible:
+            return ""
+        return (
+            f"its encoding cannot be told ({self.title} gives no language known here). "
+            "Name it with --encoding, such as --encoding gb18030."
+        )
+
+    def head_text(self) -> str:
+        """Give the beginning as text, as far as it can be decoded."""
+        decoder = codecs.getincrementaldecoder(self.codec)("replace")
+        return decoder.decode(self.head, self.whole).replace("\0", "")
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield all bytes after the byte order mark, at most about a megabyte at once."""
+        return _recoded(self._bytes(), self.title) if self._recode else self._bytes()
+
+    def revise(self, block: bytes) -> None:
+        """Settle on an encoding by the first bytes that are not ASCII.
+
+        Args:
+            block: Holds them; all before it was ASCII.
+        """
+        found = guess_encoding(block)
+        if found.sure and found.plausible and not found.bom and _keeps_ascii(found.codec):
+            self.codec = self.title = found.codec
+            self._note(found.guessed)
+        self.sure = True
+
+    def _note(self, guessed: bool) -> None:
+        if guessed:
+            self._report.note(f"files read as {self.title}, a guess")
+
+    def _bytes(self) -> Iterator[bytes]:
+        # One read of the stream each: what came before damage is handed on before it is raised.
+        read = getattr(self._file.stream, "read1", self._file.stream.read)
+        skip = self._bom
+        while chunk := read(CHUNK):
+            if skip:
+                chunk, skip = chunk[skip:], max(0, skip - len(chunk))
+            if chunk:
+                yield chunk
+
+
+def _keeps_ascii(codec: str) -> bool:
+    return codec == "utf-8" or '\n"['.encode(codec, "replace") == b'\n"['
+
+
+def _recoded(chunks: Iterator[bytes], codec: str) -> Iterator[bytes]:
+    # Lone surrogates pass and make their line invalid as UTF-8, so it is rejected like any other.
+    decoder = codecs.getincrementaldecoder(codec)("surrogatepass")
+    for chunk in chunks:
+        text, decoder = _decode(decoder, chunk, False, codec)
+        if text:
+            yield text.encode("utf-8", "surrogatepass")
+    text, _ = _decode(decoder, b"", True, codec)
+    if text:
+        yield text.encode("utf-8", "surrogatepass")
+
+
+def _decode(
+    decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool, codec: str
+) -> tuple[str, codecs.IncrementalDecoder]:
+    state = decoder.getstate()
+    try:
+        return decoder.decode(chunk, final), decoder
+    except UnicodeDecodeError:
+        # Past repair by surrogates: mark what is broken, so that its lines do not pass for good.
+        again = codecs.getincrementaldecoder(codec)("replace")
+        again.setstate(state)
+        return again.decode(chunk, final).replace("\ufffd", "\udcff"), again
 
 
 def text_lines(
@@ -34,8 +161,7 @@ def text_lines(
         UserError: If there is no such encoding, or the file is a damaged archive (after the
             lines before the damage were yielded).
     """
-    source = TextSource(file, encoding)
-    return _numbered(source, report)
+    return _numbered(TextSource(file, encoding).opened(report), report)
 
 
 def _numbered(source: TextSource, report: BuildReport) -> Iterator[tuple[int, str]]:
@@ -71,23 +197,14 @@ def _one_by_one(
         try:
             line = raw.decode(source.codec)
         except UnicodeDecodeError:
-            report.reject(source.name, number, wrong_encoding(source.title, raw))
+            report.reject(source.name, number, _wrong_encoding(source.title, raw))
         else:
             yield number, _without_nuls(line, report)
         number += 1
     return number
 
 
-def wrong_encoding(title: str, raw: bytes) -> RowError:
-    """Make the error for bytes that cannot be decoded.
-
-    Args:
-        title: The encoding tried.
-        raw: The bytes.
-
-    Returns:
-        The error, to be handed to the report.
-    """
+def _wrong_encoding(title: str, raw: bytes) -> RowError:
     shown = raw[:_SHOWN].decode("utf-8", "backslashreplace")
     return RowError("wrong encoding", f"not valid {title}: {shown}")
 

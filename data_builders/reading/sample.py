@@ -9,10 +9,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from data_builders.errors import UserError
-from data_builders.reading.chunks import TextSource
 from data_builders.reading.files import SourceFile
-from data_builders.reading.json_layout import json_layout
-from data_builders.reading.json_rows import json_rows
+from data_builders.reading.json_rows import json_layout, json_rows
+from data_builders.reading.lines import TextSource
 from data_builders.report import BuildReport
 
 MAX_LINES = 400
@@ -30,6 +29,9 @@ class Sample(NamedTuple):
         text: The beginning as text.
         rows: The first rows if it is JSON, at most 50 `JsonRow`; else none.
         layout: "lines", "array" or "object" if it is JSON; else None.
+        encoding: What is to be said of it: "gb18030", or "cp1251, a guess"; "" of plain UTF-8.
+        doubt: Why the text cannot be read; "" if it can.
+        path: Where the file lies on the disk, if it is not packed.
     """
 
     name: str
@@ -39,6 +41,9 @@ class Sample(NamedTuple):
     text: str
     rows: list[Any]
     layout: str | None
+    encoding: str = ""
+    doubt: str = ""
+    path: str | None = None
 
 
 def sample_of(file: SourceFile, encoding: str | None = None) -> Sample:
@@ -63,13 +68,22 @@ def sample_of(file: SourceFile, encoding: str | None = None) -> Sample:
         rows, layout = [], None
     layout = "lines" if layout == "values" else layout
     lines = _whole_lines(text, source.whole)
-    return Sample(file.name, file.label, file.suffix, lines, text, rows, layout)
+    plain = source.found.codec == "utf-8" and not source.found.bom
+    said = "" if plain or not text else source.title + ", a guess" * source.found.guessed
+    # Of bytes that are no text nobody asks for the encoding.
+    doubt = "" if b"\0" in file.head(4096) else source.doubt()
+    return Sample(
+        file.name, file.label, file.suffix, lines, text, rows, layout, said, doubt, file.path
+    )
 
 
 def _first_rows(file: SourceFile, encoding: str | None) -> tuple[list[Any], int]:
     report = BuildReport()
     beginning = SourceFile(file.name, file.label, io.BytesIO(file.head()), file.suffix)
-    rows = list(islice(json_rows(beginning, report, encoding), MAX_ROWS))
+    try:
+        rows = list(islice(json_rows(beginning, report, encoding), MAX_ROWS))
+    except UserError:  # Its encoding cannot be told.
+        return [], 1
     return rows, sum(report.rejected.values())
 
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Streams of bytes: one that can be looked into, one that unpacks, one that counts."""
+"""Streams of bytes that can be looked into, and what fills them: files, and what is packed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 from data_builders.errors import UserError
 
@@ -35,6 +35,9 @@ DAMAGE = (
     ValueError,
     RuntimeError,
 )
+
+# Gives so many bytes at most; none at the end.
+Pull = Callable[[int], bytes]
 
 
 class Budget:
@@ -77,16 +80,15 @@ class CountedFile(io.RawIOBase):
         counted: Bytes told so far.
     """
 
-    def __init__(self, file: io.RawIOBase, progress: Callable[[int], None] | None) -> None:
+    def __init__(self, file: Any, progress: Callable[[int], None] | None) -> None:
         """Wrap an open file.
 
         Args:
             file: Opened for reading, unbuffered.
             progress: Takes the numbers.
         """
-        self._file = file
-        self.progress = progress
-        self.counted = 0
+        self.file, self.progress, self.counted = file, progress, 0
+        self.tell, self.fileno = file.tell, file.fileno  # type: ignore[method-assign]
 
     def readable(self) -> bool:
         """Say yes."""
@@ -97,162 +99,129 @@ class CountedFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a position.
-
-        Args:
-            offset: As for any file.
-            whence: As for any file.
-        """
+        """Go to a position, as of any file."""
         if whence == io.SEEK_SET and offset < 0:
             # The disk would call this an error of its own; it is a damaged index of a zip.
             raise ValueError("it points to before its beginning")
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Give the position."""
-        return self._file.tell()
+        return int(self.file.seek(offset, whence))
 
     def readinto(self, buffer: Any) -> int:
-        """Read once.
-
-        Args:
-            buffer: Gets the bytes.
-
-        Returns:
-            How many there were.
-        """
-        count = self._file.readinto(buffer) or 0
+        """Read once into a buffer; give how many bytes there were."""
+        count = self.file.readinto(buffer) or 0
         self.count(count)
         return count
 
     def close(self) -> None:
         """Close the file."""
         if not self.closed:
-            self._file.close()
+            self.file.close()
         super().close()
 
     def count(self, count: int) -> None:
-        """Tell of bytes read.
-
-        Args:
-            count: How many more.
-        """
+        """Tell of so many bytes more."""
         if self.progress is not None and count > 0:
             self.counted += count
             self.progress(count)
 
 
-class Peekable(io.RawIOBase):
-    """A stream whose beginning can be looked at; a failure waits until its place is reached."""
+class Stream(io.RawIOBase):
+    """Bytes that can be looked at before they are read.
 
-    def __init__(self, stream: Any) -> None:
-        """Wrap a stream at its beginning.
+    Attributes:
+        error: Why it ends where it does. It is raised once that place is reached, so that what
+            came before damage is handed on.
+    """
+
+    def __init__(self, pull: Pull | None, error: Exception | None = None) -> None:
+        """Begin at the beginning.
 
         Args:
-            stream: Has `read1` or `readinto`.
+            pull: Gives the bytes; None for what cannot be read at all.
+            error: Why that is so.
         """
-        self._stream = stream
+        self.error = error
+        self._source = pull
         self._ahead = b""
-        self._error: Exception | None = None
-        self._ended = False
 
     def readable(self) -> bool:
         """Say yes."""
         return True
 
     def peek(self, size: int) -> bytes:
-        """Give the first bytes without consuming them.
-
-        Args:
-            size: How many; fewer come only from a stream that ends or fails there.
-        """
+        """Give the first bytes without consuming them; fewer only where they end or fail."""
         if len(self._ahead) < size:
             pieces, missing = [self._ahead], size - len(self._ahead)
-            while missing > 0 and (piece := self._pull(missing)):
+            while missing > 0 and (piece := self._more(missing)):
                 pieces.append(piece)
                 missing -= len(piece)
             self._ahead = b"".join(pieces)
         return self._ahead[:size]
 
+    def pull(self, size: int) -> bytes:
+        """Read once, at most so many bytes, and end where the stream fails."""
+        if not self._ahead:
+            return self._more(size)
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
+        return data
+
+    def read_once(self, size: int) -> bytes:
+        """Read once, and raise the error where the stream fails."""
+        data = self.pull(size)
+        if not data and self.error is not None:
+            raise self.error
+        return data
+
     def readinto(self, buffer: Any) -> int:
-        """Read once.
+        """Read once into a buffer; give how many bytes there were."""
+        data = self.read_once(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
-        Args:
-            buffer: Gets the bytes.
-
-        Returns:
-            How many there were.
-
-        Raises:
-            UserError: If the stream is damaged, after the bytes before the damage were given.
-        """
-        if self._ahead:
-            count = min(len(buffer), len(self._ahead))
-            buffer[:count] = self._ahead[:count]
-            self._ahead = self._ahead[count:]
-            return count
-        if self._error is not None:
-            raise self._error
-        return 0 if self._ended else self._stream.readinto(buffer)
-
-    def _pull(self, size: int) -> bytes:
-        if self._ended or self._error is not None:
+    def _more(self, size: int) -> bytes:
+        if self._source is None:
             return b""
-        buffer = bytearray(size)
+        data = b""
         try:
-            count = self._stream.readinto(buffer)
+            data = self._source(size)
         except (UserError, OSError) as error:
-            self._error = error
-            return b""
-        self._ended = not count
-        return bytes(buffer[:count])
+            self.error = error
+        if not data:
+            self._source = None
+        return data
 
 
-class Unpacked(io.RawIOBase):
-    """The content of a gzip, bzip2 or xz stream, which may consist of several parts."""
+class Unpacked:
+    """Gives the content of a compressed stream, which may consist of several parts."""
 
-    def __init__(self, compressed: Any, kind: str, name: str, budget: Budget) -> None:
-        """Wrap a compressed stream at its beginning.
+    def __init__(self, packed: Pull, kind: str, name: str, budget: Budget) -> None:
+        """Begin at the beginning.
 
         Args:
-            compressed: The compressed bytes.
-            kind: "gzip", "bzip2" or "xz".
+            packed: Gives the compressed bytes.
+            kind: "gzip", "bzip2", "xz" or "zstd".
             name: The file, for messages.
             budget: Pays for what is unpacked.
         """
-        self._compressed, self._kind, self._name, self._budget = compressed, kind, name, budget
-        self._decompressor: Any = _decompressor(kind)
+        self._packed, self._kind, self._name, self._budget = packed, kind, name, budget
+        self._decompressor: Any = _decompressor(kind, name)
         self._input = b""
 
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Unpack once.
-
-        Args:
-            buffer: Gets the bytes.
-
-        Returns:
-            How many there were.
+    def __call__(self, size: int) -> bytes:
+        """Unpack once, at most so many bytes.
 
         Raises:
             UserError: If the compressed stream is damaged, cut short, or a bomb.
         """
-        while True:
-            if self._decompressor.eof and not self._next_part():
-                return 0
-            data = self._unpack(len(buffer))
-            if data:
-                buffer[: len(data)] = data
+        while not self._decompressor.eof or self._next_part():
+            if data := self._unpack(size):
                 self._budget.spend(len(data), self._name)
-                return len(data)
+                return data
+        return b""
 
     def _unpack(self, size: int) -> bytes:
         decompressor = self._decompressor
         if not self._input and getattr(decompressor, "needs_input", True):
-            self._input = self._read_compressed()
+            self._input = self._packed(PACKED_CHUNK)
             if not self._input:
                 raise UserError(
                     f"{self._name}: the {self._kind} file is cut short. "
@@ -260,73 +229,29 @@ class Unpacked(io.RawIOBase):
                 )
         try:
             data = decompressor.decompress(self._input, size)
-        except DAMAGE as error:
+        except Exception as error:
+            if not isinstance(error, DAMAGE) and type(error).__name__ != "ZstdError":
+                raise
             raise damaged(self._name, f"{self._kind} file", error) from None
         # zlib hands back what it did not use; the others keep it.
         self._input = getattr(decompressor, "unconsumed_tail", b"")
         if decompressor.eof:
             self._input = decompressor.unused_data
-        return data
+        return bytes(data)
 
     def _next_part(self) -> bool:
         # Zeros may follow a part: tapes and block devices are filled up with them.
         while not self._input.lstrip(b"\0"):
-            self._input = self._read_compressed()
+            self._input = self._packed(PACKED_CHUNK)
             if not self._input:
                 return False
         self._input = self._input.lstrip(b"\0")
-        self._decompressor = _decompressor(self._kind)
+        self._decompressor = _decompressor(self._kind, self._name)
         return True
-
-    def _read_compressed(self) -> bytes:
-        buffer = bytearray(PACKED_CHUNK)
-        return bytes(buffer[: self._compressed.readinto(buffer)])
-
-
-class Member(io.RawIOBase):
-    """One member of an archive, with damage turned into a sentence."""
-
-    def __init__(
-        self, stream: Any, name: str, budget: Budget | None, cause: Callable[[], Exception | None]
-    ) -> None:
-        """Wrap an open member.
-
-        Args:
-            stream: What `tarfile` or `zipfile` opened.
-            name: Archive and member, for messages.
-            budget: Pays for what is unpacked; None if it was paid for before.
-            cause: Gives the error that made the archive end early, if one did.
-        """
-        self._stream, self._name, self._budget, self._cause = stream, name, budget, cause
-
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Read once.
-
-        Args:
-            buffer: Gets the bytes.
-
-        Returns:
-            How many there were.
-
-        Raises:
-            UserError: If the archive is damaged, cut short, or a bomb.
-        """
-        try:
-            data = self._stream.read1(len(buffer))
-        except DAMAGE as error:
-            raise self._cause() or damaged(self._name, "archive", error) from None
-        buffer[: len(data)] = data
-        if self._budget is not None:
-            self._budget.spend(len(data), self._name)
-        return len(data)
 
 
 def damaged(name: str, kind: str, error: Exception) -> Exception:
-    """Turn what the standard library raises for damage into a sentence.
+    """Turn what a library raises for damage into a sentence.
 
     Args:
         name: The file.
@@ -336,7 +261,7 @@ def damaged(name: str, kind: str, error: Exception) -> Exception:
     Returns:
         A `UserError`, or the error itself if the disk is to blame and not the content.
     """
-    if isinstance(error, OSError) and error.errno is not None:
+    if isinstance(error, UserError) or (isinstance(error, OSError) and error.errno is not None):
         return error
     return UserError(
         f"{name}: the {kind} is damaged ({str(error) or type(error).__name__}). "
@@ -344,9 +269,38 @@ def damaged(name: str, kind: str, error: Exception) -> Exception:
     )
 
 
-def _decompressor(kind: str) -> Any:
+def missing_extra(name: str, kind: str, extra: str) -> UserError:
+    """Make the error for a kind of file whose library is not installed.
+
+    Args:
+        name: The file.
+        kind: What it is.
+        extra: The extra of this package that brings the library.
+    """
+    return UserError(
+        f"{name}: {kind} files need a library more. Install it with "
+        f"`pip install 'tfchat-hf[{extra}]'`, or unpack the file by hand."
+    )
+
+
+def buffered(stream: Stream) -> BinaryIO:
+    """Give a stream the methods of a file."""
+    return io.BufferedReader(stream, 1 << 16)
+
+
+def _decompressor(kind: str, name: str) -> Any:
     if kind == "gzip":
         return zlib.decompressobj(wbits=31)
     if kind == "bzip2":
         return bz2.BZ2Decompressor()
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+    if kind == "xz":
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+    try:
+        from compression import zstd  # type: ignore[import-not-found]  # Python 3.14
+    except ImportError:
+        try:
+            from backports import zstd
+        except ImportError:
+            raise missing_extra(name, "zstd", "zstd") from None
+    # Dumps packed with --long need a window of up to 2 GB; memory is taken as it is filled.
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: 31})

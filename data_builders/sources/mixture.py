@@ -35,7 +35,7 @@ import yaml
 
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple
-from data_builders.errors import UserError
+from data_builders.errors import UserError, shown
 from data_builders.formats.registry import FAMILIES
 from data_builders.language import LANGUAGES
 from data_builders.reading.files import disk_files
@@ -123,7 +123,7 @@ class MixtureCorpus(DialogueBuilder):
         counts = []
         for spec, settings in zip(config.sources, config.source_configs, strict=True):
             known = FAMILIES[spec.format].origins(settings)[0]
-            name, license = spec.name or known.name, spec.license or known.license
+            name, license = shown(spec.name or known.name), spec.license or known.license
             source = SourceCount(name, spec.format, license, spec.weight, hub_id=known.hub_id)
             counts.append(source)
         return counts
@@ -140,7 +140,7 @@ class MixtureCorpus(DialogueBuilder):
             zip(config.sources, config.source_configs, strict=True)
         ):
             for raw in FAMILIES[spec.format].read_sources(settings, report, progress):
-                yield raw._replace(origin=origin, source=spec.name or raw.source)
+                yield raw._replace(origin=origin, source=shown(spec.name or raw.source))
 
 
 class _Reading(NamedTuple):

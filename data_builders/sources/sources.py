@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_builders.building.builder import DialogueConfig
-from data_builders.errors import UserError
+from data_builders.errors import UserError, shown
 from data_builders.formats.base import FilesConfig
 from data_builders.formats.cornell_parts import find_companion
 from data_builders.formats.partners import find_pairs
 from data_builders.formats.registry import FAMILIES, GuessedFormat, guess_format
-from data_builders.reading import sample_of, source_files, text_lines
-from data_builders.reading.files import disk_files
+from data_builders.reading import SourceFile, sample_of, source_files, text_lines
+from data_builders.reading.files import Found, files_on_disk
 from data_builders.report import BuildReport
 from data_builders.selecting.settings import check_type
 from data_builders.sources.saved import is_saved
@@ -27,7 +27,7 @@ MANY_FILES = 50
 _PLAIN = ("parallel", "alternating", "blocks")
 # Formats of two files, and the settings that name them.
 _PAIRED = {"parallel": ("questions", "replies"), "cornell": ("lines", "conversations")}
-_MEMBERS_TO_SEE = 5
+_TO_SEE = 5
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,42 @@ def _refusal(name: str, guess: GuessedFormat | None) -> str:
     return f"{name}: no known format of dialogues. {_ADVICE}"
 
 
+class _Kind(NamedTuple):
+    """Files that are taken for the same, and what was seen of the first of them.
+
+    Attributes:
+        names: Paths, or "archive.zip/member".
+        guess: What they are like, if anything.
+        encoding: What is to be said of the encoding of the first.
+        error: Why that cannot be read.
+        archive: The archive they are in; "" of files on the disk.
+    """
+
+    names: list[str]
+    guess: GuessedFormat | None = None
+    encoding: str = ""
+    error: Exception | None = None
+    archive: str = ""
+
+    def is_archive(self) -> bool:
+        """Say whether it is all that is in an archive."""
+        return self.names == [self.archive]
+
+    def title(self) -> str:
+        """Name it as the user sees it in a folder."""
+        folder = str(Path(self.archive or self.names[0]).parent)
+        name = self.names[0][len(folder) + 1 if folder != "." else 0 :]
+        return shown(name) + (f" and {len(self.names) - 1} more" if len(self.names) > 1 else "")
+
+
 class _Finder:
     """One search: the settings for all files, and who listens."""
 
     def __init__(self, options: dict[str, Any], say: Callable[[str], None]) -> None:
         self.options = options
         self.say = say
+        # Archives of which every file is taken, and is of one kind.
+        self.sizes: dict[str, int] = {}
 
     def find(self, paths: Sequence[str]) -> list[SourceSpec]:
         for path in paths:
@@ -153,40 +183,123 @@ class _Finder:
                     f"{path} is a dataset that was built already: train on it as it is. To mix it "
                     "with others, name the corpora it was built from."
                 )
-        groups = list(_groups(disk_files(paths)))
-        guesses = {group[0]: self.guess(group[0]) for group in groups}
-        joined = {**self.parallel(guesses), **self.cornell(guesses)}
-        found = []
-        for group in groups:
-            spec = joined.get(group[0]) or self.single(group, guesses[group[0]])
-            if spec is None:
-                if group[0] in paths:
-                    raise UserError(_refusal(group[0], guesses[group[0]]))
-                self.say(f"{Path(group[0]).name}: passed over, no known format of dialogues")
-            elif spec not in found:
-                self.tell(spec, group, guesses[group[0]])
-                found.append(spec)
-        return found
+        listed = files_on_disk(paths)
+        for one in listed:
+            if one.unread:
+                self.say(f"{shown(Path(one.path).name)}: passed over, {one.unread}")
+        kinds = [kind for group in _groups(listed) for kind in self.kinds(group)]
+        joined = {**self.parallel(kinds), **self.cornell(kinds)}
+        found: dict[Any, SourceSpec] = {}
+        for kind in self.merged([kind for kind in kinds if kind.names[0] not in joined]):
+            if kind.error or kind.guess is None or kind.guess.format in _PAIRED:
+                self.pass_over(kind, paths)
+            elif kind.guess.guess.alone and (kind.is_archive() or kind.names[0] not in paths):
+                why = f"it only might be of dialogues ({kind.guess.guess.why or 'few marks'})"
+                self.say(f"{kind.title()}: passed over, {why}. Name it by itself to take it")
+            else:
+                found[kind.names[0]] = self.single(kind)
+                said = f", read as {kind.encoding}" if kind.encoding else ""
+                self.say(kind.guess.sentence(kind.title()) + said)
+        for spec in {id(spec): spec for spec in joined.values()}.values():
+            names = [str(spec.options[key]) for key in _PAIRED[spec.format]]
+            titles = " + ".join(shown(Path(name).name) for name in names)
+            self.say(f"{titles}: format {spec.format}")
+        order = {kind.names[0]: place for place, kind in enumerate(kinds)}
+        both = {**found, **joined}
+        names = sorted(both, key=lambda name: order.get(name, -1))
+        return list({id(both[name]): both[name] for name in names}.values())
 
-    def guess(self, name: str) -> GuessedFormat | None:
-        # Of an archive the first member that is of any format speaks for all.
-        for file in islice(source_files([name]), _MEMBERS_TO_SEE):
-            guessed = guess_format(sample_of(file, self.options.get("encoding")))
-            if guessed is not None:
-                return guessed
-        return None
+    def kinds(self, group: list[str]) -> list[_Kind]:
+        """Look at files of one folder and suffix: at each, or of many at a few."""
+        if len(group) == 1:
+            return self.look(group[0])
+        looks = (self.look(group[place]) for place in _few(len(group)))
+        best = next((look for look in looks if look[0].guess or look[0].archive), None)
+        if best is None:
+            return [_Kind(group)]
+        if not best[0].archive:
+            return [best[0]._replace(names=group)]
+        each = self.merged([kind for name in group for kind in self.look(name)])
+        alike = all(kind.is_archive() and kind.guess == each[0].guess for kind in each)
+        return [each[0]._replace(names=group, archive="")] if alike else each
 
-    def single(self, group: list[str], guess: GuessedFormat | None) -> SourceSpec | None:
-        # Half of a pair alone, or a file of metadata: it has the marks, but no dialogues.
-        if guess is None or guess.format in _PAIRED:
-            return None
-        options = {"files": tuple(group), **guess.guess.options, **self.options}
-        name = Path(group[0]).resolve().parent.name if len(group) > 1 else None
-        return SourceSpec(guess.format, options, name)
+    def look(self, name: str) -> list[_Kind]:
+        """Look at one file; of an archive at each member, of many like ones at the first."""
+        groups: dict[tuple[str, str], list[_Kind]] = {}
+        archive = _archive_of(name)
+        try:
+            for file in source_files([name]):
+                if file.name == shown(archive):
+                    return [self.seen(file)._replace(names=[name])]
+                member = archive + file.name[len(shown(archive)) :]
+                group = groups.setdefault((str(Path(member).parent), file.suffix), [])
+                kind = self.seen(file) if len(group) <= MANY_FILES else group[0]
+                group.append(kind._replace(names=[member], archive=archive))
+        except (UserError, OSError) as error:
+            # What comes before damage is found; the rest is said when the rows are read.
+            if not any(kind.guess for group in groups.values() for kind in group):
+                return [_Kind([name], error=error)]
+        self.sizes[name] = sum(map(len, groups.values()))
+        return [kind for group in groups.values() for kind in _alike(group)]
 
-    def parallel(self, guesses: Mapping[str, GuessedFormat | None]) -> dict[str, SourceSpec]:
+    def seen(self, file: SourceFile) -> _Kind:
+        if error := file.failure():
+            return _Kind([], error=error)
+        try:
+            sample = sample_of(file, self.options.get("encoding"))
+            guess = guess_format(sample)
+        except (UserError, OSError) as error:
+            return _Kind([], error=error)
+        doubt = UserError(f"{file.name}: {sample.doubt}") if sample.doubt else None
+        return _Kind([], guess, sample.encoding, doubt)
+
+    def merged(self, kinds: list[_Kind]) -> list[_Kind]:
+        """Put the members of an archive together that are read in the same way."""
+        found: dict[Any, _Kind] = {}
+        for kind in kinds:
+            key: Any = kind.names[0]
+            if kind.archive and kind.guess and not kind.error:
+                settings = tuple(sorted(kind.guess.guess.options.items()))
+                key = (kind.archive, kind.guess.format, settings, kind.guess.guess.alone)
+            known = found.get(key)
+            found[key] = known._replace(names=known.names + kind.names) if known else kind
+        return [
+            kind._replace(names=[kind.archive])
+            if len(kind.names) == self.sizes.get(kind.archive) and not kind.error
+            else kind
+            for kind in found.values()
+        ]
+
+    def pass_over(self, kind: _Kind, paths: Sequence[str]) -> None:
+        """Say that a file is not read, or raise that if it was named by itself."""
+        name = kind.names[0]
+        if name in paths:
+            raise kind.error or UserError(_refusal(name, kind.guess))
+        why = str(kind.error).removeprefix(f"{shown(name)}: ").rstrip(".") if kind.error else ""
+        self.say(f"{kind.title()}: passed over, {why or 'no known format of dialogues'}")
+
+    def single(self, kind: _Kind) -> SourceSpec:
+        assert kind.guess is not None
+        options = {"files": tuple(kind.names), **kind.guess.guess.options, **self.options}
+        name = None
+        if kind.archive and not kind.is_archive():
+            many = len(kind.names) > 1
+            name = (
+                f"{shown(Path(kind.archive).name)} ({kind.guess.format})" if many else kind.title()
+            )
+        elif len(kind.names) > 1:
+            name = shown(Path(kind.names[0]).resolve().parent.name)
+        return SourceSpec(kind.guess.format, options, name)
+
+    def parallel(self, kinds: Sequence[_Kind]) -> dict[str, SourceSpec]:
         """Join files named like questions and replies that have equally many lines."""
-        plain = [n for n, g in guesses.items() if g is None or g.format in _PLAIN]
+        plain = [
+            kind.names[0]
+            for kind in kinds
+            if len(kind.names) == 1
+            and not kind.error
+            and (kind.guess is None or kind.guess.format in _PLAIN)
+        ]
         joined = {}
         for questions, replies in find_pairs(plain):
             if self.count_lines(questions) == self.count_lines(replies):
@@ -194,13 +307,17 @@ class _Finder:
                 joined[questions] = joined[replies] = SourceSpec("parallel", options)
         return joined
 
-    def cornell(self, guesses: Mapping[str, GuessedFormat | None]) -> dict[str, SourceSpec]:
+    def cornell(self, kinds: Sequence[_Kind]) -> dict[str, SourceSpec]:
         """Join lines and conversations of one folder, the ones named most alike."""
         parts: dict[str, list[str]] = {"lines": [], "conversations": []}
-        for name, guess in guesses.items():
+        for kind in kinds:
             for role in parts:
-                if guess and guess.format == "cornell" and role in guess.guess.options:
-                    parts[role].append(name)
+                if (
+                    kind.guess
+                    and kind.guess.format == "cornell"
+                    and role in kind.guess.guess.options
+                ):
+                    parts[role] += kind.names
         joined = {}
         for name in parts["conversations"]:
             near = [n for n in parts["lines"] if Path(n).parent == Path(name).parent]
@@ -214,22 +331,39 @@ class _Finder:
         lines = text_lines(next(source_files([name])), BuildReport(), self.options.get("encoding"))
         return sum(1 for _ in lines)
 
-    def tell(self, spec: SourceSpec, group: list[str], guess: GuessedFormat | None) -> None:
-        if guess is not None and spec.format == guess.format and spec.format not in _PAIRED:
-            more = f" and {len(group) - 1} more" if len(group) > 1 else ""
-            self.say(guess.sentence(f"{Path(group[0]).name}{more}"))
-            return
-        names = [Path(str(spec.options[key])).name for key in _PAIRED[spec.format]]
-        self.say(f"{' + '.join(names)}: format {spec.format}")
+
+def _archive_of(name: str) -> str:
+    """Give the file on the disk that a name is, or is in."""
+    archive = name
+    while not os.path.exists(archive) and archive != os.path.dirname(archive):
+        archive = os.path.dirname(archive)
+    return archive if os.path.isfile(archive) else name
 
 
-def _groups(files: Sequence[str]) -> Iterator[list[str]]:
+def _groups(files: Sequence[Found]) -> Iterator[list[str]]:
     """Put the many like files of one folder together, and leave the others alone."""
-    kinds: dict[tuple[Path, str], list[str]] = {}
+    kinds: dict[tuple[str, str], list[str]] = {}
     for file in files:
-        kinds.setdefault((Path(file).parent, Path(file).suffix), []).append(file)
+        if file.unread:
+            continue
+        folder, name = os.path.split(file.path)
+        names = [f"{file.path}/{member}" for member in sorted(file.members)] or [file.path]
+        kinds.setdefault((folder, os.path.splitext(name)[1]), []).extend(names)
     for group in kinds.values():
         if len(group) > MANY_FILES:
             yield group
         else:
             yield from ([file] for file in group)
+
+
+def _few(count: int) -> list[int]:
+    """Choose some of many places, the first first."""
+    return sorted({count * part // _TO_SEE for part in range(_TO_SEE)})
+
+
+def _alike(group: list[_Kind]) -> list[_Kind]:
+    """Take many members of one folder and suffix for one kind, as of a folder."""
+    if len(group) <= MANY_FILES:
+        return group
+    best = next((kind for kind in group if kind.guess), group[0])
+    return [best._replace(names=[name for kind in group for name in kind.names])]

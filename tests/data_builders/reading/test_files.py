@@ -9,18 +9,22 @@ import io
 import lzma
 import os
 import random
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_builders.errors import UserError
+from data_builders.errors import UserError, shown
 from data_builders.reading import files as files_module
 from data_builders.reading import sample_of, source_files, text_lines
+from data_builders.reading.files import files_on_disk
 from data_builders.report import BuildReport
 
 TEXT = "早上好\t你也早\nGood morning\tMorning!\n".encode()
@@ -28,6 +32,7 @@ PACKERS = {
     "gz": lambda data: gzip.compress(data, 1),
     "bz2": lambda data: bz2.compress(data, 1),
     "xz": lambda data: lzma.compress(data, preset=0),
+    "zst": lambda data: zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1}),
 }
 
 
@@ -54,6 +59,14 @@ def make_zip(path: Path, members: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
             archive.writestr(name, data)
+    return path
+
+
+def make_seven_zip(path: Path, members: dict[str, bytes]) -> Path:
+    py7zr = pytest.importorskip("py7zr")
+    with py7zr.SevenZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(data, name)
     return path
 
 
@@ -192,7 +205,7 @@ def test_an_encrypted_zip_is_refused(tmp_path):
         contents(path)
 
 
-@pytest.mark.parametrize("pack", ["gz", "bz2", "xz", "zip", "tgz"])
+@pytest.mark.parametrize("pack", ["gz", "bz2", "xz", "zst", "zip", "tgz", "7z"])
 def test_a_compression_bomb_is_stopped(tmp_path, monkeypatch, pack):
     monkeypatch.setattr("data_builders.reading.streams.BOMB_FLOOR", 1 << 20)
     bomb = b"\0" * (20 << 20)
@@ -201,6 +214,8 @@ def test_a_compression_bomb_is_stopped(tmp_path, monkeypatch, pack):
         make_zip(path, {"a.txt": bomb})
     elif pack == "tgz":
         make_tar(path, {"a.txt": bomb})
+    elif pack == "7z":
+        make_seven_zip(path, {"a.txt": bomb})
     else:
         write(path, PACKERS[pack](bomb))
     with pytest.raises(UserError, match=rf"bomb\.{pack}.*compression bomb"):
@@ -218,10 +233,110 @@ def test_a_file_that_packs_well_is_no_bomb_below_the_floor(tmp_path):
     assert contents(write(tmp_path / "a.gz", gzip.compress(b"\0" * (5 << 20))))["a.gz"][:1] == b"\0"
 
 
-@pytest.mark.parametrize("data", [b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07\0"])
+@pytest.mark.parametrize("data", [b"\x04\x22\x4d\x18", b"\x1f\x9d", b"Rar!\x1a\x07\0"])
 def test_packings_that_cannot_be_read_are_named(tmp_path, data):
     with pytest.raises(UserError, match="Unpack it by hand"):
         contents(write(tmp_path / "a", data + b"rest"))
+
+
+@pytest.mark.parametrize(("pack", "library"), [("zst", "backports.zstd"), ("7z", "py7zr")])
+def test_a_library_that_is_missing_is_named(tmp_path, monkeypatch, pack, library):
+    path = tmp_path / f"a.{pack}"
+    make_seven_zip(path, {"a.txt": TEXT}) if pack == "7z" else write(path, zstd.compress(TEXT))
+    for name in (library, library.split(".")[0], "compression.zstd"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UserError, match=rf"a\.{pack}: .* files need .*tfchat-hf\[{pack[:3]}"):
+        contents(path)
+
+
+def test_a_member_that_cannot_be_read_spoils_no_other(tmp_path):
+    path = make_tar(tmp_path / "c.tar", {"a.rar": b"Rar!\x1a\x07\0", "b.txt": TEXT}, "w")
+    failed = {}
+    for file in source_files([str(path)]):
+        failed[file.label] = str(file.failure() or "")
+    assert "RAR files cannot be read" in failed["c.tar/a.rar"]
+    assert failed["c.tar/b.txt"] == ""
+
+
+def test_members_can_be_named(tmp_path):
+    path = make_zip(tmp_path / "c.zip", {"1.txt": b"1", "d/2.txt": b"2", "3.txt": b"3"})
+    assert contents(path / "d" / "2.txt") == {"c.zip/d/2.txt": b"2"}
+    assert list(contents(path / "3.txt", path / "1.txt")) == ["c.zip/1.txt", "c.zip/3.txt"]
+    assert len(contents(path / "1.txt", path)) == 3
+    with pytest.raises(UserError, match=r"c\.zip has no member 4\.txt"):
+        contents(path / "4.txt")
+
+
+def test_a_seven_zip_gives_its_members(tmp_path):
+    path = make_seven_zip(tmp_path / "c.7z", {"d/1.txt": TEXT, "e.txt": b"", "2.csv": b"2"})
+    found = contents(path)
+    assert found == {"c.7z/d/1.txt": TEXT, "c.7z/e.txt": b"", "c.7z/2.csv": b"2"}
+    told: list[int] = []
+    assert len(list(source_files([str(path)], told.append))) == 3
+    assert sum(told) == path.stat().st_size
+
+
+def test_a_damaged_seven_zip_is_named(tmp_path):
+    path = make_seven_zip(tmp_path / "c.7z", {"1.txt": noise(9_000)})
+    data = bytearray(path.read_bytes())
+    data[4_000] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"c\.7z: the 7-Zip archive is damaged"):
+        contents(path)
+
+
+def test_what_a_folder_holds_and_nobody_can_read_is_told(tmp_path):
+    folder = tmp_path / "f"
+    write(folder / "a.txt", TEXT)
+    (folder / "b.txt").symlink_to("nowhere")
+    (folder / "loop.txt").symlink_to("loop.txt")
+    (folder / "up").symlink_to("..")
+    (folder / "same.txt").symlink_to("a.txt")
+    os.mkfifo(folder / "pipe")
+    assert list(contents(folder)) == ["f/a.txt"]
+    assert {Path(one.path).name: one.unread for one in files_on_disk([str(folder)])} == {
+        "a.txt": "",
+        "b.txt": "a link that leads nowhere",
+        "loop.txt": "a link that leads nowhere",
+        "pipe": "a device or a pipe",
+        "same.txt": "the same file as f/a.txt",
+        "up": "a link to a folder, not followed",
+    }
+    with pytest.raises(UserError, match="leads nowhere"):
+        contents(folder / "b.txt")
+
+
+def test_a_file_is_read_once_however_often_it_is_named(tmp_path):
+    path = write(tmp_path / "f" / "a.txt", TEXT)
+    assert len(contents(path, tmp_path / "f", tmp_path / "f" / ".." / "f" / "a.txt")) == 1
+    assert len(files_on_disk([str(path), str(path)])) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("对话 é.txt", "对话 é.txt"),
+        ("a\x1b]0;b\x07.txt", r"a\x1b]0;b\x07.txt"),
+        ("a\nb.txt", r"a\nb.txt"),
+        ("a\u202eb.txt", r"a\u202eb.txt"),
+        ("a\u2028b\u200e.txt", r"a\u2028b\u200e.txt"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("b\udcff.txt", r"b\xff.txt"),
+        (os.fsdecode("对话".encode("gb18030")), "对话"),
+        ("b\ud800", r"b\ud800"),
+    ],
+)
+def test_names_are_shown_so_that_they_steer_nothing(name, seen):
+    assert shown(name) == seen
+    assert str(UserError(f"{name} is empty.\nCheck it.")).endswith("\nCheck it.")
+
+
+def test_a_name_that_is_not_utf8_is_escaped(tmp_path):
+    folder = tmp_path / "f"
+    folder.mkdir()
+    with open(os.fsencode(folder) + b"/b\xff.txt", "wb") as file:
+        file.write(TEXT)
+    assert list(contents(folder)) == [r"f/b\xff.txt"]
 
 
 def test_an_empty_archive_is_said(tmp_path):
@@ -339,7 +454,8 @@ def test_head_takes_nothing_away(tmp_path_factory, data, size, pack):
 
 @given(data=st.binary(max_size=2_000))
 def test_any_bytes_are_read_or_refused_with_a_sentence(tmp_path_factory, data):
-    for start in (b"", b"\x1f\x8b\x08\0", b"BZh9", b"\xfd7zXZ\0", b"PK\x03\x04", b"PK\x05\x06"):
+    marks = (b"", b"\x1f\x8b\x08\0", b"BZh9", b"\xfd7zXZ\0", b"PK\x03\x04", b"PK\x05\x06")
+    for start in (*marks, b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c\0\4"):
         path = tmp_path_factory.mktemp("any") / "a"
         path.write_bytes(start + data)
         try:
@@ -350,12 +466,17 @@ def test_any_bytes_are_read_or_refused_with_a_sentence(tmp_path_factory, data):
             assert str(path) in str(error)
 
 
+@cache
+def _archive(make: Callable[..., Path], folder: str) -> bytes:
+    return make(Path(folder, "whole"), {"1.txt": noise(900), "2.txt": TEXT}).read_bytes()
+
+
 @given(cut=st.integers(0, 4_000), at=st.integers(0, 4_000), flip=st.integers(1, 255))
 def test_any_damage_to_an_archive_is_read_or_refused(tmp_path_factory, cut, at, flip):
     folder = tmp_path_factory.mktemp("damage")
-    for make in (make_tar, make_zip):
-        path = make(folder / "c.archive", {"1.txt": noise(900), "2.txt": TEXT})
-        data = bytearray(path.read_bytes())
+    for make in (make_tar, make_zip, make_seven_zip):
+        path = folder / "c.archive"
+        data = bytearray(_archive(make, str(tmp_path_factory.getbasetemp())))
         data[at % len(data)] ^= flip
         path.write_bytes(data[: max(4, len(data) - cut)] if cut % 2 else data)
         try:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_builders.errors import UserError
-from data_builders.reading import JsonRow, json_rows, sample_of, source_files, text_buffer
+from data_builders.reading import JsonRow, json_rows, json_text, sample_of, source_files
 from data_builders.report import BuildReport
 from tests.data_builders.reading.test_lines import file_of
 
@@ -121,9 +121,13 @@ def test_json_lines_cut_anywhere_give_the_rows_before(rows, cut, size):
 
 
 @given(data=st.binary(max_size=300), size=chunk_sizes)
-def test_any_bytes_give_rows_or_rejects(data, size):
+def test_any_bytes_give_rows_or_rejects_or_are_asked_about(data, size):
     for start in (b"", b"[", b'{"a": ', b'[{"a": 1}, ', b'{"a": [', b'{"a": 1}\n'):
-        rows, report = read(start + data, size=size)
+        try:
+            rows, report = read(start + data, size=size)
+        except UserError as error:
+            assert "its encoding cannot be told" in str(error)
+            continue
         if not (rows or report.rejected):
             # Nothing was lost: there is nothing but empty arrays and objects.
             text = "".join(sample_of(file_of(start + data)).text.split())
@@ -187,6 +191,36 @@ def test_many_broken_elements_cost_little_each():
     rows, report = read(data)
     assert len(rows) == 3_000
     assert report.rejected == {"bad JSON": 3_000}
+
+
+@pytest.mark.parametrize(
+    ("begin", "part", "end", "rows"),
+    [
+        ("[", '{"ask": "a", "say": "b",},', "", 0),
+        ("[", '{x,{"a": 1},{x,{"b": 1},', "", 1),
+        ('[{"a": 1},', '{x},{"b": "y"},', "]", 1),
+        ("[", "[1,", "", 0),
+        ('[{"a": 1},', "{x,", "", 0),
+        ("{", '"a":{x,"b":{"c":1},', "", 1),
+    ],
+)
+def test_looking_ahead_grows_with_the_file_and_no_faster(monkeypatch, begin, part, end, rows):
+    looked: list[int] = []
+    count_look = json_text.TextBuffer.look
+
+    def look(self, count):
+        looked.append(count)
+        count_look(self, count)
+
+    monkeypatch.setattr(json_text.TextBuffer, "look", look)
+    monkeypatch.setattr(json_text, "LOOK_AHEAD", 1 << 14)
+    sums = []
+    for count in (2_000, 4_000):
+        looked.clear()
+        found, report = read((begin + part * count + end).encode())
+        assert len(found) >= rows * count - 1 and report.rejected
+        sums.append(sum(looked))
+    assert sums[1] < 2.5 * sums[0]
 
 
 def test_a_broken_line_is_rejected_and_the_next_is_read():
@@ -258,7 +292,7 @@ def test_json_in_other_encodings(encoding, indent):
 
 
 def test_an_element_that_is_too_long_is_rejected_and_not_held(monkeypatch):
-    monkeypatch.setattr(text_buffer, "MAX_ELEMENT", 1 << 20)
+    monkeypatch.setattr(json_text, "MAX_ELEMENT", 1 << 20)
     long = json.dumps([{"a": '"}],[{\\'}] * 80_000)
     text = json.dumps('\\" [' * 500_000)
     rows, report = read('[{"a": 1}, ' + long + ",\n" + text + ', {"a": 2}]', size=100_000)

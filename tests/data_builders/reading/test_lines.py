@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import io
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,9 @@ from data_builders.reading import SourceFile, sample_of, source_files, text_line
 from data_builders.reading import lines as lines_module
 from data_builders.reading.encodings import guess_encoding
 from data_builders.report import BuildReport
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
+import text_encodings  # noqa: E402
 
 CHINESE = (
     "今天天气很好，我们去公园走走吧。",
@@ -170,8 +175,12 @@ def test_the_encoding_shows_only_after_the_head(encoding):
         ]
     ),
 )
-def test_any_bytes_give_lines_or_rejects(data, size, encoding):
-    lines, report = lines_of(data, encoding, size)
+def test_any_bytes_give_lines_or_rejects_or_are_asked_about(data, size, encoding):
+    try:
+        lines, report = lines_of(data, encoding, size)
+    except UserError as error:
+        assert encoding is None and "a.txt: its encoding cannot be told" in str(error)
+        return
     numbers = sorted([n for n, _ in lines] + [reject.line for reject in report.rejects])
     assert numbers == list(range(1, len(numbers) + 1))
     assert all(isinstance(line, str) and "\0" not in line for _, line in lines)
@@ -242,6 +251,60 @@ def test_lines_that_are_too_long_are_rejected(monkeypatch):
 def test_a_long_line_below_the_limit_is_read(monkeypatch):
     monkeypatch.setattr(lines_module, "MAX_LINE", 6 << 20)
     assert texts_of(b"x" * (5 << 20) + b"\nb") == ["x" * (5 << 20), "b"]
+
+
+@pytest.mark.parametrize(
+    "case", list(text_encodings.cases()), ids=lambda case: "-".join(map(str, case))
+)
+def test_the_table_of_encodings(case):
+    assert text_encodings.ours(case) == "right"
+
+
+LATIN = {
+    "cp850": "Où va le bus numéro 8 ?\tÀ la bibliothèque, puis à la gare.\n",
+    "iso8859_15": "Combien ça coûte ?\tCinq €, pas très cher.\n",
+    "cp1254": "Otobüs nereye gidiyor?\tÖnce kütüphaneye, ışıkları açık.\n",
+    "cp1253": "Πού πάει το λεωφορείο;\tΣτη βιβλιοθήκη και μετά στον σταθμό.\n",
+    "cp1255": "לאן נוסע אוטובוס?\tלספרייה ואחר כך לתחנה.\n",
+    "cp1256": "إلى أين تذهب الحافلة؟\tإلى المكتبة ثم إلى المحطة.\n",
+    "cp874": "รถเมล์สายไหนไปสถานี\tไปห้องสมุดแล้วก็ไปสถานี\n",
+    "iso8859_5": "Куда идёт автобус?\tДо библиотеки, а потом на вокзал.\n",
+}
+
+
+@pytest.mark.parametrize(("encoding", "text"), LATIN.items())
+def test_other_languages_are_told_and_said_to_be_a_guess(encoding, text):
+    lines, report = lines_of((text * 8).encode(encoding))
+    assert "".join(f"{line}\n" for _, line in lines) == text * 8
+    (note,) = report.notes
+    assert note.startswith("files read as ") and note.endswith(", a guess")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("一二三\n".encode(), ""),
+        ("一二三\n".encode("utf-8-sig"), "utf-8"),
+        ("今天天气很好\n".encode("gb18030"), "gb18030"),
+        ("une clé à côté\n".encode("cp1252"), "cp1252, a guess"),
+    ],
+)
+def test_a_sample_says_the_encoding(data, said):
+    assert sample_of(file_of(data)).encoding == said
+
+
+def test_what_gives_no_language_asks_for_the_encoding():
+    data = bytes(range(128, 256)) * 4 + b"\n"
+    with pytest.raises(UserError, match=r"a\.txt: its encoding cannot be told .* --encoding"):
+        lines_of(data)
+    assert "cannot be told" in sample_of(file_of(data)).doubt
+    assert lines_of(data, "latin-1")[0][0][1] == data.decode("latin-1")[:-1]
+
+
+def test_doubt_comes_too_late_behind_much_ascii_and_costs_a_line():
+    data = b"plain words\n" * 30_000 + b"\x81\x8d\x8f\xa0\xff\x90\n" + b"more\n"
+    lines, report = lines_of(data)
+    assert len(lines) == 30_001 and report.rejected == {"wrong encoding": 1}
 
 
 @given(lines=line_lists, cut=st.integers(0, 300))

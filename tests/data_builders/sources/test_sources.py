@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import tarfile
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from data_builders import build_dialogues
 from data_builders.__main__ import main
 from data_builders.errors import UserError
-from data_builders.formats.registry import FAMILIES
+from data_builders.formats.registry import FAMILIES, FILE_FAMILIES
 from data_builders.sources.sources import MANY_FILES, SourceSpec, find_sources
 
 NUMBERS = range(40)
@@ -113,13 +114,132 @@ def test_patterns_and_compressed_files(tmp_path):
     assert formats(specs) == dict.fromkeys(("a.conv.gz", "b.conv", "c.conv.tar.xz"), "conv")
 
 
-def test_an_archive_is_what_its_first_known_member_is(tmp_path):
-    with tarfile.open(tmp_path / "a.tar", "w") as tar:
-        for name, text in (("1.txt", "words of nobody"), ("2.txt", TEXTS["dailydialog"])):
+def pack(path: Path, members: dict[str, str]) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name, text in members.items():
             member = tarfile.TarInfo(name)
             member.size = len(text.encode())
             tar.addfile(member, io.BytesIO(text.encode()))
-    assert formats(find(tmp_path / "a.tar")[0]) == {"a.tar": "dailydialog"}
+    return path
+
+
+def test_an_archive_of_one_kind_is_one_source(tmp_path):
+    path = pack(tmp_path / "a.tar", {"1.conv": TEXTS["conv"], "2.conv": TEXTS["conv"]})
+    specs, said = find(path)
+    assert [spec.options["files"] for spec in specs] == [(str(path),)]
+    assert [line.split(" (")[0] for line in said] == ["a.tar: format conv"]
+
+
+def test_an_archive_of_two_kinds_is_read_as_both_and_loses_no_file(tmp_path):
+    members = {"a.tsv": TEXTS["separated"], "b.jsonl": TEXTS["messages"], "d.bin": "\0\1\2"}
+    path = pack(tmp_path / "two.tar", members | {"c.jsonl": TEXTS["messages"]})
+    specs, said = find(path)
+    assert [(spec.format, spec.options["files"]) for spec in specs] == [
+        ("separated", (f"{path}/a.tsv",)),
+        ("messages", (f"{path}/b.jsonl", f"{path}/c.jsonl")),
+    ]
+    assert [line.split(": ")[0] for line in said] == [
+        "two.tar/a.tsv",
+        "two.tar/b.jsonl and 1 more",
+        "two.tar/d.bin",
+    ]
+    assert "passed over" in said[2]
+    result = build_dialogues(str(path), cache_dir=str(tmp_path / "cache"))
+    assert result.report.rows_read == 120 and not result.report.rejected
+    assert result.report.sources == ["two.tar/a.tsv", "two.tar (messages)"]
+
+
+def test_companions_in_an_archive_are_joined(tmp_path):
+    members = {"f/movie_lines.txt": LINES, "f/movie_conversations.txt": TALKS}
+    members |= {"train.enc": "".join(f"where is {i}\n" for i in NUMBERS)}
+    members |= {"train.dec": "".join(f"at number {i}\n" for i in NUMBERS)}
+    path = pack(tmp_path / "c.tar", members)
+    specs, _ = find(path)
+    assert sorted(spec.format for spec in specs) == ["cornell", "parallel"]
+    result = build_dialogues(str(path), cache_dir=str(tmp_path / "cache"))
+    assert {origin.format: origin.read for origin in result.report.origins} == {
+        "cornell": 20,
+        "parallel": 40,
+    }
+
+
+def test_many_members_of_one_suffix_are_one_kind(tmp_path):
+    talk = json.dumps([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}])
+    members = {f"{i}.json": talk for i in range(MANY_FILES + 9)} | {"x.tsv": TEXTS["separated"]}
+    specs, said = find(pack(tmp_path / "m.tar", members))
+    assert sorted((spec.format, len(spec.options["files"])) for spec in specs) == [
+        ("messages", MANY_FILES + 9),
+        ("separated", 1),
+    ]
+    assert any(line.startswith(f"m.tar/0.json and {MANY_FILES + 8} more") for line in said)
+
+
+def test_what_only_might_be_a_dialogue_is_taken_when_it_is_named(tmp_path, monkeypatch):
+    class Doubtful(FILE_FAMILIES["conv"]):
+        @classmethod
+        def resembles(cls, sample):
+            guess = super().resembles(sample)
+            return guess and guess._replace(alone=True)
+
+    monkeypatch.setitem(FILE_FAMILIES, "conv", Doubtful)
+    path = write(tmp_path / "f" / "a.conv", TEXTS["conv"])
+    packed = pack(tmp_path / "a.tar", {"a.conv": TEXTS["conv"]})
+    assert [spec.format for spec in find(path)[0]] == ["conv"]
+    assert [spec.format for spec in find(f"{packed}/a.conv")[0]] == ["conv"]
+    for place in (tmp_path / "f", packed):
+        with pytest.raises(UserError, match="no file of a known format"):
+            find(place)
+    write(tmp_path / "f" / "b.tsv", TEXTS["separated"])
+    specs, said = find(tmp_path / "f")
+    assert [spec.format for spec in specs] == ["separated"]
+    assert "a.conv: passed over, it only might be of dialogues" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [("gb18030", ", read as gb18030"), ("cp1252", ", read as cp1252, a guess"), ("utf-8", ")")],
+)
+def test_the_encoding_is_said_with_the_format(tmp_path, encoding, said):
+    rows = (
+        "一共有多少？\t一共有三个。\n" if encoding == "gb18030" else "où es-tu ?\tà l'école, là\n"
+    )
+    (tmp_path / "a.tsv").write_bytes((rows * 30).encode(encoding))
+    (line,) = find(tmp_path / "a.tsv")[1]
+    assert line.startswith("a.tsv: format separated") and line.endswith(said)
+
+
+def test_what_cannot_be_read_is_passed_over_in_a_folder_and_refused_alone(tmp_path):
+    folder = tmp_path / "f"
+    write(folder / "a.tsv", TEXTS["separated"])
+    bad = {"b.rar": b"Rar!\x1a\x07\0", "c.tsv": bytes(range(128, 256)) * 9, "d.zip": b"PK\3\4x"}
+    for name, data in bad.items():
+        (folder / name).write_bytes(data)
+    (folder / "e.txt").symlink_to("nowhere")
+    specs, said = find(folder)
+    assert formats(specs) == {"a.tsv": "separated"}
+    reasons = dict(line.split(": passed over, ") for line in said if "passed over" in line)
+    assert reasons["b.rar"] == "RAR files cannot be read. Unpack it by hand"
+    assert reasons["c.tsv"].startswith("its encoding cannot be told")
+    assert reasons["d.zip"].startswith("the zip archive is damaged")
+    assert reasons["e.txt"] == "a link that leads nowhere"
+    for name in (*bad, "e.txt"):
+        with pytest.raises(UserError, match=re.escape(name)):
+            find(folder / name)
+
+
+def test_names_that_steer_a_terminal_are_shown_and_not_obeyed(tmp_path, capsys):
+    folder = tmp_path / "f"
+    write(folder / "a\x1b]0;P\x07\n.tsv", TEXTS["separated"])
+    with open(os.fsencode(folder) + b"/b\xff\xe2\x80\xae.tsv", "wb") as file:
+        file.write(TEXTS["separated"].replace("what", "which").encode())
+    out = tmp_path / "out"
+    assert (
+        main(["build", str(folder), "--cache-dir", str(tmp_path / "c"), "--output", str(out)]) == 0
+    )
+    said = capsys.readouterr().out
+    assert r"a\x1b]0;P\x07\n.tsv: format separated" in said and r"b\xff" in said
+    written = said + (out / "report.json").read_text() + (out / "README.md").read_text()
+    assert not set(written) & set("\x1b\x07\u202e\udcff")
 
 
 def test_many_like_files_of_a_folder_are_one_source(tmp_path):

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""A window that moves over the text of a JSON file and reads value after value."""
+"""A window that moves over the text of a JSON file, value by value, and past what is broken."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from data_builders.reading.chunks import TextSource
+from data_builders.reading.lines import TextSource
 from data_builders.report import BuildReport, RowError
 
 # An element must fit into memory as text and as objects.
@@ -19,10 +19,28 @@ _SHOWN = 200
 _BLANKS = re.compile(r"[ \t\r\n]*")
 # What the decoder makes of bytes it cannot decode.
 _UNDECODED = re.compile("[\udc80-\udcff]")
-_NUMBER_TAIL = re.compile(r"[-+.eE\d]*")
-_WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
+# What a number, a word or an escape may be cut down to by the end of a file.
+_CUT = re.compile(
+    r"(?:[-+.eE\d]*|-?[a-zA-Z]{1,8}|\\u?[\da-fA-F]{0,4}(?:\\u?[\da-fA-F]{0,3})?)\s*\Z"
+)
 # An error this near to the end of the window may come from the end: "-Infinit", "\ud83d\ude0".
 _TAIL = 16
+
+# How far ahead the end of a broken element is looked for before it is taken for lost. What is
+# looked at is paid for by what was read, or many broken elements would cost the square of them.
+LOOK_AHEAD, MIN_LOOK = 1 << 20, 1 << 10
+_KEPT = 1 << 14
+# Each try parses an element.
+MAX_TRIES = 500
+
+# A whole string, or a character that matters; a lone quote is a string with no end.
+_TOKEN = re.compile(r'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*"|[",\[\]{}]')
+_ANY_MARK = re.compile(r'[",\[\]{}]')
+_STRING_REST = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
+_NEXT_ITEM = re.compile(r",[ \t\r\n]*(?=([{\[]))")
+_NEXT_MEMBER = re.compile(r',[ \t\r\n]*(?="[^"\\\x00-\x1f]*"[ \t\r\n]*:[ \t\r\n]*([{\["]))')
+
+_CLOSERS = {"[": "]", "{": "}"}
 
 
 class BrokenError(Exception):
@@ -65,6 +83,7 @@ class TextBuffer:
         self.text, self.pos, self.ended = "", 0, False
         self._source = source
         self._pieces = _pieces(source, report)
+        self._dropped, self._looked = 0, 0
         self._undecoded = False
         self._line, self._counted = 1, 0
         self._decode = json.JSONDecoder().raw_decode
@@ -85,6 +104,7 @@ class TextBuffer:
             self._undecoded |= undecoded
             pieces.append(piece)
             added += len(piece)
+        self._dropped += self.pos
         self.text, self.pos, self._counted = "".join(pieces), 0, 0
         return added > 0
 
@@ -135,10 +155,26 @@ class TextBuffer:
         try:
             self._decode(self.text, self.pos)
         except json.JSONDecodeError as error:
-            return error.msg.startswith("Unterminated string") or _is_tail(self.text[error.pos :])
+            cut = _CUT.match(self.text, error.pos) is not None
+            return cut or error.msg.startswith("Unterminated string")
         except (ValueError, RecursionError):
             return False
         return True
+
+    def drop(self) -> None:
+        """Forget what was read: an error of `json` counts the lines from the very beginning."""
+        if self.pos > _KEPT:
+            self.line()
+            self._dropped += self.pos
+            self.text, self.pos, self._counted = self.text[self.pos :], 0, 0
+
+    def may_look(self) -> int:
+        """Say how many characters ahead may be looked at, so that all is linear in the end."""
+        return max(MIN_LOOK, LOOK_AHEAD + 4 * (self._dropped + self.pos) - self._looked)
+
+    def look(self, count: int) -> None:
+        """Count characters that were looked at and may be read again."""
+        self._looked += count
 
     def shown(self) -> str:
         """Give the beginning of what stands at the position, for a message."""
@@ -155,15 +191,6 @@ class TextBuffer:
 def _may_be_cut(error: Exception, size: int) -> bool:
     return isinstance(error, json.JSONDecodeError) and (
         error.msg.startswith("Unterminated string") or error.pos >= size - _TAIL
-    )
-
-
-def _is_tail(text: str) -> bool:
-    tail = text.strip()
-    return (
-        _NUMBER_TAIL.fullmatch(tail) is not None
-        or any(word.startswith(tail) for word in _WORDS)
-        or (tail[0] in "\\u" and len(tail) < _TAIL and '"' not in tail)
     )
 
 
@@ -206,3 +233,129 @@ def _without_nuls(text: str, broken: bool, report: BuildReport) -> Iterator[tupl
         text = text.replace("\0", "")
     if text:
         yield text, broken
+
+
+def go_on(buffer: TextBuffer, close: str, like: Any) -> bool:
+    """Move the buffer from a broken element to the next one that can be read.
+
+    The brackets tell where the broken one ends, if they match. If not, or if something of the
+    same keys as the element before stands earlier, that is the next.
+
+    Args:
+        buffer: Stands at the broken element.
+        close: What ends the array or object: "]" or "}".
+        like: The last element that could be read; None if there was none.
+
+    Returns:
+        Whether there is one, or the end of the array or object; the buffer stands at the comma
+        before it, or at the end mark.
+    """
+    buffer.drop()
+    while not buffer.ended and len(buffer.text) - buffer.pos < LOOK_AHEAD:
+        buffer.more()
+    keys = like.keys() if isinstance(like, dict) and close == "]" else None
+    alike = _find(buffer, close, keys)[0] if keys else None
+    end = _element_end(buffer, len(buffer.text) if alike is None else alike, close)
+    end = alike if end is None else end
+    while end is None:
+        end, looked = _find(buffer, close, None)
+        if end is None and looked < len(buffer.text):
+            buffer.pos = looked
+            buffer.drop()
+        elif end is None:
+            # An element may begin in what is left: keep some of it.
+            buffer.pos = max(buffer.pos, len(buffer.text) - LOOK_AHEAD // 4)
+            if not buffer.more():
+                buffer.pos = len(buffer.text)
+                return False
+    buffer.pos = end
+    return True
+
+
+def skip_value(buffer: TextBuffer, close: str) -> bool:
+    """Move the buffer behind a value of any size, holding none of it.
+
+    Args:
+        buffer: Stands at the value.
+        close: What ends the array or object that the value is in.
+
+    Returns:
+        Whether its end was found; the buffer stands at the comma or the end mark behind it.
+    """
+    depth, in_string = 0, False
+    while True:
+        if in_string:
+            rest = _STRING_REST.match(buffer.text, buffer.pos)
+            buffer.pos = rest.end() if rest else buffer.pos
+            found = buffer.text[buffer.pos : buffer.pos + 1]
+            in_string = found != '"'
+        else:
+            match = _ANY_MARK.search(buffer.text, buffer.pos)
+            found = match.group() if match else ""
+            buffer.pos = match.start() if match else len(buffer.text)
+            if depth == 0 and found and found in "," + close:
+                return True
+            depth += (found in _CLOSERS) - (found in _CLOSERS.values())
+            in_string = found == '"'
+        if found in ("", "\\"):
+            if not buffer.more():
+                return False
+        else:
+            buffer.pos += 1
+
+
+def _element_end(buffer: TextBuffer, stop: int, close: str) -> int | None:
+    """Find the comma or end mark behind an element whose brackets match."""
+    text, pos, place = buffer.text, buffer.pos, buffer.pos
+    stack: list[str] = []
+    found = None
+    # Up to and including the comma at `stop`.
+    for match in _TOKEN.finditer(text, pos, min(stop + 1, pos + buffer.may_look())):
+        token, place = text[match.start()], match.end()
+        if token == '"':
+            if match.end() == match.start() + 1:
+                break
+        elif token == ",":
+            if not stack:
+                found = match.start()
+                break
+        elif token in _CLOSERS:
+            stack.append(_CLOSERS[token])
+        elif not stack:
+            found = match.start() if token == close else None
+            break
+        elif stack.pop() != token:
+            break
+    buffer.look(place - pos)
+    return found
+
+
+def _find(buffer: TextBuffer, close: str, keys: Any) -> tuple[int | None, int]:
+    """Find the comma before an element that can be read, if need be one with these keys.
+
+    Returns:
+        Where it is, and up to where was looked.
+    """
+    decode, text, pos = json.JSONDecoder().raw_decode, buffer.text, buffer.pos
+    pattern = _NEXT_ITEM if close == "]" else _NEXT_MEMBER
+    most = buffer.may_look()
+    left, found = most, None
+    looked = min(len(text), pos + most)
+    for tries, match in enumerate(pattern.finditer(text, pos + 1, looked)):
+        if tries == MAX_TRIES or left <= 0:
+            looked = max(match.start() - 1, min(looked, pos + MIN_LOOK))
+            break
+        begin = end = match.start(1)
+        try:
+            value, end = decode(text, begin)
+        except json.JSONDecodeError as error:
+            left -= error.pos - begin + (error.pos - pos) // 8
+        except RecursionError:
+            left -= 1 << 16
+        else:
+            if keys is None or (isinstance(value, dict) and value.keys() == keys):
+                found = looked = match.start()
+                break
+        left -= end - begin
+    buffer.look(most - left + looked - pos)
+    return found, max(looked, pos + 1)

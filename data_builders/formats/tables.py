@@ -1,0 +1,225 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Tables of a spreadsheet (.xlsx) or of a SQLite database.
+
+    | question    | answer      |
+    |-------------|-------------|
+    | Is it open? | Until nine. |
+
+Every table is read whose columns are known, or named with `columns`. A database is only looked
+at: nothing is written beside it, and none of its views, triggers or functions is ever run.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.request import pathname2url
+
+from data_builders.dialogue import RawDialogue
+from data_builders.errors import UserError, shown
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
+from data_builders.reading import Sample, SourceFile
+from data_builders.reading.streams import DAMAGE, damaged, missing_extra
+from data_builders.report import BuildReport, RowError, shorten
+from data_builders.rows.columns import RowReader, check_columns, row_reader
+
+SQLITE, ZIP = "SQLite format 3", "PK\x03\x04"
+# What sqlite3 and openpyxl raise for damage: the latter anything that comes.
+_DAMAGE = (sqlite3.Error, LookupError, AttributeError, TypeError, SyntaxError, *DAMAGE)
+
+
+class Table(NamedTuple):
+    """One table.
+
+    Attributes:
+        title: Its name.
+        names: Its columns.
+        rows: Numbers and cells of its rows.
+    """
+
+    title: str
+    names: Sequence[str]
+    rows: Iterator[tuple[int, Sequence[Any]]]
+
+
+@dataclass
+class TablesConfig(FilesConfig):
+    """Settings of spreadsheets and databases.
+
+    Attributes:
+        columns: Which columns are what: question=ask reply=text, messages=chat; empty looks for
+            well-known names.
+    """
+
+    columns: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the settings before anything is read."""
+        super().__post_init__()
+        self.columns = check_columns(self.columns)
+
+
+class TablesCorpus(FileCorpus):
+    """Builder of spreadsheets and databases.
+
+    Example:
+        builder = TablesCorpus(files=("faq.xlsx",), columns={"question": "ask", "reply": "text"})
+    """
+
+    FORMAT = "tables"
+    TITLE = "a spreadsheet (.xlsx) or a SQLite database: its tables with known columns"
+    BUILDER_CONFIG_CLASS = TablesConfig
+
+    @classmethod
+    def resembles(cls, sample: Sample) -> Guess | None:
+        """Say how well the beginning of a file fits this family.
+
+        Args:
+            sample: The beginning of the file.
+
+        Returns:
+            The guess, by the mark of such files and the columns of those on the disk.
+        """
+        if not sample.text.startswith((SQLITE, ZIP)):
+            return None
+        if sample.path is None:
+            return Guess(0.95, {}, "tables in another file, not looked into", alone=True)
+        with ExitStack() as stack:
+            for table in _tables(sample.path, sample.name, stack):
+                if reader := _reader(table, {}, sample.name):
+                    return Guess(1.0, {}, f"table {shown(table.title)}: {reader.said}")
+        return Guess(0.95, {}, "no table has columns that are known", alone=True)
+
+    @classmethod
+    def read_file(
+        cls, file: SourceFile, config: TablesConfig, report: BuildReport
+    ) -> Iterator[RawDialogue]:
+        """Yield the rows of all tables whose columns are known.
+
+        Args:
+            file: The file, at its beginning.
+            config: The settings.
+            report: Takes the rows that hold no dialogue, and the tables that are passed over.
+
+        Yields:
+            Question and reply, or what `columns` names; `line` is the number of the row.
+        """
+        found, seen = 0, []
+        with ExitStack() as stack:
+            for table in _tables(_on_disk(file, stack), file.name, stack):
+                seen.append(table)
+                reader = _reader(table, config.columns, file.name)
+                if reader is None:
+                    report.note(f"tables passed over, columns not known ({shown(table.title)})")
+                    continue
+                found += 1
+                yield from _rows(table, reader, f"{file.name}/{shown(table.title)}", report)
+        if not seen:
+            raise UserError(f"{file.name} holds no table. Check where it is from.")
+        if not found:
+            row_reader(seen[0].names, config.columns, f"{file.name}/{shown(seen[0].title)}")
+
+
+def _reader(table: Table, columns: dict[str, str], where: str) -> RowReader | None:
+    try:
+        return row_reader(table.names, columns, where)
+    except UserError:
+        return None
+
+
+def _rows(
+    table: Table, reader: RowReader, where: str, report: BuildReport
+) -> Iterator[RawDialogue]:
+    if reader.left_out:
+        report.note(f"tables with unused columns ({shorten(', '.join(reader.left_out))})")
+    places = [list(table.names).index(name) for name in reader.names]
+    line = 1
+    try:
+        for line, cells in table.rows:
+            values = [_text(cells[place]) if place < len(cells) else None for place in places]
+            yield from reader.dialogues(values, where, line, report)
+    except UserError:
+        raise
+    except _DAMAGE as error:
+        report.reject(where, line + 1, RowError("damaged file", shorten(error)))
+
+
+def _text(cell: Any) -> Any:
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)  # Spreadsheets know no others.
+    return cell if cell is None or isinstance(cell, (str, bytes)) else str(cell)
+
+
+def _on_disk(file: SourceFile, stack: ExitStack) -> str:
+    """Give a path to a file, unpacked if need be: neither kind can be read as a stream."""
+    if file.path is not None:
+        return file.path
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    with open(Path(folder, "unpacked"), "wb") as copy:
+        shutil.copyfileobj(file.stream, copy)
+    return copy.name
+
+
+def _tables(path: str, name: str, stack: ExitStack) -> Iterator[Table]:
+    with open(path, "rb") as file:
+        is_database = file.read(len(SQLITE)) == SQLITE.encode()
+    try:
+        yield from _of_database(path, stack) if is_database else _of_workbook(path, name, stack)
+    except _DAMAGE as error:
+        kind = "database" if is_database else "spreadsheet"
+        raise damaged(name, kind, error) from None
+
+
+def _of_database(path: str, stack: ExitStack) -> Iterator[Table]:
+    # Immutable: no lock, no journal, nothing is created beside the file.
+    place = f"file:{pathname2url(str(Path(path).absolute()))}?mode=ro&immutable=1"
+    base = stack.enter_context(closing(sqlite3.connect(place, uri=True)))
+    base.text_factory = _decoded
+    listed = base.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    # A virtual table is code: its module answers. So are columns worked out, which are not listed.
+    titles = [name for name, made in listed if not made.upper().startswith("CREATE VIRTUAL")]
+    tables = {title: base.execute(f"PRAGMA table_info({_quoted(title)})") for title in titles}
+    columns = {title: [column[1] for column in found] for title, found in tables.items()}
+    base.set_authorizer(_only_reading)
+    for title, names in columns.items():
+        rows = base.execute(f"SELECT {', '.join(map(_quoted, names))} FROM {_quoted(title)}")
+        yield Table(title, names, enumerate(rows, 1))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _only_reading(action: int, *_: Any) -> int:
+    reading = action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ)
+    return sqlite3.SQLITE_OK if reading else sqlite3.SQLITE_DENY
+
+
+def _decoded(text: bytes) -> Any:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text
+
+
+def _of_workbook(path: str, name: str, stack: ExitStack) -> Iterator[Table]:
+    try:
+        import openpyxl
+    except ImportError:
+        raise missing_extra(name, "spreadsheet", "xlsx") from None
+    file = stack.enter_context(open(path, "rb"))
+    # What a formula gives, and not the formula: `data_only`.
+    book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    stack.callback(book.close)
+    for sheet in book.worksheets:
+        sheet.reset_dimensions()  # Some programs write wrong ones.
+        rows = enumerate(sheet.iter_rows(values_only=True), 1)
+        filled = ((line, cells) for line, cells in rows if any(c is not None for c in cells))
+        _, header = next(filled, (0, ()))
+        yield Table(sheet.title, ["" if cell is None else str(cell) for cell in header], filled)
