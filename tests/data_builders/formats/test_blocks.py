@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hypothesis import given
 
-from data_builders.formats.blocks import BlockCorpus
+from data_builders.formats.alternating import BlockCorpus
 from data_builders.report import BuildReport
 from tests.data_builders.formats.text_formats import (
     arbitrary_lines,

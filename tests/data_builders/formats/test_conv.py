@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from data_builders.formats.conv import ConvCorpus
-from data_builders.formats.gathering import MAX_TURNS
+from data_builders.formats.alternating import ConvCorpus
+from data_builders.formats.plain_text import MAX_TURNS
 from data_builders.report import BuildReport
 from tests.data_builders.formats.text_formats import (
     arbitrary_lines,

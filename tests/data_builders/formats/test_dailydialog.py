@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from data_builders.formats.dailydialog import DailyDialogCorpus
+from data_builders.formats.separated import DailyDialogCorpus
 from data_builders.report import BuildReport
 from tests.data_builders.formats.text_formats import (
     arbitrary_lines,

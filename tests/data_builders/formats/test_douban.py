@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_builders.formats.douban import FALSE_REPLIES, DoubanCorpus
+from data_builders.formats.separated import FALSE_REPLIES, DoubanCorpus
 from data_builders.report import BuildReport
 from tests.data_builders.formats.text_formats import (
     arbitrary_lines,

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from data_builders.formats.alternating import AlternatingCorpus
 from data_builders.formats.base import FileCorpus
-from data_builders.formats.blocks import BlockCorpus
+from data_builders.formats.alternating import BlockCorpus
 from data_builders.formats.c3 import C3Corpus
 from data_builders.formats.chitchat import ChitchatCorpus
 from data_builders.formats.community_qa import CommunityQACorpus
-from data_builders.formats.conv import ConvCorpus
+from data_builders.formats.alternating import ConvCorpus
 from data_builders.formats.crosswoz import CrossWozCorpus
-from data_builders.formats.dailydialog import DailyDialogCorpus
-from data_builders.formats.douban import DoubanCorpus
+from data_builders.formats.separated import DailyDialogCorpus
+from data_builders.formats.separated import DoubanCorpus
 from data_builders.formats.instruction import InstructionCorpus
 from data_builders.formats.kdconv import KdConvCorpus
 from data_builders.formats.lccc import LcccCorpus

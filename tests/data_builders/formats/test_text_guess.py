@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from data_builders.formats.alternating import AlternatingCorpus
-from data_builders.formats.blocks import BlockCorpus
-from data_builders.formats.conv import ConvCorpus
+from data_builders.formats.alternating import BlockCorpus
+from data_builders.formats.alternating import ConvCorpus
 from data_builders.formats.cornell import CornellCorpus
-from data_builders.formats.dailydialog import DailyDialogCorpus
-from data_builders.formats.douban import DoubanCorpus
+from data_builders.formats.separated import DailyDialogCorpus
+from data_builders.formats.separated import DoubanCorpus
 from data_builders.formats.parallel import ParallelCorpus
 from data_builders.formats.separated import SeparatedCorpus
 from data_builders.reading import sample_of, source_files
