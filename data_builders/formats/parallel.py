@@ -26,7 +26,7 @@ from pathlib import Path
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
-from data_builders.formats.plain_text import one_origin, talk_lines_of, unbroken
+from data_builders.formats.plain_text import one_origin, unbroken, unmarked_lines_of
 from data_builders.reading import Sample, SourceFile, source_files, text_lines
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, RowError, SourceCount
@@ -122,7 +122,7 @@ class ParallelCorpus(FileCorpus):
         files should see whether they have equally many lines.
         """
         partner = parallel_partner(sample.name)
-        if partner is None or not talk_lines_of(sample):
+        if partner is None or not unmarked_lines_of(sample):
             return None
         score = 0.6 if is_well_named(sample.name) else 0.3
         return Guess(score, why=f"named like one of two files (the other one: {partner})")

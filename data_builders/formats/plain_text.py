@@ -49,14 +49,14 @@ _NO_SPEAKERS = re.compile(
     r"critical|http|https|url|title|author|note|id|name|tags?|version|text|\d+)"
 )
 _CODE = re.compile(
-    r"\s*(?:#!|//|/\*|<[a-zA-Z/!?]|[$%>;{}]|--\s|(?:import|from|def|class|return|function|var|let"
+    r"\s*(?:#!|//|/\*|<[a-zA-Z/!?]|[$>]\s|[;{}]|--\s|(?:import|from|def|class|return|function|var|let"
     r"|const|public|void|export|echo|cd|sudo|pip3?|python3?|git|source|SELECT|INSERT|CREATE|DROP"
     r"|UPDATE|ALTER|LOCK)\s+[\w.$({'\"`/~-]+(?:\s+(?:import|INTO|TABLE|FROM|=)\b.*|[;:({]?|.*[;{)])"
-    r"$|[\w.\[\],-]+\s?(?:[=<>~!]=|:=|\+=)|[\w.]+\s?=\s?\S+$|(?:https?|ftp)://|www\.\w"
-    r"|[~.]{0,2}/?[\w.-]+(?:[/\\][\w.-]+)+/?$|\S+\.\w{1,4}$)|.*[;{}]\s*$"
+    r"$|[\w.\[\],-]+\s?(?:[=<>~!]=|:=|\+=)|[A-Za-z0-9_.]+\s?=\s?\S+$|(?:https?|ftp)://|www\.\w"
+    r"|[~.]{0,2}/?[\w.-]+(?:[/\\][\w.-]+)+/?$|[!-~]+\.[a-z]\w{0,3}$)|.*[;{}]\s*$"
 )
 _CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_TALK = re.compile(rf"[{_CJK}].*[{_CJK}].*[{_CJK}]|[^\W\d_]['’\w]*,?\s+['\"“(]?[^\W\d_]")
+_TALK = re.compile(rf"[{_CJK}].*[{_CJK}]|[^\W\d_]['’\w]*,?\s+['\"“(]?[^\W\d_]")
 _ENDED = re.compile(r"[^\W\d_].*[.!?…。！？~～][\"”』」)]?$|[\"“「『]")
 _QUESTION = re.compile(r".*[?？]\W*$|.*(?:吗|呢|什么|怎么|怎样|如何|哪些|为何|多少)")
 
@@ -82,20 +82,24 @@ def share(lines: Sequence[Line], test: Callable[[Line], object]) -> float:
     return sum(1 for line in lines if test(line)) / len(lines) if lines else 0.0
 
 
-def talk_lines_of(sample: Sample) -> list[str]:
-    """Give the lines of a sample that could be nothing but what people say in turns.
+def unmarked_lines_of(sample: Sample) -> list[str]:
+    """Give the lines of a sample that are not blank, if nothing marks it as another format.
 
     Args:
         sample: The beginning of a file.
 
     Returns:
-        The lines that are not blank; none if it is JSON, CSV, code, a list of words or of
-        questions, a chat with its times, a play with its names, or has a family's mark.
+        The lines; none if it is JSON, CSV, code, a chat with its times, a play with its names, or
+        has a family's mark.
     """
     lines = text_lines_of(sample)
     other = share(lines, _has_mark) > 0.1 or _is_csv(sample, lines) or is_stamped(lines)
-    if other or is_code(lines) or speakers_of(lines):
-        return []
+    return [] if other or is_code(lines) or speakers_of(lines) else lines
+
+
+def talk_lines_of(sample: Sample) -> list[str]:
+    """Give the same lines if they look like talk: no list of words, numbers or questions."""
+    lines = unmarked_lines_of(sample)
     if share(lines, is_talk) < 0.5 or (len(lines) > 4 and share(lines, _QUESTION.match) > 0.8):
         return []
     return lines

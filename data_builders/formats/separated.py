@@ -187,7 +187,7 @@ class DoubanCorpus(FileCorpus):
         lines = text_lines_of(sample)
         if share(lines, lambda line: line[:2] in ("0\t", "1\t") and line.count("\t") > 1) < 0.95:
             return None
-        if not share(lines, lambda line: any(map(is_talk, line.split("\t")[1:]))):
+        if share(lines, lambda line: all(map(_NO_TEXT.match, line.split("\t")))) > 0.1:
             return None
         return Guess(0.95 if len(lines) > 2 else 0.7, why="lines begin with a label, 0 or 1")
 

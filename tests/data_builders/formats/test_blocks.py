@@ -40,7 +40,7 @@ def test_line_that_cannot_be_decoded_cuts():
 
 
 def test_guess():
-    talk = "hi\nhello\n\nbye\nsee you\nsoon\n\none\ntwo\n\n"
+    talk = "Hi there.\nhello\n\nBye now.\nsee you\nsoon\n\nYes?\nNo, thanks.\n\n"
     assert guess_of(BlockCorpus, talk).score > 0.6
     assert guess_of(BlockCorpus, "hi\nhello\nbye\n") is None
     assert guess_of(BlockCorpus, "one line.\n\nanother one.\n\nand one more.\n\n") is None
