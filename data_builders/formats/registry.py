@@ -9,6 +9,7 @@ from data_builders.building.builder import DialogueBuilder
 from data_builders.formats.alternating import AlternatingCorpus, BlockCorpus, ConvCorpus
 from data_builders.formats.base import FileCorpus, Guess
 from data_builders.formats.c3 import C3Corpus
+from data_builders.formats.chat_export import ChatExportCorpus
 from data_builders.formats.chatterbot import ChatterbotCorpus
 from data_builders.formats.chitchat import ChitchatCorpus, ChitchatPackageCorpus
 from data_builders.formats.community_qa import CommunityQACorpus
@@ -23,8 +24,10 @@ from data_builders.formats.messages import MessagesCorpus
 from data_builders.formats.pairs import PairsCorpus
 from data_builders.formats.parallel import ParallelCorpus
 from data_builders.formats.parquet import ParquetCorpus
+from data_builders.formats.scripts import ParlaiCorpus, ScriptCorpus
 from data_builders.formats.separated import DailyDialogCorpus, DoubanCorpus, SeparatedCorpus
 from data_builders.formats.small_talk import SmallTalkCorpus
+from data_builders.formats.subtitles import SubtitlesCorpus
 from data_builders.reading import Sample
 
 # Where two fit equally well, the first is taken.
@@ -44,6 +47,10 @@ FILE_FAMILIES: dict[str, type[FileCorpus]] = {
         DailyDialogCorpus,
         DoubanCorpus,
         ConvCorpus,
+        SubtitlesCorpus,
+        ChatExportCorpus,
+        ScriptCorpus,
+        ParlaiCorpus,
         CsvCorpus,
         ParquetCorpus,
         SeparatedCorpus,

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import chain, groupby
 
 from data_builders.dialogue import RawDialogue
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
@@ -164,7 +164,7 @@ def _episodes(
     turns: list[str] = []
     context: list[str] = []
     begin = 0
-    for number, line in lines:
+    for number, line in chain(lines, [(0, "1 ")]):
         row = _exchange(line)
         if row is None:
             if line.strip():
@@ -172,8 +172,7 @@ def _episodes(
             continue
         begins, text, label, ends = row
         if begins:
-            if turns:
-                yield begin, turns
+            yield from _closed(begin, turns, context, report)
             turns, context = [], []
         kept = [part for part in text.split("\n") if not _PERSONA.fullmatch(part)]
         if left := text.count("\n") + 1 - len(kept):
@@ -185,9 +184,15 @@ def _episodes(
             turns += ["" if asked in _SILENCE else asked, label]
             context = []
         if ends:
-            if turns:
-                yield begin, turns
+            yield from _closed(begin, turns, context, report)
             turns, context = [], []
+
+
+def _closed(
+    begin: int, turns: list[str], context: list[str], report: BuildReport
+) -> Iterator[tuple[int, list[str]]]:
+    if context:
+        report.note("texts without a reply left out", len(context))
     if turns:
         yield begin, turns
 

@@ -1,12 +1,12 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Subtitles of films: what is shown at a time is an utterance.
+r"""Subtitles of films: what is shown at a time is an utterance.
 
     2                                        WEBVTT
     00:00:03,200 --> 00:00:05,000
     - Where is the <i>boat</i>?              00:03.200 --> 00:05.000
-    - {\\an8}Out.                             Wo ist das Boot?
+    - {\an8}Out.                             Wo ist das Boot?
 
-    Dialogue: 0,0:00:03.20,0:00:05.00,Default,,0,0,0,,Where is\\Nthe boat?
+    Dialogue: 0,0:00:03.20,0:00:05.00,Default,,0,0,0,,Where is\Nthe boat?
 
 Lines of one cue are one utterance, except where dashes say that another speaker begins. A sentence
 that goes on in the next cue in small letters is joined. Nothing says who speaks, so most replies
