@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
-from data_builders.formats.plain_text import Said, gather, is_stamped, share, speeches
+from data_builders.formats.plain_text import Said, gather, is_json, is_stamped, share, speeches
 from data_builders.reading import Sample, SourceFile, json_rows, sample_of, text_lines
 from data_builders.report import BuildReport, RowError, shorten
 
@@ -131,7 +131,7 @@ class ChatExportCorpus(FileCorpus):
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
         """Say whether messages have a stamp of a known layout, or the keys of an app."""
-        if sample.layout is not None:
+        if is_json(sample):
             rows = [row.value for row in sample.rows if row.key in (None, "messages")]
             fitting = [app for row in rows if (app := _app_of(row))]
             if not fitting or len(fitting) < 0.8 * len(rows):
@@ -155,7 +155,7 @@ class ChatExportCorpus(FileCorpus):
         """
         sample = sample_of(file, config.encoding)
         messages: Iterable[_Message | None]
-        if sample.layout is not None:
+        if is_json(sample):
             messages = _json_messages(file, config, report)
             if _newest_first(sample):
                 messages = reversed(list(messages))  # A file of Messenger has at most 10,000.

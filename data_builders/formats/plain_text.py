@@ -72,7 +72,7 @@ def text_lines_of(sample: Sample) -> list[str]:
     Returns:
         The lines; an empty list says that no family of plain text fits.
     """
-    if sample.suffix in _OTHER_SUFFIXES or _is_json(sample):
+    if sample.suffix in _OTHER_SUFFIXES or is_json(sample):
         return []
     return [line for line in sample.lines if line.strip()]
 
@@ -144,7 +144,8 @@ def speakers_of(lines: Sequence[str]) -> Counter[str]:
     return found if again and 2 * found.total() >= len(lines) else Counter()
 
 
-def _is_json(sample: Sample) -> bool:
+def is_json(sample: Sample) -> bool:
+    """Say whether a sample is JSON, and not a text that begins with a bracket."""
     if sample.layout is None:
         return False
     if any(isinstance(getattr(row, "value", row), (dict, list)) for row in sample.rows):
