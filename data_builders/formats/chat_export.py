@@ -81,6 +81,7 @@ _MENTION = re.compile(
     r"<[@#!][^<>\s]{1,80}>|@[\u2068\u2069][^\u2068\u2069]{1,80}\u2069|(?<![\w.@/])@\+?[\w.-]+\u2005?"
 )
 _SLACK_LINK = re.compile(r"<(https?://[^<>|]+|mailto:[^<>|]+)(?:\|([^<>]*))?>")
+_ALL_CHATS = re.compile(r'"chats":\s*\{[^\[\]]{0,2000}"list":\s*\[')
 _RULE = re.compile(r"={5,}|-{5,}")
 
 Moments = tuple[float, ...]
@@ -132,11 +133,13 @@ class ChatExportCorpus(FileCorpus):
     def resembles(cls, sample: Sample) -> Guess | None:
         """Say whether messages have a stamp of a known layout, or the keys of an app."""
         if is_json(sample):
+            if _ALL_CHATS.search(sample.text):
+                return Guess(0.97, why="all chats of Telegram")
             rows = [row.value for row in sample.rows if row.key in (None, "messages")]
             fitting = [app for row in rows if (app := _app_of(row))]
             if not fitting or len(fitting) < 0.8 * len(rows):
                 return None
-            return Guess(0.97, why=f"messages of {fitting[0]}")
+            return Guess(0.97, why=f"messages of {fitting[0][0]}")
         lines = [line for line in sample.lines if line.strip()]
         if _layout_of(lines):
             return Guess(0.95, why="lines with a time and a name")
@@ -282,11 +285,11 @@ def _number(value: Any, unit: float = 1.0) -> Moments:
         return ()
 
 
-# What an app says of a message: who, what, when; None where it is the app itself that speaks.
-_Read = tuple[str, str, Moments] | None
+# What a row says of a message: who, what, when; None where it is the app itself that speaks.
+_Told = tuple[str, str, Moments] | None
 
 
-def _telegram(row: dict[str, Any]) -> _Read:
+def _telegram(row: dict[str, Any]) -> _Told:
     if row["type"] != "message":
         return None
     text, parts = "", row["text"] if isinstance(row["text"], list) else [row["text"]]
@@ -294,10 +297,11 @@ def _telegram(row: dict[str, Any]) -> _Read:
         kind = part.get("type", "") if isinstance(part, dict) else ""
         if not kind.startswith("mention"):
             text += str(part.get("text", "")) if isinstance(part, dict) else str(part)
-    return str(row.get("from_id") or row.get("from")), text, _iso(row["date"])
+    when = _number(row.get("date_unixtime")) or _iso(row.get("date"))
+    return str(row.get("from_id") or row.get("from")), text, when
 
 
-def _discord(row: dict[str, Any]) -> _Read:
+def _discord(row: dict[str, Any]) -> _Told:
     author = row["author"] if isinstance(row["author"], dict) else {"id": row["author"]}
     if row["type"] not in ("Default", "Reply", 0, 19, "0", "19") or author.get("isBot"):
         return None
@@ -308,7 +312,7 @@ def _discord(row: dict[str, Any]) -> _Read:
     return str(author.get("id") or author.get("name")), text, _iso(row["timestamp"])
 
 
-def _slack(row: dict[str, Any]) -> _Read:
+def _slack(row: dict[str, Any]) -> _Told:
     said = row.get("subtype") in (None, "thread_broadcast", "me_message")
     if row["type"] != "message" or not said or "user" not in row or "bot_id" in row:
         return None
@@ -317,7 +321,7 @@ def _slack(row: dict[str, Any]) -> _Read:
     return str(row["user"]), _MENTION.sub("", text), _number(row["ts"])
 
 
-def _messenger(row: dict[str, Any]) -> _Read:
+def _messenger(row: dict[str, Any]) -> _Told:
     text = str(row.get("content") or "")
     try:
         # UTF-8 written as if each byte were a character.
@@ -327,32 +331,46 @@ def _messenger(row: dict[str, Any]) -> _Read:
     return str(row["sender_name"]), text, _number(row["timestamp_ms"], 1_000)
 
 
-_APPS: dict[str, tuple[set[str], Callable[[dict[str, Any]], _Read]]] = {
-    "Discord": ({"type", "timestamp", "content", "author"}, _discord),
-    "Telegram": ({"id", "type", "date", "text"}, _telegram),
-    "Slack": ({"type", "ts", "text"}, _slack),
-    "Messenger": ({"sender_name", "timestamp_ms"}, _messenger),
-}
+_APPS: list[tuple[str, set[str], Callable[[dict[str, Any]], _Told]]] = [
+    ("Discord", {"type", "timestamp", "content", "author"}, _discord),
+    ("Telegram", {"type", "date_unixtime", "text"}, _telegram),
+    ("Telegram", {"type", "date", "text", "id"}, _telegram),
+    ("Slack", {"type", "ts", "text"}, _slack),
+    ("Messenger", {"sender_name", "timestamp_ms"}, _messenger),
+]
 
 
-def _app_of(row: Any) -> str | None:
+def _app_of(row: Any) -> tuple[str, Callable[[dict[str, Any]], _Told]] | None:
     keys = row.keys() if isinstance(row, dict) else set()
-    return next((app for app, (needed, _) in _APPS.items() if needed <= keys), None)
+    return next(((app, read) for app, needed, read in _APPS if needed <= keys), None)
 
 
 def _newest_first(sample: Sample) -> bool:
-    stamps = [row.value["timestamp_ms"] for row in sample.rows if _app_of(row.value) == "Messenger"]
+    rows = [row.value for row in sample.rows]
+    stamps = [
+        row["timestamp_ms"] for row in rows if (app := _app_of(row)) and app[0] == "Messenger"
+    ]
     return len(stamps) > 1 and _number(stamps[0]) > _number(stamps[-1])
 
 
 def _json_messages(
     file: SourceFile, config: ChatExportConfig, report: BuildReport
-) -> Iterator[_Message]:
+) -> Iterator[_Message | None]:
     for row in json_rows(file, report, config.encoding):
-        app = _app_of(row.value)
-        if app and (read := _APPS[app][1](row.value)):
-            yield _Message(row.line, *read)
-        elif app:
-            report.note("messages of the app itself left out")
-        elif row.key in (None, "messages"):
-            report.reject(file.name, row.line, RowError("missing field", shorten(row.value)))
+        if row.key in (None, "messages"):
+            yield from _read(row.line, row.value, file.name, report)
+        elif row.key == "chats" and isinstance(row.value, dict):
+            for chat in row.value.get("list") or []:
+                for value in chat.get("messages") or [] if isinstance(chat, dict) else []:
+                    yield from _read(row.line, value, file.name, report)
+                yield None
+
+
+def _read(line: int, row: Any, file: str, report: BuildReport) -> Iterator[_Message]:
+    app = _app_of(row)
+    if app is None:
+        report.reject(file, line, RowError("missing field", shorten(row)))
+    elif said := app[1](row):
+        yield _Message(line, *said)
+    else:
+        report.note("messages of the app itself left out")
