@@ -55,8 +55,8 @@ _LAYOUTS = [
         rf"\[{_STAMP}\]\s(?:{_SAID})?(?P<text>.*)",
         rf"{_STAMP}\s[-–]\s(?:{_SAID})?(?P<text>.*)",
         rf"\(?{_STAMP}\)?,?\s+{_SAID}(?P<text>.*)",
-        rf"{_STAMP}\s+(?P<name>\S.{{0,79}}?)(?P<text>)\s*",
-        rf"(?P<name>\S.{{0,79}}?)[:：]?\s+\(?{_STAMP}\)?(?P<text>)\s*",
+        rf"{_STAMP}\s{{1,8}}(?P<name>\S.{{0,79}}?)(?P<text>)\s*",
+        rf"(?P<name>\S.{{0,79}}?)[:：]?\s{{1,8}}\(?{_STAMP}\)?(?P<text>)\s*",
         rf"\[(?P<name>[^\[\]]{{1,40}})\] \[{_TIME}\] (?P<text>.*)",
         rf"{_TIME}\t(?P<name>[^\t]{{0,80}})(?:\t(?P<text>.*))?",
     )
@@ -75,7 +75,7 @@ _NO_WORDS = re.compile(
     re.DOTALL,
 )
 _PARTS = re.compile(
-    rf"\[(?:图片|表情|动画表情|语音|视频)\]|\s*[{_MARKS}]?<[^<>]*\b(?:edited|bearbeitet|已编辑)[^<>]*>$"
+    rf"\[(?:图片|表情|动画表情|语音|视频)\]|[{_MARKS}]?<[^<>]{{0,60}}\b(?:edited|bearbeitet|已编辑)[^<>]{{0,60}}>$"
 )
 _MENTION = re.compile(
     r"<[@#!][^<>\s]{1,80}>|@[\u2068\u2069][^\u2068\u2069]{1,80}\u2069|(?<![\w.@/])@\+?[\w.-]+\u2005?"

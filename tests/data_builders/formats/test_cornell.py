@@ -14,9 +14,13 @@ from hypothesis import strategies as st
 
 from data_builders.errors import UserError
 from data_builders.formats import cornell
-from data_builders.formats.cornell import CornellConfig, CornellCorpus
-from data_builders.formats.cornell import LineTable
-from data_builders.formats.cornell import cornell_role, find_companion
+from data_builders.formats.cornell import (
+    CornellConfig,
+    CornellCorpus,
+    LineTable,
+    cornell_role,
+    find_companion,
+)
 from data_builders.reading import sample_of
 from data_builders.report import BuildReport
 from tests.data_builders.formats.text_formats import (
