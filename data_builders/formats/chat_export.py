@@ -54,7 +54,7 @@ _LAYOUTS = [
     for layout in (
         rf"\[{_STAMP}\]\s(?:{_SAID})?(?P<text>.*)",
         rf"{_STAMP}\s[-–]\s(?:{_SAID})?(?P<text>.*)",
-        rf"\(?{_STAMP}\)?,?\s+{_SAID}(?P<text>.*)",
+        rf"\(?{_STAMP}\)?,?\s{{1,8}}{_SAID}(?P<text>.*)",
         rf"{_STAMP}\s{{1,8}}(?P<name>\S.{{0,79}}?)(?P<text>)\s*",
         rf"(?P<name>\S.{{0,79}}?)[:：]?\s{{1,8}}\(?{_STAMP}\)?(?P<text>)\s*",
         rf"\[(?P<name>[^\[\]]{{1,40}})\] \[{_TIME}\] (?P<text>.*)",

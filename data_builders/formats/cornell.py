@@ -193,10 +193,6 @@ def cornell_role(sample: Sample) -> str | None:
 def find_companion(name: str, names: Sequence[str]) -> str | None:
     """Find the other one of lines and conversations among the files of a folder, by their names.
 
-    Args:
-        name: A name such as "movie_lines.txt.gz"; may have folders before it.
-        names: The names to choose from, written in the same way.
-
     Returns:
         The name like it with "conversations" for "lines", or the other way round, also with
         another suffix; None if there is none, or if `name` is neither.

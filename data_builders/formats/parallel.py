@@ -177,9 +177,6 @@ def _read_two(
 def parallel_partner(name: str) -> str | None:
     """Give the name that the other one of two parallel files should have.
 
-    Args:
-        name: Name of a file, such as "data/src-train.txt" or "train.dec".
-
     Returns:
         The likeliest name of its partner ("data/tgt-train.txt", "train.enc"); None if the name
         is not of that kind.
@@ -198,9 +195,6 @@ def is_well_named(name: str) -> bool:
 
 def find_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     """Find the pairs of parallel files among the files of a folder, by their names.
-
-    Args:
-        names: All names, with or without their folders.
 
     Returns:
         Questions and replies, in the order of `names`; no name is in two pairs. Equal numbers

@@ -66,9 +66,6 @@ Line = TypeVar("Line")
 def text_lines_of(sample: Sample) -> list[str]:
     """Give the lines of a sample that are not blank, or none if it is JSON.
 
-    Args:
-        sample: The beginning of a file.
-
     Returns:
         The lines; an empty list says that no family of plain text fits.
     """
@@ -84,9 +81,6 @@ def share(lines: Sequence[Line], test: Callable[[Line], object]) -> float:
 
 def unmarked_lines_of(sample: Sample) -> list[str]:
     """Give the lines of a sample that are not blank, if nothing marks it as another format.
-
-    Args:
-        sample: The beginning of a file.
 
     Returns:
         The lines; none if it is JSON, CSV, code, a chat with its times, a play with its names, or
@@ -133,9 +127,6 @@ def speaker_and_text(line: str) -> tuple[str, str] | None:
 def speakers_of(lines: Sequence[str]) -> Counter[str]:
     """Count the names that begin lines, if the lines are speeches of a few people.
 
-    Args:
-        lines: Lines of a sample.
-
     Returns:
         How often each speaks; empty unless half of the lines have a name and names come again.
     """
@@ -172,14 +163,7 @@ def _is_csv(sample: Sample, lines: list[str]) -> bool:
 
 
 def unbroken(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str | None]]:
-    """Put None where a line was rejected while it was read, so that nothing slips out of step.
-
-    Args:
-        lines: Number from 1 and text of each line that could be decoded.
-
-    Yields:
-        Number and text; None as the text of each number that was left out.
-    """
+    """Put None where a line was rejected while it was read, so that nothing slips out of step."""
     expected = 1
     for number, text in lines:
         while expected < number:
@@ -192,16 +176,7 @@ def unbroken(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str | None
 def gather(
     utterances: Iterable[tuple[int, str | None]], file: str, report: BuildReport
 ) -> Iterator[RawDialogue]:
-    """Gather utterances into dialogues, one line each.
-
-    Args:
-        utterances: Line number and text, not blank; None as the text ends a dialogue.
-        file: The name of the file, for messages.
-        report: Takes utterances that stand alone.
-
-    Yields:
-        Dialogues of 2 to `MAX_TURNS` turns, with the line of the first.
-    """
+    """Gather utterances into dialogues, one line each."""
     turns: list[str] = []
     begin = 0
     for number, text in chain(utterances, [(0, None)]):
@@ -246,9 +221,6 @@ def speeches(
         said: What was said, in order; None where a dialogue ends.
         report: Takes the number of cuts.
         speakers: A dialogue is cut where one more speaker comes in; 0 lets all in.
-
-    Yields:
-        Utterances for `gather`.
     """
     turn: list[Said] = []
     known: set[str] = set()
@@ -274,16 +246,7 @@ def speeches(
 def read_rows(
     rows: Iterable[tuple[int, Sequence[str]]], file: str, report: BuildReport
 ) -> Iterator[RawDialogue]:
-    """Make dialogues of rows that each hold a whole one.
-
-    Args:
-        rows: Line number and turns of each row.
-        file: The name of the file, for messages.
-        report: Takes the rows that break a rule.
-
-    Yields:
-        One dialogue a row, more where an empty turn cuts it or it is very long.
-    """
+    """Make dialogues of rows that each hold a whole one."""
     for number, turns in rows:
         try:
             pieces = _cut_turns(turns, report)

@@ -203,9 +203,6 @@ class DoubanCorpus(FileCorpus):
 def find_separator(lines: Sequence[str]) -> str | None:
     """Find what separates question and reply.
 
-    Args:
-        lines: Lines that are not blank.
-
     Returns:
         The separator that cuts the most lines in two; None if none cuts four fifths of them.
     """

@@ -15,8 +15,8 @@ keeps what is a question and its answer. A long pause cuts the dialogue. Sounds 
 (♪), credits, names in capitals and cues with nothing else are left out and counted. Where one line
 of a cue is Chinese and the other is not, the Chinese one is kept: it is the translation.
 
-(pysubs2 reads these files too, but keeps no line numbers for what is rejected, passes over broken
-cues in silence, and holds the whole file.)
+(pysubs2 reads these files too, but a cue with broken times becomes text of the cue before it, and it
+keeps no line numbers for rejects.)
 """
 
 from __future__ import annotations
