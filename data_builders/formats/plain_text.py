@@ -131,7 +131,9 @@ def speakers_of(lines: Sequence[str]) -> Counter[str]:
         How often each speaks; empty unless half of the lines have a name and names come again.
     """
     found = Counter(said[0] for line in lines if (said := speaker_and_text(line)))
-    again = len(found) > 1 and found.total() >= 2 * len(found)
+    # A few lines that all have a name, as the beginning of a play, are no plain lines either.
+    few = found.total() == len(lines) <= 4
+    again = len(found) > 1 and (few or found.total() >= 2 * len(found))
     return found if again and 2 * found.total() >= len(lines) else Counter()
 
 
