@@ -46,6 +46,8 @@ RULES = {
     "unclosed quote": "Close the quotation mark, or double those that are part of the text.",
     "unknown marker": "Begin a dialogue with a line `E` and each utterance with `M `.",
     "unknown label": "Begin each line with the label 1 or 0 and a tab.",
+    "no speaker": "Begin each speech with a name and a colon.",
+    "broken times": "Write the times of a cue as `00:00:03,200 --> 00:00:05,000`.",
     "missing line": "Add the line this one belongs with, or leave both out.",
     "damaged characters": "Fetch the text again in its own encoding: U+FFFD marks lost characters.",
     "empty after cleaning": "Nothing to put right, unless a step of cleaning takes too much.",

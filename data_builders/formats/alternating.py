@@ -1,15 +1,23 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Lines that alternate: a question, its reply, the next question, its reply.
+"""Plain lines, one utterance each: in blocks, after the marker `M`, or alternating.
 
-    今天星期几
-    星期三
-    Do you like tea?
-    Yes, with milk.
+    alternating       blocks               conv
+    今天星期几        早上好               E
+    星期三            早，睡得好吗         M 今天吃什么
+    Do you like tea?                       M 吃面吧
+    Yes, with milk.   Where is the key?    E
+                      On the table.        M 明天见
 
-Known corpora: tensorflow-seq2seq-chatbot-zh, whose train.enc and train.dec are each such a file.
+Known corpora: tensorflow-seq2seq-chatbot-zh, whose train.enc and train.dec each alternate;
+xiaohuangjie.txt as nlp-dialogue ships it (blocks); xiaohuangji50w_nofenci.conv and dgk_shooter
+(conv; words joined by `/`, as in xiaohuangji50w_fenciA, are left as they are).
 
-One line too many or too few would make questions of all replies after it, so every line that is
-not there has to be told:
+Blocks and alternating lines have no mark of their own, so they are guessed only for a file that
+is named by itself, and only if it looks like talk. An utterance alone in its block is rejected.
+In a `.conv` file a line with another marker is rejected and cuts the dialogue, as an empty `M`.
+
+Where lines alternate, one line too many or too few would make questions of all replies after
+it, so every line that is not there has to be told:
 
 - A line that could not be decoded keeps its place; the other half of its pair is rejected.
 - A blank line where a reply is due is an empty reply: the pair is rejected.
@@ -28,20 +36,25 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
-from data_builders.formats.gathering import unbroken
-from data_builders.formats.marks import talk_lines_of
 from data_builders.formats.parity import Line, ParityReader, Stretch
+from data_builders.formats.plain_text import (
+    MAX_MEAN_CHARS,
+    gather,
+    share,
+    talk_lines_of,
+    text_lines_of,
+    unbroken,
+)
 from data_builders.reading import Sample, SourceFile, text_lines
 from data_builders.report import BuildReport, RowError
 
 LOOKAHEAD = 100
-# Longer lines are paragraphs of prose rather than talk.
-_MAX_MEAN_CHARS = 150
 # A damaged file may change step many times; the report names so many places of each file.
 _STRETCHES_SAID = 20
 PARITIES = ("find", "keep")
@@ -74,34 +87,18 @@ class AlternatingCorpus(FileCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say whether a sample is plain lines without any mark.
-
-        Args:
-            sample: The beginning of the file.
-
-        Returns:
-            At most 0.4, since nothing speaks for it but that nothing speaks for another family.
-        """
+        """Say whether a sample is plain lines without any mark: at most 0.4."""
         lines = talk_lines_of(sample)
         if len(lines) < 2 or len(lines) < 0.9 * len(sample.lines):
             return None
-        prose = sum(map(len, lines)) > _MAX_MEAN_CHARS * len(lines)
-        return Guess(0.2 if prose else 0.4, why="plain lines without a separator")
+        prose = sum(map(len, lines)) > MAX_MEAN_CHARS * len(lines)
+        return Guess(0.2 if prose else 0.4, why="plain lines without a separator", alone=True)
 
     @classmethod
     def read_file(
         cls, file: SourceFile, config: AlternatingConfig, report: BuildReport
     ) -> Iterator[RawDialogue]:
-        """Yield the pairs of one file.
-
-        Args:
-            file: The file, unpacked, at its beginning.
-            config: The settings.
-            report: Takes the lines that have no partner, and where the parity was lost.
-
-        Yields:
-            Dialogues of two turns.
-        """
+        """Yield the pairs of one file, and tell the report where the parity was lost."""
         lines = unbroken(text_lines(file, report, config.encoding))
         halves = _without_dividers(((number, _stripped(text)) for number, text in lines), report)
         if config.parity == "keep":
@@ -200,3 +197,95 @@ def _is_empty_question(following: deque[Line]) -> bool:
         if text == "":
             return place % 2 == 1
     return len(following) >= LOOKAHEAD or len(following) % 2 == 1
+
+
+class BlockCorpus(FileCorpus):
+    """Dialogues of a file in which blank lines stand between them."""
+
+    FORMAT = "blocks"
+    TITLE = "dialogues split by blank lines, one utterance a line"
+
+    @classmethod
+    def resembles(cls, sample: Sample) -> Guess | None:
+        """Say whether blank lines make blocks of several short lines: up to 0.65."""
+        lines = talk_lines_of(sample)
+        if not lines or sum(map(len, lines)) > MAX_MEAN_CHARS * len(lines):
+            return None
+        filled = groupby(sample.lines, key=lambda line: bool(line.strip()))
+        # The end of a sample may cut its last block short.
+        sizes = [len(list(group)) for is_text, group in filled if is_text][:-1]
+        whole = sum(size > 1 for size in sizes)
+        if not sizes or whole < 0.6 * len(sizes) or len(lines) > 30 * (len(sizes) + 1):
+            return None
+        why = "blank lines between groups of lines"
+        return Guess(0.65 * whole / len(sizes), why=why, alone=True)
+
+    @classmethod
+    def read_file(
+        cls, file: SourceFile, config: FilesConfig, report: BuildReport
+    ) -> Iterator[RawDialogue]:
+        """Yield one dialogue a block."""
+        lines = unbroken(text_lines(file, report, config.encoding))
+        utterances = ((number, line and line.strip() or None) for number, line in lines)
+        yield from gather(utterances, file.name, report)
+
+
+class ConvCorpus(FileCorpus):
+    """Dialogues of a `.conv` file."""
+
+    FORMAT = "conv"
+    TITLE = "`E` begins a dialogue, `M text` is an utterance"
+
+    @classmethod
+    def resembles(cls, sample: Sample) -> Guess | None:
+        """Say how much of a sample is lines of `E` and `M`: 0.97 with both, 0.6 with `M` alone."""
+        lines = text_lines_of(sample)
+        if share(lines, lambda line: _marker(line) in ("E", "M")) < 0.9:
+            return None
+        markers = {_marker(line) for line in lines}
+        if "M" not in markers:
+            return None
+        return Guess(0.97 if "E" in markers else 0.6, why="lines begin with E and M")
+
+    @classmethod
+    def read_file(
+        cls, file: SourceFile, config: FilesConfig, report: BuildReport
+    ) -> Iterator[RawDialogue]:
+        """Yield one dialogue a block, more where it is cut."""
+        lines = unbroken(text_lines(file, report, config.encoding))
+        yield from gather(_utterances(lines, file.name, report), file.name, report)
+
+
+def _marker(line: str) -> str:
+    return line[:1] if line[1:2] in ("", " ", "\t") else ""
+
+
+def _utterances(
+    lines: Iterable[tuple[int, str | None]], file: str, report: BuildReport
+) -> Iterator[tuple[int, str | None]]:
+    just_begun = False
+    for number, line in lines:
+        marker = "" if line is None else _marker(line)
+        if line is None:
+            just_begun = False
+            yield number, None
+        elif marker == "M" and (text := line[1:].strip()):
+            just_begun = False
+            yield number, text
+        elif line.strip():
+            yield number, None
+            if marker == "E":
+                _begin_block(line, just_begun, report)
+            else:
+                rule = "empty text" if marker == "M" else "unknown marker"
+                report.reject(file, number, RowError(rule, line))
+            just_begun = marker == "E"
+    if just_begun:
+        report.note("blocks without an utterance")
+
+
+def _begin_block(line: str, just_begun: bool, report: BuildReport) -> None:
+    if just_begun:
+        report.note("blocks without an utterance")
+    if line[1:].strip():
+        report.note("texts after E left out")

@@ -15,28 +15,41 @@ two; it is rejected if no two neighbours are left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
+
+import numpy as np
 
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
-from data_builders.formats.cornell_lines import LineTable
-from data_builders.formats.cornell_parts import (
-    CONVERSATIONS,
-    LINES,
-    cornell_role,
-    read_conversations,
-    read_lines,
+from data_builders.formats.plain_text import (
+    CORNELL_MARK,
+    one_origin,
+    read_rows,
+    share,
+    text_lines_of,
 )
-from data_builders.formats.gathering import one_origin
-from data_builders.reading import Sample, SourceFile, sample_of, source_files
+from data_builders.reading import Sample, SourceFile, sample_of, source_files, text_lines
 from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, SourceCount
+from data_builders.report import BuildReport, RowError, SourceCount
 
+LINES, CONVERSATIONS, METADATA = "lines", "conversations", "metadata"
+_ID = re.compile(r"[^\s,'\"\[\]]+")
+# movie_characters_metadata, movie_titles_metadata and raw_script_urls begin like this.
+_METADATA_ID = re.compile(r"[um]\d+")
+# Conversations looked up at once: as fast as more of them, and no memory to speak of.
+_BATCH = 2_000
 _EXAMPLES = {LINES: "movie_lines.txt", CONVERSATIONS: "movie_conversations.txt"}
+# Below this the texts stay in memory; the Cornell corpus with its 20 MB does.
+_MEMORY_BYTES = 32 << 20
 
 
 @dataclass
@@ -62,14 +75,7 @@ class CornellConfig(FilesConfig):
         return [Path(file) for file in disk_files(self.paths())]
 
     def sides(self) -> dict[str, tuple[str, ...]]:
-        """Say where to look for each of the two.
-
-        Returns:
-            Paths by "lines" and "conversations".
-
-        Raises:
-            UserError: If one of them is named nowhere.
-        """
+        """Say where to look for each of the two: paths by "lines" and "conversations"."""
         sides = {}
         for role in (LINES, CONVERSATIONS):
             own = getattr(self, role)
@@ -91,14 +97,7 @@ class CornellCorpus(FileCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say whether a sample has the mark `+++$+++`, and which of the two files it is.
-
-        Args:
-            sample: The beginning of one of the files.
-
-        Returns:
-            0.97 with its name under `lines` or `conversations`; 0.9 for metadata; else None.
-        """
+        """Say whether a sample has the mark `+++$+++`, and which of the two files it is."""
         role = cornell_role(sample)
         if role is None:
             return None
@@ -108,14 +107,7 @@ class CornellCorpus(FileCorpus):
 
     @classmethod
     def origins(cls, config: CornellConfig) -> list[SourceCount]:
-        """Name the source.
-
-        Args:
-            config: The settings of the family.
-
-        Returns:
-            One entry.
-        """
+        """Name the source."""
         return [one_origin(cls.FORMAT, config.paths(), config.license)]
 
     @classmethod
@@ -125,15 +117,7 @@ class CornellCorpus(FileCorpus):
         report: BuildReport,
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[RawDialogue]:
-        """Yield the conversations whose lines are all there.
-
-        Args:
-            config: The settings of the family.
-            report: Takes conversations with missing or empty lines, and broken rows of both.
-            progress: Called with the number of bytes of the files on disk that were read.
-
-        Yields:
-            Whole raw dialogues; the file and the line are those of the conversation.
+        """Yield the conversations whose lines are all there; file and line are theirs.
 
         Raises:
             UserError: If one of the two files is missing.
@@ -191,3 +175,176 @@ def _halved(progress: Callable[[int], None]) -> Callable[[int], None]:
         progress(half)
 
     return count
+
+
+def cornell_role(sample: Sample) -> str | None:
+    """Say which file of such a corpus this is: lines, conversations or metadata; else None."""
+    lines = text_lines_of(sample)[:100]
+    if share(lines, lambda line: CORNELL_MARK in line) < 0.8:
+        return None
+    rows = [_columns(line) for line in lines]
+    if share(rows, lambda row: _is_id_list(row[-1])) > 0.8:
+        return CONVERSATIONS
+    if share(rows, lambda row: _METADATA_ID.fullmatch(row[0])) > 0.8:
+        return METADATA
+    return LINES
+
+
+def find_companion(name: str, names: Sequence[str]) -> str | None:
+    """Find the other one of lines and conversations among the files of a folder, by their names.
+
+    Returns:
+        The name like it with "conversations" for "lines", or the other way round, also with
+        another suffix; None if there is none, or if `name` is neither.
+    """
+    companions = _companion_names(name)
+    exact = [other for other in names if other.lower() in companions]
+    if exact:
+        return exact[0]
+    stems = {_stem(other) for other in companions}
+    return next((other for other in names if _stem(other.lower()) in stems), None)
+
+
+def read_lines(
+    file: SourceFile,
+    sample: Sample,
+    encoding: str | None,
+    table: LineTable,
+    report: BuildReport,
+) -> None:
+    """Put the utterances of one file into the table; too few columns are rejected."""
+    counts = Counter(line.count(CORNELL_MARK) for line in text_lines_of(sample))
+    # With one column less the name of the speaker would be taken for the text. More of them are
+    # a text with the mark in it.
+    marks = max(1, counts.most_common(1)[0][0]) if counts else 1
+    for number, line in text_lines(file, report, encoding):
+        columns = line.split(CORNELL_MARK, marks)
+        if len(columns) > marks and (name := columns[0].strip()):
+            table.add(name, columns[-1].strip())
+        elif line.strip():
+            report.reject(file.name, number, RowError("wrong number of columns", line))
+
+
+def read_conversations(
+    file: SourceFile, encoding: str | None, table: LineTable, report: BuildReport
+) -> Iterator[RawDialogue]:
+    """Yield the conversations of one file, with the line of each."""
+    lists = _id_lists(text_lines(file, report, encoding))
+    while batch := list(islice(lists, _BATCH)):
+        rows = _with_texts(batch, table, file.name, report)
+        yield from read_rows(rows, file.name, report)
+
+
+def _columns(line: str) -> list[str]:
+    return [column.strip() for column in line.split(CORNELL_MARK)]
+
+
+def _is_id_list(text: str) -> bool:
+    # Titles end with a list too, of genres: no digits in it.
+    names = _ID.findall(text) if text[:1] == "[" and text[-1:] == "]" else []
+    return bool(names) and all(re.search(r"\d", name) for name in names)
+
+
+def _id_lists(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str] | str]]:
+    # A line without a list is handed on, for rejects to be in the order of the lines.
+    for number, line in lines:
+        last = line.rpartition(CORNELL_MARK)[2].strip()
+        if last[:1] == "[" and last[-1:] == "]":
+            yield number, _ID.findall(last)
+        elif line.strip():
+            yield number, line
+
+
+def _with_texts(
+    lists: Sequence[tuple[int, list[str] | str]], table: LineTable, file: str, report: BuildReport
+) -> Iterator[tuple[int, list[str]]]:
+    texts = table.texts(
+        [name for _, names in lists if not isinstance(names, str) for name in names]
+    )
+    for number, names in lists:
+        if isinstance(names, str):
+            report.reject(file, number, RowError("not a list", names))
+            continue
+        found = dict(enumerate(next(texts) for _ in names))
+        turns = [turn for turn in found.values() if turn is not None]
+        if len(turns) < len(names):
+            missing = [name for place, name in enumerate(names) if found[place] is None]
+            report.reject(file, number, RowError("missing line", ", ".join(missing)))
+        else:
+            yield number, turns
+
+
+def _companion_names(name: str) -> set[str]:
+    folder, slash, base = name.lower().rpartition("/")
+    swaps = [("lines", "conversations"), ("lines", "conversation"), ("line", "conversation")]
+    swaps += [(new, old) for old, new in swaps]
+    return {folder + slash + base.replace(old, new) for old, new in swaps if old in base}
+
+
+def _stem(name: str) -> str:
+    folder, slash, base = name.rpartition("/")
+    return folder + slash + base.split(".", 1)[0]
+
+
+class LineTable:
+    """Utterances by id, first filled, then read.
+
+    In memory are one 8-byte hash and one 8-byte offset a line: 5 MB for the 305,000 lines of
+    Cornell, some 150 MB for 1 GB of such text (and twice that for a moment while they are
+    sorted). The texts lie in a temporary file once they are more than 32 MB. Each stands beside
+    its id, so that two ids with one hash are seen.
+    """
+
+    def __init__(self) -> None:
+        """Begin an empty table."""
+        self._texts = SpooledTemporaryFile(max_size=_MEMORY_BYTES)
+        self._size = 0
+        self._hashes, self._offsets = array("q"), array("q")
+        self._sorted = self._places = np.empty(0, dtype=np.int64)
+        self._pending: list[bytes] = []
+
+    def add(self, name: str, text: str) -> None:
+        """Take in an utterance without line ends by its id; a NUL may be in neither."""
+        record = f"{name}\0{text}\n".encode("utf-8", "surrogatepass")
+        self._hashes.append(hash(name))
+        self._offsets.append(self._size)
+        self._size += len(record)
+        self._pending.append(record)
+        if len(self._pending) >= 1_000:
+            self._flush()
+
+    def finish(self) -> int:
+        """Make the table ready to be read, and count ids added again: the first text counts."""
+        self._flush()
+        hashes = np.frombuffer(self._hashes, dtype=np.int64)
+        # Stable: of equal ids the first added comes first, and is what a search finds.
+        order = np.argsort(hashes, kind="stable")
+        self._sorted = hashes[order]
+        self._places = np.frombuffer(self._offsets, dtype=np.int64)[order]
+        self._hashes, self._offsets = array("q"), array("q")
+        return int(np.count_nonzero(self._sorted[1:] == self._sorted[:-1]))
+
+    def texts(self, names: Sequence[str]) -> Iterator[str | None]:
+        """Look up many lines at once; None for an id that is not in the table."""
+        hashes = np.fromiter(map(hash, names), dtype=np.int64, count=len(names))
+        places = np.searchsorted(self._sorted, hashes)
+        for name, key, place in zip(names, hashes.tolist(), places.tolist(), strict=True):
+            yield self._text_at(name, key, place)
+
+    def close(self) -> None:
+        """Delete the temporary file."""
+        self._texts.close()
+
+    def _flush(self) -> None:
+        self._texts.write(b"".join(self._pending))
+        self._pending.clear()
+
+    def _text_at(self, name: str, key: int, place: int) -> str | None:
+        while place < len(self._sorted) and self._sorted[place] == key:
+            self._texts.seek(int(self._places[place]))
+            record = self._texts.readline().decode("utf-8", "surrogatepass")
+            found, _, text = record[:-1].partition("\0")
+            if found == name:
+                return text
+            place += 1
+        return None

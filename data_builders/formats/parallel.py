@@ -17,7 +17,8 @@ by one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -25,14 +26,37 @@ from pathlib import Path
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
-from data_builders.formats.gathering import one_origin, unbroken
-from data_builders.formats.marks import talk_lines_of
-from data_builders.formats.partners import find_pairs, is_well_named, parallel_partner
+from data_builders.formats.plain_text import one_origin, unbroken, unmarked_lines_of
 from data_builders.reading import Sample, SourceFile, source_files, text_lines
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, RowError, SourceCount
 
 logger = logging.getLogger(__name__)
+
+# What stands in the name of the questions, and what in that of the replies; likeliest first.
+_SURE = [
+    pair.split("/")
+    for pair in "src/tgt src/trg source/target sources/targets post/response posts/responses "
+    "post/reply post/comment question/answer questions/answers question/reply questions/replies "
+    "question/response query/reply query/response query/answer ask/answer context/response "
+    "prompt/response message/response input/output".split()
+]
+# Also the names of files that are whole corpora each.
+_UNSURE = [pair.split("/") for pair in "enc/dec encode/decode from/to q/a in/out".split()]
+_WORD = re.compile(r"[A-Za-z]+")
+
+
+def _partner_words(pairs: Sequence[Sequence[str]], replies: bool) -> dict[str, list[str]]:
+    words: dict[str, list[str]] = {}
+    for question, reply in pairs:
+        key, value = (reply, question) if replies else (question, reply)
+        words.setdefault(key, []).append(value)
+    return words
+
+
+_REPLY_WORDS = _partner_words(_SURE + _UNSURE, replies=False)
+_QUESTION_WORDS = _partner_words(_SURE + _UNSURE, replies=True)
+_UNSURE_WORDS = frozenset(word for pair in _UNSURE for word in pair)
 
 
 @dataclass
@@ -68,14 +92,7 @@ class ParallelConfig(FilesConfig):
         return [Path(file) for file in disk_files(self.sides())]
 
     def sides(self) -> tuple[str, str]:
-        """Say which file is which.
-
-        Returns:
-            The questions and the replies.
-
-        Raises:
-            UserError: If there are not two of them.
-        """
+        """Say which file is which: the questions and the replies."""
         if self.questions and self.replies:
             return str(self.questions), str(self.replies)
         if len(self.files) != 2:
@@ -101,29 +118,18 @@ class ParallelCorpus(FileCorpus):
     def resembles(cls, sample: Sample) -> Guess | None:
         """Say whether a sample is plain lines of a file named like one of two.
 
-        Args:
-            sample: The beginning of one of the files.
-
-        Returns:
-            0.6, or 0.3 for names that are also in use for files of another kind; whoever has
-            both files should see whether they have equally many lines.
+        0.6, or 0.3 for names that are also in use for files of another kind; whoever has both
+        files should see whether they have equally many lines.
         """
         partner = parallel_partner(sample.name)
-        if partner is None or not talk_lines_of(sample):
+        if partner is None or not unmarked_lines_of(sample):
             return None
         score = 0.6 if is_well_named(sample.name) else 0.3
         return Guess(score, why=f"named like one of two files (the other one: {partner})")
 
     @classmethod
     def origins(cls, config: ParallelConfig) -> list[SourceCount]:
-        """Name the source.
-
-        Args:
-            config: The settings of the family.
-
-        Returns:
-            One entry.
-        """
+        """Name the source."""
         return [one_origin(cls.FORMAT, config.sides(), config.license)]
 
     @classmethod
@@ -134,14 +140,6 @@ class ParallelCorpus(FileCorpus):
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[RawDialogue]:
         """Yield the pairs.
-
-        Args:
-            config: The settings of the family.
-            report: Takes lines without a partner.
-            progress: Called with the number of bytes of the files on disk that were read.
-
-        Yields:
-            Whole raw dialogues of two turns.
 
         Raises:
             UserError: If there are more files on one side than on the other.
@@ -174,3 +172,63 @@ def _read_two(
             # An empty partner differs from one that was rejected or is not in the file.
             rule = "empty text" if missing and missing[1] is not None else "missing line"
             report.reject(present.name, number, RowError(rule, texts[0] or texts[1]))
+
+
+def parallel_partner(name: str) -> str | None:
+    """Give the name that the other one of two parallel files should have.
+
+    Returns:
+        The likeliest name of its partner ("data/tgt-train.txt", "train.enc"); None if the name
+        is not of that kind.
+    """
+    for words in (_REPLY_WORDS, _QUESTION_WORDS):
+        for partner in _renamed(name, words):
+            return partner
+    return None
+
+
+def is_well_named(name: str) -> bool:
+    """Say whether a name is hardly given to anything but one of two parallel files."""
+    found = next(_found_words(name, _REPLY_WORDS | _QUESTION_WORDS), None)
+    return found is not None and found.group().lower() not in _UNSURE_WORDS
+
+
+def find_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Find the pairs of parallel files among the files of a folder, by their names.
+
+    Returns:
+        Questions and replies, in the order of `names`; no name is in two pairs. Equal numbers
+        of lines are for the caller to check.
+    """
+    free, pairs = dict.fromkeys(names), []
+    for name in names:
+        if name not in free:
+            continue
+        for partner in _renamed(name, _REPLY_WORDS):
+            if partner in free and partner != name:
+                pairs.append((name, partner))
+                del free[name], free[partner]
+                break
+    return pairs
+
+
+def _found_words(name: str, words: dict[str, list[str]]) -> Iterator[re.Match[str]]:
+    # From the right: the file's own name tells more than its folder's.
+    begin = max(name.rfind("/"), name.rfind("\\")) + 1
+    found = [match for match in _WORD.finditer(name) if match.group().lower() in words]
+    for match in reversed(found):
+        # One letter is no more than the end of a name: "chat.q", but not "chat/a/1.txt".
+        if len(match.group()) > 1 or (match.start() > begin and name[match.start() - 1] == "."):
+            yield match
+
+
+def _renamed(name: str, words: dict[str, list[str]]) -> Iterator[str]:
+    for match in _found_words(name, words):
+        for word in words[match.group().lower()]:
+            yield name[: match.start()] + _cased_like(word, match.group()) + name[match.end() :]
+
+
+def _cased_like(word: str, model: str) -> str:
+    if model.isupper() and len(model) > 1:
+        return word.upper()
+    return word.capitalize() if model[:1].isupper() else word

@@ -93,14 +93,9 @@ class ParityReader:
         self._sum = 0.0
 
     def read(self, lines: Iterable[Line]) -> Iterator[tuple[Line, bool]]:
-        """Tell questions from replies.
+        """Yield lines that alternate, and whether each is a question.
 
-        Args:
-            lines: Lines that alternate, the first of them a question.
-
-        Yields:
-            The same lines, and whether each is a question. Two questions or two replies in a row
-            are the place where one was lost.
+        Two questions or two replies in a row are the place where one was lost.
         """
         asks, line = True, None
         for line, features in _with_features(lines):

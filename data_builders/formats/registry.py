@@ -6,19 +6,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from data_builders.building.builder import DialogueBuilder
-from data_builders.formats.alternating import AlternatingCorpus
+from data_builders.formats.alternating import AlternatingCorpus, BlockCorpus, ConvCorpus
 from data_builders.formats.base import FileCorpus, Guess
-from data_builders.formats.blocks import BlockCorpus
 from data_builders.formats.c3 import C3Corpus
+from data_builders.formats.chat_export import ChatExportCorpus
 from data_builders.formats.chatterbot import ChatterbotCorpus
 from data_builders.formats.chitchat import ChitchatCorpus, ChitchatPackageCorpus
 from data_builders.formats.community_qa import CommunityQACorpus
-from data_builders.formats.conv import ConvCorpus
 from data_builders.formats.cornell import CornellCorpus
 from data_builders.formats.crosswoz import CrossWozCorpus
 from data_builders.formats.csv_table import CsvCorpus
-from data_builders.formats.dailydialog import DailyDialogCorpus
-from data_builders.formats.douban import DoubanCorpus
 from data_builders.formats.hub import HubCorpus
 from data_builders.formats.instruction import InstructionCorpus
 from data_builders.formats.kdconv import KdConvCorpus
@@ -27,8 +24,10 @@ from data_builders.formats.messages import MessagesCorpus
 from data_builders.formats.pairs import PairsCorpus
 from data_builders.formats.parallel import ParallelCorpus
 from data_builders.formats.parquet import ParquetCorpus
-from data_builders.formats.separated import SeparatedCorpus
+from data_builders.formats.scripts import ParlaiCorpus, ScriptCorpus
+from data_builders.formats.separated import DailyDialogCorpus, DoubanCorpus, SeparatedCorpus
 from data_builders.formats.small_talk import SmallTalkCorpus
+from data_builders.formats.subtitles import SubtitlesCorpus
 from data_builders.formats.tables import TablesCorpus
 from data_builders.reading import Sample
 
@@ -49,6 +48,10 @@ FILE_FAMILIES: dict[str, type[FileCorpus]] = {
         DailyDialogCorpus,
         DoubanCorpus,
         ConvCorpus,
+        SubtitlesCorpus,
+        ChatExportCorpus,
+        ScriptCorpus,
+        ParlaiCorpus,
         CsvCorpus,
         ParquetCorpus,
         TablesCorpus,

@@ -1,21 +1,28 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""One pair a line, with a separator between question and reply.
+"""One dialogue a line, its turns split by a separator.
 
-    你会唱歌吗<TAB>会一点
-    你会唱歌吗=会一点
-    Can you sing? | A little.
-    Can you sing?::A little.
+    separated     你会唱歌吗<TAB>会一点
+                  Can you sing? | A little.
+    dailydialog   Is it far ? __eou__ Ten minutes on foot . __eou__ Good . __eou__
+                  远吗？__eou__走路十分钟。__eou__<TAB>3<TAB>2 1<TAB>0 0
+    douban        1<TAB>周末 去 哪儿<TAB>去 爬山 吧
+                  0<TAB>周末 去 哪儿<TAB>这 本 书 很 厚
 
 Known corpora: chicken_and_gossip, the Gossiping corpus of PTT, tieba.dialogues, toy_train.txt of
-CDial-GPT (tab); barbarianJ/QA (`=`); qingyun (` | `).
+CDial-GPT (tab), barbarianJ/QA (`=`), qingyun (` | `); DailyDialog and XDailyDialog, which puts
+topic, acts and emotions behind tabs (left out and counted); the Douban and E-commerce corpora of
+response selection, whose label 0 says that the last turn was drawn at random (dropped and counted).
 
 A separator that occurs twice does not tell where the question ends: `2+2=?=4` is rejected rather
-than cut at the first `=`. (barbarianJ/QA has exactly one in every line.)
+than cut at the first `=`. An empty turn in the middle is a lost one: the dialogue is cut there.
+Columns of numbers, addresses or code are no dialogues, and columns of single words (a vocabulary)
+are taken for one only if the file is named by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -23,8 +30,16 @@ from itertools import chain, islice
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
-from data_builders.formats.gathering import read_rows
-from data_builders.formats.marks import CORNELL_MARK, TURN_END_MARK, share, text_lines_of
+from data_builders.formats.plain_text import (
+    CORNELL_MARK,
+    TURN_END_MARK,
+    is_code,
+    is_stamped,
+    is_talk,
+    read_rows,
+    share,
+    text_lines_of,
+)
 from data_builders.reading import Sample, SourceFile, text_lines
 from data_builders.report import BuildReport, RowError
 
@@ -35,6 +50,10 @@ _NAMES = {"\t": "a tab"}
 _ESCAPES = {"\\t": "\t", "tab": "\t", "TAB": "\t"}
 # Below this share of lines that it cuts in two, a separator is a character of the text.
 _LEAST_SHARE = 0.8
+# Of the halves of pairs so many are more than a word, or the file may be a vocabulary.
+_LEAST_TALK = 0.25
+_NO_TEXT = re.compile(r"[\W\d_]*(?:[eE][-+]?\d+)?$|(?:https?|ftp)://\S+$|[\w.+-]+@[\w-]+\.\w+$")
+FALSE_REPLIES = "false replies dropped (label 0)"
 _HEADERS = frozenset(
     "q a question answer questions answers reply replies response responses query post posts "
     "src tgt source target input output prompt completion context ask text1 text2 "
@@ -93,42 +112,31 @@ class SeparatedCorpus(FileCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say how many lines of a sample one separator cuts in two.
-
-        Args:
-            sample: The beginning of the file.
-
-        Returns:
-            Up to 0.8 with the separator found; None if none does.
-        """
+        """Say how many lines of a sample one separator cuts in two: up to 0.8."""
         lines = text_lines_of(sample)
         if share(lines, lambda line: CORNELL_MARK in line or TURN_END_MARK in line) > 0.1:
             return None
+        if is_stamped(lines) or is_code(lines):
+            return None
         found = find_separator(lines)
         if found is not None:
+            said = _said_in(lines, found)
+            if said is None:
+                return None
             sure = 0.8 if found == "\t" else 0.7
             fit = sure * share(lines, lambda line: _is_pair(line, found))
-            name = _NAMES.get(found, f"`{found}`")
-            return Guess(fit, {"separator": found}, f"{name} cuts the lines in two")
-        if share(lines, lambda line: "\t" in line.strip()) < 0.95:
+            why = f"{_NAMES.get(found, f'`{found}`')} cuts the lines in two"
+            return Guess(fit, {"separator": found}, why, alone=said < _LEAST_TALK)
+        if share(lines, lambda line: "\t" in line.strip()) < 0.95 or _said_in(lines, "\t") is None:
             return None
         options = {"separator": "\t", "columns_are_turns": True}
-        return Guess(0.4, options, "several columns with tabs, perhaps turns")
+        return Guess(0.4, options, "several columns with tabs, perhaps turns", alone=True)
 
     @classmethod
     def read_file(
         cls, file: SourceFile, config: SeparatedConfig, report: BuildReport
     ) -> Iterator[RawDialogue]:
-        """Yield the pairs of one file.
-
-        Args:
-            file: The file, unpacked, at its beginning.
-            config: The settings of the family.
-            report: Takes lines with another number of columns or an empty one.
-
-        Yields:
-            Dialogues of two turns, or of as many as there are columns.
-        """
+        """Yield the pairs of one file, or with `columns_are_turns` its longer dialogues."""
         lines = text_lines(file, report, config.encoding)
         separator = config.separator
         if separator is None:
@@ -142,11 +150,58 @@ class SeparatedCorpus(FileCorpus):
             yield from _pairs(rows, separator, file.name, report)
 
 
+class DailyDialogCorpus(FileCorpus):
+    """Dialogues of a file in the manner of DailyDialog."""
+
+    FORMAT = "dailydialog"
+    TITLE = "one dialogue a line, turns ended by `__eou__`, perhaps annotations behind tabs"
+
+    @classmethod
+    def resembles(cls, sample: Sample) -> Guess | None:
+        """Say how many lines of a sample have the mark `__eou__`: 0.97 if most have."""
+        lines = text_lines_of(sample)
+        marked = share(lines, lambda line: TURN_END_MARK in line)
+        # The Ubuntu corpus has the mark too, in cells of CSV and beside `__eot__`.
+        if marked < 0.5 or sample.suffix == ".csv" or share(lines, _has_end_of_talk) > 0.2:
+            return None
+        return Guess(0.97 if marked > 0.9 else 0.9, why=f"turns end with {TURN_END_MARK}")
+
+    @classmethod
+    def read_file(
+        cls, file: SourceFile, config: FilesConfig, report: BuildReport
+    ) -> Iterator[RawDialogue]:
+        """Yield one dialogue a line, more where it is cut."""
+        lines = text_lines(file, report, config.encoding)
+        yield from read_rows(_marked_rows(lines, report), file.name, report)
+
+
+class DoubanCorpus(FileCorpus):
+    """Dialogues whose last turn is labelled as true or false."""
+
+    FORMAT = "douban"
+    TITLE = "label, tab, turn, tab, turn ...; label 1 is a true reply, 0 a random one"
+
+    @classmethod
+    def resembles(cls, sample: Sample) -> Guess | None:
+        """Say whether each line of a sample begins with a label and has two turns: 0.95."""
+        lines = text_lines_of(sample)
+        if share(lines, lambda line: line[:2] in ("0\t", "1\t") and line.count("\t") > 1) < 0.95:
+            return None
+        if share(lines, lambda line: all(map(_NO_TEXT.match, line.split("\t")))) > 0.1:
+            return None
+        return Guess(0.95 if len(lines) > 2 else 0.7, why="lines begin with a label, 0 or 1")
+
+    @classmethod
+    def read_file(
+        cls, file: SourceFile, config: FilesConfig, report: BuildReport
+    ) -> Iterator[RawDialogue]:
+        """Yield the dialogues of label 1, and count those of label 0."""
+        lines = text_lines(file, report, config.encoding)
+        yield from read_rows(_true_rows(lines, file.name, report), file.name, report)
+
+
 def find_separator(lines: Sequence[str]) -> str | None:
     """Find what separates question and reply.
-
-    Args:
-        lines: Lines that are not blank.
 
     Returns:
         The separator that cuts the most lines in two; None if none cuts four fifths of them.
@@ -217,3 +272,56 @@ def _is_header(columns: Sequence[str], header: bool | None) -> bool:
     if header is not None:
         return header
     return len(columns) > 1 and all(name.strip().lower() in _HEADERS for name in columns)
+
+
+def _said_in(lines: Sequence[str], separator: str) -> float | None:
+    """Say how many cells are more than a word; None if a column holds hardly any text."""
+    rows = [[cell.strip() for cell in line.split(separator)] for line in lines]
+    width = min(len(row) for row in rows)
+    for place in range(width if separator == "\t" else min(width, 2)):
+        if share(rows, lambda row: _NO_TEXT.match(row[place])) > 0.5:  # noqa: B023
+            return None
+    return share([cell for row in rows for cell in row[:2]], is_talk)
+
+
+def _has_end_of_talk(line: str) -> bool:
+    return "__eot__" in line
+
+
+def _marked_rows(
+    lines: Iterable[tuple[int, str]], report: BuildReport
+) -> Iterator[tuple[int, list[str]]]:
+    for number, line in lines:
+        if not line.strip():
+            continue
+        columns = line.split("\t")
+        if len(columns) == 1:
+            yield number, _turns(line)
+            continue
+        spoken = [column for column in columns if TURN_END_MARK in column]
+        if left_out := sum(map(bool, map(str.strip, columns))) - len(spoken):
+            report.note("annotation columns left out", left_out)
+        # A line without any mark is shown whole in its reject.
+        yield number, [turn for column in spoken or [line] for turn in _turns(column)]
+
+
+def _turns(text: str) -> list[str]:
+    turns = text.split(TURN_END_MARK)
+    # The mark ends a turn, so what follows the last one is no turn; some files leave it out.
+    if not turns[-1].strip():
+        turns.pop()
+    return turns
+
+
+def _true_rows(
+    lines: Iterable[tuple[int, str]], file: str, report: BuildReport
+) -> Iterator[tuple[int, list[str]]]:
+    for number, line in lines:
+        label, *turns = line.split("\t")
+        label = label.strip()
+        if label == "1":
+            yield number, turns
+        elif label == "0":
+            report.note(FALSE_REPLIES)
+        elif line.strip():
+            report.reject(file, number, RowError("unknown label", line))

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from data_builders.building.builder import DialogueConfig
 from data_builders.errors import UserError, shown
 from data_builders.formats.base import FilesConfig
-from data_builders.formats.cornell_parts import find_companion
-from data_builders.formats.partners import find_pairs
+from data_builders.formats.cornell import find_companion
+from data_builders.formats.parallel import find_pairs
 from data_builders.formats.registry import FAMILIES, GuessedFormat, guess_format
 from data_builders.reading import SourceFile, sample_of, source_files, text_lines
 from data_builders.reading.files import Found, files_on_disk

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Readers of lines that alternate between question and reply."""
+"""Readers of plain lines: alternating, in blocks, and after the marker `M`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_builders.errors import UserError
-from data_builders.formats.alternating import LOOKAHEAD, AlternatingCorpus
+from data_builders.formats.alternating import (
+    LOOKAHEAD,
+    AlternatingCorpus,
+    BlockCorpus,
+    ConvCorpus,
+)
+from data_builders.formats.plain_text import MAX_TURNS
 from data_builders.formats.small_talk import small_talk_rows
 from data_builders.report import BuildReport
 from tests.data_builders.formats.text_formats import (
     arbitrary_lines,
+    dialogues,
     guess_of,
     pairs,
     read_text,
@@ -237,3 +244,144 @@ def test_real_files(
     assert len(found) == len(turned)
     for place, expected in zip(found, turned, strict=True):
         assert place == pytest.approx(expected, abs=6)
+
+
+@given(arbitrary_lines)
+def test_blocks_each_line_is_yielded_or_rejected(lines):
+    found, report = read_text(BlockCorpus, "\n".join(lines), encoding="utf-8")
+    filled = sum(bool(line.strip()) for line in lines)
+    assert filled == sum(len(raw.turns) for raw in found) + sum(report.rejected.values())
+
+
+def test_blocks_lone_utterance_is_rejected_where_it_stands():
+    found, report = read_text(BlockCorpus, "\n你好\n你好呀\n \nalone\n\n\none\ntwo\nthree")
+    assert [(raw.line, raw.turns) for raw in found] == [
+        (2, ("你好", "你好呀")),
+        (8, ("one", "two", "three")),
+    ]
+    assert rejected(report) == [(5, "fewer than two turns")]
+
+
+def test_blocks_line_that_cannot_be_decoded_cuts():
+    content = b"a\nb\n\xff\xfe\xff\nc\nd\n"
+    found, _ = read_text(BlockCorpus, content, encoding="utf-8")
+    assert [raw.turns for raw in found] == [("a", "b"), ("c", "d")]
+
+
+def test_blocks_guess():
+    talk = "Hi there.\nhello\n\nBye now.\nsee you\nsoon\n\nYes?\nNo, thanks.\n\n"
+    assert guess_of(BlockCorpus, talk).score > 0.6
+    assert guess_of(BlockCorpus, "hi\nhello\nbye\n") is None
+    assert guess_of(BlockCorpus, "one line.\n\nanother one.\n\nand one more.\n\n") is None
+    assert guess_of(BlockCorpus, talk, name="a.md") is None
+
+
+def test_blocks_real_file(shared_data: Path):
+    path = shared_data / "zh_chitchat" / "format_samples" / "xiaohuangjie.txt"
+    report = BuildReport()
+    config = BlockCorpus.BUILDER_CONFIG_CLASS(files=(str(path),))
+    found = list(BlockCorpus.read_sources(config, report))
+    # 1,001 lines, 200 of them blank.
+    assert len(found) == 201 and not report.rejected
+    assert sum(len(raw.turns) for raw in found) == 801
+    assert found[0].source == "xiaohuangjie.txt" and found[0].file == str(path)
+
+
+@given(dialogues)
+def test_conv_written_and_read_back(expected):
+    lines = [line for turns in expected for line in ["E", *(f"M {turn}" for turn in turns)]]
+    found, report = read_text(ConvCorpus, "\n".join(lines), encoding="utf-8")
+    assert [raw.turns for raw in found] == expected
+    assert not report.rejected
+
+
+@given(arbitrary_lines)
+def test_conv_each_line_is_yielded_or_rejected_or_a_beginning(lines):
+    found, report = read_text(ConvCorpus, "\n".join(lines), encoding="utf-8")
+    begins = sum(line[:1] == "E" and line[1:2] in ("", " ", "\t") for line in lines)
+    filled = sum(bool(line.strip()) for line in lines)
+    turns = sum(len(raw.turns) for raw in found)
+    assert filled == turns + begins + sum(report.rejected.values())
+
+
+def test_conv_line_is_where_the_dialogue_begins():
+    found, _ = read_text(ConvCorpus, "E\nM 你好\nM 你也好\n\nE\nM one\nM two\n")
+    assert [(raw.line, raw.turns) for raw in found] == [
+        (2, ("你好", "你也好")),
+        (6, ("one", "two")),
+    ]
+
+
+def test_conv_mixed_line_ends_and_no_first_marker():
+    found, _ = read_text(ConvCorpus, "M one\r\nM two\nE\r\nM three\nM four")
+    assert [raw.turns for raw in found] == [("one", "two"), ("three", "four")]
+
+
+def test_conv_empty_utterance_cuts_the_block():
+    found, report = read_text(ConvCorpus, "E\nM a\nM b\nM \nM c\nM d\nM\nM e\n")
+    assert [raw.turns for raw in found] == [("a", "b"), ("c", "d")]
+    assert rejected(report) == [(4, "empty text"), (7, "empty text"), (8, "fewer than two turns")]
+
+
+def test_conv_unknown_marker_is_rejected_and_cuts():
+    found, report = read_text(ConvCorpus, "E\nM a\nM b\nX c\nM d\nM f\nMore\n")
+    assert [raw.turns for raw in found] == [("a", "b"), ("d", "f")]
+    assert rejected(report) == [(4, "unknown marker"), (7, "unknown marker")]
+
+
+def test_conv_line_that_cannot_be_decoded_cuts():
+    content = "E\nM 早\nM 早啊\n".encode() + b"M \xff\xfe\xff\n" + "M 晚\nM 安\n".encode()
+    found, report = read_text(ConvCorpus, content, encoding="utf-8")
+    assert [raw.turns for raw in found] == [("早", "早啊"), ("晚", "安")]
+    assert sum(report.rejected.values()) == 1
+
+
+def test_conv_lone_utterances_and_empty_blocks_are_counted():
+    found, report = read_text(ConvCorpus, "E\nE\nM alone\nE 2\nM a\nM b\nE\n")
+    assert [raw.turns for raw in found] == [("a", "b")]
+    assert rejected(report) == [(3, "fewer than two turns")]
+    assert report.notes == {"blocks without an utterance": 2, "texts after E left out": 1}
+
+
+def test_conv_endless_block_is_cut():
+    found, report = read_text(ConvCorpus, "M a\n" * (2 * MAX_TURNS + 2))
+    assert [len(raw.turns) for raw in found] == [MAX_TURNS, MAX_TURNS, 2]
+    assert sum(report.notes.values()) == 2
+
+
+def test_conv_guess_needs_both_markers_to_be_sure():
+    assert guess_of(ConvCorpus, "E\nM a\nM b\n").score > 0.9
+    assert guess_of(ConvCorpus, "M a\nM b\n").score < 0.9
+    assert guess_of(ConvCorpus, "Every day\nMany people\n") is None
+    assert guess_of(ConvCorpus, "E\nE\n") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "utterances"),
+    [
+        pytest.param("lost", 61_007, marks=pytest.mark.slow),
+        pytest.param("fanzxl", 74_014, marks=pytest.mark.slow),
+        pytest.param("laoyj", 43_276, marks=pytest.mark.slow),
+        pytest.param("haosys", 41_711, marks=pytest.mark.slow),
+        pytest.param("juemds", 27_994, marks=pytest.mark.slow),
+        ("prisonb", 19_394),
+    ],
+)
+def test_conv_real_files(shared_data: Path, name: str, utterances: int):
+    path = shared_data / "zh_chitchat" / "dgk_lost_conv" / f"{name}.conv.gz"
+    report = BuildReport()
+    config = ConvCorpus.BUILDER_CONFIG_CLASS(files=(str(path),))
+    turns = sum(len(raw.turns) for raw in ConvCorpus.read_sources(config, report))
+    # What is rejected are utterances alone in their block.
+    assert list(report.rejected) == ["fewer than two turns"]
+    assert turns + report.rejected["fewer than two turns"] == utterances
+
+
+@pytest.mark.slow
+def test_conv_real_blocks(shared_data: Path):
+    path = shared_data / "zh_chitchat" / "dgk_lost_conv" / "lost.conv.gz"
+    report = BuildReport()
+    config = ConvCorpus.BUILDER_CONFIG_CLASS(files=(str(path),))
+    found = sum(1 for _ in ConvCorpus.read_sources(config, report))
+    # Each block of this file has an utterance at least.
+    assert found + report.rejected["fewer than two turns"] == 13_511

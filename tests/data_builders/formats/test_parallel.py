@@ -11,8 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_builders.errors import UserError
-from data_builders.formats.parallel import ParallelConfig, ParallelCorpus
-from data_builders.formats.partners import find_pairs, is_well_named, parallel_partner
+from data_builders.formats.parallel import (
+    ParallelConfig,
+    ParallelCorpus,
+    find_pairs,
+    is_well_named,
+    parallel_partner,
+)
 from data_builders.report import BuildReport
 from tests.data_builders.formats.text_formats import arbitrary_lines, guess_of, pairs, rejected
 

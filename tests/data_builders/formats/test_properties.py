@@ -10,20 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_builders.formats.alternating import AlternatingCorpus
+from data_builders.formats.alternating import AlternatingCorpus, BlockCorpus, ConvCorpus
 from data_builders.formats.base import FileCorpus
-from data_builders.formats.blocks import BlockCorpus
 from data_builders.formats.c3 import C3Corpus
 from data_builders.formats.chitchat import ChitchatCorpus
 from data_builders.formats.community_qa import CommunityQACorpus
-from data_builders.formats.conv import ConvCorpus
 from data_builders.formats.crosswoz import CrossWozCorpus
-from data_builders.formats.dailydialog import DailyDialogCorpus
-from data_builders.formats.douban import DoubanCorpus
 from data_builders.formats.instruction import InstructionCorpus
 from data_builders.formats.kdconv import KdConvCorpus
 from data_builders.formats.lccc import LcccCorpus
-from data_builders.formats.separated import SeparatedCorpus
+from data_builders.formats.separated import DailyDialogCorpus, DoubanCorpus, SeparatedCorpus
 from tests.data_builders.formats import test_c3, test_crosswoz, test_kdconv
 from tests.data_builders.formats.json_rows import json_values, lines_of, one_file, sample, texts
 from tests.data_builders.formats.text_formats import dialogues, read_text

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from data_builders.errors import UserError
 from data_builders.formats.separated import (
+    FALSE_REPLIES,
     SEARCHED_LINES,
     SEPARATORS,
+    DailyDialogCorpus,
+    DoubanCorpus,
     SeparatedConfig,
     SeparatedCorpus,
     find_separator,
@@ -182,3 +185,109 @@ def test_real_files(shared_data: Path, name, separator, lines, wrong, empty):
     assert report.rejected.get("empty text", 0) == empty
     assert not report.notes
     assert guess_of(SeparatedCorpus, path.read_bytes()[:9_000]).options == {"separator": separator}
+
+
+@given(arbitrary_lines)
+def test_dailydialog_each_line_is_yielded_or_rejected(lines):
+    found, report = read_text(DailyDialogCorpus, "\n".join(lines), encoding="utf-8")
+    filled = {number for number, line in enumerate(lines, 1) if line.strip()}
+    assert {raw.line for raw in found} | {number for number, _ in rejected(report)} == filled
+    assert len({raw.line for raw in found}) + sum(report.rejected.values()) == len(filled)
+
+
+def test_dailydialog_annotations_are_left_out_and_counted():
+    found, report = read_text(DailyDialogCorpus, "远吗？__eou__不远。__eou__\t3\t2 1\t0 0\n")
+    assert [raw.turns for raw in found] == [("远吗？", "不远。")]
+    assert report.notes == {"annotation columns left out": 3}
+
+
+def test_dailydialog_columns_of_turns_are_one_dialogue():
+    found, report = read_text(DailyDialogCorpus, "7\ta __eou__ b __eou__\tc __eou__\n")
+    assert [raw.turns for raw in found] == [("a", "b", "c")]
+    assert report.notes == {"annotation columns left out": 1}
+
+
+def test_dailydialog_empty_turn_cuts():
+    found, report = read_text(DailyDialogCorpus, "a__eou__b__eou__ __eou__c__eou__d__eou__\n")
+    assert [(raw.line, raw.turns) for raw in found] == [(1, ("a", "b")), (1, ("c", "d"))]
+    assert report.notes == {"empty turns, where a dialogue was cut": 1}
+
+
+def test_dailydialog_lone_or_empty_turns_are_rejected():
+    found, report = read_text(DailyDialogCorpus, "a__eou__\n__eou__\nno mark\na__eou____eou__b\n")
+    assert not found
+    assert rejected(report) == [
+        (1, "fewer than two turns"),
+        (2, "empty text"),
+        (3, "fewer than two turns"),
+        (4, "empty text"),
+    ]
+
+
+def test_dailydialog_guess():
+    assert guess_of(DailyDialogCorpus, "a __eou__ b __eou__\n" * 3).score > 0.9
+    assert guess_of(DailyDialogCorpus, "a\nb\n") is None
+    assert guess_of(DailyDialogCorpus, '{"text": "a __eou__ b"}\n' * 3) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "dialogues", "columns"),
+    [
+        ("en_dialogue/dailydialog_validation.txt", 1_000, 0),
+        ("zh_multiturn/xdailydialog_zh_dev_human.txt", 995, 3 * 995),
+    ],
+)
+def test_dailydialog_real_files(shared_data: Path, name: str, dialogues: int, columns: int):
+    report = BuildReport()
+    config = DailyDialogCorpus.BUILDER_CONFIG_CLASS(files=(str(shared_data / name),))
+    found = list(DailyDialogCorpus.read_sources(config, report))
+    assert len(found) == dialogues and not report.rejected
+    assert report.notes.get("annotation columns left out", 0) == columns
+    assert not any("__eou__" in turn or "\t" in turn for raw in found for turn in raw.turns)
+
+
+@given(dialogues, st.lists(st.booleans(), min_size=6, max_size=6))
+def test_douban_true_ones_are_read_back_and_false_ones_counted(written, labels):
+    labelled = list(zip(written, labels, strict=False))
+    text = "\n".join("\t".join([str(int(label)), *turns]) for turns, label in labelled)
+    found, report = read_text(DoubanCorpus, text, encoding="utf-8")
+    assert [raw.turns for raw in found] == [turns for turns, label in labelled if label]
+    assert report.notes.get(FALSE_REPLIES, 0) == sum(not label for _, label in labelled)
+    assert not report.rejected
+
+
+@given(arbitrary_lines)
+def test_douban_each_line_is_yielded_or_rejected_or_false(lines):
+    found, report = read_text(DoubanCorpus, "\n".join(lines), encoding="utf-8")
+    filled = sum(bool(line.strip()) for line in lines)
+    false = report.notes.get(FALSE_REPLIES, 0)
+    assert filled == len({raw.line for raw in found}) + sum(report.rejected.values()) + false
+
+
+def test_douban_broken_lines():
+    text = "1\t一\t二\n2\ta\tb\n1\talone\n1\t\tx\nlabel\tq\tr\n\n0\n"
+    found, report = read_text(DoubanCorpus, text)
+    assert [raw.turns for raw in found] == [("一", "二")]
+    assert rejected(report) == [
+        (2, "unknown label"),
+        (3, "fewer than two turns"),
+        (4, "empty text"),
+        (5, "unknown label"),
+    ]
+    assert report.notes == {FALSE_REPLIES: 1}
+
+
+def test_douban_guess():
+    assert guess_of(DoubanCorpus, "1\ta\tb\n0\ta\tc\n0\ta\td\n").score > 0.9
+    assert guess_of(DoubanCorpus, "1\ta\n0\tb\n1\tc\n") is None
+    assert guess_of(DoubanCorpus, "a\tb\tc\nd\te\tf\n") is None
+
+
+def test_douban_real_file(shared_data: Path):
+    path = shared_data / "zh_chitchat" / "format_samples" / "douban.txt"
+    report = BuildReport()
+    config = DoubanCorpus.BUILDER_CONFIG_CLASS(files=(str(path),))
+    found = list(DoubanCorpus.read_sources(config, report))
+    # 2,000 lines in all.
+    assert len(found) + report.notes[FALSE_REPLIES] == 2_000 and not report.rejected
+    assert len(found) == 253

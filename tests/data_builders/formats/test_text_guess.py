@@ -7,26 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from data_builders.formats.alternating import AlternatingCorpus
-from data_builders.formats.blocks import BlockCorpus
-from data_builders.formats.conv import ConvCorpus
-from data_builders.formats.cornell import CornellCorpus
-from data_builders.formats.dailydialog import DailyDialogCorpus
-from data_builders.formats.douban import DoubanCorpus
-from data_builders.formats.parallel import ParallelCorpus
-from data_builders.formats.separated import SeparatedCorpus
+from data_builders.formats.registry import FILE_FAMILIES, guess_format
 from data_builders.reading import sample_of, source_files
+from tests.data_builders.formats.text_formats import source_of
 
-FAMILIES = (
-    AlternatingCorpus,
-    BlockCorpus,
-    ConvCorpus,
-    CornellCorpus,
-    DailyDialogCorpus,
-    DoubanCorpus,
-    ParallelCorpus,
-    SeparatedCorpus,
-)
+PLAIN = (
+    "alternating blocks conv cornell dailydialog douban parallel separated subtitles chat_export "
+    "script parlai"
+).split()
 # Two families that score alike would leave the choice to chance.
 LEAST_LEAD = 0.09
 
@@ -84,8 +72,81 @@ LEAST_LEAD = 0.09
 def test_real_file(shared_data: Path, name: str, family: str | None):
     files = source_files([str(shared_data / name)])
     sample = sample_of(next(files))
-    guesses = {corpus.FORMAT: corpus.resembles(sample) for corpus in FAMILIES}
+    guesses = {name: FILE_FAMILIES[name].resembles(sample) for name in PLAIN}
     scores = {name: guess.score for name, guess in guesses.items() if guess is not None}
     ranked = sorted(scores, key=scores.get, reverse=True)
     assert (ranked[0] if ranked else None) == family
     assert len(ranked) < 2 or scores[ranked[0]] - scores[ranked[1]] > LEAST_LEAD
+
+
+def many(line: str, times: int = 40) -> str:
+    return "".join(line.format(n, n % 7) for n in range(times))
+
+
+CHAT = many("[03/05/24 09:{0:02}] Ann: how is shed {0}\n[03/05/24 09:{0:02}] Bob: dry\nbut old\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "format", "alone"),
+    [
+        (
+            "film.srt",
+            many("{0}\n00:00:{0:02},000 --> 00:00:{0:02},900\nLine {0}\n\n"),
+            "subtitles",
+            False,
+        ),
+        (
+            "film.txt",
+            many("{0}\n00:00:{0:02},000 --> 00:00:{0:02},900\nLine {0}\n\n"),
+            "subtitles",
+            False,
+        ),
+        ("whatsapp.txt", CHAT, "chat_export", False),
+        (
+            "qq.txt",
+            many("2023-01-01 12:00:{0:02} 小明(10000)\n到了吗{0}\n\n"),
+            "chat_export",
+            False,
+        ),
+        ("play.txt", many("ANN: Where is boat {0}?\nBOB: It is out.\n"), "script", False),
+        ("qa.txt", many("问：小船{0}在哪儿？\n答：出海了。\n"), "script", False),
+        ("scenarios.txt", many("Q: Where is boat {0}?\nA: It is out.\n===\n"), "script", False),
+        ("talk.txt", many("你喜欢茶吗\n喜欢，第{0}杯了\n"), "alternating", True),
+        ("talk.txt", many("Do you like tea?\nYes, cup {0}.\n"), "alternating", True),
+        ("talk.txt", many("早上好\n早，睡得好吗\n挺好，{0}点起的\n\n"), "blocks", True),
+        ("vocab.tsv", many("word{0}\tother{1}\n"), "separated", True),
+        ("pairs.tsv", many("Is it far to {0}?\tA mile or so.\n"), "separated", False),
+        ("pairs.txt", many("去{0}号远吗=走{1}分钟\n"), "separated", False),
+        (
+            "ubuntu.csv",
+            "Context,Utterance,Label\n"
+            + many('"which disk __eou__ __eot__","ext{0} __eou__",0.0\n'),
+            None,
+            False,
+        ),
+        ("vocab.txt", many("tok{0}\n"), None, False),
+        ("requirements.txt", "torch\ntransformers>=4.5\ndatasets\nnumpy\n", None, False),
+        ("requirements.txt", many("pack{0}==2.{1}\n"), None, False),
+        ("run.sh", "cd x\npython a.py\necho done\ncd ..\n", None, False),
+        ("run", "#!/bin/sh\ncd x\npython a.py --fast\necho done now\ncd ..\n", None, False),
+        ("tool.py", "import os\nprint(os.name)\n", None, False),
+        ("freq.tsv", many("word{0}\t{1}\n"), None, False),
+        ("zipf.txt", many("词{0}=0.0{1}\n"), None, False),
+        ("env", many("NAME_{0}=value{1}\n"), None, False),
+        ("urls.txt", many("https://a.example/{0}\n"), None, False),
+        ("paths.txt", many("data/part/{0}.wav\n"), None, False),
+        ("scores.tsv", many("{0}\t0.{1}\n"), None, False),
+        ("shop.txt", many("milk\nbread\neggs\n"), None, False),
+        ("dump.sql", "-- dump\n" + many("INSERT INTO `x` VALUES ({0},'a b');\n"), None, False),
+        ("dump.txt", "-- dump\n" + many("INSERT INTO `x` VALUES ({0},'a b');\n"), None, False),
+        ("sorts.txt", many("第{0}种感冒怎么治疗\n"), None, False),
+        ("sorts.txt", many("What is the name of lake {0}?\n"), None, False),
+        ("settings.txt", many("host: a{0}\nport: {1}\n"), None, False),
+    ],
+)
+def test_what_is_no_dialogue_is_not_taken_for_one(name, text, format, alone):
+    guessed = guess_format(sample_of(source_of(text, name)))
+    if guessed is not None and guessed.format == "csv":
+        guessed = None  # Whether it has the columns of a dialogue is said there.
+    assert (guessed and guessed.format) == format
+    assert (guessed is not None and guessed.guess.alone) == alone

@@ -1,0 +1,376 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What people wrote to each other, as the apps export it.
+
+    [03/05/24, 09:00:12] Ann: Is it dry?          WhatsApp of iOS, Signal (signal-export)
+    03/05/24, 09:00 - Ann: Is it dry?             WhatsApp of Android
+    2023-01-01 12:00:00 小明(10000)               QQ and WeChat: the text in the lines below
+    2023-01-01 12:00:00 小明: 到了吗              WeChat, and others
+    [小明] [오후 3:12] 到了吗                     KakaoTalk
+    15:12<TAB>小明<TAB>到了吗                     LINE
+    {"messages": [{"from": ..., "date": ..., "text": ...}]}    Telegram (result.json)
+    {"messages": [{"author": ..., "timestamp": ..., "content": ...}]}    DiscordChatExporter
+    [{"type": "message", "user": ..., "ts": ..., "text": ...}]    Slack, a file a day
+    {"messages": [{"sender_name": ..., "timestamp_ms": ..., "content": ...}]}    Messenger
+
+Names, numbers and times are taken off, mentions (`@Ann`) are taken out of the texts. A line without
+a stamp goes on with the message above it. What one person writes in a row is one turn. A pause of
+four hours (`pause`) ends a dialogue. Pictures, voice messages, deleted ones and the like have no
+words: where a turn has no others, the dialogue is cut there. What the app itself says (who joined,
+who renamed the group) is left out, as are bots. All this is counted.
+
+In a group the next message often answers somebody else. So a dialogue is cut where a third speaker
+comes in; `speakers: 0` lets all in.
+
+Lines with times in none of these layouts are refused: they may be a log as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from data_builders.dialogue import RawDialogue
+from data_builders.errors import UserError
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
+from data_builders.formats.plain_text import Said, gather, is_json, is_stamped, share, speeches
+from data_builders.reading import Sample, SourceFile, json_rows, sample_of, text_lines
+from data_builders.report import BuildReport, RowError, shorten
+
+_DATE = r"(?P<date>\d{1,4}(?:\. ?|[/年-])\d{1,2}(?:\. ?|[/月-])\d{1,4}[日.]?)"
+_TIME = (
+    r"(?P<time>(?:(?:上午|下午|凌晨|早上|中午|晚上|午前|午後|오전|오후)\s?)?\d{1,2}[:.]\d{2}"
+    r"(?:[:.]\d{2})?(?:\.\d{3})?(?:\s?[AaPp]\.?\s?[Mm]\.?)?)"
+)
+_STAMP = rf"{_DATE}[,\sT]{{1,3}}(?:at |um |à )?{_TIME}"
+_SAID = r"(?P<name>[^:：“\"]{1,80})[:：](?:\s|$)"
+# An app writes invisible marks of direction before what it says itself.
+_MARKS = "\u200e\u200f\u202a\u202c\ufeff"
+# Each may match a line of the one before it. Without a name it is the app that speaks.
+_LAYOUTS = [
+    re.compile(rf"[{_MARKS}]?" + layout + "$")
+    for layout in (
+        rf"\[{_STAMP}\]\s(?:{_SAID})?(?P<text>.*)",
+        rf"{_STAMP}\s[-–]\s(?:{_SAID})?(?P<text>.*)",
+        rf"\(?{_STAMP}\)?,?\s{{1,8}}{_SAID}(?P<text>.*)",
+        rf"{_STAMP}\s{{1,8}}(?P<name>\S.{{0,79}}?)(?P<text>)\s*",
+        rf"(?P<name>\S.{{0,79}}?)[:：]?\s{{1,8}}\(?{_STAMP}\)?(?P<text>)\s*",
+        rf"\[(?P<name>[^\[\]]{{1,40}})\] \[{_TIME}\] (?P<text>.*)",
+        rf"{_TIME}\t(?P<name>[^\t]{{0,80}})(?:\t(?P<text>.*))?",
+    )
+]
+_DAY = re.compile(rf"\W*(?:\w+,? )?{_DATE}\W*.{{0,12}}$")
+_AFTERNOON = re.compile(r"(?i)p\.?\s?m|下午|晚上|午後|오후")
+_FORENOON = re.compile(r"(?i)a\.?\s?m|上午|凌晨|早上|午前|오전")
+_LEVEL = re.compile(r"(?i).*\b(?:info|debug|warn|warning|error|trace|fatal|notice|critical)\b")
+_SYSTEM = frozenset(["系统消息", "系統消息", "System", "system"])
+_NO_WORDS = re.compile(
+    rf"[{_MARKS}].*|<[^<>]{{2,60}}>|.*\.\w{{3,4}} \([^()]+\)|null|"
+    r"(?i:(?:image|video|audio|sticker|gif|document|contact card|media)s? omitted)|"
+    r"(?i:(?:this message was|you) deleted(?: this message)?\.?|missed (?:voice|video) call.*)|"
+    r"\[(?:图片|视频|语音|表情|动画表情|文件|链接|位置|名片|红包|转账|通话|圖片|照片|貼圖|影片|사진|"
+    r"동영상|이모티콘|Photo|Video|Sticker|Voice|File|Image)[^\[\]]{0,30}\]|此消息已撤回|.{0,40}撤回了一条消息",
+    re.DOTALL,
+)
+_PARTS = re.compile(
+    rf"\[(?:图片|表情|动画表情|语音|视频)\]|[{_MARKS}]?<[^<>]{{0,60}}\b(?:edited|bearbeitet|已编辑)[^<>]{{0,60}}>$"
+)
+_MENTION = re.compile(
+    r"<[@#!][^<>\s]{1,80}>|@[\u2068\u2069][^\u2068\u2069]{1,80}\u2069|(?<![\w.@/])@\+?[\w.-]+\u2005?"
+)
+_SLACK_LINK = re.compile(r"<(https?://[^<>|]+|mailto:[^<>|]+)(?:\|([^<>]*))?>")
+_ALL_CHATS = re.compile(r'"chats":\s*\{[^\[\]]{0,2000}"list":\s*\[')
+_RULE = re.compile(r"={5,}|-{5,}")
+
+Moments = tuple[float, ...]
+
+
+class _Message(NamedTuple):
+    line: int
+    speaker: str
+    text: str
+    # When, with the day before the month and after it; empty if nobody knows.
+    moments: Moments
+
+
+@dataclass
+class ChatExportConfig(FilesConfig):
+    """Settings of exported chats.
+
+    Attributes:
+        pause: Hours of silence after which a new dialogue begins.
+        speakers: How many may speak in a dialogue before it is cut; 0 lets all in.
+    """
+
+    pause: float = 4.0
+    speakers: int = 2
+
+    def __post_init__(self) -> None:
+        """Check the settings before anything is read."""
+        super().__post_init__()
+        for name, least in (("pause", 0), ("speakers", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
+                raise UserError(f"`{name}` must be a number of at least {least} (got {value!r}).")
+        if self.speakers == 1:
+            raise UserError(
+                "`speakers` must be 0 or at least 2: one alone has no dialogue (got 1)."
+            )
+
+
+class ChatExportCorpus(FileCorpus):
+    """Dialogues of an exported chat."""
+
+    FORMAT = "chat_export"
+    TITLE = (
+        "a chat as WhatsApp, Signal, QQ, WeChat, Telegram, Discord, Slack or Messenger export it"
+    )
+    BUILDER_CONFIG_CLASS = ChatExportConfig
+
+    @classmethod
+    def resembles(cls, sample: Sample) -> Guess | None:
+        """Say whether messages have a stamp of a known layout, or the keys of an app."""
+        if is_json(sample):
+            if _ALL_CHATS.search(sample.text):
+                return Guess(0.97, why="all chats of Telegram")
+            rows = [row.value for row in sample.rows if row.key in (None, "messages")]
+            fitting = [app for row in rows if (app := _app_of(row))]
+            if not fitting or len(fitting) < 0.8 * len(rows):
+                return None
+            return Guess(0.97, why=f"messages of {fitting[0][0]}")
+        lines = [line for line in sample.lines if line.strip()]
+        if _layout_of(lines):
+            return Guess(0.95, why="lines with a time and a name")
+        if not is_stamped(lines) or "-->" in sample.text[:5_000]:
+            return None
+        return Guess(0.36, why="lines with times of no known layout", alone=True)
+
+    @classmethod
+    def read_file(
+        cls, file: SourceFile, config: ChatExportConfig, report: BuildReport
+    ) -> Iterator[RawDialogue]:
+        """Yield the dialogues between pauses.
+
+        Raises:
+            UserError: If no message can be told from its name and time.
+        """
+        sample = sample_of(file, config.encoding)
+        messages: Iterable[_Message | None]
+        if is_json(sample):
+            messages = _json_messages(file, config, report)
+            if _newest_first(sample):
+                messages = reversed(list(messages))  # A file of Messenger has at most 10,000.
+        else:
+            lines = [line for line in sample.lines if line.strip()]
+            layout = _layout_of(lines)
+            if layout is None and not lines:
+                return
+            if layout is None:
+                shown = shorten(lines[0])
+                raise UserError(
+                    f"{file.name}: the times in its lines are of no known layout of a chat (found "
+                    f"{shown!r}). Write them as `[2024-05-03 09:00] Ann: text`."
+                )
+            messages = _text_messages(text_lines(file, report, config.encoding), layout, report)
+        said = speeches(_said(messages, config, report), report, config.speakers)
+        yield from gather(said, file.name, report)
+
+
+def _said(
+    messages: Iterable[_Message | None], config: ChatExportConfig, report: BuildReport
+) -> Iterator[Said | None]:
+    """Take out what is no word of anybody, and cut at pauses."""
+    last: Moments = ()
+    for message in messages:
+        if message is None:
+            yield None
+            continue
+        if last and message.moments and _hours(last, message.moments) > config.pause:
+            yield None
+        last = message.moments or last
+        text = message.text.strip()
+        if _NO_WORDS.fullmatch(text):
+            report.note("messages without words (pictures, voice, deleted) left out")
+            text = ""
+        text = _PARTS.sub("", text)
+        if "@" in text:
+            text, count = _MENTION.subn("", text)
+            report.note("mentions of people taken out", count) if count else None
+        yield Said(message.line, message.speaker, text.strip())
+
+
+def _hours(before: Moments, after: Moments) -> float:
+    """Say how long a pause is; of two readings of a date that is the shorter one."""
+    gaps = [abs(b - a) for a, b in zip(before, after, strict=False) if a == a and b == b]
+    return min(gaps, default=float("inf")) / 3_600
+
+
+def _layout_of(lines: list[str]) -> re.Pattern[str] | None:
+    """Find the layout that most lines have, if there are names in it."""
+    best, most = None, 1
+    for layout in _LAYOUTS:
+        found = [match for line in lines if (match := layout.match(line[:500]))]
+        names = [match["name"] for match in found if match["name"]]
+        again = len(set(names)) <= 0.7 * len(names) + 1
+        if len(found) > most and names and again and share(names, _LEVEL.match) < 0.2:
+            best, most = layout, len(found)
+    return best if most >= 0.08 * len(lines) else None
+
+
+def _text_messages(
+    lines: Iterable[tuple[int, str]], layout: re.Pattern[str], report: BuildReport
+) -> Iterator[_Message | None]:
+    message: _Message | None = None
+    for number, line in lines:
+        found = layout.match(line)
+        if not found and message and not _RULE.match(line) and not _is_day(line, layout):
+            message = message._replace(text=f"{message.text}\n{line.rstrip()}")
+            continue
+        if message:
+            yield message
+        message = None
+        if found and found["name"] and found["name"].strip() not in _SYSTEM:
+            named = found.groupdict()
+            moments = _moments(named.get("date") or "2000-01-01", named["time"])
+            message = _Message(number, found["name"].strip(), found["text"] or "", moments)
+        elif found:
+            report.note("messages of the app itself left out")
+        elif line.strip() and _is_day(line, layout):
+            yield None
+        elif line.strip():
+            report.note("lines outside messages left out")
+    if message:
+        yield message
+
+
+def _is_day(line: str, layout: re.Pattern[str]) -> bool:
+    return "date" not in layout.groupindex and bool(_DAY.match(line[:80]))
+
+
+def _moments(date: str, time: str) -> Moments:
+    first, second, third = map(int, re.findall(r"\d+", date)[:3])
+    orders = [(first, second, third)]
+    if first < 100:
+        year = third + 2_000 if third < 100 else third
+        orders = [(year, second, first), (year, first, second)]
+    hour, minute, *rest = map(int, re.findall(r"\d+", time)[:3])
+    if _AFTERNOON.search(time):
+        hour = hour % 12 + 12
+    elif _FORENOON.search(time):
+        hour %= 12
+    return tuple(_seconds(*order, hour, minute, *rest) for order in orders)
+
+
+def _seconds(*parts: int) -> float:
+    try:
+        return datetime(*parts, tzinfo=UTC).timestamp()  # type: ignore[arg-type, misc]
+    except ValueError:
+        return float("nan")
+
+
+def _iso(value: Any) -> Moments:
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return ()
+    return ((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp(),)
+
+
+def _number(value: Any, unit: float = 1.0) -> Moments:
+    try:
+        return (float(value) / unit,)
+    except (TypeError, ValueError):
+        return ()
+
+
+# What a row says of a message: who, what, when; None where it is the app itself that speaks.
+_Told = tuple[str, str, Moments] | None
+
+
+def _telegram(row: dict[str, Any]) -> _Told:
+    if row["type"] != "message":
+        return None
+    text, parts = "", row["text"] if isinstance(row["text"], list) else [row["text"]]
+    for part in parts:
+        kind = part.get("type", "") if isinstance(part, dict) else ""
+        if not kind.startswith("mention"):
+            text += str(part.get("text", "")) if isinstance(part, dict) else str(part)
+    when = _number(row.get("date_unixtime")) or _iso(row.get("date"))
+    return str(row.get("from_id") or row.get("from")), text, when
+
+
+def _discord(row: dict[str, Any]) -> _Told:
+    author = row["author"] if isinstance(row["author"], dict) else {"id": row["author"]}
+    if row["type"] not in ("Default", "Reply", 0, 19, "0", "19") or author.get("isBot"):
+        return None
+    text = str(row["content"] or "")
+    for mention in row.get("mentions") or []:
+        for name in (mention.get("nickname"), mention.get("name")):
+            text = text.replace(f"@{name}", "") if name else text
+    return str(author.get("id") or author.get("name")), text, _iso(row["timestamp"])
+
+
+def _slack(row: dict[str, Any]) -> _Told:
+    said = row.get("subtype") in (None, "thread_broadcast", "me_message")
+    if row["type"] != "message" or not said or "user" not in row or "bot_id" in row:
+        return None
+    text = _SLACK_LINK.sub(lambda found: found[2] or found[1], str(row["text"] or ""))
+    text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return str(row["user"]), _MENTION.sub("", text), _number(row["ts"])
+
+
+def _messenger(row: dict[str, Any]) -> _Told:
+    text = str(row.get("content") or "")
+    try:
+        # UTF-8 written as if each byte were a character.
+        text = text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        pass
+    return str(row["sender_name"]), text, _number(row["timestamp_ms"], 1_000)
+
+
+_APPS: list[tuple[str, set[str], Callable[[dict[str, Any]], _Told]]] = [
+    ("Discord", {"type", "timestamp", "content", "author"}, _discord),
+    ("Telegram", {"type", "date_unixtime", "text"}, _telegram),
+    ("Telegram", {"type", "date", "text", "id"}, _telegram),
+    ("Slack", {"type", "ts", "text"}, _slack),
+    ("Messenger", {"sender_name", "timestamp_ms"}, _messenger),
+]
+
+
+def _app_of(row: Any) -> tuple[str, Callable[[dict[str, Any]], _Told]] | None:
+    keys = row.keys() if isinstance(row, dict) else set()
+    return next(((app, read) for app, needed, read in _APPS if needed <= keys), None)
+
+
+def _newest_first(sample: Sample) -> bool:
+    rows = [row.value for row in sample.rows]
+    stamps = [
+        row["timestamp_ms"] for row in rows if (app := _app_of(row)) and app[0] == "Messenger"
+    ]
+    return len(stamps) > 1 and _number(stamps[0]) > _number(stamps[-1])
+
+
+def _json_messages(
+    file: SourceFile, config: ChatExportConfig, report: BuildReport
+) -> Iterator[_Message | None]:
+    for row in json_rows(file, report, config.encoding):
+        if row.key in (None, "messages"):
+            yield from _read(row.line, row.value, file.name, report)
+        elif row.key == "chats" and isinstance(row.value, dict):
+            for chat in row.value.get("list") or []:
+                for value in chat.get("messages") or [] if isinstance(chat, dict) else []:
+                    yield from _read(row.line, value, file.name, report)
+                yield None
+
+
+def _read(line: int, row: Any, file: str, report: BuildReport) -> Iterator[_Message]:
+    app = _app_of(row)
+    if app is None:
+        report.reject(file, line, RowError("missing field", shorten(row)))
+    elif said := app[1](row):
+        yield _Message(line, *said)
+    else:
+        report.note("messages of the app itself left out")

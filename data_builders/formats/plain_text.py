@@ -1,0 +1,288 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What the families of plain text share: what a sample looks like, and how lines become dialogues.
+
+A line that is lost (broken bytes, an empty utterance, an unknown marker) stood between two
+others. Pairing its neighbours would make a reply out of what never was one, so a dialogue is
+always cut there.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from data_builders.dialogue import RawDialogue, checked_turns
+from data_builders.reading import Sample
+from data_builders.report import BuildReport, RowError, SourceCount
+
+CORNELL_MARK = "+++$+++"
+TURN_END_MARK = "__eou__"
+# Real dialogues have at most a few hundred utterances; a file without a single mark would
+# otherwise be one dialogue and fill the memory.
+MAX_TURNS = 1_000
+# Longer lines are paragraphs of prose rather than talk.
+MAX_MEAN_CHARS = 150
+# Files that are text but no plain lines of talk, whatever they look like at the beginning.
+_OTHER_SUFFIXES = frozenset(
+    ".json .jsonl .ndjson .yml .yaml .xml .html .htm .aiml .md .rst .py .js .ts .c .h .cpp .java "
+    ".go .rs .rb .php .pl .lua .r .sh .bash .bat .ps1 .sql .ini .cfg .conf .toml .env .properties "
+    ".css .tex .bib .po .lrc .diff .patch .ipynb .lock".split()
+)
+_CSV_SHARE = 0.9
+_JSON_BEGIN = re.compile(r"\s*[\[{]\s*[\[{\"]")
+_DATE = r"\d{4}[./年-]\s?\d{1,2}[./月-]\s?\d{1,2}[日.]?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}"
+_TIME = r"\d{1,2}[:.]\d{2}"
+_STAMPED = re.compile(
+    rf"\W{{0,3}}(?:{_DATE})\D{{1,8}}{_TIME}|.{{1,60}}\s(?:{_DATE})[\sT]{_TIME}(?::\d\d)?\W*$"
+    rf"|\[[^\[\]]{{1,40}}\] \[[^\[\]]{{0,8}}{_TIME}|\W?{_TIME}(?::\d\d|[.,]\d+)*(?:[\]\t]|\s-)"
+    rf"|\{{\d+\}}\{{\d+\}}|.{{0,20}}{_TIME}.{{0,12}}-->"
+)
+_SPEAKER = re.compile(r"([^\s:：|=][^:：|=\t]{0,30})[:：]\s*(.*)")
+# What stands before a colon in mails, logs and settings.
+_NO_SPEAKERS = re.compile(
+    r"(?i)(?:from|to|cc|subject|date|sent|reply-to|re|info|debug|warn|warning|error|trace|fatal|"
+    r"critical|http|https|url|title|author|note|id|name|tags?|version|text|\d+)"
+)
+_CODE = re.compile(
+    r"\s*(?:#!|//|/\*|<[a-zA-Z/!?]|[$>]\s|[;{}]|--\s|(?:import|from|def|class|return|function|var|let"
+    r"|const|public|void|export|echo|cd|sudo|pip3?|python3?|git|source|SELECT|INSERT|CREATE|DROP"
+    r"|UPDATE|ALTER|LOCK)\s+[\w.$({'\"`/~-]+(?:\s+(?:import|INTO|TABLE|FROM|=)\b.*|[;:({]?|.*[;{)])"
+    r"$|[\w.\[\],-]+\s?(?:[=<>~!]=|:=|\+=)|[A-Za-z0-9_.]+\s?=\s?\S+$|(?:https?|ftp)://|www\.\w"
+    r"|[~.]{0,2}/?[\w.-]+(?:[/\\][\w.-]+)+/?$|[!-~]+\.[a-z]\w{0,3}$)|.*[;{}]\s*$"
+)
+_CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_TALK = re.compile(rf"[{_CJK}].*[{_CJK}]|[^\W\d_]['’\w]*,?\s+['\"“(]?[^\W\d_]")
+_ENDED = re.compile(r"[^\W\d_].*[.!?…。！？~～][\"”』」)]?$|[\"“「『]")
+_QUESTION = re.compile(r".*[?？]\W*$|.*(?:吗|呢|什么|怎么|怎样|如何|哪些|为何|多少)")
+
+Line = TypeVar("Line")
+
+
+def text_lines_of(sample: Sample) -> list[str]:
+    """Give the lines of a sample that are not blank, or none if it is JSON.
+
+    Returns:
+        The lines; an empty list says that no family of plain text fits.
+    """
+    if sample.suffix in _OTHER_SUFFIXES or is_json(sample):
+        return []
+    return [line for line in sample.lines if line.strip()]
+
+
+def share(lines: Sequence[Line], test: Callable[[Line], object]) -> float:
+    """Say which part of the lines passes a test; 0 if there are no lines."""
+    return sum(1 for line in lines if test(line)) / len(lines) if lines else 0.0
+
+
+def unmarked_lines_of(sample: Sample) -> list[str]:
+    """Give the lines of a sample that are not blank, if nothing marks it as another format.
+
+    Returns:
+        The lines; none if it is JSON, CSV, code, a chat with its times, a play with its names, or
+        has a family's mark.
+    """
+    lines = text_lines_of(sample)
+    other = share(lines, _has_mark) > 0.1 or _is_csv(sample, lines) or is_stamped(lines)
+    return [] if other or is_code(lines) or speakers_of(lines) else lines
+
+
+def talk_lines_of(sample: Sample) -> list[str]:
+    """Give the same lines if they look like talk: no list of words, numbers or questions."""
+    lines = unmarked_lines_of(sample)
+    if share(lines, is_talk) < 0.5 or (len(lines) > 4 and share(lines, _QUESTION.match) > 0.8):
+        return []
+    return lines
+
+
+def is_stamped(lines: Sequence[str]) -> bool:
+    """Say whether a time of day or of a film stands at the lines: a chat, a log, subtitles."""
+    return share(lines, lambda line: _STAMPED.match(line[:200])) > 0.15
+
+
+def is_code(lines: Sequence[str]) -> bool:
+    """Say whether lines are commands, settings, paths, addresses or the source of a program."""
+    return share(lines, lambda line: _CODE.match(line[:500])) > 0.3
+
+
+def is_talk(text: str) -> bool:
+    """Say whether somebody may have said this: words that follow each other, or one with an end."""
+    text = text[:200].strip()
+    digits = sum(map(str.isdigit, text))
+    return 2 * digits < len(text) and bool(_TALK.search(text) or _ENDED.match(text))
+
+
+def speaker_and_text(line: str) -> tuple[str, str] | None:
+    """Take a line such as "ANN: Hello." apart, or give None if no name begins it."""
+    found = _SPEAKER.match(line.strip())
+    if not found or _NO_SPEAKERS.fullmatch(found[1].strip()) or found[2].startswith("//"):
+        return None
+    return found[1].strip(), found[2].strip()
+
+
+def speakers_of(lines: Sequence[str]) -> Counter[str]:
+    """Count the names that begin lines, if the lines are speeches of a few people.
+
+    Returns:
+        How often each speaks; empty unless half of the lines have a name and names come again.
+    """
+    found = Counter(said[0] for line in lines if (said := speaker_and_text(line)))
+    # A few lines that all have a name, as the beginning of a play, are no plain lines either.
+    few = found.total() == len(lines) <= 4
+    again = len(found) > 1 and (few or found.total() >= 2 * len(found))
+    return found if again and 2 * found.total() >= len(lines) else Counter()
+
+
+def is_json(sample: Sample) -> bool:
+    """Say whether a sample is JSON, and not a text that begins with a bracket."""
+    if sample.layout is None:
+        return False
+    if any(isinstance(getattr(row, "value", row), (dict, list)) for row in sample.rows):
+        return True
+    # The first row may be longer than the sample. Text may begin with a bracket too: "[smiles]".
+    return bool(_JSON_BEGIN.match(sample.text))
+
+
+def _has_mark(line: str) -> bool:
+    return "\t" in line or CORNELL_MARK in line or TURN_END_MARK in line or line[:2] in ("M ", "<?")
+
+
+def _is_csv(sample: Sample, lines: list[str]) -> bool:
+    # Talk has commas too, but hardly the same number of them in nine lines of ten.
+    try:
+        widths = Counter(len(row) for row in csv.reader(lines))
+    except csv.Error:
+        return False
+    if not widths:
+        return False
+    width, count = widths.most_common(1)[0]
+    wide = width > 2 or (width == 2 and sample.suffix == ".csv")
+    return wide and count >= _CSV_SHARE * widths.total()
+
+
+def unbroken(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str | None]]:
+    """Put None where a line was rejected while it was read, so that nothing slips out of step."""
+    expected = 1
+    for number, text in lines:
+        while expected < number:
+            yield expected, None
+            expected += 1
+        yield number, text
+        expected = number + 1
+
+
+def gather(
+    utterances: Iterable[tuple[int, str | None]], file: str, report: BuildReport
+) -> Iterator[RawDialogue]:
+    """Gather utterances into dialogues, one line each."""
+    turns: list[str] = []
+    begin = 0
+    for number, text in chain(utterances, [(0, None)]):
+        if text is not None:
+            begin = begin if turns else number
+            turns.append(text)
+            if len(turns) < MAX_TURNS:
+                continue
+            report.note(f"dialogues cut after {MAX_TURNS:,} utterances")
+        if turns:
+            yield from _closed(turns, begin, file, report)
+            turns = []
+
+
+def _closed(turns: list[str], begin: int, file: str, report: BuildReport) -> Iterator[RawDialogue]:
+    try:
+        yield RawDialogue(checked_turns(turns), line=begin)
+    except RowError as error:
+        report.reject(file, begin, RowError(error.rule, " / ".join(turns)))
+
+
+class Said(NamedTuple):
+    """What somebody said.
+
+    Attributes:
+        line: Where it stands.
+        speaker: Who said it; only told from others, never kept.
+        text: The words; blank for a picture, a voice message and the like.
+    """
+
+    line: int
+    speaker: str
+    text: str
+
+
+def speeches(
+    said: Iterable[Said | None], report: BuildReport, speakers: int = 0
+) -> Iterator[tuple[int, str | None]]:
+    """Join what one speaker says in a row, and see where a dialogue ends.
+
+    Args:
+        said: What was said, in order; None where a dialogue ends.
+        report: Takes the number of cuts.
+        speakers: A dialogue is cut where one more speaker comes in; 0 lets all in.
+    """
+    turn: list[Said] = []
+    known: set[str] = set()
+    for one in chain(said, [None]):
+        if one and turn and one.speaker == turn[0].speaker and len(turn) < MAX_TURNS:
+            turn.append(one)
+            continue
+        if turn:
+            text = "\n".join(part.text for part in turn if part.text.strip())
+            if not text:
+                report.note("turns without words, where a dialogue was cut")
+            yield turn[0].line, text or None
+        if one and speakers and one.speaker not in known and len(known) >= speakers:
+            report.note("dialogues cut where one more speaker came in")
+            known = set()
+            yield one.line, None
+        turn = [one] if one else []
+        known = known | {one.speaker} if one else set()
+        if not one:
+            yield 0, None
+
+
+def read_rows(
+    rows: Iterable[tuple[int, Sequence[str]]], file: str, report: BuildReport
+) -> Iterator[RawDialogue]:
+    """Make dialogues of rows that each hold a whole one."""
+    for number, turns in rows:
+        try:
+            pieces = _cut_turns(turns, report)
+        except RowError as error:
+            report.reject(file, number, error)
+        else:
+            for piece in pieces:
+                yield RawDialogue(piece, line=number)
+
+
+def _cut_turns(turns: Sequence[str], report: BuildReport) -> list[tuple[str, ...]]:
+    """Check the turns of one row; where one is empty, cut the dialogue in two."""
+    runs: list[list[str]] = [[]]
+    for turn in turns:
+        if turn.strip() and len(runs[-1]) < MAX_TURNS:
+            runs[-1].append(turn)
+        elif turn.strip():
+            report.note(f"dialogues cut after {MAX_TURNS:,} utterances")
+            runs.append([turn])
+        else:
+            runs.append([])
+    if len(runs) == 1:
+        return [checked_turns(turns)]
+    pieces = [checked_turns(run) for run in runs if len(run) > 1]
+    if not pieces:
+        raise RowError("empty text", " / ".join(turns))
+    if empty := sum(not turn.strip() for turn in turns):
+        report.note("empty turns, where a dialogue was cut", empty)
+    if alone := sum(len(run) == 1 for run in runs):
+        report.note("turns left alone by such a cut", alone)
+    return pieces
+
+
+def one_origin(family: str, paths: Sequence[str], license: str | None) -> SourceCount:
+    """Name the source of a family whose paths are not all in `files`."""
+    names = [Path(path).name for path in paths]
+    return SourceCount(" and ".join(names[:2]), family, license)

@@ -1,0 +1,215 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Scripts in which each speech has the name of its speaker, and the texts of ParlAI.
+
+    script                      parlai
+    Q: Where is the boat?       text:Where is the boat?<TAB>labels:Out.
+    A: It is out.               text:And when is it back?<TAB>labels:At six.<TAB>episode_done:True
+    ===
+    小明：今天吃什么            1 your persona: i have a boat.
+    小红：吃面吧                2 Where is the boat?<TAB>Out.<TAB><TAB>At home.|Out.
+
+Names are taken off, and neighbours of one name are joined; a line without a name goes on with the
+speech above it. Lines of `=`, `-` or `*` end a dialogue, and so do blank lines, unless they stand
+between all speeches. Where nothing does and the names are only Q and A, each question begins
+one. A play may have any number of speakers; stage directions in brackets between speeches are left
+out.
+
+ParlAI and FbDialog: text and label of each line are two turns, candidates and personas are left
+out, of several labels the first is taken. `episode_done:True`, or the number 1, ends a dialogue.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
+
+from data_builders.dialogue import RawDialogue
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
+from data_builders.formats.plain_text import (
+    Said,
+    gather,
+    is_code,
+    is_stamped,
+    is_talk,
+    read_rows,
+    share,
+    speaker_and_text,
+    speakers_of,
+    speeches,
+    text_lines_of,
+    unbroken,
+)
+from data_builders.reading import Sample, SourceFile, sample_of, text_lines
+from data_builders.report import BuildReport, RowError
+
+_RULE = re.compile(r"\s*(?:[=*_~#—-]\s?){3,}.{0,40}$|\s*(?:E|<eod>|\[END\])\s*$")
+_DIRECTION = re.compile(r"\s*(?:\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])\s*$")
+_ASKS = frozenset(["q", "question", "问", "問", "问题", "提问"])
+_ANSWERS = frozenset(["a", "answer", "答", "答案", "回答", "ans"])
+_PARLAI = re.compile(r"(?:text|labels|eval_labels|episode_done|id|reward):")
+_NUMBERED = re.compile(r"(\d{1,4}) (.*)")
+_PERSONA = re.compile(r"(?:your|partner's) persona:.*")
+_SILENCE = ("__SILENCE__", "<SILENCE>", "__null__")
+
+
+class ScriptCorpus(FileCorpus):
+    """Dialogues of a script with the names of those who speak."""
+
+    FORMAT = "script"
+    TITLE = "`Q: ...`, `A: ...` or `NAME: ...` before each speech; names are taken off"
+
+    @classmethod
+    def resembles(cls, sample: Sample) -> Guess | None:
+        """Say whether names that come again begin the lines: 0.9 for Q and A, 0.8 for others."""
+        lines = text_lines_of(sample)
+        names = speakers_of(lines)
+        if not names or is_stamped(lines) or is_code(lines) or share(lines, _has_tab) > 0.2:
+            return None
+        said = [found[1] for line in lines if (found := speaker_and_text(line))]
+        if share([text for text in said if text], is_talk) < 0.4:
+            return None
+        known = {name.lower() for name in names} <= _ASKS | _ANSWERS
+        shown = ", ".join(name for name, _ in names.most_common(2))
+        return Guess(0.9 if known else 0.8, why=f"lines begin with who speaks: {shown}")
+
+    @classmethod
+    def read_file(
+        cls, file: SourceFile, config: FilesConfig, report: BuildReport
+    ) -> Iterator[RawDialogue]:
+        """Yield the dialogues between dividers."""
+        sample = sample_of(file, config.encoding)
+        names = {name.lower() for name in speakers_of(text_lines_of(sample))}
+        blank_cuts = _blank_lines_cut(sample.lines)
+        rules = blank_cuts or any(map(_RULE.match, sample.lines))
+        each = not rules and bool(names) and names <= _ASKS | _ANSWERS
+        lines = unbroken(text_lines(file, report, config.encoding))
+        said = _said(lines, file.name, report, blank_cuts, each)
+        yield from gather(speeches(said, report), file.name, report)
+
+
+class ParlaiCorpus(FileCorpus):
+    """Dialogues of a file in the text format of ParlAI or in FbDialog."""
+
+    FORMAT = "parlai"
+    TITLE = "ParlAI (`text:` tab `labels:`) or FbDialog (number, text, tab, label)"
+
+    @classmethod
+    def resembles(cls, sample: Sample) -> Guess | None:
+        """Say whether lines have the fields of ParlAI, or begin with numbers that start again."""
+        lines = text_lines_of(sample)
+        if share(lines, lambda line: line.startswith("text:") and "\t" in line) > 0.8:
+            return Guess(0.97, why="fields text: and labels:")
+        numbered = [_NUMBERED.fullmatch(line) for line in lines]
+        numbers = [int(found[1]) for found in numbered if found]
+        steps = zip(numbers, numbers[1:], strict=False)
+        if len(numbers) < max(2, 0.9 * len(lines)) or numbers[0] != 1:
+            return None
+        in_order = share(list(steps), lambda step: step[1] in (1, step[0] + 1))
+        if in_order < 0.9 or share(lines, _has_tab) < 0.3:
+            return None
+        return Guess(0.96, why="numbered lines with a tab before the reply")
+
+    @classmethod
+    def read_file(
+        cls, file: SourceFile, config: FilesConfig, report: BuildReport
+    ) -> Iterator[RawDialogue]:
+        """Yield one dialogue an episode."""
+        lines = text_lines(file, report, config.encoding)
+        yield from read_rows(_episodes(lines, file.name, report), file.name, report)
+
+
+def _has_tab(line: str) -> bool:
+    return "\t" in line
+
+
+def _blank_lines_cut(lines: list[str]) -> bool:
+    """Say whether blank lines stand between dialogues, and not between all speeches."""
+    groups = groupby(lines, key=lambda line: bool(line.strip()))
+    sizes = [sum(map(bool, map(speaker_and_text, group))) for is_text, group in groups if is_text]
+    sizes = [size for size in sizes if size]
+    return len(sizes) > 1 and share(sizes, lambda size: size > 1) > 0.5
+
+
+def _said(
+    lines: Iterable[tuple[int, str | None]],
+    file: str,
+    report: BuildReport,
+    blank_cuts: bool,
+    each: bool,
+) -> Iterator[Said | None]:
+    last: Said | None = None
+    for number, line in lines:
+        if line is None or _RULE.match(line) or (blank_cuts and not line.strip()):
+            yield None
+            last = None
+        elif not line.strip():
+            continue
+        elif _DIRECTION.match(line):
+            report.note("stage directions left out")
+        elif found := speaker_and_text(line):
+            if each and found[0].lower() in _ASKS:
+                yield None
+            last = Said(number, *found)
+            yield last
+        elif last:
+            yield last._replace(line=number, text=line.strip())
+        else:
+            report.reject(file, number, RowError("no speaker", line))
+
+
+def _episodes(
+    lines: Iterable[tuple[int, str]], file: str, report: BuildReport
+) -> Iterator[tuple[int, list[str]]]:
+    turns: list[str] = []
+    context: list[str] = []
+    begin = 0
+    for number, line in chain(lines, [(0, "1 ")]):
+        row = _exchange(line)
+        if row is None:
+            if line.strip():
+                report.reject(file, number, RowError("unknown marker", line))
+            continue
+        begins, text, label, ends = row
+        if begins:
+            yield from _closed(begin, turns, context, report)
+            turns, context = [], []
+        kept = [part for part in text.split("\n") if not _PERSONA.fullmatch(part)]
+        if left := text.count("\n") + 1 - len(kept):
+            report.note("lines of a persona left out", left)
+        context += [part for part in kept if part.strip()]
+        if label is not None:
+            begin = begin if turns else number
+            asked = "\n".join(context)
+            turns += ["" if asked in _SILENCE else asked, label]
+            context = []
+        if ends:
+            yield from _closed(begin, turns, context, report)
+            turns, context = [], []
+
+
+def _closed(
+    begin: int, turns: list[str], context: list[str], report: BuildReport
+) -> Iterator[tuple[int, list[str]]]:
+    if context:
+        report.note("texts without a reply left out", len(context))
+    if turns:
+        yield begin, turns
+
+
+def _exchange(line: str) -> tuple[bool, str, str | None, bool] | None:
+    """Take a line apart: whether it begins an episode, text, reply, whether it ends one."""
+    if found := _NUMBERED.fullmatch(line):
+        text, *others = found[2].split("\t")
+        reply = others[0].split("|")[0] if others else None
+        return found[1] == "1", _unescaped(text), reply and _unescaped(reply), False
+    if not _PARLAI.match(line):
+        return None
+    fields = dict(part.partition(":")[::2] for part in line.split("\t"))
+    labels = fields.get("labels", fields.get("eval_labels"))
+    reply = None if labels is None else _unescaped(re.split(r"(?<!\\)\|", labels)[0])
+    return False, _unescaped(fields.get("text", "")), reply, fields.get("episode_done") == "True"
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("\\n", "\n").replace("\\t", "\t").replace("\\|", "|").strip()

@@ -1,0 +1,206 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Exported chats lose names, numbers and times, and are never read as lines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from data_builders.errors import UserError
+from data_builders.formats.chat_export import ChatExportConfig, ChatExportCorpus
+from data_builders.formats.registry import guess_format
+from data_builders.reading import sample_of
+from tests.data_builders.formats.text_formats import guess_of, read_text, rejected, source_of
+
+
+def turns_of(text, **settings):
+    found, report = read_text(ChatExportCorpus, text, **settings)
+    return [raw.turns for raw in found], report
+
+
+IOS = "[03/05/24, {:02}:00:12] {}: {}\n"
+TALK = (("Ann", "Is it dry?"), ("Bob", "Yes, but\nthe door is stuck."), ("Ann", "那就好"))
+SAID = tuple(text for _, text in TALK)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "[03/05/24, 09:0{}:12] {}: {}\n",
+        "\u200e[3/5/24, 9:0{}:12\u202fPM] {}: {}\n",
+        "[2024-05-03 09:0{}] {}: {}\n",
+        "03/05/24, 09:0{} - {}: {}\n",
+        "5/3/24, 9:0{}\u202fPM - {}: {}\n",
+        "03.05.2024, 9:0{} p. m. - {}: {}\n",
+        "2023-01-01 12:0{}:00 {}(10000)\n{}\n\n",
+        "2023-01-01 12:0{}:00 {}<a@b.example>\n{}\n\n",
+        "{1} 2023/1/1 12:0{0}:00\n{2}\n\n",
+        "2023年1月1日 上午9:0{} {}: {}\n",
+        "[{1}] [오후 3:0{0}] {2}\n",
+        "15:0{}\t{}\t{}\n",
+    ],
+)
+def test_layouts_of_text(layout):
+    text = "".join(layout.format(number, *said) for number, said in enumerate(TALK))
+    assert turns_of(text)[0] == [SAID]
+    guess = guess_of(ChatExportCorpus, text)
+    assert guess.score > 0.9 and not guess.alone
+    assert guess_format(sample_of(source_of(text))).format == "chat_export"
+
+
+def messages(*rows):
+    return [dict(row) for row in rows]
+
+
+def telegram(number, who, text):
+    return {
+        "id": number,
+        "type": "message",
+        "date": f"2024-05-03T09:0{number}:00",
+        "from": who,
+        "from_id": f"user{who}",
+        "text": [{"type": "mention", "text": "@cat"}, {"type": "bold", "text": text[:2]}, text[2:]],
+    }
+
+
+def discord(number, who, text):
+    return {
+        "id": str(number),
+        "type": "Default",
+        "timestamp": f"2024-05-03T09:0{number}:00.000+00:00",
+        "content": f"@Cat Smith {text}",
+        "author": {"id": who, "name": who, "isBot": False},
+        "mentions": [{"name": "cat", "nickname": "Cat Smith"}],
+    }
+
+
+def slack(number, who, text):
+    stamp = f"170000000{number}.000200"
+    return {"type": "message", "user": who, "ts": stamp, "text": f"<@U7> {text}"}
+
+
+def messenger(number, who, text):
+    broken = text.encode().decode("latin-1")
+    return {"sender_name": who, "timestamp_ms": 1_700_000_000_000 + number, "content": broken}
+
+
+@pytest.mark.parametrize(
+    ("write", "wrap", "app"),
+    [
+        (telegram, lambda rows: {"name": "x", "id": 1, "messages": rows}, ("type", "service")),
+        (telegram, lambda rows: {"chats": {"list": [{"messages": rows}]}}, ("type", "service")),
+        (
+            discord,
+            lambda rows: {"guild": {"id": "1"}, "messages": rows},
+            ("type", "GuildMemberJoin"),
+        ),
+        (slack, lambda rows: rows, ("subtype", "channel_join")),
+        (messenger, lambda rows: {"participants": [], "messages": rows[::-1]}, None),
+    ],
+)
+def test_layouts_of_json(write, wrap, app):
+    rows = [write(number, *said) for number, said in enumerate(TALK)]
+    if app:
+        rows.insert(2, {**rows[1], app[0]: app[1]})
+    text = json.dumps(wrap(rows))
+    found, report = turns_of(text)
+    assert found == [SAID] and not report.rejected
+    assert report.notes.get("messages of the app itself left out", 0) == bool(app)
+    assert guess_format(sample_of(source_of(text, "a.json"))).format == "chat_export"
+
+
+def test_neighbours_are_joined_and_what_the_app_says_is_left_out():
+    text = (
+        "03/05/24, 09:00 - Messages are end-to-end encrypted.\n"
+        "03/05/24, 09:00 - Ann: Is it dry?\n03/05/24, 09:01 - Ann: the shed\n"
+        "03/05/24, 09:02 - Bob: <Media omitted>\n"
+        "03/05/24, 09:02 - Bob: Yes <This message was edited>\n"
+        "03/05/24, 09:03 - Cat joined\n03/05/24, 09:03 - Ann: ok\n"
+    )
+    found, report = turns_of(text)
+    assert found == [("Is it dry?\nthe shed", "Yes", "ok")]
+    assert report.notes == {
+        "messages of the app itself left out": 2,
+        "messages without words (pictures, voice, deleted) left out": 1,
+    }
+
+
+def test_a_turn_without_words_cuts():
+    texts = ["One?", "Two.", "\u200eimage omitted", "Nice!", "Yes."]
+    text = "".join(IOS.format(9, "AB"[n % 2], said) for n, said in enumerate(texts))
+    found, report = turns_of(text)
+    assert found == [("One?", "Two."), ("Nice!", "Yes.")]
+    assert report.notes["turns without words, where a dialogue was cut"] == 1
+
+
+@pytest.mark.parametrize(("pause", "parts"), [(4.0, [2, 2]), (24, [4])])
+def test_a_pause_cuts(pause, parts):
+    hours = (9, 9, 15, 15)
+    text = "".join(IOS.format(hour, "AB"[n % 2], f"t{n}") for n, hour in enumerate(hours))
+    assert [len(turns) for turns in turns_of(text, pause=pause)[0]] == parts
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "together"),
+    [
+        ("31/12/23, 23:59", "01/01/24, 00:01", True),
+        ("03/05/24, 23:59", "04/05/24, 00:01", True),
+        ("5/31/24, 11:59 PM", "6/1/24, 12:01 AM", True),
+        ("03/05/24, 12:30", "03/05/24, 17:30", False),
+        ("03/05/24, 11:30 AM", "03/05/24, 12:30 PM", True),
+    ],
+)
+def test_dates_of_both_orders(before, after, together):
+    text = f"{before} - Ann: One?\n{after} - Bob: Two.\n"
+    assert bool(turns_of(text)[0]) == together
+
+
+def test_a_third_speaker_cuts_unless_let_in():
+    who = ("Ann", "Bob", "Cat", "Ann")
+    text = "".join(IOS.format(9, name, f"text {n}") for n, name in enumerate(who))
+    found, report = turns_of(text)
+    assert found == [("text 0", "text 1"), ("text 2", "text 3")]
+    assert report.notes == {"dialogues cut where one more speaker came in": 1}
+    assert len(turns_of(text, speakers=0)[0][0]) == 4
+    for settings in ({"speakers": 1}, {"pause": -1}, {"pause": True}):
+        with pytest.raises(UserError, match=f"`{next(iter(settings))}`"):
+            ChatExportConfig(**settings)
+
+
+def test_mentions_and_numbers_of_people_go_and_addresses_stay():
+    said = ["hi @491711234567, ok?", "@\u2068Ann Smith\u2069 yes", "write a@b.example"]
+    text = "".join(IOS.format(9, "AB"[n % 2], one) for n, one in enumerate(said))
+    found, report = turns_of(text)
+    assert found == [("hi , ok?", "yes", "write a@b.example")]
+    assert report.notes == {"mentions of people taken out": 2}
+
+
+def test_the_header_of_qq_is_left_out():
+    head = "消息记录（此消息记录为文本格式）\n\n=====\n消息对象:小明\n=====\n\n"
+    body = "2023-01-01 12:00:00 小明(1)\n到了吗\n\n2023-01-01 12:00:09 我\n[图片]快了\n\n"
+    system = "2023-01-01 12:00:10 系统消息(10000)\n你们已是好友\n"
+    assert turns_of(head + body + body + system)[0] == [("到了吗", "快了", "到了吗", "快了")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2024-05-03 09:00:{:02} INFO: started\n",
+        "[2024-05-03 09:00:{:02}] app.ERROR: it went wrong\n",
+        "[00:{:02}.10]la la la it goes\n",
+        "{{{}}}{{99}}Who is it?\n",
+    ],
+)
+def test_times_of_no_known_layout_are_refused_and_never_lines(line):
+    text = "".join(line.format(n) for n in range(20))
+    guessed = guess_format(sample_of(source_of(text)))
+    assert guessed is None or (guessed.format == "chat_export" and guessed.guess.alone)
+    with pytest.raises(UserError, match=r"a.txt: the times in its lines are of no known layout"):
+        turns_of(text)
+
+
+def test_rows_of_no_app_are_rejected():
+    rows = [telegram(n, *said) for n, said in enumerate(TALK)]
+    _, report = turns_of(json.dumps({"messages": [{"type": "x"}, *rows]}))
+    assert rejected(report) == [(1, "missing field")]

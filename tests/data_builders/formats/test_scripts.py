@@ -1,0 +1,93 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Scripts with names before the speeches, and the texts of ParlAI."""
+
+from __future__ import annotations
+
+import pytest
+
+from data_builders.formats.scripts import ParlaiCorpus, ScriptCorpus
+from tests.data_builders.formats.text_formats import guess_of, read_text, rejected
+
+
+def turns_of(corpus, text):
+    found, report = read_text(corpus, text)
+    return [raw.turns for raw in found], report
+
+
+@pytest.mark.parametrize(
+    ("block", "times", "turns"),
+    [
+        (
+            "Q: Where is it?\nA: Out.\nQ: And back?\nA: At 6.\n===\n",
+            3,
+            "Where is it?|Out.|And back?|At 6.",
+        ),
+        ("Q: Where is it?\nA: It is out.\n", 3, "Where is it?|It is out."),
+        ("问：船在哪儿？\n答：出海了。\n", 3, "船在哪儿？|出海了。"),
+        (
+            "ANN: Is it dry?\nBOB: Yes, but\nthe door is stuck.\n\n",
+            3,
+            "Is it dry?|Yes, but\nthe door is stuck.",
+        ),
+        ("小明：今天吃什么？\n小明：面？\n小红：吃面吧。\n---\n", 3, "今天吃什么？\n面？|吃面吧。"),
+        ("ANN: Who is it?\n(a pause)\nBOB: Me.\nCAT: And me.\n***\n", 3, "Who is it?|Me.|And me."),
+        ("ANN: Is it dry?\n\nBOB: It is.\n\n", 1, "Is it dry?|It is."),
+    ],
+)
+def test_names_are_taken_off(block, times, turns):
+    found, report = turns_of(ScriptCorpus, block * times)
+    assert found == [tuple(turns.split("|"))] * times and not report.rejected
+    assert times == 1 or guess_of(ScriptCorpus, block * times).score > 0.7
+
+
+def test_blank_lines_between_all_speeches_do_not_cut():
+    found, _ = turns_of(ScriptCorpus, "ANN: Is it dry?\n\nBOB: It is.\n\nANN: Good.\n\n")
+    assert found == [("Is it dry?", "It is.", "Good.")]
+
+
+def test_lines_before_the_first_speaker_are_rejected():
+    _, report = turns_of(ScriptCorpus, "Act one\nANN: Is it?\nBOB: It is.\n")
+    assert rejected(report) == [(1, "no speaker")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "host: a\nport: 1\nhost: b\nport: 2\n",
+        "From: ann\nTo: bob\nSubject: hello you\nFrom: bob\nTo: ann\nSubject: hello me\n",
+        "INFO: it is done\nERROR: it is not\nINFO: it is done\nERROR: it is not\n",
+        "One more thing: we go.\nAnother thing entirely.\nNothing else to say.\n",
+    ],
+)
+def test_what_is_no_script(text):
+    assert guess_of(ScriptCorpus, text) is None
+
+
+def test_parlai_episodes():
+    text = (
+        "text:your persona: i row.\\nHello.\tlabels:Hi!|Hey.\n"
+        "text:How are you?\tlabels:Fine.\tepisode_done:True\n"
+        "text:你好\teval_labels:你好呀\tlabel_candidates:a|b\tepisode_done:True\n"
+        "what\n"
+    )
+    found, report = turns_of(ParlaiCorpus, text)
+    assert found == [("Hello.", "Hi!", "How are you?", "Fine."), ("你好", "你好呀")]
+    assert rejected(report) == [(4, "unknown marker")]
+    assert report.notes == {"lines of a persona left out": 1}
+    assert guess_of(ParlaiCorpus, text.replace("what\n", "")).score > 0.9
+
+
+def test_fbdialog_numbers_begin_episodes():
+    text = (
+        "1 your persona: i row.\n2 Hello.\tHi!\t\tHey.|Hi!\n3 __SILENCE__\tStill there?\n"
+        "4 Yes.\tGood.\n1 Ann is out.\n2 Where is Ann?\tOut.\n3 Bye.\n"
+    )
+    found, report = turns_of(ParlaiCorpus, text)
+    assert found == [
+        ("Hello.", "Hi!"),
+        ("Still there?", "Yes.", "Good."),
+        ("Ann is out.\nWhere is Ann?", "Out."),
+    ]
+    assert report.notes["texts without a reply left out"] == 1
+    assert guess_of(ParlaiCorpus, text).score > 0.9
+    assert guess_of(ParlaiCorpus, "1 apple\n2 pears\n3 plums\n") is None
