@@ -88,7 +88,8 @@ _FOREIGN = frozenset(
     _ENGLISH
     | _SHARED
     | frozenset(
-        "ma ben em o y on met die women na ai non com till um w z al tag comment hay con bin sim".split()
+        "ma ben em o y on met die women na ai non com till um w z al tag comment hay con bin "
+        "sim".split()
     )
 )
 # English with marks.

@@ -62,6 +62,8 @@ class BatchCounts:
         digest: Of what was cleaned.
         resumed: Whether the shard was there already.
         scripts: Chinese dialogues that are left, by origin and script.
+        cut: Dialogues cut at a turn, by the first rule that one broke.
+        pieces: Dialogues more than were read, from these.
     """
 
     path: str
@@ -71,6 +73,8 @@ class BatchCounts:
     digest: str = ""
     resumed: bool = False
     scripts: dict[str, dict[str, int]] = field(default_factory=dict)
+    cut: dict[str, int] = field(default_factory=dict)
+    pieces: int = 0
 
 
 def stage(
@@ -173,17 +177,21 @@ def clean_batch(batch: Batch) -> BatchCounts:
     for raw, segmented in zip(batch.dialogues, batch.segmented, strict=True):
         counts.read[str(raw.origin)] = counts.read.get(str(raw.origin), 0) + 1
         cleaned = cleaner.clean(raw.turns, segmented)
-        if cleaned.turns is None:
+        pieces = tuple(cleaned.pieces(raw.roles))
+        if not pieces:
             counts.dropped.append((raw.file, raw.line, cleaned.rule, cleaned.found))
-            continue
-        lang = raw.lang or guess_language(cleaned.turns)
-        if lang == "zh":
-            scripts = counts.scripts.setdefault(str(raw.origin), {})
-            script = guess_script(cleaned.turns)
-            scripts[script] = scripts.get(script, 0) + 1
-        dialogues.append(Dialogue(tuple(cleaned.turns), raw.roles, lang, raw.source))
-        origins.append(raw.origin)
-        splits.append(raw.split)
+        elif cleaned.rule:
+            counts.cut[cleaned.rule] = counts.cut.get(cleaned.rule, 0) + 1
+            counts.pieces += len(pieces) - 1
+        for turns, roles in pieces:
+            lang = raw.lang or guess_language(turns)
+            if lang == "zh":
+                scripts = counts.scripts.setdefault(str(raw.origin), {})
+                script = guess_script(turns)
+                scripts[script] = scripts.get(script, 0) + 1
+            dialogues.append(Dialogue(turns, roles, lang, raw.source))
+            origins.append(raw.origin)
+            splits.append(raw.split)
     counts.changed = {step: number for step, number in cleaner.changed.items() if number}
     write_shard(path, dialogues, origins, splits)
     write_json(counts_path, vars(counts))
@@ -211,6 +219,9 @@ def _add(counts: BatchCounts, report: BuildReport) -> None:
             known[script] = known.get(script, 0) + number
     for step, changed in counts.changed.items():
         report.changed[step] = report.changed.get(step, 0) + changed
+    for rule, number in counts.cut.items():
+        report.note(f"dialogues cut at a turn ({rule})", number)
+    report.pieces += counts.pieces
     for file, line, rule, text in counts.dropped:
         report.drop_row(file, line, rule, text)
     if counts.resumed:
