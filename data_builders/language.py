@@ -131,6 +131,19 @@ def guess_language(turns: Iterable[str]) -> str:
     return "en" if share <= 0.1 else "mixed"
 
 
+def is_latin(text: str) -> bool:
+    """Say whether all letters of a text are Latin, in whatever language.
+
+    Args:
+        text: A text.
+
+    Returns:
+        True for "Größe!", False for "好", "そう" and "3.5".
+    """
+    others = _HAN_RUN.search(text) or _OTHER.search(text)
+    return not others and _LATIN_WORD.search(text) is not None
+
+
 def _is_english(words: list[str]) -> bool:
     english = shared = foreign = 0
     for word in map(str.lower, words):

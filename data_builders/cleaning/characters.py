@@ -81,7 +81,7 @@ _NO_FORM = re.compile(f"[^{FORM_CLASS}]*+")
 # Chinese paragraphs begin with two wide blanks; code never does.
 _PARAGRAPH = re.compile("(?m)^\u3000+")
 # In several lines, in a row of a table and beside code in back-ticks blanks have a meaning.
-_LAID_OUT = re.compile("[\n`|]")
+_LAID_OUT = re.compile(r"[\n`]| \| ")
 _FENCED = re.compile(r"(?s)(```.*?(?:```|\Z))")
 _SPACES = re.compile("[ \t]+")
 _LINE_END = re.compile(r"(?<![ \t])[ \t]+(?=\n)")
@@ -151,15 +151,15 @@ def is_tidy(text: str) -> bool:
         Whether there is no blank at an end and none before a newline; no double blank if the
         turn is of one line; no more than one empty line in a row outside code.
     """
-    if _LAID_OUT.search(text):
+    if "\n" in text:
         return " \n" not in text and "\n\n\n" not in text and trimmed(text) == text
-    return "  " not in text and text.strip() == text
+    return text.strip() == text and ("  " not in text or _LAID_OUT.search(text) is not None)
 
 
 def normal_forms(text: str) -> str:
     r"""Write a text in NFC, letters and digits in half width, one blank where there are many.
 
-    Blanks and tabs stay in turns of several lines and beside ` and |, but at the ends of lines.
+    Blanks and tabs stay in turns of several lines and beside ` and " | ", but at the ends of lines.
 
     Args:
         text: One turn.

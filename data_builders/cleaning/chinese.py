@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from data_builders.cleaning.residue import remove_kaomoji
 from data_builders.cleaning.settling import settled
 from data_builders.errors import UserError
-from data_builders.language import guess_language
+from data_builders.language import guess_language, is_latin
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 # What needs no space beside it: Han, kana, bopomofo, CJK and full-width marks, —…·.
@@ -113,7 +113,7 @@ _CHINESE = re.compile(
 )
 _IN_BRACKETS = re.compile(rf"[{_HAN_CLASS}\w][{_HAN_CLASS}\w，。！？：；、…·“”《》 ,.?!:;%/~～-]*")
 _ONE_MARK = re.compile(r"\.{2,}|.")
-_ENGLISH = re.compile("（|[！），：；？。、]+")
+_LATIN = re.compile("（|[！），：；？。、]+")
 
 
 def is_unified(text: str) -> bool:
@@ -132,10 +132,10 @@ def is_unified(text: str) -> bool:
 
 @settled
 def unify_punctuation(text: str) -> str:
-    """Write the marks of Chinese in full width, and those of English in half width.
+    """Write the marks of Chinese in full width, and those of Latin letters in half width.
 
     Args:
-        text: One turn; neither Chinese nor English by its letters, or with a block of code, it
+        text: One turn; neither Chinese nor Latin by its letters, or with a block of code, it
             stays.
 
     Returns:
@@ -143,12 +143,10 @@ def unify_punctuation(text: str) -> str:
     """
     if is_unified(text) or "```" in text:
         return text
-    language = guess_language((_ADDRESSES.sub("", text),))
-    if language == "zh":
-        return _CHINESE.sub(_full_width, text)
-    if language == "en" and not _HAN_LETTER.search(text):
-        return _ENGLISH.sub(_half_width, text)
-    return text
+    words = _ADDRESSES.sub("", text)
+    if is_latin(words) and not _HAN_LETTER.search(text):
+        return _LATIN.sub(_half_width, text)
+    return _CHINESE.sub(_full_width, text) if guess_language((words,)) == "zh" else text
 
 
 def _full_width(match: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from sys import maxsize
 from typing import NamedTuple
 from unicodedata import is_normalized
 
@@ -30,6 +31,7 @@ from data_builders.cleaning.chinese import (
 )
 from data_builders.cleaning.markup import remove_links, remove_markup
 from data_builders.cleaning.placeholders import (
+    BEGINNINGS,
     find_placeholder,
     is_missing_turn,
     placeholder_filler,
@@ -150,6 +152,9 @@ class CleanedDialogue(NamedTuple):
                 yield (*turns[:prompt], *span), (*roles[:prompt], *said)
 
 
+_NOT_BROKEN = CleanedDialogue(None)
+
+
 class _Step(NamedTuple):
     name: str
     function: Callable[[str], str]
@@ -186,6 +191,7 @@ class Cleaner:
         self._options = {False: options, True: (join, *options)}
         self._plain = _plain_characters(settings)
         self._block_list = _block_list(settings, steps)
+        self._is_last_check = not settings.drop_placeholders and self._block_list is None
 
     def clean(self, turns: Sequence[str], segmented: bool = False) -> CleanedDialogue:
         """Clean the turns of one dialogue, or drop it.
@@ -202,13 +208,22 @@ class Cleaner:
         join = self.settings.join_segmented
         joined = join == "always" or (segmented and join == "auto")
         cleaned: list[str] = []
-        broken = CleanedDialogue(None)
+        broken = _NOT_BROKEN
+        quick = not (self._options[joined] or self.settings.minimum_letters)
+        least, most = max(1, self.settings.minimum_chars), self.settings.maximum_chars or maxsize
         for turn in turns:
+            # Most turns: nothing to clean, and nothing to see.
+            if quick and least <= len(turn) <= most and turn[0] not in BEGINNINGS:
+                if self._is_clean(turn):
+                    cleaned.append(turn)
+                    continue
             text, rule = self._cleaned(turn, joined, cleaned)
             if rule:
                 broken = broken if broken.rule else CleanedDialogue(None, rule, text)
                 text = ""
             cleaned.append(text)
+        if not broken.rule and self._is_last_check:
+            return CleanedDialogue(tuple(cleaned))
         if broken.rule and not any(map(all, zip(cleaned, cleaned[1:], strict=False))):
             return broken
         return self._searched(broken._replace(turns=tuple(cleaned)))

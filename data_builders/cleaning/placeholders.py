@@ -23,12 +23,16 @@ _LEFT_BY_PROGRAMS = frozenset(
     "videoomitted audioomitted stickeromitted gifomitted documentomitted "
     "图片 图像 语音 视频 动画表情 表情包 文件 链接".split()
 )
+_SAME_AS_TITLE = frozenset("如题 同题 同上 同标题 如标题 见标题 rt".split())
+# What a placeholder begins with, and blank texts: most texts need no second look.
+BEGINNINGS = frozenset(
+    first for name in _LEFT_BY_PROGRAMS | _SAME_AS_TITLE for first in (name[0], name[0].upper())
+) | frozenset(" \t\r\n\f\v\u3000\u00a0\"'`“”‘’「」<>《》()（）[]【】{}\\|.。=&")
 # A word of these is a turn of talk, unless it is written as a mark: <image>, [图片], [deleted].
 _WORDS = frozenset(
     "undefined deleted removed image audio video photo picture sticker gif attachment "
     "图片 图像 语音 视频 动画表情 表情包 文件 链接".split()
 )
-_SAME_AS_TITLE = frozenset("如题 同题 同上 同标题 如标题 见标题 rt".split())
 # "没有" and "None." answer a question; in a field that need not be filled they fill it.
 _IN_FIELDS = frozenset(
     "none na nil noinputrequired noinputneeded noinputnecessary noinputprovided noinputgiven "
