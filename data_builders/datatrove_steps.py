@@ -167,13 +167,13 @@ class CleanDialogues(PipelineStep):
             segmented = fields.pop("segmented")
             with self.track_time():
                 raw = RawDialogue(**{k: v for k, v in fields.items() if k in RawDialogue._fields})
-                dialogue = counts.clean(raw, segmented, cleaner)
-            if dialogue is None:
+                dialogues = counts.clean(raw, segmented, cleaner)
+            if not dialogues:
                 self.stat_update(f"dropped: {counts.dropped[-1][2]}")
-                continue
-            document.text = "\n".join(dialogue.turns)
-            document.metadata |= {"turns": list(dialogue.turns), "lang": dialogue.lang}
-            yield document
+            for piece in dialogues:
+                found = {"turns": list(piece.turns), "roles": list(piece.roles), "lang": piece.lang}
+                text = "\n".join(piece.turns)
+                yield replace(document, text=text, metadata={**document.metadata, **found})
         if counts is not None:
             counts.changed = {step: number for step, number in cleaner.changed.items() if number}
 

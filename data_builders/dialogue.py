@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from data_builders.cleaning.settling import trimmed
 from data_builders.report import RowError
 
 
@@ -68,7 +69,7 @@ def clean_turn(value: Any) -> str:
         value.encode("utf-8")
     except UnicodeEncodeError:
         raise RowError("not valid Unicode", value) from None
-    text = value.strip()
+    text = trimmed(value)
     if not text:
         raise RowError("empty text", value)
     return text

@@ -51,6 +51,7 @@ RULES = {
     "missing line": "Add the line this one belongs with, or leave both out.",
     "damaged characters": "Fetch the text again in its own encoding: U+FFFD marks lost characters.",
     "empty after cleaning": "Nothing to put right, unless a step of cleaning takes too much.",
+    "placeholder turn": "Fill in what was meant: the turn was only NULL, [deleted] or the like.",
     "too short": "Lower `minimum_chars` to keep such turns.",
     "too long": "Raise `maximum_chars` to keep such turns.",
     "too many turns": "Raise `maximum_turns`, or cut the dialogue in two.",
@@ -140,6 +141,7 @@ class BuildReport:
         pairs_dropped: Single pairs left out of dialogues, by rule; those of a dialogue that was
             dropped for want of pairs are among them.
         extra_rows: Rows more than dialogues, from dialogues cut in two and from weights.
+        pieces: Dialogues more than were read, from those that cleaning cut at a turn.
         changed: Turns changed, by cleaning step.
         rejected: Rows that break a rule of their format, by rule.
         rejects: The first `MAX_STORED_REJECTS` of these and of the rows dropped by cleaning.
@@ -156,6 +158,7 @@ class BuildReport:
     dropped: dict[str, int] = field(default_factory=dict)
     pairs_dropped: dict[str, int] = field(default_factory=dict)
     extra_rows: int = 0
+    pieces: int = 0
     changed: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, int] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
@@ -181,7 +184,7 @@ class BuildReport:
     def rows_read(self) -> int:
         """How many rows were read; blank lines are not rows."""
         lost = sum(self.dropped.values()) + sum(self.rejected.values())
-        return self.kept - self.extra_rows + self.duplicates + self.filtered + lost
+        return self.kept - self.extra_rows - self.pieces + self.duplicates + self.filtered + lost
 
     def keep(self, split: str, lang: str, count: int = 1) -> None:
         """Count rows of one language that go into a split."""

@@ -59,6 +59,8 @@ class BatchCounts:
         digest: Of what was cleaned.
         resumed: Whether the shard was there already.
         scripts: Chinese dialogues that are left, by origin and script.
+        cut: Dialogues cut at a turn, by the first rule that one broke.
+        pieces: Dialogues more than were read, from these.
     """
 
     path: str
@@ -68,21 +70,27 @@ class BatchCounts:
     digest: str = ""
     resumed: bool = False
     scripts: dict[str, dict[str, int]] = field(default_factory=dict)
+    cut: dict[str, int] = field(default_factory=dict)
+    pieces: int = 0
 
-    def clean(self, raw: Any, segmented: bool, cleaner: Cleaner) -> Dialogue | None:
-        """Clean one raw dialogue and count it; None if cleaning leaves it out."""
+    def clean(self, raw: Any, segmented: bool, cleaner: Cleaner) -> list[Dialogue]:
+        """Clean one raw dialogue and count it; a turn that cannot be used may cut it in several."""
         origin = str(raw.origin)
         self.read[origin] = self.read.get(origin, 0) + 1
         cleaned = cleaner.clean(raw.turns, segmented)
-        if cleaned.turns is None:
+        pieces = tuple(cleaned.pieces(raw.roles))
+        if not pieces:
             self.dropped.append((raw.file, raw.line, cleaned.rule, cleaned.found))
-            return None
-        lang = raw.lang or guess_language(cleaned.turns)
+        elif cleaned.rule:
+            add_counts(self.cut, {cleaned.rule: 1})
+            self.pieces += len(pieces) - 1
+        return [self._dialogue(turns, roles, raw) for turns, roles in pieces]
+
+    def _dialogue(self, turns: tuple[str, ...], roles: tuple[str, ...], raw: Any) -> Dialogue:
+        lang = raw.lang or guess_language(turns)
         if lang == "zh":
-            scripts = self.scripts.setdefault(origin, {})
-            script = guess_script(cleaned.turns)
-            scripts[script] = scripts.get(script, 0) + 1
-        return Dialogue(tuple(cleaned.turns), raw.roles, lang, raw.source)
+            add_counts(self.scripts.setdefault(str(raw.origin), {}), {guess_script(turns): 1})
+        return Dialogue(turns, roles, lang, raw.source)
 
     def add_to(self, report: BuildReport) -> None:
         """Add these counts to those of the whole build."""
@@ -91,6 +99,9 @@ class BatchCounts:
         for origin, scripts in self.scripts.items():
             add_counts(report.origins[int(origin)].scripts, scripts)
         add_counts(report.changed, self.changed)
+        for rule, number in self.cut.items():
+            report.note(f"dialogues cut at a turn ({rule})", number)
+        report.pieces += self.pieces
         for file, line, rule, text in self.dropped:
             report.drop_row(file, line, rule, text)
         if self.resumed:
@@ -195,12 +206,10 @@ def clean_batch(batch: Batch) -> BatchCounts:
     counts = BatchCounts(batch.path, {}, {}, [], digest)
     dialogues, origins, splits = [], [], []
     for raw, segmented in zip(batch.dialogues, batch.segmented, strict=True):
-        dialogue = counts.clean(raw, segmented, cleaner)
-        if dialogue is None:
-            continue
-        dialogues.append(dialogue)
-        origins.append(raw.origin)
-        splits.append(raw.split)
+        for dialogue in counts.clean(raw, segmented, cleaner):
+            dialogues.append(dialogue)
+            origins.append(raw.origin)
+            splits.append(raw.split)
     counts.changed = {step: number for step, number in cleaner.changed.items() if number}
     write_shard(path, dialogues, origins, splits)
     write_json(counts_path, vars(counts))

@@ -77,7 +77,7 @@ class BlockList:
         words = _WORD.findall(text)
         if self._words.keys().isdisjoint(words):
             return ""
-        for word in words:
+        for word in dict.fromkeys(words):
             for term, whole in self._words.get(word, ()):
                 if whole is None or whole.search(text):
                     return term

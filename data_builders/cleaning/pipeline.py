@@ -5,39 +5,54 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from sys import maxsize
 from typing import NamedTuple
 from unicodedata import is_normalized
 
 from data_builders.cleaning.block_list import BlockList, load_block_list
-from data_builders.cleaning.bounds import (
-    TOO_FEW_LETTERS,
-    TOO_MANY_TURNS,
-    broken_bound,
-    unlettered_reply,
+from data_builders.cleaning.characters import (
+    FORM_CLASS,
+    MOJIBAKE_CLASS,
+    SUSPECT_CLASS,
+    is_damaged,
+    is_tidy,
+    mend_mojibake,
+    normal_forms,
+    remove_control_characters,
 )
-from data_builders.cleaning.characters import SUSPECT_CLASS, is_damaged, remove_control_characters
-from data_builders.cleaning.english import rejoin_english
-from data_builders.cleaning.kaomoji import remove_kaomoji
-from data_builders.cleaning.links import remove_links
-from data_builders.cleaning.markup import remove_markup
-from data_builders.cleaning.mojibake import MOJIBAKE_CLASS, mend_mojibake
-from data_builders.cleaning.normal_forms import FORM_CLASS, is_tidy, normal_forms
-from data_builders.cleaning.placeholders import find_placeholder, placeholder_filler
-from data_builders.cleaning.punctuation import is_unified, unify_punctuation
-from data_builders.cleaning.segmentation import join_segmented, looks_segmented
+from data_builders.cleaning.chinese import (
+    is_unified,
+    join_segmented,
+    load_simplifier,
+    looks_segmented,
+    unify_punctuation,
+)
+from data_builders.cleaning.markup import remove_links, remove_markup
+from data_builders.cleaning.placeholders import (
+    BEGINNINGS,
+    find_placeholder,
+    is_missing_turn,
+    placeholder_filler,
+)
+from data_builders.cleaning.residue import (
+    rejoin_english,
+    remove_kaomoji,
+    remove_stray_marks,
+    remove_subtitle_residue,
+)
 from data_builders.cleaning.settling import MAX_ROUNDS
-from data_builders.cleaning.simplified import load_simplifier
-from data_builders.cleaning.stray_marks import remove_stray_marks
-from data_builders.cleaning.subtitles import remove_subtitle_residue
 from data_builders.errors import UserError
 
 __all__ = ["CleanedDialogue", "Cleaner", "CleaningSettings", "looks_segmented"]
 
 JOIN_SEGMENTED = ("auto", "always", "never")
-DAMAGED, EMPTY, BLOCKED = "damaged characters", "empty after cleaning", "block list"
-PLACEHOLDER = "placeholder"
+DAMAGED, EMPTY, MISSING = "damaged characters", "empty after cleaning", "placeholder turn"
+TOO_SHORT, TOO_LONG, TOO_FEW_LETTERS = "too short", "too long", "too few letters"
+TOO_MANY_TURNS, PLACEHOLDER, BLOCKED = "too many turns", "placeholder", "block list"
+# A turn of so many times `maximum_chars` is too long whatever the steps would take out of it.
+FAR_TOO_LONG = 8
 
 
 @dataclass(frozen=True)
@@ -47,11 +62,11 @@ class CleaningSettings:
     Attributes:
         join_segmented: Take out the spaces of Chinese split into characters or words: "auto"
             where the whole file looks split, "always" or "never".
-        mojibake: Mend UTF-8 that was once read as Latin-1 or Latin-2.
+        mojibake: Mend UTF-8 that was once read as Latin-1, Latin-2 or their Windows forms.
         control_characters: Remove controls and what else shows nothing, make all line ends
-            newlines, and drop dialogues with U+FFFD, which stands for lost characters.
-        normal_forms: NFC; half-width letters and digits; single blanks. Chinese punctuation
-            stays Chinese.
+            newlines, and cut dialogues at a turn with U+FFFD, which stands for lost characters.
+        normal_forms: NFC; half-width letters and digits; single blanks, but in turns of several
+            lines, tables and code. Chinese punctuation stays Chinese.
         punctuation: Full-width marks in Chinese text, half-width marks in English; "..." in
             Chinese becomes "……".
         placeholders: Words to put for what stands where a name is missing.
@@ -61,10 +76,10 @@ class CleaningSettings:
         subtitles: Remove override tags, times, credits, episode titles and songs.
         stray_marks: Remove ` and - from the ends of Chinese turns.
         english_tokens: Put tokenised English together ("do n't ," -> "don't,").
-        minimum_chars: Drop dialogues with a turn shorter than this.
-        maximum_chars: Drop dialogues with a turn longer than this; 0 for no bound.
+        minimum_chars: Cut dialogues at a turn shorter than this.
+        maximum_chars: Cut dialogues at a turn longer than this; 0 for no bound.
         maximum_turns: Drop dialogues of more turns; 0 for no bound.
-        minimum_letters: Drop dialogues with a reply of fewer letters and digits; 0 for no bound.
+        minimum_letters: Cut dialogues at a reply of fewer letters and digits; 0 for no bound.
         drop_placeholders: Drop dialogues with %name%, XXX, {name}, **** and the like left in.
         block_list: A file of terms, one a line; dialogues with one of them are dropped.
         to_simplified: Turn traditional Chinese into simplified; needs OpenCC.
@@ -99,14 +114,45 @@ class CleanedDialogue(NamedTuple):
     """What became of one dialogue.
 
     Attributes:
-        turns: The cleaned turns, as many as there were; None if the dialogue is dropped.
-        rule: The key of `RULES` it was dropped by, or "".
+        turns: The cleaned turns, as many as there were, "" for each that cannot be used; None if
+            the dialogue is dropped.
+        rule: The key of `RULES` it was dropped by, or the first that one of its turns broke.
         found: What broke the rule: a turn, a term or a number.
     """
 
     turns: tuple[str, ...] | None
     rule: str = ""
     found: str = ""
+
+    def pieces(
+        self, roles: Sequence[str] = ()
+    ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+        """Cut the dialogue at turns that cannot be used.
+
+        Args:
+            roles: Who said each turn, if that is known; a system prompt goes with every piece.
+
+        Yields:
+            Turns and roles of each piece that has a question and a reply; all of it if there is
+            nothing to cut.
+        """
+        turns = self.turns or ()
+        if turns and "" not in turns:
+            yield turns, tuple(roles)
+            return
+        prompt = 1 if turns and turns[0] and roles and roles[0] == "system" else 0
+        begin = prompt
+        for end in (*(place for place, turn in enumerate(turns) if not turn), len(turns)):
+            # What an assistant answered is gone.
+            while begin > prompt and begin < end and roles and roles[begin] == "assistant":
+                begin += 1
+            said, span = tuple(roles[begin:end]), turns[begin:end]
+            begin = end + 1
+            if len(span) >= 2 and (not roles or "assistant" in said[1:]):
+                yield (*turns[:prompt], *span), (*roles[:prompt], *said)
+
+
+_NOT_BROKEN = CleanedDialogue(None)
 
 
 class _Step(NamedTuple):
@@ -145,6 +191,7 @@ class Cleaner:
         self._options = {False: options, True: (join, *options)}
         self._plain = _plain_characters(settings)
         self._block_list = _block_list(settings, steps)
+        self._is_last_check = not settings.drop_placeholders and self._block_list is None
 
     def clean(self, turns: Sequence[str], segmented: bool = False) -> CleanedDialogue:
         """Clean the turns of one dialogue, or drop it.
@@ -156,22 +203,53 @@ class Cleaner:
         Returns:
             The cleaned turns, or the rule that drops the dialogue.
         """
-        settings = self.settings
-        if settings.maximum_turns and len(turns) > settings.maximum_turns:
+        if self.settings.maximum_turns and len(turns) > self.settings.maximum_turns:
             return CleanedDialogue(None, TOO_MANY_TURNS, str(len(turns)))
-        join = settings.join_segmented
+        join = self.settings.join_segmented
         joined = join == "always" or (segmented and join == "auto")
-        cleaned = []
+        cleaned: list[str] = []
+        broken = _NOT_BROKEN
+        quick = not (self._options[joined] or self.settings.minimum_letters)
+        least, most = max(1, self.settings.minimum_chars), self.settings.maximum_chars or maxsize
         for turn in turns:
-            text = turn
-            if self._options[joined] or not self._is_clean(turn):
-                if settings.control_characters and is_damaged(turn):
-                    return CleanedDialogue(None, DAMAGED, turn)
-                text = self._settle(turn, joined)
-            if not text or text.isspace():
-                return CleanedDialogue(None, EMPTY, turn)
+            # Most turns: nothing to clean, and nothing to see.
+            if quick and least <= len(turn) <= most and turn[0] not in BEGINNINGS:
+                if self._is_clean(turn):
+                    cleaned.append(turn)
+                    continue
+            text, rule = self._cleaned(turn, joined, cleaned)
+            if rule:
+                broken = broken if broken.rule else CleanedDialogue(None, rule, text)
+                text = ""
             cleaned.append(text)
-        return self._checked(tuple(cleaned))
+        if not broken.rule and self._is_last_check:
+            return CleanedDialogue(tuple(cleaned))
+        if broken.rule and not any(map(all, zip(cleaned, cleaned[1:], strict=False))):
+            return broken
+        return self._searched(broken._replace(turns=tuple(cleaned)))
+
+    def _cleaned(self, turn: str, joined: bool, before: Sequence[str]) -> tuple[str, str]:
+        """Clean one turn; where it cannot be used, give what it was and the rule it breaks."""
+        settings = self.settings
+        if settings.maximum_chars and len(turn) > FAR_TOO_LONG * settings.maximum_chars:
+            return turn, TOO_LONG
+        text = turn
+        if self._options[joined] or not self._is_clean(turn):
+            if settings.control_characters and is_damaged(turn):
+                return turn, DAMAGED
+            text = self._settle(turn, joined)
+        if not text or text.isspace():
+            return turn, EMPTY
+        if is_missing_turn(text, before):
+            return text, MISSING
+        if len(text) < settings.minimum_chars:
+            return text, TOO_SHORT
+        if settings.maximum_chars and len(text) > settings.maximum_chars:
+            return text, TOO_LONG
+        few = settings.minimum_letters if before else 0
+        if few and sum(map(str.isalnum, text)) < few:
+            return text, TOO_FEW_LETTERS
+        return text, ""
 
     def _is_clean(self, text: str) -> bool:
         """Say whether the base steps have nothing to do: most turns, in a microsecond."""
@@ -199,25 +277,17 @@ class Cleaner:
             self.changed[name] += 1
         return text
 
-    def _checked(self, turns: tuple[str, ...]) -> CleanedDialogue:
-        settings = self.settings
-        rule = broken_bound(turns, settings.minimum_chars, settings.maximum_chars, 0)
-        if rule:
-            pick = max if rule == "too long" else min
-            return CleanedDialogue(None, rule, pick(turns, key=len))
-        wordless = unlettered_reply(turns, settings.minimum_letters)
-        if wordless is not None:
-            return CleanedDialogue(None, TOO_FEW_LETTERS, wordless)
-        if settings.drop_placeholders:
+    def _searched(self, cleaned: CleanedDialogue) -> CleanedDialogue:
+        turns = cleaned.turns or ()
+        if self.settings.drop_placeholders:
             found = next(filter(None, map(find_placeholder, turns)), "")
             if found:
                 return CleanedDialogue(None, PLACEHOLDER, found)
         if self._block_list is not None:
-            for turn in turns:
-                term = self._block_list.find(turn)
-                if term:
-                    return CleanedDialogue(None, BLOCKED, term)
-        return CleanedDialogue(turns)
+            term = next(filter(None, map(self._block_list.find, turns)), "")
+            if term:
+                return CleanedDialogue(None, BLOCKED, term)
+        return cleaned
 
 
 # What the first three steps look for, told at a glance by `_is_clean`.

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from functools import wraps
 
 # What a step removes can bring two pieces of the next match together: "<<b>b>". Nested deeper
-# than this it is no text that anyone wrote.
-MAX_ROUNDS = 100
+# than this it is no text that anyone wrote, and each round costs a look at all of it.
+MAX_ROUNDS = 20
 _CLOSING = tuple(",.!?;:)，。！？；：）、")
 
 
@@ -35,6 +35,25 @@ def settled(step: Callable[[str], str]) -> Callable[[str], str]:
     return until_settled
 
 
+def trimmed(text: str) -> str:
+    """Strip the blanks around a text, but for the indentation that its other lines share.
+
+    Args:
+        text: A text.
+
+    Returns:
+        " a " gives "a"; of two lines of code with four blanks each both keep theirs.
+    """
+    bare = text.strip()
+    if "\n" not in bare:
+        return bare
+    begin = text.index(bare)
+    line = text.rfind("\n", 0, begin) + 1
+    indent = text[line:begin]
+    shared = indent.strip(" \t") == "" and (len(indent) > 1 or indent == "\t")
+    return indent + bare if shared and "\n" + indent in bare else bare
+
+
 def cut(pattern: re.Pattern[str], text: str) -> str:
     """Take out what matches, with the blank that would be left over.
 
@@ -53,11 +72,12 @@ def cut(pattern: re.Pattern[str], text: str) -> str:
     if not pieces:
         return text
     pieces.append(text[end:])
-    kept = pieces[0]
+    kept = pieces[:1]
     for piece in pieces[1:]:
-        if not kept or kept[-1] in " \n":
+        if not kept or kept[-1][-1:] in ("", " ", "\n"):
             piece = piece.lstrip(" ")
-        if kept.endswith(" ") and piece[:1] in _CLOSING:
-            kept = kept[:-1]
-        kept += piece
-    return kept.strip()
+        if kept and kept[-1].endswith(" ") and piece[:1] in _CLOSING:
+            kept[-1] = kept[-1][:-1]
+        if piece:
+            kept.append(piece)
+    return trimmed("".join(kept))

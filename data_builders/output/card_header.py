@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ _SIZES = (
     (100_000_000, "10M<n<100M"),
     (1_000_000_000, "100M<n<1B"),
 )
+# A language of fewer of the dialogues is a few stray lines, and nothing to claim.
+_LEAST_SHARE = 0.05
 _LANGUAGES = {"zh": ("zh",), "en": ("en",), "mixed": ("en", "zh")}
 
 
@@ -58,7 +61,7 @@ def card_header(
     counts = statistics.counts("languages")
     size = next((size for limit, size in _SIZES if statistics.dialogues < limit), "n>1T")
     data = DatasetCardData(
-        language=sorted({code for lang in counts for code in _LANGUAGES.get(lang, ())}) or None,
+        language=_claimed(counts) or None,
         task_categories=["text-generation"],
         tags=["tfchat", "dialogue"],
         size_categories=[size],
@@ -67,6 +70,14 @@ def card_header(
         **_configs(folder, statistics),
     )
     return f"---\n{data.to_yaml()}\n---"
+
+
+def _claimed(counts: Mapping[str, int]) -> list[str]:
+    least = _LEAST_SHARE * sum(counts.values())
+    shares: Counter[str] = Counter()
+    for lang, count in counts.items():
+        shares.update(dict.fromkeys(_LANGUAGES.get(lang, ()), count))
+    return sorted(code for code, count in shares.items() if count >= least)
 
 
 def _license(report: BuildReport, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_builders import build_dialogues
 from data_builders.cleaning.block_list import BlockList
 from data_builders.cleaning.pipeline import Cleaner, CleaningSettings, looks_segmented
 from data_builders.errors import UserError
@@ -95,8 +96,11 @@ def test_each_step_can_be_switched_on_and_off(option: str, text: str, cleaned: s
         ({"minimum_chars": 2}, ("好的", "好"), "too short", "好"),
         ({"maximum_chars": 3}, ("好的", "好的好的"), "too long", "好的好的"),
         ({"maximum_turns": 2}, ("一", "二", "三"), "too many turns", "3"),
-        ({"minimum_letters": 1}, ("？", "好", "……"), "too few letters", "……"),
+        ({"minimum_letters": 1}, ("？", "……"), "too few letters", "……"),
         ({"minimum_letters": 3}, ("how many", "42"), "too few letters", "42"),
+        ({}, ("在吗", "[deleted]"), "placeholder turn", "[deleted]"),
+        ({}, ("=A1+B1", "好"), "placeholder turn", "=A1+B1"),
+        ({"maximum_chars": 3, "markup": True}, ("好", "<b>好" * 9), "too long", "<b>好" * 9),
         ({"drop_placeholders": True}, ("我是%name%", "好"), "placeholder", "%name%"),
         ({"drop_placeholders": True}, ("好", "Hello XXX"), "placeholder", "XXX"),
     ],
@@ -106,6 +110,50 @@ def test_dialogues_are_dropped_by_a_rule_that_the_report_knows(
 ) -> None:
     assert Cleaner(CleaningSettings(**settings)).clean(turns) == (None, rule, found)
     assert rule in RULES
+
+
+@pytest.mark.parametrize(
+    ("turns", "roles", "pieces"),
+    [
+        ("a b c d", "", ["a b c d"]),
+        ("a b NULL d e", "", ["a b", "d e"]),
+        ("a b NULL d", "", ["a b"]),
+        ("NULL b c", "", ["b c"]),
+        ("a NULL c", "", []),
+        ("p a b NULL d e", "sus" + "usa", ["p d e"]),
+        ("p a b NULL d e f", "suauaua", ["p a b", "p e f"]),
+        ("NULL a b", "sua", ["a b"]),
+        ("a b NULL b", "uaua", ["a b"]),
+    ],
+)
+def test_a_turn_that_cannot_be_used_cuts_a_dialogue(
+    turns: str, roles: str, pieces: list[str]
+) -> None:
+    names = [{"s": "system", "u": "user", "a": "assistant"}[role] for role in roles]
+    cleaned = Cleaner(CleaningSettings()).clean(turns.split())
+    found = list(cleaned.pieces(names))
+    assert [" ".join(turns) for turns, _ in found] == pieces
+    assert all(len(said) == (len(turns) if roles else 0) for turns, said in found)
+    assert cleaned.rule == ("placeholder turn" if "NULL" in turns else "")
+
+
+def test_no_step_sees_a_turn_far_beyond_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaner = Cleaner(CleaningSettings(maximum_chars=10, markup=True))
+    seen: list[str] = []
+    monkeypatch.setattr(cleaner, "_settle", lambda text, joined: seen.append(text) or text)
+    assert cleaner.clean(("一" * 81, "好")).rule == "too long"
+    assert seen == ["好"]
+    assert Cleaner(CleaningSettings(maximum_chars=10, markup=True)).clean(
+        ("<b>一</b>" * 10, "好")
+    ).turns == ("一" * 10, "好")
+
+
+def test_rows_cut_in_two_are_one_row_read_and_said(tmp_path: Path) -> None:
+    row = {"dialogue": ["一", "二", "NULL", "四", "五"]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    report = build_dialogues(tmp_path / "a.jsonl", cache_dir=str(tmp_path / "cache")).report
+    assert (report.rows_read, report.kept) == (1, 2)
+    assert report.notes == {"dialogues cut at a turn (placeholder turn)": 1}
 
 
 def test_words_for_placeholders_are_put_before_what_is_left_is_looked_for() -> None:
