@@ -7,9 +7,11 @@ import itertools
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from data_builders.errors import UserError
 from data_builders.script import MIXED, SCRIPTS, script_of
@@ -18,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 REPORT_FILE = "report.json"
 REJECTS_FILE = "rejects.jsonl"
+DROPPED_FILE = "dropped.jsonl"
+# Fewer held-out questions measure nothing.
+ENOUGH_QUESTIONS = 50
+MAX_SHOWN_PER_RULE, MAX_SHOWN_TEXT = 7, 200
 # All rejects are counted and written to the file; so many are also at hand in memory.
 MAX_STORED_REJECTS = 1_000
 MAX_TEXT = 80
@@ -155,6 +161,8 @@ class BuildReport:
         rejected: Rows that break a rule of their format, by rule.
         rejects: The first `MAX_STORED_REJECTS` of these and of the rows dropped by cleaning.
         notes: Anything else that was counted.
+        held_out: Distinct questions of each side that is held out.
+        dropped_samples: Some of what was left out as a copy, and what stands for it.
         strict: Stop at the first rejected row.
     """
 
@@ -170,6 +178,8 @@ class BuildReport:
     rejected: dict[str, int] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
+    held_out: dict[str, int] = field(default_factory=dict)
+    dropped_samples: list[dict[str, Any]] = field(default_factory=list)
     strict: bool = False
     rejects_file: Path | None = None
 
@@ -239,6 +249,7 @@ class BuildReport:
         """
         self.rejects_file = folder / REJECTS_FILE
         self.rejects_file.write_bytes(b"")
+        (folder / DROPPED_FILE).write_bytes(b"")
 
     def reject(self, file: str, line: int, error: RowError) -> None:
         """Count and keep one row that breaks a rule of its format, or stop there if `strict`.
@@ -271,6 +282,31 @@ class BuildReport:
         """
         self.drop(rule, 1)
         self._store(Reject(file, line, rule, shorten(found)))
+
+    def list_dropped(
+        self, rule: str, rows: Iterable[tuple[Sequence[str], Sequence[str], float]]
+    ) -> None:
+        """Write down what is left out as a copy, into `dropped.jsonl`.
+
+        Args:
+            rule: Why.
+            rows: Turns left out, turns that stand for them, and how alike they are, from 0 to 1.
+        """
+        shown = sum(row["rule"] == rule for row in self.dropped_samples)
+        with ExitStack() as stack:
+            file = None
+            if self.rejects_file is not None:
+                path = self.rejects_file.with_name(DROPPED_FILE)
+                file = stack.enter_context(open(path, "a", encoding="utf-8", newline="\n"))
+            for dropped, kept, alike in rows:
+                texts = ([turn[:MAX_SHOWN_TEXT] for turn in turns] for turns in (dropped, kept))
+                row = dict(zip(("dropped", "kept"), texts, strict=True))
+                row |= {"alike": round(alike, 3), "rule": rule}
+                if shown < MAX_SHOWN_PER_RULE:
+                    self.dropped_samples.append(row)
+                    shown += 1
+                if file is not None:
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def _store(self, reject: Reject) -> None:
         logger.info("%s:%d: %s: %s", reject.file, reject.line, reject.rule, reject.text)
@@ -309,8 +345,28 @@ class BuildReport:
         if self.notes:
             notes = (f"{what}: {number:,}" for what, number in self.notes.items())
             yield f"also: {'; '.join(notes)}"
+        yield from self._held_out_lines()
+
+    def _held_out_lines(self) -> Iterator[str]:
+        """Say which held-out sides are too small, why, and what to do."""
+        leaks = self.pairs_dropped.get("near copy on another side", 0)
+        reason = (
+            f". {counted(leaks, 'pair')} went because another side asks nearly the same "
+            f"({DROPPED_FILE} lists them): in a corpus of one template, add other data, or keep "
+            "them with `leak_free` off" if leaks else ""
+        )  # fmt: skip
+        for side, questions in self.held_out.items():
+            if questions and questions < ENOUGH_QUESTIONS:
+                yield (
+                    f"only {counted(questions, 'question')} held out for {side}, too few to "
+                    f"measure by ({ENOUGH_QUESTIONS} are the least): add data, or raise "
+                    f"`{side}_fraction`{reason}"
+                )
         if not self.splits.get("validation"):
-            yield "the validation split is empty: add data, or raise the validation fraction"
+            yield (
+                "the validation split is empty: add data, or raise the validation fraction"
+                f"{reason if 'validation' in self.held_out else ''}"
+            )
 
     def _script_lines(self) -> Iterator[str]:
         """Say the script of the Chinese, and what to do where the sources differ."""
@@ -338,6 +394,8 @@ class BuildReport:
         Path(folder, REPORT_FILE).write_text(text, encoding="utf-8")
         if self.rejects_file is not None:
             shutil.copyfile(self.rejects_file, Path(folder, REJECTS_FILE))
+            if (listed := self.rejects_file.with_name(DROPPED_FILE)).is_file():
+                shutil.copyfile(listed, Path(folder, DROPPED_FILE))
             return
         with open(Path(folder, REJECTS_FILE), "w", encoding="utf-8", newline="\n") as file:
             for reject in self.rejects:
