@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from data_builders.selecting.shards import Shards, read_turns
 from data_builders.selecting.copies import alike
+from data_builders.selecting.shards import Shards, read_turns
 from data_builders.selecting.similarity import BANDS, distinct, mix
 from data_builders.selecting.workers import ordered_map
 

@@ -63,7 +63,7 @@ _ROMAN = re.compile(r"(?<![a-z])(?:[mdclxv]*iii|[mdcl]*xxx[ivx]+)(?![a-z])", re.
 def normalize_question(question: str) -> str:
     """Fold what does not change a question: width, case, punctuation, blanks, emoji, repetition.
 
-    What stands between two digits, signs of numbers, C#, x\xb2, != and sad faces do change it.
+    What stands between two digits, signs of numbers, C#, exponents, != and sad faces do change it.
 
     Args:
         question: The question.
