@@ -33,7 +33,7 @@ _GIVES_WAY = {TRAIN: (VALIDATION, TEST), TEST: (VALIDATION,)}
 _TEXTS_FILE = "held_out_texts.arrow"
 # How many of `_TEXTS_AT_ONCE` are measured against one held-out text. Where a template is filled in
 # a thousand ways, everything is a candidate of everything.
-_MEASURED = 16
+_MEASURED, _OF_A_BAND = 16, 8
 _TEXTS_AT_ONCE = 4_000
 # The index is sorted in parts, by the highest four bits of the hashes.
 _PARTS, _PART_SHIFT = 16, np.uint64(60)
@@ -260,9 +260,11 @@ def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray]) -> dict[int, li
 def _near_ones(texts: list[str], index: _Index, others: tuple[int, ...]) -> Iterator[NearCopy]:
     """Yield the held-out questions of some sides that are near copies of any of the texts."""
     hashes, owners, of_bands = _hashes_of(texts)
-    # One text stands for all with the same band.
-    _, chosen = np.unique(hashes[:of_bands], return_index=True)
-    chosen = np.concatenate([chosen, np.arange(of_bands, len(hashes))])
+    # A few texts stand for all with the same band.
+    order = np.argsort(hashes[:of_bands], kind="stable")
+    ordered = hashes[order]
+    place = np.arange(of_bands) - np.searchsorted(ordered, ordered)
+    chosen = np.concatenate([order[place < _OF_A_BAND], np.arange(of_bands, len(hashes))])
     chosen = chosen[np.argsort(hashes[chosen], kind="stable")]
     places, held = index.lookup(hashes[chosen])
     wanted = np.isin(index.sides[held], others)

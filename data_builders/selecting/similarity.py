@@ -157,14 +157,22 @@ def band_hashes(codes: Codes) -> np.ndarray:
     counts = codes.lengths[chosen]
     grams = _ngrams(codes.points, np.repeat(codes.starts[chosen], counts) + _ranges(counts))
     starts = np.cumsum(counts) - counts
+    # Texts with other numbers are no copies: they need not meet, and in a template all would.
+    digits = _digits(codes, chosen, starts, counts)
     for band in range(BANDS):
-        value = np.full(len(chosen), band, dtype=np.uint64)
+        value = digits + np.uint64(band)
         for row in range(BAND_ROWS):
             multiplier, offset = _permutations()[band * BAND_ROWS + row]
             least = np.minimum.reduceat(grams * multiplier + offset >> np.uint64(32), starts)
             value = mix(value * _BASE + least)
         bands[chosen, band] = value | np.uint64(1)
     return bands
+
+
+def _digits(codes: Codes, chosen: np.ndarray, starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    points = codes.points[np.repeat(codes.starts[chosen], counts) + _ranges(counts)]
+    is_digit = (points >= ord("0")) & (points <= ord("9"))
+    return mix(np.add.reduceat(np.where(is_digit, mix(points), np.uint64(0)), starts))
 
 
 def _ngrams(points: np.ndarray, at: np.ndarray) -> np.ndarray:
