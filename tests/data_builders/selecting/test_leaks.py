@@ -130,7 +130,7 @@ def pairs_of(row: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 @given(corpora_with_copies())
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_nothing_is_lost_but_what_another_side_asks_nearly(dialogues):
     built = build(dialogues, **LEAK_FREE_ALONE)
     sides: dict[str, list[tuple[str, str]]] = {split: [] for split in SPLITS}
@@ -140,9 +140,12 @@ def test_nothing_is_lost_but_what_another_side_asks_nearly(dialogues):
     left = {split: [p for row in rows for p in pairs_of(row)] for split, rows in built.rows.items()}
     asked = {question for question, _ in sides["train"]}
     for split in ("test", "validation"):
+        own = {question for question, _ in sides[split]}
         for question, reply in set(sides[split]) - set(left[split]):
-            assert min(apart(question, other) for other in asked) <= LEAKS, (question, reply)
-        asked |= {question for question, _ in sides[split]}
+            spelt = [q for q in own if normalize_question(q) == normalize_question(question)]
+            nearest = min(apart(one, other) for one in spelt for other in asked)
+            assert nearest <= LEAKS, (question, reply)
+        asked |= own
     lost = sum(map(len, sides.values())) - sum(map(len, left.values()))
     assert built.report.pairs_dropped.get(LEAK, 0) == lost
 
@@ -202,19 +205,16 @@ def test_questions_out_of_bounds_are_compared_exactly(held_out):
     assert not list(leaks(rows))
 
 
-TOWNS = (
-    "the mountain",
-    "the mountian",
-    "the muontain",
-    "the mountai",
-    "the moountain",
-    "the mointain",
-)
-
-
 def test_a_near_copy_takes_out_every_time_it_was_asked():
-    split = {split_of(f"which way is it to {c}", 0.4, 0.0): c for c in TOWNS}
-    ask = {side: f"which way is it to {letter}" for side, letter in split.items()}
+    places = "mountain library orchard lighthouse bakery theatre harbour".split()
+    asked = [f"which way is it to the {place}" for place in places]
+    couples = [(text, text.replace("which", "whiich")) for text in asked]
+    wanted = ["train", "validation"]
+    ask = next(
+        dict(zip(wanted, couple, strict=True))
+        for couple in couples
+        if [split_of(text, 0.4, 0.0) for text in couple] == wanted
+    )
     dialogues = [raw(ask["train"], f"this way {n}") for n in range(3000)]
     dialogues += [raw(ask["validation"], f"that way {n}") for n in range(3000)]
     uncapped = {"maximum_question_count": 0}
