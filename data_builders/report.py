@@ -299,9 +299,12 @@ class BuildReport:
                 path = self.rejects_file.with_name(DROPPED_FILE)
                 file = stack.enter_context(open(path, "a", encoding="utf-8", newline="\n"))
             for dropped, kept, alike in rows:
-                texts = ([turn[:MAX_SHOWN_TEXT] for turn in turns] for turns in (dropped, kept))
-                row = dict(zip(("dropped", "kept"), texts, strict=True))
-                row |= {"alike": round(alike, 3), "rule": rule}
+                row: dict[str, Any] = {
+                    "dropped": [turn[:MAX_SHOWN_TEXT] for turn in dropped],
+                    "kept": [turn[:MAX_SHOWN_TEXT] for turn in kept],
+                    "alike": round(alike, 3),
+                    "rule": rule,
+                }
                 if shown < MAX_SHOWN_PER_RULE:
                     self.dropped_samples.append(row)
                     shown += 1

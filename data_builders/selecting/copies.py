@@ -180,9 +180,8 @@ def apart(one: str, other: str) -> float:
     heavy = max(sum(n for t, n in side.items() if t not in _LIGHT) for side in (more, less))
     if heavy > max(1, _HOPELESS * size) or _differ(more, less):
         return 1.0
-    same = _shared_ends(first, second)
-    ends = [(same[0], len(side) - same[1]) for side in (first, second)]
-    first, second = (side[i:j] for side, (i, j) in zip((first, second), ends, strict=True))
+    begin, end = _shared_ends(first, second)
+    first, second = first[begin : len(first) - end], second[begin : len(second) - end]
     if len(first) * len(second) > _MOST_COMPARED:
         return min(1.0, (more.total() + less.total()) * _MORE_COST / size)
     places = SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
