@@ -149,7 +149,7 @@ def test_chatterbot_counts_agree_with_the_yaml(chatterbot, shared_cache):
     assert (report.rows_read, report.kept) == (entries, len(distinct))
     assert {tuple(row["turns"]) for row in all_rows(result)} == distinct
     assert chatterbot.report.rows_read == entries
-    assert chatterbot.report.kept > 0.99 * len(distinct)
+    assert chatterbot.report.kept > 0.985 * len(distinct)
 
 
 def test_chatterbot_rows_follow_the_schema(chatterbot):
