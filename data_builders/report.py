@@ -7,10 +7,11 @@ import itertools
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from data_builders.errors import UserError
 from data_builders.script import MIXED, SCRIPTS, script_of
@@ -19,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 REPORT_FILE = "report.json"
 REJECTS_FILE = "rejects.jsonl"
+DROPPED_FILE = "dropped.jsonl"
+# Fewer held-out questions measure nothing.
+ENOUGH_QUESTIONS = 50
+MAX_SHOWN_PER_RULE, MAX_SHOWN_TEXT = 7, 200
 # All rejects are counted and written to the file; so many are also at hand in memory.
 MAX_STORED_REJECTS = 1_000
 MAX_TEXT = 80
@@ -146,6 +151,8 @@ class BuildReport:
         rejected: Rows that break a rule of their format, by rule.
         rejects: The first `MAX_STORED_REJECTS` of these and of the rows dropped by cleaning.
         notes: Anything else that was counted.
+        held_out: Distinct questions of each side that is held out.
+        dropped_samples: Some of what was left out as a copy, and what stands for it.
         strict: Stop at the first rejected row.
         rejects_file: Where all of them stand.
     """
@@ -163,6 +170,8 @@ class BuildReport:
     rejected: dict[str, int] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
+    held_out: dict[str, int] = field(default_factory=dict)
+    dropped_samples: list[dict[str, Any]] = field(default_factory=list)
     strict: bool = False
     rejects_file: Path | None = None
 
@@ -211,6 +220,7 @@ class BuildReport:
         """Write every reject to `rejects.jsonl` of an existing folder: there may be millions."""
         self.close()
         self.rejects_file = folder / REJECTS_FILE
+        (folder / DROPPED_FILE).write_bytes(b"")
         # Open until the end: opened for each of 50,000 rejects it took most of their time.
         self._open_file = open(self.rejects_file, "w", encoding="utf-8", newline="\n")  # noqa: SIM115
 
@@ -244,6 +254,34 @@ class BuildReport:
         """Count and keep one row that cleaning left out."""
         self.drop(rule, 1)
         self._store(Reject(file, line, rule, shorten(found)))
+
+    def list_dropped(
+        self, rule: str, rows: Iterable[tuple[Sequence[str], Sequence[str], float]]
+    ) -> None:
+        """Write down what is left out as a copy, into `dropped.jsonl`.
+
+        Args:
+            rule: Why.
+            rows: Turns left out, turns that stand for them, and how alike they are, from 0 to 1.
+        """
+        shown = sum(row["rule"] == rule for row in self.dropped_samples)
+        with ExitStack() as stack:
+            file = None
+            if self.rejects_file is not None:
+                path = self.rejects_file.with_name(DROPPED_FILE)
+                file = stack.enter_context(open(path, "a", encoding="utf-8", newline="\n"))
+            for dropped, kept, alike in rows:
+                row: dict[str, Any] = {
+                    "dropped": [turn[:MAX_SHOWN_TEXT] for turn in dropped],
+                    "kept": [turn[:MAX_SHOWN_TEXT] for turn in kept],
+                    "alike": round(alike, 3),
+                    "rule": rule,
+                }
+                if shown < MAX_SHOWN_PER_RULE:
+                    self.dropped_samples.append(row)
+                    shown += 1
+                if file is not None:
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def _store(self, reject: Reject) -> None:
         logger.info("%s:%d: %s: %s", *reject)
@@ -281,8 +319,28 @@ class BuildReport:
         if self.notes:
             notes = (f"{what}: {number:,}" for what, number in self.notes.items())
             yield f"also: {'; '.join(notes)}"
+        yield from self._held_out_lines()
+
+    def _held_out_lines(self) -> Iterator[str]:
+        """Say which held-out sides are too small, why, and what to do."""
+        leaks = self.pairs_dropped.get("near copy on another side", 0)
+        reason = (
+            f". {counted(leaks, 'pair')} went because another side asks nearly the same "
+            f"({DROPPED_FILE} lists them): in a corpus of one template, add other data, or keep "
+            "them with `leak_free` off" if leaks else ""
+        )  # fmt: skip
+        for side, questions in self.held_out.items():
+            if questions and questions < ENOUGH_QUESTIONS:
+                yield (
+                    f"only {counted(questions, 'question')} held out for {side}, too few to "
+                    f"measure by ({ENOUGH_QUESTIONS} are the least): add data, or raise "
+                    f"`{side}_fraction`{reason}"
+                )
         if not self.splits.get("validation"):
-            yield "the validation split is empty: add data, or raise the validation fraction"
+            yield (
+                "the validation split is empty: add data, or raise the validation fraction"
+                f"{reason if 'validation' in self.held_out else ''}"
+            )
 
     def _script_lines(self) -> Iterator[str]:
         """Say the script of the Chinese, and what to do where the sources differ."""
@@ -307,6 +365,7 @@ class BuildReport:
         for mine, its in zip(self.origins, other.origins, strict=True):
             mine.read += its.read
             add_counts(mine.scripts, its.scripts)
+        self.pieces += other.pieces
         for reject in other.all_rejects():
             self._store(reject)
 
@@ -326,6 +385,8 @@ class BuildReport:
         self.close()
         if self.rejects_file is not None:
             shutil.copyfile(self.rejects_file, Path(folder, REJECTS_FILE))
+            if (listed := self.rejects_file.with_name(DROPPED_FILE)).is_file():
+                shutil.copyfile(listed, Path(folder, DROPPED_FILE))
             return
         with open(Path(folder, REJECTS_FILE), "w", encoding="utf-8", newline="\n") as file:
             file.writelines(reject.json_line() for reject in self.rejects)

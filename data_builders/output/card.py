@@ -17,7 +17,7 @@ from data_builders.output.markdown import escape, one_line, table
 from data_builders.output.pictures import CAPTIONS
 from data_builders.output.privacy import without_paths
 from data_builders.output.statistics import DatasetStatistics, SplitStatistics
-from data_builders.report import REJECTS_FILE, BuildReport, SourceCount, counted
+from data_builders.report import DROPPED_FILE, REJECTS_FILE, BuildReport, SourceCount, counted
 
 CARD_FILE = "README.md"
 PLACEHOLDER = "your-name/your-dataset"
@@ -69,6 +69,9 @@ def write_card(
         "## Sources\n\n" + _sources(report, statistics),
         "## Splits\n\n" + _splits(statistics, settings),
         "## What was left out or changed\n\n" + _drops(report),
+        "## Left out as copies\n\n" + _copies(report)
+        if show_replies and report.dropped_samples
+        else "",
         "## Settings\n\n" + _settings(settings),
         "## In pictures\n\n" + _pictures(folder, pictures) if pictures else "",
         "## Most frequent replies\n\n" + _replies(statistics) if show_replies else "",
@@ -165,6 +168,19 @@ def _drops(report: BuildReport) -> str:
     if report.rejected:
         parts.append(f"`{REJECTS_FILE}` of the build lists the rejected rows.")
     return "\n\n".join(parts) or "Nothing."
+
+
+def _copies(report: BuildReport) -> str:
+    rows = [
+        [
+            *(one_line(" / ".join(row[side]), 80) for side in ("dropped", "kept")),
+            f"{row['alike']:.2f}",
+            row["rule"],
+        ]
+        for row in report.dropped_samples[:20]
+    ]
+    told = f"Some of them, each with what stands for it; `{DROPPED_FILE}` of the build has all.\n\n"
+    return told + table(["left out", "stays", ">alike", "rule"], rows)
 
 
 def left_out(report: BuildReport) -> list[tuple[str, str, dict[str, int]]]:

@@ -7,30 +7,37 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from data_builders.selecting.copies import alike
 from data_builders.selecting.shards import Shards, read_turns
-from data_builders.selecting.similarity import BANDS, SIMILAR, distinct, jaccard
-from data_builders.selecting.splits import normalize_question
+from data_builders.selecting.similarity import BANDS, distinct, mix
 from data_builders.selecting.workers import ordered_map
 
 # Sorting works on parts of about this many keys, so that its memory does not grow with the corpus.
 _PART = 2_000_000
 # Texts of twice as many dialogues lie in memory while they are compared.
 _CANDIDATES_A_TASK = 10_000
-# However alike two dialogues are, their last replies must be so too.
-_SIMILAR_REPLY = 0.5
 
 
-def repeated(keys: np.ndarray, alive: np.ndarray) -> np.ndarray:
-    """Mark every later occurrence of a key.
+def first_places(keys: np.ndarray, alive: np.ndarray) -> np.ndarray:
+    """Say where each key stood first.
 
     Args:
         keys: uint64, in the order of the corpus.
         alive: Only these count.
 
     Returns:
-        True for all but the first of equal keys.
+        Places, int64; its own place for each key that comes first or does not count.
     """
-    return occurrence(keys, alive) > 0
+    first = np.arange(len(keys))
+    for chosen in _parts(keys, alive):
+        ordered = chosen[np.argsort(keys[chosen], kind="stable")]
+        first[ordered] = ordered[_group_starts(keys[ordered])]
+    return first
+
+
+def repeated(keys: np.ndarray, alive: np.ndarray) -> np.ndarray:
+    """Mark every later occurrence of a key; the arguments are those of `first_places`."""
+    return first_places(keys, alive) != np.arange(len(keys))
 
 
 def occurrence(keys: np.ndarray, alive: np.ndarray) -> np.ndarray:
@@ -51,8 +58,10 @@ def occurrence(keys: np.ndarray, alive: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def near_duplicates(shards: Shards, alive: np.ndarray, workers: int) -> np.ndarray:
-    """Mark dialogues whose text is nearly that of an earlier one.
+def near_duplicates(
+    shards: Shards, alive: np.ndarray, workers: int
+) -> tuple[np.ndarray, dict[int, float]]:
+    """Find dialogues that say nearly what an earlier one says.
 
     Args:
         shards: The corpus.
@@ -60,54 +69,78 @@ def near_duplicates(shards: Shards, alive: np.ndarray, workers: int) -> np.ndarr
         workers: How many processes measure the candidates.
 
     Returns:
-        True for those that fold to the same text as an earlier one, or, when long, share at least
-        `SIMILAR` of their n-grams with it and end in nearly the same reply.
+        For each dialogue the place of the one it copies, or its own; and of those that do not fold
+        to the same text how alike they are (`copies.alike`).
     """
-    marked = repeated(shards.numbers("folded"), alive)
-    candidates = _candidates(shards, alive & ~marked)
+    own = np.arange(len(alive))
+    first = first_places(shards.numbers("folded"), alive)
+    candidates = _candidates(shards, alive & (first == own))
     tasks = (
         (shards.paths, shards.first_rows, candidates[begin : begin + _CANDIDATES_A_TASK])
         for begin in range(0, len(candidates), _CANDIDATES_A_TASK)
     )
-    for similar in ordered_map(_similar_ones, tasks, workers):
-        for first, later in similar.tolist():
+    measured: dict[int, float] = {}
+    for pairs, shares in ordered_map(_similar_ones, tasks, workers):
+        for (earlier, later), share in zip(pairs.tolist(), shares, strict=True):
             # What is like a dropped one alone stays, or a chain of copies could end anywhere.
-            if not marked[first]:
-                marked[later] = True
-    return marked
+            if first[earlier] == earlier and first[later] == later:
+                first[later], measured[later] = earlier, share
+    return first, measured
 
 
-def _similar_ones(task: tuple[Sequence[str], np.ndarray, np.ndarray]) -> np.ndarray:
+def beginnings(shards: Shards, alive: np.ndarray) -> np.ndarray:
+    """Find dialogues that are the beginning of a longer one, as unrolled histories are.
+
+    Args:
+        shards: The corpus.
+        alive: Only these count.
+
+    Returns:
+        For each dialogue the place of a longer one, or its own.
+    """
+    found = np.arange(len(alive))
+    sides = mix(np.repeat(shards.numbers("split").astype(np.uint64), shards.pairs_of))
+    keys = shards.pair_keys("prefixes") ^ sides
+    rows = np.flatnonzero(alive & (shards.pairs_of > 0))
+    last = shards.first_pairs[rows + 1] - 1
+    inside = np.repeat(alive, shards.pairs_of)
+    inside[last] = False
+    places = np.flatnonzero(inside)
+    places = places[np.argsort(keys[places], kind="stable")]
+    if len(places):
+        at = np.searchsorted(keys[places], keys[last]).clip(max=len(places) - 1)
+        same = keys[places[at]] == keys[last]
+        longer = np.searchsorted(shards.first_pairs, places[at[same]], side="right") - 1
+        found[rows[same]] = longer
+    return found
+
+
+def _similar_ones(
+    task: tuple[Sequence[str], np.ndarray, np.ndarray],
+) -> tuple[np.ndarray, list[float]]:
     """Measure candidates: which pairs are near copies, in the order of the later one."""
     paths, first_rows, pairs = task
-    folded = {
-        number: [normalize_question(turn) for turn in turns]
-        for number, turns in read_turns(paths, first_rows, np.unique(pairs))
-    }
-    similar = [_are_copies(folded[first], folded[later]) for first, later in pairs.tolist()]
-    return pairs[np.array(similar, dtype=bool)]
-
-
-def _are_copies(first: Sequence[str], later: Sequence[str]) -> bool:
-    # Another reply to the same long question is a second reference, not a copy.
-    alike = jaccard(first[-1], later[-1]) >= _SIMILAR_REPLY
-    return alike and jaccard("\n".join(first), "\n".join(later)) >= SIMILAR
+    turns = dict(read_turns(paths, first_rows, distinct(pairs.reshape(-1))))
+    shares = [alike(turns[first], turns[later]) for first, later in pairs.tolist()]
+    return pairs[np.array(shares, dtype=bool)], [share for share in shares if share]
 
 
 def _candidates(shards: Shards, alive: np.ndarray) -> np.ndarray:
-    """Pair each dialogue with the first one that agrees with it in a band: (pairs, 2)."""
+    """Pair each dialogue with two that agree with it in a band, the first and the last: (n, 2)."""
     # A pair is one number, the later one in its high half: sorted so, a task's pairs stand in few
     # shards.
     found = np.zeros(0, dtype=np.uint64)
     for number in range(BANDS):
         keys = shards.band(number)
         for chosen in _parts(keys, alive & (keys != 0)):
-            order = np.argsort(keys[chosen], kind="stable")
-            first = _group_starts(keys[chosen][order])
-            later = np.flatnonzero(first != np.arange(len(order)))
-            pairs = chosen[order[later]].astype(np.uint64) << np.uint64(32)
-            pairs |= chosen[order[first[later]]].astype(np.uint64)
-            found = distinct(np.concatenate([found, pairs]))
+            ordered = chosen[np.argsort(keys[chosen], kind="stable")]
+            begins = _group_starts(keys[ordered])
+            later = np.flatnonzero(begins != np.arange(len(ordered)))
+            for earlier in (begins[later], later - 1):
+                one, other = ordered[earlier], ordered[later]
+                likely = shards.pairs_of[one] == shards.pairs_of[other]
+                pairs = other[likely].astype(np.uint64) << np.uint64(32)
+                found = distinct(np.concatenate([found, pairs | one[likely].astype(np.uint64)]))
     halves = [found & np.uint64(2**32 - 1), found >> np.uint64(32)]
     return np.stack(halves, axis=1).astype(np.int64)
 

@@ -20,17 +20,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from data_builders.selecting.copies import LEAKS, apart
 from data_builders.selecting.shards import Shards, open_shard, value_lengths
-from data_builders.selecting.similarity import (
-    MINIMUM_TO_SUBSTITUTE,
-    SIMILAR,
-    Codes,
-    band_hashes,
-    deletion_variants,
-    distinct,
-    encode,
-    jaccard,
-)
+from data_builders.selecting.similarity import band_hashes, deletion_variants, distinct, encode
 from data_builders.selecting.splits import SPLITS, normalize_question, reply_places
 from data_builders.selecting.workers import ordered_map
 
@@ -39,13 +31,9 @@ TRAIN, VALIDATION, TEST = range(len(SPLITS))
 _GIVES_WAY = {TRAIN: (VALIDATION, TEST), TEST: (VALIDATION,)}
 
 _TEXTS_FILE = "held_out_texts.arrow"
-# Kinds of hashes that meet: a whole text and one shortened by a character, two shortened ones, and
-# the bands of long texts.
-_WHOLE, _SHORTER, _SHORTER_OF_LONGER, _BANDS = range(4)
-_MEETS = {_WHOLE: _SHORTER, _SHORTER: _WHOLE, _SHORTER_OF_LONGER: _SHORTER}
 # How many of `_TEXTS_AT_ONCE` are measured against one held-out text. Where a template is filled in
 # a thousand ways, everything is a candidate of everything.
-_MEASURED = 16
+_MEASURED, _OF_A_BAND = 16, 8
 _TEXTS_AT_ONCE = 4_000
 # The index is sorted in parts, by the highest four bits of the hashes.
 _PARTS, _PART_SHIFT = 16, np.uint64(60)
@@ -64,6 +52,20 @@ class Pairs(NamedTuple):
     keys: np.ndarray
     sides: np.ndarray
     alive: np.ndarray
+
+
+class NearCopy(NamedTuple):
+    """A held-out question that another side asks nearly so.
+
+    Attributes:
+        key: Of the held-out question.
+        asked: The question of the other side.
+        apart: How far the two are apart.
+    """
+
+    key: int
+    asked: str
+    apart: float
 
 
 def leaking_pairs(pairs: Pairs, near: dict[int, np.ndarray]) -> np.ndarray:
@@ -88,7 +90,7 @@ def leaking_pairs(pairs: Pairs, near: dict[int, np.ndarray]) -> np.ndarray:
 
 def find_near_copies(
     shards: Shards, pairs: Pairs, folder: Path, workers: int
-) -> dict[int, np.ndarray]:
+) -> dict[int, list[NearCopy]]:
     """Search the corpus for near copies of held-out questions.
 
     Args:
@@ -98,8 +100,8 @@ def find_near_copies(
         workers: How many processes search.
 
     Returns:
-        For each side that others give way to, the keys of their questions that are near copies
-        of what it asks.
+        For each side that others give way to, those of their questions that are near copies of
+        what it asks.
     """
     _write_index(shards, pairs, folder)
     tasks = (
@@ -107,21 +109,33 @@ def find_near_copies(
         for path, _, span in shards.spans()
         if pairs.alive[span].any()
     )
-    found: dict[int, list[np.ndarray]] = {side: [np.zeros(0, np.uint64)] for side in _GIVES_WAY}
+    found: dict[int, list[NearCopy]] = {side: [] for side in _GIVES_WAY}
     for matches in ordered_map(_search_shard, tasks, workers):
-        for side, keys in matches.items():
-            found[side].append(keys)
-    return {side: distinct(np.concatenate(keys)) for side, keys in found.items()}
+        for side, copies in matches.items():
+            found[side] += copies
+    return found
+
+
+def questions_at(path: str, pairs: np.ndarray) -> list[str]:
+    """Read the questions of some pairs of a shard.
+
+    Args:
+        path: The shard.
+        pairs: Rising numbers of its pairs.
+
+    Returns:
+        The questions as they were asked.
+    """
+    return list(_texts_at(open_shard(path), pairs))
 
 
 def _questions(path: str, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Read the distinct questions of a shard: their keys and folded texts."""
-    table = open_shard(path)
-    keys = np.asarray(table["questions"].combine_chunks().flatten())
+    """Read the distinct questions of a shard, and their keys."""
+    keys = np.asarray(open_shard(path)["questions"].combine_chunks().flatten())
     chosen = np.flatnonzero(mask)
     _, first = np.unique(keys[chosen], return_index=True)
     at = np.sort(chosen[first])
-    return keys[at], [normalize_question(text) for text in _texts_at(table, at)]
+    return keys[at], questions_at(path, at)
 
 
 def _texts_at(table: pa.Table, pairs: np.ndarray) -> Iterator[str]:
@@ -140,19 +154,13 @@ def _texts_at(table: pa.Table, pairs: np.ndarray) -> Iterator[str]:
         yield all_turns[one][places[pair] - 1]
 
 
-def _hashes_of(codes: Codes) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
-    variants = deletion_variants(codes)
-    whole = np.arange(len(variants.hashes)) < variants.whole
-    long_enough = codes.lengths[variants.owners] >= MINIMUM_TO_SUBSTITUTE
-    for kind, chosen in (
-        (_WHOLE, whole),
-        (_SHORTER, ~whole),
-        (_SHORTER_OF_LONGER, ~whole & long_enough),
-    ):
-        yield kind, (variants.hashes[chosen], variants.owners[chosen])
-    bands = band_hashes(codes)
+def _hashes_of(texts: list[str]) -> tuple[np.ndarray, np.ndarray, int]:
+    """Give the hashes by which near copies meet, their owners, and how many are of bands."""
+    codes = encode([normalize_question(text) for text in texts])
+    variants, bands = deletion_variants(codes), band_hashes(codes)
     owners, numbers = np.nonzero(bands)
-    yield _BANDS, (bands[owners, numbers], owners)
+    hashes = np.concatenate([bands[owners, numbers], variants.hashes])
+    return hashes, np.concatenate([owners, variants.owners]), len(owners)
 
 
 def _write_index(shards: Shards, pairs: Pairs, folder: Path) -> None:
@@ -182,7 +190,7 @@ def _write_index(shards: Shards, pairs: Pairs, folder: Path) -> None:
 
 
 def _held_out(shards: Shards, pairs: Pairs) -> Iterator[tuple[np.ndarray, int, list[str]]]:
-    """Yield keys, side and folded texts of the held-out questions, some thousand at a time."""
+    """Yield keys, side and texts of the held-out questions, some thousand at a time."""
     for path, _, span in shards.spans():
         for side in (VALIDATION, TEST):
             mask = pairs.alive[span] & (pairs.sides[span] == side)
@@ -193,18 +201,14 @@ def _held_out(shards: Shards, pairs: Pairs) -> Iterator[tuple[np.ndarray, int, l
 
 
 def _append_hashes(texts: list[str], first: int, folder: Path) -> None:
-    """Add the hashes of some texts to the files of their kind and of their highest bits."""
-    for kind, (hashes, owners) in _hashes_of(encode(texts)):
-        # The shortened ones of longer texts are found among all the shortened ones: equal hashes
-        # are of texts of equal length.
-        if kind == _SHORTER_OF_LONGER:
-            continue
-        entries = np.empty(len(hashes), dtype=_ENTRY)
-        entries["hash"], entries["owner"] = hashes, owners + first
-        part = hashes >> _PART_SHIFT
-        for number in distinct(part).tolist():
-            with open(folder / f"{kind}-{number:02d}.raw", "ab") as file:
-                entries[part == number].tofile(file)
+    """Add the hashes of some texts to the files of their highest bits."""
+    hashes, owners, _ = _hashes_of(texts)
+    entries = np.empty(len(hashes), dtype=_ENTRY)
+    entries["hash"], entries["owner"] = hashes, owners + first
+    part = hashes >> _PART_SHIFT
+    for number in distinct(part).tolist():
+        with open(folder / f"{number:02d}.raw", "ab") as file:
+            entries[part == number].tofile(file)
 
 
 class _Index:
@@ -218,16 +222,15 @@ class _Index:
     def _load(self, name: str) -> np.ndarray:
         return np.load(self._folder / name, mmap_mode="r")
 
-    def lookup(self, kind: int, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find the entries of distinct, rising hashes: places in `hashes`, and owners."""
+    def lookup(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find the entries of rising hashes: places in `hashes`, and owners."""
         places, owners = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
         bounds = np.searchsorted(hashes >> _PART_SHIFT, np.arange(_PARTS + 1, dtype=np.uint64))
         for number, begin, end in zip(range(_PARTS), bounds[:-1], bounds[1:], strict=True):
-            name = f"{kind}-{number:02d}"
-            if begin < end and (self._folder / f"{name}.hashes.npy").exists():
-                at, entries = _matches(self._load(f"{name}.hashes.npy"), hashes[begin:end])
+            if begin < end and (self._folder / f"{number:02d}.hashes.npy").exists():
+                at, entries = _matches(self._load(f"{number:02d}.hashes.npy"), hashes[begin:end])
                 places.append(at + begin)
-                owners.append(self._load(f"{name}.owners.npy")[entries])
+                owners.append(self._load(f"{number:02d}.owners.npy")[entries])
         return np.concatenate(places), np.concatenate(owners)
 
 
@@ -240,7 +243,7 @@ def _matches(index: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.repeat(np.arange(len(hashes)), count), entries
 
 
-def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray]) -> dict[int, np.ndarray]:
+def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray]) -> dict[int, list[NearCopy]]:
     """Find, for each side, the held-out questions that a shard asks nearly so on that side."""
     path, folder, sides, alive = task
     index = _Index(folder)
@@ -249,30 +252,32 @@ def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray]) -> dict[int, np
         mask = alive & (sides == side)
         if mask.any():
             _, texts = _questions(path, mask)
-            parts = range(0, len(texts), _TEXTS_AT_ONCE)
-            found_here = [_near_ones(texts[i : i + _TEXTS_AT_ONCE], index) for i in parts]
-            near = distinct(np.concatenate(found_here))
-            found[side] = distinct(index.keys[near[np.isin(index.sides[near], others)]])
+            parts = (texts[i : i + _TEXTS_AT_ONCE] for i in range(0, len(texts), _TEXTS_AT_ONCE))
+            found[side] = [copy for part in parts for copy in _near_ones(part, index, others)]
     return found
 
 
-def _near_ones(texts: list[str], index: _Index) -> np.ndarray:
-    """Give the held-out questions that are near copies of any of the texts."""
-    hashes = dict(_hashes_of(encode(texts)))
-    near = [index.lookup(_MEETS[kind], distinct(hashes[kind][0]))[1] for kind in _MEETS]
-    # One text stands for all with the same band.
-    bands, first = np.unique(hashes[_BANDS][0], return_index=True)
-    places, owners = index.lookup(_BANDS, bands)
-    pairs = np.stack([owners, hashes[_BANDS][1][first][places]], axis=1)
-    pairs, shared = np.unique(pairs, axis=0, return_counts=True)
-    # Those that share the most bands first: they are the likeliest.
-    similar: set[int] = set()
+def _near_ones(texts: list[str], index: _Index, others: tuple[int, ...]) -> Iterator[NearCopy]:
+    """Yield the held-out questions of some sides that are near copies of any of the texts."""
+    hashes, owners, of_bands = _hashes_of(texts)
+    # A few texts stand for all with the same band.
+    order = np.argsort(hashes[:of_bands], kind="stable")
+    ordered = hashes[order]
+    place = np.arange(of_bands) - np.searchsorted(ordered, ordered)
+    chosen = np.concatenate([order[place < _OF_A_BAND], np.arange(of_bands, len(hashes))])
+    chosen = chosen[np.argsort(hashes[chosen], kind="stable")]
+    places, held = index.lookup(hashes[chosen])
+    wanted = np.isin(index.sides[held], others)
+    pairs = held[wanted].astype(np.int64) << 32 | owners[chosen][places[wanted]]
+    pairs, shared = np.unique(pairs, return_counts=True)
+    # Those that share the most hashes first: they are the likeliest.
+    done: set[int] = set()
     left: dict[int, int] = {}
-    for owner, text in pairs[np.lexsort((-shared, pairs[:, 0]))].tolist():
-        if owner in similar or left.setdefault(owner, _MEASURED) == 0:
+    for pair in pairs[np.lexsort((-shared, pairs >> 32))].tolist():
+        owner, text = pair >> 32, pair & 0xFFFFFFFF
+        if owner in done or left.setdefault(owner, _MEASURED) == 0:
             continue
         left[owner] -= 1
-        if jaccard(texts[text], index.texts[owner].as_py()) >= SIMILAR:
-            similar.add(owner)
-    near.append(np.array(sorted(similar), dtype=np.int64))
-    return distinct(np.concatenate(near))
+        if (distance := apart(texts[text], index.texts[owner].as_py())) <= LEAKS:
+            done.add(owner)
+            yield NearCopy(int(index.keys[owner]), texts[text], distance)

@@ -7,6 +7,7 @@ cuts its dialogue in two there: nobody then learns to answer that question, and 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -17,18 +18,40 @@ import pyarrow as pa
 import xxhash
 
 from data_builders.report import EXACT_DUPLICATE, BuildReport
-from data_builders.selecting.duplicates import near_duplicates, occurrence, repeated
+from data_builders.selecting.duplicates import (
+    beginnings,
+    near_duplicates,
+    occurrence,
+    repeated,
+)
 from data_builders.selecting.entropy import too_open
-from data_builders.selecting.leaks import TRAIN, Pairs, find_near_copies, leaking_pairs
+from data_builders.selecting.leaks import (
+    TRAIN,
+    NearCopy,
+    Pairs,
+    find_near_copies,
+    leaking_pairs,
+    questions_at,
+)
 from data_builders.selecting.pair_texts import RULES, rejected_pairs
-from data_builders.selecting.shards import SCHEMA, Dialogue, Shards, open_shard, value_lengths
-from data_builders.selecting.similarity import mix
+from data_builders.selecting.shards import (
+    SCHEMA,
+    Dialogue,
+    Shards,
+    open_shard,
+    read_turns,
+    value_lengths,
+)
+from data_builders.selecting.similarity import distinct, mix
 from data_builders.selecting.splits import BY_QUESTION, SPLITS, reply_places, sides_of
 
-NEAR = "near duplicate"
+NEAR, BEGINNING = "near duplicate", "beginning of a longer dialogue"
 ENTROPY, LEAK = "entropy filter", "near copy on another side"
 REPLY_CAP, QUESTION_CAP = "reply too frequent", "question too frequent"
 NO_PAIR, WEIGHT = "no reply to learn", "weight of the source"
+
+# So many couples of dialogues lie in memory while they are written down.
+_COUPLES_AT_ONCE = 5_000
 
 ROW_SCHEMA = pa.schema([SCHEMA.field(n) for n in ("id", "turns", "roles", "lang", "source")])
 
@@ -110,6 +133,7 @@ def select(
     if config.selection.leak_free:
         _drop_leaks(corpus, sides, report, folder / "leaks", workers)
     copies = _copies(corpus, sides, config, report)
+    _count_held_out(corpus, sides, config, report)
     _count_origins(corpus, report)
     _count_rows(corpus, sides, copies, report)
     return [
@@ -151,8 +175,25 @@ def _drop_duplicates(corpus: _Corpus, settings: Any, report: BuildReport, worker
         gone = repeated(corpus.shards.numbers("content"), corpus.dialogues)
         corpus.drop(gone, EXACT_DUPLICATE, report)
     if settings.near_duplicates:
-        gone = near_duplicates(corpus.shards, corpus.dialogues, workers)
-        corpus.drop(gone, NEAR, report)
+        kept, measured = near_duplicates(corpus.shards, corpus.dialogues, workers)
+        _drop_copies(corpus, kept, measured, NEAR, report)
+    if settings.exact_duplicates:
+        _drop_copies(corpus, beginnings(corpus.shards, corpus.dialogues), {}, BEGINNING, report)
+
+
+def _drop_copies(
+    corpus: _Corpus, kept: np.ndarray, measured: dict[int, float], rule: str, report: BuildReport
+) -> None:
+    """Leave out the dialogues that another one stands for, and list both."""
+    gone = np.flatnonzero(corpus.dialogues & (kept != np.arange(len(kept))))
+    for begin in range(0, len(gone), _COUPLES_AT_ONCE):
+        some = gone[begin : begin + _COUPLES_AT_ONCE]
+        numbers = distinct(np.concatenate([some, kept[some]]))
+        turns = dict(read_turns(corpus.shards.paths, corpus.shards.first_rows, numbers))
+        report.list_dropped(
+            rule, ((turns[n], turns[int(kept[n])], measured.get(n, 1.0)) for n in some.tolist())
+        )
+    corpus.drop(np.isin(np.arange(len(kept)), gone), rule, report)
 
 
 def _drop_dull_pairs(corpus: _Corpus, settings: Any, report: BuildReport) -> None:
@@ -196,7 +237,27 @@ def _drop_leaks(
     keys = corpus.shards.pair_keys("questions")
     pairs = Pairs(keys, corpus.spread(sides), corpus.pairs)
     near = find_near_copies(corpus.shards, pairs, folder, workers)
-    corpus.drop_pairs(leaking_pairs(pairs, near), LEAK, report)
+    gone = leaking_pairs(
+        pairs,
+        {side: np.array([copy.key for copy in near[side]], dtype=np.uint64) for side in near},
+    )
+    _list_leaks(
+        corpus.shards, gone, {copy.key: copy for found in near.values() for copy in found}, report
+    )
+    corpus.drop_pairs(gone, LEAK, report)
+
+
+def _list_leaks(
+    shards: Shards, gone: np.ndarray, near: dict[int, NearCopy], report: BuildReport
+) -> None:
+    """List what is left out with what is asked on the other side: the same, or nearly."""
+    for path, _, span in shards.spans():
+        at = np.flatnonzero(gone[span])
+        if len(at):
+            keys = np.asarray(open_shard(path)["questions"].combine_chunks().flatten())[at]
+            asked = zip(keys.tolist(), questions_at(path, at), strict=True)
+            copies = ((text, near.get(key, NearCopy(key, text, 0.0))) for key, text in asked)
+            report.list_dropped(LEAK, (([t], [copy.asked], 1 - copy.apart) for t, copy in copies))
 
 
 def _copies(corpus: _Corpus, sides: np.ndarray, config: Any, report: BuildReport) -> np.ndarray:
@@ -213,6 +274,15 @@ def _copies(corpus: _Corpus, sides: np.ndarray, config: Any, report: BuildReport
     copies[train] = times[train].astype(np.uint8)
     corpus.drop(train & (copies == 0), WEIGHT, report)
     return copies
+
+
+def _count_held_out(corpus: _Corpus, sides: np.ndarray, config: Any, report: BuildReport) -> None:
+    """Count the questions of each side that is asked for."""
+    keys, of_pairs = corpus.shards.pair_keys("questions"), corpus.spread(sides)
+    for side, name in enumerate(SPLITS[1:], start=1):
+        if getattr(config, f"{name}_fraction") or (sides == side).any():
+            asked = distinct(keys[corpus.pairs & (of_pairs == side)])
+            report.held_out[name] = len(asked)
 
 
 def _count_origins(corpus: _Corpus, report: BuildReport) -> None:
@@ -311,7 +381,7 @@ def pieces(dialogue: Dialogue, places: Sequence[int], kept: Sequence[bool]) -> I
     begins = [0] + [place for place, keep in zip(places, kept, strict=True) if not keep]
     replies = [place for place, keep in zip(places, kept, strict=True) if keep]
     for begin, end in zip(begins, [*begins[1:], len(dialogue.turns)], strict=True):
-        inside = [place for place in replies if begin < place < end]
+        inside = replies[bisect_right(replies, begin) : bisect_left(replies, end)]
         if not inside:
             continue
         span = slice(begin, inside[-1] + 1)

@@ -29,10 +29,12 @@ class SelectionSettings:
     """Which dialogues and pairs of the cleaned corpus go into the dataset.
 
     Attributes:
-        exact_duplicates: Leave out dialogues that stand in the corpus already.
+        exact_duplicates: Leave out dialogues that stand in the corpus already, by themselves or as
+            the beginning of a longer one.
         near_duplicates: Leave out those that differ from an earlier one only in case, width,
-            punctuation and blanks, or, when long, in a fifth of their character n-grams. Another
-            reply to the same question is no duplicate.
+            punctuation, blanks, spelling and particles, or in a few words of many
+            (`data_builders.selecting.copies`). Another reply to the same question, or another
+            question with the same reply, is no duplicate.
         maximum_question_chars: Leave out pairs with a longer question; 0 sets no bound.
         maximum_reply_chars: Leave out pairs with a longer reply; 0 sets no bound.
         maximum_reply_count: How often one reply may occur; further pairs with it are left out.

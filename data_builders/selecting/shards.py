@@ -26,9 +26,6 @@ from data_builders.selecting.splits import (
 )
 from data_builders.writing import whole_file
 
-# Dialogues shorter than this are near duplicates only if they fold to the same text.
-MINIMUM_NEAR_DUPLICATE = 40
-
 SCHEMA = pa.schema(
     {
         "id": pa.string(),
@@ -43,6 +40,7 @@ SCHEMA = pa.schema(
         "bands": pa.list_(pa.uint64(), BANDS),
         "questions": pa.list_(pa.uint64()),
         "replies": pa.list_(pa.uint64()),
+        "prefixes": pa.list_(pa.uint64()),
     }
 )
 
@@ -89,7 +87,7 @@ def write_shard(
     """
     folded = [[normalize_question(turn) for turn in d.turns] for d in dialogues]
     places = [reply_places(d.turns, d.roles) for d in dialogues]
-    bands = band_hashes(encode(["\n".join(turns) for turns in folded]), MINIMUM_NEAR_DUPLICATE)
+    bands = band_hashes(encode(["\n".join(turns) for turns in folded]))
     columns = {
         "id": [d.id for d in dialogues],
         "turns": [d.turns for d in dialogues],
@@ -113,12 +111,23 @@ def write_shard(
 def _pair_keys(
     folded: Sequence[Sequence[str]], places: Sequence[Sequence[int]]
 ) -> dict[str, list[list[int]]]:
-    questions, replies = [], []
+    found: dict[str, list[list[int]]] = {"questions": [], "replies": [], "prefixes": []}
     for turns, at in zip(folded, places, strict=True):
         keys = [question_key(turn) for turn in turns]
-        questions.append([keys[place - 1] for place in at])
-        replies.append([keys[place] for place in at])
-    return {"questions": questions, "replies": replies}
+        found["questions"].append([keys[place - 1] for place in at])
+        found["replies"].append([keys[place] for place in at])
+        found["prefixes"].append(_prefix_keys(turns, at))
+    return found
+
+
+def _prefix_keys(turns: Sequence[str], at: Sequence[int]) -> list[int]:
+    """Give for each reply a key of all up to it, and of how many replies those are."""
+    digest, keys, begin = xxhash.xxh3_64(), [], 0
+    for number, place in enumerate(at):
+        digest.update("\x1f".join([*turns[begin : place + 1], ""]).encode())
+        keys.append(digest.intdigest() ^ number)
+        begin = place + 1
+    return keys
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -205,7 +214,7 @@ class Shards:
         """Give one key per pair.
 
         Args:
-            column: "questions" or "replies".
+            column: "questions", "replies" or "prefixes", the dialogue up to that reply.
 
         Returns:
             uint64 per pair, over all shards.

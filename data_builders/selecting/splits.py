@@ -28,9 +28,42 @@ _NO_WORD = re.compile(r"[\W_]+")
 # Not of digits: 1000 is not 100.
 _REPEATED = re.compile(r"(\D)\1{2,}")
 
+# Punctuation that means something is written as a sign of mathematics, which the fold leaves alone.
+# (`/`, `^` and the like stand between digits or next to one, `#` behind a letter.)
+_SIGNS = {
+    ".": "\u22c5", ":": "\u2236", "/": "\u2215", "-": "\u2212", "\u2013": "\u2212",
+    "~": "\u223c", "%": "\u2052", "*": "\u2217", "^": "\u2191", "#": "\u266f", "!": "\xac",
+    ",": "\u2218", "\u3001": "\u2218", "+": "+",
+}  # fmt: skip
+SIGNS = "".join(sorted({*_SIGNS.values(), "\u2223", "\u2296"}))
+_APART, SAD = "\u2223", "\u2296"
+_SADNESS = (
+    "\u2639\U0001f494\U0001f44e\U0001f61e-\U0001f623\U0001f625-\U0001f62b\U0001f62d\U0001f630"
+    "\U0001f631\U0001f612-\U0001f616\U0001f641\U0001f644\U0001f624\U0001f62f\U0001f92c"
+    "\U0001f92e\U0001f922"
+)
+_RAISED = re.compile("[\xb2\xb3\xb9\u2070-\u2079]+")
+_CIRCLED = re.compile("(?=[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793])")
+_MAY_MEAN = re.compile(
+    rf"[\d\xb2\xb3\xb9\u2070-\u2079\u2160-\u24ff\u2776-\u2793#\uff03\u2260{_SADNESS}]"
+    r"|[!\uff01]=|[iI]{3}|[xX]{3}|:-?\("
+)
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_BETWEEN = re.compile(r"(?<=\d)[^\w]+(?=\d)")
+_MEANT = re.compile(
+    r"(?<![a-zA-Z\d).+-])[-\u2013.](?=\d)|(?<=\d)%|(?<![^\W\d_])(?<=[a-zA-Z])#"
+    r"|(?<=[a-zA-Z])(?<![a-zA-Z]{2})#|!(?==)"
+    r"|(?<=\d)\s*[*/^]\s*(?=[a-zA-Z(])|(?<=[a-zA-Z)])\s*[*^]\s*(?=\d)"
+)
+_SAD = re.compile(rf"(?:[{_SADNESS}]\ufe0f?)+|:-?\((?=\s|$)")
+# Louis XII is not Louis XIII, though hiii is hii.
+_ROMAN = re.compile(r"(?<![a-z])(?:[mdclxv]*iii|[mdcl]*xxx[ivx]+)(?![a-z])", re.IGNORECASE)
+
 
 def normalize_question(question: str) -> str:
     """Fold what does not change a question: width, case, punctuation, blanks, emoji, repetition.
+
+    What stands between two digits, signs of numbers, C#, exponents, != and sad faces do change it.
 
     Args:
         question: The question.
@@ -40,13 +73,40 @@ def normalize_question(question: str) -> str:
         if there are none, the question itself, stripped: "?" and "!!" are two questions.
     """
     # Punctuation goes first: without it most Chinese is in NFKC already, which is quick to see.
-    bare = _words_of(question)
+    bare = _words_of(signed(question))
     folded = unicodedata.normalize("NFKC", bare).casefold()
     if folded != bare:
         folded = _words_of(folded)
     if _REPEATED.search(folded):
         folded = _REPEATED.sub(r"\1\1", folded)
-    return folded or _signs_of(question) or question.strip()
+    return folded.strip(SAD) and folded or _signs_of(question) or question.strip()
+
+
+def signed(text: str) -> str:
+    """Write punctuation that means something in `SIGNS`: 10:30 is not 1030, and C# is not C.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The text, in NFKC if there is such punctuation.
+    """
+    if _MAY_MEAN.search(text) is None:
+        return text
+    text = _CIRCLED.sub("\u2299", _RAISED.sub(lambda raised: "^" + raised.group(), text))
+    text = unicodedata.normalize("NFKC", text).replace("\u2260", "!=")
+    text = _THOUSANDS.sub(lambda number: number.group().replace(",", ""), text)
+    text = _BETWEEN.sub(_between, text)
+    text = _MEANT.sub(lambda mark: _SIGNS[mark.group().strip()], text)
+    text = _ROMAN.sub(lambda number: _APART.join(number.group()), text)
+    return _SAD.sub(SAD, text)
+
+
+def _between(match: re.Match[str]) -> str:
+    visible = "".join(c for c in match.group() if unicodedata.category(c)[0] not in "ZC")
+    if not visible:
+        return _APART if any(c.isspace() for c in match.group()) else ""
+    return "".join(_SIGNS.get(c, _APART) for c in visible)
 
 
 def question_key(folded: str) -> int:

@@ -15,6 +15,7 @@ from data_builders.building.builder import DialogueConfig
 from data_builders.building.staging import stage
 from data_builders.dialogue import RawDialogue
 from data_builders.report import BuildReport, SourceCount
+from data_builders.selecting.copies import LEAKS, apart
 from data_builders.selecting.selection import select, selected_table
 from data_builders.selecting.shards import Dialogue, Shards, open_shard, write_shard
 from data_builders.selecting.splits import SPLITS, normalize_question
@@ -112,11 +113,11 @@ def shards_of(folder: Path, dialogues: Sequence[Sequence[str]], per_shard: int =
 
 
 def questions_of(row: dict[str, Any]) -> set[str]:
-    """Give what a row asks, folded: whatever stands before a reply."""
+    """Give what a row asks: whatever stands before a reply."""
     turns, roles = row["turns"], row["roles"]
     replies = [i for i in range(1, len(turns)) if not roles or roles[i] == "assistant"]
     spoken = [i for i in replies if not roles or roles[i - 1] != "system"]
-    return {normalize_question(turns[i - 1]) for i in spoken or replies}
+    return {turns[i - 1] for i in spoken or replies}
 
 
 def shortened(text: str) -> set[str]:
@@ -124,20 +125,11 @@ def shortened(text: str) -> set[str]:
     return {text} | {text[:i] + text[i + 1 :] for i, c in enumerate(text) if c not in "0123456789"}
 
 
-def grams(text: str) -> set[str]:
-    """Give the runs of four characters in a text."""
-    return {text[i : i + 4] for i in range(len(text) - 3)}
-
-
 def are_near(one: str, other: str) -> bool:
-    """Say whether two folded questions are equal or near copies, by the written definition."""
-    if one == other:
+    """Say whether two questions are equal, or a leak that the search may not miss."""
+    first, second = normalize_question(one), normalize_question(other)
+    if first == second:
         return True
-    lengths = sorted((len(one), len(other)))
-    least = 8 if lengths[0] == lengths[1] else 5
-    if lengths[0] >= least and lengths[1] <= 64 and shortened(one) & shortened(other):
-        return True
-    if lengths[0] < 24:
-        return False
-    first, second = grams(one), grams(other)
-    return len(first & second) / len(first | second) >= 0.8
+    lengths = sorted((len(first), len(second)))
+    fit = lengths[0] >= 5 and lengths[1] <= 64
+    return fit and bool(shortened(first) & shortened(second)) and apart(one, other) <= LEAKS

@@ -189,10 +189,12 @@ def test_the_header_gives_the_hub_language_and_results(card: str, real: Path) ->
     assert data.language == ["zh"] and data.datasets is None
     assert data.model_name == "run"
     results = {result.metric_type: result for result in data.eval_results}
-    assert {"perplexity", "bits_per_character", "sacrebleu", "distinct_2"} <= set(results)
-    assert results["perplexity"].metric_value == pytest.approx(
-        metrics["validation"]["perplexity"], abs=1e-4
+    assert {"bits_per_character", "sacrebleu", "distinct_2"} <= set(results)
+    assert results["bits_per_character"].metric_value == pytest.approx(
+        metrics["validation"]["bits_per_character"], abs=1e-4
     )
+    # So few held-out pairs say nothing to others; `golden_card.md` is of more, and has it.
+    assert metrics["data"]["validation"]["pairs"] < 50 and "perplexity" not in results
     assert results["perplexity"].dataset_name == "pairs.jsonl"
     assert results["perplexity"].dataset_split == "validation"
 

@@ -15,7 +15,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from data_builders.output.card_header import hub_license
 from data_builders.output.markdown import escape, one_line, table
 from data_builders.output.privacy import without_paths
-from data_builders.report import REPORT_FILE, BuildReport, counted
+from data_builders.report import ENOUGH_QUESTIONS, REPORT_FILE, BuildReport, counted
 
 from ..engines.model_folder import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
 from ..settings.arguments import RunArguments
@@ -142,6 +142,7 @@ def _header(run: RunArguments, metrics: Metrics, name: str) -> ModelCardData:
             metric_value=round(float(measured[key]), 4),
         )
         for key, (kind, words) in _HEADER_METRICS.items()
+        if key != "perplexity" or not _too_few(metrics)
         # The Hub takes finite numbers only.
         if isinstance(measured.get(key), (int, float)) and math.isfinite(measured[key])
     ]
@@ -159,6 +160,12 @@ def _header(run: RunArguments, metrics: Metrics, name: str) -> ModelCardData:
         model_name=name if results else None,
         eval_results=results or None,
     )
+
+
+def _too_few(metrics: Metrics) -> bool:
+    """Say whether what is held out is too little for a figure that others compare."""
+    pairs = (metrics["data"].get("validation") or {}).get("pairs")
+    return pairs is not None and pairs < ENOUGH_QUESTIONS
 
 
 def _languages(metrics: Metrics) -> list[str]:

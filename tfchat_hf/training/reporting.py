@@ -16,7 +16,7 @@ import datasets
 import torch
 import transformers
 
-from data_builders.report import counted
+from data_builders.report import ENOUGH_QUESTIONS, counted
 from data_builders.writing import write_whole
 
 from ..engines.model_folder import save_for_hub
@@ -61,6 +61,12 @@ def announce(data: RunData, trainer: TFChatTrainer, report: Report) -> None:
     longest = data.settings.max_target_length
     report(_data_line("train", examples.train_counts, longest))
     report(_data_line("validation", examples.validation_counts, longest))
+    if 0 < (held_out := len(examples.validation)) < ENOUGH_QUESTIONS:
+        report(
+            f"note: {counted(held_out, 'validation pair')} are too few to measure by: loss and "
+            f"perplexity say little below {ENOUGH_QUESTIONS}. Add data, or raise "
+            "`validation_fraction`"
+        )
     again = len(examples.train_augmented) - examples.train_counts.pairs
     if again > 0:
         report(

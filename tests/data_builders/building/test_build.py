@@ -142,12 +142,14 @@ def test_chatterbot_counts_agree_with_the_yaml(chatterbot, shared_cache):
     every = {"near_duplicates": False, "leak_free": False, "maximum_question_count": 0}
     result = build_dialogues("chatterbot", cache_dir=shared_cache, selection=every, cleaning=AS_IS)
     report = result.report
-    assert (report.rows_read, report.kept) == (entries, len(distinct))
     assert sum(report.rejected.values()) == broken
     assert report.duplicates == entries - len(distinct) - broken > 1000
+    # What begins a longer one is learned there.
+    distinct -= {turns[:n] for turns in distinct for n in range(2, len(turns))}
+    assert (report.rows_read, report.kept) == (entries, len(distinct))
     assert {tuple(row["turns"]) for row in all_rows(result)} == distinct
     assert chatterbot.report.rows_read == entries
-    assert chatterbot.report.kept > 0.99 * len(distinct)
+    assert chatterbot.report.kept > 0.985 * len(distinct)
 
 
 def test_chatterbot_rows_follow_the_schema(chatterbot):

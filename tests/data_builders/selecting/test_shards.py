@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 import data_builders.selecting.shards as shards_module
 from data_builders.selecting.shards import (
-    MINIMUM_NEAR_DUPLICATE,
     Dialogue,
     Shards,
     open_shard,
@@ -23,7 +22,7 @@ from data_builders.selecting.shards import (
     write_shard,
     write_table,
 )
-from data_builders.selecting.similarity import BANDS
+from data_builders.selecting.similarity import BANDS, MINIMUM_BANDS
 from data_builders.selecting.splits import normalize_question, question_key
 from tests.data_builders.memory_corpus import empty_folder
 
@@ -85,7 +84,7 @@ def test_shards_are_one_corpus_of_dialogues_and_pairs(parts):
 
 
 @given(st.lists(dialogues(), min_size=1, max_size=8))
-def test_bands_are_for_long_dialogues_and_folded_keys_for_all(some):
+def test_bands_and_folded_keys_are_of_the_folded_text(some):
     with empty_folder() as folder:
         write_shard(folder / "0.arrow", some, [0] * len(some))
         shards = Shards([folder / "0.arrow"])
@@ -94,7 +93,7 @@ def test_bands_are_for_long_dialogues_and_folded_keys_for_all(some):
         for one, other in combinations(range(len(some)), 2):
             assert (keys[one] == keys[other]) == (folded[one] == folded[other])
         for number in range(BANDS):
-            long = [len(text) >= MINIMUM_NEAR_DUPLICATE for text in folded]
+            long = [len(text) >= MINIMUM_BANDS for text in folded]
             assert (shards.band(number) != 0).tolist() == long
 
 

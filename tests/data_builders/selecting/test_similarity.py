@@ -12,14 +12,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from data_builders.selecting.leaks import _MEETS, _hashes_of
 from data_builders.selecting.similarity import (
     BAND_ROWS,
     BANDS,
     band_hashes,
     deletion_variants,
     encode,
-    jaccard,
     mix,
 )
 from tests.data_builders.memory_corpus import shortened
@@ -97,29 +95,13 @@ def test_hashes_do_not_depend_on_the_batch():
     assert variants_by_text(texts) == apart
 
 
-@pytest.mark.parametrize(
-    "first, second, near",
-    [(8, 8, True), (7, 7, False), (5, 6, True), (6, 5, True), (4, 5, False), (7, 8, True)],
-)
-def test_a_change_wants_more_characters_than_an_insertion(first, second, near):
-    ends = ("x", "y") if first == second else ("", "")
-    texts = ["abcdefgh"[: n - len(end)] + end for n, end in zip((first, second), ends, strict=True)]
-    one, other = (dict(_hashes_of(encode([text]))) for text in texts)
-    met = [np.isin(one[kind][0], other[_MEETS[kind]][0]).any() for kind in _MEETS]
-    assert bool(any(met)) is near
+# --- all texts ------------------------------------------------------------------------------
 
 
-# --- long texts -----------------------------------------------------------------------------
-
-
-def test_jaccard_by_hand():
-    assert jaccard("abcde", "abcde") == 1.0
-    # abcd bcde | abcd bcdx: one of three.
-    assert jaccard("abcde", "abcdx") == pytest.approx(1 / 3)
-    # Repeated n-grams count once: aaaa | aaaa.
-    assert jaccard("aaaaaaaa", "aaaa") == 1.0
-    assert jaccard("abcd", "wxyz") == 0.0
-    assert jaccard("今天天气不错", "今天天气不好") == pytest.approx(2 / 4)
+def grams(text: str) -> set[str]:
+    """Give what is hashed: two characters of Chinese, or four others, at each place."""
+    padded = text + "\0\0\0"
+    return {padded[i : i + (2 if c >= "\u2e80" else 4)] for i, c in enumerate(text)}
 
 
 def texts_of_similarity(low: float, high: float, count: int) -> list[tuple[str, str, float]]:
@@ -132,9 +114,7 @@ def texts_of_similarity(low: float, high: float, count: int) -> list[tuple[str, 
         other = text
         for _ in range(generator.randrange(1, 12)):
             other = changed(other, generator, letters)
-        sets = [{t[i : i + 4] for i in range(len(t) - 3)} for t in (text, other)]
-        share = len(sets[0] & sets[1]) / len(sets[0] | sets[1])
-        assert jaccard(text, other) == pytest.approx(share)
+        share = len(grams(text) & grams(other)) / len(grams(text) | grams(other))
         if low <= share <= high:
             found.append((text, other, share))
     return found
@@ -146,27 +126,24 @@ def share_found(pairs: list[tuple[str, str, float]]) -> float:
 
 
 def test_bands_find_nearly_all_similar_texts():
-    pairs = texts_of_similarity(0.8, 1.0, 400)
+    pairs = texts_of_similarity(0.6, 1.0, 400)
     theory = np.mean([1 - (1 - share**BAND_ROWS) ** BANDS for _, _, share in pairs])
     found = share_found(pairs)
-    assert found >= 0.98 and abs(found - theory) < 0.01
+    assert found >= 0.95 and abs(found - theory) < 0.02
 
 
 def test_bands_leave_most_dissimilar_texts_alone():
-    assert share_found(texts_of_similarity(0.2, 0.4, 300)) < 0.25
+    assert share_found(texts_of_similarity(0.25, 0.45, 300)) < 0.45
     generator = random.Random(3)
     apart = ["".join(generator.choices("abcdefgh", k=80)) for _ in range(400)]
     assert share_found([(a, b, 0.0) for a, b in zip(apart[::2], apart[1::2], strict=True)]) == 0.0
 
 
-def test_bands_of_short_texts_are_zero_and_of_long_ones_never():
-    bands = band_hashes(encode(["x" * 23, "x" * 24, "", "天" * 200]))
+def test_bands_of_the_shortest_texts_are_zero_and_of_others_never():
+    bands = band_hashes(encode(["xyz", "wxyz", "", "天" * 200]))
     assert bands.shape == (4, BANDS)
     assert (bands != 0).all(axis=1).tolist() == [False, True, False, True]
     assert (bands != 0).any(axis=1).tolist() == [False, True, False, True]
-    assert not band_hashes(encode(["x" * 39, "abc"]), 40).any()
-    # Whatever the bound, a text without a single n-gram has none.
-    assert not band_hashes(encode(["abc"]), 1).any()
 
 
 @given(st.lists(st.text(min_size=24, max_size=60), min_size=1, max_size=4))

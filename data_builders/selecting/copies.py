@@ -1,0 +1,241 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""How far two texts are apart: nothing that changes what is said may differ in a copy.
+
+A copy differs in spelling, particles, politeness, or in a few words of many. A number, a negation,
+"left" for "right" or "he" for "she" makes another text, however long both are; so does a word in
+the place of another where a text has few.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from functools import lru_cache
+
+from data_builders.selecting.splits import SIGNS, signed
+
+# Up to these distances two questions are the same, short and long ones, and a held-out question is
+# known to whoever was asked the other one. Chosen on pairs labelled by hand (docs/splits.md).
+SAME_QUESTION, SAME_LONG_QUESTION, LEAKS = 0.11, 0.15, 0.19
+_LONG_QUESTION = 20
+# Replies to the same question may differ a little more, the longer they are.
+_SAME_REPLY, _REPLY_TOKENS, _SAME_LONG_REPLY = 0.1, 200, 0.4
+
+# What a token costs that stands in one text alone; in the place of another one; spelt otherwise.
+_LIGHT_COST, _MORE_COST, _INSTEAD_COST, _SPELLING_COST = 0.2, 1.0, 2.2, 0.3
+# More than this share of other tokens is not looked at closely.
+_HOPELESS = 0.5
+# Comparing costs the product of the lengths: beyond it, tokens are only counted.
+_MOST_COMPARED = 250_000
+_SPELT_WITH = 5
+
+_LIGHT = frozenset(
+    "的了吗嘛呢啊呀吧哦噢喔啦咯哈嘿哎唉诶欸呃嗯恩哇呗哟嘞滴噻喽地得着过个一就那请才把都很太真好挺已经在是所其中于与和并将以之该此这耶哩咧"
+) | frozenset(
+    "a an the is are am was were be been do does did s re m ve ll d t u please pls well oh so just "
+    "hi hey hello um uh hmm haha ok okay and that this of to for in there then really very now "
+    "following given".split()
+)
+_NEGATIONS = frozenset("不没别无未非莫勿") | frozenset(
+    "not no never none nobody nothing neither nor without hardly".split()
+)
+# One of these in the place of another one of its line says something else.
+_GROUPS = """
+左 右; 上 下; 前 后; 里 外 内; 大 小; 多 少; 高 低 矮; 长 短; 早 晚
+冷 热; 快 慢; 好 坏; 对 错; 真 假; 开 关; 来 去; 买 卖; 增 减; 升 降
+胖 瘦; 新 旧; 远 近; 生 死 活; 爱 恨; 哭 笑; 男 女; 爸 妈 父 母
+哥 姐 弟 妹; 儿 女; 我 你 他 她 它 谁; 这 那 哪; 春 夏 秋 冬; 东 南 西 北
+红 黄 蓝 绿 黑 白; 年 月 日 周 时 分 秒; 百 千 万 亿 半; on off
+up down; in out; left right; yes no; true false; more less fewer; most least
+before after; always never sometimes; with without; start stop end begin finish
+open close open shut; buy sell; first second third fourth fifth last next
+increase decrease; day night morning evening afternoon; good bad; best worst
+big small large little; long short; fast slow; early late; high low
+hot cold warm cool; old new young; love hate; like dislike; happy sad
+man woman boy girl; men women boys girls; male female; mother father mom dad
+brother sister; son daughter; husband wife; i you he she it we they
+me you him her us them; my your his her its our their; north south east west
+black white red green blue yellow; minimum maximum min max; import export
+input output; encrypt decrypt; ascending descending; horizontal vertical
+positive negative; internal external; direct indirect; hypertension hypotension
+who what when where why how which; can could should must will would
+one two three four five six seven eight nine ten hundred thousand million
+monday tuesday wednesday thursday friday saturday sunday
+january february march april may june july august september october november december
+hi hey hello; this that these those it
+"""
+_GROUPS_OF: dict[str, set[int]] = {}
+for _number, _line in enumerate(_GROUPS.replace("\n", ";").split(";")):
+    for _word in _line.split():
+        _GROUPS_OF.setdefault(_word, set()).add(_number)
+
+# Characters that are taken for each other, by sound or by shape.
+_LOOKALIKES = (
+    "的地得底 在再 做作 坐座 象像 帐账 你您妳 它牠 份分 着著 裡里裏 吗嘛么麼 和跟与同 绘画 以已"
+)
+_ALIKE = {c: line[0] for line in _LOOKALIKES.split() for c in line}
+_SPELLINGS = """
+not dont cant cannot wont didnt doesnt isnt arent wasnt werent wouldnt couldnt shouldnt havent aint;
+what whats wut; how hows; it its; that thats; i im ive; you youre ya u; who whos; where wheres
+"""
+_SPELT = {word: line.split()[0] for line in _SPELLINGS.split(";") for word in line.split()}
+
+# Words of one meaning, one in the place of the other in most sentences.
+_SAME_WORDS = """
+下 以下 下列 下面; 找 找到 找出 查找 求 求出; 列 列出 列举 说出 命名 举出;
+给 给定 给出 所给 特定; 因 因此 所以 因而; 如何 怎样 怎么; 无法 不能; 使 使得 让; 树 树木;
+从而 以便; 或 或者; 和 以及 并且 而且; 显示 展示; 创建 生成 制作 产生; 写 编写 撰写;
+包含 包括 包含有; 何时 什么时候; 想 想要; 表 表格; 例子 示例; 概括 总结; 谢谢 多谢 感谢;
+客气 谢; 不客气 不用客气; 啥 啥子 什么;
+"""
+_SYNONYMS = {word: line.split()[0] for line in _SAME_WORDS.split(";") for word in line.split()[1:]}
+_SYNONYM = re.compile("|".join(sorted(_SYNONYMS, key=len, reverse=True)))
+_POLITE = re.compile(
+    r"^(?:请问(?:一下)?|(?:好的?呀?|嗯+呢?|哦+了?|收到|您好|你好|谢谢你?|是的|对|haha|oh|wow|ok(?:ay)?)[，,。.!！\s~]+)+(?=\w)"
+    r"|(?<=\S)[，,。.!！\s]+(?:谢谢你?您?|thanks|thank you|please)[。.!！\s]*$"
+)
+# In these 别 is no "do not".
+_NO_NEGATION = re.compile("(?<=[识特区分类性级])别|别(?=[人的])")
+_NUMERALS = str.maketrans(
+    {c: str(n) for n, c in enumerate("二三四五六七八九", start=2)} | {"两": "2"}
+)
+_CONTRACTED = re.compile(r"n['’]t(?![a-z])|['’](?=(?:s|re|m|ve|ll|d)(?![a-z]))")
+_DRAWN_OUT = re.compile(r"([a-z])\1{2,}|(([^\W\d])\3)\3+|([aiuy])\4+(?![a-z])")
+_EAST = "\u2e80-\ud7ff\U00020000-\U0003ffff"
+_TOKEN = re.compile(
+    rf"\u2212?\u22c5?\d+(?:[{re.escape(SIGNS)}]+\d+)*\u2052?"
+    rf"|[^\W\d_{_EAST}]+(?:\u2223[^\W\d_{_EAST}])*(?:\u266f|\+\+)?|[^\W_]|[+=<>$€£¥\u2299{re.escape(SIGNS)}]"
+)
+_NUMBER = re.compile(rf"\d|[+=<>$€£¥\u2299{re.escape(SIGNS)}]|^[ivxlcdm]*[ivx][ivxlcdm]+$")
+
+
+@lru_cache(maxsize=4096)
+def tokens(text: str) -> tuple[str, ...]:
+    """Cut a text into what is compared: words, whole numbers, single Chinese characters and signs.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The folded tokens, such as "10∶30"; "don't" is "do" and "not".
+    """
+    text = unicodedata.normalize("NFKC", signed(text)).casefold()
+    text = _SYNONYM.sub(lambda found: _SYNONYMS[found.group()], _POLITE.sub("", text))
+    text = _NO_NEGATION.sub("另", text.replace("第一", "第1").translate(_NUMERALS))
+    text = _CONTRACTED.sub(lambda found: " not" if len(found.group()) > 1 else " ", text)
+    text = _DRAWN_OUT.sub(r"\1\2\4", text)
+    return tuple(_SPELT.get(token, token) for token in _TOKEN.findall(text))
+
+
+def alike(first: Sequence[str], later: Sequence[str]) -> float:
+    """Measure whether a dialogue says again what another one said.
+
+    Another reply to the same question is a second reference, and another question with the same
+    reply is another way to ask: both stay.
+
+    Args:
+        first: The turns of a dialogue.
+        later: Those of another.
+
+    Returns:
+        1 for equal ones, 0 for those that are no copies, and between them what they share.
+    """
+    if len(first) != len(later):
+        return 0.0
+    asked = ["\n".join(turns[:-1]) for turns in (first, later)]
+    long = min(map(_size, asked)) >= _LONG_QUESTION
+    if (distance := apart(*asked)) > (SAME_LONG_QUESTION if long else SAME_QUESTION):
+        return 0.0
+    size = max(_size(first[-1]), _size(later[-1]))
+    said = apart(first[-1], later[-1])
+    near = said <= min(_SAME_LONG_REPLY, _SAME_REPLY + size / _REPLY_TOKENS)
+    return 1 - max(distance, said) if near else 0.0
+
+
+def _size(text: str) -> int:
+    return len(tokens(text))
+
+
+def apart(one: str, other: str) -> float:
+    """Measure how far two texts are apart.
+
+    Args:
+        one: A text.
+        other: Another.
+
+    Returns:
+        0 for texts that fold to the same, 1 for those that say different things, and between them
+        what differs as a share of the longer one.
+    """
+    first, second = tokens(one), tokens(other)
+    if "".join(first) == "".join(second):
+        same = bool(first) or set(one.split()) == set(other.split())
+        return 0.0 if same or set("".join(one.split())) == set("".join(other.split())) else 1.0
+    size = max(len(first), len(second))
+    counts, others = Counter(first), Counter(second)
+    more, less = counts - others, others - counts
+    heavy = max(sum(n for t, n in side.items() if t not in _LIGHT) for side in (more, less))
+    if heavy > max(1, _HOPELESS * size) or _differ(more, less):
+        return 1.0
+    begin, end = _shared_ends(first, second)
+    first, second = first[begin : len(first) - end], second[begin : len(second) - end]
+    if len(first) * len(second) > _MOST_COMPARED:
+        return min(1.0, (more.total() + less.total()) * _MORE_COST / size)
+    places = SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
+    cost = sum(_cost(first[i:j], second[k:m]) for kind, i, j, k, m in places if kind != "equal")
+    return min(1.0, cost / size)
+
+
+def _shared_ends(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
+    """Count the tokens that two texts have in common at the beginning, and then at the end."""
+    most = min(len(one), len(other))
+    begin = next((i for i in range(most) if one[i] != other[i]), most)
+    left = most - begin
+    return begin, next((i for i in range(left) if one[-1 - i] != other[-1 - i]), left)
+
+
+def _differ(more: Counter[str], less: Counter[str]) -> bool:
+    """Say whether what stands in one text alone makes it another text."""
+    if any(_NUMBER.search(token) for side in (more, less) for token in side):
+        return True
+    negations = [sum(n for t, n in side.items() if t in _NEGATIONS) for side in (more, less)]
+    return negations[0] != negations[1] or _opposed(more, less)
+
+
+def _opposed(some: Sequence[str] | Counter[str], others: Sequence[str] | Counter[str]) -> bool:
+    here = set().union(*(_GROUPS_OF.get(token, ()) for token in some))
+    return bool(here) and any(here & _GROUPS_OF.get(t, set()) and t not in some for t in others)
+
+
+def _cost(gone: Sequence[str], new: Sequence[str]) -> float:
+    """Weigh one place where two texts differ."""
+    if _opposed(gone, new):
+        return float("inf")
+    heavy = [[t for t in side if t not in _LIGHT] for side in (gone, new)]
+    light = abs(len(gone) - len(heavy[0]) - len(new) + len(heavy[1])) * _LIGHT_COST
+    if not heavy[0] or not heavy[1]:
+        return max(light, _LIGHT_COST) + _MORE_COST * (len(heavy[0]) + len(heavy[1]))
+    if len(heavy[0]) == len(heavy[1]) and all(map(_misspelt, *heavy)):
+        return light + _SPELLING_COST * len(heavy[0])
+    return light + _INSTEAD_COST * max(map(len, heavy))
+
+
+def _misspelt(one: str, other: str) -> bool:
+    """Say whether two words are one, spelt in two ways: a letter more, less, or two swapped."""
+    if len(one) == len(other) == 1:
+        return one in _ALIKE and _ALIKE[one] == _ALIKE.get(other)
+    ends = [re.sub(r"(.)\1+$", r"\1", word) for word in (one, other)]
+    if ends[0] == ends[1] and min(map(len, ends)) > 1:
+        return True
+    if one[0] != other[0] or min(len(one), len(other)) < _SPELT_WITH - 1:
+        return False
+    short, long = sorted((one, other), key=len)
+    if len(short) < len(long):
+        return len(long) >= _SPELT_WITH and any(
+            long[:i] + long[i + 1 :] == short for i in range(1, len(long))
+        )
+    places = [i for i in range(len(one)) if one[i] != other[i]]
+    return len(places) == 2 and sorted(one) == sorted(other) and places[1] - places[0] == 1
