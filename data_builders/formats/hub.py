@@ -5,7 +5,7 @@
     HubCorpus(dataset_id="someone/chats", subset="zh", hub_split="train", revision="main")
 
 Rows are streamed: nothing is kept but what is built of them. The columns are found by their
-names (`data_builders/rows/columns.py`). A folder of files that `datasets.load_dataset`
+names (`data_builders/rows`). A folder of files that `datasets.load_dataset`
 understands does as well.
 Code that comes with a dataset is never run.
 """
@@ -16,7 +16,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
@@ -37,11 +37,12 @@ from pyarrow.dataset import ParquetFragmentScanOptions
 
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess
+from data_builders.formats.base import FileCorpus, Guess
+from data_builders.formats.rows import Line, RowsConfig, read_rows, table_reader
 from data_builders.reading import Sample
-from data_builders.report import BuildReport, SourceCount, shorten
+from data_builders.report import BuildReport, SourceCount
 from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
-from data_builders.rows.columns import RowReader, check_columns, row_reader
+from data_builders.rows.reader import RowReader
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ _BUFFER = 8 << 20
 
 
 @dataclass
-class HubConfig(FilesConfig):
+class HubConfig(RowsConfig):
     """Settings of a dataset of the Hub.
 
     Attributes:
@@ -60,20 +61,16 @@ class HubConfig(FilesConfig):
         subset: Which of its configurations; None takes the default one.
         hub_split: Which of its splits; None takes all of them, to be split anew.
         revision: Branch, tag or commit; None takes what is newest.
-        columns: Which columns are what: question=ask reply=text, messages=chat; empty looks for
-            well-known names.
     """
 
     dataset_id: str = ""
     subset: str | None = None
     hub_split: str | None = None
     revision: str | None = None
-    columns: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the settings before anything is read."""
         super().__post_init__()
-        self.columns = check_columns(self.columns)
         if not self.dataset_id:
             raise UserError('`dataset_id` is empty. Give the id of a dataset: "owner/name".')
         if self.files or self.encoding:
@@ -287,6 +284,12 @@ def _streams(
 def _read_split(
     rows: datasets.IterableDataset, where: str, config: HubConfig, report: BuildReport
 ) -> Iterator[RawDialogue]:
+    yield from read_rows(_lines(rows, where, config, report), where, report)
+
+
+def _lines(
+    rows: datasets.IterableDataset, where: str, config: HubConfig, report: BuildReport
+) -> Iterator[Line]:
     reader, line = None, 0
     tables = rows.with_format("arrow").iter(BATCH)
     while True:
@@ -297,12 +300,9 @@ def _read_split(
         reader = reader or _reader(table.schema, where, config, report)
         for values in rows_of(table, reader.names):
             line += 1
-            yield from reader.dialogues(values, where, line, report)
+            yield line, reader, dict(zip(reader.names, values, strict=True))
 
 
 def _reader(schema: pa.Schema, where: str, config: HubConfig, report: BuildReport) -> RowReader:
     kinds = {column.name: kind_of(column.type) for column in schema}
-    reader = row_reader(schema.names, config.columns, where, kinds)
-    if reader.left_out:
-        report.note(f"tables with unused columns ({shorten(', '.join(reader.left_out))})")
-    return reader
+    return table_reader(schema.names, kinds, where, config, report)

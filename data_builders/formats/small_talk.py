@@ -23,9 +23,10 @@ from typing import Any, ClassVar
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
-from data_builders.formats.pairs import parse_row
 from data_builders.reading import json_rows, source_files
 from data_builders.report import BuildReport, RowError, SourceCount
+from data_builders.rows.description import Description
+from data_builders.rows.reader import JsonReaders
 from data_builders.selecting.splits import SPLITS
 
 FOLDER = Path(__file__).parents[1] / "corpora" / "small_talk"
@@ -108,18 +109,21 @@ class SmallTalkCorpus(DialogueBuilder):
             Dialogues with roles, a split and the source "small_talk/<language>/<topic>".
         """
         paths = [str(path) for path in config.content_files()]
+        readers = JsonReaders({}, Description())
         for path, file in zip(paths, source_files(paths, progress=progress), strict=True):
             language, name = Path(path).parent.name, Path(path).stem
             split = name if name in SPLITS else "train"
             for row in json_rows(file, report):
                 try:
-                    turns, _ = parse_row(row.value)
+                    ((turns, _),) = readers.of(row.value).read(row.value)
                 except RowError as error:
                     report.reject(file.name, row.line, error)
                     continue
                 source = f"{cls.FORMAT}/{language}/{row.value.get('topic', name)}"
-                roles = tuple(islice(_ROLES * len(turns), len(turns)))
-                yield RawDialogue(turns, roles, file.name, row.line, language, source, split=split)
+                roles = tuple(islice(_ROLES * len(turns.turns), len(turns.turns)))
+                yield RawDialogue(
+                    turns.turns, roles, file.name, row.line, language, source, split=split
+                )
 
 
 def small_talk_rows(language: str, split: str) -> Iterator[dict[str, Any]]:

@@ -15,9 +15,11 @@ from data_builders.formats.base import FilesConfig
 from data_builders.formats.cornell_parts import find_companion
 from data_builders.formats.partners import find_pairs
 from data_builders.formats.registry import FAMILIES, GuessedFormat, guess_format
+from data_builders.formats.rows import row_names
 from data_builders.reading import sample_of, source_files, text_lines
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport
+from data_builders.rows.columns import unknown_sentence
 from data_builders.selecting.settings import check_type
 from data_builders.sources.saved import is_saved
 
@@ -136,6 +138,8 @@ def _refusal(name: str, guess: GuessedFormat | None) -> str:
     if guess is not None and guess.format in _PAIRED:
         two = " and ".join(_PAIRED[guess.format])
         return f"{name}: {guess.format} is two files, {two}, and this is one. Name both."
+    if names := row_names(sample_of(next(source_files([name])))):
+        return unknown_sentence(name, names)
     return f"{name}: no known format of dialogues. {_ADVICE}"
 
 
@@ -171,7 +175,7 @@ class _Finder:
     def guess(self, name: str) -> GuessedFormat | None:
         # Of an archive the first member that is of any format speaks for all.
         for file in islice(source_files([name]), _MEMBERS_TO_SEE):
-            guessed = guess_format(sample_of(file, self.options.get("encoding")))
+            guessed = guess_format(sample_of(file, self.options.get("encoding")), self.options)
             if guessed is not None:
                 return guessed
         return None
