@@ -45,7 +45,7 @@ from data_builders.rows.vocabulary import DIALOGUES, GROUPS, ROLES, SPLIT_NAMES,
 
 # A row that breaks one of these is still a row of its kind.
 _STILL_OURS = ("no reply", "empty text", "tool message", "fewer than two turns", "image")
-_JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 # Beside a name and a text these make the export of a messenger, which has readers of its own.
 _STAMPS = ("date", "timestamp", "ts", "timestamp_ms", "date_unixtime", "created_at")
@@ -138,8 +138,9 @@ class RowsCorpus(FileCorpus):
             yield from read_arrow(file, config, cls.NAMED, report)
             return
         sample = sample_of(file, config.encoding)
-        if sample.layout is not None or file.suffix in _JSON_SUFFIXES:
-            rows = _json_lines(file, config, config.described_as(cls.NAMED), sample, report)
+        if sample.layout is not None or file.suffix in JSON_SUFFIXES:
+            named = cls.NAMED or (None if config.columns else _named_rows(sample))
+            rows = _json_lines(file, config, config.described_as(named), sample, report)
             yield from read_rows(rows, file.name, report)
         elif cls.FORMAT == "pairs":
             plain = SeparatedConfig(files=config.files, encoding=config.encoding, separator="\t")
@@ -292,6 +293,13 @@ def _of_group(members: Iterator[Line], file: str, report: BuildReport) -> Iterat
     except RowError as error:
         report.reject(file, line, error)
     note_cuts(style, file, line, report)
+
+
+def _named_rows(sample: Sample) -> Description | None:
+    """Find the known kind of rows of JSON."""
+    rows = [row.value for row in whole_dialogues(sample.rows, sample.layout == "array")]
+    kinds = known_descriptions().values()
+    return next((one for one in kinds if 2 * sum(map(one.fits, rows)) > len(rows)), None)
 
 
 def _named_table(names: Sequence[str], kinds: Mapping[str, str]) -> Description | None:

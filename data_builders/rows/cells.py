@@ -11,6 +11,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from data_builders.report import RowError
@@ -76,19 +77,16 @@ def list_in_text(text: str) -> Any:
     text = text.strip()
     if not text:
         raise RowError("empty text", text)
+    if text[0] in "[{":
+        with suppress(ValueError, RecursionError):
+            return json.loads(text)
+        # What pandas writes of a list: ['Hi', "It's me"].
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            if len(text) < _LONGEST_LITERAL:
+                return ast.literal_eval(text)
     if marked := marked_turns(text):
         return marked
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        # What pandas writes of a list: ['Hi', "It's me"].
-        if text[0] in "[{" and len(text) < _LONGEST_LITERAL:
-            return ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        pass
-    raise RowError("bad JSON", text)
+    raise RowError("not a list", text)
 
 
 def marked_turns(text: str) -> list[dict[str, str]]:

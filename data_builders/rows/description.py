@@ -106,7 +106,9 @@ def description_of(value: Any) -> dict[str, Any]:
             reason = " ".join(str(error).split())
             raise UserError(f"{where} is no description in YAML: {reason}.") from None
     if isinstance(value, Mapping) and len(value) == 1 and not set(value) & _KEYS:
-        (value,) = value.values()  # the description of one format under its name
+        (inner,) = value.values()
+        # The description of one format may stand under its name.
+        value = inner if isinstance(inner, Mapping) else value
     parsed(value, where)
     return dict(value)
 

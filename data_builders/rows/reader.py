@@ -398,6 +398,7 @@ def _read_pair(
     question = None
     if "question" in values:
         question = _asked(values["question"], values.get("context"))
+        question = "" if question is None else question
         if isinstance(question, list):
             before, question = [*before, *question], None
     reply = _reply(values["reply"])
@@ -420,10 +421,11 @@ def _answered(
         pair = [] if question is None else [_usable(question, "", style)]
         pair.append(_usable(reply, pair[0] if pair else "", style))
         if before:
+            last = pair[-1]
             if any(isinstance(item, dict) for item in before):
                 roles = ("user", "assistant")[-len(pair) :]
                 pair = [{"role": r, "content": t} for r, t in zip(roles, pair, strict=True)]
-            return _the_last(read_turns([*before, *pair], style, system=system), reply)
+            return _the_last(read_turns([*before, *pair], style, system=system), last)
         if len(pair) < 2:
             raise RowError("fewer than two turns", pair[0])
         if system is None:
@@ -433,9 +435,9 @@ def _answered(
         return error
 
 
-def _the_last(found: list[Turns], reply: Any) -> Turns:
+def _the_last(found: list[Turns], reply: str) -> Turns:
     """Take the dialogue that ends with the reply; what a broken turn cut off is no matter here."""
-    if isinstance(reply, str) and not found[-1].turns[-1].endswith(reply.strip()):
+    if not found[-1].turns[-1].endswith(reply):
         raise RowError("no reply", reply)
     return found[-1]
 

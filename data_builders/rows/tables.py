@@ -18,15 +18,17 @@ from data_builders.errors import UserError
 from data_builders.reading import Sample, SourceFile, text_lines
 from data_builders.report import BuildReport, RowError, shorten
 from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
-from data_builders.rows.columns import known_columns
+from data_builders.rows.cells import list_in_text
+from data_builders.rows.columns import known_columns, known_sides
 from data_builders.rows.csv_records import CsvRecords, Record
 
 DELIMITERS = ",\t;|"
 PARQUET, ARROW, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 ARROW_MARKS = (PARQUET.decode(), ARROW.decode() + "\0")
 ARROW_SUFFIXES = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
-# How many lines of the beginning are looked at.
+# How many lines of the beginning are looked at for the delimiter, and records for lists in them.
 _LOOK = 50
+_FIRST_RECORDS = 20
 _BUFFER = 1 << 20
 
 Row = tuple[int, dict[str, Any]]
@@ -54,12 +56,11 @@ class CsvTable:
     def __init__(self, header: list[str], records: Iterable[Record]) -> None:
         """Remember what `opened` has found."""
         self.header = header
-        first = list(islice(records := iter(records), 1))
+        first = list(islice(records := iter(records), _FIRST_RECORDS))
         self._records = chain(first, records)
-        cells = first[0].cells if first and first[0].broken is None else []
-        self.kinds = {
-            name: "list" for name, cell in zip(header, cells, strict=False) if _is_list(cell)
-        }
+        cells = [one.cells for one in first if one.broken is None and len(one.cells) == len(header)]
+        columns = zip(header, zip(*cells, strict=True), strict=False)
+        self.kinds = {name: "list" for name, column in columns if _are_lists(column)}
 
     @classmethod
     def opened(
@@ -112,12 +113,26 @@ class CsvTable:
                 found = f"{len(cells)} cells, not {width}: {' , '.join(cells)}"
                 report.reject(name, line, RowError("wrong number of cells", found))
             else:
-                yield line, {column: cells[place] for column, place in places}
+                yield line, {column: self._value(column, cells[place]) for column, place in places}
+
+    def _value(self, column: str, cell: str) -> Any:
+        return _listed(cell) if column in self.kinds else cell
 
 
-def _is_list(cell: str) -> bool:
-    cell = cell.strip()
-    return cell[:1] + cell[-1:] in ("[]", "{}")
+def _are_lists(column: Sequence[str]) -> bool:
+    filled = [cell for cell in column if cell.strip()]
+    return bool(filled) and all(isinstance(_listed(cell), (list, dict)) for cell in filled)
+
+
+def _listed(cell: str) -> Any:
+    """Give the list or the object that stands in a cell as JSON, or the cell."""
+    bare = cell.strip()
+    if bare[:1] + bare[-1:] in ("[]", "{}"):
+        try:
+            return list_in_text(bare)
+        except RowError:
+            pass
+    return cell
 
 
 def _mark(record: Record) -> bool:
@@ -129,7 +144,7 @@ def _delimiter(sample: Sample, name: str) -> str:
     delimiter, _, _ = look(sample.lines)
     if delimiter is not None:
         return delimiter
-    if known_columns([sample.lines[0].strip()] if sample.lines else []):
+    if sample.lines and known_sides((sample.lines[0].strip().strip('"'),)):
         return ","  # a single column needs none
     raise UserError(
         f"{name}: no delimiter out of {', '.join(map(repr, DELIMITERS))} gives rows as wide as "

@@ -15,7 +15,7 @@ from data_builders.formats.base import FilesConfig
 from data_builders.formats.cornell_parts import find_companion
 from data_builders.formats.partners import find_pairs
 from data_builders.formats.registry import FAMILIES, GuessedFormat, guess_format
-from data_builders.formats.rows import row_names
+from data_builders.formats.rows import JSON_SUFFIXES, row_names
 from data_builders.reading import sample_of, source_files, text_lines
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport
@@ -138,8 +138,14 @@ def _refusal(name: str, guess: GuessedFormat | None) -> str:
     if guess is not None and guess.format in _PAIRED:
         two = " and ".join(_PAIRED[guess.format])
         return f"{name}: {guess.format} is two files, {two}, and this is one. Name both."
-    if names := row_names(sample_of(next(source_files([name])))):
+    sample = sample_of(next(source_files([name])))
+    if names := row_names(sample):
         return unknown_sentence(name, names)
+    if sample.layout is None and sample.suffix in JSON_SUFFIXES:
+        return (
+            f"{name}: most of its beginning is no JSON. Write one whole object a line, or one "
+            "array; with --format json what can be read is read, and the rest is listed."
+        )
     return f"{name}: no known format of dialogues. {_ADVICE}"
 
 

@@ -17,15 +17,11 @@ from pyarrow import feather
 from pyarrow import parquet as pq
 
 from data_builders.errors import UserError
-from data_builders.formats.csv_table import CsvConfig, CsvCorpus
-from data_builders.formats.parquet import ParquetConfig, ParquetCorpus
+from data_builders.formats.rows import CsvCorpus, ParquetCorpus, RowsConfig
 from data_builders.reading import sample_of, source_files
-from data_builders.report import RULES, BuildReport, RowError
+from data_builders.report import BuildReport
 from data_builders.rows import csv_records
-from data_builders.rows.columns import check_columns, known_columns, row_reader
 from data_builders.rows.csv_records import CsvRecords
-
-Q_R = {"question": "q", "reply": "r"}
 
 
 def turns_of(found: tuple) -> list[tuple[str, ...]]:
@@ -53,7 +49,7 @@ def test_the_delimiter_is_found(read, delimiter: str) -> None:
     csv.writer(file, delimiter=delimiter).writerows(rows)
     found = read(CsvCorpus, file.getvalue(), "a.csv")
     assert turns_of(found) == [("Is it, or not?", "Yes; no"), ("好", "的")]
-    assert found[1].notes == {"tables with unused columns (id)": 1}
+    assert found[1].notes == {"files with unused columns (id)": 1}
 
 
 def test_excels_mark_of_the_delimiter_is_no_header(read) -> None:
@@ -110,7 +106,7 @@ def test_without_a_header_columns_have_numbers(read) -> None:
 
 
 def test_names_nobody_knows_are_listed_with_the_next_step(read) -> None:
-    with pytest.raises(UserError, match=r"it has foo, bar\).*`columns`"):
+    with pytest.raises(UserError, match=r"the keys foo, bar\. .*--columns"):
         read(CsvCorpus, "foo,bar\na,b\n", "a.csv")
 
 
@@ -120,7 +116,7 @@ def test_an_empty_file_has_no_rows(read) -> None:
 
 def test_a_delimiter_of_two_characters_is_refused() -> None:
     with pytest.raises(UserError, match="`delimiter`"):
-        CsvConfig(delimiter="||")
+        RowsConfig(delimiter="||")
 
 
 def test_bytes_of_gb18030_and_a_bom_are_read(read) -> None:
@@ -181,19 +177,6 @@ def test_the_header_is_the_sign_of_a_table(tmp_path: Path) -> None:
     assert score("Good morning, sir.\nWell, and you?\n", "c.txt") == 0
 
 
-@pytest.mark.slow
-def test_the_clinic_is_read_whole(shared_data: Path) -> None:
-    file = shared_data / "zh_community_qa" / "toyhom_internal_medicine_sample.csv.gz"
-    report = BuildReport()
-    found = list(CsvCorpus.read_sources(CsvConfig(files=(str(file),)), report))
-    assert len(found) + sum(report.rejected.values()) == 7644
-    # The same rows, put into JSON by somebody else.
-    with gzip.open(shared_data / "zh_community_qa" / "toyhom_rekeyed_desc_answer.jsonl.gz") as same:
-        rows = [json.loads(line) for line in same]
-    pairs = [(row["desc"].strip() or row["title"].strip(), row["answer"].strip()) for row in rows]
-    assert [dialogue.turns for dialogue in found] == [pair for pair in pairs if all(pair)]
-
-
 # --- Parquet and Arrow ---------------------------------------------------------------------------
 
 
@@ -209,11 +192,11 @@ def test_parquet_feather_and_arrow_give_the_same_rows(tmp_path: Path) -> None:
     (tmp_path / "b.parquet.gz").write_bytes(compressed)
     for name in ("a.parquet", "a.feather", "a.arrow", "b.parquet.gz"):
         report = BuildReport()
-        config = ParquetConfig(files=(str(tmp_path / name),))
+        config = RowsConfig(files=(str(tmp_path / name),))
         found = list(ParquetCorpus.read_sources(config, report)), report
         assert turns_of(found) == [("你好", "好"), ("Hi", "Yo")], name
         assert rejects_of(found) == [(3, "empty text")]
-        assert report.notes == {"tables with unused columns (n)": 1}
+        assert report.notes == {"files with unused columns (n)": 1}
 
 
 def write_and_read(read, table: pa.Table, **options: object) -> tuple:
@@ -293,99 +276,3 @@ def test_parquet_is_told_by_its_mark(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("PARTY time\n")
     guesses = [ParquetCorpus.resembles(sample_of(f)) for f in source_files([str(tmp_path)])]
     assert guesses[0].score > 0.9 and guesses[1] is None
-
-
-# --- columns -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("names", "said"),
-    [
-        ("question,reply", "question = question, reply = reply"),
-        ("Question;Answer;source", "question = Question, reply = Answer"),
-        ("instruction,input,output", "question = instruction+input, reply = output"),
-        ("department,title,ask,answer", "question = ask|title, reply = answer"),
-        ("title,answer", "question = title, reply = answer"),
-        ("prompt,completion", "question = prompt, reply = completion"),
-        ("source,target", "question = source, reply = target"),
-        ("问题,回答", "question = 问题, reply = 回答"),
-        ("messages", "either = messages"),
-        ("name,age", None),
-        ("question,context", None),
-    ],
-)
-def test_well_known_names_are_found(names: str, said: str | None) -> None:
-    assert known_columns(names.replace(";", ",").split(",")) == said
-
-
-def test_context_history_and_system_stand_where_they_belong() -> None:
-    names = ["s", "h", "q", "c", "r"]
-    parts = ("system", "history", "question", "context", "reply")
-    reader = row_reader(names, dict(zip(parts, names, strict=True)), "a table")
-    row = dict(s="Be kind.", h=[["u1", "a1"]], q="u2", c="see", r="a2")
-    ((turns, roles),) = reader.read([row[name] for name in reader.names])
-    assert turns == ("Be kind.", "u1", "a1", "u2\nsee", "a2")
-    assert roles == ("system", "user", "assistant", "user", "assistant")
-
-
-@pytest.mark.parametrize("blank", [None, "", "  "])
-def test_a_row_may_lack_context_history_and_system(blank: str | None) -> None:
-    parts = {"system": "s", "history": "h", "question": "q", "context": "c", "reply": "r"}
-    reader = row_reader(list(parts.values()), parts, "a table")
-    row = dict(s=blank, h=blank, q="u", c=blank, r="a")
-    assert reader.read([row[name] for name in reader.names]) == [(("u", "a"), ())]
-
-
-def test_a_list_of_replies_gives_a_dialogue_each() -> None:
-    reader = row_reader(["q", "r"], Q_R, "a table")
-    assert reader.read(["u", ["a", "b"]]) == [(("u", "a"), ()), (("u", "b"), ())]
-
-
-@pytest.mark.parametrize(
-    ("written", "turns"), [("a+b", ("x\ny", "r")), ("b|a", ("y", "r")), ("none|b", ("y", "r"))]
-)
-def test_several_columns_make_one_part(written: str, turns: tuple[str, ...]) -> None:
-    reader = row_reader(["a", "b", "none", "r"], {"question": written, "reply": "r"}, "a table")
-    row = {"a": "x", "b": "y", "none": " ", "r": "r"}
-    assert reader.read([row[name] for name in reader.names]) == [(turns, ())]
-
-
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({"answer": "a"}, "no part 'answer'"),
-        ({"question": "a"}, "question and reply"),
-        ({"messages": "a", "reply": "b"}, "messages"),
-        ({"question": "a", "reply": ""}, "reply"),
-        ("question", "by part"),
-    ],
-)
-def test_a_mapping_that_makes_no_dialogue_is_refused(columns: object, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        check_columns(columns)
-
-
-VALUE = st.recursive(
-    st.none() | st.text(max_size=4) | st.integers() | st.booleans() | st.binary(max_size=3),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["role", "content", "from", "value", "text"]), inner)
-    ),
-    max_leaves=8,
-)
-
-
-@given(VALUE, VALUE, st.sampled_from([Q_R, {"messages": "q"}, {"dialogue": "q"}, {}]))
-def test_any_value_gives_a_dialogue_or_a_known_rule(
-    first: object, second: object, columns: dict[str, str]
-) -> None:
-    names = ["q", "r"] if columns else ["conversations", "r"]
-    reader = row_reader(names, columns, "a table")
-    try:
-        found = reader.read([first, second][: len(reader.names)])
-    except RowError as error:
-        assert error.rule in RULES
-    else:
-        for turns, roles in found:
-            assert len(turns) >= 2 and all(turn.strip() for turn in turns)
-            assert len(roles) in (0, len(turns))
