@@ -222,7 +222,9 @@ def _of_kind(name: str, description: Description) -> type[RowsCorpus]:
 
 
 # A builder for each kind in known.yaml, by its name.
-KNOWN_ROWS = {name: _of_kind(name, known) for name, known in known_descriptions().items()}
+KNOWN_ROWS: dict[str, type[FileCorpus]] = {
+    name: _of_kind(name, known) for name, known in known_descriptions().items()
+}
 PairsCorpus = KNOWN_ROWS["pairs"]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,19 +18,22 @@ from data_builders.report import RowError
 from data_builders.rows.turns import MAX_MESSAGES, no_text, shown
 from data_builders.rows.vocabulary import BAD_IF_YES, ROLES, fold
 
-# <|im_start|>user, <|start_header_id|>user<|end_header_id|>, <|user|>, [Human]:, ### Human:
+# [INST], <|im_start|>user, <|start_header_id|>user<|end_header_id|>, <|user|>, [Human]:, ### Human:
 _MARK = re.compile(
     r"<\|im_start\|>\s*(\w+)[ \t]*\n|<\|start_header_id\|>\s*(\w+)\s*<\|end_header_id\|>"
-    r"|<\|(system|user|assistant|Human|MOSS|human|bot)\|>:?|\[(Human|MOSS)\]:"
+    r"|(\[/?INST\])|<\|(system|user|assistant|Human|MOSS|human|bot)\|>:?|\[(Human|MOSS)\]:"
     r"|^#{2,3} ?(\w+):?[ \t]*$|^#{2,3} ?(\w+):[ \t]|^(Human|Assistant|User|用户|助手|人类)[:：]",
     re.MULTILINE,
 )
 _END = re.compile(r"<\|(?:im_end|eot_id|endoftext|end|begin_of_text)\|>|<eo[a-z]>|</?s>")
-_LLAMA = re.compile(
-    r"(?:<s>)?\s*\[INST\]\s*(?:<<SYS>>(.*?)<</SYS>>)?(.*?)\[/INST\](.*?)(?=</s>|<s>|\[INST\]|$)",
-    re.DOTALL,
-)
-_TASKS = {"instruction": "user", "input": "user", "response": "assistant", "output": "assistant"}
+_TASKS = {
+    "[inst]": "user",
+    "[/inst]": "assistant",
+    "instruction": "user",
+    "input": "user",
+    "response": "assistant",
+    "output": "assistant",
+}
 _LONGEST_LITERAL = 1 << 16
 _MOST_WAYS = 1_000
 _NUMBERED = re.compile(r"(?:turn|round|第)?_?(\d+)轮?", re.IGNORECASE)
@@ -99,8 +102,6 @@ def marked_turns(text: str) -> list[dict[str, str]]:
         Objects with a role and a text; none if there are no such marks. A last turn without a
         text, where a model is to go on, is left out.
     """
-    if "[/INST]" in text:
-        return list(_llama_turns(text))
     marks = [match for match in _MARK.finditer(text) if _role(match) is not None]
     if not marks or len({_role(match) for match in marks}) < 2:
         return []
@@ -109,6 +110,10 @@ def marked_turns(text: str) -> list[dict[str, str]]:
     turns = [{"role": "system", "content": before}] if before else []
     for match, end in zip(marks, ends, strict=True):
         said = _END.sub("", text[match.end() : end]).strip()
+        if said.startswith("<<SYS>>") and "<</SYS>>" in said:
+            system, _, said = said.removeprefix("<<SYS>>").partition("<</SYS>>")
+            turns.append({"role": "system", "content": system.strip()})
+            said = said.strip()
         turns.append({"role": str(_role(match)), "content": said})
     if not turns[-1]["content"]:
         turns.pop()
@@ -121,13 +126,6 @@ def _role(match: re.Match[str]) -> str | None:
     return ROLES.get(name) or _TASKS.get(name)
 
 
-def _llama_turns(text: str) -> Iterator[dict[str, str]]:
-    for system, question, reply in _LLAMA.findall(text):
-        for role, said in (("system", system), ("user", question), ("assistant", reply)):
-            if role == "user" or said.strip():
-                yield {"role": role, "content": said.strip()}
-
-
 def _turns_of_object(value: dict[str, Any]) -> list[Any]:
     columns = list(value.values())
     lists = columns and all(isinstance(column, list) for column in columns)
@@ -135,7 +133,9 @@ def _turns_of_object(value: dict[str, Any]) -> list[Any]:
         return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
     numbers = [_NUMBERED.fullmatch(str(key)) for key in value]
     if value and all(numbers):
-        order = sorted((int(match[1]), key) for match, key in zip(numbers, value, strict=True))
+        order = sorted(
+            (int(match[1]), key) for match, key in zip(numbers, value, strict=True) if match
+        )
         return [value[key] for _, key in order]
     raise RowError("not a list", shown(value))
 
@@ -210,7 +210,7 @@ def _message(node: Mapping[str, Any]) -> dict[str, Any]:
     return {key: node[key] for key in ("role", "text", "content") if node.get(key) is not None}
 
 
-def tree_of(nodes: list[Mapping[str, Any]], id_key: str, parent_key: str) -> list[Any]:
+def tree_of(nodes: Sequence[Mapping[str, Any]], id_key: str, parent_key: str) -> list[Any]:
     """Put messages that name their parents together.
 
     Args:

@@ -175,7 +175,7 @@ def known_sides(names: tuple[str, ...], kinds: tuple[str, ...] = ()) -> tuple[Si
     """
     folded = {fold(name): name for name in reversed(names)}
     kind = dict(zip(names, kinds or ["text"] * len(names), strict=True))
-    marked = {}
+    marked: dict[str, Side] = {}
     for lang, form in _MARKED:
         inner = {base: folded[full] for base in _BASES if (full := form.format(base)) in folded}
         if parts := _pair_in(inner, kind):
@@ -199,10 +199,10 @@ def _known_parts(folded: Mapping[str, str], kind: Mapping[str, str]) -> dict[str
         return _given({"dialogue": whole} | _beside_a_list(first, listed) | more)
     parts = _pair_in(usable, kind)
     if not parts and (whole := _first_in(listed)((*known.WEAK_DIALOGUES, "prompt", "chosen"))):
-        parts = {"dialogue": whole} | _beside_a_list(first, listed)
+        parts = _given({"dialogue": whole} | _beside_a_list(first, listed))
     if not parts and (group := _first_in(folded)(known.GROUPS)) and (said := first(known.SAID)):
         by = _first_in({name: full for name, full in folded.items() if full != said})
-        parts = {"group": group, "text": said, "speaker": by(known.SAID_BY)}
+        parts = _given({"group": group, "text": said, "speaker": by(known.SAID_BY)})
     if not parts and (whole := first(known.DIALOGUES) or first(known.MARKED)):
         parts = {"dialogue": whole}
     return _given(parts | more) if parts else {}
@@ -224,8 +224,8 @@ def _pair_in(usable: Mapping[str, str], kind: Mapping[str, str]) -> dict[str, st
         question = None if history else first(known.CONTEXTS)
     if question is None and history is None:
         return {}
-    parts = {"question": _question(question, usable) if question else None, "reply": reply}
-    return _given(parts | {"history": history})
+    asked = _question(question, usable) if question else None
+    return _given({"question": asked, "reply": reply, "history": history})
 
 
 def _beside_a_list(
@@ -303,7 +303,7 @@ def unknown_sentence(where: str, names: Sequence[str], most: int = 20) -> str:
 
 
 def _nearest(names: Sequence[str]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for part, words in (("question", known.QUESTIONS), ("reply", known.REPLIES)):
         long = [word for word in words if len(word) > 2 or not word.isascii()]
         for name in names:

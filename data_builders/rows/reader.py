@@ -424,7 +424,8 @@ def _answered(
             last = pair[-1]
             if any(isinstance(item, dict) for item in before):
                 roles = ("user", "assistant")[-len(pair) :]
-                pair = [{"role": r, "content": t} for r, t in zip(roles, pair, strict=True)]
+                said = [{"role": r, "content": t} for r, t in zip(roles, pair, strict=True)]
+                return _the_last(read_turns([*before, *said], style, system=system), last)
             return _the_last(read_turns([*before, *pair], style, system=system), last)
         if len(pair) < 2:
             raise RowError("fewer than two turns", pair[0])

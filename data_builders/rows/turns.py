@@ -33,7 +33,7 @@ MAX_MESSAGES = 10_000
 _PREFIX = re.compile(r"\s*([^\s：:，。！？；、,!?;]{1,12})\s*([：:])\s*")
 _SPEAKING = frozenset("男女问答甲乙") | frozenset("abcdefgmw")
 # What MOSS puts around its turns.
-_WRAPPED = re.compile(r"^\s*<\|[A-Za-z ]+\|>:?\s*|\s*<eo[a-z]>\s*$")
+_WRAPPED = re.compile(r"^<\|[A-Za-z ]+\|>:?\s*|<eo[a-z]>$")
 
 
 class Turns(NamedTuple):
@@ -124,7 +124,8 @@ def assembled(said: Sequence[Said], style: Style, system: str | None = None) -> 
     """
     said = [_checked(one, style) for one in said]
     said, with_roles = _with_roles(said, style)
-    found, broken = [], None
+    found: list[Turns] = []
+    broken: RowError | None = None
     first = next((i for i, one in enumerate(said) if one.who != "system"), len(said))
     if with_roles and first:
         system = "\n".join(one.text for one in said[:first])
@@ -138,8 +139,8 @@ def assembled(said: Sequence[Said], style: Style, system: str | None = None) -> 
     wrong = [one.wrong for one in said if one.wrong is not None]
     if not found:
         raise (wrong or [broken or RowError("fewer than two turns", "no turns")])[0]
-    for error in wrong:
-        style.cuts[error.rule] = style.cuts.get(error.rule, 0) + 1
+    for cut in wrong:
+        style.cuts[cut.rule] = style.cuts.get(cut.rule, 0) + 1
     return found
 
 
@@ -298,7 +299,7 @@ def _by_role(item: dict[str, Any], style: Style) -> Iterator[Said]:
         if named[key] == "system" and not (isinstance(item[key], str) and item[key].strip()):
             continue
         try:
-            yield Said(_WRAPPED.sub("", text_in(item[key])), named[key])
+            yield Said(_WRAPPED.sub("", text_in(item[key]).strip()), named[key])
         except RowError as error:
             yield Said("", named[key], error)
 
