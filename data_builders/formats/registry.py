@@ -28,7 +28,6 @@ from data_builders.reading import Sample
 FILE_FAMILIES: dict[str, type[FileCorpus]] = {
     family.FORMAT: family
     for family in (
-        *KNOWN_ROWS.values(),
         RowsCorpus,
         CsvCorpus,
         ParquetCorpus,
@@ -44,6 +43,7 @@ FILE_FAMILIES: dict[str, type[FileCorpus]] = {
         AlternatingCorpus,
     )
 }
+FILE_FAMILIES = {**KNOWN_ROWS, **FILE_FAMILIES}
 OTHER_FAMILIES: dict[str, type[DialogueBuilder]] = {
     family.FORMAT: family
     for family in (SmallTalkCorpus, ChatterbotCorpus, ChitchatPackageCorpus, HubCorpus)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import Any, ClassVar
 
 from data_builders.dialogue import RawDialogue
@@ -43,6 +43,8 @@ from data_builders.rows.reader import (
 from data_builders.rows.turns import MAX_MESSAGES, as_list, read_turns, shown
 from data_builders.rows.vocabulary import DIALOGUES, GROUPS, ROLES, SPLIT_NAMES, TEXT_KEYS, fold
 
+# So many rows say what a file is; a whole dialogue may be one.
+_FIRST_ROWS = 20
 # A row that breaks one of these is still a row of its kind.
 _STILL_OURS = ("no reply", "empty text", "tool message", "fewer than two turns", "image")
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
@@ -137,10 +139,9 @@ class RowsCorpus(FileCorpus):
         if tables.is_arrow(file):
             yield from read_arrow(file, config, cls.NAMED, report)
             return
-        sample = sample_of(file, config.encoding)
-        if sample.layout is not None or file.suffix in JSON_SUFFIXES:
-            named = cls.NAMED or (None if config.columns else _named_rows(sample))
-            rows = _json_lines(file, config, config.described_as(named), sample, report)
+        is_json = file.suffix in JSON_SUFFIXES
+        if is_json or (sample := sample_of(file, config.encoding)).layout is not None:
+            rows = _json_lines(file, config, cls.NAMED, report)
             yield from read_rows(rows, file.name, report)
         elif cls.FORMAT == "pairs":
             plain = SeparatedConfig(files=config.files, encoding=config.encoding, separator="\t")
@@ -297,13 +298,6 @@ def _of_group(members: Iterator[Line], file: str, report: BuildReport) -> Iterat
     note_cuts(style, file, line, report)
 
 
-def _named_rows(sample: Sample) -> Description | None:
-    """Find the known kind of rows of JSON."""
-    rows = [row.value for row in whole_dialogues(sample.rows, sample.layout == "array")]
-    kinds = known_descriptions().values()
-    return next((one for one in kinds if 2 * sum(map(one.fits, rows)) > len(rows)), None)
-
-
 def _named_table(names: Sequence[str], kinds: Mapping[str, str]) -> Description | None:
     """Find the known kind of a table by its columns."""
     row = {name: [] if kinds.get(name) == "list" else "" for name in names}
@@ -395,17 +389,17 @@ def read_arrow(
 
 
 def _json_lines(
-    file: SourceFile,
-    config: RowsConfig,
-    description: Description,
-    sample: Sample,
-    report: BuildReport,
+    file: SourceFile, config: RowsConfig, named: Description | None, report: BuildReport
 ) -> Iterator[Line]:
     """Give the rows of a JSON file that are to be read by their names; others are said."""
     top = file.head(64).lstrip(_BEFORE_JSON)[:1] == b"["
-    readers, noted = JsonReaders(config.columns, description), False
-    _check_names(config.columns, sample, file.name)
-    for row in whole_dialogues(json_rows(file, report, config.encoding), top):
+    rows = whole_dialogues(json_rows(file, report, config.encoding), top)
+    first = list(islice(rows, _FIRST_ROWS))
+    _check_names(config.columns, first, file.name)
+    if named is None and not config.columns:
+        named = _named_rows(first)
+    readers, noted = JsonReaders(config.columns, config.described_as(named)), False
+    for row in chain(first, rows):
         if row.key in SPLIT_NAMES:
             report.note(f"rows of the split {row.key!r} of a file, split anew")
         try:
@@ -417,6 +411,11 @@ def _json_lines(
             note_unused(reader, report)
             noted = True
         yield row.line, reader, fields
+
+
+def _named_rows(rows: Sequence[JsonRow]) -> Description | None:
+    kinds = known_descriptions().values()
+    return next((k for k in kinds if 2 * sum(k.fits(row.value) for row in rows) > len(rows)), None)
 
 
 def _understood(value: Any, readers: JsonReaders) -> tuple[Mapping[str, Any], RowReader]:
@@ -434,9 +433,9 @@ def _is_tree(value: Mapping[str, Any]) -> bool:
     return isinstance(first, dict) and {"parent", "message"} <= first.keys()
 
 
-def _check_names(columns: Mapping[str, str], sample: Sample, where: str) -> None:
-    rows = [row.value for row in sample.rows if isinstance(row.value, dict)]
-    names = tuple(dict.fromkeys(str(key) for row in rows for key in row))
+def _check_names(columns: Mapping[str, str], rows: Sequence[JsonRow], where: str) -> None:
+    fields = [row.value for row in rows if isinstance(row.value, dict)]
+    names = tuple(dict.fromkeys(str(key) for row in fields for key in row))
     for part, written in columns.items() if names else ():
         top = written if written in names else written.partition(".")[0]
         if not set("+|&") & set(written) and top not in names:

@@ -102,6 +102,8 @@ def marked_turns(text: str) -> list[dict[str, str]]:
         Objects with a role and a text; none if there are no such marks. A last turn without a
         text, where a model is to go on, is left out.
     """
+    if "\n" not in text and "<|" not in text and "[" not in text:
+        return []
     marks = [match for match in _MARK.finditer(text) if _role(match) is not None]
     if not marks or len({_role(match) for match in marks}) < 2:
         return []

@@ -71,6 +71,7 @@ class Field:
         self._mark = "" if written in names else several
         found = written.split(self._mark) if self._mark else [written]
         self.paths = [path.strip() for path in found]
+        self._name = self.paths[0] if len(self.paths) == 1 else None
 
     def tops(self, names: Sequence[str]) -> list[str]:
         """Give the fields of the row itself that are needed."""
@@ -82,8 +83,8 @@ class Field:
         Raises:
             RowError: If one of several fields is no text.
         """
-        if len(self.paths) == 1:
-            return value_at(row, self.paths[0])
+        if self._name is not None:
+            return row[self._name] if self._name in row else value_at(row, self._name)
         texts = [value_at(row, path) for path in self.paths]
         if self._mark == "&":
             return _alternating(texts)

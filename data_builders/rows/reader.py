@@ -74,6 +74,7 @@ class RowReader:
         self.names = tuple(dict.fromkeys(name for name in needed if name in names))
         self.left_out = tuple(name for name in names if name not in self.names)
         self.said = said_of(sides)
+        self._style = self.style()
         self.parts = dict(sides[0].parts) if sides else {}
         self.group = self.parts.get("group")
         self.has_history = any("history" in fields for _, fields in self._sides)
@@ -113,10 +114,10 @@ class RowReader:
         Returns:
             Its dialogues; empty if it was left out.
         """
-        if label := self.label(row):
+        if self._labels and (label := self.label(row)):
             report.note(f"rows left out by their label ({label})")
             return []
-        style = self.style()
+        style = self._style
         found: list[RawDialogue] = []
         for one in self._read(row, style):
             if isinstance(one, RowError):
@@ -125,7 +126,9 @@ class RowReader:
                 report.reject(file, line, RowError(one.rule, text))
             else:
                 found.append(RawDialogue(*one.turns, line=line, lang=one.lang))
-        note_cuts(style, file, line, report)
+        if style.cuts or style.joined:
+            self._style = self.style()
+            note_cuts(style, file, line, report)
         return found
 
     def read(self, row: Mapping[str, Any], style: Style | None = None) -> list[Found]:
@@ -141,7 +144,7 @@ class RowReader:
         Raises:
             RowError: If no dialogue can be had from it.
         """
-        found = list(self._read(row, style or self.style()))
+        found = self._read(row, style or self.style())
         if good := [one for one in found if isinstance(one, Found)]:
             return good
         raise next(one for one in found if isinstance(one, RowError))
@@ -171,19 +174,22 @@ class RowReader:
             turn["role"] = fields["speaker"].get(row)
         return turn | {key: row[key] for key in _TREE_KEYS if key in row}
 
-    def _read(self, row: Mapping[str, Any], style: Style) -> Iterator[Found | RowError]:
+    def _read(self, row: Mapping[str, Any], style: Style) -> list[Found | RowError]:
+        found: list[Found | RowError] = []
         for lang, fields in self._sides:
             try:
-                found = list(_read_side(row, fields, style, self.description))
+                read = _read_side(row, fields, style, self.description)
             except RowError as error:
-                found = [error]
-            for one in found:
+                found.append(error)
+                continue
+            for one in read:
                 if isinstance(one, RowError):
-                    yield one
-                elif self._is_about_image(row, one):
-                    yield RowError("image", one.turns[0])
+                    found.append(one)
+                elif self._images and self._is_about_image(row, one):
+                    found.append(RowError("image", one.turns[0]))
                 else:
-                    yield Found(one, lang or self.description.lang)
+                    found.append(Found(one, lang or self.description.lang))
+        return found
 
     def _is_about_image(self, row: Mapping[str, Any], found: Turns) -> bool:
         if not any(row.get(name) for name in self._images):
@@ -340,16 +346,15 @@ def note_cuts(style: Style, file: str, line: int, report: BuildReport) -> None:
 
 def _read_side(
     row: Mapping[str, Any], fields: Mapping[str, Field], style: Style, said: Description
-) -> Iterator[Turns | RowError]:
+) -> Sequence[Turns | RowError]:
     values = {part: field.get(row) for part, field in fields.items()}
     system = _optional(values.get("system"))
-    whole = next((part for part in ("messages", "dialogue") if part in fields), None)
-    if whole is not None:
-        yield from _read_lists(values, whole, style, system, said)
-    elif "instances" in fields:
-        yield from _read_instances(values, style)
-    else:
-        yield from _read_pair(values, style, system, said)
+    if "reply" in fields:
+        return _read_pair(values, style, system, said)
+    if "instances" in fields:
+        return list(_read_instances(values, style))
+    whole = "messages" if "messages" in fields else "dialogue"
+    return list(_read_lists(values, whole, style, system, said))
 
 
 def _read_lists(
@@ -393,24 +398,25 @@ def _read_instances(values: Mapping[str, Any], style: Style) -> Iterator[Turns |
 
 def _read_pair(
     values: Mapping[str, Any], style: Style, system: str | None, said: Description
-) -> Iterator[Turns | RowError]:
-    before = history_in(_cut_at(_optional_list(values.get("history")), said.turn_ends))
+) -> Sequence[Turns | RowError]:
+    before: list[Any] = []
+    if values.get("history") is not None:
+        before = history_in(_cut_at(_optional_list(values["history"]), said.turn_ends))
     question = None
     if "question" in values:
         question = _asked(values["question"], values.get("context"))
-        question = "" if question is None else question
         if isinstance(question, list):
             before, question = [*before, *question], None
     reply = _reply(values["reply"])
-    if isinstance(reply, list) and len(reply) > 1 and all(isinstance(r, dict) for r in reply):
+    if not isinstance(reply, list):
+        return [_answered(before, question, reply, style, system)]
+    if len(reply) > 1 and all(isinstance(one, dict) for one in reply):
         # What was chosen is the dialogue as a whole.
-        yield from read_turns(reply, style, system=system)
-        return
-    replies = reply if isinstance(reply, list) else [reply]
-    if not replies:
+        return read_turns(reply, style, system=system)
+    if not reply:
         raise RowError("empty text", "an empty list of replies")
-    for one in replies[: 1 if said.alternatives == "first" else None]:
-        yield _answered(before, question, one, style, system)
+    replies = reply[: 1 if said.alternatives == "first" else None]
+    return [_answered(before, question, one, style, system) for one in replies]
 
 
 def _answered(
@@ -455,7 +461,7 @@ def _asked(question: Any, context: Any) -> Any:
     if isinstance(question, str) and (marked := marked_turns(question)):
         return marked
     if not isinstance(context, str) or is_placeholder(context):
-        return question
+        return "" if question is None else question
     if not isinstance(question, str):
         raise no_text(question)
     return f"{question.strip()}\n{context.strip()}"
