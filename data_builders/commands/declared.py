@@ -52,11 +52,7 @@ class DeclaredFormat(NamedTuple):
 
 @functools.cache
 def declared_fields(kind: str) -> dict[str, DeclaredField]:
-    """Return the fields of a dataclass, those of its bases first.
-
-    Args:
-        kind: The name of the class.
-    """
+    """Return the fields of a dataclass, those of its bases first."""
     node = _classes().get(kind)
     if node is None:
         return {}

@@ -80,14 +80,7 @@ def make_parser() -> CommandParser:
 
 
 def check_early(arguments: argparse.Namespace) -> None:
-    """Refuse a source that is not there, and an output that this command did not write.
-
-    Args:
-        arguments: What the parser gave.
-
-    Raises:
-        UserError: Names it.
-    """
+    """Refuse a source that is not there, and an output that this command did not write."""
     given = getattr(arguments, "path", None)
     for path in getattr(arguments, "paths", None) or ([given] if given else []):
         if not glob.has_magic(path) and not os.path.lexists(os.path.expanduser(path)):
@@ -102,28 +95,14 @@ def check_early(arguments: argparse.Namespace) -> None:
 
 
 def family_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Collect the settings of the family that were given.
-
-    Args:
-        arguments: What the parser gave.
-
-    Returns:
-        Keyword arguments of its configuration.
-    """
+    """Collect the settings of the family that were given."""
     family = declared_formats().get(arguments.command)
     names = [field.name for field in family.fields] if family else (*_FILE_FIELDS, *_ROW_FIELDS)
     return _given(arguments, names)
 
 
 def build_settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Collect the settings of the build that were given.
-
-    Args:
-        arguments: What the parser gave.
-
-    Returns:
-        Keyword arguments of `DialogueConfig`; what was not given is not among them.
-    """
+    """Collect the settings of the build that were given."""
     settings = _given(arguments, _BUILD_FIELDS)
     for name, kind in _NESTED.items():
         given = _given(arguments, declared_fields(kind))

@@ -87,14 +87,7 @@ class ChatterbotCorpus(DialogueBuilder):
 
     @classmethod
     def origins(cls, config: ChatterbotConfig) -> list[SourceCount]:
-        """Name the source and its languages.
-
-        Args:
-            config: The settings.
-
-        Returns:
-            One entry.
-        """
+        """Name the source and its languages."""
         name = f"chatterbot ({', '.join(config.languages)})"
         return [SourceCount(name, cls.FORMAT, config.license or "BSD-3-Clause")]
 
@@ -105,16 +98,7 @@ class ChatterbotCorpus(DialogueBuilder):
         report: BuildReport,
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[RawDialogue]:
-        """Yield the dialogues of each entry.
-
-        Args:
-            config: The settings.
-            report: Takes the rejected entries.
-            progress: Called with the size of each file read.
-
-        Yields:
-            Dialogues with the source "chatterbot/<folder>/<category>".
-        """
+        """Yield the dialogues of each entry."""
         for path in config.content_files():
             folder = path.parent.name
             file, source = f"{folder}/{path.name}", f"chatterbot/{folder}/{path.stem}"
@@ -138,14 +122,7 @@ class ChatterbotCorpus(DialogueBuilder):
 
 
 def corpus_folder() -> Path:
-    """Find the data of the installed package.
-
-    Returns:
-        Its `data` folder.
-
-    Raises:
-        UserError: If the package is not installed.
-    """
+    """Find the data of the installed package."""
     spec = importlib.util.find_spec("chatterbot_corpus")
     if spec is None or spec.origin is None:
         raise UserError(

@@ -60,41 +60,18 @@ class ChitchatPackageCorpus(RowsCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Never guess a package from a file.
-
-        Args:
-            sample: The beginning of the file.
-
-        Returns:
-            None.
-        """
+        """Never guess a package from a file."""
         return None
 
     @classmethod
     def read_file(cls, file: SourceFile, config: Any, report: BuildReport) -> Iterator[RawDialogue]:
-        """Yield the conversations of the package.
-
-        Args:
-            file: Its data file.
-            config: The settings.
-            report: Takes the conversations that break a rule.
-
-        Yields:
-            Dialogues with the name of the package as their source.
-        """
+        """Yield the conversations of the package."""
         for raw in super().read_file(file, config, report):
             yield raw._replace(source=PACKAGE)
 
 
 def package_file() -> Path:
-    """Find the data file of the installed package without importing it.
-
-    Returns:
-        Its path.
-
-    Raises:
-        UserError: If the package is not installed, or has no such file.
-    """
+    """Find the data file of the installed package without importing it."""
     spec = importlib.util.find_spec(_MODULE)
     path = Path(spec.origin).parent / _DATA_FILE if spec and spec.origin else None
     if path is None or not path.is_file():

@@ -98,14 +98,7 @@ class HubConfig(RowsConfig):
         return [] if self.is_folder else [self.commit()]
 
     def commit(self) -> str:
-        """Find the commit that the revision stands for, and stay with it.
-
-        Returns:
-            Its 40 digits.
-
-        Raises:
-            UserError: If the dataset or the revision is not there, or the Hub cannot be reached.
-        """
+        """Find the commit that the revision stands for, and stay with it."""
         # A commit needs no asking: a build that is in the cache is found without a network.
         if self.revision and _COMMIT.fullmatch(self.revision):
             return self.revision
@@ -130,26 +123,12 @@ class HubCorpus(FileCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say that no file is of this family.
-
-        Args:
-            sample: The beginning of a file.
-
-        Returns:
-            None.
-        """
+        """Say that no file is of this family."""
         return None
 
     @classmethod
     def origins(cls, config: HubConfig) -> list[SourceCount]:
-        """Name the dataset.
-
-        Args:
-            config: The settings.
-
-        Returns:
-            One entry.
-        """
+        """Name the dataset."""
         hub_id = None if config.is_folder else config.dataset_id
         return [SourceCount(config.label, cls.FORMAT, config.license, hub_id=hub_id)]
 
@@ -160,16 +139,7 @@ class HubCorpus(FileCorpus):
         report: BuildReport,
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[RawDialogue]:
-        """Yield the dialogues of the splits asked for, in order.
-
-        Args:
-            config: The settings.
-            report: Takes the rows that hold no dialogue.
-            progress: Not called: how much there is to read is not known.
-
-        Yields:
-            Whole raw dialogues; `line` is the number of the row in its split.
-        """
+        """Yield the dialogues of the splits asked for, in order."""
         source = config.label
         commit = None if config.is_folder else config.commit()
         with hub_errors(config.dataset_id, config.revision):
@@ -182,15 +152,7 @@ class HubCorpus(FileCorpus):
 
 @contextmanager
 def hub_errors(dataset_id: str, revision: str | None = None) -> Iterator[None]:
-    """Put what goes wrong on the way to the Hub into one sentence with the next step.
-
-    Args:
-        dataset_id: The dataset asked for.
-        revision: Its revision, if one was given.
-
-    Raises:
-        UserError: In place of the errors of the Hub, of `datasets` and of the network.
-    """
+    """Put what goes wrong on the way to the Hub into one sentence with the next step."""
     try:
         yield
     except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError) as error:

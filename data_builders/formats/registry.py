@@ -70,29 +70,14 @@ class GuessedFormat(NamedTuple):
     guess: Guess
 
     def sentence(self, name: str) -> str:
-        """Say the guess.
-
-        Args:
-            name: The file, as the user knows it.
-
-        Returns:
-            A line for the terminal.
-        """
+        """Say the guess."""
         options = "".join(f", {key} {value!r}" for key, value in self.guess.options.items())
         why = f" ({self.guess.why})" if self.guess.why else ""
         return f"{name}: format {self.format}{options}{why}"
 
 
 def guess_format(sample: Sample, options: Mapping[str, Any] = {}) -> GuessedFormat | None:
-    """Choose the family that fits the beginning of a file best.
-
-    Args:
-        sample: The beginning of the file.
-        options: Settings for it: those of rows say that it is a table, or rows of JSON.
-
-    Returns:
-        The best one, or None if none fits.
-    """
+    """Choose the family that fits the beginning of a file best."""
     if any(options.get(name) for name in ("columns", "describe")):
         return _rows_as_told(sample)
     best, needed = None, SURE if _is_binary(sample.text) else LIKELY

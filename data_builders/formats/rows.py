@@ -86,14 +86,7 @@ class RowsConfig(FilesConfig):
         )
 
     def described_as(self, named: Description | None = None) -> Description:
-        """Give what is known of the rows.
-
-        Args:
-            named: That of the format.
-
-        Returns:
-            The user's own description; with none, that of the format.
-        """
+        """Give what is known of the rows."""
         if self.describe is not None or named is None:
             return self._described
         return replace(named, minimum={**named.minimum, **self._described.minimum})
@@ -131,11 +124,7 @@ class RowsCorpus(FileCorpus):
     def read_file(
         cls, file: SourceFile, config: RowsConfig, report: BuildReport
     ) -> Iterator[RawDialogue]:
-        """Yield the dialogues of one file.
-
-        Yields:
-            Dialogues, with roles where the rows tell them.
-        """
+        """Yield the dialogues of one file."""
         if tables.is_arrow(file):
             yield from read_arrow(file, config, cls.NAMED, report)
             return
@@ -312,19 +301,7 @@ def table_reader(
     report: BuildReport,
     named: Description | None = None,
 ) -> RowReader:
-    """Find the reader of a table, and note the columns that it does not use.
-
-    Args:
-        names: The columns.
-        kinds: What each holds, where it is known.
-        where: The file, for messages.
-        config: The settings: `columns` and a description.
-        report: Takes the note.
-        named: What is known of the format; None finds it by the columns.
-
-    Returns:
-        The reader.
-    """
+    """Find the reader of a table, and note the columns that it does not use."""
     if named is None and not config.columns:
         named = _named_table(names, kinds)
     reader = row_reader(names, config.columns, where, kinds, config.described_as(named))
@@ -345,18 +322,7 @@ def read_csv(
     named: Description | None,
     report: BuildReport,
 ) -> Iterator[RawDialogue]:
-    """Read a table of text.
-
-    Args:
-        file: The file, at its beginning.
-        sample: That beginning.
-        config: The settings.
-        named: What is known of the format.
-        report: Takes the rows that break a rule.
-
-    Yields:
-        Its dialogues.
-    """
+    """Read a table of text."""
     table = tables.CsvTable.opened(file, sample, config, report)
     if table is None:
         return
@@ -368,17 +334,7 @@ def read_csv(
 def read_arrow(
     file: SourceFile, config: RowsConfig, named: Description | None, report: BuildReport
 ) -> Iterator[RawDialogue]:
-    """Read a table of Arrow.
-
-    Args:
-        file: The file, at its beginning.
-        config: The settings.
-        named: What is known of the format.
-        report: Takes the rows that break a rule.
-
-    Yields:
-        Its dialogues; `line` is the number of the row.
-    """
+    """Read a table of Arrow."""
     with tables.ArrowTable(file) as table:
         reader = table_reader(table.names, table.kinds, file.name, config, report, named)
         rows = table.rows(file.name, reader.names, report)
@@ -443,17 +399,7 @@ def _check_names(columns: Mapping[str, str], rows: Sequence[JsonRow], where: str
 
 
 def whole_dialogues(rows: Iterable[JsonRow], top: bool) -> Iterator[JsonRow]:
-    """Put dialogues together that are one list in their file, and so were read turn by turn.
-
-    Args:
-        rows: The rows of a file; those of one list have the same key.
-        top: Whether messages without a key are the elements of one list too. Messages on lines
-            of their own do not say where a dialogue ends.
-
-    Yields:
-        Other rows as they are, and each list of turns as one row. A longer list than
-        `MAX_MESSAGES` is cut just behind that, to be refused.
-    """
+    """Put dialogues together that are one list in their file, and so were read turn by turn."""
     for (part, key), group in groupby(rows, key=lambda row: (_is_turn(row, top), row.key)):
         if not part:
             yield from group
@@ -470,14 +416,7 @@ def _is_turn(row: JsonRow, top: bool) -> bool:
 
 
 def is_message(value: Any) -> bool:
-    """Say whether a value is one message and no row that holds a list of them.
-
-    Args:
-        value: The value of a row.
-
-    Returns:
-        True for an object with a role and a text.
-    """
+    """Say whether a value is one message and no row that holds a list of them."""
     if not isinstance(value, dict) or not {"role", "from", "speaker"} & value.keys():
         return False
     if any(key in value for key in (*DIALOGUES, *GROUPS, "parent_id")):

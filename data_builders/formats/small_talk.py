@@ -80,14 +80,7 @@ class SmallTalkCorpus(DialogueBuilder):
 
     @classmethod
     def origins(cls, config: SmallTalkConfig) -> list[SourceCount]:
-        """Name the source and its languages.
-
-        Args:
-            config: The settings.
-
-        Returns:
-            One entry.
-        """
+        """Name the source and its languages."""
         name = f"{cls.FORMAT} ({', '.join(config.languages)})"
         return [SourceCount(name, cls.FORMAT, config.license or "CC0-1.0")]
 
@@ -98,16 +91,7 @@ class SmallTalkCorpus(DialogueBuilder):
         report: BuildReport,
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[RawDialogue]:
-        """Yield the dialogues of each topic.
-
-        Args:
-            config: The settings.
-            report: Takes the rows that break a rule.
-            progress: Called with the size of what was read.
-
-        Yields:
-            Dialogues with roles, a split and the source "small_talk/<language>/<topic>".
-        """
+        """Yield the dialogues of each topic."""
         paths = [str(path) for path in config.content_files()]
         readers = JsonReaders({}, Description())
         for path, file in zip(paths, source_files(paths, progress=progress), strict=True):
@@ -127,15 +111,7 @@ class SmallTalkCorpus(DialogueBuilder):
 
 
 def small_talk_rows(language: str, split: str) -> Iterator[dict[str, Any]]:
-    """Read one side as it stands in the files, with topic and intent.
-
-    Args:
-        language: "zh" or "en".
-        split: "train", "validation" or "test".
-
-    Yields:
-        Rows with `topic`, `intent`, and `question` and `reply` or `dialogue`.
-    """
+    """Read one side as it stands in the files, with topic and intent."""
     for path in SmallTalkConfig(languages=(language,)).content_files():
         if (path.stem if path.stem in SPLITS else "train") == split:
             for row in json_rows(next(source_files([str(path)])), BuildReport(strict=True)):

@@ -59,18 +59,7 @@ def is_corpus(path: Path) -> bool:
 
 
 def parsed_yaml(content: bytes, name: str) -> Any:
-    """Read YAML with the safe loader.
-
-    Args:
-        content: The bytes.
-        name: The file, for messages.
-
-    Returns:
-        What it holds.
-
-    Raises:
-        UserError: If it is none, or too long.
-    """
+    """Read YAML with the safe loader."""
     if len(content) > _MAX_BYTES:
         raise UserError(f"{name} is longer than {_MAX_BYTES >> 20} MB. Split it, or write JSON.")
     try:
@@ -81,18 +70,7 @@ def parsed_yaml(content: bytes, name: str) -> Any:
 
 
 def turns_of(entry: Any) -> tuple[str, ...]:
-    """Check one entry of `conversations`.
-
-    Args:
-        entry: What YAML made of it; an unquoted year is an integer, and becomes text again.
-
-    Returns:
-        At least two turns.
-
-    Raises:
-        RowError: If it is no list, is too short, or holds a value whose spelling YAML has lost
-            (yes, 1.10, a date).
-    """
+    """Check one entry of `conversations`."""
     if not isinstance(entry, list):
         raise RowError("not a list", entry)
     if len(entry) < 2:

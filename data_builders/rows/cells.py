@@ -40,17 +40,7 @@ _NUMBERED = re.compile(r"(?:turn|round|第)?_?(\d+)轮?", re.IGNORECASE)
 
 
 def conversations_in(value: Any) -> list[Any]:
-    """Give the lists of turns that a value holds.
-
-    Args:
-        value: What stands in the cell or under the key.
-
-    Returns:
-        One list of turns; of a tree one for each way through it.
-
-    Raises:
-        RowError: If there is nothing, or a text is neither JSON nor marked.
-    """
+    """Give the lists of turns that a value holds."""
     if isinstance(value, str):
         value = list_in_text(value)
     if value is None:
@@ -66,17 +56,7 @@ def conversations_in(value: Any) -> list[Any]:
 
 
 def list_in_text(text: str) -> Any:
-    """Read a cell of text as JSON, or as a text with marks of who speaks.
-
-    Args:
-        text: The cell.
-
-    Returns:
-        What it holds.
-
-    Raises:
-        RowError: If it is neither.
-    """
+    """Read a cell of text as JSON, or as a text with marks of who speaks."""
     text = text.strip()
     if not text:
         raise RowError("empty text", text)
@@ -93,15 +73,7 @@ def list_in_text(text: str) -> Any:
 
 
 def marked_turns(text: str) -> list[dict[str, str]]:
-    """Cut a text at its marks of who speaks.
-
-    Args:
-        text: The text.
-
-    Returns:
-        Objects with a role and a text; none if there are no such marks. A last turn without a
-        text, where a model is to go on, is left out.
-    """
+    """Cut a text at its marks of who speaks."""
     if "\n" not in text and "<|" not in text and "[" not in text:
         return []
     marks = [match for match in _MARK.finditer(text) if _role(match) is not None]
@@ -213,16 +185,7 @@ def _message(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tree_of(nodes: Sequence[Mapping[str, Any]], id_key: str, parent_key: str) -> list[Any]:
-    """Put messages that name their parents together.
-
-    Args:
-        nodes: Rows of one conversation.
-        id_key: Where each has its own id.
-        parent_key: Where it has that of its parent.
-
-    Returns:
-        A list of turns for each way.
-    """
+    """Put messages that name their parents together."""
     by_id = {str(node.get(id_key)): dict(node) | {"replies": []} for node in nodes}
     roots = []
     for node in by_id.values():
@@ -235,17 +198,7 @@ def tree_of(nodes: Sequence[Mapping[str, Any]], id_key: str, parent_key: str) ->
 
 
 def history_in(value: Any) -> list[Any]:
-    """Give the turns that a cell says went before.
-
-    Args:
-        value: A list of texts, of pairs of texts, or of objects; that as JSON; or a marked text.
-
-    Returns:
-        The turns as a list; none where it is blank.
-
-    Raises:
-        RowError: If it is none of these.
-    """
+    """Give the turns that a cell says went before."""
     if isinstance(value, str):
         value = list_in_text(value) if value.strip() else None
     if value is None:

@@ -60,12 +60,7 @@ class Field:
     """
 
     def __init__(self, written: str, names: Sequence[str]) -> None:
-        """Understand what is written.
-
-        Args:
-            written: A name, or names with `+`, `|` or `&` (lists whose items alternate) between.
-            names: The fields that there are: one may have such a mark in its name.
-        """
+        """Understand what is written."""
         self.written = written
         several = next((mark for mark in "+&|" if mark in written), "")
         self._mark = "" if written in names else several
@@ -78,11 +73,7 @@ class Field:
         return [path if path in names else path.partition(".")[0] for path in self.paths]
 
     def get(self, row: Mapping[str, Any]) -> Any:
-        """Give the value; of several fields the text they make.
-
-        Raises:
-            RowError: If one of several fields is no text.
-        """
+        """Give the value; of several fields the text they make."""
         if self._name is not None:
             return row[self._name] if self._name in row else value_at(row, self._name)
         texts = [value_at(row, path) for path in self.paths]
@@ -129,17 +120,7 @@ def _the_first(texts: list[str]) -> str:
 
 
 def check_columns(columns: Any) -> dict[str, str]:
-    """Check the setting before anything is read.
-
-    Args:
-        columns: The fields by part; empty leaves them to be found.
-
-    Returns:
-        The same.
-
-    Raises:
-        UserError: If a part is unknown, or the parts make no dialogue.
-    """
+    """Check the setting before anything is read."""
     if not isinstance(columns, Mapping):
         raise UserError(
             f"`columns` must name columns by part (got {columns!r}). "
@@ -165,15 +146,7 @@ def check_columns(columns: Any) -> dict[str, str]:
 
 @lru_cache(maxsize=4096)
 def known_sides(names: tuple[str, ...], kinds: tuple[str, ...] = ()) -> tuple[Side, ...]:
-    """Find the fields of a row by their names.
-
-    Args:
-        names: The fields.
-        kinds: What each holds: "text", "list" (also objects), "other"; empty if nobody knows.
-
-    Returns:
-        One side, or one a language; none if the names are not known.
-    """
+    """Find the fields of a row by their names."""
     folded = {fold(name): name for name in reversed(names)}
     kind = dict(zip(names, kinds or ["text"] * len(names), strict=True))
     marked: dict[str, Side] = {}
@@ -261,14 +234,7 @@ def is_weak(parts: Mapping[str, str]) -> bool:
 
 
 def known_columns(names: Sequence[str]) -> str | None:
-    """Say which columns of a header would be taken by their names alone.
-
-    Args:
-        names: The header.
-
-    Returns:
-        Such as "question = ask, reply = answer"; None if the names are not known.
-    """
+    """Say which columns of a header would be taken by their names alone."""
     sides = known_sides(tuple(names))
     if not sides or fold(sides[0].parts.get("dialogue", "")) in known.MARKED[:5]:
         return None
@@ -281,16 +247,7 @@ def said_of(sides: Iterable[Side]) -> str:
 
 
 def unknown_sentence(where: str, names: Sequence[str], most: int = 20) -> str:
-    """Say that the names of fields tell nothing, and what to do.
-
-    Args:
-        where: The file.
-        names: The fields.
-        most: So many are shown.
-
-    Returns:
-        Two sentences.
-    """
+    """Say that the names of fields tell nothing, and what to do."""
     listed = ", ".join(map(str, names[:most])) or "no names"
     more = f" and {len(names) - most} more" if len(names) > most else ""
     nearest = _nearest(names)

@@ -86,17 +86,7 @@ def known_descriptions() -> dict[str, Description]:
 
 
 def description_of(value: Any) -> dict[str, Any]:
-    """Check the setting `describe`.
-
-    Args:
-        value: The path of a YAML file, or what would stand in it.
-
-    Returns:
-        What stands in it.
-
-    Raises:
-        UserError: If it is no description.
-    """
+    """Check the setting `describe`."""
     where = "`describe`"
     if isinstance(value, (str, Path)):
         where = str(value)
@@ -114,18 +104,7 @@ def description_of(value: Any) -> dict[str, Any]:
 
 
 def parsed(entry: Any, where: str) -> Description:
-    """Make a description of what stands in YAML.
-
-    Args:
-        entry: The mapping.
-        where: Its name or file, for messages.
-
-    Returns:
-        The description.
-
-    Raises:
-        UserError: If a key is not known, or holds something else than it should.
-    """
+    """Make a description of what stands in YAML."""
     if not isinstance(entry, Mapping):
         raise UserError(f"{where} must hold keys such as `question` and `reply` (got {entry!r}).")
     for key in entry:

@@ -55,13 +55,7 @@ class RowReader:
     def __init__(
         self, sides: Sequence[Side], names: Sequence[str], description: Description
     ) -> None:
-        """Remember what `row_reader` has found.
-
-        Args:
-            sides: The parts, for each language of a row.
-            names: All fields.
-            description: What is known of the rows.
-        """
+        """Remember what `row_reader` has found."""
         self.description = description
         self._sides = [
             (side.lang, {part: Field(w, names) for part, w in side.parts.items()}) for side in sides
@@ -87,33 +81,13 @@ class RowReader:
     def dialogues(
         self, values: Sequence[Any], file: str, line: int, report: BuildReport
     ) -> list[RawDialogue]:
-        """Read one row of a table, or tell the report why it is none.
-
-        Args:
-            values: The cells of `names`.
-            file: The file, for the report.
-            line: Where the row stands.
-            report: Takes the row if it breaks a rule.
-
-        Returns:
-            Its dialogues; empty if it was left out.
-        """
+        """Read one row of a table, or tell the report why it is none."""
         return self.read_row(dict(zip(self.names, values, strict=True)), file, line, report)
 
     def read_row(
         self, row: Mapping[str, Any], file: str, line: int, report: BuildReport
     ) -> list[RawDialogue]:
-        """Read one row by its names, as `dialogues` does.
-
-        Args:
-            row: Its fields.
-            file: The file, for the report.
-            line: Where the row stands.
-            report: Takes the row if it breaks a rule.
-
-        Returns:
-            Its dialogues; empty if it was left out.
-        """
+        """Read one row by its names, as `dialogues` does."""
         if self._labels and (label := self.label(row)):
             report.note(f"rows left out by their label ({label})")
             return []
@@ -132,18 +106,7 @@ class RowReader:
         return found
 
     def read(self, row: Mapping[str, Any], style: Style | None = None) -> list[Found]:
-        """Read one row.
-
-        Args:
-            row: Its fields.
-            style: Counts what is cut and joined.
-
-        Returns:
-            At least one dialogue.
-
-        Raises:
-            RowError: If no dialogue can be had from it.
-        """
+        """Read one row."""
         found = self._read(row, style or self.style())
         if good := [one for one in found if isinstance(one, Found)]:
             return good
@@ -274,12 +237,7 @@ class JsonReaders:
     """
 
     def __init__(self, columns: Mapping[str, str], description: Description) -> None:
-        """Remember the settings.
-
-        Args:
-            columns: The setting; empty looks for known names.
-            description: What is known of the rows.
-        """
+        """Remember the settings."""
         self.description = description
         self._given = tuple((dict(columns) or dict(description.columns)).items())
         self.has_columns = bool(self._given)
@@ -287,17 +245,7 @@ class JsonReaders:
         self._known: dict[Any, RowReader] = {}
 
     def of(self, row: Mapping[str, Any]) -> RowReader:
-        """Give the reader of a row.
-
-        Args:
-            row: The row.
-
-        Returns:
-            The reader of all rows with these fields.
-
-        Raises:
-            RowError: If the names of its fields are not known, or those named are not there.
-        """
+        """Give the reader of a row."""
         kinds = tuple(map(kind_of_value, row.values()))
         key = (*row, kinds)
         if key not in self._known:
@@ -325,14 +273,7 @@ def kind_of_value(value: Any) -> str:
 
 
 def note_cuts(style: Style, file: str, line: int, report: BuildReport) -> None:
-    """Count the turns that cut a dialogue, or stop there if `strict`.
-
-    Args:
-        style: Has counted them.
-        file: The file, for the report.
-        line: Where the row stands.
-        report: Takes the counts.
-    """
+    """Count the turns that cut a dialogue, or stop there if `strict`."""
     for rule, count in style.cuts.items():
         if report.strict:
             report.reject(file, line, RowError(rule, "one turn of the dialogue"))

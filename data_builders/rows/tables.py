@@ -66,20 +66,7 @@ class CsvTable:
     def opened(
         cls, file: SourceFile, sample: Sample, config: Any, report: BuildReport
     ) -> CsvTable | None:
-        """Read the header of a table.
-
-        Args:
-            file: The file, at its beginning.
-            sample: That beginning.
-            config: The settings `delimiter`, `header` and `encoding`.
-            report: Takes lines that cannot be decoded.
-
-        Returns:
-            The table; None if there is not one record.
-
-        Raises:
-            UserError: If no delimiter fits.
-        """
+        """Read the header of a table."""
         if not any(line.strip() for line in sample.lines) and not sample.text.strip():
             return None
         delimiter = config.delimiter or _delimiter(sample, file.name)
@@ -94,16 +81,7 @@ class CsvTable:
         return cls(numbers, chain([first], records))
 
     def rows(self, name: str, wanted: Sequence[str], report: BuildReport) -> Iterator[Row]:
-        """Give the rows.
-
-        Args:
-            name: The file, for the report.
-            wanted: The columns to give.
-            report: Takes the rows of another width.
-
-        Yields:
-            Line and cells by name.
-        """
+        """Give the rows."""
         places = [(column, self.header.index(column)) for column in wanted]
         width = len(self.header)
         for line, cells, broken in self._records:
@@ -205,11 +183,7 @@ class ArrowTable:
         self._file, self._stack = file, ExitStack()
 
     def __enter__(self) -> ArrowTable:
-        """Open it.
-
-        Raises:
-            UserError: If it is no such table.
-        """
+        """Open it."""
         schema, self._batches = _opened(self._file, self._stack)
         self.names = schema.names
         self.kinds = {column.name: kind_of(column.type) for column in schema}
@@ -220,16 +194,7 @@ class ArrowTable:
         self._stack.close()
 
     def rows(self, name: str, wanted: Sequence[str], report: BuildReport) -> Iterator[Row]:
-        """Give the rows.
-
-        Args:
-            name: The file, for the report.
-            wanted: The columns to give.
-            report: Takes the damage.
-
-        Yields:
-            Number of the row and values by name.
-        """
+        """Give the rows."""
         line, bar = 0, _Bar(self._file)
         try:
             for batch, share in self._batches(wanted):

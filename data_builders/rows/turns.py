@@ -109,19 +109,7 @@ def read_turns(
 
 
 def assembled(said: Sequence[Said], style: Style, system: str | None = None) -> list[Turns]:
-    """Find out who speaks, join neighbours, and cut where a turn cannot be used.
-
-    Args:
-        said: The turns.
-        style: Counts what is cut and joined.
-        system: What stands before the dialogue.
-
-    Returns:
-        At least one dialogue.
-
-    Raises:
-        RowError: If none is left.
-    """
+    """Find out who speaks, join neighbours, and cut where a turn cannot be used."""
     said = [_checked(one, style) for one in said]
     said, with_roles = _with_roles(said, style)
     found: list[Turns] = []
@@ -145,17 +133,7 @@ def assembled(said: Sequence[Said], style: Style, system: str | None = None) -> 
 
 
 def as_list(value: Any) -> list[Any]:
-    """Check that something is a list of a bearable length.
-
-    Args:
-        value: What stands in the row.
-
-    Returns:
-        The same.
-
-    Raises:
-        RowError: If it is no list, or longer than `MAX_MESSAGES`.
-    """
+    """Check that something is a list of a bearable length."""
     if not isinstance(value, list):
         raise no_text(value) if isinstance(value, bytes) else RowError("not a list", shown(value))
     if len(value) > MAX_MESSAGES:
@@ -164,14 +142,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def shown(value: Any) -> str:
-    """Say in a few words what a value is, however large it may be.
-
-    Args:
-        value: Anything that JSON can hold.
-
-    Returns:
-        Its keys, its length, or the value itself.
-    """
+    """Say in a few words what a value is, however large it may be."""
     if isinstance(value, dict):
         return f"keys: {', '.join(map(str, islice(value, 8))) or 'none'}"
     return f"a list of {len(value)}" if isinstance(value, list) else repr(value)
@@ -185,17 +156,7 @@ def no_text(value: Any) -> RowError:
 
 
 def text_in(content: Any) -> str:
-    """Give the text of a turn that may consist of parts.
-
-    Args:
-        content: A text, an object with one, or a list of these.
-
-    Returns:
-        The text; thoughts are left out.
-
-    Raises:
-        RowError: If a part is an image or a call of a tool, or no text.
-    """
+    """Give the text of a turn that may consist of parts."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):

@@ -136,14 +136,7 @@ def make_builder(
 
 
 def is_mixture(sources: Sequence[str]) -> bool:
-    """Say whether sources are the YAML file of a mixture.
-
-    Args:
-        sources: As for `build_dialogues`.
-
-    Returns:
-        True for one file of that suffix that is no corpus in YAML.
-    """
+    """Say whether sources are the YAML file of a mixture."""
     return (
         len(sources) == 1
         and Path(sources[0]).suffix.lower() in YAML_SUFFIXES
@@ -162,14 +155,7 @@ def _outweighed(described: dict[str, Any], settings: Mapping[str, Any]) -> dict[
 
 
 def built(builder: DialogueBuilder) -> BuildResult:
-    """Build, or take from the cache.
-
-    Args:
-        builder: The builder.
-
-    Returns:
-        The dataset and the report.
-    """
+    """Build, or take from the cache."""
     builder.download_and_prepare()
     if builder.report.rejected:
         logger.info("%s", next(line for line in builder.report.lines() if "rejected" in line))
