@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from data_builders.cleaning.pipeline import CleaningSettings
     from data_builders.errors import UserError
     from data_builders.formats.chatterbot import ChatterbotConfig, ChatterbotCorpus
-    from data_builders.formats.pairs import PairsCorpus
+    from data_builders.formats.rows import PairsCorpus
     from data_builders.formats.small_talk import SmallTalkConfig, SmallTalkCorpus
     from data_builders.output.folder import save_result
     from data_builders.report import BuildReport, Reject
@@ -24,7 +24,7 @@ _NAMES = {
     "cleaning.pipeline": "CleaningSettings",
     "errors": "UserError",
     "formats.chatterbot": "ChatterbotConfig ChatterbotCorpus",
-    "formats.pairs": "PairsCorpus",
+    "formats.rows": "PairsCorpus",
     "formats.small_talk": "SmallTalkConfig SmallTalkCorpus",
     "output.folder": "save_result",
     "report": "BuildReport Reject",

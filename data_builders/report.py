@@ -33,7 +33,7 @@ EXACT_DUPLICATE = "exact duplicate"
 RULES = {
     "bad JSON": "Write one whole JSON object on one line.",
     "not an object": 'A row is an object such as {"question": ..., "reply": ...}.',
-    "missing key": "Give `question` and `reply`, or `dialogue`, or `messages`.",
+    "missing key": "Say with `columns` which fields are question and reply, or messages.",
     "not a string": "Put quotation marks around the text.",
     "not a list": "Give the turns as a list.",
     "empty text": "Fill in the question and the reply, or delete the row.",
@@ -44,6 +44,8 @@ RULES = {
     "unknown role": "Use the roles system, user and assistant.",
     "no reply": "Let an assistant turn follow a user turn.",
     "missing field": "Give the fields that the module of this format describes.",
+    "image": "A reply about an image, a sound or a film cannot be learned without it.",
+    "bad by its label": "Its label says that it was deleted or is no good.",
     "tool message": "Calls of tools are no dialogue: take them out of the row.",
     "too many messages": "Write each dialogue as an array of its own.",
     "wrong number of cells": "Give each row as many cells as the header; quote cells with commas.",

@@ -29,7 +29,7 @@ from data_builders.building.staging import stage
 from data_builders.cleaning.pipeline import CleaningSettings
 from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError
-from data_builders.report import REPORT_FILE, BuildReport, SourceCount
+from data_builders.report import REPORT_FILE, RULES, BuildReport, SourceCount
 from data_builders.selecting.selection import SelectedShard, select, selected_table
 from data_builders.selecting.settings import SelectionSettings, as_plain, check_type, settings_of
 from data_builders.selecting.shards import Shards, open_shard
@@ -150,7 +150,8 @@ class DialogueConfig(datasets.BuilderConfig):
         marks = self.content_marks()
         named_by = [RESULT_VERSION, settings, contents, marks]
         text = json.dumps(named_by, ensure_ascii=False, sort_keys=True)
-        return f"{self.name}-{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8)
+        return f"{self.name}-{digest.hexdigest()}"
 
 
 class DialogueBuilder(datasets.GeneratorBasedBuilder):
@@ -317,14 +318,24 @@ def check_not_empty(report: BuildReport, validation_fraction: float) -> None:
     if not report.kept:
         found = "; ".join(list(report.lines())[2:-1]) or "no rows in it"
         raise UserError(
-            f"No usable dialogue in {', '.join(report.sources)}: {found}. "
-            "Look at the format: one question and one reply a row."
+            f"No usable dialogue in {', '.join(report.sources)}: {found}. {_next_step(report)}"
         )
     if not report.splits.get("train"):
         raise UserError(
             f"All {report.kept} dialogues fell outside the train split "
             f"(`validation_fraction` is {validation_fraction}). Add data or lower it."
         )
+
+
+def _next_step(report: BuildReport) -> str:
+    """Say what to do about a dataset without rows, by what took most of them."""
+    taken = {**report.rejected, **report.dropped, "": report.filtered}
+    worst = max(taken, key=lambda rule: taken[rule])
+    if not taken[worst]:
+        return "Check that it is the right file."
+    if not worst:
+        return "Leave `languages` out, or name the languages that are in it."
+    return RULES.get(worst, f"Change the setting of cleaning or selection that does this: {worst}.")
 
 
 def file_digest(path: Path) -> str:

@@ -35,14 +35,7 @@ _NO_SPACE = {
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Do what the command says.
-
-    Args:
-        arguments: What the parser gave.
-
-    Raises:
-        UserError: For what the user can put right, the disk's errors too.
-    """
+    """Do what the command says."""
     try:
         _run(arguments)
     except BrokenPipeError:
@@ -66,11 +59,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def run_references(arguments: argparse.Namespace) -> None:
-    """Write the references of a split.
-
-    Args:
-        arguments: What the parser gave.
-    """
+    """Write the references of a split."""
     splits = load_dialogues(Path(arguments.path))
     if arguments.split not in splits:
         raise UserError(
@@ -86,11 +75,7 @@ def run_references(arguments: argparse.Namespace) -> None:
 
 
 def run_weighing(arguments: argparse.Namespace) -> None:
-    """Print what a model learns from each source.
-
-    Args:
-        arguments: What the parser gave.
-    """
+    """Print what a model learns from each source."""
     from tfchat_hf.settings.places import check_run_folder
     from tfchat_hf.text.console import quiet_libraries
 
@@ -109,11 +94,7 @@ def run_weighing(arguments: argparse.Namespace) -> None:
 
 
 def run_build(arguments: argparse.Namespace) -> None:
-    """Build, save and say the counts.
-
-    Args:
-        arguments: What the parser gave.
-    """
+    """Build, save and say the counts."""
     # The counts are printed at the end; the log would say them twice.
     logging.getLogger("data_builders").setLevel(logging.WARNING)
     if not sys.stderr.isatty():
@@ -159,14 +140,7 @@ def _say_result(report: BuildReport, notes: Sequence[str], output: str) -> None:
 
 
 def explain(error: OSError) -> str:
-    """Say what an error of the system means for a build.
-
-    Args:
-        error: The error.
-
-    Returns:
-        A sentence with the next step.
-    """
+    """Say what an error of the system means for a build."""
     # NumPy's own words for a write that was cut short carry no number.
     short = error.errno is None and "requested and" in str(error)
     number = errno.ENOSPC if short else error.errno

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 _PACKAGE = Path(__file__).parents[1]
 _PLACES = ("formats/*.py", "building/builder.py", "cleaning/pipeline.py", "selecting/settings.py")
-BUILD, FILES = "DialogueConfig", "FilesConfig"
+BUILD, FILES, ROWS = "DialogueConfig", "FilesConfig", "RowsConfig"
 CLEANING, SELECTION = "CleaningSettings", "SelectionSettings"
 
 
@@ -52,11 +52,7 @@ class DeclaredFormat(NamedTuple):
 
 @functools.cache
 def declared_fields(kind: str) -> dict[str, DeclaredField]:
-    """Return the fields of a dataclass, those of its bases first.
-
-    Args:
-        kind: The name of the class.
-    """
+    """Return the fields of a dataclass, those of its bases first."""
     node = _classes().get(kind)
     if node is None:
         return {}
@@ -79,6 +75,9 @@ def declared_formats() -> dict[str, DeclaredFormat]:
     """Return the families of formats by their names, in the order of the registry."""
     shared = {*declared_fields(BUILD), "files"}
     found = {}
+    for name, title in _known_rows():
+        own = [field for key, field in declared_fields(ROWS).items() if key not in shared]
+        found[name] = DeclaredFormat(title, True, own)
     for kind, reads_files in _registered():
         settings = declared_fields(_value_of(kind, "BUILDER_CONFIG_CLASS"))
         own = [field for name, field in settings.items() if name not in shared]
@@ -106,6 +105,15 @@ def _registered() -> Iterator[tuple[str, bool]]:
         if listed in ("FILE_FAMILIES", "OTHER_FAMILIES"):
             for kind in re.findall(r"\b\w+Corpus\b", ast.unparse(node.value)):
                 yield kind, listed == "FILE_FAMILIES"
+
+
+def _known_rows() -> Iterator[tuple[str, str]]:
+    """Yield names and titles of the kinds of rows that are only described."""
+    # Loading YAML takes longer than all else that help needs, and two keys of it are wanted.
+    text = (_PACKAGE / "formats" / "known.yaml").read_text(encoding="utf-8")
+    for name, title in re.findall(r"^(\w+):\n  title: (.*)$", text, re.MULTILINE):
+        quote = title[0]
+        yield name, title[1:-1].replace(quote * 2, quote)
 
 
 def _value_of(kind: str, name: str) -> Any:

@@ -18,7 +18,7 @@ from data_builders.command_line import CommandParser
 from data_builders.commands.declared import (
     BUILD,
     CLEANING,
-    FILES,
+    ROWS,
     SELECTION,
     DeclaredField,
     declared_fields,
@@ -41,6 +41,8 @@ _BUILD_FIELDS = (
 )
 # Settings of files of any format.
 _FILE_FIELDS = ("encoding", "language", "questions_only")
+# Settings of rows of named fields, in any container.
+_ROW_FIELDS = ("columns", "describe", "minimum")
 _NESTED = {"cleaning": CLEANING, "selection": SELECTION}
 
 
@@ -55,7 +57,7 @@ def make_parser() -> CommandParser:
     build = _build_command(commands, shared, "build", BUILDERS["build"])
     with_files = sorted(name for name, family in formats.items() if family.reads_files)
     build.add_argument("--format", choices=with_files, help="overrule the guess")
-    _add_fields(build, declared_fields(FILES), _FILE_FIELDS)
+    _add_fields(build, declared_fields(ROWS), (*_FILE_FIELDS, *_ROW_FIELDS))
     build.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, pattern or archive")
     mix = _build_command(commands, shared, "mix", BUILDERS["mix"])
     mix.add_argument("paths", nargs=1, metavar="FILE.yaml", help="the mixture")
@@ -74,14 +76,7 @@ def make_parser() -> CommandParser:
 
 
 def check_early(arguments: argparse.Namespace) -> None:
-    """Refuse a source that is not there, and an output that this command did not write.
-
-    Args:
-        arguments: What the parser gave.
-
-    Raises:
-        UserError: Names it.
-    """
+    """Refuse a source that is not there, and an output that this command did not write."""
     given = getattr(arguments, "path", None)
     for path in getattr(arguments, "paths", None) or ([given] if given else []):
         if not glob.has_magic(path) and not os.path.lexists(os.path.expanduser(path)):
@@ -96,27 +91,14 @@ def check_early(arguments: argparse.Namespace) -> None:
 
 
 def family_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Collect the settings of the family that were given.
-
-    Args:
-        arguments: What the parser gave.
-
-    Returns:
-        Keyword arguments of its configuration.
-    """
+    """Collect the settings of the family that were given."""
     family = declared_formats().get(arguments.command)
-    return _given(arguments, [field.name for field in family.fields] if family else _FILE_FIELDS)
+    names = [field.name for field in family.fields] if family else (*_FILE_FIELDS, *_ROW_FIELDS)
+    return _given(arguments, names)
 
 
 def build_settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Collect the settings of the build that were given.
-
-    Args:
-        arguments: What the parser gave.
-
-    Returns:
-        Keyword arguments of `DialogueConfig`; what was not given is not among them.
-    """
+    """Collect the settings of the build that were given."""
     settings = _given(arguments, _BUILD_FIELDS)
     for name, kind in _NESTED.items():
         given = _given(arguments, declared_fields(kind))

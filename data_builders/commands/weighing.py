@@ -89,21 +89,7 @@ def weigh(
     split: str | None = None,
     device: str = "auto",
 ) -> list[SourceFigures]:
-    """Measure the sources of a dataset with a model.
-
-    Args:
-        run: A finished run of `train_hf.py`.
-        dataset: A folder, a mixture or files; None for what the run was trained on.
-        questions: At most so many of each source, 0 for all.
-        split: The held-out split; None is the test split where there is one.
-        device: As for the chat.
-
-    Returns:
-        The figures, the highest gain first.
-
-    Raises:
-        UserError: If a setting, the run or the dataset is not what it should be.
-    """
+    """Measure the sources of a dataset with a model."""
     if questions < 0:
         raise UserError(f"`--questions` must be at least 0 (got {questions}); 0 is all.")
     # Only here: torch takes seconds to load, and all other commands do without.
@@ -169,16 +155,7 @@ def _figures(
 
 
 def gain_interval(gained: np.ndarray, tokens: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """Give the 95 % interval of a gain, by drawing the questions again with repetition.
-
-    Args:
-        gained: Nats gained by the question, `(questions,)`.
-        tokens: Tokens of the replies, `(questions,)`.
-        seed: Of the draws; equal seeds give equal intervals.
-
-    Returns:
-        Its ends, in nats a token.
-    """
+    """Give the 95 % interval of a gain, by drawing the questions again with repetition."""
     generator = np.random.default_rng(seed)
     # One draw at a time: all of them at once would be as large as draws times questions.
     means = np.empty(_RESAMPLES)
@@ -190,14 +167,7 @@ def gain_interval(gained: np.ndarray, tokens: np.ndarray, seed: int = 0) -> tupl
 
 
 def weighing_lines(figures: Sequence[SourceFigures]) -> Iterator[str]:
-    """Say the figures as a table, and what they mean.
-
-    Args:
-        figures: Of `weigh`.
-
-    Yields:
-        The lines.
-    """
+    """Say the figures as a table, and what they mean."""
     rows = [_COLUMNS, *map(_row, figures)]
     yield from columns(rows, right=range(1, len(_COLUMNS) - 1))
     told = [one for one in figures if one.questions >= FEWEST_QUESTIONS]
@@ -230,14 +200,7 @@ def _row(one: SourceFigures) -> tuple[str, ...]:
 
 
 def as_records(figures: Sequence[SourceFigures]) -> list[dict[str, Any]]:
-    """Make the figures ready for JSON.
-
-    Args:
-        figures: Of `weigh`.
-
-    Returns:
-        A dict each, with None for what was not measured.
-    """
+    """Make the figures ready for JSON."""
     return [
         {key: None if value != value else value for key, value in asdict(one).items()}
         | {"suggestion": one.suggestion}

@@ -116,14 +116,7 @@ class FileCorpus(DialogueBuilder):
 
     @classmethod
     def origins(cls, config: Any) -> list[SourceCount]:
-        """Name the source: the only one, however many files it has.
-
-        Args:
-            config: The settings of the family.
-
-        Returns:
-            One entry.
-        """
+        """Name the source: the only one, however many files it has."""
         names = [shown(Path(file).name) for file in config.files]
         title = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
         return [SourceCount(title, cls.FORMAT, config.license)]
@@ -132,16 +125,7 @@ class FileCorpus(DialogueBuilder):
     def read_sources(
         cls, config: Any, report: BuildReport, progress: Callable[[int], None] | None = None
     ) -> Iterator[RawDialogue]:
-        """Yield the dialogues of all files named by the settings, in order.
-
-        Args:
-            config: The settings of the family.
-            report: Takes the rows that break a rule.
-            progress: Called with the number of bytes of the files on disk that were read.
-
-        Yields:
-            Whole raw dialogues.
-        """
+        """Yield the dialogues of all files named by the settings, in order."""
         for file in source_files(config.files, progress=progress):
             for raw in cls.read_file(file, config, report):
                 yield raw._replace(

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import yaml
-
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
-from data_builders.dialogue import RawDialogue, as_tuple, clean_turn
+from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError
+from data_builders.formats.yaml_corpus import parsed_yaml, turns_of
 from data_builders.report import BuildReport, RowError, SourceCount
 
 FOLDERS = {"zh": "chinese", "en": "english", "zh-Hant": "traditionalchinese"}
@@ -88,14 +87,7 @@ class ChatterbotCorpus(DialogueBuilder):
 
     @classmethod
     def origins(cls, config: ChatterbotConfig) -> list[SourceCount]:
-        """Name the source and its languages.
-
-        Args:
-            config: The settings.
-
-        Returns:
-            One entry.
-        """
+        """Name the source and its languages."""
         name = f"chatterbot ({', '.join(config.languages)})"
         return [SourceCount(name, cls.FORMAT, config.license or "BSD-3-Clause")]
 
@@ -106,16 +98,7 @@ class ChatterbotCorpus(DialogueBuilder):
         report: BuildReport,
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[RawDialogue]:
-        """Yield the dialogues of each entry.
-
-        Args:
-            config: The settings.
-            report: Takes the rejected entries.
-            progress: Called with the size of each file read.
-
-        Yields:
-            Dialogues with the source "chatterbot/<folder>/<category>".
-        """
+        """Yield the dialogues of each entry."""
         for path in config.content_files():
             folder = path.parent.name
             file, source = f"{folder}/{path.name}", f"chatterbot/{folder}/{path.stem}"
@@ -138,36 +121,8 @@ class ChatterbotCorpus(DialogueBuilder):
         return [(turns[0], reply) for reply in turns[1:]]
 
 
-def turns_of(entry: Any) -> tuple[str, ...]:
-    """Check one entry of `conversations`.
-
-    Args:
-        entry: What YAML made of it; an unquoted year is an integer, and becomes text again.
-
-    Returns:
-        At least two turns.
-
-    Raises:
-        RowError: If it is no list, is too short, or holds a value whose spelling YAML has lost
-            (yes, 1.10, a date).
-    """
-    if not isinstance(entry, list):
-        raise RowError("not a list", entry)
-    if len(entry) < 2:
-        raise RowError("fewer than two turns", entry)
-    # type(), not isinstance(): True is an int, and "yes" cannot be had back from it.
-    return tuple(clean_turn(str(item) if type(item) is int else item) for item in entry)
-
-
 def corpus_folder() -> Path:
-    """Find the data of the installed package.
-
-    Returns:
-        Its `data` folder.
-
-    Raises:
-        UserError: If the package is not installed.
-    """
+    """Find the data of the installed package."""
     spec = importlib.util.find_spec("chatterbot_corpus")
     if spec is None or spec.origin is None:
         raise UserError(
@@ -182,11 +137,10 @@ def _category_files(folder: str) -> list[Path]:
 
 
 def _conversations(path: Path) -> list[Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return list(content["conversations"])
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+    content = parsed_yaml(path.read_bytes(), str(path))
+    if not isinstance(content, dict) or not isinstance(content.get("conversations"), list):
         raise UserError(
-            f"{path} is not a file of the ChatterBot corpus: {str(error).splitlines()[0]}. "
+            f"{path} is not a file of the ChatterBot corpus. "
             "Run `pip install --force-reinstall chatterbot-corpus`."
-        ) from None
+        )
+    return content["conversations"]

@@ -5,7 +5,7 @@
     HubCorpus(dataset_id="someone/chats", subset="zh", hub_split="train", revision="main")
 
 Rows are streamed: nothing is kept but what is built of them. The columns are found by their
-names (`data_builders/rows/columns.py`). A folder of files that `datasets.load_dataset`
+names (`data_builders/rows`). A folder of files that `datasets.load_dataset`
 understands does as well.
 Code that comes with a dataset is never run.
 """
@@ -16,7 +16,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
@@ -37,11 +37,12 @@ from pyarrow.dataset import ParquetFragmentScanOptions
 
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess
+from data_builders.formats.base import FileCorpus, Guess
+from data_builders.formats.rows import Line, RowsConfig, read_rows, table_reader
 from data_builders.reading import Sample
-from data_builders.report import BuildReport, SourceCount, shorten
+from data_builders.report import BuildReport, SourceCount
 from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
-from data_builders.rows.columns import RowReader, check_columns, row_reader
+from data_builders.rows.reader import RowReader
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ _BUFFER = 8 << 20
 
 
 @dataclass
-class HubConfig(FilesConfig):
+class HubConfig(RowsConfig):
     """Settings of a dataset of the Hub.
 
     Attributes:
@@ -60,20 +61,16 @@ class HubConfig(FilesConfig):
         subset: Which of its configurations; None takes the default one.
         hub_split: Which of its splits; None takes all of them, to be split anew.
         revision: Branch, tag or commit; None takes what is newest.
-        columns: Which columns are what: question=ask reply=text, messages=chat; empty looks for
-            well-known names.
     """
 
     dataset_id: str = ""
     subset: str | None = None
     hub_split: str | None = None
     revision: str | None = None
-    columns: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the settings before anything is read."""
         super().__post_init__()
-        self.columns = check_columns(self.columns)
         if not self.dataset_id:
             raise UserError('`dataset_id` is empty. Give the id of a dataset: "owner/name".')
         if self.files or self.encoding:
@@ -101,14 +98,7 @@ class HubConfig(FilesConfig):
         return [] if self.is_folder else [self.commit()]
 
     def commit(self) -> str:
-        """Find the commit that the revision stands for, and stay with it.
-
-        Returns:
-            Its 40 digits.
-
-        Raises:
-            UserError: If the dataset or the revision is not there, or the Hub cannot be reached.
-        """
+        """Find the commit that the revision stands for, and stay with it."""
         # A commit needs no asking: a build that is in the cache is found without a network.
         if self.revision and _COMMIT.fullmatch(self.revision):
             return self.revision
@@ -133,26 +123,12 @@ class HubCorpus(FileCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say that no file is of this family.
-
-        Args:
-            sample: The beginning of a file.
-
-        Returns:
-            None.
-        """
+        """Say that no file is of this family."""
         return None
 
     @classmethod
     def origins(cls, config: HubConfig) -> list[SourceCount]:
-        """Name the dataset.
-
-        Args:
-            config: The settings.
-
-        Returns:
-            One entry.
-        """
+        """Name the dataset."""
         hub_id = None if config.is_folder else config.dataset_id
         return [SourceCount(config.label, cls.FORMAT, config.license, hub_id=hub_id)]
 
@@ -163,16 +139,7 @@ class HubCorpus(FileCorpus):
         report: BuildReport,
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[RawDialogue]:
-        """Yield the dialogues of the splits asked for, in order.
-
-        Args:
-            config: The settings.
-            report: Takes the rows that hold no dialogue.
-            progress: Not called: how much there is to read is not known.
-
-        Yields:
-            Whole raw dialogues; `line` is the number of the row in its split.
-        """
+        """Yield the dialogues of the splits asked for, in order."""
         source = config.label
         commit = None if config.is_folder else config.commit()
         with hub_errors(config.dataset_id, config.revision):
@@ -185,15 +152,7 @@ class HubCorpus(FileCorpus):
 
 @contextmanager
 def hub_errors(dataset_id: str, revision: str | None = None) -> Iterator[None]:
-    """Put what goes wrong on the way to the Hub into one sentence with the next step.
-
-    Args:
-        dataset_id: The dataset asked for.
-        revision: Its revision, if one was given.
-
-    Raises:
-        UserError: In place of the errors of the Hub, of `datasets` and of the network.
-    """
+    """Put what goes wrong on the way to the Hub into one sentence with the next step."""
     try:
         yield
     except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError) as error:
@@ -287,6 +246,12 @@ def _streams(
 def _read_split(
     rows: datasets.IterableDataset, where: str, config: HubConfig, report: BuildReport
 ) -> Iterator[RawDialogue]:
+    yield from read_rows(_lines(rows, where, config, report), where, report)
+
+
+def _lines(
+    rows: datasets.IterableDataset, where: str, config: HubConfig, report: BuildReport
+) -> Iterator[Line]:
     reader, line = None, 0
     tables = rows.with_format("arrow").iter(BATCH)
     while True:
@@ -297,12 +262,9 @@ def _read_split(
         reader = reader or _reader(table.schema, where, config, report)
         for values in rows_of(table, reader.names):
             line += 1
-            yield from reader.dialogues(values, where, line, report)
+            yield line, reader, dict(zip(reader.names, values, strict=True))
 
 
 def _reader(schema: pa.Schema, where: str, config: HubConfig, report: BuildReport) -> RowReader:
     kinds = {column.name: kind_of(column.type) for column in schema}
-    reader = row_reader(schema.names, config.columns, where, kinds)
-    if reader.left_out:
-        report.note(f"tables with unused columns ({shorten(', '.join(reader.left_out))})")
-    return reader
+    return table_reader(schema.names, kinds, where, config, report)

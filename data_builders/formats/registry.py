@@ -3,47 +3,36 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from data_builders.building.builder import DialogueBuilder
 from data_builders.formats.alternating import AlternatingCorpus, BlockCorpus, ConvCorpus
 from data_builders.formats.base import FileCorpus, Guess
-from data_builders.formats.c3 import C3Corpus
 from data_builders.formats.chat_export import ChatExportCorpus
 from data_builders.formats.chatterbot import ChatterbotCorpus
-from data_builders.formats.chitchat import ChitchatCorpus, ChitchatPackageCorpus
-from data_builders.formats.community_qa import CommunityQACorpus
+from data_builders.formats.chitchat import ChitchatPackageCorpus
 from data_builders.formats.cornell import CornellCorpus
-from data_builders.formats.crosswoz import CrossWozCorpus
-from data_builders.formats.csv_table import CsvCorpus
 from data_builders.formats.hub import HubCorpus
-from data_builders.formats.instruction import InstructionCorpus
-from data_builders.formats.kdconv import KdConvCorpus
-from data_builders.formats.lccc import LcccCorpus
-from data_builders.formats.messages import MessagesCorpus
-from data_builders.formats.pairs import PairsCorpus
 from data_builders.formats.parallel import ParallelCorpus
-from data_builders.formats.parquet import ParquetCorpus
+from data_builders.formats.rows import KNOWN_ROWS, CsvCorpus, ParquetCorpus, RowsCorpus
 from data_builders.formats.scripts import ParlaiCorpus, ScriptCorpus
 from data_builders.formats.separated import DailyDialogCorpus, DoubanCorpus, SeparatedCorpus
 from data_builders.formats.small_talk import SmallTalkCorpus
+from data_builders.formats.spreadsheets import TablesCorpus
 from data_builders.formats.subtitles import SubtitlesCorpus
-from data_builders.formats.tables import TablesCorpus
+from data_builders.formats.yaml_corpus import ConversationsCorpus, RasaCorpus
 from data_builders.reading import Sample
 
 # Where two fit equally well, the first is taken.
 FILE_FAMILIES: dict[str, type[FileCorpus]] = {
     family.FORMAT: family
     for family in (
-        PairsCorpus,
-        InstructionCorpus,
-        CommunityQACorpus,
-        MessagesCorpus,
-        LcccCorpus,
-        CrossWozCorpus,
-        KdConvCorpus,
-        C3Corpus,
-        ChitchatCorpus,
+        RowsCorpus,
+        CsvCorpus,
+        ParquetCorpus,
+        ConversationsCorpus,
+        RasaCorpus,
         CornellCorpus,
         DailyDialogCorpus,
         DoubanCorpus,
@@ -52,8 +41,6 @@ FILE_FAMILIES: dict[str, type[FileCorpus]] = {
         ChatExportCorpus,
         ScriptCorpus,
         ParlaiCorpus,
-        CsvCorpus,
-        ParquetCorpus,
         TablesCorpus,
         SeparatedCorpus,
         ParallelCorpus,
@@ -61,6 +48,7 @@ FILE_FAMILIES: dict[str, type[FileCorpus]] = {
         AlternatingCorpus,
     )
 }
+FILE_FAMILIES = {**KNOWN_ROWS, **FILE_FAMILIES}
 OTHER_FAMILIES: dict[str, type[DialogueBuilder]] = {
     family.FORMAT: family
     for family in (SmallTalkCorpus, ChatterbotCorpus, ChitchatPackageCorpus, HubCorpus)
@@ -87,34 +75,35 @@ class GuessedFormat(NamedTuple):
     guess: Guess
 
     def sentence(self, name: str) -> str:
-        """Say the guess.
-
-        Args:
-            name: The file, as the user knows it.
-
-        Returns:
-            A line for the terminal.
-        """
+        """Say the guess."""
         options = "".join(f", {key} {value!r}" for key, value in self.guess.options.items())
         why = f" ({self.guess.why})" if self.guess.why else ""
         return f"{name}: format {self.format}{options}{why}"
 
 
-def guess_format(sample: Sample) -> GuessedFormat | None:
-    """Choose the family that fits the beginning of a file best.
-
-    Args:
-        sample: The beginning of the file.
-
-    Returns:
-        The best one, or None if none fits.
-    """
+def guess_format(sample: Sample, options: Mapping[str, Any] = {}) -> GuessedFormat | None:
+    """Choose the family that fits the beginning of a file best."""
+    if any(options.get(name) for name in ("columns", "describe")):
+        return _rows_as_told(sample)
     best, needed = None, SURE if _is_binary(sample.text) else LIKELY
     for name, family in FILE_FAMILIES.items():
         guess = family.resembles(sample)
         if guess and guess.score >= needed and (best is None or guess.score > best.guess.score):
             best = GuessedFormat(name, guess)
     return best
+
+
+def _rows_as_told(sample: Sample) -> GuessedFormat | None:
+    """Say in which container rows are of which the user tells the names."""
+    why = "its names are told"
+    for family in (ParquetCorpus, TablesCorpus):
+        if family.resembles(sample):
+            return GuessedFormat(family.FORMAT, Guess(1.0, why=why))
+    if sample.layout is not None:
+        return GuessedFormat(RowsCorpus.FORMAT, Guess(1.0, why=why))
+    if _is_binary(sample.text) or not any(line.strip() for line in sample.lines):
+        return None
+    return GuessedFormat(CsvCorpus.FORMAT, Guess(1.0, why=why))
 
 
 def _is_binary(text: str) -> bool:

@@ -23,9 +23,10 @@ from typing import Any, ClassVar
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
-from data_builders.formats.pairs import parse_row
 from data_builders.reading import json_rows, source_files
 from data_builders.report import BuildReport, RowError, SourceCount
+from data_builders.rows.description import Description
+from data_builders.rows.reader import JsonReaders
 from data_builders.selecting.splits import SPLITS
 
 FOLDER = Path(__file__).parents[1] / "corpora" / "small_talk"
@@ -79,14 +80,7 @@ class SmallTalkCorpus(DialogueBuilder):
 
     @classmethod
     def origins(cls, config: SmallTalkConfig) -> list[SourceCount]:
-        """Name the source and its languages.
-
-        Args:
-            config: The settings.
-
-        Returns:
-            One entry.
-        """
+        """Name the source and its languages."""
         name = f"{cls.FORMAT} ({', '.join(config.languages)})"
         return [SourceCount(name, cls.FORMAT, config.license or "CC0-1.0")]
 
@@ -97,41 +91,27 @@ class SmallTalkCorpus(DialogueBuilder):
         report: BuildReport,
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[RawDialogue]:
-        """Yield the dialogues of each topic.
-
-        Args:
-            config: The settings.
-            report: Takes the rows that break a rule.
-            progress: Called with the size of what was read.
-
-        Yields:
-            Dialogues with roles, a split and the source "small_talk/<language>/<topic>".
-        """
+        """Yield the dialogues of each topic."""
         paths = [str(path) for path in config.content_files()]
+        readers = JsonReaders({}, Description())
         for path, file in zip(paths, source_files(paths, progress=progress), strict=True):
             language, name = Path(path).parent.name, Path(path).stem
             split = name if name in SPLITS else "train"
             for row in json_rows(file, report):
                 try:
-                    turns, _ = parse_row(row.value)
+                    ((turns, _),) = readers.of(row.value).read(row.value)
                 except RowError as error:
                     report.reject(file.name, row.line, error)
                     continue
                 source = f"{cls.FORMAT}/{language}/{row.value.get('topic', name)}"
-                roles = tuple(islice(_ROLES * len(turns), len(turns)))
-                yield RawDialogue(turns, roles, file.name, row.line, language, source, split=split)
+                roles = tuple(islice(_ROLES * len(turns.turns), len(turns.turns)))
+                yield RawDialogue(
+                    turns.turns, roles, file.name, row.line, language, source, split=split
+                )
 
 
 def small_talk_rows(language: str, split: str) -> Iterator[dict[str, Any]]:
-    """Read one side as it stands in the files, with topic and intent.
-
-    Args:
-        language: "zh" or "en".
-        split: "train", "validation" or "test".
-
-    Yields:
-        Rows with `topic`, `intent`, and `question` and `reply` or `dialogue`.
-    """
+    """Read one side as it stands in the files, with topic and intent."""
     for path in SmallTalkConfig(languages=(language,)).content_files():
         if (path.stem if path.stem in SPLITS else "train") == split:
             for row in json_rows(next(source_files([str(path)])), BuildReport(strict=True)):

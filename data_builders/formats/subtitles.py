@@ -15,8 +15,8 @@ keeps what is a question and its answer. A long pause cuts the dialogue. Sounds 
 (♪), credits, names in capitals and cues with nothing else are left out and counted. Where one line
 of a cue is Chinese and the other is not, the Chinese one is kept: it is the translation.
 
-(pysubs2 reads these files too, but a cue with broken times becomes text of the cue before it, and it
-keeps no line numbers for rejects.)
+(pysubs2 reads these files too, but a cue with broken times becomes text of the cue before it,
+and it keeps no line numbers for rejects.)
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from data_builders.cleaning.subtitles import remove_subtitle_residue
+from data_builders.cleaning.residue import remove_subtitle_residue
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess

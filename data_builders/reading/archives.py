@@ -205,7 +205,7 @@ def _tar_entries(entry: Entry, archive: _Archive) -> Iterator[Entry]:
     stream, found = entry.stream, False
     try:
         # Not closed here: the last member may still be read when nobody asks for more.
-        tar = tarfile.open(  # type: ignore[call-overload]  # "r|" asks for `read` alone
+        tar: Any = tarfile.open(  # Any: its types know neither `pull` nor `members`
             fileobj=SimpleNamespace(read=stream.pull),
             mode="r|",
             bufsize=1 << 18,
@@ -248,7 +248,7 @@ def _member_reader(
 
 def _opened_zip(file: CountedFile, archive: _Archive) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(file)  # type: ignore[arg-type]  # all that it needs of a file
+        return zipfile.ZipFile(file)  # all that it needs of a file
     except DAMAGE as error:
         raise damaged(archive.name, "zip archive", error) from None
 

@@ -227,7 +227,8 @@ def _checked(
 
 def _folder(folder: str) -> list[tuple[Found, os.stat_result | None]]:
     base = os.path.basename(os.path.abspath(folder))
-    found, waiting = [], [(folder, base)]
+    found: list[tuple[Found, os.stat_result | None]] = []
+    waiting = [(folder, base)]
     while waiting:
         where, label = waiting.pop()
         try:

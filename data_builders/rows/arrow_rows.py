@@ -16,14 +16,7 @@ Unpack = Callable[[Any], Any]
 
 
 def kind_of(column: pa.DataType) -> str:
-    """Say what a column can be used for.
-
-    Args:
-        column: Its type.
-
-    Returns:
-        "text", "list" (also for objects), or "other".
-    """
+    """Say what a column can be used for."""
     types = pa.types
     if types.is_dictionary(column):
         column = column.value_type
@@ -34,15 +27,7 @@ def kind_of(column: pa.DataType) -> str:
 
 
 def rows_of(table: pa.RecordBatch | pa.Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """Give the rows of a piece of a table as Python values.
-
-    Args:
-        table: The piece; converted a few rows at a time.
-        names: The columns to take.
-
-    Yields:
-        The cells of one row. A text that is not UTF-8 comes as bytes.
-    """
+    """Give the rows of a piece of a table as Python values."""
     places = [table.schema.names.index(name) for name in names]
     for start in range(0, table.num_rows, BATCH):
         piece = table.slice(start, BATCH)

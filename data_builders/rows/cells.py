@@ -1,195 +1,213 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""What stands in one cell of a table: a text, or a list that is a whole dialogue.
+"""What stands in one cell or under one key: a list of turns in all the forms it is kept in.
 
-A list is of texts, of pairs of texts, or of objects with a text; in a cell of text it is JSON:
-
-    ["Is it open?", "Until nine."]
-    [["Is it open?", "Until nine."], ["And Sundays?", "Closed."]]
-    [{"speaker": "A", "text": "Is it open?"}, {"speaker": "B", "text": "Until nine."}]
+Beside lists as such: JSON in a cell of text, a text with marks of who speaks, a list stored column
+by column, turns under `turn_1`, `turn_2`, and trees of messages of which each way is a dialogue.
 """
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from data_builders.dialogue import checked_turns, clean_turn
 from data_builders.report import RowError
-from data_builders.rows.role_messages import ROLE_KEYS, ROLES, parse_messages
+from data_builders.rows.turns import MAX_MESSAGES, no_text, shown
+from data_builders.rows.vocabulary import BAD_IF_YES, ROLES, fold
 
-Turns = tuple[tuple[str, ...], tuple[str, ...]]
-
-_TEXT_KEYS = ("text", "utterance", "content", "value", "sentence")
-_SPEAKER_KEYS = ("role", "from", "speaker", "sender", "user", "name")
-_QUESTION_KEYS = ("question", "prompt", "query", "instruction", "user", "q", "input")
-_REPLY_KEYS = ("reply", "response", "answer", "output", "assistant", "bot", "a")
-
-
-def dialogue_or_messages(items: list[Any]) -> Turns:
-    """Read a list that may tell the roles of its speakers, or not.
-
-    Args:
-        items: What `list_in` gave.
-
-    Returns:
-        Turns and roles; no roles where they cannot be told.
-
-    Raises:
-        RowError: If it is no dialogue.
-    """
-    return parse_messages(items) if any(map(_has_role, items)) else (spoken_turns(items), ())
-
-
-def _has_role(item: Any) -> bool:
-    if not isinstance(item, dict):
-        return False
-    found = [item[key] for key in ROLE_KEYS if key in item]
-    named = any(isinstance(role, str) and role.casefold() in ROLES for role in found)
-    return named or ("human" in item and "assistant" in item)
+# [INST], <|im_start|>user, <|start_header_id|>user<|end_header_id|>, <|user|>, [Human]:, ### Human:
+_MARK = re.compile(
+    r"<\|im_start\|>\s*(\w+)[ \t]*\n|<\|start_header_id\|>\s*(\w+)\s*<\|end_header_id\|>"
+    r"|(\[/?INST\])|<\|(system|user|assistant|Human|MOSS|human|bot)\|>:?|\[(Human|MOSS)\]:"
+    r"|^#{2,3} ?(\w+):?[ \t]*$|^#{2,3} ?(\w+):[ \t]|^(Human|Assistant|User|用户|助手|人类)[:：]",
+    re.MULTILINE,
+)
+_END = re.compile(r"<\|(?:im_end|eot_id|endoftext|end|begin_of_text)\|>|<eo[a-z]>|</?s>")
+_TASKS = {
+    "[inst]": "user",
+    "[/inst]": "assistant",
+    "instruction": "user",
+    "input": "user",
+    "response": "assistant",
+    "output": "assistant",
+}
+_LONGEST_LITERAL = 1 << 16
+_MOST_WAYS = 1_000
+_NUMBERED = re.compile(r"(?:turn|round|第)?_?(\d+)轮?", re.IGNORECASE)
 
 
-def spoken_turns(items: list[Any]) -> tuple[str, ...]:
-    """Read the turns of a list, whoever speaks.
-
-    Args:
-        items: Texts, pairs of texts, or objects with a text.
-
-    Returns:
-        At least two turns; neighbours of one named speaker are one.
-
-    Raises:
-        RowError: If an item is none of these, or a text is empty.
-    """
-    texts: list[Any] = []
-    last = None
-    for item in items:
-        if isinstance(item, dict) and (pair := _pair(item)):
-            item = pair
-        if isinstance(item, list):
-            texts.extend(map(text_in, item))
-            last = None
-            continue
-        speaker = None
-        if isinstance(item, dict):
-            speaker = next((item[key] for key in _SPEAKER_KEYS if key in item), None)
-            item = _text_of(item)
-        # Two messages of one speaker in a row are one turn.
-        if speaker is not None and speaker == last:
-            texts[-1] = f"{texts[-1]}\n{clean_turn(text_in(item))}"
-        else:
-            texts.append(clean_turn(text_in(item)))
-        last = speaker
-    return checked_turns(texts)
-
-
-def _pair(item: dict[str, Any]) -> list[Any] | None:
-    if any(key in item for key in _TEXT_KEYS):
-        return None
-    question = next((key for key in _QUESTION_KEYS if key in item), None)
-    reply = next((key for key in _REPLY_KEYS if key in item), None)
-    return [item[question], item[reply]] if question and reply else None
-
-
-def _text_of(item: dict[str, Any]) -> Any:
-    for key in _TEXT_KEYS:
-        if item.get(key) is not None:
-            return item[key]
-    raise RowError("missing key", f"keys of a turn: {', '.join(map(str, item)) or 'none'}")
-
-
-def list_in(value: Any) -> list[Any]:
-    """Give the list that a cell holds.
-
-    Args:
-        value: A list, a list as JSON, or an object of lists of one length.
-
-    Returns:
-        The list; objects in it have no empty fields.
-
-    Raises:
-        RowError: If it is empty, or none of these.
-    """
-    value = _unpacked(value)
-    if value is None or value == "":
+def conversations_in(value: Any) -> list[Any]:
+    """Give the lists of turns that a value holds."""
+    if isinstance(value, str):
+        value = list_in_text(value)
+    if value is None:
         raise RowError("empty text", value)
-    if isinstance(value, dict):
-        value = _stacked(value)
-    if not isinstance(value, list):
-        raise no_text(value) if isinstance(value, bytes) else RowError("not a list", repr(value))
-    # Arrow gives every object all the keys that any object has.
-    return [_without_nulls(item) if isinstance(item, dict) else item for item in value]
+    if not isinstance(value, dict):
+        return [value]
+    if "replies" in value:
+        return list(_ways(value))
+    nodes = value.get("mapping", value)
+    if isinstance(nodes, dict) and _are_nodes(nodes):
+        return [_current_way(nodes, value.get("current_node"))]
+    return [_turns_of_object(value)]
 
 
-def _stacked(value: dict[str, Any]) -> Any:
-    # A list of objects that was stored column by column.
+def list_in_text(text: str) -> Any:
+    """Read a cell of text as JSON, or as a text with marks of who speaks."""
+    text = text.strip()
+    if not text:
+        raise RowError("empty text", text)
+    if text[0] in "[{":
+        with suppress(ValueError, RecursionError):
+            return json.loads(text)
+        # What pandas writes of a list: ['Hi', "It's me"].
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            if len(text) < _LONGEST_LITERAL:
+                return ast.literal_eval(text)
+    if marked := marked_turns(text):
+        return marked
+    raise RowError("not a list", text)
+
+
+def marked_turns(text: str) -> list[dict[str, str]]:
+    """Cut a text at its marks of who speaks."""
+    if "\n" not in text and "<|" not in text and "[" not in text:
+        return []
+    marks = [match for match in _MARK.finditer(text) if _role(match) is not None]
+    if not marks or len({_role(match) for match in marks}) < 2:
+        return []
+    ends = [match.start() for match in marks[1:]] + [len(text)]
+    before = _END.sub("", text[: marks[0].start()]).strip()
+    turns = [{"role": "system", "content": before}] if before else []
+    for match, end in zip(marks, ends, strict=True):
+        said = _END.sub("", text[match.end() : end]).strip()
+        if said.startswith("<<SYS>>") and "<</SYS>>" in said:
+            system, _, said = said.removeprefix("<<SYS>>").partition("<</SYS>>")
+            turns.append({"role": "system", "content": system.strip()})
+            said = said.strip()
+        turns.append({"role": str(_role(match)), "content": said})
+    if not turns[-1]["content"]:
+        turns.pop()
+    # An instruction without an input has the heading all the same.
+    return [turn for turn in turns if turn["content"] or turn["role"] != "user"]
+
+
+def _role(match: re.Match[str]) -> str | None:
+    name = fold(next(group for group in match.groups() if group))
+    return ROLES.get(name) or _TASKS.get(name)
+
+
+def _turns_of_object(value: dict[str, Any]) -> list[Any]:
     columns = list(value.values())
-    if all(isinstance(c, list) for c in columns) and len({len(c) for c in columns}) == 1:
+    lists = columns and all(isinstance(column, list) for column in columns)
+    if lists and len({len(column) for column in columns}) == 1:
         return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
-    return value
+    numbers = [_NUMBERED.fullmatch(str(key)) for key in value]
+    if value and all(numbers):
+        order = sorted(
+            (int(match[1]), key) for match, key in zip(numbers, value, strict=True) if match
+        )
+        return [value[key] for _, key in order]
+    raise RowError("not a list", shown(value))
 
 
-def _without_nulls(item: dict[str, Any]) -> dict[str, Any]:
-    if None not in item.values():
-        return item
-    return {key: value for key, value in item.items() if value is not None}
+# --- trees ---------------------------------------------------------------------------------------
+
+
+def _are_nodes(nodes: Mapping[str, Any]) -> bool:
+    """Say whether these are the messages of an export, each with its parent."""
+    first = next(iter(nodes.values()), None)
+    return isinstance(first, dict) and "parent" in first and "message" in first
+
+
+def _current_way(nodes: Mapping[str, Any], last: Any) -> list[Any]:
+    """Follow the parents of the message that was shown last."""
+    if not isinstance(last, str) or last not in nodes:
+        last = list(nodes)[-1]
+    way: list[Any] = []
+    while isinstance(last, str) and isinstance(node := nodes.get(last), dict):
+        if len(way) > MAX_MESSAGES:
+            raise RowError("too many messages", f"more than {MAX_MESSAGES:,}")
+        if _is_seen(node.get("message")):
+            way.append(node["message"])
+        last = node.get("parent")
+    return way[::-1]
+
+
+def _is_seen(message: Any) -> bool:
+    """Say whether a person has seen a message: the system's empty one is nothing."""
+    if not isinstance(message, dict) or not message.get("content"):
+        return False
+    author = message.get("author")
+    hidden = (message.get("metadata") or {}).get("is_visually_hidden_from_conversation")
+    return bool(isinstance(author, dict) and not hidden)
+
+
+def _ways(root: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """Give each way from the root to an end, the best replies first.
+
+    What two ways have in common is learned in the first of them only.
+    """
+    waiting: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [(root, [])]
+    while waiting:
+        node, before = waiting.pop()
+        way = [*before, _message(node)]
+        while children := _children(node):
+            if len(way) > MAX_MESSAGES or len(waiting) > _MOST_WAYS:
+                raise RowError("too many messages", f"more than {MAX_MESSAGES:,}")
+            known = [turn | {"weight": 0} for turn in way]
+            waiting += [(child, known) for child in reversed(children[1:])]
+            node = children[0]
+            way.append(_message(node))
+        yield way
+
+
+def _children(node: Mapping[str, Any]) -> list[dict[str, Any]]:
+    replies = node.get("replies")
+    usable = [one for one in replies or [] if isinstance(one, dict) and not _is_bad(one)]
+    return sorted(usable, key=_rank)
+
+
+def _is_bad(node: Mapping[str, Any]) -> bool:
+    return node.get("review_result") is False or any(node.get(key) is True for key in BAD_IF_YES)
+
+
+def _rank(node: Mapping[str, Any]) -> float:
+    rank = node.get("rank")
+    return rank if isinstance(rank, (int, float)) else float("inf")
+
+
+def _message(node: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: node[key] for key in ("role", "text", "content") if node.get(key) is not None}
+
+
+def tree_of(nodes: Sequence[Mapping[str, Any]], id_key: str, parent_key: str) -> list[Any]:
+    """Put messages that name their parents together."""
+    by_id = {str(node.get(id_key)): dict(node) | {"replies": []} for node in nodes}
+    roots = []
+    for node in by_id.values():
+        parent = by_id.get(str(node.get(parent_key)))
+        if parent is None or parent is node:
+            roots.append(node)
+        else:
+            parent["replies"].append(node)
+    return [way for root in roots for way in _ways(root)]
 
 
 def history_in(value: Any) -> list[Any]:
-    """Give the turns that a cell says went before.
-
-    Args:
-        value: A list of texts or of pairs of texts, or that as JSON; blank for none.
-
-    Returns:
-        The turns, not yet checked.
-
-    Raises:
-        RowError: If it is none of these.
-    """
-    value = _unpacked(value)
-    if value is None or value == "":
+    """Give the turns that a cell says went before."""
+    if isinstance(value, str):
+        value = list_in_text(value) if value.strip() else None
+    if value is None:
         return []
     if not isinstance(value, list):
-        raise RowError("not a list", repr(value))
-    return [text for item in value for text in (item if isinstance(item, list) else [item])]
-
-
-def _unpacked(value: Any) -> Any:
-    # A cell of text holds a list as JSON.
-    if not isinstance(value, str) or not (text := value.strip()):
-        return value.strip() if isinstance(value, str) else value
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise RowError("bad JSON", text) from None
-
-
-def text_in(value: Any) -> Any:
-    """Give a cell for `clean_turn` to check.
-
-    Args:
-        value: The cell.
-
-    Returns:
-        The same, and a missing text as an empty one.
-
-    Raises:
-        RowError: If it is bytes.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bytes):
-        raise no_text(value)
-    return value
-
-
-def no_text(value: Any) -> RowError:
-    """Say what is wrong with a cell that should be a text.
-
-    Args:
-        value: Anything else.
-
-    Returns:
-        The error, to be raised.
-    """
-    return RowError("not valid UTF-8" if isinstance(value, bytes) else "not a string", value)
+        raise no_text(value) if isinstance(value, bytes) else RowError("not a list", shown(value))
+    turns: list[Any] = []
+    for item in value:
+        turns += item if isinstance(item, list) else [item]
+        if isinstance(item, list) and len(item) == 1:
+            turns.append(None)  # a question that nobody answered
+    return turns

@@ -1,166 +1,126 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Which columns of a table hold the dialogue, and how a row becomes one.
-
-The setting `columns` of the tables says it by a part and the column that plays it:
+"""Which fields of a row hold the dialogue, in any container: `columns`, or well-known names.
 
     {"question": "instruction", "reply": "output"}
     {"question": "title+body", "reply": "answer"}      both, one under the other
     {"question": "body|title", "reply": "answer"}      the first of them that is not blank
+    {"question": "request.text", "reply": "answers.0"} a field in an object, an item of a list
     {"messages": "conversations"}                      objects with a role and a text
-    {"dialogue": "utterances"}                         a list of texts, or of objects with a text
+    {"dialogue": "utterances"}                         any list of turns
+    {"group": "talk", "text": "said", "speaker": "by"} a table with one turn a row
 
-`context` stands under the question, `history` (a list of texts or of pairs) and `system` before
-it. Without the setting, columns with well-known names are taken: `instruction`, `input` and
-`output` of Alpaca, `conversations` of ShareGPT, `ask` and `answer` of the Toyhom clinic.
+`context` stands under the question, `history` and `system` before it, `speakers` beside a list.
 """
 
 from __future__ import annotations
 
-import logging
+import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
-from data_builders.dialogue import RawDialogue, checked_turns, clean_turn
+from data_builders.cleaning.placeholders import is_placeholder
 from data_builders.errors import UserError
-from data_builders.report import BuildReport, RowError
-from data_builders.rows.cells import (
-    Turns,
-    dialogue_or_messages,
-    history_in,
-    list_in,
-    no_text,
-    spoken_turns,
-    text_in,
+from data_builders.report import RowError
+from data_builders.rows import vocabulary as known
+from data_builders.rows.turns import no_text
+from data_builders.rows.vocabulary import fold
+
+PARTS = (
+    *("question", "context", "reply", "history", "system", "messages", "dialogue", "speakers"),
+    *("chosen", "group", "text", "speaker"),
 )
-from data_builders.rows.role_messages import parse_messages
-
-logger = logging.getLogger(__name__)
-
-PARTS = ("question", "context", "reply", "history", "system", "messages", "dialogue")
-
-# The best sign first: a `source` beside a `question` says where it is from.
-_QUESTIONS = (
-    *("question", "query", "ask", "instruction", "prompt", "q", "input", "post", "source", "src"),
-    *("问题", "提问", "问句", "问", "desc", "description", "human", "user", "title", "标题"),
-)
-_REPLIES = (
-    *("reply", "answer", "response", "output", "completion", "target", "a", "tgt", "answers"),
-    *("回答", "答案", "回复", "答", "best_answer", "replies", "responses"),
-    *("assistant", "bot", "gpt"),
-)
-_DIALOGUES = (
-    *("messages", "conversations", "conversation", "dialogue", "dialog", "dialogs", "utterances"),
-    *("turns", "chat", "对话"),
-)
-# Beside an instruction these are what it is about; beside a question they are evidence.
-_INPUTS = ("input", "context")
-_TITLES = ("title", "标题")
-_SYSTEMS = ("system", "system_prompt")
-_HISTORIES = ("history", "dialogue_history")
+_PAIR = {"question", "context", "reply", "history", "system"}
+_LIST = {"messages", "dialogue", "speakers", "chosen", "system", "history"}
+_GROUP = {"group", "text", "speaker", "system"}
+_MARKED = (("en", "en_{}"), ("en", "{}_en"), ("zh", "zh_{}"), ("zh", "{}_zh"))
+_NO_LETTERS = re.compile(r"[\W_]+")
 
 
-class RowReader:
-    """Reads the rows of one table.
+class Side(NamedTuple):
+    """The fields of one dialogue of a row; a row in two languages has two.
 
     Attributes:
-        names: The columns it needs; `read` takes their values in this order.
-        left_out: The other columns.
-        said: Which column plays which part, for the user.
+        lang: The language that their names tell, if they do.
+        parts: What is written for each part.
     """
 
-    def __init__(self, parts: Mapping[str, Sequence[str]], joined: Mapping[str, bool]) -> None:
-        """Remember what `row_reader` has found.
-
-        Args:
-            parts: The columns of each part.
-            joined: Whether the columns of a part are joined, or the first with a text counts.
-        """
-        self.names = tuple(dict.fromkeys(name for names in parts.values() for name in names))
-        self.left_out: tuple[str, ...] = ()
-        signs = {part: "+" if joined[part] else "|" for part in parts}
-        self.said = ", ".join(f"{part} = {signs[part].join(parts[part])}" for part in parts)
-        self._getters = {
-            part: _getter([self.names.index(name) for name in names], joined[part])
-            for part, names in parts.items()
-        }
-
-    def read(self, values: Sequence[Any]) -> list[Turns]:
-        """Read one row.
-
-        Args:
-            values: The cells of `names`.
-
-        Returns:
-            Turns and roles of one dialogue; of several when the reply is a list.
-
-        Raises:
-            RowError: If no dialogue can be had from it.
-        """
-        get = self._getters
-        if "question" in get:
-            return self._pairs(values)
-        if "messages" in get:
-            turns, roles = parse_messages(list_in(get["messages"](values)))
-        elif "dialogue" in get:
-            turns, roles = spoken_turns(list_in(get["dialogue"](values))), ()
-        else:
-            turns, roles = dialogue_or_messages(list_in(get["either"](values)))
-        system = get["system"](values) if "system" in get and roles else None
-        if isinstance(system, str) and system.strip() and roles[0] != "system":
-            return [((clean_turn(system), *turns), ("system", *roles))]
-        return [(turns, roles)]
-
-    def dialogues(
-        self, values: Sequence[Any], file: str, line: int, report: BuildReport
-    ) -> list[RawDialogue]:
-        """Read one row, or tell the report why it is none.
-
-        Args:
-            values: The cells of `names`.
-            file: The file, for the report.
-            line: Where the row stands.
-            report: Takes the row if it breaks a rule.
-
-        Returns:
-            Its dialogues; empty if it was rejected.
-        """
-        try:
-            return [RawDialogue(turns, roles, line=line) for turns, roles in self.read(values)]
-        except RowError as error:
-            # An empty cell alone would show nothing.
-            found = error.found if str(error.found or "").strip() else values
-            report.reject(file, line, RowError(error.rule, found))
-            return []
-
-    def _pairs(self, values: Sequence[Any]) -> list[Turns]:
-        get = self._getters
-        question, reply = get["question"](values), get["reply"](values)
-        replies = reply if isinstance(reply, list) else [reply]
-        if not replies:
-            raise RowError("empty text", reply)
-        context = get["context"](values) if "context" in get else None
-        if context is not None and str(context).strip():
-            question = f"{clean_turn(text_in(question))}\n{clean_turn(context)}"
-        before = history_in(get["history"](values)) if "history" in get else []
-        found = [checked_turns([*before, text_in(question), text_in(r)]) for r in replies]
-        system = get["system"](values) if "system" in get else None
-        if not isinstance(system, str) or not system.strip():
-            return [(turns, ()) for turns in found]
-        return [((clean_turn(system), *turns), _roles(len(turns))) for turns in found]
+    lang: str | None
+    parts: dict[str, str]
 
 
-def check_columns(columns: Mapping[str, str]) -> dict[str, str]:
-    """Check the setting before anything is read.
+class Field:
+    """One part of a row: a field, a way into it, or several together.
 
-    Args:
-        columns: The columns by part; empty leaves them to be found.
-
-    Returns:
-        The same.
-
-    Raises:
-        UserError: If a part is unknown, or the parts make no dialogue.
+    Attributes:
+        written: As the user or the vocabulary writes it.
+        paths: The fields.
     """
+
+    def __init__(self, written: str, names: Sequence[str]) -> None:
+        """Understand what is written."""
+        self.written = written
+        several = next((mark for mark in "+&|" if mark in written), "")
+        self._mark = "" if written in names else several
+        found = written.split(self._mark) if self._mark else [written]
+        self.paths = [path.strip() for path in found]
+        self._name = self.paths[0] if len(self.paths) == 1 else None
+
+    def tops(self, names: Sequence[str]) -> list[str]:
+        """Give the fields of the row itself that are needed."""
+        return [path if path in names else path.partition(".")[0] for path in self.paths]
+
+    def get(self, row: Mapping[str, Any]) -> Any:
+        """Give the value; of several fields the text they make."""
+        if self._name is not None:
+            return row[self._name] if self._name in row else value_at(row, self._name)
+        texts = [value_at(row, path) for path in self.paths]
+        if self._mark == "&":
+            return _alternating(texts)
+        for text in texts:
+            if text is not None and not isinstance(text, str):
+                raise no_text(text)
+        said = [text.strip() for text in texts if text and not is_placeholder(text)]
+        return "\n".join(dict.fromkeys(said)) if self._mark == "+" else _the_first(said)
+
+
+def value_at(row: Any, path: str) -> Any:
+    """Give what stands at a path, such as "chat.turn_1" or "0.text"; None where nothing does."""
+    if isinstance(row, Mapping) and path in row:
+        return row[path]
+    name, _, rest = path.partition(".")
+    if isinstance(row, Mapping):
+        value = row.get(name)
+    elif isinstance(row, list) and name.isdecimal() and int(name) < len(row):
+        value = row[int(name)]
+    else:
+        return None
+    return value_at(value, rest) if rest else value
+
+
+def _letters(text: str) -> str:
+    return _NO_LETTERS.sub("", text).lower()
+
+
+def _alternating(lists: list[Any]) -> list[Any]:
+    """Put two lists together, an item of each at a time."""
+    if not all(isinstance(one, list) for one in lists):
+        raise RowError("not a list", lists)
+    rows = zip_longest(*lists, fillvalue="")
+    return [item for row in rows for item in row if item != ""]
+
+
+def _the_first(texts: list[str]) -> str:
+    """Take the first text, but where it says no more than the second one."""
+    if len(texts) > 1 and _letters(texts[0]) in _letters(texts[1]):
+        return texts[1]
+    return texts[0] if texts else ""
+
+
+def check_columns(columns: Any) -> dict[str, str]:
+    """Check the setting before anything is read."""
     if not isinstance(columns, Mapping):
         raise UserError(
             f"`columns` must name columns by part (got {columns!r}). "
@@ -171,135 +131,142 @@ def check_columns(columns: Mapping[str, str]) -> dict[str, str]:
             raise UserError(f"`columns` has no part {part!r}. Choose from {', '.join(PARTS)}.")
         if not isinstance(name, str) or not name:
             raise UserError(f"`columns` needs the name of a column for {part} (got {name!r}).")
-    pair = {"question", "reply"} <= set(columns) <= set(PARTS[:5])
-    if columns and not pair and set(columns) - {"system"} not in ({"messages"}, {"dialogue"}):
+    given = set(columns)
+    pair = "reply" in given and given & {"question", "history"} and given <= _PAIR
+    listed = len(given & {"messages", "dialogue"}) == 1 and given <= _LIST
+    group = {"group", "text"} <= given <= _GROUP
+    if columns and not (pair or listed or group):
         raise UserError(
             "`columns` must give question and reply (with context, history, system as needed), "
-            f"or messages (with system), or dialogue (got {', '.join(columns)})."
+            "or messages or dialogue (with speakers, chosen, system), or group and text (with "
+            f"speaker): got {', '.join(columns)}."
         )
     return dict(columns)
 
 
-def row_reader(
-    names: Sequence[str],
-    columns: Mapping[str, str],
-    where: str,
-    kinds: Mapping[str, str] | None = None,
-) -> RowReader:
-    """Find out which columns are which.
-
-    Args:
-        names: The columns of the table.
-        columns: The setting; empty looks for known names.
-        where: The file or data set, for messages.
-        kinds: What each column holds, "text", "list" or "other", where that is known.
-
-    Returns:
-        What reads the rows.
-
-    Raises:
-        UserError: If a column named is not there, or nothing can be told from the names.
-    """
-    parts = dict(columns) or _known(names, kinds or {})
-    if parts is None:
-        raise UserError(
-            f"{where}: cannot tell which columns are question and reply (it has {_listed(names)}). "
-            'Set `columns`, such as {"question": "...", "reply": "..."} or {"messages": "..."}.'
-        )
-    found, joined = {}, {}
-    for part, written in parts.items():
-        found[part], joined[part] = _named(written, names)
-        for name in found[part]:
-            if name not in names:
-                raise UserError(
-                    f"{where} has no column {name!r}, which `columns` names as {part} "
-                    f"(it has {_listed(names)}). Correct the name."
-                )
-    reader = RowReader(found, joined)
-    logger.info("%s: %s", where, reader.said)
-    reader.left_out = tuple(name for name in names if name not in reader.names)
-    return reader
+@lru_cache(maxsize=4096)
+def known_sides(names: tuple[str, ...], kinds: tuple[str, ...] = ()) -> tuple[Side, ...]:
+    """Find the fields of a row by their names."""
+    folded = {fold(name): name for name in reversed(names)}
+    kind = dict(zip(names, kinds or ["text"] * len(names), strict=True))
+    marked: dict[str, Side] = {}
+    for lang, form in _MARKED:
+        inner = {base: folded[full] for base in _BASES if (full := form.format(base)) in folded}
+        if parts := _pair_in(inner, kind):
+            marked.setdefault(lang, Side(lang, parts))
+    others: dict[tuple[str, ...], str] = {("en",): "zh", ("zh",): "en"}
+    plain = _known_parts(folded, kind)
+    # Beside English columns the unmarked ones are Chinese, and the other way round.
+    sides = [Side(others.get(tuple(marked)), plain)] if plain else []
+    return (*sides, *marked.values())
 
 
-def known_columns(names: Sequence[str]) -> str | None:
-    """Say which columns would be taken by their names alone.
-
-    Args:
-        names: A header.
-
-    Returns:
-        Such as "question = ask, reply = answer"; None if the names are not known.
-    """
-    parts = _known(names, {})
-    return ", ".join(f"{part} = {name}" for part, name in parts.items()) if parts else None
+_BASES = (*known.QUESTIONS, *known.REPLIES, "context")
 
 
-def _known(names: Sequence[str], kinds: Mapping[str, str]) -> dict[str, str] | None:
-    folded: dict[str, str] = {}
-    for name in names:
-        if kinds.get(name) != "other":
-            folded.setdefault(_fold(name), name)
-    listed = {name for name in folded if kinds.get(folded[name]) == "list"}
-
-    def first(known: Iterable[str]) -> str | None:
-        return next((folded[name] for name in known if name in folded), None)
-
-    def with_system(parts: dict[str, str]) -> dict[str, str]:
-        system = first(_SYSTEMS)
-        return parts | {"system": system} if system else parts
-
-    if whole := first(name for name in _DIALOGUES if name in listed):
-        return with_system({"either": whole})
-    question, reply = first(_QUESTIONS), first(_REPLIES)
-    if question is None or reply is None:
-        whole = first(_DIALOGUES)
-        return with_system({"either": whole}) if whole else None
-    parts = {"question": _question(question, first), "reply": reply}
-    if history := first(_HISTORIES):
-        parts["history"] = history
-    return with_system(parts)
+def _known_parts(folded: Mapping[str, str], kind: Mapping[str, str]) -> dict[str, str]:
+    usable = {name: full for name, full in folded.items() if kind[full] != "other"}
+    listed = {name: full for name, full in usable.items() if kind[full] == "list"}
+    first = _first_in(usable)
+    more = {"system": first(known.SYSTEMS)}
+    if whole := _first_in(listed)(known.DIALOGUES):
+        return _given({"dialogue": whole} | _beside_a_list(first, listed) | more)
+    parts = _pair_in(usable, kind)
+    if not parts and (whole := _first_in(listed)((*known.WEAK_DIALOGUES, "prompt", "chosen"))):
+        parts = _given({"dialogue": whole} | _beside_a_list(first, listed))
+    if not parts and (group := _first_in(folded)(known.GROUPS)) and (said := first(known.SAID)):
+        by = _first_in({name: full for name, full in folded.items() if full != said})
+        parts = _given({"group": group, "text": said, "speaker": by(known.SAID_BY)})
+    if not parts and (whole := first(known.DIALOGUES) or first(known.MARKED)):
+        parts = {"dialogue": whole}
+    return _given(parts | more) if parts else {}
 
 
-def _question(question: str, first: Callable[[Iterable[str]], str | None]) -> str:
-    if _fold(question) == "instruction" and (given := first(_INPUTS)):
-        return f"{question}+{given}"
+def _pair_in(usable: Mapping[str, str], kind: Mapping[str, str]) -> dict[str, str]:
+    """Find question and reply among fields by their folded names."""
+    first = _first_in(usable)
+    question, reply = first(known.QUESTIONS), first(known.REPLIES)
+    history, instances = first(known.HISTORIES), usable.get("instances")
+    if instances and question and kind[instances] == "list":
+        return {"question": question, "instances": instances}
+    if reply is None:
+        return {}
+    if question and kind[question] == "list":
+        # A prompt of several turns.
+        return {"dialogue": question, "chosen": reply}
+    if question is None or question == reply:
+        question = None if history else first(known.CONTEXTS)
+    if question is None and history is None:
+        return {}
+    asked = _question(question, usable) if question else None
+    return _given({"question": asked, "reply": reply, "history": history})
+
+
+def _beside_a_list(
+    first: Callable[[Iterable[str]], str | None], listed: Mapping[str, str]
+) -> dict[str, str | None]:
+    chosen = first(("chosen", "response_chosen"))
+    return {"speakers": _first_in(listed)(known.SPEAKERS), "chosen": chosen}
+
+
+def _question(question: str, usable: Mapping[str, str]) -> str:
+    first = _first_in(usable)
+    if fold(re.sub(r"(?i)^(en|zh)_|_(en|zh)$", "", question)) in ("instruction", "prompt"):
+        given = first(known.INPUTS)
+        return f"{question}+{given}" if given and given != question else question
     # On question-answer sites the body is often left empty and the title is the question.
-    title = first(_TITLES)
+    title = first(known.TITLES)
     return f"{question}|{title}" if title and title != question else question
 
 
-def _named(written: str, names: Sequence[str]) -> tuple[list[str], bool]:
-    if written in names:
-        return [written], True
-    joined = "+" in written
-    return [name.strip() for name in written.split("+" if joined else "|")], joined
+def _first_in(fields: Mapping[str, str]) -> Callable[[Iterable[str]], str | None]:
+    return lambda names: next((fields[name] for name in names if name in fields), None)
 
 
-def _getter(places: list[int], joined: bool) -> Callable[[Sequence[Any]], Any]:
-    if len(places) == 1:
-        (place,) = places
-        return lambda values: values[place]
-
-    def get(values: Sequence[Any]) -> Any:
-        texts = [values[i] for i in places if values[i] is not None]
-        for text in texts:
-            if not isinstance(text, str):
-                raise no_text(text)
-        texts = [text.strip() for text in texts if text.strip()]
-        return "\n".join(texts if joined else texts[:1])
-
-    return get
+def _given(parts: Mapping[str, str | None]) -> dict[str, str]:
+    return {part: name for part, name in parts.items() if name}
 
 
-def _roles(turns: int) -> tuple[str, ...]:
-    # The last turn is the reply, whatever the history begins with.
-    return ("system", *("assistant" if (turns - i) % 2 else "user" for i in range(turns)))
+def is_weak(parts: Mapping[str, str]) -> bool:
+    """Say whether names are so common that they might stand for something else than talk."""
+    question, reply = parts.get("question", ""), parts.get("reply", "")
+    return fold(question) in known.WEAK_QUESTIONS and fold(reply) in known.WEAK_REPLIES
 
 
-def _fold(name: str) -> str:
-    return name.strip().casefold().replace(" ", "_").replace("-", "_")
+def known_columns(names: Sequence[str]) -> str | None:
+    """Say which columns of a header would be taken by their names alone."""
+    sides = known_sides(tuple(names))
+    if not sides or fold(sides[0].parts.get("dialogue", "")) in known.MARKED[:5]:
+        return None
+    return said_of(sides)
 
 
-def _listed(names: Sequence[str], most: int = 20) -> str:
+def said_of(sides: Iterable[Side]) -> str:
+    """Say which field plays which part, for the user."""
+    return "; ".join(", ".join(f"{p} = {w}" for p, w in side.parts.items()) for side in sides)
+
+
+def unknown_sentence(where: str, names: Sequence[str], most: int = 20) -> str:
+    """Say that the names of fields tell nothing, and what to do."""
+    listed = ", ".join(map(str, names[:most])) or "no names"
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return (", ".join(map(str, names[:most])) or "no columns") + more
+    nearest = _nearest(names)
+    guess = dict.fromkeys(("question", "reply"), "...") | nearest
+    said = f" (nearest: {', '.join(f'{n} = {p}' for p, n in nearest.items())})" if nearest else ""
+    written = " ".join(f"{part}={name}" for part, name in guess.items())
+    return (
+        f"{where}: no known format; its rows have the keys {listed}{more}{said}. "
+        f"Say which are question and reply: --columns {written}; or messages=NAME, dialogue=NAME."
+    )
+
+
+def _nearest(names: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part, words in (("question", known.QUESTIONS), ("reply", known.REPLIES)):
+        long = [word for word in words if len(word) > 2 or not word.isascii()]
+        for name in names:
+            folded = fold(name)
+            inner = any(word in folded.split("_") or word in folded for word in long)
+            if inner or difflib.get_close_matches(folded, long, 1, 0.8):
+                found.setdefault(part, str(name))
+    return found if len(set(found.values())) == len(found) else {}

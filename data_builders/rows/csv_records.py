@@ -45,12 +45,7 @@ class CsvRecords:
     """
 
     def __init__(self, lines: Iterator[tuple[int, str]], delimiter: str) -> None:
-        """Begin at the first line.
-
-        Args:
-            lines: Numbers and lines without their ends.
-            delimiter: What stands between two cells.
-        """
+        """Begin at the first line."""
         self.width: int | None = None
         self._delimiter = delimiter
         self._feed = _Feed(lines)
@@ -63,11 +58,7 @@ class CsvRecords:
         return self
 
     def __next__(self) -> Record:
-        """Give the next record.
-
-        Raises:
-            StopIteration: At the end of the lines.
-        """
+        """Give the next record."""
         taken, width = self._feed.taken, self.width
         while True:
             taken.clear()

@@ -15,9 +15,8 @@ from data_builders.building.builder import DialogueBuilder
 from data_builders.dialogue import as_tuple
 from data_builders.errors import UserError
 from data_builders.formats.chatterbot import DEFAULT_EXCLUDED
-from data_builders.formats.pairs import PairsCorpus
-from data_builders.formats.registry import FAMILIES, OTHER_FAMILIES, OWN_LANGUAGES, guess_format
-from data_builders.reading import sample_of, source_files
+from data_builders.formats.registry import FAMILIES, OTHER_FAMILIES, OWN_LANGUAGES
+from data_builders.formats.yaml_corpus import YAML_SUFFIXES, is_corpus
 from data_builders.report import BuildReport
 from data_builders.sources.mixture import MixtureCorpus, read_mixture
 from data_builders.sources.saved import is_saved, read_saved
@@ -25,11 +24,7 @@ from data_builders.sources.sources import check_options, find_sources
 
 logger = logging.getLogger(__name__)
 
-# Files of these names are taken for the project's own rows when they resemble nothing else: the
-# report then says of each line what is wrong with it.
-_OWN_SUFFIXES = (".jsonl", ".ndjson", ".json", ".tsv", ".txt")
 _SAVED_SETTINGS = ("languages", "validation_fraction", "test_fraction")
-_MIXTURE_SUFFIXES = (".yaml", ".yml")
 
 
 class BuildResult(NamedTuple):
@@ -135,26 +130,18 @@ def make_builder(
         raise UserError(
             "`root` is for the YAML file of a mixture. Name other files by their paths."
         )
-    if all(_has_own_rows(Path(source)) for source in sources):
-        for source in sources:
-            say(f"{Path(source).name}: format {PairsCorpus.FORMAT}")
-        files = {"files": tuple(sources), **(options or {})}
-        return PairsCorpus(cache_dir=cache_dir, **files, **settings)
     found = find_sources(sources, options=options, say=say)
     found = [replace(spec, license=settings.get("license")) for spec in found]
     return MixtureCorpus(cache_dir=cache_dir, sources=tuple(found), **settings)
 
 
 def is_mixture(sources: Sequence[str]) -> bool:
-    """Say whether sources are the YAML file of a mixture.
-
-    Args:
-        sources: As for `build_dialogues`.
-
-    Returns:
-        True for one file of that suffix.
-    """
-    return len(sources) == 1 and Path(sources[0]).suffix.lower() in _MIXTURE_SUFFIXES
+    """Say whether sources are the YAML file of a mixture."""
+    return (
+        len(sources) == 1
+        and Path(sources[0]).suffix.lower() in YAML_SUFFIXES
+        and not is_corpus(Path(sources[0]))
+    )
 
 
 def _outweighed(described: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,23 +155,9 @@ def _outweighed(described: dict[str, Any], settings: Mapping[str, Any]) -> dict[
 
 
 def built(builder: DialogueBuilder) -> BuildResult:
-    """Build, or take from the cache.
-
-    Args:
-        builder: The builder.
-
-    Returns:
-        The dataset and the report.
-    """
+    """Build, or take from the cache."""
     builder.download_and_prepare()
     if builder.report.rejected:
         logger.info("%s", next(line for line in builder.report.lines() if "rejected" in line))
     dataset = builder.as_dataset()
     return BuildResult(dataset, builder.report, builder.build_id, builder.config.shown())
-
-
-def _has_own_rows(path: Path) -> bool:
-    if path.suffix.lower() not in _OWN_SUFFIXES or not path.is_file():
-        return False
-    guesses = [guess_format(sample_of(file)) for file in source_files([str(path)])]
-    return all(guess is None or guess.format == PairsCorpus.FORMAT for guess in guesses)

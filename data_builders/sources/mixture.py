@@ -296,6 +296,8 @@ def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
     for key in _PATH_KEYS:
         if key in entry:
             options[key] = _beside(entry[key], reading.root)
+    if isinstance(options.get("describe"), str):
+        options["describe"] = _beside(options["describe"], reading.root)
     if reading.skip_missing and (missing := _missing(options)):
         reading.say(f"{entry.get('name') or where}: left out, {missing} is not there")
         return []

@@ -15,9 +15,11 @@ from data_builders.formats.base import FilesConfig
 from data_builders.formats.cornell import find_companion
 from data_builders.formats.parallel import find_pairs
 from data_builders.formats.registry import FAMILIES, GuessedFormat, guess_format
+from data_builders.formats.rows import JSON_SUFFIXES, row_names
 from data_builders.reading import SourceFile, sample_of, source_files, text_lines
 from data_builders.reading.files import Found, files_on_disk
 from data_builders.report import BuildReport
+from data_builders.rows.columns import unknown_sentence
 from data_builders.selecting.settings import check_type
 from data_builders.sources.saved import is_saved
 
@@ -136,6 +138,14 @@ def _refusal(name: str, guess: GuessedFormat | None) -> str:
     if guess is not None and guess.format in _PAIRED:
         two = " and ".join(_PAIRED[guess.format])
         return f"{name}: {guess.format} is two files, {two}, and this is one. Name both."
+    sample = sample_of(next(source_files([name])))
+    if names := row_names(sample):
+        return unknown_sentence(name, names)
+    if sample.layout is None and sample.suffix in JSON_SUFFIXES:
+        return (
+            f"{name}: most of its beginning is no JSON. Write one whole object a line, or one "
+            "array; with --format json what can be read is read, and the rest is listed."
+        )
     return f"{name}: no known format of dialogues. {_ADVICE}"
 
 
@@ -247,7 +257,7 @@ class _Finder:
             return _Kind([], error=error)
         try:
             sample = sample_of(file, self.options.get("encoding"))
-            guess = guess_format(sample)
+            guess = guess_format(sample, self.options)
         except (UserError, OSError) as error:
             return _Kind([], error=error)
         doubt = UserError(f"{file.name}: {sample.doubt}") if sample.doubt else None

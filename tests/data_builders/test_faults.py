@@ -23,7 +23,7 @@ import data_builders.commands.command as command
 import data_builders.output.folder as output
 import data_builders.writing as writing
 from data_builders.__main__ import main
-from data_builders.formats.pairs import PairsCorpus
+from data_builders.formats.rows import PairsCorpus
 from tests.commands import ROOT
 from tests.data_builders.faulty import (
     PATIENCE_SECONDS,

@@ -31,7 +31,8 @@ LINES = {
         "Gdzie jest dworzec?|Nie wiem|İstasyon nerede?|Bilmiyorum|"
         "Var ligger stationen?|Jag vet inte|"
         # pinyin; Japanese, Korean, Russian, Ukrainian, Arabic, Thai, Hindi, Greek, Hebrew
-        "ni hao ma|wo hen hao xie xie|駅はどこですか|ありがとう|カレーを食べたい|안녕하세요|밥 먹었어?|"
+        "ni hao ma|wo hen hao xie xie|駅はどこですか|ありがとう|カレーを食べたい|"
+        "안녕하세요|밥 먹었어?|"
         "Где вокзал?|де вокзал, скажіть|أين المحطة؟|สถานีอยู่ที่ไหน|स्टेशन कहाँ है?|"
         # Russian and Korean that were read in a wrong encoding; no words at all
         "Πού είναι ο σταθμός;|איפה התחנה?|Êóäà èä¸ò àâòîáóñ|Ïðèâåò|123 456|😀|"

@@ -257,24 +257,23 @@ def test_three_shapes_mixed(tmp_path):
 BROKEN = [
     ("{oops", "bad JSON"),
     ("[" * 100_000, "bad JSON"),
-    ("[1]", "not an object"),
+    ("[1]", "not a string"),
     ({"question": "q"}, "missing key"),
     ({"question": "q", "reply": 5}, "not a string"),
-    ({"question": "q", "reply": None}, "not a string"),
+    ({"question": "q", "reply": None}, "empty text"),
     ({"question": "q", "reply": " \u3000"}, "empty text"),
     ({"question": "", "reply": "r"}, "empty text"),
     ('{"question": "q", "reply": "\\ud800"}', "not valid Unicode"),
     ({"dialogue": "ab"}, "not a list"),
     ({"dialogue": ["alone"]}, "fewer than two turns"),
-    ({"messages": ["hi"]}, "not an object"),
+    ({"messages": ["hi"]}, "fewer than two turns"),
     ({"messages": [{"role": "user"}]}, "missing key"),
     ({"messages": [{"role": "tool", "content": "x"}]}, "tool message"),
-    ({"messages": [{"role": "narrator", "content": "x"}]}, "unknown role"),
-    ({"messages": [{"role": ["user"], "content": "x"}]}, "unknown role"),
-    ({"messages": [{"role": "user", "content": None}]}, "not a string"),
-    ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "not a string"),
+    ({"messages": [{"role": "narrator", "content": "x"}]}, "fewer than two turns"),
+    ({"messages": [{"role": "user", "content": 5}]}, "not a string"),
+    ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "image"),
     ({"messages": [{"role": "assistant", "content": "hello"}]}, "no reply"),
-    ({"messages": []}, "no reply"),
+    ({"messages": []}, "fewer than two turns"),
 ]
 
 
@@ -304,7 +303,7 @@ def test_tab_separated_lines(tmp_path):
         b"\xef\xbb\xbf\xe4\xbd\xa0\xe5\xa5\xbd\t\xe5\xa5\xbd\r\n\r\nq2\tr2\n"
         b"alone\na\tb\tc\n\tr\nq\t \n\xff\xfe\xfd\tr\nsep\xe2\x80\xa8inside\tr3"
     )
-    result = build(path, validation_fraction=0.0)
+    result = build(path, format="pairs", validation_fraction=0.0)
     assert result.dataset["train"]["turns"][:] == [
         ["你好", "好"],
         ["q2", "r2"],
@@ -332,7 +331,7 @@ def test_broken_array_loses_only_what_is_broken(tmp_path):
     path = tmp_path / "a.json"
     rows = ['{"question": "q1", "reply": "r"}', '{"question": oops}', '{"question": "q2", ']
     path.write_text("[\n" + ",\n".join(rows), encoding="utf-8")
-    report = build(path, validation_fraction=0.0).report
+    report = build(path, format="json", validation_fraction=0.0).report
     assert report.kept == 1
     assert {(r.line, r.rule) for r in report.rejects} == {(3, "bad JSON"), (4, "bad JSON")}
 
@@ -347,7 +346,7 @@ def test_json_without_dialogues_is_an_error(tmp_path, text):
     path = tmp_path / "a.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"No usable dialogue in a\.json: "):
-        build(path)
+        build(path, format="json")
 
 
 def test_several_files_are_one_dataset(tmp_path):
@@ -424,8 +423,10 @@ def test_language_guess(turns, language):
     [
         ("a.csv", b"q,r\n", "no known format.*--format"),
         ("a.bin", bytes(range(256)) * 9, "no known format"),
-        ("a.jsonl", b"", "No usable dialogue"),
-        ("a.jsonl", b"{}\n\n{}\n", "missing key 2"),
+        ("a.jsonl", b"", "a.jsonl is empty"),
+        ("a.jsonl", b"{}\n\n{}\n", "no known format"),
+        ("a.jsonl", b"{'question': 1}\n", "no JSON.*--format json"),
+        ("a.jsonl", b'{"Frage": "wo?", "Antwort": "da"}\n', "keys Frage, Antwort.*--columns"),
     ],
 )
 def test_unusable_files_say_why(tmp_path, name, content, message):
@@ -437,7 +438,7 @@ def test_unusable_files_say_why(tmp_path, name, content, message):
 def test_a_bracket_alone_makes_no_json(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("[Anna] hi\thello\nalone\n{ok}\tyes\n", encoding="utf-8")
-    report = build(path, validation_fraction=0.0).report
+    report = build(path, format="pairs", validation_fraction=0.0).report
     assert (report.kept, report.rejected) == (2, {"wrong number of columns": 1})
 
 

@@ -53,7 +53,7 @@ def test_all_splits_of_a_folder_are_read_and_bad_rows_told(folder: Path) -> None
         ("chats/test", 1, "chats"),
     ]
     assert report.rejected == {"empty text": 1}
-    assert "tables with unused columns (score)" in report.notes
+    assert "files with unused columns (score)" in report.notes
 
 
 def test_one_split_can_be_chosen(folder: Path) -> None:
@@ -66,7 +66,7 @@ def test_rows_of_json_lines_need_their_columns_named(tmp_path: Path) -> None:
     lines = [{"said": "几点了？", "heard": "三点。"}, {"said": "Bye", "heard": None}]
     text = "\n".join(json.dumps(line) for line in lines)
     (tmp_path / "train.jsonl").write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=r"said, heard.*`columns`"):
+    with pytest.raises(UserError, match=r"said, heard.*--columns"):
         read(dataset_id=str(tmp_path))
     columns = {"question": "said", "reply": "heard"}
     found, report = read(dataset_id=str(tmp_path), columns=columns)

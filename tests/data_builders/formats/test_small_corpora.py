@@ -131,7 +131,7 @@ CORPORA = [
         {"clinic.csv.gz": gzip.compress(lines(*CLINIC, encoding="gb18030"))},
         (2, ("睡不好的时候头疼", "早点睡，多喝水。")),
         {"empty text": 1},
-        {"tables with unused columns (department)": 1},
+        {"files with unused columns (department)": 1},
     ),
     Corpus(
         "instruction",
@@ -155,21 +155,24 @@ CORPORA = [
         },
         (2, ("猫 呢", "在 屋顶")),
         notes={
-            "dialogues of the split 'train' of a file, split anew": 1,
-            "dialogues of the split 'test' of a file, split anew": 1,
+            "rows of the split 'train' of a file, split anew": 1,
+            "rows of the split 'test' of a file, split anew": 1,
         },
     ),
     Corpus(
         "c3",
         {"c3.json.gz": zipped_json([[["女：走吗？", "女：快点。", "男：来了。"], [], "1"]] * 2)},
         (2, ("走吗？\n快点。", "来了。")),
-        notes={"lines joined to the one before, of the same speaker": 2},
+        notes={
+            "files with unused columns (1, 2)": 1,
+            "turns joined to the one before, of the same speaker": 2,
+        },
     ),
     Corpus(
         "crosswoz",
         {"val.json.gz": zipped_json({"7": TASK, "9": TASK})},
         (2, ("找个茶馆。", "湖边有一家。")),
-        notes={"dialogues whose annotation was left out": 2},
+        notes={"files with unused columns (goal)": 1},
     ),
     Corpus(
         "messages",

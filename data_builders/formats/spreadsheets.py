@@ -16,18 +16,18 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import pathname2url
 
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError, shown
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess
+from data_builders.formats.base import Guess
+from data_builders.formats.rows import RowsConfig, RowsCorpus, read_rows, table_reader
 from data_builders.reading import Sample, SourceFile
 from data_builders.reading.streams import DAMAGE, damaged, missing_extra
 from data_builders.report import BuildReport, RowError, shorten
-from data_builders.rows.columns import RowReader, check_columns, row_reader
+from data_builders.rows.columns import known_columns, unknown_sentence
 
 SQLITE, ZIP = "SQLite format 3", "PK\x03\x04"
 # What sqlite3 and openpyxl raise for damage: the latter anything that comes.
@@ -48,24 +48,7 @@ class Table(NamedTuple):
     rows: Iterator[tuple[int, Sequence[Any]]]
 
 
-@dataclass
-class TablesConfig(FilesConfig):
-    """Settings of spreadsheets and databases.
-
-    Attributes:
-        columns: Which columns are what: question=ask reply=text, messages=chat; empty looks for
-            well-known names.
-    """
-
-    columns: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Check the settings before anything is read."""
-        super().__post_init__()
-        self.columns = check_columns(self.columns)
-
-
-class TablesCorpus(FileCorpus):
+class TablesCorpus(RowsCorpus):
     """Builder of spreadsheets and databases.
 
     Example:
@@ -74,7 +57,6 @@ class TablesCorpus(FileCorpus):
 
     FORMAT = "tables"
     TITLE = "a spreadsheet (.xlsx) or a SQLite database: its tables with known columns"
-    BUILDER_CONFIG_CLASS = TablesConfig
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
@@ -92,13 +74,13 @@ class TablesCorpus(FileCorpus):
             return Guess(0.95, {}, "tables in another file, not looked into", alone=True)
         with ExitStack() as stack:
             for table in _tables(sample.path, sample.name, stack):
-                if reader := _reader(table, {}, sample.name):
-                    return Guess(1.0, {}, f"table {shown(table.title)}: {reader.said}")
+                if said := known_columns(table.names):
+                    return Guess(1.0, {}, f"table {shown(table.title)}: {said}")
         return Guess(0.95, {}, "no table has columns that are known", alone=True)
 
     @classmethod
     def read_file(
-        cls, file: SourceFile, config: TablesConfig, report: BuildReport
+        cls, file: SourceFile, config: RowsConfig, report: BuildReport
     ) -> Iterator[RawDialogue]:
         """Yield the rows of all tables whose columns are known.
 
@@ -114,36 +96,25 @@ class TablesCorpus(FileCorpus):
         with ExitStack() as stack:
             for table in _tables(_on_disk(file, stack), file.name, stack):
                 seen.append(table)
-                reader = _reader(table, config.columns, file.name)
-                if reader is None:
+                if not config.columns and not known_columns(table.names):
                     report.note(f"tables passed over, columns not known ({shown(table.title)})")
                     continue
                 found += 1
-                yield from _rows(table, reader, f"{file.name}/{shown(table.title)}", report)
+                where = f"{file.name}/{shown(table.title)}"
+                reader = table_reader(table.names, {}, where, config, report)
+                lines = ((line, reader, row) for line, row in _named(table, where, report))
+                yield from read_rows(lines, where, report)
         if not seen:
             raise UserError(f"{file.name} holds no table. Check where it is from.")
         if not found:
-            row_reader(seen[0].names, config.columns, f"{file.name}/{shown(seen[0].title)}")
+            raise UserError(unknown_sentence(f"{file.name}/{shown(seen[0].title)}", seen[0].names))
 
 
-def _reader(table: Table, columns: dict[str, str], where: str) -> RowReader | None:
-    try:
-        return row_reader(table.names, columns, where)
-    except UserError:
-        return None
-
-
-def _rows(
-    table: Table, reader: RowReader, where: str, report: BuildReport
-) -> Iterator[RawDialogue]:
-    if reader.left_out:
-        report.note(f"tables with unused columns ({shorten(', '.join(reader.left_out))})")
-    places = [list(table.names).index(name) for name in reader.names]
+def _named(table: Table, where: str, report: BuildReport) -> Iterator[tuple[int, dict[str, Any]]]:
     line = 1
     try:
         for line, cells in table.rows:
-            values = [_text(cells[place]) if place < len(cells) else None for place in places]
-            yield from reader.dialogues(values, where, line, report)
+            yield line, {name: _text(cell) for name, cell in zip(table.names, cells)}  # noqa: B905
     except UserError:
         raise
     except _DAMAGE as error:

@@ -1,0 +1,476 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Rows of named fields and lists of turns, as JSON, CSV, Parquet or Arrow.
+
+    {"question": "...", "answer": "..."}
+    {"query": "...", "response": "...", "history": [["...", "..."]]}
+    {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}
+    ["...", "...", "..."]
+
+What the names mean is said once, in `data_builders/rows`; kinds of rows that are known by name are
+in `known.yaml`, and one of the user's own is a file like it (`describe`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, groupby, islice
+from typing import Any, ClassVar
+
+from data_builders.dialogue import RawDialogue
+from data_builders.errors import UserError
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess
+from data_builders.formats.separated import SeparatedConfig, SeparatedCorpus
+from data_builders.reading import JsonRow, Sample, SourceFile, json_rows, sample_of
+from data_builders.report import BuildReport, RowError, shorten
+from data_builders.rows import tables
+from data_builders.rows.cells import tree_of
+from data_builders.rows.columns import check_columns, is_weak, known_columns
+from data_builders.rows.description import (
+    Description,
+    description_of,
+    known_descriptions,
+    parsed,
+)
+from data_builders.rows.reader import (
+    JsonReaders,
+    RowReader,
+    missing_column,
+    note_cuts,
+    row_reader,
+)
+from data_builders.rows.turns import MAX_MESSAGES, as_list, read_turns, shown
+from data_builders.rows.vocabulary import DIALOGUES, GROUPS, ROLES, SPLIT_NAMES, TEXT_KEYS, fold
+
+# So many rows say what a file is; a whole dialogue may be one.
+_FIRST_ROWS = 20
+# A row that breaks one of these is still a row of its kind.
+_STILL_OURS = ("no reply", "empty text", "tool message", "fewer than two turns", "image")
+JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+_BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
+# Beside a name and a text these make the export of a messenger, which has readers of its own.
+_STAMPS = ("date", "timestamp", "ts", "timestamp_ms", "date_unixtime", "created_at")
+Line = tuple[int, RowReader, Mapping[str, Any]]
+
+
+@dataclass
+class RowsConfig(FilesConfig):
+    """Settings of rows of named fields.
+
+    Attributes:
+        columns: Which fields are what: question=ask reply=text, messages=chat; empty looks for
+            well-known names.
+        describe: A YAML file that describes the rows; see "A description of your own" in the docs.
+        minimum: Leave out rows of which a number is lower: stars=3.
+        delimiter: What stands between two cells of a CSV file; None finds it.
+        header: Whether the first row of a CSV file names the columns, which else are "1", "2", ....
+    """
+
+    columns: dict[str, str] = field(default_factory=dict)
+    describe: str | None = None
+    minimum: dict[str, str] = field(default_factory=dict)
+    delimiter: str | None = None
+    header: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the settings before anything is read."""
+        super().__post_init__()
+        self.columns = check_columns(self.columns)
+        tables.check_delimiter(self.delimiter)
+        entry: Any = {} if self.describe is None else description_of(self.describe)
+        # What stands in the file decides what is built, and not its name.
+        self.describe = entry or None
+        self._described = parsed(
+            entry | {"minimum": {**entry.get("minimum", {}), **self.minimum}}, "`minimum`"
+        )
+
+    def described_as(self, named: Description | None = None) -> Description:
+        """Give what is known of the rows."""
+        if self.describe is not None or named is None:
+            return self._described
+        return replace(named, minimum={**named.minimum, **self._described.minimum})
+
+
+class RowsCorpus(FileCorpus):
+    """Builder of rows in any container.
+
+    Example:
+        builder = RowsCorpus(files=("shop.jsonl",), columns={"question": "问题", "reply": "客服"})
+        builder.download_and_prepare()
+        dataset = builder.as_dataset()
+    """
+
+    FORMAT: ClassVar[str] = "json"
+    TITLE: ClassVar[str] = 'rows of any known names: {"query": ..., "response": ...}'
+    BUILDER_CONFIG_CLASS = RowsConfig
+    NAMED: ClassVar[Description | None] = None
+
+    @classmethod
+    def resembles(cls, sample: Sample) -> Guess | None:
+        """Say how well the beginning of a file fits this kind of rows."""
+        rows = list(whole_dialogues(sample.rows, sample.layout == "array"))
+        if not rows or _is_export(rows):
+            return None
+        named = cls.NAMED or Description()
+        fitting = [row for row in rows if cls.NAMED is None or named.fits(row.value)]
+        readers = JsonReaders({}, named)
+        read = [row for row in fitting if _can_be_read(row.value, readers)]
+        if not read or (cls.NAMED and len(fitting) * 2 <= len(rows)):
+            return None
+        return _guess(read, len(rows), readers, 0.97 if cls.NAMED else 0.9)
+
+    @classmethod
+    def read_file(
+        cls, file: SourceFile, config: RowsConfig, report: BuildReport
+    ) -> Iterator[RawDialogue]:
+        """Yield the dialogues of one file."""
+        if tables.is_arrow(file):
+            yield from read_arrow(file, config, cls.NAMED, report)
+            return
+        is_json = file.suffix in JSON_SUFFIXES
+        if is_json or (sample := sample_of(file, config.encoding)).layout is not None:
+            rows = _json_lines(file, config, cls.NAMED, report)
+            yield from read_rows(rows, file.name, report)
+        elif cls.FORMAT == "pairs":
+            plain = SeparatedConfig(files=config.files, encoding=config.encoding, separator="\t")
+            yield from SeparatedCorpus.read_file(file, plain, report)
+        else:
+            yield from read_csv(file, sample, config, cls.NAMED, report)
+
+
+class CsvCorpus(RowsCorpus):
+    """Builder of tables of text with a header.
+
+    Example:
+        builder = CsvCorpus(files=("clinic.csv",), columns={"question": "ask", "reply": "answer"})
+    """
+
+    FORMAT = "csv"
+    TITLE = "a table of text: CSV or TSV whose first row names the columns"
+
+    @classmethod
+    def resembles(cls, sample: Sample) -> Guess | None:
+        """Say how well the beginning of a file fits this family."""
+        if sample.layout is not None:
+            return None
+        delimiter, header, share = tables.look(sample.lines)
+        if delimiter is None:
+            return None
+        options = {"delimiter": delimiter}
+        if (named := _named_table(header, {})) and named.columns and share > 0.5:
+            reader = row_reader(header, {}, sample.label, {}, named)
+            return Guess(0.98, options, f"a header with {reader.said}")
+        said = known_columns(header)
+        if said and share > 0.5:
+            weak = is_weak(row_reader(header, {}, sample.label).parts)
+            return Guess(0.95, options, f"a header with {said}", alone=weak)
+        if sample.suffix == ".csv" and share > 0.9 and delimiter != "|":
+            return Guess(0.3, options, f"rows of {len(header)} cells")
+        return None
+
+    @classmethod
+    def read_file(
+        cls, file: SourceFile, config: RowsConfig, report: BuildReport
+    ) -> Iterator[RawDialogue]:
+        """Yield the rows of one table."""
+        yield from read_csv(file, sample_of(file, config.encoding), config, None, report)
+
+
+class ParquetCorpus(RowsCorpus):
+    """Builder of Parquet, Feather and Arrow files.
+
+    Example:
+        builder = ParquetCorpus(files=("data/",), columns={"messages": "conversations"})
+    """
+
+    FORMAT = "parquet"
+    TITLE = "tables of Arrow: Parquet, Feather, .arrow"
+
+    @classmethod
+    def resembles(cls, sample: Sample) -> Guess | None:
+        """Say how well the beginning of a file fits this family."""
+        if sample.text.startswith(tables.ARROW_MARKS):
+            return Guess(1.0, {}, "the mark of an Arrow table")
+        if sample.suffix in tables.ARROW_SUFFIXES:
+            return Guess(0.9, {}, f"the suffix {sample.suffix}")
+        return None
+
+    @classmethod
+    def read_file(
+        cls, file: SourceFile, config: RowsConfig, report: BuildReport
+    ) -> Iterator[RawDialogue]:
+        """Yield the rows of one table."""
+        yield from read_arrow(file, config, None, report)
+
+
+def _of_kind(name: str, description: Description) -> type[RowsCorpus]:
+    title = "".join(part.title() for part in name.split("_"))
+    doc = f"Builder of {description.title}"
+    fields = {"FORMAT": name, "TITLE": description.title, "NAMED": description, "__doc__": doc}
+    return type(f"{title}Corpus", (RowsCorpus,), fields | {"__module__": __name__})
+
+
+# A builder for each kind in known.yaml, by its name.
+KNOWN_ROWS: dict[str, type[FileCorpus]] = {
+    name: _of_kind(name, known) for name, known in known_descriptions().items()
+}
+PairsCorpus = KNOWN_ROWS["pairs"]
+
+
+# --- rows of any container -----------------------------------------------------------------------
+
+
+def read_rows(rows: Iterable[Line], file: str, report: BuildReport) -> Iterator[RawDialogue]:
+    """Read rows with their readers.
+
+    Args:
+        rows: Line, reader and fields of each.
+        file: The file, for the report.
+        report: Takes the rows that break a rule.
+
+    Yields:
+        Their dialogues. Of rows that each repeat the turns before only the last one is given, and
+        rows of one turn are put together.
+    """
+    waiting: RawDialogue | None = None
+    for (group, several), members in groupby(rows, key=_group_of):
+        for raw in (
+            _of_group(members, file, report) if several else _one_by_one(members, file, report)
+        ):
+            if waiting is not None and _goes_on(waiting, raw):
+                report.note("rows whose turns stand in the history of the next one")
+            elif waiting is not None:
+                yield waiting
+            waiting = raw if group == _HISTORY and not several else None
+            if waiting is None:
+                yield raw
+    if waiting is not None:
+        yield waiting
+
+
+_HISTORY = "history"
+
+
+def _goes_on(before: RawDialogue, raw: RawDialogue) -> bool:
+    size = len(before.turns)
+    longer = len(raw.turns) > size and raw.turns[:size] == before.turns
+    return longer and raw.roles[:size] == before.roles
+
+
+def _group_of(item: Line) -> tuple[Any, bool]:
+    _, reader, row = item
+    if reader.group is not None:
+        return str(row.get(reader.group)), True
+    return (_HISTORY if reader.has_history else None), False
+
+
+def _one_by_one(members: Iterable[Line], file: str, report: BuildReport) -> Iterator[RawDialogue]:
+    for line, reader, row in members:
+        yield from reader.read_row(row, file, line, report)
+
+
+def _of_group(members: Iterator[Line], file: str, report: BuildReport) -> Iterator[RawDialogue]:
+    line, reader, row = next(members)
+    style = reader.style()
+    rows = [row, *(row for _, _, row in islice(members, MAX_MESSAGES))]
+    turns = [reader.turn_of(row) for row in rows]
+    try:
+        ways: list[Any] = [turns]
+        if "parent_id" in row:
+            ways = tree_of(turns, "message_id", "parent_id")
+        for way in ways:
+            for found in read_turns(way, style):
+                yield RawDialogue(*found, line=line, lang=reader.description.lang)
+    except RowError as error:
+        report.reject(file, line, error)
+    note_cuts(style, file, line, report)
+
+
+def _named_table(names: Sequence[str], kinds: Mapping[str, str]) -> Description | None:
+    """Find the known kind of a table by its columns."""
+    row = {name: [] if kinds.get(name) == "list" else "" for name in names}
+    return next((known for known in known_descriptions().values() if known.fits(row)), None)
+
+
+def table_reader(
+    names: Sequence[str],
+    kinds: Mapping[str, str],
+    where: str,
+    config: Any,
+    report: BuildReport,
+    named: Description | None = None,
+) -> RowReader:
+    """Find the reader of a table, and note the columns that it does not use."""
+    if named is None and not config.columns:
+        named = _named_table(names, kinds)
+    reader = row_reader(names, config.columns, where, kinds, config.described_as(named))
+    note_unused(reader, report)
+    return reader
+
+
+def note_unused(reader: RowReader, report: BuildReport) -> None:
+    """Say which fields of a file are not used."""
+    if reader.left_out:
+        report.note(f"files with unused columns ({shorten(', '.join(reader.left_out))})")
+
+
+def read_csv(
+    file: SourceFile,
+    sample: Sample,
+    config: RowsConfig,
+    named: Description | None,
+    report: BuildReport,
+) -> Iterator[RawDialogue]:
+    """Read a table of text."""
+    table = tables.CsvTable.opened(file, sample, config, report)
+    if table is None:
+        return
+    reader = table_reader(table.header, table.kinds, file.name, config, report, named)
+    lines = ((line, reader, row) for line, row in table.rows(file.name, reader.names, report))
+    yield from read_rows(lines, file.name, report)
+
+
+def read_arrow(
+    file: SourceFile, config: RowsConfig, named: Description | None, report: BuildReport
+) -> Iterator[RawDialogue]:
+    """Read a table of Arrow."""
+    with tables.ArrowTable(file) as table:
+        reader = table_reader(table.names, table.kinds, file.name, config, report, named)
+        rows = table.rows(file.name, reader.names, report)
+        yield from read_rows(((n, reader, row) for n, row in rows), file.name, report)
+
+
+# --- JSON ----------------------------------------------------------------------------------------
+
+
+def _json_lines(
+    file: SourceFile, config: RowsConfig, named: Description | None, report: BuildReport
+) -> Iterator[Line]:
+    """Give the rows of a JSON file that are to be read by their names; others are said."""
+    top = file.head(64).lstrip(_BEFORE_JSON)[:1] == b"["
+    rows = whole_dialogues(json_rows(file, report, config.encoding), top)
+    first = list(islice(rows, _FIRST_ROWS))
+    _check_names(config.columns, first, file.name)
+    if named is None and not config.columns:
+        named = _named_rows(first)
+    readers, noted = JsonReaders(config.columns, config.described_as(named)), False
+    for row in chain(first, rows):
+        if row.key in SPLIT_NAMES:
+            report.note(f"rows of the split {row.key!r} of a file, split anew")
+        try:
+            fields, reader = _understood(row.value, readers)
+        except RowError as error:
+            report.reject(file.name, row.line, error)
+            continue
+        if not noted:
+            note_unused(reader, report)
+            noted = True
+        yield row.line, reader, fields
+
+
+def _named_rows(rows: Sequence[JsonRow]) -> Description | None:
+    kinds = known_descriptions().values()
+    return next((k for k in kinds if 2 * sum(k.fits(row.value) for row in rows) > len(rows)), None)
+
+
+def _understood(value: Any, readers: JsonReaders) -> tuple[Mapping[str, Any], RowReader]:
+    if isinstance(value, list) and readers.has_columns:
+        value = {str(place): item for place, item in enumerate(as_list(value))}
+    elif isinstance(value, list) or (isinstance(value, dict) and _is_tree(value)):
+        value = {"dialogue": value}
+    if not isinstance(value, dict):
+        raise RowError("not an object", shown(value))
+    return value, readers.of(value)
+
+
+def _is_tree(value: Mapping[str, Any]) -> bool:
+    first = next(iter(value.values()), None)
+    return isinstance(first, dict) and {"parent", "message"} <= first.keys()
+
+
+def _check_names(columns: Mapping[str, str], rows: Sequence[JsonRow], where: str) -> None:
+    fields = [row.value for row in rows if isinstance(row.value, dict)]
+    names = tuple(dict.fromkeys(str(key) for row in fields for key in row))
+    for part, written in columns.items() if names else ():
+        top = written if written in names else written.partition(".")[0]
+        if not set("+|&") & set(written) and top not in names:
+            raise UserError(missing_column(where, part, written, names))
+
+
+def whole_dialogues(rows: Iterable[JsonRow], top: bool) -> Iterator[JsonRow]:
+    """Put dialogues together that are one list in their file, and so were read turn by turn."""
+    for (part, key), group in groupby(rows, key=lambda row: (_is_turn(row, top), row.key)):
+        if not part:
+            yield from group
+            continue
+        first = next(group)
+        values = [row.value for row in islice(group, MAX_MESSAGES)]
+        yield JsonRow(first.line, key, [first.value, *values])
+
+
+def _is_turn(row: JsonRow, top: bool) -> bool:
+    if isinstance(row.value, str):
+        return row.key is not None
+    return (top or row.key is not None) and is_message(row.value)
+
+
+def is_message(value: Any) -> bool:
+    """Say whether a value is one message and no row that holds a list of them."""
+    if not isinstance(value, dict) or not {"role", "from", "speaker"} & value.keys():
+        return False
+    if any(key in value for key in (*DIALOGUES, *GROUPS, "parent_id")):
+        return False
+    return any(isinstance(value.get(key), (str, list)) for key in TEXT_KEYS)
+
+
+def row_names(sample: Sample) -> list[str]:
+    """Give the names of the fields of JSON rows, those of most rows first."""
+    rows = [row.value for row in sample.rows if isinstance(row.value, dict)]
+    counts = Counter(str(key) for row in rows for key in row)
+    return [name for name, count in counts.most_common() if count * 2 > len(rows)]
+
+
+# --- the guess -----------------------------------------------------------------------------------
+
+
+def _can_be_read(value: Any, readers: JsonReaders) -> bool:
+    try:
+        fields, reader = _understood(value, readers)
+        if reader.group is not None:
+            return isinstance(reader.turn_of(fields)["text"], str)
+        reader.read(fields)
+    except RowError as error:
+        return readers.is_named and error.rule in _STILL_OURS
+    return True
+
+
+def _guess(read: Sequence[JsonRow], rows: int, readers: JsonReaders, sure: float) -> Guess:
+    share = len(read) / rows
+    first = read[0]
+    try:
+        fields, reader = _understood(first.value, readers)
+    except RowError:
+        return Guess(sure * share)
+    said = "lists of turns" if isinstance(first.value, list) else reader.said
+    score = sure * share if share > 0.5 else 0.4 + 0.2 * share
+    strings = isinstance(first.value, list) and first.key is not None
+    strings = strings and isinstance(first.value[0], str) and first.key not in SPLIT_NAMES
+    # Lists of strings under a key may be anything: a vocabulary, options of a program.
+    alone = strings or is_weak(reader.parts) or share <= 0.5
+    return Guess(0.4 * share if strings else score, why=said, alone=alone)
+
+
+def _is_export(rows: Sequence[JsonRow]) -> bool:
+    """Say whether the rows are messages with stamps by people with names."""
+    lists = [row.value for row in rows if isinstance(row.value, list)]
+    lists += [row.value["messages"] for row in rows if _holds_messages(row.value)]
+    first = next((items[0] for items in lists if items and isinstance(items[0], dict)), {})
+    if not any(key in first for key in _STAMPS):
+        return False
+    who = first.get("role") or first.get("from") or first.get("sender_name")
+    return not (isinstance(who, str) and fold(who) in ROLES)
+
+
+def _holds_messages(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("messages"), list)

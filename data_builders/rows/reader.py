@@ -1,0 +1,464 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""How a row of named fields becomes dialogues, whatever container it is from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from data_builders.cleaning.placeholders import is_missing_turn, is_placeholder
+from data_builders.dialogue import RawDialogue, clean_turn
+from data_builders.errors import UserError
+from data_builders.report import BuildReport, RowError, shorten
+from data_builders.rows import vocabulary as known
+from data_builders.rows.cells import conversations_in, history_in, list_in_text, marked_turns
+from data_builders.rows.columns import Field, Side, known_sides, said_of, unknown_sentence
+from data_builders.rows.description import Description
+from data_builders.rows.turns import (
+    Style,
+    Turns,
+    as_list,
+    no_text,
+    read_turns,
+    replaced,
+    shown,
+    text_in,
+)
+from data_builders.rows.vocabulary import BAD_IF_NO, BAD_IF_YES, IMAGE_FIELDS, NO, YES, fold
+
+
+class Found(NamedTuple):
+    """One dialogue of a row.
+
+    Attributes:
+        turns: What was said, and the roles.
+        lang: The language that the names of the fields tell, if they do.
+    """
+
+    turns: Turns
+    lang: str | None = None
+
+
+class RowReader:
+    """Reads rows of the same fields.
+
+    Attributes:
+        names: The fields it needs; `dialogues` takes their values in this order.
+        left_out: The other fields.
+        said: Which field plays which part, for the user.
+        parts: The same, of the first dialogue of a row; empty if nothing is known.
+        group: The field that says to which dialogue a row of one turn belongs, if there is one.
+        has_history: Whether a row repeats the turns before it.
+    """
+
+    def __init__(
+        self, sides: Sequence[Side], names: Sequence[str], description: Description
+    ) -> None:
+        """Remember what `row_reader` has found."""
+        self.description = description
+        self._sides = [
+            (side.lang, {part: Field(w, names) for part, w in side.parts.items()}) for side in sides
+        ]
+        self._labels = [name for name in names if _is_label(name, description)]
+        self._images = [name for name in names if fold(name) in IMAGE_FIELDS]
+        parts = [field for _, fields in self._sides for field in fields.values()]
+        tops = [name for field in parts for name in field.tops(names)]
+        needed = (*tops, *self._labels, *self._images, *(n for n in names if n in _TREE_KEYS))
+        self.names = tuple(dict.fromkeys(name for name in needed if name in names))
+        self.left_out = tuple(name for name in names if name not in self.names)
+        self.said = said_of(sides)
+        self._style = self.style()
+        self.parts = dict(sides[0].parts) if sides else {}
+        self.group = self.parts.get("group")
+        self.has_history = any("history" in fields for _, fields in self._sides)
+
+    @property
+    def fields(self) -> Sequence[tuple[str, Field]]:
+        """The parts of the first dialogue of a row."""
+        return list(self._sides[0][1].items())
+
+    def dialogues(
+        self, values: Sequence[Any], file: str, line: int, report: BuildReport
+    ) -> list[RawDialogue]:
+        """Read one row of a table, or tell the report why it is none."""
+        return self.read_row(dict(zip(self.names, values, strict=True)), file, line, report)
+
+    def read_row(
+        self, row: Mapping[str, Any], file: str, line: int, report: BuildReport
+    ) -> list[RawDialogue]:
+        """Read one row by its names, as `dialogues` does."""
+        if self._labels and (label := self.label(row)):
+            report.note(f"rows left out by their label ({label})")
+            return []
+        style = self._style
+        found: list[RawDialogue] = []
+        for one in self._read(row, style):
+            if isinstance(one, RowError):
+                # An empty cell alone would show nothing.
+                text = one.found if str(one.found or "").strip() else _shown_row(row)
+                report.reject(file, line, RowError(one.rule, text))
+            else:
+                found.append(RawDialogue(*one.turns, line=line, lang=one.lang))
+        if style.cuts or style.joined:
+            self._style = self.style()
+            note_cuts(style, file, line, report)
+        return found
+
+    def read(self, row: Mapping[str, Any], style: Style | None = None) -> list[Found]:
+        """Read one row."""
+        found = self._read(row, style or self.style())
+        if good := [one for one in found if isinstance(one, Found)]:
+            return good
+        raise next(one for one in found if isinstance(one, RowError))
+
+    def style(self) -> Style:
+        """Give the style of the lists in these rows, with nothing counted yet."""
+        said = self.description
+        return Style(said.roles, said.speakers_in_text, replace=said.replace)
+
+    def label(self, row: Mapping[str, Any]) -> str:
+        """Give the label by which a row is left out, or ""."""
+        for name in self._labels:
+            value = row.get(name)
+            if name in self.description.minimum:
+                if _number(value) < self.description.minimum[name]:
+                    return f"{name} below {self.description.minimum[name]:g}"
+            elif value is not None and not isinstance(value, (list, dict)):
+                if _is_bad(name, fold(value), self.description):
+                    return f"{name} {shorten(value)}"
+        return ""
+
+    def turn_of(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the turn of a row that holds one."""
+        fields = self._sides[0][1]
+        turn = {"text": fields["text"].get(row)}
+        if "speaker" in fields:
+            turn["role"] = fields["speaker"].get(row)
+        return turn | {key: row[key] for key in _TREE_KEYS if key in row}
+
+    def _read(self, row: Mapping[str, Any], style: Style) -> list[Found | RowError]:
+        found: list[Found | RowError] = []
+        for lang, fields in self._sides:
+            try:
+                read = _read_side(row, fields, style, self.description)
+            except RowError as error:
+                found.append(error)
+                continue
+            for one in read:
+                if isinstance(one, RowError):
+                    found.append(one)
+                elif self._images and self._is_about_image(row, one):
+                    found.append(RowError("image", one.turns[0]))
+                else:
+                    found.append(Found(one, lang or self.description.lang))
+        return found
+
+    def _is_about_image(self, row: Mapping[str, Any], found: Turns) -> bool:
+        if not any(row.get(name) for name in self._images):
+            return False
+        return any(mark in turn for turn in found.turns for mark in known.IMAGE_MARKS)
+
+
+# What makes a tree of messages that stand in rows of their own.
+_TREE_KEYS = ("message_id", "parent_id", "rank", "deleted", "review_result")
+
+
+def row_reader(
+    names: Sequence[str],
+    columns: Mapping[str, str],
+    where: str,
+    kinds: Mapping[str, str] | None = None,
+    description: Description | None = None,
+) -> RowReader:
+    """Find out which fields are which.
+
+    Args:
+        names: The fields of the rows.
+        columns: The setting; empty looks for known names.
+        where: The file or data set, for messages.
+        kinds: What each field holds, "text", "list" (also objects) or "other", where it is known.
+        description: What is known of the rows.
+
+    Returns:
+        What reads the rows.
+
+    Raises:
+        UserError: If a field named is not there, or nothing can be told from the names.
+    """
+    description = description or Description()
+    given = dict(columns) or dict(description.columns)
+    reader = _reader(tuple(names), _kinds(names, kinds or {}), tuple(given.items()), description)
+    if not reader.parts:
+        raise UserError(unknown_sentence(where, names))
+    for part, field in reader.fields if given else ():
+        for name in field.tops(names):
+            if name not in names and len(field.paths) == 1:
+                raise UserError(missing_column(where, part, name, names))
+    return reader
+
+
+def missing_column(where: str, part: str, name: str, names: Sequence[str]) -> str:
+    """Say that a column named is not there."""
+    listed = ", ".join(map(str, names[:20])) or "no columns"
+    return (
+        f"{where} has no column {name!r}, which `columns` names as {part} (it has {listed}). "
+        "Correct the name."
+    )
+
+
+def _kinds(names: Sequence[str], kinds: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(kinds.get(name, "text") for name in names)
+
+
+@lru_cache(maxsize=1024)
+def _cached_sides(
+    names: tuple[str, ...], kinds: tuple[str, ...], given: tuple[tuple[str, str], ...]
+) -> tuple[Side, ...]:
+    return (Side(None, dict(given)),) if given else known_sides(names, kinds)
+
+
+def _reader(
+    names: tuple[str, ...],
+    kinds: tuple[str, ...],
+    given: tuple[tuple[str, str], ...],
+    description: Description,
+) -> RowReader:
+    return RowReader(_cached_sides(names, kinds, given), names, description)
+
+
+class JsonReaders:
+    """Readers of JSON rows, whose fields may differ from row to row.
+
+    Attributes:
+        description: What is known of the rows.
+        has_columns: Whether it is said which field plays which part.
+        is_named: Whether the rows are of a kind with a name.
+    """
+
+    def __init__(self, columns: Mapping[str, str], description: Description) -> None:
+        """Remember the settings."""
+        self.description = description
+        self._given = tuple((dict(columns) or dict(description.columns)).items())
+        self.has_columns = bool(self._given)
+        self.is_named = bool(description.known_by)
+        self._known: dict[Any, RowReader] = {}
+
+    def of(self, row: Mapping[str, Any]) -> RowReader:
+        """Give the reader of a row."""
+        kinds = tuple(map(kind_of_value, row.values()))
+        key = (*row, kinds)
+        if key not in self._known:
+            if len(self._known) > 4096:
+                self._known.clear()
+            self._known[key] = self._made(tuple(map(str, row)), kinds)
+        reader = self._known[key]
+        if not reader.parts:
+            raise RowError("missing key", shown(row))
+        return reader
+
+    def _made(self, names: tuple[str, ...], kinds: tuple[str, ...]) -> RowReader:
+        reader = _reader(names, kinds, self._given, self.description)
+        if not reader.parts and "other" in kinds:
+            # A number where a text should be: the row is read to say so.
+            reader = _reader(names, (), self._given, self.description)
+        return reader
+
+
+def kind_of_value(value: Any) -> str:
+    """Say what a value can be used for: "text", "list" (also objects) or "other"."""
+    if isinstance(value, (list, dict)):
+        return "list"
+    return "text" if value is None or isinstance(value, (str, bytes)) else "other"
+
+
+def note_cuts(style: Style, file: str, line: int, report: BuildReport) -> None:
+    """Count the turns that cut a dialogue, or stop there if `strict`."""
+    for rule, count in style.cuts.items():
+        if report.strict:
+            report.reject(file, line, RowError(rule, "one turn of the dialogue"))
+        report.note(f"turns that cut a dialogue in two ({rule})", count)
+    if style.joined:
+        report.note("turns joined to the one before, of the same speaker", style.joined)
+
+
+# --- one side of a row ---------------------------------------------------------------------------
+
+
+def _read_side(
+    row: Mapping[str, Any], fields: Mapping[str, Field], style: Style, said: Description
+) -> Sequence[Turns | RowError]:
+    values = {part: field.get(row) for part, field in fields.items()}
+    system = _optional(values.get("system"))
+    if "reply" in fields:
+        return _read_pair(values, style, system, said)
+    if "instances" in fields:
+        return list(_read_instances(values, style))
+    whole = "messages" if "messages" in fields else "dialogue"
+    return list(_read_lists(values, whole, style, system, said))
+
+
+def _read_lists(
+    values: Mapping[str, Any], whole: str, style: Style, system: str | None, said: Description
+) -> Iterator[Turns]:
+    value, chosen = _cut_at(values[whole], said.turn_ends), values.get("chosen")
+    if isinstance(chosen, str) and (marked := marked_turns(chosen)):
+        chosen = marked
+    if isinstance(chosen, list) and len(chosen) > 1:
+        value, chosen = chosen, None  # it is the dialogue as a whole
+    for items in conversations_in(value):
+        items = _unrolled(as_list(items))
+        if chosen is not None and chosen != []:
+            reply = chosen[0] if isinstance(chosen, list) else chosen
+            items = [*items, {"assistant": reply} if isinstance(reply, str) else reply]
+        if isinstance(values.get("history"), list):
+            items = [*history_in(values["history"]), *items]
+        yield from read_turns(items, style, _speakers(values.get("speakers")), system)
+
+
+def _speakers(value: Any) -> Any:
+    return list_in_text(value) if isinstance(value, str) and value.strip() else value
+
+
+def _unrolled(items: list[Any]) -> list[Any]:
+    """Take the last of the turns that each repeat what went before: it has all of them."""
+    last = items[-1] if items else None
+    if not isinstance(last, dict) or not isinstance(last.get("history"), list):
+        return items
+    replies = last.get("candidates")
+    return [*last["history"], replies[-1]] if isinstance(replies, list) and replies else items
+
+
+def _read_instances(values: Mapping[str, Any], style: Style) -> Iterator[Turns | RowError]:
+    for instance in as_list(values["instances"]):
+        fields = instance if isinstance(instance, dict) else {}
+        asked = [values["question"], _optional(fields.get("input"))]
+        question = "\n".join(text.strip() for text in asked if isinstance(text, str))
+        yield _answered([], question, fields.get("output"), style, None)
+
+
+def _read_pair(
+    values: Mapping[str, Any], style: Style, system: str | None, said: Description
+) -> Sequence[Turns | RowError]:
+    before: list[Any] = []
+    if values.get("history") is not None:
+        before = history_in(_cut_at(_optional_list(values["history"]), said.turn_ends))
+    question = None
+    if "question" in values:
+        question = _asked(values["question"], values.get("context"))
+        if isinstance(question, list):
+            before, question = [*before, *question], None
+    reply = _reply(values["reply"])
+    if not isinstance(reply, list):
+        return [_answered(before, question, reply, style, system)]
+    if len(reply) > 1 and all(isinstance(one, dict) for one in reply):
+        # What was chosen is the dialogue as a whole.
+        return read_turns(reply, style, system=system)
+    if not reply:
+        raise RowError("empty text", "an empty list of replies")
+    replies = reply[: 1 if said.alternatives == "first" else None]
+    return [_answered(before, question, one, style, system) for one in replies]
+
+
+def _answered(
+    before: list[Any], question: Any, reply: Any, style: Style, system: str | None
+) -> Turns | RowError:
+    """Put the turns before, a question and its reply together; both must be usable."""
+    try:
+        pair = [] if question is None else [_usable(question, "", style)]
+        pair.append(_usable(reply, pair[0] if pair else "", style))
+        if before:
+            last = pair[-1]
+            if any(isinstance(item, dict) for item in before):
+                roles = ("user", "assistant")[-len(pair) :]
+                said = [{"role": r, "content": t} for r, t in zip(roles, pair, strict=True)]
+                return _the_last(read_turns([*before, *said], style, system=system), last)
+            return _the_last(read_turns([*before, *pair], style, system=system), last)
+        if len(pair) < 2:
+            raise RowError("fewer than two turns", pair[0])
+        if system is None:
+            return Turns(tuple(pair))
+        return Turns((system, *pair), ("system", "user", "assistant"))
+    except RowError as error:
+        return error
+
+
+def _the_last(found: list[Turns], reply: str) -> Turns:
+    """Take the dialogue that ends with the reply; what a broken turn cut off is no matter here."""
+    if not found[-1].turns[-1].endswith(reply):
+        raise RowError("no reply", reply)
+    return found[-1]
+
+
+def _usable(value: Any, asked: str, style: Style) -> str:
+    text = value if isinstance(value, str) else text_in("" if value is None else value)
+    if is_missing_turn(text, [asked]):
+        raise RowError("empty text", text)
+    return clean_turn(replaced(text, style))
+
+
+def _asked(question: Any, context: Any) -> Any:
+    """Give the question; a list where the turns before it stand in the same text."""
+    if isinstance(question, str) and (marked := marked_turns(question)):
+        return marked
+    if not isinstance(context, str) or is_placeholder(context):
+        return "" if question is None else question
+    if not isinstance(question, str):
+        raise no_text(question)
+    return f"{question.strip()}\n{context.strip()}"
+
+
+def _reply(value: Any) -> Any:
+    """Give the reply, or a list of them: of an object the texts in it."""
+    if not isinstance(value, dict):
+        return value
+    texts = next((value[key] for key in known.TEXT_KEYS if value.get(key) is not None), None)
+    if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
+        return list(dict.fromkeys(texts))
+    return text_in(value)
+
+
+def _optional(value: Any) -> str | None:
+    if not isinstance(value, str) or is_placeholder(value):
+        return None
+    return clean_turn(value)
+
+
+def _cut_at(value: Any, ends: Sequence[str]) -> Any:
+    """Cut a text into its turns where the corpus has marks for that."""
+    if not ends or not isinstance(value, str):
+        return value
+    for end in ends[1:]:
+        value = value.replace(end, ends[0])
+    return [text for text in value.split(ends[0]) if text.strip()]
+
+
+def _optional_list(value: Any) -> Any:
+    return None if isinstance(value, str) and is_placeholder(value) else value
+
+
+def _is_label(name: str, said: Description) -> bool:
+    if name in said.minimum:
+        return True
+    if said.drop_if is not None:
+        return name in said.drop_if
+    return fold(name) in BAD_IF_NO or fold(name) in BAD_IF_YES
+
+
+def _is_bad(name: str, value: str, said: Description) -> bool:
+    if said.drop_if is not None:
+        return value in said.drop_if.get(name, ())
+    return value in (NO if fold(name) in BAD_IF_NO else YES)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float("inf") if value is None else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return float("-inf")
+
+
+def _shown_row(row: Mapping[str, Any]) -> Any:
+    return tuple(
+        value if isinstance(value, (str, bytes)) else shown(value) for value in row.values()
+    )

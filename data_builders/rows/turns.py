@@ -1,0 +1,379 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What a list of turns means, whatever it is a list of.
+
+    ["Is it open?", "Until nine."]
+    [["Is it open?", "Until nine."], ["And Sundays?", "Closed."]]
+    [[0, "Is it open?"], [1, "Until nine."]]
+    [{"speaker": "A", "text": "Is it open?"}, {"speaker": "B", "text": "Until nine."}]
+    [{"role": "user", "content": "Is it open?"}, {"role": "assistant", "content": "Until nine."}]
+    [{"human": "Is it open?", "assistant": "Until nine."}]
+    ["Usr: Is it open?", "Bot: Until nine."]
+
+Neighbours of one speaker are one turn. A turn that cannot be used (a call of a tool, an empty
+text) cuts the dialogue: what stands before it and after it are dialogues of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, NamedTuple
+
+from data_builders.dialogue import clean_turn
+from data_builders.report import RowError
+from data_builders.rows import vocabulary as known
+from data_builders.rows.vocabulary import ROLE_ORDER, ROLES, TOOL_ROLES, fold
+
+# One list of a file that is one dialogue: beyond this it is none, and would fill the memory.
+MAX_MESSAGES = 10_000
+# "女：去哪儿？", "Usr: hello". No sentence mark stands in a name; a half-width colon is also in
+# "12:30", so after other names than these it counts only where every line has one.
+_PREFIX = re.compile(r"\s*([^\s：:，。！？；、,!?;]{1,12})\s*([：:])\s*")
+_SPEAKING = frozenset("男女问答甲乙") | frozenset("abcdefgmw")
+# What MOSS puts around its turns.
+_WRAPPED = re.compile(r"^<\|[A-Za-z ]+\|>:?\s*|<eo[a-z]>$")
+
+
+class Turns(NamedTuple):
+    """One dialogue as the rest of the package knows it.
+
+    Attributes:
+        turns: At least two, none blank.
+        roles: One of system, user, assistant for each; empty where nobody tells.
+    """
+
+    turns: tuple[str, ...]
+    roles: tuple[str, ...] = ()
+
+
+@dataclass
+class Style:
+    """What a description says of lists of turns.
+
+    Attributes:
+        roles: What the source calls system, user and assistant, folded.
+        prefixes: Whether each text begins with the name of its speaker; None looks at them.
+        texts: Keys of the text of a turn, the first that is there.
+        replace: What stands for something else in all texts.
+        cuts: Counts the turns that cut a dialogue, by rule.
+        joined: How many turns were joined to the one before.
+    """
+
+    roles: Mapping[str, str] = field(default_factory=lambda: ROLES)
+    prefixes: bool | None = None
+    texts: Sequence[str] = known.TEXT_KEYS
+    replace: Mapping[str, str] = field(default_factory=dict)
+    cuts: dict[str, int] = field(default_factory=dict)
+    joined: int = 0
+
+
+class Said(NamedTuple):
+    """One turn before it is known who speaks.
+
+    Attributes:
+        text: What was said.
+        who: The speaker as the source names him; None if it does not.
+        wrong: Why it cannot be used.
+        learned: Whether it may be learned as a reply; otherwise it is context.
+    """
+
+    text: str
+    who: Any = None
+    wrong: RowError | None = None
+    learned: bool = True
+
+
+def read_turns(
+    items: Any, style: Style, speakers: Any = None, system: str | None = None
+) -> list[Turns]:
+    """Read a list of turns.
+
+    Args:
+        items: The list.
+        style: What a description says of it.
+        speakers: Beside it, who speaks each turn.
+        system: What stands before the dialogue.
+
+    Returns:
+        At least one dialogue; more where turns cut it.
+
+    Raises:
+        RowError: If no dialogue can be had from it.
+    """
+    said = [one for item in as_list(items) for one in _said_in(item, style)]
+    if isinstance(speakers, list) and len(speakers) == len(said):
+        said = [one._replace(who=who) for one, who in zip(said, speakers, strict=True)]
+    return assembled(_without_prefixes(said, style), style, system)
+
+
+def assembled(said: Sequence[Said], style: Style, system: str | None = None) -> list[Turns]:
+    """Find out who speaks, join neighbours, and cut where a turn cannot be used."""
+    said = [_checked(one, style) for one in said]
+    said, with_roles = _with_roles(said, style)
+    found: list[Turns] = []
+    broken: RowError | None = None
+    first = next((i for i, one in enumerate(said) if one.who != "system"), len(said))
+    if with_roles and first:
+        system = "\n".join(one.text for one in said[:first])
+        said = said[first:]
+    for piece in _pieces(said):
+        turns, who = _joined(piece, style)
+        try:
+            found.append(_dialogue(turns, who, with_roles, system))
+        except RowError as error:
+            broken = broken or error
+    wrong = [one.wrong for one in said if one.wrong is not None]
+    if not found:
+        raise (wrong or [broken or RowError("fewer than two turns", "no turns")])[0]
+    for cut in wrong:
+        style.cuts[cut.rule] = style.cuts.get(cut.rule, 0) + 1
+    return found
+
+
+def as_list(value: Any) -> list[Any]:
+    """Check that something is a list of a bearable length."""
+    if not isinstance(value, list):
+        raise no_text(value) if isinstance(value, bytes) else RowError("not a list", shown(value))
+    if len(value) > MAX_MESSAGES:
+        raise RowError("too many messages", f"more than {MAX_MESSAGES:,}")
+    return value
+
+
+def shown(value: Any) -> str:
+    """Say in a few words what a value is, however large it may be."""
+    if isinstance(value, dict):
+        return f"keys: {', '.join(map(str, islice(value, 8))) or 'none'}"
+    return f"a list of {len(value)}" if isinstance(value, list) else repr(value)
+
+
+def no_text(value: Any) -> RowError:
+    """Give the error for a value that should be a text."""
+    if isinstance(value, bytes):
+        return RowError("not valid UTF-8", value)
+    return RowError("not a string", shown(value))
+
+
+def text_in(content: Any) -> str:
+    """Give the text of a turn that may consist of parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = [text for part in as_list(content) if (text := _text_of_part(part)) is not None]
+        return "\n".join(parts)
+    if isinstance(content, dict):
+        return _text_of_part(content) or ""
+    raise no_text(content)
+
+
+def _text_of_part(part: Any) -> str | None:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict):
+        raise no_text(part)
+    kind = fold(part.get("type") or part.get("content_type") or "")
+    if kind in known.IMAGE_PARTS or any(fold(key) in known.IMAGE_PARTS for key in part):
+        raise RowError("image", shown(part))
+    if kind in known.TOOL_PARTS or any(key in part for key in known.TOOL_KEYS):
+        raise RowError("tool message", shown(part))
+    if kind in known.THOUGHT_PARTS or part.get("thought") is True:
+        return None
+    for key in ("text", "value", "content", "parts"):
+        if isinstance(part.get(key), str):
+            return part[key]
+        if key == "parts" and isinstance(part.get(key), list):
+            return text_in(part[key])
+    raise no_text(part)
+
+
+def _said_in(item: Any, style: Style) -> Iterator[Said]:
+    """Give the turns of one item of a list; what cannot be used says why."""
+    try:
+        if isinstance(item, dict):
+            yield from _of_object({k: v for k, v in item.items() if v is not None}, style)
+        elif isinstance(item, list):
+            yield from _of_list(item, style)
+        else:
+            yield Said(item if isinstance(item, str) else "", wrong=_wrong_text(item))
+    except RowError as error:
+        # A dialogue about an image makes no sense without it: it is not cut but rejected.
+        if error.rule == "image":
+            raise
+        yield Said("", wrong=error)
+
+
+def _wrong_text(item: Any) -> RowError | None:
+    return None if isinstance(item, str) else no_text(item)
+
+
+def _of_list(items: list[Any], style: Style) -> Iterator[Said]:
+    if len(items) == 2 and isinstance(items[0], int) and isinstance(items[1], str):
+        yield Said(items[1], items[0])
+        return
+    for item in as_list(items):
+        if isinstance(item, list):
+            raise no_text(item)
+        said = list(_said_in(item, style))
+        # Of several short messages that are one turn, an empty one says nothing.
+        yield from (one for one in said if one.text.strip() or one.wrong or one.who is None)
+
+
+def _of_object(item: dict[str, Any], style: Style) -> Iterator[Said]:
+    who = _speaker_of(item)
+    if any(item.get(key) for key in known.TOOL_KEYS) or _names_tool(who):
+        raise RowError("tool message", who if isinstance(who, str) else shown(item))
+    key = next((key for key in style.texts if key in item), None)
+    if key is not None and isinstance(item[key], dict) and "author" in item[key]:
+        yield from _of_object(item[key], style)  # a node of an export
+        return
+    if key is None:
+        yield from _by_role(item, style)
+        return
+    if any(item.get(name) is True for name in known.BAD_IF_YES):
+        raise RowError("bad by its label", shown(item))
+    learned = not any(fold(item.get(name, "")) in known.NO for name in known.NOT_LEARNED)
+    yield Said(text_in(item[key]), who, learned=learned)
+
+
+def _names_tool(who: Any) -> bool:
+    return isinstance(who, str) and fold(who) in TOOL_ROLES
+
+
+def _speaker_of(item: Mapping[str, Any]) -> Any:
+    keys = (key for key in (*known.ROLE_KEYS, *known.SPEAKER_KEYS) if key in item)
+    who = item.get(next(keys, ""))
+    return who.get("role") or who.get("name") if isinstance(who, dict) else who
+
+
+def _by_role(item: dict[str, Any], style: Style) -> Iterator[Said]:
+    """Read an object with a text a role, or with a question and its reply."""
+    named = {key: style.roles[fold(key)] for key in item if fold(key) in style.roles}
+    if not {"user", "assistant"} & set(named.values()):
+        folded = {fold(key): key for key in item}
+        question = next((folded[key] for key in known.QUESTIONS if key in folded), None)
+        reply = next((folded[key] for key in known.REPLIES if key in folded), None)
+        if question is None or reply is None:
+            raise RowError("missing key", shown(item))
+        named |= {question: "user", reply: "assistant"}
+    for key in sorted(named, key=lambda key: ROLE_ORDER.index(named[key])):
+        if named[key] == "system" and not (isinstance(item[key], str) and item[key].strip()):
+            continue
+        try:
+            yield Said(_WRAPPED.sub("", text_in(item[key]).strip()), named[key])
+        except RowError as error:
+            yield Said("", named[key], error)
+
+
+def _without_prefixes(said: list[Said], style: Style) -> list[Said]:
+    """Take "Usr: " off the texts where it names the speaker."""
+    if style.prefixes is False or any(one.who is not None for one in said):
+        return said
+    found = [_PREFIX.match(one.text) for one in said]
+    names = [fold(match[1]) if match else "" for match in found]
+    if style.prefixes is None and not _are_speakers(names):
+        return said
+    return [
+        one._replace(text=one.text[match.end() :], who=match[1]) if match and _names(match) else one
+        for one, match in zip(said, found, strict=True)
+    ]
+
+
+def _names(match: re.Match[str]) -> bool:
+    name = fold(match[1])
+    return match[2] == "：" or name in ROLES or name in _SPEAKING
+
+
+def _are_speakers(names: Sequence[str]) -> bool:
+    # Two letters "a" and "b" may be options of a question, as far as one can see.
+    return len(names) > 1 and all(name in ROLES and len(name) > 1 for name in names)
+
+
+def _checked(one: Said, style: Style) -> Said:
+    if one.wrong is not None:
+        return one
+    try:
+        return one._replace(text=clean_turn(replaced(one.text, style)))
+    except RowError as error:
+        # An empty system prompt says nothing.
+        if one.who is not None and style.roles.get(fold(one.who)) == "system":
+            return one._replace(text="")
+        return one._replace(wrong=error)
+
+
+def replaced(text: str, style: Style) -> str:
+    """Put what is meant for what stands for it; no blanks stay around a line break."""
+    for mark, meant in style.replace.items():
+        pieces = text.split(mark)
+        text = meant.join(map(str.strip, pieces) if meant.isspace() else pieces)
+    return text
+
+
+def _with_roles(said: list[Said], style: Style) -> tuple[list[Said], bool]:
+    """Name the speakers by their roles, if the source does."""
+    named = [one for one in said if one.who is not None]
+    roles = {str(one.who): style.roles.get(fold(one.who)) for one in named}
+    heard = [roles[str(one.who)] for one in named if one.wrong is None or one.text]
+    usable = [role for role in heard if role]
+    if not usable or not _tell_roles(roles, usable, said):
+        return [one._replace(who=None if one.who is None else str(one.who)) for one in said], False
+    # Where nobody else answers, "system" is the one who does.
+    answers = "assistant" not in usable and "user" in usable
+    if answers and "system" in usable[usable.index("user") :]:
+        roles = {name: "assistant" if role == "system" else role for name, role in roles.items()}
+    return [_role_said(one, roles) for one in said if one.text or one.wrong], True
+
+
+def _tell_roles(roles: Mapping[str, Any], usable: list[str], said: list[Said]) -> bool:
+    if all(roles.values()) and all(one.who is not None or one.wrong for one in said):
+        return True
+    return {"user", "assistant"} <= set(usable)
+
+
+def _role_said(one: Said, roles: Mapping[str, str | None]) -> Said:
+    role = roles.get(str(one.who))
+    if role is None and one.wrong is None:
+        return one._replace(wrong=RowError("unknown role", one.who))
+    return one._replace(who=role)
+
+
+def _pieces(said: Iterable[Said]) -> Iterator[list[Said]]:
+    piece: list[Said] = []
+    for one in said:
+        if one.wrong is not None or not one.learned:
+            yield piece
+            piece = []
+        if one.wrong is None:
+            piece.append(one)
+    yield piece
+
+
+def _joined(piece: Iterable[Said], style: Style) -> tuple[list[str], list[Any]]:
+    turns: list[str] = []
+    who: list[Any] = []
+    for one in piece:
+        if turns and one.who is not None and one.who == who[-1]:
+            turns[-1] += "\n" + one.text
+            style.joined += 1
+        else:
+            turns.append(one.text)
+            who.append(one.who)
+    return turns, who
+
+
+def _dialogue(turns: list[str], who: list[Any], with_roles: bool, system: str | None) -> Turns:
+    if not with_roles:
+        if len(turns) < 2:
+            raise RowError("fewer than two turns", turns[0] if turns else "no turns")
+        if system is None:
+            return Turns(tuple(turns))
+        who = roles_of(len(turns))
+    elif "user" not in who or "assistant" not in who[who.index("user") :]:
+        raise RowError("no reply", f"roles: {', '.join(who) or 'none'}")
+    before = [] if system is None else [system]
+    return Turns((*before, *turns), (*("system" for _ in before), *who))
+
+
+def roles_of(turns: int) -> list[str]:
+    """Give the roles of turns of which the last one is the reply, whatever the first one is."""
+    return ["assistant" if (turns - i) % 2 else "user" for i in range(turns)]
