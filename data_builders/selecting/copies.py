@@ -214,6 +214,8 @@ def _cost(gone: Sequence[str], new: Sequence[str]) -> float:
     """Weigh one place where two texts differ."""
     if _opposed(gone, new):
         return float("inf")
+    if len(gone) == len(new) == 1 < len(gone[0]) and _misspelt(gone[0], new[0]):
+        return _SPELLING_COST
     heavy = [[t for t in side if t not in _LIGHT] for side in (gone, new)]
     light = abs(len(gone) - len(heavy[0]) - len(new) + len(heavy[1])) * _LIGHT_COST
     if not heavy[0] or not heavy[1]:

@@ -542,7 +542,7 @@ def test_rejects_are_written_through_one_open_file(tmp_path, monkeypatch):
         return real(file, *given, **more)
 
     monkeypatch.setattr("builtins.open", counted)
-    report = build(path).report
+    report = build(path, format="pairs").report
     assert report.rejected == {"bad JSON": 1500} and len(report.rejects) == 1000
     assert len(opened) < 6
     assert [reject.line for reject in report.all_rejects()] == list(range(41, 1541))

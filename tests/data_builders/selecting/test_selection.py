@@ -250,16 +250,9 @@ def test_pieces_teach_the_kept_pairs_and_no_others(speakers, kind, generator):
 def test_a_reply_occurs_as_often_as_the_cap_says(limit):
     dialogues = [raw(f"question number {n}", ("Yes!", "yes", "YES")[n % 3]) for n in range(9)]
     dialogues += [raw("and now", "no", "and then", "yes", "so", "so be it")]
-    report, rows = (
-        (
-            built := build(
-                dialogues,
-                validation_fraction=0.0,
-                selection={"maximum_reply_count": limit},
-            )
-        ).report,
-        built.rows["train"],
-    )
+    selection = {"maximum_reply_count": limit}
+    built = build(dialogues, validation_fraction=0.0, test_fraction=0.0, selection=selection)
+    report, rows = built.report, built.rows["train"]
     replies = Counter(normalize_question(turn) for row in rows for turn in row["turns"][1:])
     assert replies["yes"] == limit and replies["no"] == 1 == replies["sobeit"]
     assert report.pairs_dropped == {REPLY_CAP: 10 - limit}
