@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from data_builders.cleaning.settling import trimmed
 from data_builders.report import RowError
 
 
@@ -47,6 +46,25 @@ def as_tuple(value: Any) -> tuple[str, ...]:
     # Not isinstance: `datasets` puts a class of its own for `Path` into the modules of builders.
     one = isinstance(value, str) or hasattr(value, "__fspath__")
     return (str(value),) if one else tuple(str(v) for v in value or ())
+
+
+def trimmed(text: str) -> str:
+    """Strip the blanks around a text, but for the indentation that its other lines share.
+
+    Args:
+        text: A text.
+
+    Returns:
+        " a " gives "a"; of two lines of code with four blanks each both keep theirs.
+    """
+    bare = text.strip()
+    if "\n" not in bare:
+        return bare
+    begin = text.index(bare)
+    line = text.rfind("\n", 0, begin) + 1
+    indent = text[line:begin]
+    shared = indent.strip(" \t") == "" and (len(indent) > 1 or indent == "\t")
+    return indent + bare if shared and "\n" + indent in bare else bare
 
 
 def clean_turn(value: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from unicodedata import is_normalized, normalize
 
-from data_builders.cleaning.settling import trimmed
+from data_builders.dialogue import trimmed
 
 # The first byte of UTF-8 of two to four bytes, in Latin-1 and Latin-2 or their Windows forms,
 # followed by what the next byte can look like there; and the C1 controls, which no one types.

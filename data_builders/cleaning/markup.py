@@ -9,7 +9,8 @@ from __future__ import annotations
 import html
 import re
 
-from data_builders.cleaning.settling import cut, settled, trimmed
+from data_builders.cleaning.settling import cut, settled
+from data_builders.dialogue import trimmed
 
 # The names that Weibo, QQ and WeChat write in brackets for an emoticon.
 _EMOTICONS = (

@@ -30,12 +30,6 @@ from data_builders.cleaning.chinese import (
     unify_punctuation,
 )
 from data_builders.cleaning.markup import remove_links, remove_markup
-from data_builders.cleaning.placeholders import (
-    BEGINNINGS,
-    find_placeholder,
-    is_missing_turn,
-    placeholder_filler,
-)
 from data_builders.cleaning.residue import (
     rejoin_english,
     remove_kaomoji,
@@ -44,6 +38,12 @@ from data_builders.cleaning.residue import (
 )
 from data_builders.cleaning.settling import MAX_ROUNDS
 from data_builders.errors import UserError
+from data_builders.placeholders import (
+    BEGINNINGS,
+    find_placeholder,
+    is_missing_turn,
+    placeholder_filler,
+)
 
 __all__ = ["CleanedDialogue", "Cleaner", "CleaningSettings", "looks_segmented"]
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from functools import wraps
 
+from data_builders.dialogue import trimmed
+
 # What a step removes can bring two pieces of the next match together: "<<b>b>". Nested deeper
 # than this it is no text that anyone wrote, and each round costs a look at all of it.
 MAX_ROUNDS = 20
@@ -33,25 +35,6 @@ def settled(step: Callable[[str], str]) -> Callable[[str], str]:
         return text
 
     return until_settled
-
-
-def trimmed(text: str) -> str:
-    """Strip the blanks around a text, but for the indentation that its other lines share.
-
-    Args:
-        text: A text.
-
-    Returns:
-        " a " gives "a"; of two lines of code with four blanks each both keep theirs.
-    """
-    bare = text.strip()
-    if "\n" not in bare:
-        return bare
-    begin = text.index(bare)
-    line = text.rfind("\n", 0, begin) + 1
-    indent = text[line:begin]
-    shared = indent.strip(" \t") == "" and (len(indent) > 1 or indent == "\t")
-    return indent + bare if shared and "\n" + indent in bare else bare
 
 
 def cut(pattern: re.Pattern[str], text: str) -> str:

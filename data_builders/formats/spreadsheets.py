@@ -27,7 +27,7 @@ from data_builders.formats.rows import RowsConfig, RowsCorpus, read_rows, table_
 from data_builders.reading import Sample, SourceFile
 from data_builders.reading.streams import DAMAGE, damaged, missing_extra
 from data_builders.report import BuildReport, RowError, shorten
-from data_builders.rows.columns import known_columns, unknown_sentence
+from data_builders.rows.columns import known_columns
 
 SQLITE, ZIP = "SQLite format 3", "PK\x03\x04"
 # What sqlite3 and openpyxl raise for damage: the latter anything that comes.
@@ -92,22 +92,21 @@ class TablesCorpus(RowsCorpus):
         Yields:
             Question and reply, or what `columns` names; `line` is the number of the row.
         """
-        found, seen = 0, []
+        seen, unknown = [], None
         with ExitStack() as stack:
             for table in _tables(_on_disk(file, stack), file.name, stack):
-                seen.append(table)
-                if not config.columns and not known_columns(table.names):
-                    report.note(f"tables passed over, columns not known ({shown(table.title)})")
-                    continue
-                found += 1
                 where = f"{file.name}/{shown(table.title)}"
-                reader = table_reader(table.names, {}, where, config, report)
+                try:
+                    reader = table_reader(table.names, {}, where, config, report)
+                except UserError as error:
+                    report.note(f"tables passed over, columns not known ({shown(table.title)})")
+                    unknown = unknown or error
+                    continue
+                seen.append(table)
                 lines = ((line, reader, row) for line, row in _named(table, where, report))
                 yield from read_rows(lines, where, report)
         if not seen:
-            raise UserError(f"{file.name} holds no table. Check where it is from.")
-        if not found:
-            raise UserError(unknown_sentence(f"{file.name}/{shown(seen[0].title)}", seen[0].names))
+            raise unknown or UserError(f"{file.name} holds no table. Check where it is from.")
 
 
 def _named(table: Table, where: str, report: BuildReport) -> Iterator[tuple[int, dict[str, Any]]]:

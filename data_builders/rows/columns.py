@@ -21,8 +21,8 @@ from functools import lru_cache
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from data_builders.cleaning.placeholders import is_placeholder
 from data_builders.errors import UserError
+from data_builders.placeholders import is_placeholder
 from data_builders.report import RowError
 from data_builders.rows import vocabulary as known
 from data_builders.rows.turns import no_text

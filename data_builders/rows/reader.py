@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from data_builders.cleaning.placeholders import is_missing_turn, is_placeholder
 from data_builders.dialogue import RawDialogue, clean_turn
 from data_builders.errors import UserError
+from data_builders.placeholders import is_missing_turn, is_placeholder
 from data_builders.report import BuildReport, RowError, shorten
 from data_builders.rows import vocabulary as known
 from data_builders.rows.cells import conversations_in, history_in, list_in_text, marked_turns

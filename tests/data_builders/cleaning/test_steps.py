@@ -25,17 +25,17 @@ from data_builders.cleaning.chinese import (
     unify_punctuation,
 )
 from data_builders.cleaning.markup import remove_links, remove_markup
-from data_builders.cleaning.placeholders import (
-    find_placeholder,
-    is_missing_turn,
-    is_placeholder,
-    placeholder_filler,
-)
 from data_builders.cleaning.residue import (
     rejoin_english,
     remove_kaomoji,
     remove_stray_marks,
     remove_subtitle_residue,
+)
+from data_builders.placeholders import (
+    find_placeholder,
+    is_missing_turn,
+    is_placeholder,
+    placeholder_filler,
 )
 
 STEPS = [

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_builders.errors import UserError
 from data_builders.formats.alternating import AlternatingCorpus, BlockCorpus, ConvCorpus
 from data_builders.formats.base import FileCorpus
 from data_builders.formats.separated import DailyDialogCorpus, DoubanCorpus, SeparatedCorpus
@@ -37,5 +38,8 @@ def test_talks_in_text_are_read_back_as_written(
     [AlternatingCorpus, BlockCorpus, ConvCorpus, DailyDialogCorpus, DoubanCorpus, SeparatedCorpus],
 )
 @given(content=st.binary(max_size=200))
-def test_bytes_never_crash(corpus: type[FileCorpus], content: bytes) -> None:
-    read_text(corpus, content)
+def test_bytes_are_read_or_asked_about(corpus: type[FileCorpus], content: bytes) -> None:
+    try:
+        read_text(corpus, content)
+    except UserError as error:
+        assert "its encoding cannot be told" in str(error)  # noqa: PT017

@@ -125,6 +125,7 @@ CORPORA = [
         },
         (1, ("Café, table 1?", "Café, table 2?")),
         {"missing line": 1},
+        notes={"files read as cp1252, a guess": 1},
     ),
     Corpus(
         "csv",

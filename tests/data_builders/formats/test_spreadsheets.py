@@ -64,7 +64,7 @@ def test_every_table_with_known_columns_is_read(tmp_path, make, name):
 @pytest.mark.parametrize(("make", "name"), [(workbook, "a.xlsx"), (database, "a.db")])
 def test_columns_can_be_named(tmp_path, make, name):
     path = make(tmp_path / name, ("asked", "said"))
-    with pytest.raises(UserError, match="cannot tell which columns|columns"):
+    with pytest.raises(UserError, match="no known format; its rows have the keys .*--columns"):
         read(path)
     assert read(path, columns={"question": "asked", "reply": "said"})[0] == TURNS
     said: list[str] = []

@@ -41,9 +41,9 @@ TEXTS = {
         for i in NUMBERS
     ),
     "pairs": "\n".join(json.dumps({"question": f"q {i}", "reply": f"r {i}"}) for i in NUMBERS),
-    "blocks": "\n".join(f"早上好{i}\n你也好{i}\n再见{i}\n" for i in NUMBERS),
     "csv": "question,answer\n" + "".join(f'"how, {i}?",so {i}\n' for i in NUMBERS),
 }
+BLOCKS = "\n".join(f"早上好{i}\n你也好{i}\n再见{i}\n" for i in NUMBERS)
 NAMES = {"instruction": "a.json", "messages": "b.jsonl", "pairs": "c.jsonl", "csv": "d.csv"}
 LINES = "".join(
     f"L{i} +++$+++ u{i % 2} +++$+++ m0 +++$+++ ANNA +++$+++ Line {i}\n" for i in NUMBERS
@@ -286,7 +286,8 @@ def test_files_of_questions_and_replies_are_joined(tmp_path, one, other):
 
 def test_files_of_unequal_length_are_not_joined(tmp_path):
     parallel(tmp_path, "train.enc", "train.dec", (40, 42))
-    assert all(spec.format != "parallel" for spec in find(tmp_path)[0])
+    write(tmp_path / "a.tsv", TEXTS["separated"])
+    assert [spec.format for spec in find(tmp_path)[0]] == ["separated"]
 
 
 def test_pairs_of_several_folders_stay_apart(tmp_path):
@@ -327,6 +328,7 @@ def test_half_a_pair_alone_is_an_error(tmp_path):
 def test_strangers_in_a_folder_are_passed_over_and_named(folder):
     (folder / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
     write(folder / "words.txt", "one\n")
+    write(folder / "blocks.txt", BLOCKS)
     write(folder / "README.md", "# Read me\n")
     write(folder / ".hidden", TEXTS["conv"])
     specs, said = find(folder)
@@ -334,7 +336,9 @@ def test_strangers_in_a_folder_are_passed_over_and_named(folder):
     assert {line.split(":")[0] for line in said if "passed over" in line} == {
         "photo.png",
         "words.txt",
+        "blocks.txt",
     }
+    assert [spec.format for spec in find(folder / "blocks.txt")[0]] == ["blocks"]
 
 
 def test_a_stranger_named_by_itself_is_an_error(folder):
@@ -354,7 +358,7 @@ def test_nothing_but_strangers_is_an_error(tmp_path):
 
 
 def test_a_named_format_overrules_the_guess(tmp_path):
-    path = write(tmp_path / "a.txt", TEXTS["blocks"])
+    path = write(tmp_path / "a.txt", BLOCKS)
     assert find(path)[0][0].format == "blocks"
     specs, said = find(path, format="alternating")
     assert specs == [SourceSpec("alternating", {"files": (path,)})] and not said
@@ -374,7 +378,7 @@ def test_an_encoding_goes_to_every_source(tmp_path):
 
 
 def test_the_command_says_the_guess_and_takes_another(tmp_path, capsys):
-    path = write(tmp_path / "a.txt", TEXTS["blocks"])
+    path = write(tmp_path / "a.txt", BLOCKS)
     shared = ["--cache-dir", str(tmp_path / "cache"), "--output"]
     assert main(["build", path, *shared, str(tmp_path / "guessed")]) == 0
     assert "a.txt: format blocks (" in capsys.readouterr().out
@@ -425,6 +429,8 @@ def test_real_folders_are_found_whole(shared_data):
         "movie_titles_metadata.txt",
         "movie_lines.original-head.txt",
         "char_common.json",
+        "xiaohuangjie.txt",  # turns between blank lines, and nothing else that tells of talk
+        *(f"{part}.{side}" for part in ("train", "test") for side in ("enc", "dec")),
     }
     files = [p for p in shared_data.rglob("*") if p.is_file() and p.suffix != ".md"]
     assert len(files) > 40
