@@ -198,7 +198,8 @@ def _guess_of_library(lines: bytes) -> Encoding | None:
     from charset_normalizer import from_bytes
 
     best = from_bytes(lines).best()
-    if best is None or best.encoding in ("ascii", "utf_8"):
+    # What is wide or UTF-8 has been told already, by sharper signs.
+    if best is None or best.encoding.startswith(("ascii", "utf_")):
         return None
     codec, text = codecs.lookup(best.encoding).name, str(best)
     # A handful of rare characters could be anything.

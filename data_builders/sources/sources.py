@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -350,20 +350,20 @@ def _archive_of(name: str) -> str:
     return archive if os.path.isfile(archive) else name
 
 
-def _groups(files: Sequence[Found]) -> Iterator[list[str]]:
-    """Put the many like files of one folder together, and leave the others alone."""
+def _groups(files: Sequence[Found]) -> list[list[str]]:
+    """Put the many like files of one folder together, and leave the others alone, in order."""
     kinds: dict[tuple[str, str], list[str]] = {}
+    place: dict[str, int] = {}
     for file in files:
         if file.unread:
             continue
         folder, name = os.path.split(file.path)
         names = [f"{file.path}/{member}" for member in sorted(file.members)] or [file.path]
         kinds.setdefault((folder, os.path.splitext(name)[1]), []).extend(names)
-    for group in kinds.values():
-        if len(group) > MANY_FILES:
-            yield group
-        else:
-            yield from ([file] for file in group)
+        place.update((name, len(place)) for name in names)
+    many = [group for group in kinds.values() if len(group) > MANY_FILES]
+    few = [[name] for group in kinds.values() if len(group) <= MANY_FILES for name in group]
+    return sorted(many + few, key=lambda group: place[group[0]])
 
 
 def _few(count: int) -> list[int]:
