@@ -52,7 +52,7 @@ STAGING_FOLDER = "tfchat-unfinished"
 # What a build that was cut off has left behind is of use to nobody after this time.
 _STAGING_DAYS = 7
 # Raise this when the same file would give other dialogues: it renews the caches.
-RESULT_VERSION = "2.2.0"
+RESULT_VERSION = "3.0.0"
 Stamps = dict[str, tuple[int, int]]
 
 

@@ -70,8 +70,9 @@ def sample_of(file: SourceFile, encoding: str | None = None) -> Sample:
     lines = _whole_lines(text, source.whole)
     plain = source.found.codec == "utf-8" and not source.found.bom
     said = "" if plain or not text else source.title + ", a guess" * source.found.guessed
-    # Of bytes that are no text nobody asks for the encoding.
-    doubt = "" if b"\0" in file.head(4096) else source.doubt()
+    doubt = source.doubt()
+    if b"\0" in file.head(4096) and not source.found.codec.startswith("utf-"):
+        said = doubt = ""  # Bytes that are no text have no encoding.
     return Sample(
         file.name, file.label, file.suffix, lines, text, rows, layout, said, doubt, file.path
     )
