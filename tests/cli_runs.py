@@ -46,6 +46,7 @@ SETTINGS = {
     "tokenizer_scheme": "char",
     "vocab_size": 300,
     "validation_fraction": 0.2,
+    "test_fraction": 0.0,
     "learning_rate": 1e-2,
     "warmup_steps": 2,
     "logging_steps": 1,

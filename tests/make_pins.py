@@ -239,6 +239,7 @@ SETTINGS = {
     "tokenizer_scheme": "char",
     "vocab_size": 300,
     "validation_fraction": 0.2,
+    "test_fraction": 0.0,
     "tokens_per_update": 160,
     "gradient_accumulation_steps": 2,
     "learning_rate": 3e-3,

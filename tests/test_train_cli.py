@@ -40,6 +40,7 @@ SETTINGS = {
     "tokenizer_scheme": "char",
     "vocab_size": 300,
     "validation_fraction": 0.2,
+    "test_fraction": 0.0,
     "learning_rate": "1e-2",
     "warmup_steps": 2,
     "per_device_train_batch_size": 2,
@@ -191,7 +192,7 @@ def test_a_run_that_was_begun_before_there_was_plain_training_goes_on(config, tm
     capsys.readouterr()
     assert train_hf.main([str(config), "--max_steps", "4", "--resume"]) == 0
     said = capsys.readouterr().out
-    assert "resuming from checkpoint-4" in said and "note:" not in said
+    assert "resuming from checkpoint-4" in said and "`plain`" not in said
 
 
 def test_the_model_card_is_true_and_private(config, tmp_path, capsys):

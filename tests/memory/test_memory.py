@@ -23,8 +23,8 @@ def test_each_reply_of_a_dialogue_is_remembered_with_what_was_said_before() -> N
 
 
 def test_only_the_language_of_the_question_is_looked_at() -> None:
-    memory = Memory.from_dataset(dialogues(("你会唱 song 吗", "会。"), ("one song", "La la.")))
-    assert [one.reply for one in memory.look_up(["a song"])] == ["La la."]
+    memory = Memory.from_dataset(dialogues(("你会唱 song 吗", "会。"), ("one song", "Here it is.")))
+    assert [one.reply for one in memory.look_up(["a song"])] == ["Here it is."]
     assert [one.reply for one in memory.look_up(["会唱 song 吗"])] == ["会。"]
 
 

@@ -195,8 +195,8 @@ def test_the_header_gives_the_hub_language_and_results(card: str, real: Path) ->
     )
     # So few held-out pairs say nothing to others; `golden_card.md` is of more, and has it.
     assert metrics["data"]["validation"]["pairs"] < 50 and "perplexity" not in results
-    assert results["perplexity"].dataset_name == "pairs.jsonl"
-    assert results["perplexity"].dataset_split == "validation"
+    assert results["bits_per_character"].dataset_name == "pairs.jsonl"
+    assert results["bits_per_character"].dataset_split == "validation"
 
 
 @pytest.mark.parametrize(

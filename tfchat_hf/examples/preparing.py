@@ -111,6 +111,7 @@ def read_dialogues(settings: DataArguments) -> BuildResult:
         strict=settings.strict,
         cache_dir=settings.dataset_cache_dir,
         validation_fraction=settings.validation_fraction,
+        test_fraction=settings.test_fraction,
         exclude_categories=settings.exclude_categories,
     )
 

@@ -29,6 +29,7 @@ class DataArguments:
     languages: list[str] = field(default_factory=list)
     exclude_categories: list[str] = field(default_factory=lambda: ["coding"])
     validation_fraction: float = 0.05
+    test_fraction: float | None = None
     strict: bool = False
     dataset_cache_dir: str | None = None
     preprocessing_num_proc: int | None = None

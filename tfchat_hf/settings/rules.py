@@ -24,7 +24,7 @@ _AT_LEAST |= dict.fromkeys(
 # With `question_dropout` half of the visits see the whole question.
 _AT_MOST = {"frequency_weight": 1, "question_dropout": 0.25, "random_history": 1}
 # Shares of which not all may be taken.
-_BELOW_ONE = ("validation_fraction", "label_smoothing_factor")
+_BELOW_ONE = ("validation_fraction", "test_fraction", "label_smoothing_factor")
 _EVERY_EVALUATION = ("selection_score", "loss", "perplexity", "bits_per_character")
 _OF_RANKING = ("question_gain", "hits_at_1", "mrr", "hits_at_1_pmi", "mrr_pmi")
 _OF_REPLIES = (
@@ -67,7 +67,7 @@ def _check_values(settings: dict[str, float]) -> None:
         rule = f"lie between {least} and {most}" if name in _AT_MOST else f"be at least {least}"
         _require(least <= value <= most, f"`{name}` must {rule} (got {value}).")
     for name in _BELOW_ONE:
-        value = settings[name]
+        value = settings[name] or 0
         _require(0 <= value < 1, f"`{name}` must be at least 0 and below 1 (got {value}).")
 
 
