@@ -49,6 +49,8 @@ ALL_PAGES = sorted(f"docs/{page.name}" for page in DOCS.glob("*.md"))
 COMMANDS = (("python", "-m", "data_builders"), ("tfchat-data",))
 # No beginning of a file tells these: they are two files, a table of bytes, a package, the Hub.
 NOT_GUESSED = {"parquet", "tables", "small_talk", "chatterbot", "chitchat-dataset", "hub"}
+# Where the name of a file is a part of the guess.
+FILES = {"parallel": "src-train.txt", "conversations": "corpus.yml", "rasa": "corpus.yml"}
 # A column that only the tables of that kind have, in both languages.
 FORMATS, DEFAULTS, EXAMPLES = ("format", "格式"), ("default", "默认值"), ("before", "之前")
 WRITTEN = {"<TAB>": "\t", "⏎": "\n", r"\|": "|"}
@@ -202,7 +204,7 @@ def test_what_a_file_looks_like_is_guessed_to_be_of_that_format(suffix: str, pla
         if name in NOT_GUESSED:
             assert name not in FILE_FAMILIES or name in ("parquet", "tables")
             continue
-        path = place / ("src-train.txt" if name == "parallel" else "corpus.txt")
+        path = place / FILES.get(name, "corpus.txt")
         path.write_text(code(row[1]) + "\n", encoding="utf-8")
         guessed = guess_format(sample_of(next(source_files([str(path)]))))
         assert guessed is not None and guessed.format == name, row[1]
