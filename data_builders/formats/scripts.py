@@ -30,7 +30,7 @@ from data_builders.formats.plain_text import (
     Said,
     gather,
     is_code,
-    is_stamped,
+    is_log,
     is_talk,
     read_rows,
     share,
@@ -64,7 +64,7 @@ class ScriptCorpus(FileCorpus):
         """Say whether names that come again begin the lines: 0.9 for Q and A, 0.8 for others."""
         lines = text_lines_of(sample)
         names = speakers_of(lines)
-        if not names or is_stamped(lines) or is_code(lines) or share(lines, _has_tab) > 0.2:
+        if not names or is_log(lines) or is_code(lines) or share(lines, _has_tab) > 0.2:
             return None
         said = [found[1] for line in lines if (found := speaker_and_text(line))]
         if share([text for text in said if text], is_talk) < 0.4:
