@@ -73,8 +73,10 @@ _CODE = re.compile(
 _CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _TALK = re.compile(rf"[{_CJK}].*[{_CJK}]|[^\W\d_]['’\w]*,?\s+['\"“(]?[^\W\d_]")
 _ENDED = re.compile(r"[^\W\d_].*[.!?…。！？~～][\"”』」)]?$|[\"“「『]")
-# Any end of a sentence, or a particle that only speech has.
-_SPOKEN = re.compile(r".*\w\W*[.,!?…。，！？~～]|.+\w[吧啊呀哦嘛啦哈呵了]\W*$")
+# Any end of a sentence, a particle that only speech has, or somebody who speaks or is spoken to.
+_SPOKEN = re.compile(
+    r".*\w\W*[.,!?…。，！？~～]|.+\w[吧啊呀哦嘛啦哈呵了]\W*$|.*(?:[你我您咱].|\b(?:I|you|my|me)\b)"
+)
 _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}][^\s{_CJK}]*")
 _COUNTED = re.compile(r"\W*\d")
 _QUESTION = re.compile(r".*[?？]\W*$|.*(?:吗|呢|什么|怎么|怎样|如何|哪些|为何|多少)")
