@@ -15,7 +15,8 @@ one. A play may have any number of speakers; stage directions in brackets betwee
 out.
 
 ParlAI and FbDialog: text and label of each line are two turns, candidates and personas are left
-out, of several labels the first is taken. `episode_done:True`, or the number 1, ends a dialogue.
+out, of several labels the first is taken. Where the text is a mark of silence, whoever replied goes
+on. `episode_done:True`, or the number 1, ends a dialogue.
 """
 
 from __future__ import annotations
@@ -181,7 +182,12 @@ def _episodes(
         if label is not None:
             begin = begin if turns else number
             asked = "\n".join(context)
-            turns += ["" if asked in _SILENCE else asked, label]
+            if asked not in _SILENCE:
+                turns += [asked, label]
+            elif turns:
+                turns[-1] += f"\n{label}"
+            else:
+                turns.append(label)
             context = []
         if ends:
             yield from _closed(begin, turns, context, report)

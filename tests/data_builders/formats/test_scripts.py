@@ -77,6 +77,16 @@ def test_parlai_episodes():
     assert guess_of(ParlaiCorpus, text.replace("what\n", "")).score > 0.9
 
 
+@pytest.mark.parametrize("mark", ["<SILENCE>", "__SILENCE__", "__null__"])
+def test_after_silence_the_same_speaker_goes_on(mark):
+    text = (
+        f"1 {mark}\tHello.\n2 {mark}\tA table?\n3 For two.\tFine.\n4 {mark}\tWhere?\n1 Hi.\tHo.\n"
+    )
+    found, report = turns_of(ParlaiCorpus, text)
+    assert found == [("Hello.\nA table?", "For two.", "Fine.\nWhere?"), ("Hi.", "Ho.")]
+    assert not report.rejected and not report.notes
+
+
 def test_fbdialog_numbers_begin_episodes():
     text = (
         "1 your persona: i row.\n2 Hello.\tHi!\t\tHey.|Hi!\n3 __SILENCE__\tStill there?\n"
@@ -84,8 +94,7 @@ def test_fbdialog_numbers_begin_episodes():
     )
     found, report = turns_of(ParlaiCorpus, text)
     assert found == [
-        ("Hello.", "Hi!"),
-        ("Still there?", "Yes.", "Good."),
+        ("Hello.", "Hi!\nStill there?", "Yes.", "Good."),
         ("Ann is out.\nWhere is Ann?", "Out."),
     ]
     assert report.notes["texts without a reply left out"] == 1
