@@ -63,6 +63,11 @@ _NO_NAME = re.compile(
     rf"\d+\.\d+\.\d+|.*\[\d+\]$|.*\d{{1,4}}[./-]\d{{1,2}}[./-]\d|\W?(?:\w+,? )?{_MONTH} +\d|[\"]"
     r"|[^()（）\[\]<>]*[(（\[<][^()（）\[\]<>]*$|[\[<][^\[\]<>]*[\]>].|[\[<]/"
 )
+# A name above what is said: `First Citizen:`, `小明：`; of capitals without a colon, `HAMLET.`.
+_ABOVE = re.compile(
+    r"(?=[^\W\d_]|#+ )"
+    r"(?:([^:：|=\t，。!?！？;；]{1,30})[:：]|([\w'’-]{2,}(?: [\w'’.-]+){0,3}?)\.?)$"
+)
 _CODE = re.compile(
     r"\s*(?:#!|//|/\*|<[a-zA-Z/!?]|[$>]\s|[;{}]|--\s|(?:import|from|def|class|return|function|var|let"
     r"|const|public|void|export|echo|cd|sudo|pip3?|python3?|git|source|SELECT|INSERT|CREATE|DROP"
@@ -109,7 +114,8 @@ def unmarked_lines_of(sample: Sample) -> list[str]:
     """
     lines = text_lines_of(sample)
     other = share(lines, _has_mark) > 0.1 or _is_csv(sample, lines) or is_log(lines)
-    return [] if other or is_code(lines) or speakers_of(lines) else lines
+    named = speakers_of(lines) or names_above(sample.lines)
+    return [] if other or is_code(lines) or named else lines
 
 
 def talk_lines_of(sample: Sample) -> list[str]:
@@ -166,6 +172,37 @@ def speakers_of(lines: Sequence[str]) -> Counter[str]:
     few = found.total() == len(lines) <= 4
     again = len(found) > 1 and (few or found.total() >= 2 * len(found))
     return found if again and 2 * found.total() >= len(lines) else Counter()
+
+
+def name_above(line: str) -> str | None:
+    """Give the name that a line consists of, such as "First Citizen:" or "HAMLET.", or None."""
+    found = _ABOVE.match(line.strip())
+    name = found and (found[1] or (found[2].isupper() and found[2])) or ""
+    return None if not name or _NO_SPEAKERS.fullmatch(name) or _NO_NAME.match(name) else name
+
+
+def stand_apart(lines: Sequence[str]) -> bool:
+    """Say whether blank lines stand before the names that are lines of their own."""
+    before = zip(lines, ["", *lines], strict=False)
+    return share([above for line, above in before if name_above(line)], str.strip) < 0.3
+
+
+def names_above(lines: Sequence[str]) -> Counter[str]:
+    """Count the names that stand on lines of their own, above what they say.
+
+    Returns:
+        How often each speaks; empty unless names come again, and words follow them.
+    """
+    found: Counter[str] = Counter()
+    apart, followed, last, before = stand_apart(lines), 0, "", ""
+    for line in lines:
+        name = name_above(line) if not (apart and before.strip()) else None
+        followed += bool(last and line.strip() and not name)
+        found.update([name] if name else [])
+        last = name or (last if not line.strip() else "")
+        before = line
+    again = len(found) > 1 and found.total() >= max(4, 2 * len(found), len(lines) / 20)
+    return found if again and followed >= 0.85 * found.total() - 1 else Counter()
 
 
 def is_json(sample: Sample) -> bool:

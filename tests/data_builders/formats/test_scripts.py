@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import pytest
 
+from data_builders.formats.registry import guess_format
 from data_builders.formats.scripts import ParlaiCorpus, ScriptCorpus
-from tests.data_builders.formats.text_formats import guess_of, read_text, rejected
+from data_builders.reading import sample_of
+from tests.data_builders.formats.text_formats import guess_of, read_text, rejected, source_of
 
 
 def turns_of(corpus, text):
@@ -38,6 +40,45 @@ def test_names_are_taken_off(block, times, turns):
     found, report = turns_of(ScriptCorpus, block * times)
     assert found == [tuple(turns.split("|"))] * times and not report.rejected
     assert times == 1 or guess_of(ScriptCorpus, block * times).score > 0.7
+
+
+PLAY = (
+    "The Ferry\n\nACT I\n\nSCENE I. A pier\n\nANNA.\nIs it far?\nIs it: dry?\n\nBORIS.\nAcross.\n\n"
+    "Enter a dog and\na cat.\n\nBORIS.\nIt is not.\n\nANNA.\nGood.\n\nSCENE II. A boat\n\n"
+    "CAPTAIN.\nSit down.\n\nOLD MAN.\nNo.\n\nExit CAPTAIN.\n\nANNA.\nWhy?\n\n"
+    "OLD MAN.\nIt is wet.\n\n"
+)
+
+
+@pytest.mark.parametrize("dot", [".", ":", ""])
+def test_names_above_the_speeches_of_a_play(dot):
+    text = PLAY
+    for name in ("ANNA", "BORIS", "CAPTAIN", "OLD MAN"):
+        text = text.replace(f"\n{name}.\n", f"\n{name}{dot}\n")
+    found, report = turns_of(ScriptCorpus, text * 2)
+    scenes = [
+        ("Is it far?\nIs it: dry?", "Across.\nIt is not.", "Good."),
+        ("Sit down.", "No.", "Why?", "It is wet."),
+    ]
+    assert found == scenes * 2
+    assert report.notes == {"stage directions left out": 7}
+    assert rejected(report) == [(1, "no speaker")]
+    guessed = guess_format(sample_of(source_of(text * 2)))
+    assert guessed.format == "script" and not guessed.guess.alone
+
+
+def test_names_above_what_two_people_say():
+    talk = "User:\n船在哪儿？\n\n我没看见。\n\nAssistant:\n出海了。\n\n"
+    found, report = turns_of(ScriptCorpus, talk * 2)
+    assert found == [("船在哪儿？\n我没看见。", "出海了。") * 2] and not report.notes
+    text = "ANN:\nIs it dry?\nBOB:\nIt is.\nReally.\n\n" * 3
+    assert turns_of(ScriptCorpus, text)[0] == [("Is it dry?", "It is.\nReally.")] * 3
+    assert guess_of(ScriptCorpus, talk * 2).alone is False
+    recipe = "Ingredients:\nmilk and eggs\n\nMethod:\nStir it well.\n\n"
+    guessed = guess_format(sample_of(source_of(recipe * 4)))
+    assert guessed.guess.alone
+    headings = "INTRODUCTION\nIt is dry.\n\nMETHOD\nIt is wet.\n\nRESULTS\nIt is out.\n\n"
+    assert guess_of(ScriptCorpus, headings) is None
 
 
 def test_blank_lines_between_all_speeches_do_not_cut():
