@@ -147,7 +147,8 @@ class ChatExportCorpus(FileCorpus):
         lines = [line for line in sample.lines if line.strip()]
         if _layout_of(lines):
             return Guess(0.95, why="lines with a time and a name")
-        if not is_stamped(lines) or "-->" in sample.text[:5_000]:
+        table = sample.suffix in (".csv", ".tsv")  # Whose columns may be told.
+        if table or not is_stamped(lines) or "-->" in sample.text[:5_000]:
             return None
         return Guess(0.36, why="lines with times of no known layout", alone=True)
 

@@ -217,6 +217,7 @@ def is_json(sample: Sample) -> bool:
 
 def _are_words(lines: Sequence[str]) -> bool:
     """Say whether lines are a list of words, names or idioms, of which none says anything."""
+    lines = [line[:200] for line in lines]
     if len(lines) < 10 or share(lines, lambda x: _SPOKEN.match(x) or _QUESTION.match(x)) > 0.1:
         return False
     size = median(len(_WORD.findall(line)) for line in lines)

@@ -50,12 +50,14 @@ from data_builders.formats.plain_text import (
 from data_builders.reading import Sample, SourceFile, sample_of, text_lines
 from data_builders.report import BuildReport, RowError
 
-_RULE = re.compile(r"\s*(?:[=*_~#—-]\s?){3,}.{0,40}$|\s*(?:E|<eod>|\[END\])\s*$")
+_RULE = re.compile(
+    r"(?!#+ [^:：]{1,30}[:：])\s*(?:[=*_~#—-]\s?){3,}.{0,40}$|\s*(?:E|<eod>|\[END\])\s*$"
+)
 _DIRECTION = re.compile(
     r"\s*(?:(?:Exeunt|Exit|Enter|Re-enter)\b[^?!]*|\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])\s*$"
 )
-_ASKS = frozenset(["q", "question", "问", "問", "问题", "提问"])
-_ANSWERS = frozenset(["a", "answer", "答", "答案", "回答", "ans"])
+_ASKS = frozenset(["q", "question", "问", "問", "问题", "提问", "instruction"])
+_ANSWERS = frozenset(["a", "answer", "答", "答案", "回答", "ans", "response"])
 _ROLES = frozenset("user assistant human bot ai system chatgpt gpt 用户 助手 人类 机器人".split())
 # From so many names on it is a play.
 _CAST = 4
@@ -85,9 +87,9 @@ class ScriptCorpus(FileCorpus):
             said = [found[1] for line in lines if (found := speaker_and_text(line))]
         if share([text for text in said if text], is_talk) < 0.4:
             return None
-        lower = {name.lower() for name in names}
+        lower = set(map(_role, names))
         shown = ", ".join(name for name, _ in names.most_common(2))
-        why = f"lines {'are' if above else 'begin with'} who speaks: {shown}"
+        why = f"{'names above lines' if above else 'lines begin with who speaks'}: {shown}"
         # A few names above lines may be headings, as of recipes and songs.
         doubt = above and len(names) < _CAST and not lower <= _ASKS | _ANSWERS | _ROLES
         return Guess(0.9 if lower <= _ASKS | _ANSWERS else 0.8, why=why, alone=doubt)
@@ -99,7 +101,7 @@ class ScriptCorpus(FileCorpus):
         """Yield the dialogues between dividers."""
         sample = sample_of(file, config.encoding)
         counted, above = _names_of(sample)
-        names = {name.lower() for name in counted}
+        names = set(map(_role, counted))
         blank_cuts = _blank_lines_cut(sample.lines, name_above if above else speaker_and_text)
         rules = blank_cuts or any(map(_RULE.match, sample.lines))
         each = not rules and bool(names) and names <= _ASKS | _ANSWERS
@@ -144,6 +146,10 @@ class ParlaiCorpus(FileCorpus):
         yield from read_rows(_episodes(lines, file.name, report), file.name, report)
 
 
+def _role(name: str) -> str:
+    return name.lower().strip("# ")
+
+
 def _has_tab(line: str) -> bool:
     return "\t" in line
 
@@ -182,7 +188,7 @@ def _said(
         elif _DIRECTION.match(line):
             report.note("stage directions left out")
         elif found := speaker_and_text(line):
-            if each and found[0].lower() in _ASKS:
+            if each and _role(found[0]) in _ASKS:
                 yield None
             last = Said(number, *found)
             yield last
@@ -224,7 +230,7 @@ class _Below(NamedTuple):
                     yield None
                     last = None
             elif found := self.speaker(line, begins):
-                if self.each and found[0].lower() in _ASKS:
+                if self.each and _role(found[0]) in _ASKS:
                     yield None
                 last = Said(number, *found)
                 spoken, aside = bool(found[1]), False

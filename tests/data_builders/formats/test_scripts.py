@@ -26,6 +26,8 @@ def turns_of(corpus, text):
         ),
         ("Q: Where is it?\nA: It is out.\n", 3, "Where is it?|It is out."),
         ("问：船在哪儿？\n答：出海了。\n", 3, "船在哪儿？|出海了。"),
+        ("### Human: Sing.\n### Assistant: La la.\n\n", 3, "Sing.|La la."),
+        ("### Instruction:\nSing.\n\n### Response:\nLa la.\nLa.\n\n", 3, "Sing.|La la.\nLa."),
         (
             "ANN: Is it dry?\nBOB: Yes, but\nthe door is stuck.\n\n",
             3,
