@@ -40,7 +40,7 @@ from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.plain_text import Said, gather, is_json, is_stamped, share, speeches
 from data_builders.reading import Sample, SourceFile, json_rows, sample_of, text_lines
-from data_builders.reading.sample import MAX_ROWS
+from data_builders.reading.sample import MAX_LINES, MAX_ROWS
 from data_builders.report import BuildReport, RowError, shorten
 
 _DATE = r"(?P<date>\d{1,4}(?:\. ?|[/年-])\d{1,2}(?:\. ?|[/月-])\d{1,4}[日.]?)"
@@ -145,8 +145,12 @@ class ChatExportCorpus(FileCorpus):
                 return None
             return Guess(0.97, why=f"messages of {fitting[0][0]}")
         lines = [line for line in sample.lines if line.strip()]
-        if _layout_of(lines):
-            return Guess(0.95, why="lines with a time and a name")
+        if layout := _layout_of(lines):
+            found = [layout.match(line[:500]) for line in lines]
+            one = len({match["name"] for match in found if match and match["name"]}) < 2
+            if one and len(sample.lines) < MAX_LINES:
+                return None
+            return Guess(0.95, why="lines with a time and a name", alone=one)
         table = sample.suffix in (".csv", ".tsv")  # Whose columns may be told.
         if table or not is_stamped(lines) or "-->" in sample.text[:5_000]:
             return None

@@ -58,11 +58,12 @@ _NO_SPEAKERS = re.compile(
     r"(?i)(?:from|to|cc|subject|date|sent|reply-to|re|info|debug|warn|warning|error|trace|fatal|"
     r"critical|http|https|url|title|author|note|id|name|tags?|version|text|\d+)"
 )
-# A machine before a colon, a date, or a bracket that is not closed before it.
+# A machine before a colon, a date, a bracket that is not closed before it, or a point of a list.
 _NO_NAME = re.compile(
     rf"\d+\.\d+\.\d+|.*\[\d+\]$|.*\d{{1,4}}[./-]\d{{1,2}}[./-]\d|\W?(?:\w+,? )?{_MONTH} +\d|[\"]"
-    r"|[^()（）\[\]<>]*[(（\[<][^()（）\[\]<>]*$|[\[<][^\[\]<>]*[\]>].|[\[<]/"
+    r"|[^()（）\[\]<>]*[(（\[<][^()（）\[\]<>]*$|[\[<][^\[\]<>]*[\]>].|[\[<]/|[-*+•]\s"
 )
+_POINT = re.compile(r"\s*(?:[-*+•]\s|\(?\d{1,2}[.)]\s)")
 # A name above what is said: `First Citizen:`, `小明：`; of capitals without a colon, `HAMLET.`.
 _ABOVE = re.compile(
     r"(?=[^\W\d_]|#+ )"
@@ -201,7 +202,9 @@ def names_above(lines: Sequence[str]) -> Counter[str]:
         found.update([name] if name else [])
         last = name or (last if not line.strip() else "")
         before = line
-    again = len(found) > 1 and found.total() >= max(4, 2 * len(found), len(lines) / 20)
+    again = len(found) > 1 and found.total() >= max(4, 2 * len(found), len(lines) / 12)
+    if share(lines, _POINT.match) > 0.1:
+        return Counter()
     return found if again and followed >= 0.85 * found.total() - 1 else Counter()
 
 

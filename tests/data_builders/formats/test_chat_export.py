@@ -250,5 +250,8 @@ def test_messages_of_one_person_are_no_dialogues(write):
     rows = [write(number, "Ann", text) for number, (_, text) in enumerate(TALK)]
     guessed = guess_format(sample_of(source_of(json.dumps({"messages": rows}), "a.json")))
     assert guessed is None
+    text = "".join(IOS.format(9, "Ann", said) for _, said in TALK)
+    assert guess_format(sample_of(source_of(text))) is None
+    assert guess_of(ChatExportCorpus, text * 150).alone
     many = [write(number % 9, "Ann", "hello you") for number in range(60)]
     assert guess_of(ChatExportCorpus, json.dumps({"messages": many}), "a.json").score > 0.9

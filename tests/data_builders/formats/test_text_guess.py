@@ -126,7 +126,8 @@ def test_logs_are_no_dialogues(line):
         ("whatsapp.txt", CHAT, "chat_export", False),
         (
             "qq.txt",
-            many("2023-01-01 12:00:{0:02} 小明(10000)\n到了吗{0}\n\n"),
+            many("2023-01-01 12:00:{0:02} 小明(10000)\n到了吗{0}\n\n")
+            + "2023-01-01 12:01:00 小红(10001)\n到了\n",
             "chat_export",
             False,
         ),
@@ -164,6 +165,18 @@ def test_logs_are_no_dialogues(line):
         ("sorts.txt", many("第{0}种感冒怎么治疗\n"), None, False),
         ("sorts.txt", many("What is the name of lake {0}?\n"), None, False),
         ("settings.txt", many("host: a{0}\nport: {1}\n"), None, False),
+        (
+            "changes",
+            many("- top: it is {0} times as fast\n- ps: it is dry now\n"),
+            "alternating",
+            True,
+        ),
+        (
+            "news.txt",
+            many("Changes:\n- it is dry now\n- it is {0}\nThanks to:\n- Ann\n"),
+            None,
+            False,
+        ),
         ("idioms.txt", many("一帆风顺\n马到成功\n守株待兔\n画蛇添足\n", 5), None, False),
         ("cities.txt", many("North Haven\nSouth Bay\nLake End\nOak Hill\n", 5), None, False),
         ("short.txt", many("早啊\n早，吃了吗\n吃了\n走吧\n", 5), "alternating", True),
