@@ -68,7 +68,9 @@ _LAYOUTS = [
 _DAY = re.compile(rf"\W*(?:\w+,? )?{_DATE}\W*.{{0,12}}$")
 _AFTERNOON = re.compile(r"(?i)p\.?\s?m|下午|晚上|午後|오후")
 _FORENOON = re.compile(r"(?i)a\.?\s?m|上午|凌晨|早上|午前|오전")
-_LEVEL = re.compile(r"(?i).*\b(?:info|debug|warn|warning|error|trace|fatal|notice|critical)\b")
+_LEVEL = re.compile(
+    r"(?i).*\b(?:info|debug|warn|warning|error|trace|fatal|notice|critical|date|time)\b"
+)
 _SYSTEM = frozenset(["系统消息", "系統消息", "System", "system"])
 _NO_WORDS = re.compile(
     rf"[{_MARKS}].*|<[^<>]{{2,60}}>|.*\.\w{{3,4}} \([^()]+\)|null|"
@@ -220,6 +222,8 @@ def _hours(before: Moments, after: Moments) -> float:
 
 def _layout_of(lines: list[str]) -> re.Pattern[str] | None:
     """Find the layout that most lines have, if there are names in it."""
+    if share([line for line in lines if not _LAYOUTS[3].match(line)], _is_indented) > 0.6:
+        return None  # The list of changes of a program.
     best, most = None, 1
     for layout in _LAYOUTS:
         found = [match for line in lines if (match := layout.match(line[:500]))]
@@ -228,6 +232,10 @@ def _layout_of(lines: list[str]) -> re.Pattern[str] | None:
         if len(found) > most and names and again and share(names, _LEVEL.match) < 0.2:
             best, most = layout, len(found)
     return best if most >= 0.08 * len(lines) else None
+
+
+def _is_indented(line: str) -> bool:
+    return line[:1] == "\t"
 
 
 def _text_messages(

@@ -190,6 +190,9 @@ def test_the_header_of_qq_is_left_out():
         "[2024-05-03 09:00:{:02}] app.ERROR: it went wrong\n",
         "[00:{:02}.10]la la la it goes\n",
         "{{{}}}{{99}}Who is it?\n",
+        "2024-05-03  09:{:02}  Ann <a@b.example>\n\n\t* a.c: it is dry\n\n"
+        "2024-05-03  09:10  Bob <b@b.example>\n\n\t* b.c: it is wet\n\n",
+        "Start-Date: 2024-05-03  09:00:{:02}\nDone: a\nEnd-Date: 2024-05-03  09:00:59\n",
     ],
 )
 def test_times_of_no_known_layout_are_refused_and_never_lines(line):
