@@ -19,14 +19,17 @@ words: where a turn has no others, the dialogue is cut there. What the app itsel
 who renamed the group) is left out, as are bots. All this is counted.
 
 In a group the next message often answers somebody else. So a dialogue is cut where a third speaker
-comes in; `speakers: 0` lets all in.
+comes in; `speakers: 0` lets all in. A thread of Slack is a dialogue of its own, whatever stands
+between its messages, and no pause ends it.
 
 Lines with times in none of these layouts are refused: they may be a log as well.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +40,7 @@ from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.plain_text import Said, gather, is_json, is_stamped, share, speeches
 from data_builders.reading import Sample, SourceFile, json_rows, sample_of, text_lines
+from data_builders.reading.sample import MAX_LINES, MAX_ROWS
 from data_builders.report import BuildReport, RowError, shorten
 
 _DATE = r"(?P<date>\d{1,4}(?:\. ?|[/年-])\d{1,2}(?:\. ?|[/月-])\d{1,4}[日.]?)"
@@ -64,7 +68,9 @@ _LAYOUTS = [
 _DAY = re.compile(rf"\W*(?:\w+,? )?{_DATE}\W*.{{0,12}}$")
 _AFTERNOON = re.compile(r"(?i)p\.?\s?m|下午|晚上|午後|오후")
 _FORENOON = re.compile(r"(?i)a\.?\s?m|上午|凌晨|早上|午前|오전")
-_LEVEL = re.compile(r"(?i).*\b(?:info|debug|warn|warning|error|trace|fatal|notice|critical)\b")
+_LEVEL = re.compile(
+    r"(?i).*\b(?:info|debug|warn|warning|error|trace|fatal|notice|critical|date|time)\b"
+)
 _SYSTEM = frozenset(["系统消息", "系統消息", "System", "system"])
 _NO_WORDS = re.compile(
     rf"[{_MARKS}].*|<[^<>]{{2,60}}>|.*\.\w{{3,4}} \([^()]+\)|null|"
@@ -137,13 +143,18 @@ class ChatExportCorpus(FileCorpus):
                 return Guess(0.97, why="all chats of Telegram")
             rows = [row.value for row in sample.rows if row.key in (None, "messages")]
             fitting = [app for row in rows if (app := _app_of(row))]
-            if not fitting or len(fitting) < 0.8 * len(rows):
+            if not fitting or len(fitting) < 0.8 * len(rows) or _is_alone(rows, sample):
                 return None
             return Guess(0.97, why=f"messages of {fitting[0][0]}")
         lines = [line for line in sample.lines if line.strip()]
-        if _layout_of(lines):
-            return Guess(0.95, why="lines with a time and a name")
-        if not is_stamped(lines) or "-->" in sample.text[:5_000]:
+        if layout := _layout_of(lines):
+            found = [layout.match(line[:500]) for line in lines]
+            one = len({match["name"] for match in found if match and match["name"]}) < 2
+            if one and len(sample.lines) < MAX_LINES:
+                return None
+            return Guess(0.95, why="lines with a time and a name", alone=one)
+        table = sample.suffix in (".csv", ".tsv")  # Whose columns may be told.
+        if table or not is_stamped(lines) or "-->" in sample.text[:5_000]:
             return None
         return Guess(0.36, why="lines with times of no known layout", alone=True)
 
@@ -159,7 +170,9 @@ class ChatExportCorpus(FileCorpus):
         sample = sample_of(file, config.encoding)
         messages: Iterable[_Message | None]
         if is_json(sample):
-            messages = _json_messages(file, config, report)
+            found = _json_rows(file, config, report)
+            slack = any((app := _app_of(row.value)) and app[0] == "Slack" for row in sample.rows)
+            messages = _json_messages(_threads(found) if slack else found, file.name, report)
             if _newest_first(sample):
                 messages = reversed(list(messages))  # A file of Messenger has at most 10,000.
         else:
@@ -191,7 +204,7 @@ def _said(
             yield None
         last = message.moments or last
         text = message.text.strip()
-        if _NO_WORDS.fullmatch(text):
+        if not text or _NO_WORDS.fullmatch(text):
             report.note("messages without words (pictures, voice, deleted) left out")
             text = ""
         text = _PARTS.sub("", text)
@@ -209,6 +222,8 @@ def _hours(before: Moments, after: Moments) -> float:
 
 def _layout_of(lines: list[str]) -> re.Pattern[str] | None:
     """Find the layout that most lines have, if there are names in it."""
+    if share([line for line in lines if not _LAYOUTS[3].match(line)], _is_indented) > 0.6:
+        return None  # The list of changes of a program.
     best, most = None, 1
     for layout in _LAYOUTS:
         found = [match for line in lines if (match := layout.match(line[:500]))]
@@ -217,6 +232,10 @@ def _layout_of(lines: list[str]) -> re.Pattern[str] | None:
         if len(found) > most and names and again and share(names, _LEVEL.match) < 0.2:
             best, most = layout, len(found)
     return best if most >= 0.08 * len(lines) else None
+
+
+def _is_indented(line: str) -> bool:
+    return line[:1] == "\t"
 
 
 def _text_messages(
@@ -316,9 +335,10 @@ def _slack(row: dict[str, Any]) -> _Told:
     said = row.get("subtype") in (None, "thread_broadcast", "me_message")
     if row["type"] != "message" or not said or "user" not in row or "bot_id" in row:
         return None
-    text = _SLACK_LINK.sub(lambda found: found[2] or found[1], str(row["text"] or ""))
+    text = _SLACK_LINK.sub(lambda found: found[2] or found[1], str(row.get("text") or ""))
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    return str(row["user"]), _MENTION.sub("", text), _number(row["ts"])
+    when = () if row.get("thread_ts") else _number(row["ts"])
+    return str(row["user"]), _MENTION.sub("", text), when
 
 
 def _messenger(row: dict[str, Any]) -> _Told:
@@ -336,6 +356,7 @@ _APPS: list[tuple[str, set[str], Callable[[dict[str, Any]], _Told]]] = [
     ("Telegram", {"type", "date_unixtime", "text"}, _telegram),
     ("Telegram", {"type", "date", "text", "id"}, _telegram),
     ("Slack", {"type", "ts", "text"}, _slack),
+    ("Slack", {"type", "ts", "user"}, _slack),
     ("Messenger", {"sender_name", "timestamp_ms"}, _messenger),
 ]
 
@@ -353,17 +374,63 @@ def _newest_first(sample: Sample) -> bool:
     return len(stamps) > 1 and _number(stamps[0]) > _number(stamps[-1])
 
 
-def _json_messages(
-    file: SourceFile, config: ChatExportConfig, report: BuildReport
-) -> Iterator[_Message | None]:
+def _is_alone(rows: list[Any], sample: Sample) -> bool:
+    """Say whether fewer than two people wrote messages with words, and no more come."""
+    told = [app[1](row) for row in rows if (app := _app_of(row))]
+    if len({said[0] for said in told if said and said[1].strip()}) > 1:
+        return False
+    try:
+        json.loads(sample.text)
+    except (ValueError, RecursionError):  # It goes on.
+        return False
+    return len(sample.rows) < MAX_ROWS
+
+
+# A message with its line, as the file has it; None where a chat ends.
+_Row = tuple[int, Any] | None
+
+
+def _json_rows(file: SourceFile, config: ChatExportConfig, report: BuildReport) -> Iterator[_Row]:
     for row in json_rows(file, report, config.encoding):
         if row.key in (None, "messages"):
-            yield from _read(row.line, row.value, file.name, report)
+            yield row.line, row.value
         elif row.key == "chats" and isinstance(row.value, dict):
             for chat in row.value.get("list") or []:
                 for value in chat.get("messages") or [] if isinstance(chat, dict) else []:
-                    yield from _read(row.line, value, file.name, report)
+                    yield row.line, value
                 yield None
+
+
+def _threads(rows: Iterable[_Row]) -> Iterator[_Row]:
+    """Put the threads of Slack together where each begins, those within messages too."""
+    flat, threads = [], defaultdict[str, dict[str, _Row]](dict)
+    for line, row in filter(None, rows):
+        replies = row.get("slackdump_thread_replies") if isinstance(row, dict) else None
+        flat += [(line, one) for one in (row, *(replies or []))]
+    flat.sort(key=lambda found: _number(_stamp(found[1], "ts")))
+    for line, row in flat:
+        if thread := _stamp(row, "thread_ts"):
+            threads[thread].setdefault(_stamp(row, "ts"), (line, row))
+    for line, row in flat:
+        thread = _stamp(row, "thread_ts")
+        if not thread:
+            yield line, row
+        elif found := threads.pop(thread, None):
+            yield from (None, *found.values(), None)
+
+
+def _stamp(row: Any, name: str) -> str:
+    return str(row.get(name) or "") if isinstance(row, dict) else ""
+
+
+def _json_messages(
+    rows: Iterable[_Row], file: str, report: BuildReport
+) -> Iterator[_Message | None]:
+    for row in rows:
+        if row is None:
+            yield None
+        else:
+            yield from _read(*row, file, report)
 
 
 def _read(line: int, row: Any, file: str, report: BuildReport) -> Iterator[_Message]:

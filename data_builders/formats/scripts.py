@@ -12,17 +12,21 @@ Names are taken off, and neighbours of one name are joined; a line without a nam
 speech above it. Lines of `=`, `-` or `*` end a dialogue, and so do blank lines, unless they stand
 between all speeches. Where nothing does and the names are only Q and A, each question begins
 one. A play may have any number of speakers; stage directions in brackets between speeches are left
-out.
+out. A name may be the line above its speech too (`HAMLET.`, `First Citizen:`); in a play of that
+kind acts and scenes end a dialogue, and paragraphs without a name are left out.
 
 ParlAI and FbDialog: text and label of each line are two turns, candidates and personas are left
-out, of several labels the first is taken. `episode_done:True`, or the number 1, ends a dialogue.
+out, of several labels the first is taken. Where the text is a mark of silence, whoever replied goes
+on. `episode_done:True`, or the number 1, ends a dialogue.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
+from typing import NamedTuple
 
 from data_builders.dialogue import RawDialogue
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
@@ -30,23 +34,34 @@ from data_builders.formats.plain_text import (
     Said,
     gather,
     is_code,
-    is_stamped,
+    is_log,
     is_talk,
+    name_above,
+    names_above,
     read_rows,
     share,
     speaker_and_text,
     speakers_of,
     speeches,
+    stand_apart,
     text_lines_of,
     unbroken,
 )
 from data_builders.reading import Sample, SourceFile, sample_of, text_lines
 from data_builders.report import BuildReport, RowError
 
-_RULE = re.compile(r"\s*(?:[=*_~#—-]\s?){3,}.{0,40}$|\s*(?:E|<eod>|\[END\])\s*$")
-_DIRECTION = re.compile(r"\s*(?:\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])\s*$")
-_ASKS = frozenset(["q", "question", "问", "問", "问题", "提问"])
-_ANSWERS = frozenset(["a", "answer", "答", "答案", "回答", "ans"])
+_RULE = re.compile(
+    r"(?!#+ [^:：]{1,30}[:：])\s*(?:[=*_~#—-]\s?){3,}.{0,40}$|\s*(?:E|<eod>|\[END\])\s*$"
+)
+_DIRECTION = re.compile(
+    r"\s*(?:(?:Exeunt|Exit|Enter|Re-enter)\b[^?!]*|\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])\s*$"
+)
+_ASKS = frozenset(["q", "question", "问", "問", "问题", "提问", "instruction"])
+_ANSWERS = frozenset(["a", "answer", "答", "答案", "回答", "ans", "response"])
+_ROLES = frozenset("user assistant human bot ai system chatgpt gpt 用户 助手 人类 机器人".split())
+# From so many names on it is a play.
+_CAST = 4
+_SCENE = re.compile(r"\s*(?:ACT|SCENE|Act|Scene) (?:[IVXLC]+|\d+)\b|\s*第.{1,4}[幕场場]")
 _PARLAI = re.compile(r"(?:text|labels|eval_labels|episode_done|id|reward):")
 _NUMBERED = re.compile(r"(\d{1,4}) (.*)")
 _PERSONA = re.compile(r"(?:your|partner's) persona:.*")
@@ -63,15 +78,21 @@ class ScriptCorpus(FileCorpus):
     def resembles(cls, sample: Sample) -> Guess | None:
         """Say whether names that come again begin the lines: 0.9 for Q and A, 0.8 for others."""
         lines = text_lines_of(sample)
-        names = speakers_of(lines)
-        if not names or is_stamped(lines) or is_code(lines) or share(lines, _has_tab) > 0.2:
+        names, above = _names_of(sample)
+        if not names or is_log(lines) or is_code(lines) or share(lines, _has_tab) > 0.2:
             return None
-        said = [found[1] for line in lines if (found := speaker_and_text(line))]
+        if above:
+            said = [line for line in lines if not name_above(line)]
+        else:
+            said = [found[1] for line in lines if (found := speaker_and_text(line))]
         if share([text for text in said if text], is_talk) < 0.4:
             return None
-        known = {name.lower() for name in names} <= _ASKS | _ANSWERS
+        lower = set(map(_role, names))
         shown = ", ".join(name for name, _ in names.most_common(2))
-        return Guess(0.9 if known else 0.8, why=f"lines begin with who speaks: {shown}")
+        why = f"{'names above lines' if above else 'lines begin with who speaks'}: {shown}"
+        # A few names above lines may be headings, as of recipes and songs.
+        doubt = above and len(names) < _CAST and not lower <= _ASKS | _ANSWERS | _ROLES
+        return Guess(0.9 if lower <= _ASKS | _ANSWERS else 0.8, why=why, alone=doubt)
 
     @classmethod
     def read_file(
@@ -79,12 +100,18 @@ class ScriptCorpus(FileCorpus):
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues between dividers."""
         sample = sample_of(file, config.encoding)
-        names = {name.lower() for name in speakers_of(text_lines_of(sample))}
-        blank_cuts = _blank_lines_cut(sample.lines)
+        counted, above = _names_of(sample)
+        names = set(map(_role, counted))
+        blank_cuts = _blank_lines_cut(sample.lines, name_above if above else speaker_and_text)
         rules = blank_cuts or any(map(_RULE.match, sample.lines))
         each = not rules and bool(names) and names <= _ASKS | _ANSWERS
         lines = unbroken(text_lines(file, report, config.encoding))
-        said = _said(lines, file.name, report, blank_cuts, each)
+        if above:
+            apart = stand_apart(sample.lines)
+            below = _Below(set(counted), apart, apart and len(names) >= _CAST, blank_cuts, each)
+            said = below.said(lines, file.name, report)
+        else:
+            said = _said(lines, file.name, report, blank_cuts, each)
         yield from gather(speeches(said, report), file.name, report)
 
 
@@ -119,14 +146,27 @@ class ParlaiCorpus(FileCorpus):
         yield from read_rows(_episodes(lines, file.name, report), file.name, report)
 
 
+def _role(name: str) -> str:
+    return name.lower().strip("# ")
+
+
 def _has_tab(line: str) -> bool:
     return "\t" in line
 
 
-def _blank_lines_cut(lines: list[str]) -> bool:
+def _names_of(sample: Sample) -> tuple[Counter[str], bool]:
+    """Count the names, and say whether they stand on lines of their own."""
+    lines = text_lines_of(sample)
+    inline, above = speakers_of(lines), names_above(sample.lines)
+    texts = [found[1] for line in lines if (found := speaker_and_text(line))]
+    own = bool(above) and (not inline or share(texts, bool) < 0.5)
+    return (above, True) if own else (inline, False)
+
+
+def _blank_lines_cut(lines: list[str], named: Callable[[str], object]) -> bool:
     """Say whether blank lines stand between dialogues, and not between all speeches."""
     groups = groupby(lines, key=lambda line: bool(line.strip()))
-    sizes = [sum(map(bool, map(speaker_and_text, group))) for is_text, group in groups if is_text]
+    sizes = [sum(map(bool, map(named, group))) for is_text, group in groups if is_text]
     sizes = [size for size in sizes if size]
     return len(sizes) > 1 and share(sizes, lambda size: size > 1) > 0.5
 
@@ -148,7 +188,7 @@ def _said(
         elif _DIRECTION.match(line):
             report.note("stage directions left out")
         elif found := speaker_and_text(line):
-            if each and found[0].lower() in _ASKS:
+            if each and _role(found[0]) in _ASKS:
                 yield None
             last = Said(number, *found)
             yield last
@@ -156,6 +196,61 @@ def _said(
             yield last._replace(line=number, text=line.strip())
         else:
             report.reject(file, number, RowError("no speaker", line))
+
+
+class _Below(NamedTuple):
+    """How to read speeches below names on lines of their own.
+
+    Attributes:
+        names: Those seen at the beginning; the others speak too.
+        apart: A name stands at the beginning of a paragraph.
+        play: A paragraph without a name is a stage direction, and no more of a speech.
+        blank_cuts: Blank lines stand between dialogues.
+        each: Each question begins a dialogue.
+    """
+
+    names: set[str]
+    apart: bool
+    play: bool
+    blank_cuts: bool
+    each: bool
+
+    def said(
+        self, lines: Iterable[tuple[int, str | None]], file: str, report: BuildReport
+    ) -> Iterator[Said | None]:
+        last: Said | None = None
+        fresh, spoken, aside = True, False, False
+        for number, line in lines:
+            begins, fresh = fresh, line is None or not line.strip()
+            if line is None or _RULE.match(line) or _SCENE.match(line):
+                yield None
+                last, aside = None, self.play
+            elif not line.strip():
+                if self.blank_cuts and spoken:
+                    yield None
+                    last = None
+            elif found := self.speaker(line, begins):
+                if self.each and _role(found[0]) in _ASKS:
+                    yield None
+                last = Said(number, *found)
+                spoken, aside = bool(found[1]), False
+                yield last
+            elif aside or (self.play and begins and spoken) or _DIRECTION.match(line):
+                report.note("stage directions left out")
+                aside = aside or (self.play and begins)
+            elif last:
+                spoken = True
+                yield last._replace(line=number, text=line.strip())
+            else:
+                report.reject(file, number, RowError("no speaker", line))
+
+    def speaker(self, line: str, begins: bool) -> tuple[str, str] | None:
+        """Take the name of a line, and what stands behind it."""
+        name = name_above(line) or ""
+        if name and (begins if self.apart else "," not in name or name in self.names):
+            return name, ""
+        found = speaker_and_text(line)
+        return found if found and found[1] and found[0] in self.names else None
 
 
 def _episodes(
@@ -181,7 +276,12 @@ def _episodes(
         if label is not None:
             begin = begin if turns else number
             asked = "\n".join(context)
-            turns += ["" if asked in _SILENCE else asked, label]
+            if asked not in _SILENCE:
+                turns += [asked, label]
+            elif turns:
+                turns[-1] += f"\n{label}"
+            else:
+                turns.append(label)
             context = []
         if ends:
             yield from _closed(begin, turns, context, report)

@@ -190,6 +190,9 @@ def test_the_header_of_qq_is_left_out():
         "[2024-05-03 09:00:{:02}] app.ERROR: it went wrong\n",
         "[00:{:02}.10]la la la it goes\n",
         "{{{}}}{{99}}Who is it?\n",
+        "2024-05-03  09:{:02}  Ann <a@b.example>\n\n\t* a.c: it is dry\n\n"
+        "2024-05-03  09:10  Bob <b@b.example>\n\n\t* b.c: it is wet\n\n",
+        "Start-Date: 2024-05-03  09:00:{:02}\nDone: a\nEnd-Date: 2024-05-03  09:00:59\n",
     ],
 )
 def test_times_of_no_known_layout_are_refused_and_never_lines(line):
@@ -204,3 +207,54 @@ def test_rows_of_no_app_are_rejected():
     rows = [telegram(n, *said) for n, said in enumerate(TALK)]
     _, report = turns_of(json.dumps({"messages": [{"type": "x"}, *rows]}))
     assert rejected(report) == [(1, "missing field")]
+
+
+def slack_row(number, who, text, thread=None, **more):
+    row = {"type": "message", "user": who, "ts": f"17000{number:05}.0002", **more}
+    row |= {} if text is None else {"text": text}
+    return row | ({"thread_ts": f"17000{thread:05}.0002"} if thread else {})
+
+
+def test_threads_of_slack_are_dialogues_of_their_own():
+    rows = [
+        slack_row(1, "A", "Is it dry?"),
+        slack_row(2, "B", "It is."),
+        slack_row(3, "A", "Who has the key?", thread=3),
+        slack_row(4, "B", "Tea, anyone?", thread=4),
+        slack_row(5, "B", "I have.", thread=3),
+        slack_row(6, "A", "Yes, please.", thread=4),
+        slack_row(7, "A", "Bring milk."),
+        slack_row(8, "B", None, files=[{"id": 1}]),
+        slack_row(9, "B", "I will."),
+        slack_row(80_000, "A", "Keep it.", thread=3, subtype="thread_broadcast"),
+    ]
+    expected = [
+        ("Is it dry?", "It is."),
+        ("Who has the key?", "I have.", "Keep it."),
+        ("Tea, anyone?", "Yes, please."),
+        ("Bring milk.", "I will."),
+    ]
+    for found, report in (turns_of(json.dumps(rows)), turns_of(json.dumps(rows[::-1]))):
+        assert found == expected and not report.rejected
+        assert report.notes == {"messages without words (pictures, voice, deleted) left out": 1}
+
+
+def test_replies_within_a_message_of_slack_are_its_thread():
+    replies = [slack_row(2, "B", "I have.", thread=1), slack_row(9, "A", "Good.", thread=1)]
+    root = slack_row(1, "A", "Who has the key?", thread=1, slackdump_thread_replies=replies)
+    rows = [root, slack_row(3, "B", "Tea?"), slack_row(4, "A", "Yes.")]
+    found, report = turns_of(json.dumps({"channel_id": "C", "name": "x", "messages": rows}))
+    assert found == [("Who has the key?", "I have.", "Good."), ("Tea?", "Yes.")]
+    assert not report.rejected and not report.notes
+
+
+@pytest.mark.parametrize("write", [telegram, discord, slack, messenger])
+def test_messages_of_one_person_are_no_dialogues(write):
+    rows = [write(number, "Ann", text) for number, (_, text) in enumerate(TALK)]
+    guessed = guess_format(sample_of(source_of(json.dumps({"messages": rows}), "a.json")))
+    assert guessed is None
+    text = "".join(IOS.format(9, "Ann", said) for _, said in TALK)
+    assert guess_format(sample_of(source_of(text))) is None
+    assert guess_of(ChatExportCorpus, text * 150).alone
+    many = [write(number % 9, "Ann", "hello you") for number in range(60)]
+    assert guess_of(ChatExportCorpus, json.dumps({"messages": many}), "a.json").score > 0.9

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import pytest
 
+from data_builders.formats.registry import guess_format
 from data_builders.formats.scripts import ParlaiCorpus, ScriptCorpus
-from tests.data_builders.formats.text_formats import guess_of, read_text, rejected
+from data_builders.reading import sample_of
+from tests.data_builders.formats.text_formats import guess_of, read_text, rejected, source_of
 
 
 def turns_of(corpus, text):
@@ -24,6 +26,8 @@ def turns_of(corpus, text):
         ),
         ("Q: Where is it?\nA: It is out.\n", 3, "Where is it?|It is out."),
         ("问：船在哪儿？\n答：出海了。\n", 3, "船在哪儿？|出海了。"),
+        ("### Human: Sing.\n### Assistant: La la.\n\n", 3, "Sing.|La la."),
+        ("### Instruction:\nSing.\n\n### Response:\nLa la.\nLa.\n\n", 3, "Sing.|La la.\nLa."),
         (
             "ANN: Is it dry?\nBOB: Yes, but\nthe door is stuck.\n\n",
             3,
@@ -38,6 +42,45 @@ def test_names_are_taken_off(block, times, turns):
     found, report = turns_of(ScriptCorpus, block * times)
     assert found == [tuple(turns.split("|"))] * times and not report.rejected
     assert times == 1 or guess_of(ScriptCorpus, block * times).score > 0.7
+
+
+PLAY = (
+    "The Ferry\n\nACT I\n\nSCENE I. A pier\n\nANNA.\nIs it far?\nIs it: dry?\n\nBORIS.\nAcross.\n\n"
+    "Enter a dog and\na cat.\n\nBORIS.\nIt is not.\n\nANNA.\nGood.\n\nSCENE II. A boat\n\n"
+    "CAPTAIN.\nSit down.\n\nOLD MAN.\nNo.\n\nExit CAPTAIN.\n\nANNA.\nWhy?\n\n"
+    "OLD MAN.\nIt is wet.\n\n"
+)
+
+
+@pytest.mark.parametrize("dot", [".", ":", ""])
+def test_names_above_the_speeches_of_a_play(dot):
+    text = PLAY
+    for name in ("ANNA", "BORIS", "CAPTAIN", "OLD MAN"):
+        text = text.replace(f"\n{name}.\n", f"\n{name}{dot}\n")
+    found, report = turns_of(ScriptCorpus, text * 2)
+    scenes = [
+        ("Is it far?\nIs it: dry?", "Across.\nIt is not.", "Good."),
+        ("Sit down.", "No.", "Why?", "It is wet."),
+    ]
+    assert found == scenes * 2
+    assert report.notes == {"stage directions left out": 7}
+    assert rejected(report) == [(1, "no speaker")]
+    guessed = guess_format(sample_of(source_of(text * 2)))
+    assert guessed.format == "script" and not guessed.guess.alone
+
+
+def test_names_above_what_two_people_say():
+    talk = "User:\n船在哪儿？\n\n我没看见。\n\nAssistant:\n出海了。\n\n"
+    found, report = turns_of(ScriptCorpus, talk * 2)
+    assert found == [("船在哪儿？\n我没看见。", "出海了。") * 2] and not report.notes
+    text = "ANN:\nIs it dry?\nBOB:\nIt is.\nReally.\n\n" * 3
+    assert turns_of(ScriptCorpus, text)[0] == [("Is it dry?", "It is.\nReally.")] * 3
+    assert guess_of(ScriptCorpus, talk * 2).alone is False
+    recipe = "Ingredients:\nmilk and eggs\n\nMethod:\nStir it well.\n\n"
+    guessed = guess_format(sample_of(source_of(recipe * 4)))
+    assert guessed.guess.alone
+    headings = "INTRODUCTION\nIt is dry.\n\nMETHOD\nIt is wet.\n\nRESULTS\nIt is out.\n\n"
+    assert guess_of(ScriptCorpus, headings) is None
 
 
 def test_blank_lines_between_all_speeches_do_not_cut():
@@ -77,6 +120,16 @@ def test_parlai_episodes():
     assert guess_of(ParlaiCorpus, text.replace("what\n", "")).score > 0.9
 
 
+@pytest.mark.parametrize("mark", ["<SILENCE>", "__SILENCE__", "__null__"])
+def test_after_silence_the_same_speaker_goes_on(mark):
+    text = (
+        f"1 {mark}\tHello.\n2 {mark}\tA table?\n3 For two.\tFine.\n4 {mark}\tWhere?\n1 Hi.\tHo.\n"
+    )
+    found, report = turns_of(ParlaiCorpus, text)
+    assert found == [("Hello.\nA table?", "For two.", "Fine.\nWhere?"), ("Hi.", "Ho.")]
+    assert not report.rejected and not report.notes
+
+
 def test_fbdialog_numbers_begin_episodes():
     text = (
         "1 your persona: i row.\n2 Hello.\tHi!\t\tHey.|Hi!\n3 __SILENCE__\tStill there?\n"
@@ -84,8 +137,7 @@ def test_fbdialog_numbers_begin_episodes():
     )
     found, report = turns_of(ParlaiCorpus, text)
     assert found == [
-        ("Hello.", "Hi!"),
-        ("Still there?", "Yes.", "Good."),
+        ("Hello.", "Hi!\nStill there?", "Yes.", "Good."),
         ("Ann is out.\nWhere is Ann?", "Out."),
     ]
     assert report.notes["texts without a reply left out"] == 1

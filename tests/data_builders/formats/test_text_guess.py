@@ -87,6 +87,28 @@ CHAT = many("[03/05/24 09:{0:02}] Ann: how is shed {0}\n[03/05/24 09:{0:02}] Bob
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "[Sun Dec 04 04:47:{0:02} 2005] [error] a child of {0} is in state {1}\n",
+        "Jun 14 15:16:{0:02} oak sshd[19{0:02}]: no such user; name={0}\n",
+        "Jul  1 09:00 oak kernel[0]: the disk is asleep {0}\n",
+        '10.0.0.{0} - ann [10/Oct/2000:13:55:{0:02} -0700] "GET /a.gif HTTP/1.0" 200 23{0}\n',
+        "081109 203518 {0} INFO disk.Block$Writer: block {0} is written\n",
+        "03-17 16:13:38.8{0:02}  1702  2395 D Windows: printing the open app {0}\n",
+        "INFO: it is done now {0}\nERROR: it is not yet {0}\n",
+        "[info] server is listening on {0}\n[error] server went down {0}\n",
+        "10.0.0.{0}: host is up again\n10.0.0.{1}: host is down now\n",
+        "1346{0} node-2 unix.hw is not here 1077{0} 1 State Change: unit {0} is out\n",
+        "09:{0:02}: we get up and go\n10:{0:02}: we have tea\n",
+    ],
+)
+def test_logs_are_no_dialogues(line):
+    guessed = guess_format(sample_of(source_of(many(line), "a.log")))
+    # A chat of a layout that nobody knows is refused when it is read.
+    assert guessed is None or (guessed.format == "chat_export" and guessed.guess.alone)
+
+
+@pytest.mark.parametrize(
     ("name", "text", "format", "alone"),
     [
         (
@@ -104,7 +126,8 @@ CHAT = many("[03/05/24 09:{0:02}] Ann: how is shed {0}\n[03/05/24 09:{0:02}] Bob
         ("whatsapp.txt", CHAT, "chat_export", False),
         (
             "qq.txt",
-            many("2023-01-01 12:00:{0:02} 小明(10000)\n到了吗{0}\n\n"),
+            many("2023-01-01 12:00:{0:02} 小明(10000)\n到了吗{0}\n\n")
+            + "2023-01-01 12:01:00 小红(10001)\n到了\n",
             "chat_export",
             False,
         ),
@@ -142,6 +165,32 @@ CHAT = many("[03/05/24 09:{0:02}] Ann: how is shed {0}\n[03/05/24 09:{0:02}] Bob
         ("sorts.txt", many("第{0}种感冒怎么治疗\n"), None, False),
         ("sorts.txt", many("What is the name of lake {0}?\n"), None, False),
         ("settings.txt", many("host: a{0}\nport: {1}\n"), None, False),
+        (
+            "changes",
+            many("- top: it is {0} times as fast\n- ps: it is dry now\n"),
+            "alternating",
+            True,
+        ),
+        (
+            "news.txt",
+            many("Changes:\n- it is dry now\n- it is {0}\nThanks to:\n- Ann\n"),
+            None,
+            False,
+        ),
+        ("idioms.txt", many("一帆风顺\n马到成功\n守株待兔\n画蛇添足\n", 5), None, False),
+        ("cities.txt", many("North Haven\nSouth Bay\nLake End\nOak Hill\n", 5), None, False),
+        ("short.txt", many("早啊\n早，吃了吗\n吃了\n走吧\n", 5), "alternating", True),
+        ("short.txt", "你好\n你好\n再见\n再见\n", "alternating", True),
+        ("a.txt", many("[INST] Where is boat {0}? [/INST] It is out.\n"), None, False),
+        (
+            "a.txt",
+            many("<s>Human: Where is {0}?\n</s><s>Assistant: It is out.\n</s>\n"),
+            None,
+            False,
+        ),
+        ("a.txt", many("<|im_start|>user\nWhere is {0}?<|im_end|>\n"), None, False),
+        ("a.txt", many('"ANN: Where is {0}?\nBOB: It is out."\n'), None, False),
+        ("a.txt", many("[Ann]: Where is {0}?\n[Bob]: It is out.\n"), "script", False),
     ],
 )
 def test_what_is_no_dialogue_is_not_taken_for_one(name, text, format, alone):
