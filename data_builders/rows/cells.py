@@ -167,7 +167,8 @@ def _ways(root: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
 
 def _children(node: Mapping[str, Any]) -> list[dict[str, Any]]:
     replies = node.get("replies")
-    usable = [one for one in replies or [] if isinstance(one, dict) and not _is_bad(one)]
+    listed = replies if isinstance(replies, list) else []
+    usable = [one for one in listed if isinstance(one, dict) and not _is_bad(one)]
     return sorted(usable, key=_rank)
 
 

@@ -100,7 +100,7 @@ class RowReader:
                 report.reject(file, line, RowError(one.rule, text))
             else:
                 found.append(RawDialogue(*one.turns, line=line, lang=one.lang))
-        if style.cuts or style.joined:
+        if style.cuts or style.joined or style.counts:
             self._style = self.style()
             note_cuts(style, file, line, report)
         return found
@@ -280,6 +280,8 @@ def note_cuts(style: Style, file: str, line: int, report: BuildReport) -> None:
         report.note(f"turns that cut a dialogue in two ({rule})", count)
     if style.joined:
         report.note("turns joined to the one before, of the same speaker", style.joined)
+    for what, count in style.counts.items():
+        report.note(what, count)
 
 
 # --- one side of a row ---------------------------------------------------------------------------

@@ -133,6 +133,34 @@ def test_any_pairs_mean_the_same_in_json_and_in_a_table(pairs: list[tuple[str, s
         ([["a", "b"], ["c"]], [("a", "b", "c")]),
         ([{"speaker": "Ann", "text": "a"}, {"speaker": "Ann", "text": "b"},
           {"speaker": "Bo", "text": "c"}], [("a\nb", "c")]),
+        # Keys of a speaker that are made of well-known words.
+        *(
+            ([{who: n, "text": t} for n, t in ((a, "a"), (a, "b"), (b, "c"))], [("a\nb", "c")])
+            for who, a, b in [
+                ("senderWorkerId", 956, 957), ("userId", "u1", "u2"),
+                ("interlocutor_id", "AA", "AB"),
+                ("Author Name", "Ann", "Bo"), ("who", "Ann", "Bo"), ("is_user", True, False),
+                ("sender", {"id": 1}, {"id": 2}), ("fromUserName", "安", "波"),
+            ]
+        ),
+        # The one that is the same in all turns is of the file, and no speaker of a turn.
+        ([{"user_id": 7, "speakerName": n, "text": t} for n, t in ("Aa", "Ab", "Bc")],
+         [("a\nb", "c")]),
+        # No speaker, however much it looks like one.
+        ([{"user_rating": 1, "text": "a"}, {"user_rating": 1, "text": "b"}], [("a", "b")]),
+        # [speaker, text, what else is known]
+        ([["A", "a"], ["B", "b"], ["B", "c", ["backchannel", 0.5]]], [("a", "b\nc")]),
+        ([["Ann", "Is it open?"], ["Bo", "Until nine."], ["Ann", "And Sundays?"], ["Bo", "No."]],
+         [("Is it open?", "Until nine.", "And Sundays?", "No.")]),
+        ([["Hi", "Hello"], ["Is it open?", "Yes."]], [("Hi", "Hello", "Is it open?", "Yes.")]),
+        # A text of each role: the one who answers is called system.
+        ([{"user utterance": "a", "system response": "b"}, {"user utterance": "c",
+          "system response": "d"}], [("a", "b", "c", "d")]),
+        # The user begins, and then each item has the answer before the next question.
+        ([{"user_utterance": {"text": "a", "tokens": ["a"]}, "user_acts": []},
+          {"user_utterance": {"text": "c"}, "system_utterance": {"text": "b"}}], [("a", "b", "c")]),
+        ([{"system_transcript": "", "transcript": "a"}, {"system_transcript": "b",
+          "transcript": "c"}], [("a", "b", "c")]),
     ],
 )  # fmt: skip
 def test_what_a_list_of_turns_gives(messages: list[Any], expected: list[tuple[str, ...]]) -> None:
@@ -144,6 +172,12 @@ def test_the_system_prompt_stands_before_each_piece() -> None:
     first, second = read_turns(talk, Style())
     assert first.roles == second.roles == ("system", "user", "assistant")
     assert first.turns[0] == second.turns[0] == "Be kind."
+
+
+def test_turns_without_a_speaker_are_said(read: Any) -> None:
+    found, report = read_json(read, {"dialogue": [{"text": "在吗？"}, {"text": "在。"}]})
+    assert turns(found) == [("在吗？", "在。")]
+    assert report.notes == {"dialogues whose turns do not say who speaks, taken turn by turn": 1}
 
 
 def test_a_cut_is_counted_and_stops_a_strict_build(read: Any) -> None:
