@@ -289,7 +289,7 @@ def _of_group(members: Iterator[Line], file: str, report: BuildReport) -> Iterat
 
 def _named_table(names: Sequence[str], kinds: Mapping[str, str]) -> Description | None:
     """Find the known kind of a table by its columns."""
-    row = {name: [] if kinds.get(name) == "list" else "" for name in names}
+    row = {name: [] if kinds.get(name) in ("list", "turns") else "" for name in names}
     return next((known for known in known_descriptions().values() if known.fits(row)), None)
 
 

@@ -147,7 +147,8 @@ def check_columns(columns: Any) -> dict[str, str]:
 @lru_cache(maxsize=4096)
 def known_sides(names: tuple[str, ...], kinds: tuple[str, ...] = ()) -> tuple[Side, ...]:
     """Find the fields of a row by their names."""
-    folded = {fold(name): name for name in reversed(names)}
+    backwards = names[::-1]
+    folded = {known.snake(n): n for n in backwards} | {fold(n): n for n in backwards}
     kind = dict(zip(names, kinds or ["text"] * len(names), strict=True))
     marked: dict[str, Side] = {}
     for lang, form in _MARKED:
@@ -166,7 +167,8 @@ _BASES = (*known.QUESTIONS, *known.REPLIES, "context")
 
 def _known_parts(folded: Mapping[str, str], kind: Mapping[str, str]) -> dict[str, str]:
     usable = {name: full for name, full in folded.items() if kind[full] != "other"}
-    listed = {name: full for name, full in usable.items() if kind[full] == "list"}
+    listed = {name: full for name, full in usable.items() if kind[full] != "text"}
+    turns = {full for name, full in listed.items() if kind[full] == "turns"}
     first = _first_in(usable)
     more = {"system": first(known.SYSTEMS)}
     if whole := _first_in(listed)(known.DIALOGUES):
@@ -174,9 +176,12 @@ def _known_parts(folded: Mapping[str, str], kind: Mapping[str, str]) -> dict[str
     parts = _pair_in(usable, kind)
     if not parts and (whole := _first_in(listed)((*known.WEAK_DIALOGUES, "prompt", "chosen"))):
         parts = _given({"dialogue": whole} | _beside_a_list(first, listed))
+    if not parts and len(turns) == 1:
+        parts = _given({"dialogue": turns.pop()} | _beside_a_list(first, listed))
     if not parts and (group := _first_in(folded)(known.GROUPS)) and (said := first(known.SAID)):
         by = _first_in({name: full for name, full in folded.items() if full != said})
-        parts = _given({"group": group, "text": said, "speaker": by(known.SAID_BY)})
+        speaker = by(known.SAID_BY) or next(filter(known.names_speaker, folded.values()), None)
+        parts = _given({"group": group, "text": said, "speaker": speaker})
     if not parts and (whole := first(known.DIALOGUES) or first(known.MARKED)):
         parts = {"dialogue": whole}
     return _given(parts | more) if parts else {}
@@ -187,11 +192,11 @@ def _pair_in(usable: Mapping[str, str], kind: Mapping[str, str]) -> dict[str, st
     first = _first_in(usable)
     question, reply = first(known.QUESTIONS), first(known.REPLIES)
     history, instances = first(known.HISTORIES), usable.get("instances")
-    if instances and question and kind[instances] == "list":
+    if instances and question and kind[instances] != "text":
         return {"question": question, "instances": instances}
     if reply is None:
         return {}
-    if question and kind[question] == "list":
+    if question and kind[question] != "text":
         # A prompt of several turns.
         return {"dialogue": question, "chosen": reply}
     if question is None or question == reply:
@@ -214,9 +219,33 @@ def _question(question: str, usable: Mapping[str, str]) -> str:
     if fold(re.sub(r"(?i)^(en|zh)_|_(en|zh)$", "", question)) in ("instruction", "prompt"):
         given = first(known.INPUTS)
         return f"{question}+{given}" if given and given != question else question
+    if details := first(known.DETAILS.get(fold(question), ())):
+        return f"{question}+{details}"
     # On question-answer sites the body is often left empty and the title is the question.
     title = first(known.TITLES)
     return f"{question}|{title}" if title and title != question else question
+
+
+@lru_cache(maxsize=4096)
+def are_of_turns(keys: tuple[str, ...]) -> bool:
+    """Say whether objects with these keys are turns: question with reply, or text with speaker."""
+    folded = {fold(key): key for key in keys}
+    first = _first_in(folded)
+    question, reply = first(known.QUESTIONS), first(known.REPLIES)
+    if question and reply and question != reply:
+        return not is_weak({"question": question, "reply": reply})
+    told = any(known.snake(key).split("_")[0] in known.SURE_SPEAKERS for key in keys)
+    return told and any(key in folded for key in known.TEXT_KEYS)
+
+
+def kind_of_value(value: Any) -> str:
+    """Say what a value can be used for: "turns", "list" (also objects), "text" or "other"."""
+    if isinstance(value, list):
+        turns = value and all(isinstance(v, dict) and are_of_turns(tuple(v)) for v in value[:8])
+        return "turns" if turns else "list"
+    if isinstance(value, dict):
+        return "list"
+    return "text" if value is None or isinstance(value, (str, bytes)) else "other"
 
 
 def _first_in(fields: Mapping[str, str]) -> Callable[[Iterable[str]], str | None]:

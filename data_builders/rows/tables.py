@@ -19,7 +19,7 @@ from data_builders.reading import Sample, SourceFile, text_lines
 from data_builders.report import BuildReport, RowError, shorten
 from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
 from data_builders.rows.cells import list_in_text
-from data_builders.rows.columns import known_columns, known_sides
+from data_builders.rows.columns import kind_of_value, known_columns, known_sides
 from data_builders.rows.csv_records import CsvRecords, Record
 
 DELIMITERS = ",\t;|"
@@ -60,7 +60,11 @@ class CsvTable:
         self._records = chain(first, records)
         cells = [one.cells for one in first if one.broken is None and len(one.cells) == len(header)]
         columns = zip(header, zip(*cells, strict=True), strict=False)
-        self.kinds = {name: "list" for name, column in columns if _are_lists(column)}
+        self.kinds = {
+            name: kind_of_value(_listed(next(filter(str.strip, column))))
+            for name, column in columns
+            if _are_lists(column)
+        }
 
     @classmethod
     def opened(

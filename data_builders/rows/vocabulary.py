@@ -42,6 +42,14 @@ INPUTS = ("input", "context", "textbox_q_context")
 # Without a question these are what is answered.
 CONTEXTS = ("context", "contexts")
 TITLES = ("title", "标题")
+# What a question of few words is explained by, under it.
+DETAILS = {
+    "title": ("body", "selftext", "question_body"),
+    **dict.fromkeys(
+        ("question", "query", "ask", "问题", "提问"),
+        ("description", "desc", "question_description", "question_detail", "问题描述", "描述"),
+    ),
+}
 SYSTEMS = ("system", "system_prompt", "meta_instruction", "系统提示")
 HISTORIES = ("history", "dialogue_history", "dialog_history", "chat_history", "历史")
 # A table with one utterance a row: which dialogue it belongs to, what was said, and by whom.
@@ -70,6 +78,8 @@ _SPEAKER_STEMS = frozenset(
 _SPEAKER_WORDS = _SPEAKER_STEMS | frozenset(
     "id ids name nick no num number idx index type label key is me bot human self worker".split()
 )
+# These make a list of objects a talk, under whatever name: a "user" may also have written a review.
+SURE_SPEAKERS = frozenset(("role", "from", "speaker", "sender", "interlocutor", "talker", "说话人"))
 # What stands behind a role in the name of its text: user_utterance, system_response.
 _BEHIND_A_ROLE = re.compile(
     r"_(utterance|utt|response|text|message|msg|reply|turn|transcript|says|said|question|answer)$"

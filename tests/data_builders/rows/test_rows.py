@@ -110,6 +110,28 @@ def test_any_pairs_mean_the_same_in_json_and_in_a_table(pairs: list[tuple[str, s
         assert report.rejected == again.rejected
 
 
+def test_of_replies_with_labels_the_bad_ones_are_told(read: Any) -> None:
+    answers = [
+        {"text": "九点。"},
+        {"text": "不知道", "is_deleted": True},
+        {"text": "对", "label": 0},
+    ]
+    found, report = read_json(read, {"question": "几点关门？", "answers": answers})
+    assert turns(found) == [("几点关门？", "九点。")]
+    assert report.rejected == {"bad by its label": 2}
+
+
+def test_what_may_be_reviews_or_tests_of_a_program_is_no_talk() -> None:
+    for items in (
+        [{"user": "u1", "text": "Very good."}, {"user": "u2", "text": "Too small."}],
+        [{"input": "1 2", "output": "3"}],
+        [{"name": "Shops", "text": "A list of shops."}],
+    ):
+        readers = JsonReaders({}, RowsConfig().described_as())
+        with pytest.raises(RowError, match="missing key"):
+            readers.of({"id": "1", "things": items})
+
+
 # --- lists of turns -----------------------------------------------------------------------------
 
 

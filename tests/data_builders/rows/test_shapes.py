@@ -361,6 +361,35 @@ SHAPES: list[tuple[str, Any, list[tuple[str, ...]], list[list[str]] | None]] = [
     ("guanaco", {"text": f"### Human: {Q}\n### Assistant: {A}"}, PAIR, [US.split()[:2]]),
     ("SQuAD", {"context": "Shops close.", "question": Q, "answers": {"text": [A, A]}}, PAIR, None),
     (
+        "answers of several people",
+        {"question": Q, "answers": [{"text": A, "author": "Ann"}, {"text": "At nine."}]},
+        [*PAIR, (Q, "At nine.")],
+        None,
+    ),
+    (
+        "PsyQA",
+        {
+            "question": Q,
+            "description": "I come at ten.",
+            "answers": [{"answer_text": A, "has_label": False}],
+        },
+        [(f"{Q}\nI come at ten.", A)],
+        None,
+    ),
+    ("question as description", {"question": Q, "description": Q, "answer": A}, PAIR, None),
+    (
+        "pairs under any name",
+        {"id": 1, "paragraph": [{"q": Q, "a": ["Until", "nine."]}, {"q": Q2, "a": [A2]}]},
+        [(Q, "Until\nnine.", Q2, A2)],
+        ROLES,
+    ),
+    (
+        "turns under any name",
+        {"id": 1, "exchange": said("speakerId text", "s1", "s2"), "topics": [{"name": "Shops"}]},
+        TALK,
+        None,
+    ),
+    (
         "LLaMA-Factory v1",
         {
             "conversation": [
