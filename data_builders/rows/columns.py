@@ -174,6 +174,8 @@ def _known_parts(folded: Mapping[str, str], kind: Mapping[str, str]) -> dict[str
     if whole := _first_in(listed)(known.DIALOGUES):
         return _given({"dialogue": whole} | _beside_a_list(first, listed) | more)
     parts = _pair_in(usable, kind)
+    if not parts and {"questions", "answers"} <= listed.keys():
+        parts = {"dialogue": f"{listed['questions']}&{listed['answers']}"}
     if not parts and (whole := _first_in(listed)((*known.WEAK_DIALOGUES, "prompt", "chosen"))):
         parts = _given({"dialogue": whole} | _beside_a_list(first, listed))
     if not parts and len(turns) == 1:

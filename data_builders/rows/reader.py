@@ -32,7 +32,7 @@ from data_builders.rows.turns import (
     shown,
     text_in,
 )
-from data_builders.rows.vocabulary import BAD_IF_NO, BAD_IF_YES, IMAGE_FIELDS, NO, YES, fold
+from data_builders.rows.vocabulary import BAD_IF_NO, BAD_IF_YES, IMAGE_FIELDS, NO, YES, fold, snake
 
 
 class Found(NamedTuple):
@@ -60,7 +60,11 @@ class RowReader:
     """
 
     def __init__(
-        self, sides: Sequence[Side], names: Sequence[str], description: Description
+        self,
+        sides: Sequence[Side],
+        names: Sequence[str],
+        description: Description,
+        is_told: bool = False,
     ) -> None:
         """Remember what `row_reader` has found."""
         self.description = description
@@ -79,6 +83,13 @@ class RowReader:
         self.parts = dict(sides[0].parts) if sides else {}
         self.group = self.parts.get("group")
         self.has_history = any("history" in fields for _, fields in self._sides)
+        told = bool(description.columns) or is_told
+        # Lists of questions for a test of models: nobody answers in them.
+        self._asks_only = (
+            not told
+            and fold(self.parts.get("dialogue", "")) == "turns"
+            and any(snake(name) in ("question_id", "prompt_id") for name in names)
+        )
 
     @property
     def fields(self) -> Sequence[tuple[str, Field]]:
@@ -148,6 +159,8 @@ class RowReader:
         found: list[Found | RowError] = []
         for lang, fields in self._sides:
             try:
+                if self._asks_only and _are_texts(fields["dialogue"].get(row)):
+                    raise RowError("no reply", "a list of questions")
                 read = _read_side(row, fields, style, self.description)
             except RowError as error:
                 found.append(error)
@@ -231,7 +244,7 @@ def _reader(
     given: tuple[tuple[str, str], ...],
     description: Description,
 ) -> RowReader:
-    return RowReader(_cached_sides(names, kinds, given), names, description)
+    return RowReader(_cached_sides(names, kinds, given), names, description, bool(given))
 
 
 class JsonReaders:
@@ -447,6 +460,10 @@ def _cut_at(value: Any, ends: Sequence[str]) -> Any:
 
 def _optional_list(value: Any) -> Any:
     return None if isinstance(value, str) and is_placeholder(value) else value
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _is_label(name: str, said: Description = Description()) -> bool:  # noqa: B008

@@ -121,6 +121,30 @@ def test_of_replies_with_labels_the_bad_ones_are_told(read: Any) -> None:
     assert report.rejected == {"bad by its label": 2}
 
 
+def test_questions_alone_are_taken_only_when_told(tmp_path: Path) -> None:
+    path = tmp_path / "test.jsonl"
+    rows = [{"question_id": i, "turns": ["写一封信。", "再短一些。"]} for i in range(3)]
+    path.write_text(as_lines(*rows), encoding="utf-8")
+    assert guess_format(sample_of(next(source_files([str(path)])))) is None
+    report = BuildReport()
+    config = RowsConfig(files=(str(path),), columns={"dialogue": "turns"})
+    assert len(list(RowsCorpus.read_sources(config, report))) == 3
+
+
+def test_a_list_told_by_columns_makes_the_object_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    path.write_text('{"id": 3, "lines": ["在吗？", "在。"], "mood": ["good"]}', encoding="utf-8")
+    report, config = BuildReport(), RowsConfig(files=(str(path),), columns={"dialogue": "lines"})
+    assert turns(list(RowsCorpus.read_sources(config, report))) == [("在吗？", "在。")]
+    assert not report.rejected
+
+
+def test_columns_of_different_length_are_told(read: Any) -> None:
+    data = json.dumps({"questions": ["a", "b"], "answers": ["c"]}).encode()
+    found, report = read(RowsCorpus, data, name="a.json")
+    assert not found and report.rejected == {"not an object": 3}
+
+
 def test_what_may_be_reviews_or_tests_of_a_program_is_no_talk() -> None:
     for items in (
         [{"user": "u1", "text": "Very good."}, {"user": "u2", "text": "Too small."}],
