@@ -188,6 +188,11 @@ class CsvCorpus(RowsCorpus):
         if sample.layout is not None:
             return None
         delimiter, header, share = tables.look(sample.lines)
+        if not known_columns(header):
+            mark = delimiter or ","
+            if marked := tables.marked_column(sample.lines, mark):
+                options: dict[str, Any] = {"delimiter": mark, "columns": {"dialogue": marked}}
+                return Guess(0.96, options, "its texts have marks of who speaks")
         if delimiter is None:
             return None
         options = {"delimiter": delimiter}

@@ -44,6 +44,12 @@ _NO_NAME = re.compile(r"[。！？.!?,，；;]|.{25}")
 _WRAPPED = re.compile(r"^<\|[A-Za-z ]+\|>:?\s*|<eo[a-z]>$")
 
 
+# Stands for what a tool did before the answer that is shown.
+TOOL_STEP = object()
+# Who says what is context for the next reply and no reply itself.
+_CONTEXT = "context"
+
+
 class Turns(NamedTuple):
     """One dialogue as the rest of the package knows it.
 
@@ -149,7 +155,7 @@ def assembled(said: Sequence[Said], style: Style, system: str | None = None) -> 
     if with_roles and first:
         system = "\n".join(one.text for one in said[:first])
         said = said[first:]
-    for piece in _pieces(said):
+    for piece in _pieces(said, with_roles):
         turns, who = _joined(piece, style)
         try:
             found.append(_dialogue(turns, who, with_roles, system))
@@ -276,7 +282,9 @@ def are_named(items: Sequence[Any], strict: bool = False) -> bool:
 def _said_in(item: Any, style: Style, seen: _List) -> Iterator[Said]:
     """Give the turns of one item of a list; what cannot be used says why."""
     try:
-        if isinstance(item, dict):
+        if item is TOOL_STEP:
+            style.count("messages of tools before an answer left out")
+        elif isinstance(item, dict):
             yield from _of_object({k: v for k, v in item.items() if v is not None}, style, seen)
         elif isinstance(item, list):
             yield from _of_list(item, style, seen)
@@ -321,6 +329,9 @@ def _of_object(item: dict[str, Any], style: Style, seen: _List) -> Iterator[Said
     if any(item.get(name) is True for name in known.BAD_IF_YES):
         raise RowError("bad by its label", shown(item))
     learned = not any(fold(item.get(name, "")) in known.NO for name in known.NOT_LEARNED)
+    if not learned and style.roles.get(fold(who)) == "assistant":
+        style.count("replies of weight 0 that are context and not learned")
+    learned = learned and item.get("is_learned_elsewhere") is not True
     yield Said(text_in(item[text]), who, learned=learned)
 
 
@@ -448,14 +459,20 @@ def _role_said(one: Said, roles: Mapping[str, str | None]) -> Said:
     return one._replace(who=role)
 
 
-def _pieces(said: Iterable[Said]) -> Iterator[list[Said]]:
+def _pieces(said: Iterable[Said], with_roles: bool) -> Iterator[list[Said]]:
     piece: list[Said] = []
     for one in said:
-        if one.wrong is not None or not one.learned:
+        if one.wrong is not None:
             yield piece
             piece = []
-        if one.wrong is None:
-            piece.append(one)
+            continue
+        if not one.learned and with_roles:
+            one = one._replace(who=_CONTEXT if one.who == "assistant" else one.who)
+        elif not one.learned:
+            # Without roles every turn but the first is a reply.
+            yield piece
+            piece = []
+        piece.append(one)
     yield piece
 
 
@@ -481,6 +498,11 @@ def _dialogue(turns: list[str], who: list[Any], with_roles: bool, system: str | 
         who = roles_of(len(turns))
     elif "user" not in who or "assistant" not in who[who.index("user") :]:
         raise RowError("no reply", f"roles: {', '.join(who) or 'none'}")
+    elif _CONTEXT in who:
+        # Of the assistant's turns all are learned: what is not, stands among the user's. Behind
+        # the last reply it is of no use.
+        end = len(who) - who[::-1].index("assistant")
+        turns, who = turns[:end], ["user" if w == _CONTEXT else w for w in who[:end]]
     before = [] if system is None else [system]
     return Turns((*before, *turns), (*("system" for _ in before), *who))
 

@@ -33,7 +33,7 @@ from tests.data_builders.formats.json_rows import (
     sample,
     texts,
 )
-from tests.data_builders.rows.test_shapes import SHAPES, Whole, read
+from tests.data_builders.rows.test_shapes import SHAPES, Whole, node, read
 
 USER, BOT = {"role": "user", "content": "在吗？"}, {"role": "assistant", "content": "在。"}
 CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
@@ -170,7 +170,8 @@ def test_what_may_be_reviews_or_tests_of_a_program_is_no_talk() -> None:
         ([USER, BOT, {"role": "narrator", "content": "Rain."}], [("在吗？", "在。")]),
         ([{"role": "system", "content": " "}, USER, BOT], [("在吗？", "在。")]),
         # A reply that carries no weight is context, and never learned.
-        ([USER, {**BOT, "weight": 0}, *MORE], [("在。", "Open?", "Yes.")]),
+        ([USER, {**BOT, "weight": 0}, *MORE], [("在吗？", "在。", "Open?", "Yes.")]),
+        ([*MORE, USER, {**BOT, "weight": 0}], [("Open?", "Yes.")]),
         ([USER, {**BOT, "deleted": True}, *MORE], [("Open?", "Yes.")]),
         # The one who answers may be called system.
         ([USER, {"role": "system", "content": "有。"}], [("在吗？", "有。")]),
@@ -218,6 +219,58 @@ def test_the_system_prompt_stands_before_each_piece() -> None:
     first, second = read_turns(talk, Style())
     assert first.roles == second.roles == ("system", "user", "assistant")
     assert first.turns[0] == second.turns[0] == "Be kind."
+
+
+def test_a_reply_of_no_weight_is_context_and_said(read: Any) -> None:
+    found, report = read_json(read, {"messages": [USER, {**BOT, "weight": 0}, *MORE]})
+    # Only what the assistant says is learned.
+    assert [one.roles for one in found] == [("user", "user", "user", "assistant")]
+    assert report.notes == {"replies of weight 0 that are context and not learned": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "recipient", "role"),
+    [
+        ("code", "python", "assistant"),
+        ("text", "browser", "assistant"),
+        ("execution_output", "all", "tool"),
+        ("tether_quote", "all", "tool"),
+    ],
+)
+def test_what_a_tool_did_before_the_answer_of_an_export_is_left_out(
+    read: Any, kind: str, recipient: str, role: str
+) -> None:
+    step = node("t", "a", role, "print(41)")
+    step["message"] |= {"recipient": recipient, "content": {"content_type": kind, "parts": ["x"]}}
+    nodes = [node("a", None, "user", "在吗？"), step, node("b", "t", "assistant", "在。")]
+    talk = {"current_node": "b", "mapping": {n["id"]: n for n in nodes}}
+    found, report = read_json(read, talk)
+    assert turns(found) == [("在吗？", "在。")]
+    assert report.notes["messages of tools before an answer left out"] == 1
+    # Where the next question follows at once, nobody knows the answer.
+    nodes += [node("c", "t", "user", "Open?"), node("d", "c", "assistant", "Yes.")]
+    talk = {"current_node": "d", "mapping": {n["id"]: n for n in nodes}}
+    found, report = read_json(read, talk)
+    assert turns(found) == [("Open?", "Yes.")]
+    assert report.notes["turns that cut a dialogue in two (tool message)"] == 1
+
+
+@pytest.mark.parametrize("name", ["text", "样本"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "<s>Human: 几点关门？\n用户：你好\n</s><s>Assistant: 九点。\n</s>",
+        "<s>[INST] 几点关门？\n用户：你好 [/INST] 九点。 </s>",
+    ],
+)
+def test_a_table_of_one_column_holds_texts_with_marks(tmp_path: Path, name: str, cell: str) -> None:
+    path = tmp_path / "one.csv"
+    path.write_bytes(in_csv([{name: cell}] * 3))
+    found, report, kind = read(path)
+    assert kind == "csv" and not report.rejected
+    assert turns(found) == [("几点关门？\n用户：你好", "九点。")] * 3
+    config = RowsConfig(files=(str(path),), columns={"dialogue": name})
+    assert turns(list(CsvCorpus.read_sources(config, BuildReport()))) == turns(found)
 
 
 def test_turns_without_a_speaker_are_said(read: Any) -> None:
