@@ -75,6 +75,7 @@ _MOST_MEMBERS, _MOST_CELLS = 1_000, 1_000_000
 # A row that breaks one of these is still a row of its kind.
 _STILL_OURS = ("no reply", "empty text", "tool message", "fewer than two turns", "image")
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 _BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 # Beside a name and a text these make the export of a messenger, which has readers of its own.
 _STAMPS = frozenset(
@@ -387,9 +388,23 @@ def _json_lines(
 ) -> Iterator[Line]:
     """Give the rows of a JSON file that are to be read by their names; others are said."""
     top = file.head(64).lstrip(_BEFORE_JSON)[:1] == b"["
-    rows = whole_dialogues(json_rows(file, report, config.encoding), top, config.columns)
+    yield from lines_of(
+        json_rows(file, report, config.encoding), top, file.name, config, named, report
+    )
+
+
+def lines_of(
+    values: Iterable[JsonRow],
+    top: bool,
+    name: str,
+    config: RowsConfig,
+    named: Description | None,
+    report: BuildReport,
+) -> Iterator[Line]:
+    """Find the reader of each row of a file; `top` says whether they stand in one list."""
+    rows = whole_dialogues(values, top, config.columns)
     first = list(islice(rows, _FIRST_ROWS))
-    _check_names(config.columns, first, file.name)
+    _check_names(config.columns, first, name)
     if named is None and not config.columns:
         named = _named_rows(first)
     readers, noted = JsonReaders(config.columns, config.described_as(named)), False
@@ -399,7 +414,7 @@ def _json_lines(
         try:
             fields, reader = _understood(row.value, readers)
         except RowError as error:
-            report.reject(file.name, row.line, error)
+            report.reject(name, row.line, error)
             continue
         if not noted:
             note_unused(reader, report)
@@ -567,7 +582,9 @@ def is_message(value: Any, sure: bool = True) -> bool:
 
 
 def row_names(sample: Sample) -> list[str]:
-    """Give the names of the fields of JSON rows, those of most rows first."""
+    """Give the names of the fields of JSON rows, those of most rows first, or of a table."""
+    if sample.layout is None and sample.suffix in TABLE_SUFFIXES:
+        return tables.look(sample.lines)[1]
     rows = [row.value for row in sample.rows if isinstance(row.value, dict)]
     counts = Counter(str(key) for row in rows for key in row)
     return [name for name, count in counts.most_common() if count * 2 > len(rows)]

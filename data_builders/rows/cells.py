@@ -145,7 +145,8 @@ def _current_way(nodes: Mapping[str, Any], last: Any) -> list[Any]:
     while isinstance(last, str) and isinstance(node := nodes.get(last), dict):
         if len(way) > MAX_MESSAGES:
             raise RowError("too many messages", f"more than {MAX_MESSAGES:,}")
-        if _is_seen(message := node.get("message")):
+        message: Any = node.get("message")
+        if _is_seen(message):
             way.append(_without_tools(message, way[-1] if way else None))
         last = node.get("parent")
     return way[::-1]

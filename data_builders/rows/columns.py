@@ -26,7 +26,7 @@ from data_builders.placeholders import is_placeholder
 from data_builders.report import RowError
 from data_builders.rows import vocabulary as known
 from data_builders.rows.turns import no_text
-from data_builders.rows.vocabulary import fold
+from data_builders.rows.vocabulary import fold, snake
 
 PARTS = (
     *("question", "context", "reply", "history", "system", "messages", "dialogue", "speakers"),
@@ -36,6 +36,7 @@ _PAIR = {"question", "context", "reply", "history", "system"}
 _LIST = {"messages", "dialogue", "speakers", "chosen", "system", "history"}
 _GROUP = {"group", "text", "speaker", "system"}
 _MARKED = (("en", "en_{}"), ("en", "{}_en"), ("zh", "zh_{}"), ("zh", "{}_zh"))
+_NUMBERS = ("id", "ids", "idx", "index", "no", "num", "number", "type", "count", "length")
 _NO_LETTERS = re.compile(r"[\W_]+")
 
 
@@ -148,7 +149,7 @@ def check_columns(columns: Any) -> dict[str, str]:
 def known_sides(names: tuple[str, ...], kinds: tuple[str, ...] = ()) -> tuple[Side, ...]:
     """Find the fields of a row by their names."""
     backwards = names[::-1]
-    folded = {known.snake(n): n for n in backwards} | {fold(n): n for n in backwards}
+    folded = {snake(n): n for n in backwards} | {fold(n): n for n in backwards}
     kind = dict(zip(names, kinds or ["text"] * len(names), strict=True))
     marked: dict[str, Side] = {}
     for lang, form in _MARKED:
@@ -236,7 +237,7 @@ def are_of_turns(keys: tuple[str, ...]) -> bool:
     question, reply = first(known.QUESTIONS), first(known.REPLIES)
     if question and reply and question != reply:
         return not is_weak({"question": question, "reply": reply})
-    told = any(known.snake(key).split("_")[0] in known.SURE_SPEAKERS for key in keys)
+    told = any(snake(key).split("_")[0] in known.SURE_SPEAKERS for key in keys)
     return told and any(key in folded for key in known.TEXT_KEYS)
 
 
@@ -292,12 +293,17 @@ def unknown_sentence(where: str, names: Sequence[str], most: int = 20) -> str:
 
 
 def _nearest(names: Sequence[str]) -> dict[str, str]:
+    """Find the names that are most like a question and a reply; the number of one is none."""
+    usable = {fold(name): str(name) for name in names if snake(name).split("_")[-1] not in _NUMBERS}
     found: dict[str, str] = {}
     for part, words in (("question", known.QUESTIONS), ("reply", known.REPLIES)):
         long = [word for word in words if len(word) > 2 or not word.isascii()]
-        for name in names:
-            folded = fold(name)
-            inner = any(word in folded.split("_") or word in folded for word in long)
-            if inner or difflib.get_close_matches(folded, long, 1, 0.8):
-                found.setdefault(part, str(name))
+        like = [name for name in usable if set(long) & set(name.split("_")) or _is_like(name, long)]
+        if nearest := next((name for name in (*words, *like) if name in usable), None):
+            found[part] = usable[nearest]
     return found if len(set(found.values())) == len(found) else {}
+
+
+def _is_like(name: str, words: Sequence[str]) -> bool:
+    inner = any(word in name for word in words)
+    return inner or bool(difflib.get_close_matches(name, words, 1, 0.8))

@@ -17,10 +17,11 @@ from pyarrow import parquet as pq
 
 from data_builders.errors import UserError
 from data_builders.formats.registry import FILE_FAMILIES, guess_format
-from data_builders.formats.rows import KNOWN_ROWS, CsvCorpus, RowsConfig, RowsCorpus
+from data_builders.formats.rows import KNOWN_ROWS, CsvCorpus, RowsConfig, RowsCorpus, row_names
+from data_builders.formats.yaml_corpus import is_corpus, parsed_yaml
 from data_builders.reading import sample_of, source_files
 from data_builders.report import RULES, BuildReport, RowError
-from data_builders.rows.columns import check_columns, known_columns
+from data_builders.rows.columns import check_columns, known_columns, unknown_sentence
 from data_builders.rows.reader import JsonReaders, row_reader
 from data_builders.rows.turns import MAX_MESSAGES, Style, read_turns
 from data_builders.rows.vocabulary import ROLES
@@ -271,6 +272,47 @@ def test_a_table_of_one_column_holds_texts_with_marks(tmp_path: Path, name: str,
     assert turns(found) == [("几点关门？\n用户：你好", "九点。")] * 3
     config = RowsConfig(files=(str(path),), columns={"dialogue": name})
     assert turns(list(CsvCorpus.read_sources(config, BuildReport()))) == turns(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "talks"),
+    [
+        ("# ours\n---\n- instruction: >-\n    在吗？\n    Hello\n  input: ''\n  response: 在。\n",
+         [("在吗？ Hello", "在。")]),
+        ("- question: 在吗？\n  answer: 在。\n- question: Open?\n  answer: 'Yes.'\n",
+         [("在吗？", "在。"), ("Open?", "Yes.")]),
+        ("- - 在吗？\n  - 在。\n- - Open?\n  - 'Yes.'\n", [("在吗？", "在。"), ("Open?", "Yes.")]),
+        ("- messages:\n  - {role: user, content: 在吗？}\n  - {role: assistant, content: 在。}\n",
+         [("在吗？", "在。")]),
+    ],
+)  # fmt: skip
+def test_a_list_in_yaml_is_read_as_rows(tmp_path: Path, text: str, talks: Any) -> None:
+    path = tmp_path / "talk.yaml"
+    path.write_text(text, encoding="utf-8")
+    found, report, kind = read(path)
+    assert kind == "yaml" and not report.rejected and is_corpus(path)
+    assert turns(found) == talks
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["- " + "[" * 100_000, "- " * 5_000 + "a", "- &a [*a]", "- &a [b]\n- &c [*a, *a]\n- [*c, *c]"],
+)
+def test_yaml_that_would_fill_the_memory_or_the_stack_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="nested deeper"):
+        parsed_yaml(text.encode(), "a.yaml")
+
+
+def test_the_keys_of_a_refusal_name_what_is_nearest() -> None:
+    names = ["question_id", "category", "question", "reference", "replyType"]
+    assert "(nearest: question = question)." in unknown_sentence("a.json", names)
+    assert "nearest" not in unknown_sentence("a.json", ["question_id", "answer_ids"])
+
+
+def test_the_columns_of_a_table_are_named_in_a_refusal(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_text("label,review\n1,很好\n0,太小\n", encoding="utf-8")
+    assert row_names(sample_of(next(source_files([str(path)])))) == ["label", "review"]
 
 
 def test_turns_without_a_speaker_are_said(read: Any) -> None:
