@@ -21,7 +21,7 @@ from data_builders.formats.separated import DailyDialogCorpus, DoubanCorpus, Sep
 from data_builders.formats.small_talk import SmallTalkCorpus
 from data_builders.formats.spreadsheets import TablesCorpus
 from data_builders.formats.subtitles import SubtitlesCorpus
-from data_builders.formats.yaml_corpus import ConversationsCorpus, RasaCorpus
+from data_builders.formats.yaml_corpus import ConversationsCorpus, RasaCorpus, YamlRowsCorpus
 from data_builders.reading import Sample
 
 # Where two fit equally well, the first is taken.
@@ -33,6 +33,7 @@ FILE_FAMILIES: dict[str, type[FileCorpus]] = {
         ParquetCorpus,
         ConversationsCorpus,
         RasaCorpus,
+        YamlRowsCorpus,
         CornellCorpus,
         DailyDialogCorpus,
         DoubanCorpus,

@@ -13,7 +13,7 @@ in `known.yaml`, and one of the user's own is a file like it (`describe`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby, islice
 from typing import Any, ClassVar
@@ -23,10 +23,18 @@ from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.separated import SeparatedConfig, SeparatedCorpus
 from data_builders.reading import JsonRow, Sample, SourceFile, json_rows, sample_of
+from data_builders.reading.sample import MAX_ROWS
 from data_builders.report import BuildReport, RowError, shorten
 from data_builders.rows import tables
 from data_builders.rows.cells import tree_of
-from data_builders.rows.columns import check_columns, is_weak, known_columns
+from data_builders.rows.columns import (
+    are_of_turns,
+    check_columns,
+    is_weak,
+    kind_of_value,
+    known_columns,
+    known_sides,
+)
 from data_builders.rows.description import (
     Description,
     description_of,
@@ -40,17 +48,39 @@ from data_builders.rows.reader import (
     note_cuts,
     row_reader,
 )
-from data_builders.rows.turns import MAX_MESSAGES, as_list, read_turns, shown
-from data_builders.rows.vocabulary import DIALOGUES, GROUPS, ROLES, SPLIT_NAMES, TEXT_KEYS, fold
+from data_builders.rows.turns import MAX_MESSAGES, are_named, as_list, read_turns, shown
+from data_builders.rows.vocabulary import (
+    DIALOGUES,
+    GROUPS,
+    MARKED,
+    QUESTIONS,
+    REPLIES,
+    ROLE_KEYS,
+    ROLES,
+    SPEAKER_KEYS,
+    SPLIT_NAMES,
+    SURE_SPEAKERS,
+    TEXT_KEYS,
+    fold,
+    names_speaker,
+    role_of_text,
+    snake,
+)
 
 # So many rows say what a file is; a whole dialogue may be one.
 _FIRST_ROWS = 20
+# So many members of an object are kept while it is not known whether it is one row; so many cells
+# while it is not known whether the other columns are as long.
+_MOST_MEMBERS, _MOST_CELLS = 1_000, 1_000_000
 # A row that breaks one of these is still a row of its kind.
 _STILL_OURS = ("no reply", "empty text", "tool message", "fewer than two turns", "image")
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 _BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 # Beside a name and a text these make the export of a messenger, which has readers of its own.
-_STAMPS = ("date", "timestamp", "ts", "timestamp_ms", "date_unixtime", "created_at")
+_STAMPS = frozenset(
+    "date timestamp ts timestamp_ms date_unixtime created_at createtime create_time time".split()
+)
 Line = tuple[int, RowReader, Mapping[str, Any]]
 
 
@@ -112,6 +142,10 @@ class RowsCorpus(FileCorpus):
         rows = list(whole_dialogues(sample.rows, sample.layout == "array"))
         if not rows or _is_export(rows):
             return None
+        if cls.NAMED is None and len(sample.rows) == MAX_ROWS and _is_column(rows):
+            return Guess(
+                0.36, why="one column of texts, perhaps with another behind it", alone=True
+            )
         named = cls.NAMED or Description()
         fitting = [row for row in rows if cls.NAMED is None or named.fits(row.value)]
         readers = JsonReaders({}, named)
@@ -155,6 +189,11 @@ class CsvCorpus(RowsCorpus):
         if sample.layout is not None:
             return None
         delimiter, header, share = tables.look(sample.lines)
+        if not known_columns(header):
+            mark = delimiter or ","
+            if marked := tables.marked_column(sample.lines, mark):
+                options: dict[str, Any] = {"delimiter": mark, "columns": {"dialogue": marked}}
+                return Guess(0.96, options, "its texts have marks of who speaks")
         if delimiter is None:
             return None
         options = {"delimiter": delimiter}
@@ -289,7 +328,7 @@ def _of_group(members: Iterator[Line], file: str, report: BuildReport) -> Iterat
 
 def _named_table(names: Sequence[str], kinds: Mapping[str, str]) -> Description | None:
     """Find the known kind of a table by its columns."""
-    row = {name: [] if kinds.get(name) == "list" else "" for name in names}
+    row = {name: [] if kinds.get(name) in ("list", "turns") else "" for name in names}
     return next((known for known in known_descriptions().values() if known.fits(row)), None)
 
 
@@ -349,9 +388,23 @@ def _json_lines(
 ) -> Iterator[Line]:
     """Give the rows of a JSON file that are to be read by their names; others are said."""
     top = file.head(64).lstrip(_BEFORE_JSON)[:1] == b"["
-    rows = whole_dialogues(json_rows(file, report, config.encoding), top)
+    yield from lines_of(
+        json_rows(file, report, config.encoding), top, file.name, config, named, report
+    )
+
+
+def lines_of(
+    values: Iterable[JsonRow],
+    top: bool,
+    name: str,
+    config: RowsConfig,
+    named: Description | None,
+    report: BuildReport,
+) -> Iterator[Line]:
+    """Find the reader of each row of a file; `top` says whether they stand in one list."""
+    rows = whole_dialogues(values, top, config.columns)
     first = list(islice(rows, _FIRST_ROWS))
-    _check_names(config.columns, first, file.name)
+    _check_names(config.columns, first, name)
     if named is None and not config.columns:
         named = _named_rows(first)
     readers, noted = JsonReaders(config.columns, config.described_as(named)), False
@@ -361,7 +414,7 @@ def _json_lines(
         try:
             fields, reader = _understood(row.value, readers)
         except RowError as error:
-            report.reject(file.name, row.line, error)
+            report.reject(name, row.line, error)
             continue
         if not noted:
             note_unused(reader, report)
@@ -377,15 +430,15 @@ def _named_rows(rows: Sequence[JsonRow]) -> Description | None:
 def _understood(value: Any, readers: JsonReaders) -> tuple[Mapping[str, Any], RowReader]:
     if isinstance(value, list) and readers.has_columns:
         value = {str(place): item for place, item in enumerate(as_list(value))}
-    elif isinstance(value, list) or (isinstance(value, dict) and _is_tree(value)):
+    elif isinstance(value, list) or _is_tree(value):
         value = {"dialogue": value}
     if not isinstance(value, dict):
         raise RowError("not an object", shown(value))
     return value, readers.of(value)
 
 
-def _is_tree(value: Mapping[str, Any]) -> bool:
-    first = next(iter(value.values()), None)
+def _is_tree(value: Any) -> bool:
+    first = next(iter(value.values()), None) if isinstance(value, dict) else None
     return isinstance(first, dict) and {"parent", "message"} <= first.keys()
 
 
@@ -398,9 +451,26 @@ def _check_names(columns: Mapping[str, str], rows: Sequence[JsonRow], where: str
             raise UserError(missing_column(where, part, written, names))
 
 
-def whole_dialogues(rows: Iterable[JsonRow], top: bool) -> Iterator[JsonRow]:
-    """Put dialogues together that are one list in their file, and so were read turn by turn."""
-    for (part, key), group in groupby(rows, key=lambda row: (_is_turn(row, top), row.key)):
+def whole_dialogues(
+    rows: Iterable[JsonRow], top: bool, columns: Mapping[str, str] = {}
+) -> Iterator[JsonRow]:
+    """Put together what is one row or one dialogue, and was read piece by piece.
+
+    Args:
+        rows: What stands in the array or the object that a file is, or its lines.
+        top: Whether it is an array.
+        columns: The setting, which may name the list of turns.
+
+    Yields:
+        An object of which a member is a list of turns as one row, a list of turns as one dialogue,
+        an object of columns row by row, and all others as they are.
+    """
+    rows = _members(iter(rows), {columns.get("dialogue"), columns.get("messages")} - {None})
+    head = list(islice(rows, _FIRST_ROWS))
+    named = top and are_named([row.value for row in head], strict=True)
+    for (part, key), group in groupby(
+        chain(head, rows), key=lambda row: (named or _is_turn(row, top), row.key)
+    ):
         if not part:
             yield from group
             continue
@@ -409,23 +479,112 @@ def whole_dialogues(rows: Iterable[JsonRow], top: bool) -> Iterator[JsonRow]:
         yield JsonRow(first.line, key, [first.value, *values])
 
 
+def _members(rows: Iterator[JsonRow], told: Set[str | None]) -> Iterator[JsonRow]:
+    """Take the members of an object together where it is one row, or holds columns."""
+    waiting: list[JsonRow] = []
+    for row in rows:
+        waiting.append(row)
+        if row.key in told or _tells_of_one_row(waiting):
+            yield _object_of(chain(waiting, rows), told)
+            return
+        most = _MOST_CELLS if _column(waiting[0].key) else _MOST_MEMBERS
+        if row.key is None or _is_row(row.value) or len(waiting) > most:
+            break
+    else:
+        waiting = _table_of(waiting) or waiting
+    yield from waiting
+    yield from rows
+
+
+def _tells_of_one_row(members: Sequence[JsonRow]) -> bool:
+    """Say whether the last of the members read begins the dialogue of an object that is a row."""
+    last = members[-1]
+    if last.key is None or fold(last.key) not in DIALOGUES:
+        return False
+    if isinstance(last.value, str):
+        return len(members) > 2 and members[-2].key == last.key != members[0].key
+    if isinstance(last.value, list):
+        return are_named([last.value] * 2, strict=True)
+    # Beside a number or a title they are turns; alone they may be pairs of their own.
+    pairs = isinstance(last.value, dict) and are_of_turns(tuple(last.value))
+    pairs = pairs and members[0].key != last.key
+    return pairs or is_message(last.value, sure=False) or _is_tree(last.value)
+
+
+def _object_of(rows: Iterable[JsonRow], told: Set[str | None]) -> JsonRow:
+    line, found = 1, dict[str, Any]()
+    for key, members in groupby(rows, key=lambda row: row.key):
+        values = []
+        for row in islice(members, MAX_MESSAGES + 1):
+            values.append(row.value)
+            line = row.line if not found else line
+        turns = key in told or (fold(key) in DIALOGUES and not _is_tree(values[0]))
+        listed = len(values) > 1 or (turns and not isinstance(values[0], str))
+        found[str(key)] = values if listed else values[0]
+    return JsonRow(line, None, found)
+
+
+def _column(key: str | None) -> str | None:
+    """Give the name of the cells of a column, of "questions" "question"."""
+    names = (fold(key or ""), fold(key or "").removesuffix("s"))
+    return next((name for name in names if name in (*QUESTIONS, *REPLIES)), None)
+
+
+def _table_of(members: Sequence[JsonRow]) -> list[JsonRow]:
+    """Read {"questions": [...], "answers": [...]} row by row."""
+    columns: dict[str, list[JsonRow]] = {}
+    for row in members:
+        cells = row.value.values() if isinstance(row.value, dict) else [row.value]
+        columns.setdefault(str(row.key), []).extend(row._replace(value=v) for v in cells)
+    named = {_column(name) or name: cells for name, cells in columns.items()}
+    if len({len(cells) for cells in named.values()}) > 1 or not known_columns(list(named)):
+        return []
+    return [
+        JsonRow(cells[0].line, None, dict(zip(named, (cell.value for cell in cells), strict=True)))
+        for cells in zip(*named.values(), strict=True)
+    ]
+
+
+def _is_row(value: Any) -> bool:
+    """Say whether a member of an object is a row, and not something that is known of it."""
+    if not isinstance(value, dict):
+        return isinstance(value, list)
+    kinds = tuple(map(kind_of_value, value.values()))
+    sides = known_sides(tuple(map(str, value)), kinds)
+    return any(side.parts.get("dialogue", "") not in MARKED for side in sides)
+
+
 def _is_turn(row: JsonRow, top: bool) -> bool:
     if isinstance(row.value, str):
-        return row.key is not None
+        return row.key is not None and _column(row.key) is None
     return (top or row.key is not None) and is_message(row.value)
 
 
-def is_message(value: Any) -> bool:
-    """Say whether a value is one message and no row that holds a list of them."""
-    if not isinstance(value, dict) or not {"role", "from", "speaker"} & value.keys():
+def is_message(value: Any, sure: bool = True) -> bool:
+    """Say whether a value is one message and no row that holds a list of them.
+
+    Args:
+        value: An item of a list.
+        sure: Whether the list may be one of anything: then a "user" does not make it one of
+            messages, since it may also be one of reviews.
+    """
+    if not isinstance(value, dict) or any(
+        fold(key) in (*DIALOGUES, *GROUPS, "parent_id") or snake(key) in GROUPS for key in value
+    ):
         return False
-    if any(key in value for key in (*DIALOGUES, *GROUPS, "parent_id")):
-        return False
-    return any(isinstance(value.get(key), (str, list)) for key in TEXT_KEYS)
+    told = any(snake(key).split("_")[0] in SURE_SPEAKERS for key in value)
+    if not sure:
+        keys = (*ROLE_KEYS, *SPEAKER_KEYS)
+        told = told or any(key in keys or names_speaker(key) for key in value)
+        if any(map(role_of_text, value)):
+            return True
+    return told and any(isinstance(value.get(key), (str, list)) for key in TEXT_KEYS)
 
 
 def row_names(sample: Sample) -> list[str]:
-    """Give the names of the fields of JSON rows, those of most rows first."""
+    """Give the names of the fields of JSON rows, those of most rows first, or of a table."""
+    if sample.layout is None and sample.suffix in TABLE_SUFFIXES:
+        return tables.look(sample.lines)[1]
     rows = [row.value for row in sample.rows if isinstance(row.value, dict)]
     counts = Counter(str(key) for row in rows for key in row)
     return [name for name, count in counts.most_common() if count * 2 > len(rows)]
@@ -466,10 +625,17 @@ def _is_export(rows: Sequence[JsonRow]) -> bool:
     lists = [row.value for row in rows if isinstance(row.value, list)]
     lists += [row.value["messages"] for row in rows if _holds_messages(row.value)]
     first = next((items[0] for items in lists if items and isinstance(items[0], dict)), {})
-    if not any(key in first for key in _STAMPS):
+    if not _STAMPS & {fold(key) for key in first}:
         return False
     who = first.get("role") or first.get("from") or first.get("sender_name")
     return not (isinstance(who, str) and fold(who) in ROLES)
+
+
+def _is_column(rows: Sequence[JsonRow]) -> bool:
+    first = rows[0].key
+    return bool(_column(first)) and all(
+        row.key == first and isinstance(row.value, str) for row in rows
+    )
 
 
 def _holds_messages(value: Any) -> bool:

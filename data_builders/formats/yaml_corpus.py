@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Dialogues that people write by hand in YAML: for ChatterBot, and for Rasa.
+"""Dialogues that people write by hand in YAML: for ChatterBot, for Rasa, or as rows.
 
     categories: [greetings]             nlu:
     conversations:                      - intent: greet
@@ -18,13 +18,17 @@
 Each example of an intent is a question, and each text of the response that a rule or a story
 answers it with a reply. What a file does not hold, such as the texts of `domain.yml`, is looked for
 in the other files of the same source: `rasa nlu.yml domain.yml rules.yml`. A story with `user` and
-`bot` is a dialogue as it stands.
+`bot` is a dialogue as it stands. A list of rows by name is read as one in JSON:
+
+    - instruction: Say hello.
+      response: Hello!
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -33,17 +37,23 @@ import yaml
 from data_builders.dialogue import RawDialogue, clean_turn
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
-from data_builders.reading import Sample, SourceFile, source_files
+from data_builders.formats.rows import RowsConfig, RowsCorpus, lines_of, read_rows
+from data_builders.reading import JsonRow, Sample, SourceFile, source_files
+from data_builders.reading.sample import MAX_ROWS
 from data_builders.report import BuildReport, RowError
 
 YAML_SUFFIXES = (".yaml", ".yml")
 _CHATTERBOT = re.compile(r"^conversations\s*:", re.MULTILINE)
 _RASA = re.compile(r"^(nlu|responses|stories|rules)\s*:", re.MULTILINE)
+_LIST = re.compile(r"(?:[ \t]*(?:#.*|---.*)?\r?\n)*-\s")
 _EXAMPLE = re.compile(r"^\s*-\s+(.*)$", re.MULTILINE)
 # "[Paris](city)", "[Paris]{"entity": "city"}": what was said, and what it is.
 _ENTITY = re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\{[^}]*\})")
 # A file by hand is short; the parser of YAML would take minutes for a long one.
 _MAX_BYTES = 16 << 20
+_MAX_DEPTH, _MAX_ALIASES = 100, 1_000
+# The safe loader in C is ten times as fast; not every build of PyYAML has it.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def is_corpus(path: Path) -> bool:
@@ -55,7 +65,7 @@ def is_corpus(path: Path) -> bool:
         return False
     if re.search(r"^sources\s*:", head, re.MULTILINE):
         return False
-    return bool(_CHATTERBOT.search(head) or _RASA.search(head))
+    return bool(_CHATTERBOT.search(head) or _RASA.search(head) or _LIST.match(head))
 
 
 def parsed_yaml(content: bytes, name: str) -> Any:
@@ -63,10 +73,30 @@ def parsed_yaml(content: bytes, name: str) -> Any:
     if len(content) > _MAX_BYTES:
         raise UserError(f"{name} is longer than {_MAX_BYTES >> 20} MB. Split it, or write JSON.")
     try:
-        return yaml.safe_load(content.decode("utf-8"))
+        text = content.decode("utf-8-sig")
+        _check_shape(text, name)
+        return yaml.load(text, Loader=_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{name} is no YAML in UTF-8: {reason}. Correct it there.") from None
+
+
+def _check_shape(text: str, name: str) -> None:
+    """Refuse what no dialogue is like: the loader in C goes down without a word at some depth."""
+    aliases = 0
+    anchors: list[bool] = []
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            anchors.append(event.anchor is not None)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchors.pop()
+        is_alias = isinstance(event, yaml.AliasEvent)
+        aliases += is_alias
+        if len(anchors) > _MAX_DEPTH or aliases > _MAX_ALIASES or (is_alias and any(anchors)):
+            raise UserError(
+                f"{name}: its YAML is nested deeper than {_MAX_DEPTH} levels, or its aliases "
+                "(*name) stand in each other. Write it out plainly."
+            )
 
 
 def turns_of(entry: Any) -> tuple[str, ...]:
@@ -133,6 +163,43 @@ class RasaCorpus(FileCorpus):
         unanswered = len(assistant.examples.keys() - assistant.answers.keys())
         if unanswered:
             report.note("intents that nothing in these files answers", unanswered)
+
+
+class YamlRowsCorpus(RowsCorpus):
+    """Reads a list of rows by name, or of lists of turns."""
+
+    FORMAT: ClassVar[str] = "yaml"
+    TITLE: ClassVar[str] = "YAML that is a list of rows: `- question: ...`"
+
+    @classmethod
+    def resembles(cls, sample: Sample) -> Guess | None:
+        """Say how well the beginning of a file fits this family."""
+        if sample.suffix not in YAML_SUFFIXES or not _LIST.match(sample.text):
+            return None
+        rows: Any = None
+        # The sample may end within the last item.
+        for text in (sample.text, sample.text.rpartition("\n- ")[0]):
+            with suppress(UserError):
+                rows = rows or parsed_yaml(text.encode(), sample.name)
+        if not isinstance(rows, list):
+            return None
+        rows = _rows(rows[:MAX_ROWS])
+        return super().resembles(sample._replace(rows=rows, layout="array"))
+
+    @classmethod
+    def read_file(
+        cls, file: SourceFile, config: RowsConfig, report: BuildReport
+    ) -> Iterator[RawDialogue]:
+        """Yield the dialogues of one file; `line` is the number of the row."""
+        content = parsed_yaml(file.stream.read(_MAX_BYTES + 1), file.name)
+        if not isinstance(content, list):
+            raise UserError(f"{file.name} is no list of rows. Choose another format.")
+        lines = lines_of(_rows(content), True, file.name, config, None, report)
+        yield from read_rows(lines, file.name, report)
+
+
+def _rows(values: list[Any]) -> list[JsonRow]:
+    return [JsonRow(number, None, value) for number, value in enumerate(values, start=1)]
 
 
 class _Assistant:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from data_builders.rows.columns import are_of_turns
+
 # Rows at a time: enough to spread the cost of a call, few enough for long texts.
 BATCH = 1024
 
@@ -20,6 +22,8 @@ def kind_of(column: pa.DataType) -> str:
     types = pa.types
     if types.is_dictionary(column):
         column = column.value_type
+    if _is_list(column) and types.is_struct(column.value_type):
+        return "turns" if are_of_turns(tuple(f.name for f in column.value_type)) else "list"
     if types.is_nested(column) or isinstance(column, pa.JsonType):
         return "list"
     texts = types.is_string(column), types.is_large_string(column), types.is_string_view(column)

@@ -15,15 +15,23 @@ from contextlib import suppress
 from typing import Any
 
 from data_builders.report import RowError
-from data_builders.rows.turns import MAX_MESSAGES, no_text, shown
+from data_builders.rows.turns import MAX_MESSAGES, TOOL_STEP, no_text, shown
 from data_builders.rows.vocabulary import BAD_IF_YES, ROLES, fold
 
 # [INST], <|im_start|>user, <|start_header_id|>user<|end_header_id|>, <|user|>, [Human]:, ### Human:
-_MARK = re.compile(
+_TOKENS = (
     r"<\|im_start\|>\s*(\w+)[ \t]*\n|<\|start_header_id\|>\s*(\w+)\s*<\|end_header_id\|>"
-    r"|(\[/?INST\])|<\|(system|user|assistant|Human|MOSS|human|bot)\|>:?|\[(Human|MOSS)\]:"
-    r"|^#{2,3} ?(\w+):?[ \t]*$|^#{2,3} ?(\w+):[ \t]|^(Human|Assistant|User|用户|助手|人类)[:：]",
-    re.MULTILINE,
+    r"|(\[/?INST\])|<\|(system|user|assistant|Human|MOSS|human|bot)\|>:?"
+    r"|<s>\s*(Human|Assistant|User|Bot|用户|助手|人类|机器人)[:：]"
+)
+# Beside such tokens a "Human:" at the beginning of a line is a part of what is said.
+_MARKS = (
+    re.compile(_TOKENS),
+    re.compile(
+        _TOKENS + r"|\[(Human|MOSS)\]:|^#{2,3} ?(\w+):?[ \t]*$|^#{2,3} ?(\w+):[ \t]"
+        r"|^(Human|Assistant|User|用户|助手|人类)[:：]",
+        re.MULTILINE,
+    ),
 )
 _END = re.compile(r"<\|(?:im_end|eot_id|endoftext|end|begin_of_text)\|>|<eo[a-z]>|</?s>")
 _TASKS = {
@@ -34,6 +42,11 @@ _TASKS = {
     "response": "assistant",
     "output": "assistant",
 }
+# Kinds of content in an export of ChatGPT that are no speech.
+_STEPS = frozenset(
+    "code execution_output system_error computer_output thoughts reasoning_recap "
+    "user_editable_context model_editable_context".split()
+)
 _LONGEST_LITERAL = 1 << 16
 _MOST_WAYS = 1_000
 _NUMBERED = re.compile(r"(?:turn|round|第)?_?(\d+)轮?", re.IGNORECASE)
@@ -74,10 +87,11 @@ def list_in_text(text: str) -> Any:
 
 def marked_turns(text: str) -> list[dict[str, str]]:
     """Cut a text at its marks of who speaks."""
-    if "\n" not in text and "<|" not in text and "[" not in text:
+    if not any(mark in text for mark in ("\n", "<|", "[", "<s>")):
         return []
-    marks = [match for match in _MARK.finditer(text) if _role(match) is not None]
-    if not marks or len({_role(match) for match in marks}) < 2:
+    found = ([m for m in marks.finditer(text) if _role(m) is not None] for marks in _MARKS)
+    marks = next((one for one in found if len({_role(mark) for mark in one}) > 1), None)
+    if marks is None:
         return []
     ends = [match.start() for match in marks[1:]] + [len(text)]
     before = _END.sub("", text[: marks[0].start()]).strip()
@@ -131,10 +145,26 @@ def _current_way(nodes: Mapping[str, Any], last: Any) -> list[Any]:
     while isinstance(last, str) and isinstance(node := nodes.get(last), dict):
         if len(way) > MAX_MESSAGES:
             raise RowError("too many messages", f"more than {MAX_MESSAGES:,}")
-        if _is_seen(node.get("message")):
-            way.append(node["message"])
+        message: Any = node.get("message")
+        if _is_seen(message):
+            way.append(_without_tools(message, way[-1] if way else None))
         last = node.get("parent")
     return way[::-1]
+
+
+def _without_tools(message: dict[str, Any], following: Any) -> Any:
+    """Leave out what goes on between a question and the answer that is shown.
+
+    Where no answer follows, what a tool has shown was the answer: it cuts the dialogue.
+    """
+    content, author = message["content"], message["author"]
+    kind = content.get("content_type") if isinstance(content, dict) else None
+    step = author.get("role") == "tool" or message.get("recipient") not in (None, "all")
+    if not step and kind not in _STEPS and not str(kind).startswith("tether_"):
+        return message
+    follows = following.get("author") if isinstance(following, dict) else None
+    answered = following is TOOL_STEP or (follows or {}).get("role") == "assistant"
+    return TOOL_STEP if answered else {"author": {"role": "tool"}}
 
 
 def _is_seen(message: Any) -> bool:
@@ -158,7 +188,7 @@ def _ways(root: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
         while children := _children(node):
             if len(way) > MAX_MESSAGES or len(waiting) > _MOST_WAYS:
                 raise RowError("too many messages", f"more than {MAX_MESSAGES:,}")
-            known = [turn | {"weight": 0} for turn in way]
+            known = [turn | {"is_learned_elsewhere": True} for turn in way]
             waiting += [(child, known) for child in reversed(children[1:])]
             node = children[0]
             way.append(_message(node))
@@ -167,7 +197,8 @@ def _ways(root: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
 
 def _children(node: Mapping[str, Any]) -> list[dict[str, Any]]:
     replies = node.get("replies")
-    usable = [one for one in replies or [] if isinstance(one, dict) and not _is_bad(one)]
+    listed = replies if isinstance(replies, list) else []
+    usable = [one for one in listed if isinstance(one, dict) and not _is_bad(one)]
     return sorted(usable, key=_rank)
 
 

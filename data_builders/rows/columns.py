@@ -26,7 +26,7 @@ from data_builders.placeholders import is_placeholder
 from data_builders.report import RowError
 from data_builders.rows import vocabulary as known
 from data_builders.rows.turns import no_text
-from data_builders.rows.vocabulary import fold
+from data_builders.rows.vocabulary import fold, snake
 
 PARTS = (
     *("question", "context", "reply", "history", "system", "messages", "dialogue", "speakers"),
@@ -36,6 +36,7 @@ _PAIR = {"question", "context", "reply", "history", "system"}
 _LIST = {"messages", "dialogue", "speakers", "chosen", "system", "history"}
 _GROUP = {"group", "text", "speaker", "system"}
 _MARKED = (("en", "en_{}"), ("en", "{}_en"), ("zh", "zh_{}"), ("zh", "{}_zh"))
+_NUMBERS = ("id", "ids", "idx", "index", "no", "num", "number", "type", "count", "length")
 _NO_LETTERS = re.compile(r"[\W_]+")
 
 
@@ -147,7 +148,8 @@ def check_columns(columns: Any) -> dict[str, str]:
 @lru_cache(maxsize=4096)
 def known_sides(names: tuple[str, ...], kinds: tuple[str, ...] = ()) -> tuple[Side, ...]:
     """Find the fields of a row by their names."""
-    folded = {fold(name): name for name in reversed(names)}
+    backwards = names[::-1]
+    folded = {snake(n): n for n in backwards} | {fold(n): n for n in backwards}
     kind = dict(zip(names, kinds or ["text"] * len(names), strict=True))
     marked: dict[str, Side] = {}
     for lang, form in _MARKED:
@@ -166,17 +168,23 @@ _BASES = (*known.QUESTIONS, *known.REPLIES, "context")
 
 def _known_parts(folded: Mapping[str, str], kind: Mapping[str, str]) -> dict[str, str]:
     usable = {name: full for name, full in folded.items() if kind[full] != "other"}
-    listed = {name: full for name, full in usable.items() if kind[full] == "list"}
+    listed = {name: full for name, full in usable.items() if kind[full] != "text"}
+    turns = {full for name, full in listed.items() if kind[full] == "turns"}
     first = _first_in(usable)
     more = {"system": first(known.SYSTEMS)}
     if whole := _first_in(listed)(known.DIALOGUES):
         return _given({"dialogue": whole} | _beside_a_list(first, listed) | more)
     parts = _pair_in(usable, kind)
+    if not parts and {"questions", "answers"} <= listed.keys():
+        parts = {"dialogue": f"{listed['questions']}&{listed['answers']}"}
     if not parts and (whole := _first_in(listed)((*known.WEAK_DIALOGUES, "prompt", "chosen"))):
         parts = _given({"dialogue": whole} | _beside_a_list(first, listed))
+    if not parts and len(turns) == 1:
+        parts = _given({"dialogue": turns.pop()} | _beside_a_list(first, listed))
     if not parts and (group := _first_in(folded)(known.GROUPS)) and (said := first(known.SAID)):
         by = _first_in({name: full for name, full in folded.items() if full != said})
-        parts = _given({"group": group, "text": said, "speaker": by(known.SAID_BY)})
+        speaker = by(known.SAID_BY) or next(filter(known.names_speaker, folded.values()), None)
+        parts = _given({"group": group, "text": said, "speaker": speaker})
     if not parts and (whole := first(known.DIALOGUES) or first(known.MARKED)):
         parts = {"dialogue": whole}
     return _given(parts | more) if parts else {}
@@ -187,11 +195,11 @@ def _pair_in(usable: Mapping[str, str], kind: Mapping[str, str]) -> dict[str, st
     first = _first_in(usable)
     question, reply = first(known.QUESTIONS), first(known.REPLIES)
     history, instances = first(known.HISTORIES), usable.get("instances")
-    if instances and question and kind[instances] == "list":
+    if instances and question and kind[instances] != "text":
         return {"question": question, "instances": instances}
     if reply is None:
         return {}
-    if question and kind[question] == "list":
+    if question and kind[question] != "text":
         # A prompt of several turns.
         return {"dialogue": question, "chosen": reply}
     if question is None or question == reply:
@@ -214,9 +222,33 @@ def _question(question: str, usable: Mapping[str, str]) -> str:
     if fold(re.sub(r"(?i)^(en|zh)_|_(en|zh)$", "", question)) in ("instruction", "prompt"):
         given = first(known.INPUTS)
         return f"{question}+{given}" if given and given != question else question
+    if details := first(known.DETAILS.get(fold(question), ())):
+        return f"{question}+{details}"
     # On question-answer sites the body is often left empty and the title is the question.
     title = first(known.TITLES)
     return f"{question}|{title}" if title and title != question else question
+
+
+@lru_cache(maxsize=4096)
+def are_of_turns(keys: tuple[str, ...]) -> bool:
+    """Say whether objects with these keys are turns: question with reply, or text with speaker."""
+    folded = {fold(key): key for key in keys}
+    first = _first_in(folded)
+    question, reply = first(known.QUESTIONS), first(known.REPLIES)
+    if question and reply and question != reply:
+        return not is_weak({"question": question, "reply": reply})
+    told = any(snake(key).split("_")[0] in known.SURE_SPEAKERS for key in keys)
+    return told and any(key in folded for key in known.TEXT_KEYS)
+
+
+def kind_of_value(value: Any) -> str:
+    """Say what a value can be used for: "turns", "list" (also objects), "text" or "other"."""
+    if isinstance(value, list):
+        turns = value and all(isinstance(v, dict) and are_of_turns(tuple(v)) for v in value[:8])
+        return "turns" if turns else "list"
+    if isinstance(value, dict):
+        return "list"
+    return "text" if value is None or isinstance(value, (str, bytes)) else "other"
 
 
 def _first_in(fields: Mapping[str, str]) -> Callable[[Iterable[str]], str | None]:
@@ -261,12 +293,17 @@ def unknown_sentence(where: str, names: Sequence[str], most: int = 20) -> str:
 
 
 def _nearest(names: Sequence[str]) -> dict[str, str]:
+    """Find the names that are most like a question and a reply; the number of one is none."""
+    usable = {fold(name): str(name) for name in names if snake(name).split("_")[-1] not in _NUMBERS}
     found: dict[str, str] = {}
     for part, words in (("question", known.QUESTIONS), ("reply", known.REPLIES)):
         long = [word for word in words if len(word) > 2 or not word.isascii()]
-        for name in names:
-            folded = fold(name)
-            inner = any(word in folded.split("_") or word in folded for word in long)
-            if inner or difflib.get_close_matches(folded, long, 1, 0.8):
-                found.setdefault(part, str(name))
+        like = [name for name in usable if set(long) & set(name.split("_")) or _is_like(name, long)]
+        if nearest := next((name for name in (*words, *like) if name in usable), None):
+            found[part] = usable[nearest]
     return found if len(set(found.values())) == len(found) else {}
+
+
+def _is_like(name: str, words: Sequence[str]) -> bool:
+    inner = any(word in name for word in words)
+    return inner or bool(difflib.get_close_matches(name, words, 1, 0.8))

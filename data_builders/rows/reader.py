@@ -13,7 +13,14 @@ from data_builders.placeholders import is_missing_turn, is_placeholder
 from data_builders.report import BuildReport, RowError, shorten
 from data_builders.rows import vocabulary as known
 from data_builders.rows.cells import conversations_in, history_in, list_in_text, marked_turns
-from data_builders.rows.columns import Field, Side, known_sides, said_of, unknown_sentence
+from data_builders.rows.columns import (
+    Field,
+    Side,
+    kind_of_value,
+    known_sides,
+    said_of,
+    unknown_sentence,
+)
 from data_builders.rows.description import Description
 from data_builders.rows.turns import (
     Style,
@@ -25,7 +32,7 @@ from data_builders.rows.turns import (
     shown,
     text_in,
 )
-from data_builders.rows.vocabulary import BAD_IF_NO, BAD_IF_YES, IMAGE_FIELDS, NO, YES, fold
+from data_builders.rows.vocabulary import BAD_IF_NO, BAD_IF_YES, IMAGE_FIELDS, NO, YES, fold, snake
 
 
 class Found(NamedTuple):
@@ -53,7 +60,11 @@ class RowReader:
     """
 
     def __init__(
-        self, sides: Sequence[Side], names: Sequence[str], description: Description
+        self,
+        sides: Sequence[Side],
+        names: Sequence[str],
+        description: Description,
+        is_told: bool = False,
     ) -> None:
         """Remember what `row_reader` has found."""
         self.description = description
@@ -72,6 +83,13 @@ class RowReader:
         self.parts = dict(sides[0].parts) if sides else {}
         self.group = self.parts.get("group")
         self.has_history = any("history" in fields for _, fields in self._sides)
+        told = bool(description.columns) or is_told
+        # Lists of questions for a test of models: nobody answers in them.
+        self._asks_only = (
+            not told
+            and fold(self.parts.get("dialogue", "")) == "turns"
+            and any(snake(name) in ("question_id", "prompt_id") for name in names)
+        )
 
     @property
     def fields(self) -> Sequence[tuple[str, Field]]:
@@ -100,7 +118,7 @@ class RowReader:
                 report.reject(file, line, RowError(one.rule, text))
             else:
                 found.append(RawDialogue(*one.turns, line=line, lang=one.lang))
-        if style.cuts or style.joined:
+        if style.cuts or style.joined or style.counts:
             self._style = self.style()
             note_cuts(style, file, line, report)
         return found
@@ -141,6 +159,8 @@ class RowReader:
         found: list[Found | RowError] = []
         for lang, fields in self._sides:
             try:
+                if self._asks_only and _are_texts(fields["dialogue"].get(row)):
+                    raise RowError("no reply", "a list of questions")
                 read = _read_side(row, fields, style, self.description)
             except RowError as error:
                 found.append(error)
@@ -177,7 +197,7 @@ def row_reader(
         names: The fields of the rows.
         columns: The setting; empty looks for known names.
         where: The file or data set, for messages.
-        kinds: What each field holds, "text", "list" (also objects) or "other", where it is known.
+        kinds: What each field holds, as `kind_of_value` says it, where it is known.
         description: What is known of the rows.
 
     Returns:
@@ -224,7 +244,7 @@ def _reader(
     given: tuple[tuple[str, str], ...],
     description: Description,
 ) -> RowReader:
-    return RowReader(_cached_sides(names, kinds, given), names, description)
+    return RowReader(_cached_sides(names, kinds, given), names, description, bool(given))
 
 
 class JsonReaders:
@@ -265,13 +285,6 @@ class JsonReaders:
         return reader
 
 
-def kind_of_value(value: Any) -> str:
-    """Say what a value can be used for: "text", "list" (also objects) or "other"."""
-    if isinstance(value, (list, dict)):
-        return "list"
-    return "text" if value is None or isinstance(value, (str, bytes)) else "other"
-
-
 def note_cuts(style: Style, file: str, line: int, report: BuildReport) -> None:
     """Count the turns that cut a dialogue, or stop there if `strict`."""
     for rule, count in style.cuts.items():
@@ -280,6 +293,8 @@ def note_cuts(style: Style, file: str, line: int, report: BuildReport) -> None:
         report.note(f"turns that cut a dialogue in two ({rule})", count)
     if style.joined:
         report.note("turns joined to the one before, of the same speaker", style.joined)
+    for what, count in style.counts.items():
+        report.note(what, count)
 
 
 # --- one side of a row ---------------------------------------------------------------------------
@@ -351,13 +366,18 @@ def _read_pair(
     reply = _reply(values["reply"])
     if not isinstance(reply, list):
         return [_answered(before, question, reply, style, system)]
-    if len(reply) > 1 and all(isinstance(one, dict) for one in reply):
-        # What was chosen is the dialogue as a whole.
+    if _is_talk(reply):  # What was chosen is the dialogue as a whole.
         return read_turns(reply, style, system=system)
     if not reply:
         raise RowError("empty text", "an empty list of replies")
     replies = reply[: 1 if said.alternatives == "first" else None]
     return [_answered(before, question, one, style, system) for one in replies]
+
+
+def _is_talk(replies: list[Any]) -> bool:
+    """Say whether these are messages of both sides, and not several replies to choose from."""
+    named = (one.get(k) for one in replies if isinstance(one, dict) for k in known.ROLE_KEYS)
+    return {"user", "assistant"} <= {known.ROLES.get(fold(name)) for name in named}
 
 
 def _answered(
@@ -391,6 +411,11 @@ def _the_last(found: list[Turns], reply: str) -> Turns:
 
 
 def _usable(value: Any, asked: str, style: Style) -> str:
+    if isinstance(value, dict):
+        if any(_is_bad(key, fold(value[key]), Description()) for key in value if _is_label(key)):
+            raise RowError("bad by its label", shown(value))
+        keys = (*known.TEXT_KEYS, *known.REPLIES)
+        value = next((value[key] for key in keys if isinstance(value.get(key), str)), value)
     text = value if isinstance(value, str) else text_in("" if value is None else value)
     if is_missing_turn(text, [asked]):
         raise RowError("empty text", text)
@@ -415,7 +440,7 @@ def _reply(value: Any) -> Any:
     texts = next((value[key] for key in known.TEXT_KEYS if value.get(key) is not None), None)
     if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
         return list(dict.fromkeys(texts))
-    return text_in(value)
+    return value
 
 
 def _optional(value: Any) -> str | None:
@@ -437,7 +462,11 @@ def _optional_list(value: Any) -> Any:
     return None if isinstance(value, str) and is_placeholder(value) else value
 
 
-def _is_label(name: str, said: Description) -> bool:
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_label(name: str, said: Description = Description()) -> bool:  # noqa: B008
     if name in said.minimum:
         return True
     if said.drop_if is not None:

@@ -18,8 +18,8 @@ from data_builders.errors import UserError
 from data_builders.reading import Sample, SourceFile, text_lines
 from data_builders.report import BuildReport, RowError, shorten
 from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
-from data_builders.rows.cells import list_in_text
-from data_builders.rows.columns import known_columns, known_sides
+from data_builders.rows.cells import list_in_text, marked_turns
+from data_builders.rows.columns import kind_of_value, known_columns, known_sides
 from data_builders.rows.csv_records import CsvRecords, Record
 
 DELIMITERS = ",\t;|"
@@ -60,7 +60,11 @@ class CsvTable:
         self._records = chain(first, records)
         cells = [one.cells for one in first if one.broken is None and len(one.cells) == len(header)]
         columns = zip(header, zip(*cells, strict=True), strict=False)
-        self.kinds = {name: "list" for name, column in columns if _are_lists(column)}
+        self.kinds = {
+            name: kind_of_value(_listed(next(filter(str.strip, column))))
+            for name, column in columns
+            if _are_lists(column)
+        }
 
     @classmethod
     def opened(
@@ -69,7 +73,8 @@ class CsvTable:
         """Read the header of a table."""
         if not any(line.strip() for line in sample.lines) and not sample.text.strip():
             return None
-        delimiter = config.delimiter or _delimiter(sample, file.name)
+        alone = bool(sample.lines) and _bare(sample.lines[0]) in config.columns.values()
+        delimiter = config.delimiter or ("," if alone else _delimiter(sample, file.name))
         records = CsvRecords(text_lines(file, report, config.encoding), delimiter)
         first = next((record for record in records if not _mark(record)), None)
         if first is None:
@@ -118,11 +123,30 @@ def _mark(record: Record) -> bool:
     return record.line == 1 and record.cells[:1] in ([f"sep={mark}"] for mark in (*DELIMITERS, ""))
 
 
+def _bare(line: str) -> str:
+    return line.strip().strip('"').strip()
+
+
+def marked_column(lines: Sequence[str], delimiter: str) -> str | None:
+    """Find the column of a table whose texts have marks of who speaks."""
+    records = CsvRecords(iter(enumerate(lines, start=1)), delimiter)
+    header = next(records, None)
+    if header is None:
+        return None
+    records.width = width = len(header.cells)
+    rows = [one.cells for one in islice(records, _LOOK) if len(one.cells) == width]
+    # The sample may end within the last one.
+    for name, column in zip(header.cells, zip(*(rows[:-1] or rows), strict=True), strict=False):
+        if sum(bool(marked_turns(cell)) for cell in column) * 2 > len(column):
+            return name.strip()
+    return None
+
+
 def _delimiter(sample: Sample, name: str) -> str:
     delimiter, _, _ = look(sample.lines)
     if delimiter is not None:
         return delimiter
-    if sample.lines and known_sides((sample.lines[0].strip().strip('"'),)):
+    if sample.lines and known_sides((_bare(sample.lines[0]),)):
         return ","  # a single column needs none
     raise UserError(
         f"{name}: no delimiter out of {', '.join(map(repr, DELIMITERS))} gives rows as wide as "

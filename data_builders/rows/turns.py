@@ -7,6 +7,8 @@
     [{"speaker": "A", "text": "Is it open?"}, {"speaker": "B", "text": "Until nine."}]
     [{"role": "user", "content": "Is it open?"}, {"role": "assistant", "content": "Until nine."}]
     [{"human": "Is it open?", "assistant": "Until nine."}]
+    [{"user_utterance": {"text": "Is it open?"}, "system_utterance": {"text": "Until nine."}}]
+    [["A", "Is it open?"], ["B", "Until nine."]]
     ["Usr: Is it open?", "Bot: Until nine."]
 
 Neighbours of one speaker are one turn. A turn that cannot be used (a call of a tool, an empty
@@ -32,8 +34,20 @@ MAX_MESSAGES = 10_000
 # "12:30", so after other names than these it counts only where every line has one.
 _PREFIX = re.compile(r"\s*([^\s：:，。！？；、,!?;]{1,12})\s*([：:])\s*")
 _SPEAKING = frozenset("男女问答甲乙") | frozenset("abcdefgmw")
+# What is nothing but the name of a speaker, and what no name has in it.
+_SPEAKER = re.compile(
+    rf"[A-Za-z甲乙男女]|(?i:{'|'.join(name for name in ROLES if len(name) > 1)})"
+    r"|(?i:speaker|person|participant|agent|user|说话人)[ _#-]?\w{1,2}"
+)
+_NO_NAME = re.compile(r"[。！？.!?,，；;]|.{25}")
 # What MOSS puts around its turns.
 _WRAPPED = re.compile(r"^<\|[A-Za-z ]+\|>:?\s*|<eo[a-z]>$")
+
+
+# Stands for what a tool did before the answer that is shown.
+TOOL_STEP = object()
+# Who says what is context for the next reply and no reply itself.
+_CONTEXT = "context"
 
 
 class Turns(NamedTuple):
@@ -59,6 +73,7 @@ class Style:
         replace: What stands for something else in all texts.
         cuts: Counts the turns that cut a dialogue, by rule.
         joined: How many turns were joined to the one before.
+        counts: What else is to be said of the dialogues, and how often.
     """
 
     roles: Mapping[str, str] = field(default_factory=lambda: ROLES)
@@ -67,6 +82,25 @@ class Style:
     replace: Mapping[str, str] = field(default_factory=dict)
     cuts: dict[str, int] = field(default_factory=dict)
     joined: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, what: str) -> None:
+        """Count something that the report is to say."""
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+
+class _List(NamedTuple):
+    """What the items of a list have in common.
+
+    Attributes:
+        speakers: Keys that name the speaker, those first that tell speakers apart.
+        answers_first: Whether the answer to the item before stands before the next question.
+        named: Whether the items are [speaker, text].
+    """
+
+    speakers: tuple[str, ...] = ()
+    answers_first: bool = False
+    named: bool = False
 
 
 class Said(NamedTuple):
@@ -102,9 +136,12 @@ def read_turns(
     Raises:
         RowError: If no dialogue can be had from it.
     """
-    said = [one for item in as_list(items) for one in _said_in(item, style)]
+    seen = _seen(as_list(items), style)
+    said = [one for item in items for one in _said_in(item, style, seen)]
     if isinstance(speakers, list) and len(speakers) == len(said):
         said = [one._replace(who=who) for one, who in zip(said, speakers, strict=True)]
+    if len(said) > 1 and isinstance(items[0], dict) and all(one.who is None for one in said):
+        style.count("dialogues whose turns do not say who speaks, taken turn by turn")
     return assembled(_without_prefixes(said, style), style, system)
 
 
@@ -118,7 +155,7 @@ def assembled(said: Sequence[Said], style: Style, system: str | None = None) -> 
     if with_roles and first:
         system = "\n".join(one.text for one in said[:first])
         said = said[first:]
-    for piece in _pieces(said):
+    for piece in _pieces(said, with_roles):
         turns, who = _joined(piece, style)
         try:
             found.append(_dialogue(turns, who, with_roles, system))
@@ -187,13 +224,70 @@ def _text_of_part(part: Any) -> str | None:
     raise no_text(part)
 
 
-def _said_in(item: Any, style: Style) -> Iterator[Said]:
+def _seen(items: list[Any], style: Style) -> _List:
+    """Look at all items of a list for what one of them cannot tell."""
+    objects = [item for item in items if isinstance(item, dict)]
+    if not objects:
+        inner = [item for one in items if isinstance(one, list) for item in one]
+        objects = [item for item in inner if isinstance(item, dict)]
+        return _List(_speaker_keys(objects), named=are_named(items))
+    answers = [bool(_spoken(item, style).get("assistant")) for item in objects]
+    return _List(_speaker_keys(objects), not answers[0] and any(answers))
+
+
+def _speaker_keys(objects: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Find the keys that say who speaks, those first that tell speakers apart."""
+    known_keys = (*known.ROLE_KEYS, *known.SPEAKER_KEYS)
+    keys = dict.fromkeys(key for item in objects for key in item)
+    found = [key for key in known_keys if key in keys]
+    found += [key for key in keys if key not in known_keys and known.names_speaker(key)]
+    if len(found) < 2:
+        return tuple(found)
+    told = {key: {str(_name(key, item.get(key))) for item in objects} - {"None"} for key in found}
+    roles = {key: key in known.ROLE_KEYS and any(map(_is_role, told[key])) for key in found}
+    return tuple(sorted(found, key=lambda key: (not roles[key], len(told[key]) < 2)))
+
+
+def _is_role(name: str) -> bool:
+    return fold(name) in ROLES or fold(name) in TOOL_ROLES
+
+
+def _name(key: str, value: Any) -> Any:
+    """Give the name of a speaker; of "is_user" his role."""
+    if isinstance(value, dict):
+        return value.get("role") or value.get("name") or value.get("id")
+    if isinstance(value, bool) and (role := ROLES.get(known.snake(key).rpartition("_")[2])):
+        return role if value else {"user": "assistant"}.get(role, "user")
+    return None if isinstance(value, list) else value
+
+
+def are_named(items: Sequence[Any], strict: bool = False) -> bool:
+    """Say whether the items of a list are each [speaker, text, ...].
+
+    Args:
+        items: The list.
+        strict: Whether only names count that are nothing but names: "A", "user", "Speaker 1".
+    """
+    pairs = [item for item in items if isinstance(item, list) and len(item) > 1]
+    if len(pairs) < max(2, len(items)) or not all(isinstance(p[1], str) for p in pairs):
+        return False
+    names = [p[0] for p in pairs if isinstance(p[0], str)]
+    if len(names) < len(pairs) or all(map(_SPEAKER.fullmatch, names)):
+        return len(names) == len(pairs)
+    if strict or len(set(names)) * 2 > len(names) or any(map(_NO_NAME.search, names)):
+        return False
+    return sum(map(len, names)) * 2 < sum(len(p[1]) for p in pairs)
+
+
+def _said_in(item: Any, style: Style, seen: _List) -> Iterator[Said]:
     """Give the turns of one item of a list; what cannot be used says why."""
     try:
-        if isinstance(item, dict):
-            yield from _of_object({k: v for k, v in item.items() if v is not None}, style)
+        if item is TOOL_STEP:
+            style.count("messages of tools before an answer left out")
+        elif isinstance(item, dict):
+            yield from _of_object({k: v for k, v in item.items() if v is not None}, style, seen)
         elif isinstance(item, list):
-            yield from _of_list(item, style)
+            yield from _of_list(item, style, seen)
         else:
             yield Said(item if isinstance(item, str) else "", wrong=_wrong_text(item))
     except RowError as error:
@@ -207,47 +301,75 @@ def _wrong_text(item: Any) -> RowError | None:
     return None if isinstance(item, str) else no_text(item)
 
 
-def _of_list(items: list[Any], style: Style) -> Iterator[Said]:
-    if len(items) == 2 and isinstance(items[0], int) and isinstance(items[1], str):
+def _of_list(items: list[Any], style: Style, seen: _List) -> Iterator[Said]:
+    numbered = len(items) == 2 and isinstance(items[0], int) and isinstance(items[1], str)
+    if numbered or seen.named:
         yield Said(items[1], items[0])
         return
     for item in as_list(items):
         if isinstance(item, list):
             raise no_text(item)
-        said = list(_said_in(item, style))
+        said = list(_said_in(item, style, seen))
         # Of several short messages that are one turn, an empty one says nothing.
         yield from (one for one in said if one.text.strip() or one.wrong or one.who is None)
 
 
-def _of_object(item: dict[str, Any], style: Style) -> Iterator[Said]:
-    who = _speaker_of(item)
+def _of_object(item: dict[str, Any], style: Style, seen: _List) -> Iterator[Said]:
+    key = next((key for key in seen.speakers if key in item), "")
+    who = _name(key, item.get(key))
     if any(item.get(key) for key in known.TOOL_KEYS) or _names_tool(who):
         raise RowError("tool message", who if isinstance(who, str) else shown(item))
-    key = next((key for key in style.texts if key in item), None)
-    if key is not None and isinstance(item[key], dict) and "author" in item[key]:
-        yield from _of_object(item[key], style)  # a node of an export
-        return
-    if key is None:
-        yield from _by_role(item, style)
+    text = _text_key(item, style)
+    if text is not None and isinstance(item[text], dict) and "author" in item[text]:
+        yield from _of_object(item[text], style, _List(_speaker_keys([item[text]])))
+        return  # a node of an export
+    if text is None or (who is None and known.role_of_text(text) is None and _spoken(item, style)):
+        yield from _by_role(item, style, seen, text)
         return
     if any(item.get(name) is True for name in known.BAD_IF_YES):
         raise RowError("bad by its label", shown(item))
     learned = not any(fold(item.get(name, "")) in known.NO for name in known.NOT_LEARNED)
-    yield Said(text_in(item[key]), who, learned=learned)
+    if not learned and style.roles.get(fold(who)) == "assistant":
+        style.count("replies of weight 0 that are context and not learned")
+    learned = learned and item.get("is_learned_elsewhere") is not True
+    yield Said(text_in(item[text]), who, learned=learned)
+
+
+def _text_key(item: Mapping[str, Any], style: Style) -> str | None:
+    found = next((key for key in style.texts if key in item), None)
+    if found is None:
+        folded = {fold(key): key for key in item}
+        found = next((folded[key] for key in style.texts if key in folded), None)
+    return found
 
 
 def _names_tool(who: Any) -> bool:
     return isinstance(who, str) and fold(who) in TOOL_ROLES
 
 
-def _speaker_of(item: Mapping[str, Any]) -> Any:
-    keys = (key for key in (*known.ROLE_KEYS, *known.SPEAKER_KEYS) if key in item)
-    who = item.get(next(keys, ""))
-    return who.get("role") or who.get("name") if isinstance(who, dict) else who
+def _spoken(item: Mapping[str, Any], style: Style) -> dict[str, str]:
+    """Give the texts that stand under the name of a role and a word for text, by role."""
+    found: dict[str, str] = {}
+    for key, value in item.items():
+        if (name := known.role_of_text(key)) and isinstance(value, (str, list, dict)):
+            found.setdefault(style.roles[name], text_in(value).strip())
+    if "system" in found and "assistant" not in found:
+        found["assistant"] = found.pop("system")
+    return found
 
 
-def _by_role(item: dict[str, Any], style: Style) -> Iterator[Said]:
+def _by_role(
+    item: dict[str, Any], style: Style, seen: _List, text: str | None = None
+) -> Iterator[Said]:
     """Read an object with a text a role, or with a question and its reply."""
+    if spoken := _spoken(item, style):
+        if text is not None:
+            spoken.setdefault("user", text_in(item[text]))
+        order = ROLE_ORDER[::-1] if seen.answers_first else ROLE_ORDER
+        # Who does not say anything in an item does not speak in it.
+        told = [Said(spoken[role], role) for role in order if spoken.get(role, "").strip()]
+        yield from told or [Said("", "user")]
+        return
     named = {key: style.roles[fold(key)] for key in item if fold(key) in style.roles}
     if not {"user", "assistant"} & set(named.values()):
         folded = {fold(key): key for key in item}
@@ -337,14 +459,20 @@ def _role_said(one: Said, roles: Mapping[str, str | None]) -> Said:
     return one._replace(who=role)
 
 
-def _pieces(said: Iterable[Said]) -> Iterator[list[Said]]:
+def _pieces(said: Iterable[Said], with_roles: bool) -> Iterator[list[Said]]:
     piece: list[Said] = []
     for one in said:
-        if one.wrong is not None or not one.learned:
+        if one.wrong is not None:
             yield piece
             piece = []
-        if one.wrong is None:
-            piece.append(one)
+            continue
+        if not one.learned and with_roles:
+            one = one._replace(who=_CONTEXT if one.who == "assistant" else one.who)
+        elif not one.learned:
+            # Without roles every turn but the first is a reply.
+            yield piece
+            piece = []
+        piece.append(one)
     yield piece
 
 
@@ -370,6 +498,11 @@ def _dialogue(turns: list[str], who: list[Any], with_roles: bool, system: str | 
         who = roles_of(len(turns))
     elif "user" not in who or "assistant" not in who[who.index("user") :]:
         raise RowError("no reply", f"roles: {', '.join(who) or 'none'}")
+    elif _CONTEXT in who:
+        # Of the assistant's turns all are learned: what is not, stands among the user's. Behind
+        # the last reply it is of no use.
+        end = len(who) - who[::-1].index("assistant")
+        turns, who = turns[:end], ["user" if w == _CONTEXT else w for w in who[:end]]
     before = [] if system is None else [system]
     return Turns((*before, *turns), (*("system" for _ in before), *who))
 

@@ -7,7 +7,9 @@ first one counts: a `source` beside a `question` says where it is from.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 QUESTIONS = (
     *("question", "query", "ask", "instruction", "prompt", "q", "input", "post", "source", "src"),
@@ -27,7 +29,7 @@ WEAK_REPLIES = frozenset(("target", "tgt", "output"))
 # A list under one of these is the dialogue, whatever stands beside it.
 DIALOGUES = (
     *("messages", "conversations", "conversation", "dialogue", "dialog", "dialogs", "utterances"),
-    *("turns", "chat", "对话", "mapping", "contents", "dialogue_turns"),
+    *("turns", "chat", "对话", "mapping", "contents", "dialogue_turns", "utts"),
 )
 # These only where there is no question with its reply: they are names of anything.
 WEAK_DIALOGUES = ("log", "items", "content", "data", "thread", "session")
@@ -40,6 +42,14 @@ INPUTS = ("input", "context", "textbox_q_context")
 # Without a question these are what is answered.
 CONTEXTS = ("context", "contexts")
 TITLES = ("title", "标题")
+# What a question of few words is explained by, under it.
+DETAILS = {
+    "title": ("body", "selftext", "question_body"),
+    **dict.fromkeys(
+        ("question", "query", "ask", "问题", "提问"),
+        ("description", "desc", "question_description", "question_detail", "问题描述", "描述"),
+    ),
+}
 SYSTEMS = ("system", "system_prompt", "meta_instruction", "系统提示")
 HISTORIES = ("history", "dialogue_history", "dialog_history", "chat_history", "历史")
 # A table with one utterance a row: which dialogue it belongs to, what was said, and by whom.
@@ -56,10 +66,24 @@ SAID_BY = (
 # Of one turn.
 TEXT_KEYS = (
     *("content", "value", "text", "utterance", "message", "sentence", "parts", "body", "内容"),
-    *("content_text", "transcript"),
+    *("content_text", "transcript", "input_text", "answer_text", "reply_text", "msg", "mes"),
 )
 ROLE_KEYS = ("role", "from", "author")
 SPEAKER_KEYS = ("speaker", "sender", "agent", "user", "name", "speaker_id", "person", "发送者")
+# Other names of the speaker are made of words: senderWorkerId, interlocutor_id, is_user.
+_SPEAKER_STEMS = frozenset(
+    "speaker sender user author interlocutor participant agent talker from who uid role person "
+    "userid username senderid sendername speakerid authorid nickname 说话人 发言人 发送者".split()
+)
+_SPEAKER_WORDS = _SPEAKER_STEMS | frozenset(
+    "id ids name nick no num number idx index type label key is me bot human self worker".split()
+)
+# These make a list of objects a talk, under whatever name: a "user" may also have written a review.
+SURE_SPEAKERS = frozenset(("role", "from", "speaker", "sender", "interlocutor", "talker", "说话人"))
+# What stands behind a role in the name of its text: user_utterance, system_response.
+_BEHIND_A_ROLE = re.compile(
+    r"_(utterance|utt|response|text|message|msg|reply|turn|transcript|says|said|question|answer)$"
+)
 TOOL_KEYS = ("tool_calls", "function_call", "tool_call_id", "functionCall", "functionResponse")
 # Parts of a turn that are no text.
 IMAGE_PARTS = frozenset(
@@ -112,3 +136,24 @@ SPLIT_NAMES = frozenset(("train", "valid", "validation", "dev", "val", "test"))
 def fold(name: object) -> str:
     """Make names comparable: "User-Input " and "user_input" are one."""
     return str(name).strip().casefold().replace(" ", "_").replace("-", "_")
+
+
+def snake(name: object) -> str:
+    """Cut a name into its words: "senderWorkerId" and "Sender worker-ID" are one."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W_A-Z]+", str(name))
+    return "_".join(words).casefold()
+
+
+@lru_cache(maxsize=4096)
+def names_speaker(key: str) -> bool:
+    """Say whether a key of a turn is made of words that say who speaks."""
+    words = set(snake(key).split("_"))
+    return bool(words & _SPEAKER_STEMS or {"is", "bot"} == words) and words <= _SPEAKER_WORDS
+
+
+@lru_cache(maxsize=4096)
+def role_of_text(key: str) -> str | None:
+    """Give the name of the role whose text stands under a key, of "user_utterance" "user"."""
+    name = snake(key)
+    role = _BEHIND_A_ROLE.sub("", name)
+    return role if role != name and role in ROLES else None

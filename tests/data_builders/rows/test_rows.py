@@ -17,10 +17,11 @@ from pyarrow import parquet as pq
 
 from data_builders.errors import UserError
 from data_builders.formats.registry import FILE_FAMILIES, guess_format
-from data_builders.formats.rows import KNOWN_ROWS, CsvCorpus, RowsConfig, RowsCorpus
+from data_builders.formats.rows import KNOWN_ROWS, CsvCorpus, RowsConfig, RowsCorpus, row_names
+from data_builders.formats.yaml_corpus import is_corpus, parsed_yaml
 from data_builders.reading import sample_of, source_files
 from data_builders.report import RULES, BuildReport, RowError
-from data_builders.rows.columns import check_columns, known_columns
+from data_builders.rows.columns import check_columns, known_columns, unknown_sentence
 from data_builders.rows.reader import JsonReaders, row_reader
 from data_builders.rows.turns import MAX_MESSAGES, Style, read_turns
 from data_builders.rows.vocabulary import ROLES
@@ -33,7 +34,7 @@ from tests.data_builders.formats.json_rows import (
     sample,
     texts,
 )
-from tests.data_builders.rows.test_shapes import SHAPES, Whole, read
+from tests.data_builders.rows.test_shapes import SHAPES, Whole, node, read
 
 USER, BOT = {"role": "user", "content": "在吗？"}, {"role": "assistant", "content": "在。"}
 CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
@@ -110,6 +111,52 @@ def test_any_pairs_mean_the_same_in_json_and_in_a_table(pairs: list[tuple[str, s
         assert report.rejected == again.rejected
 
 
+def test_of_replies_with_labels_the_bad_ones_are_told(read: Any) -> None:
+    answers = [
+        {"text": "九点。"},
+        {"text": "不知道", "is_deleted": True},
+        {"text": "对", "label": 0},
+    ]
+    found, report = read_json(read, {"question": "几点关门？", "answers": answers})
+    assert turns(found) == [("几点关门？", "九点。")]
+    assert report.rejected == {"bad by its label": 2}
+
+
+def test_questions_alone_are_taken_only_when_told(tmp_path: Path) -> None:
+    path = tmp_path / "test.jsonl"
+    rows = [{"question_id": i, "turns": ["写一封信。", "再短一些。"]} for i in range(3)]
+    path.write_text(as_lines(*rows), encoding="utf-8")
+    assert guess_format(sample_of(next(source_files([str(path)])))) is None
+    report = BuildReport()
+    config = RowsConfig(files=(str(path),), columns={"dialogue": "turns"})
+    assert len(list(RowsCorpus.read_sources(config, report))) == 3
+
+
+def test_a_list_told_by_columns_makes_the_object_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    path.write_text('{"id": 3, "lines": ["在吗？", "在。"], "mood": ["good"]}', encoding="utf-8")
+    report, config = BuildReport(), RowsConfig(files=(str(path),), columns={"dialogue": "lines"})
+    assert turns(list(RowsCorpus.read_sources(config, report))) == [("在吗？", "在。")]
+    assert not report.rejected
+
+
+def test_columns_of_different_length_are_told(read: Any) -> None:
+    data = json.dumps({"questions": ["a", "b"], "answers": ["c"]}).encode()
+    found, report = read(RowsCorpus, data, name="a.json")
+    assert not found and report.rejected == {"not an object": 3}
+
+
+def test_what_may_be_reviews_or_tests_of_a_program_is_no_talk() -> None:
+    for items in (
+        [{"user": "u1", "text": "Very good."}, {"user": "u2", "text": "Too small."}],
+        [{"input": "1 2", "output": "3"}],
+        [{"name": "Shops", "text": "A list of shops."}],
+    ):
+        readers = JsonReaders({}, RowsConfig().described_as())
+        with pytest.raises(RowError, match="missing key"):
+            readers.of({"id": "1", "things": items})
+
+
 # --- lists of turns -----------------------------------------------------------------------------
 
 
@@ -124,7 +171,8 @@ def test_any_pairs_mean_the_same_in_json_and_in_a_table(pairs: list[tuple[str, s
         ([USER, BOT, {"role": "narrator", "content": "Rain."}], [("在吗？", "在。")]),
         ([{"role": "system", "content": " "}, USER, BOT], [("在吗？", "在。")]),
         # A reply that carries no weight is context, and never learned.
-        ([USER, {**BOT, "weight": 0}, *MORE], [("在。", "Open?", "Yes.")]),
+        ([USER, {**BOT, "weight": 0}, *MORE], [("在吗？", "在。", "Open?", "Yes.")]),
+        ([*MORE, USER, {**BOT, "weight": 0}], [("Open?", "Yes.")]),
         ([USER, {**BOT, "deleted": True}, *MORE], [("Open?", "Yes.")]),
         # The one who answers may be called system.
         ([USER, {"role": "system", "content": "有。"}], [("在吗？", "有。")]),
@@ -133,6 +181,34 @@ def test_any_pairs_mean_the_same_in_json_and_in_a_table(pairs: list[tuple[str, s
         ([["a", "b"], ["c"]], [("a", "b", "c")]),
         ([{"speaker": "Ann", "text": "a"}, {"speaker": "Ann", "text": "b"},
           {"speaker": "Bo", "text": "c"}], [("a\nb", "c")]),
+        # Keys of a speaker that are made of well-known words.
+        *(
+            ([{who: n, "text": t} for n, t in ((a, "a"), (a, "b"), (b, "c"))], [("a\nb", "c")])
+            for who, a, b in [
+                ("senderWorkerId", 956, 957), ("userId", "u1", "u2"),
+                ("interlocutor_id", "AA", "AB"),
+                ("Author Name", "Ann", "Bo"), ("who", "Ann", "Bo"), ("is_user", True, False),
+                ("sender", {"id": 1}, {"id": 2}), ("fromUserName", "安", "波"),
+            ]
+        ),
+        # The one that is the same in all turns is of the file, and no speaker of a turn.
+        ([{"user_id": 7, "speakerName": n, "text": t} for n, t in ("Aa", "Ab", "Bc")],
+         [("a\nb", "c")]),
+        # No speaker, however much it looks like one.
+        ([{"user_rating": 1, "text": "a"}, {"user_rating": 1, "text": "b"}], [("a", "b")]),
+        # [speaker, text, what else is known]
+        ([["A", "a"], ["B", "b"], ["B", "c", ["backchannel", 0.5]]], [("a", "b\nc")]),
+        ([["Ann", "Is it open?"], ["Bo", "Until nine."], ["Ann", "And Sundays?"], ["Bo", "No."]],
+         [("Is it open?", "Until nine.", "And Sundays?", "No.")]),
+        ([["Hi", "Hello"], ["Is it open?", "Yes."]], [("Hi", "Hello", "Is it open?", "Yes.")]),
+        # A text of each role: the one who answers is called system.
+        ([{"user utterance": "a", "system response": "b"}, {"user utterance": "c",
+          "system response": "d"}], [("a", "b", "c", "d")]),
+        # The user begins, and then each item has the answer before the next question.
+        ([{"user_utterance": {"text": "a", "tokens": ["a"]}, "user_acts": []},
+          {"user_utterance": {"text": "c"}, "system_utterance": {"text": "b"}}], [("a", "b", "c")]),
+        ([{"system_transcript": "", "transcript": "a"}, {"system_transcript": "b",
+          "transcript": "c"}], [("a", "b", "c")]),
     ],
 )  # fmt: skip
 def test_what_a_list_of_turns_gives(messages: list[Any], expected: list[tuple[str, ...]]) -> None:
@@ -144,6 +220,105 @@ def test_the_system_prompt_stands_before_each_piece() -> None:
     first, second = read_turns(talk, Style())
     assert first.roles == second.roles == ("system", "user", "assistant")
     assert first.turns[0] == second.turns[0] == "Be kind."
+
+
+def test_a_reply_of_no_weight_is_context_and_said(read: Any) -> None:
+    found, report = read_json(read, {"messages": [USER, {**BOT, "weight": 0}, *MORE]})
+    # Only what the assistant says is learned.
+    assert [one.roles for one in found] == [("user", "user", "user", "assistant")]
+    assert report.notes == {"replies of weight 0 that are context and not learned": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "recipient", "role"),
+    [
+        ("code", "python", "assistant"),
+        ("text", "browser", "assistant"),
+        ("execution_output", "all", "tool"),
+        ("tether_quote", "all", "tool"),
+    ],
+)
+def test_what_a_tool_did_before_the_answer_of_an_export_is_left_out(
+    read: Any, kind: str, recipient: str, role: str
+) -> None:
+    step = node("t", "a", role, "print(41)")
+    step["message"] |= {"recipient": recipient, "content": {"content_type": kind, "parts": ["x"]}}
+    nodes = [node("a", None, "user", "在吗？"), step, node("b", "t", "assistant", "在。")]
+    talk = {"current_node": "b", "mapping": {n["id"]: n for n in nodes}}
+    found, report = read_json(read, talk)
+    assert turns(found) == [("在吗？", "在。")]
+    assert report.notes["messages of tools before an answer left out"] == 1
+    # Where the next question follows at once, nobody knows the answer.
+    nodes += [node("c", "t", "user", "Open?"), node("d", "c", "assistant", "Yes.")]
+    talk = {"current_node": "d", "mapping": {n["id"]: n for n in nodes}}
+    found, report = read_json(read, talk)
+    assert turns(found) == [("Open?", "Yes.")]
+    assert report.notes["turns that cut a dialogue in two (tool message)"] == 1
+
+
+@pytest.mark.parametrize("name", ["text", "样本"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "<s>Human: 几点关门？\n用户：你好\n</s><s>Assistant: 九点。\n</s>",
+        "<s>[INST] 几点关门？\n用户：你好 [/INST] 九点。 </s>",
+    ],
+)
+def test_a_table_of_one_column_holds_texts_with_marks(tmp_path: Path, name: str, cell: str) -> None:
+    path = tmp_path / "one.csv"
+    path.write_bytes(in_csv([{name: cell}] * 3))
+    found, report, kind = read(path)
+    assert kind == "csv" and not report.rejected
+    assert turns(found) == [("几点关门？\n用户：你好", "九点。")] * 3
+    config = RowsConfig(files=(str(path),), columns={"dialogue": name})
+    assert turns(list(CsvCorpus.read_sources(config, BuildReport()))) == turns(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "talks"),
+    [
+        ("# ours\n---\n- instruction: >-\n    在吗？\n    Hello\n  input: ''\n  response: 在。\n",
+         [("在吗？ Hello", "在。")]),
+        ("- question: 在吗？\n  answer: 在。\n- question: Open?\n  answer: 'Yes.'\n",
+         [("在吗？", "在。"), ("Open?", "Yes.")]),
+        ("- - 在吗？\n  - 在。\n- - Open?\n  - 'Yes.'\n", [("在吗？", "在。"), ("Open?", "Yes.")]),
+        ("- messages:\n  - {role: user, content: 在吗？}\n  - {role: assistant, content: 在。}\n",
+         [("在吗？", "在。")]),
+    ],
+)  # fmt: skip
+def test_a_list_in_yaml_is_read_as_rows(tmp_path: Path, text: str, talks: Any) -> None:
+    path = tmp_path / "talk.yaml"
+    path.write_text(text, encoding="utf-8")
+    found, report, kind = read(path)
+    assert kind == "yaml" and not report.rejected and is_corpus(path)
+    assert turns(found) == talks
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["- " + "[" * 100_000, "- " * 5_000 + "a", "- &a [*a]", "- &a [b]\n- &c [*a, *a]\n- [*c, *c]"],
+)
+def test_yaml_that_would_fill_the_memory_or_the_stack_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="nested deeper"):
+        parsed_yaml(text.encode(), "a.yaml")
+
+
+def test_the_keys_of_a_refusal_name_what_is_nearest() -> None:
+    names = ["question_id", "category", "question", "reference", "replyType"]
+    assert "(nearest: question = question)." in unknown_sentence("a.json", names)
+    assert "nearest" not in unknown_sentence("a.json", ["question_id", "answer_ids"])
+
+
+def test_the_columns_of_a_table_are_named_in_a_refusal(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_text("label,review\n1,很好\n0,太小\n", encoding="utf-8")
+    assert row_names(sample_of(next(source_files([str(path)])))) == ["label", "review"]
+
+
+def test_turns_without_a_speaker_are_said(read: Any) -> None:
+    found, report = read_json(read, {"dialogue": [{"text": "在吗？"}, {"text": "在。"}]})
+    assert turns(found) == [("在吗？", "在。")]
+    assert report.notes == {"dialogues whose turns do not say who speaks, taken turn by turn": 1}
 
 
 def test_a_cut_is_counted_and_stops_a_strict_build(read: Any) -> None:

@@ -361,6 +361,82 @@ SHAPES: list[tuple[str, Any, list[tuple[str, ...]], list[list[str]] | None]] = [
     ("guanaco", {"text": f"### Human: {Q}\n### Assistant: {A}"}, PAIR, [US.split()[:2]]),
     ("SQuAD", {"context": "Shops close.", "question": Q, "answers": {"text": [A, A]}}, PAIR, None),
     (
+        "answers of several people",
+        {"question": Q, "answers": [{"text": A, "author": "Ann"}, {"text": "At nine."}]},
+        [*PAIR, (Q, "At nine.")],
+        None,
+    ),
+    (
+        "PsyQA",
+        {
+            "question": Q,
+            "description": "I come at ten.",
+            "answers": [{"answer_text": A, "has_label": False}],
+        },
+        [(f"{Q}\nI come at ten.", A)],
+        None,
+    ),
+    ("question as description", {"question": Q, "description": Q, "answer": A}, PAIR, None),
+    (
+        "pairs under any name",
+        {"id": 1, "paragraph": [{"q": Q, "a": ["Until", "nine."]}, {"q": Q2, "a": [A2]}]},
+        [(Q, "Until\nnine.", Q2, A2)],
+        ROLES,
+    ),
+    (
+        "turns under any name",
+        {"id": 1, "exchange": said("speakerId text", "s1", "s2"), "topics": [{"name": "Shops"}]},
+        TALK,
+        None,
+    ),
+    (
+        "one dialogue a file",
+        Whole(
+            dialogue_id=1,
+            interlocutors=["AA", "AB"],
+            utterances=said("interlocutor_id text", "AA", "AB"),
+            evaluation={"score": 5},
+        ),
+        TALK,
+        None,
+    ),
+    (
+        "one dialogue of pairs a file",
+        Whole(topic="Shops", conversation=[{"human": Q, "bot": A}, {"human": Q2, "bot": A2}]),
+        TALK,
+        ROLES,
+    ),
+    ("one export a file", Whole(EXPORT), TALK, ROLES),
+    (
+        "pairs alone in an object",
+        Whole(dialogs=[{"question": Q, "answer": A}, {"question": Q2, "answer": A2}]),
+        [*PAIR, (Q2, A2)],
+        None,
+    ),
+    ("columns", Whole(questions=[Q, Q2], answers=[A, A2]), [*PAIR, (Q2, A2)], None),
+    (
+        "columns of pandas",
+        Whole(question={"0": Q, "1": Q2}, answer={"0": A, "1": A2}),
+        [*PAIR, (Q2, A2)],
+        None,
+    ),
+    (
+        "CoQA",
+        {
+            "story": "A shop.",
+            "questions": [{"input_text": t} for t in (Q, Q2)],
+            "answers": [{"input_text": t} for t in (A, A2)],
+        },
+        TALK,
+        None,
+    ),
+    (
+        "a file of speaker and text",
+        [list(pair) for pair in zip("ABAB", TALK[0], strict=True)],
+        TALK,
+        None,
+    ),
+    (
         "LLaMA-Factory v1",
         {
             "conversation": [
