@@ -50,6 +50,7 @@ RULES = {
     "too many messages": "Write each dialogue as an array of its own.",
     "wrong number of cells": "Give each row as many cells as the header; quote cells with commas.",
     "damaged file": "Fetch or write the file again: the rest of it cannot be read.",
+    "unreadable file": "Build it by itself to see why, or leave it out.",
     "unclosed quote": "Close the quotation mark, or double those that are part of the text.",
     "unknown marker": "Begin a dialogue with a line `E` and each utterance with `M `.",
     "unknown label": "Begin each line with the label 1 or 0 and a tab.",
