@@ -84,10 +84,12 @@ class FileCorpus(DialogueBuilder):
     Attributes:
         FORMAT: The name of the family on the command line.
         TITLE: One line that says what such a file looks like.
+        TOGETHER: Whether the files of one folder are one source: an answer stands in another one.
     """
 
     FORMAT: ClassVar[str]
     TITLE: ClassVar[str]
+    TOGETHER: ClassVar[bool] = False
     BUILDER_CONFIG_CLASS = FilesConfig
 
     @classmethod

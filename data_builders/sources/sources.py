@@ -17,7 +17,13 @@ from data_builders.errors import UserError, shown
 from data_builders.formats.base import FilesConfig
 from data_builders.formats.cornell import find_companion
 from data_builders.formats.parallel import find_pairs
-from data_builders.formats.registry import FAMILIES, TABLE_FAMILIES, GuessedFormat, guess_format
+from data_builders.formats.registry import (
+    FAMILIES,
+    FILE_FAMILIES,
+    TABLE_FAMILIES,
+    GuessedFormat,
+    guess_format,
+)
 from data_builders.formats.rows import JSON_SUFFIXES, row_names
 from data_builders.reading import Sample, SourceFile, sample_of, source_files, text_lines
 from data_builders.reading.files import Found, files_on_disk
@@ -273,11 +279,15 @@ class _Finder:
         return _Kind([], guess, sample.encoding, doubt)
 
     def merged(self, kinds: list[_Kind]) -> list[_Kind]:
-        """Put the members of an archive together that are read in the same way."""
+        """Put together the files of one assistant, and the members of an archive read alike."""
         found: dict[Any, _Kind] = {}
+        homes = {Path(kind.names[0]).parent for kind in kinds if _is_together(kind)}
         for kind in kinds:
             key: Any = kind.names[0]
-            if kind.archive and kind.guess and not kind.error:
+            if _is_together(kind):
+                # `data/nlu.yml` below `domain.yml`: the outermost folder that has such files.
+                key = next(home for home in reversed(Path(key).parents) if home in homes)
+            elif kind.archive and kind.guess and not kind.error:
                 settings = tuple(sorted(kind.guess.guess.options.items()))
                 key = (kind.archive, kind.guess.format, settings, kind.guess.guess.alone)
             known = found.get(key)
@@ -350,6 +360,10 @@ class _Finder:
     def count_lines(self, name: str) -> int:
         lines = text_lines(next(source_files([name])), BuildReport(), self.options.get("encoding"))
         return sum(1 for _ in lines)
+
+
+def _is_together(kind: _Kind) -> bool:
+    return bool(kind.guess and not kind.error and FILE_FAMILIES[kind.guess.format].TOGETHER)
 
 
 @contextmanager

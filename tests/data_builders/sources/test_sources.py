@@ -515,3 +515,20 @@ def test_one_damaged_file_of_many_is_listed_and_the_others_are_read(tmp_path, fo
     assert report.rejects[0].file == str(place / "33.json.gz")
     with pytest.raises(UserError, match="33.json.gz"):
         build_dialogues(str(place), format, cache_dir=str(tmp_path / "d"), strict=True)
+
+
+def test_files_that_answer_each_other_are_one_source(tmp_path):
+    bot = tmp_path / "bot"
+    nlu = "nlu:\n- intent: greet\n  examples: |\n    - hey\n    - hello there\n"
+    story = "stories:\n- story: a\n  steps:\n  - intent: greet\n  - action: utter_greet\n"
+    reply = "responses:\n  utter_greet:\n  - text: Hi!\n  - text: Good day.\n"
+    write(bot / "domain.yml", reply)
+    write(bot / "data" / "nlu.yml", nlu)
+    write(bot / "data" / "stories.yml", story)
+    write(tmp_path / "other" / "nlu.yml", nlu.replace("there", "you"))
+    write(tmp_path / "other" / "domain.yml", story + reply.replace("Good day.", "Yes?"))
+    specs, said = find(tmp_path)
+    assert [spec.name for spec in specs] == ["data", "other"]
+    assert len(said) == 2 and all("format rasa" in line for line in said)
+    report = build_dialogues(str(tmp_path), cache_dir=str(tmp_path / "cache")).report
+    assert [origin.read for origin in report.origins] == [4, 4]
