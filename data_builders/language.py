@@ -16,6 +16,9 @@ LANGUAGES = ("zh", "en", "mixed", "other")
 _HAN_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
 _LATIN_LETTER = r"A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _LATIN_WORD = re.compile(f"[{_LATIN_LETTER}\u0300-\u036f]+")
+# Words with a capital, and numbers between them.
+_CAPITAL = "[a-z]*+[A-Z][A-Za-z]*+"
+_NAME = re.compile(rf"(?<![A-Za-z]){_CAPITAL}(?: (?:{_CAPITAL}|[0-9]{{1,4}}))++")
 # Kana, hangul, Cyrillic, Arabic and the rest: a letter that is neither Han nor Latin.
 _OTHER = re.compile(
     rf"(?![{_LATIN_LETTER}\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af])[^\W\d_]"
@@ -124,11 +127,25 @@ def guess_language(turns: Iterable[str]) -> str:
     if not han and not words or other > (han + len(words) + other) / 4:
         return "other"
     share = han / (han + len(words))
+    if 0.1 < share < 0.6:
+        # "iPhone 15 Pro Max" is one thing that Chinese talks of.
+        words = _LATIN_WORD.findall(_NAME.sub(_one_word, rest))
+        share = han / (han + len(words))
     if share >= 0.6:
         return "zh"
     if not _is_english(words):
-        return "other"
+        return "mixed" if share >= 0.3 and not any(map(_is_foreign, words)) else "other"
     return "en" if share <= 0.1 else "mixed"
+
+
+def _one_word(name: re.Match[str]) -> str:
+    words = map(str.lower, _LATIN_WORD.findall(name[0]))
+    return name[0] if any(w in _ENGLISH or w in _SHARED or _is_foreign(w) for w in words) else "X"
+
+
+def _is_foreign(word: str) -> bool:
+    word = word.lower()
+    return word in _FOREIGN or (not word.isascii() and word not in _LOANS)
 
 
 def is_latin(text: str) -> bool:
@@ -151,7 +168,7 @@ def _is_english(words: list[str]) -> bool:
             english += 1
         elif word in _SHARED:
             shared += 1
-        elif word in _FOREIGN or (not word.isascii() and word not in _LOANS):
+        elif _is_foreign(word):
             foreign += 1
     if not foreign:
         return bool(english or shared) or len(words) <= _FEW

@@ -50,6 +50,7 @@ RULES = {
     "too many messages": "Write each dialogue as an array of its own.",
     "wrong number of cells": "Give each row as many cells as the header; quote cells with commas.",
     "damaged file": "Fetch or write the file again: the rest of it cannot be read.",
+    "unreadable file": "Build it by itself to see why, or leave it out.",
     "unclosed quote": "Close the quotation mark, or double those that are part of the text.",
     "unknown marker": "Begin a dialogue with a line `E` and each utterance with `M `.",
     "unknown label": "Begin each line with the label 1 or 0 and a tab.",
@@ -148,7 +149,7 @@ class BuildReport:
         pairs_dropped: Single pairs left out of dialogues, by rule; those of a dialogue that was
             dropped for want of pairs are among them.
         extra_rows: Rows more than dialogues, from dialogues cut in two and from weights.
-        pieces: Dialogues more than were read, from those that cleaning cut at a turn.
+        pieces: Dialogues more than rows, from rows that hold several, or are cut at a turn.
         changed: Turns changed, by cleaning step.
         rejected: Rows that break a rule of their format, by rule.
         rejects: The first `MAX_STORED_REJECTS` of these and of the rows dropped by cleaning.
@@ -305,6 +306,8 @@ class BuildReport:
             f"{counted(self.kept, 'dialogue')} kept: {_counts(self.splits)} "
             f"({_counts(self.languages)})"
         )
+        if self.pieces:
+            yield f"dialogues more than rows, which hold several or are cut: {self.pieces:,}"
         if self.duplicates:
             yield f"exact duplicates dropped: {self.duplicates:,}"
         if self.filtered:

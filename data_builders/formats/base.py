@@ -14,7 +14,7 @@ from data_builders.errors import UserError, shown
 from data_builders.language import LANGUAGES
 from data_builders.reading import Sample, SourceFile, source_files
 from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, SourceCount
+from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.selecting.settings import check_type
 
 
@@ -51,6 +51,8 @@ class FilesConfig(DialogueConfig):
     encoding: str | None = None
     language: str | None = None
     questions_only: bool = False
+    # No setting: set for files that were found in a folder, where one must not stop the others.
+    lenient = False
 
     def __post_init__(self) -> None:
         """Check the settings before anything is read."""
@@ -82,10 +84,12 @@ class FileCorpus(DialogueBuilder):
     Attributes:
         FORMAT: The name of the family on the command line.
         TITLE: One line that says what such a file looks like.
+        TOGETHER: Whether the files of one folder are one source: an answer stands in another one.
     """
 
     FORMAT: ClassVar[str]
     TITLE: ClassVar[str]
+    TOGETHER: ClassVar[bool] = False
     BUILDER_CONFIG_CLASS = FilesConfig
 
     @classmethod
@@ -126,10 +130,24 @@ class FileCorpus(DialogueBuilder):
         cls, config: Any, report: BuildReport, progress: Callable[[int], None] | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of all files named by the settings, in order."""
-        for file in source_files(config.files, progress=progress):
-            for raw in cls.read_file(file, config, report):
-                yield raw._replace(
-                    file=file.name,
-                    lang=raw.lang or config.language,
-                    source=raw.source or file.source,
-                )
+        read, errors = 0, []
+
+        def failed(name: str, error: UserError) -> None:
+            if report.strict or not config.lenient and name in map(shown, config.files):
+                raise error
+            report.reject(name, 1, RowError("unreadable file", error))
+            errors.append(error)
+
+        for file in source_files(config.files, progress, failed):
+            try:
+                for raw in cls.read_file(file, config, report):
+                    read += 1
+                    yield raw._replace(
+                        file=file.name,
+                        lang=raw.lang or config.language,
+                        source=raw.source or file.source,
+                    )
+            except UserError as error:
+                failed(file.name, error)
+        if errors and not read and not config.lenient:
+            raise errors[0]

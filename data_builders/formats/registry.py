@@ -49,6 +49,8 @@ FILE_FAMILIES: dict[str, type[FileCorpus]] = {
         AlternatingCorpus,
     )
 }
+# Their columns are looked up in the whole file, on the disk.
+TABLE_FAMILIES = (ParquetCorpus, TablesCorpus)
 FILE_FAMILIES = {**KNOWN_ROWS, **FILE_FAMILIES}
 OTHER_FAMILIES: dict[str, type[DialogueBuilder]] = {
     family.FORMAT: family
@@ -97,8 +99,8 @@ def guess_format(sample: Sample, options: Mapping[str, Any] = {}) -> GuessedForm
 def _rows_as_told(sample: Sample) -> GuessedFormat | None:
     """Say in which container rows are of which the user tells the names."""
     why = "its names are told"
-    for family in (ParquetCorpus, TablesCorpus):
-        if family.resembles(sample):
+    for family in TABLE_FAMILIES:
+        if family.is_marked(sample):
             return GuessedFormat(family.FORMAT, Guess(1.0, why=why))
     if sample.layout is not None:
         return GuessedFormat(RowsCorpus.FORMAT, Guess(1.0, why=why))

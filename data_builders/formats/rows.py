@@ -228,12 +228,27 @@ class ParquetCorpus(RowsCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say how well the beginning of a file fits this family."""
-        if sample.text.startswith(tables.ARROW_MARKS):
-            return Guess(1.0, {}, "the mark of an Arrow table")
-        if sample.suffix in tables.ARROW_SUFFIXES:
-            return Guess(0.9, {}, f"the suffix {sample.suffix}")
-        return None
+        """Say how well a file fits this family, by the columns that it says it has.
+
+        Raises:
+            UserError: If it cannot be opened, or its columns tell nothing.
+        """
+        if not cls.is_marked(sample):
+            return None
+        if sample.path is None:
+            return Guess(0.95, {}, "a table in another file, not looked into", alone=True)
+        with open(sample.path, "rb") as stream:
+            file = SourceFile(sample.name, sample.label, stream, sample.suffix, path=sample.path)
+            with tables.ArrowTable(file) as table:
+                named = _named_table(table.names, table.kinds)
+                reader = row_reader(table.names, {}, sample.name, table.kinds, named)
+        return Guess(1.0, {}, f"columns {reader.said}", alone=is_weak(reader.parts))
+
+    @classmethod
+    def is_marked(cls, sample: Sample) -> bool:
+        """Say whether a file has the mark, or the suffix, of such tables."""
+        mark = sample.text.startswith(tables.ARROW_MARKS)
+        return mark or sample.suffix in tables.ARROW_SUFFIXES
 
     @classmethod
     def read_file(

@@ -68,7 +68,7 @@ class TablesCorpus(RowsCorpus):
         Returns:
             The guess, by the mark of such files and the columns of those on the disk.
         """
-        if not sample.text.startswith((SQLITE, ZIP)):
+        if not cls.is_marked(sample):
             return None
         if sample.path is None:
             return Guess(0.95, {}, "tables in another file, not looked into", alone=True)
@@ -77,6 +77,11 @@ class TablesCorpus(RowsCorpus):
                 if said := known_columns(table.names):
                     return Guess(1.0, {}, f"table {shown(table.title)}: {said}")
         return Guess(0.95, {}, "no table has columns that are known", alone=True)
+
+    @classmethod
+    def is_marked(cls, sample: Sample) -> bool:
+        """Say whether a file has the mark of such tables."""
+        return sample.text.startswith((SQLITE, ZIP))
 
     @classmethod
     def read_file(

@@ -143,6 +143,7 @@ class RasaCorpus(FileCorpus):
 
     FORMAT: ClassVar[str] = "rasa"
     TITLE: ClassVar[str] = "YAML of Rasa: `nlu` with `responses`, `rules` and `stories`"
+    TOGETHER: ClassVar[bool] = True
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:

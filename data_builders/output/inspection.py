@@ -144,7 +144,7 @@ def _report_lines(report: BuildReport | None, width: int) -> Iterator[str]:
         f"{counted(report.rows_read, 'row')} read, {counted(report.kept, 'dialogue')} kept",
     )
     for origin in report.origins:
-        told = f"{counted(origin.read, 'row')} read, {counted(origin.kept, 'dialogue')} kept"
+        told = f"{counted(origin.read, 'dialogue')} read, {counted(origin.kept, 'dialogue')} kept"
         yield f"  {one_line(origin.name, 60)} ({one_line(origin.format, 30)}): {told}"
     for head, unit, counts in left_out(report):
         if counts:

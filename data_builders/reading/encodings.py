@@ -9,8 +9,10 @@ charset-normalizer fails with few lines. The rest is its guess, which must look 
 from __future__ import annotations
 
 import codecs
+import math
 import re
 from collections import Counter
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -45,6 +47,7 @@ _COMMON = frozenset(
     "們來這個時過說還沒為會樣後國動開對現經發給長幾聲於問實當聽麼真話東氣樣無帶員機變題應關覺處記將"
     "師結誰愛張離該認場講業體麗數讓請謝"
 )
+_WITHIN_WORD = re.compile(r"[a-z][\u4e00-\u9fff][ ,.]?[a-z]")
 _CHINESE = ("gb18030", "big5", "cp950", "big5hkscs")
 # Share of common characters: Chinese 0.4 to 0.8; Korean, Japanese, Russian read as it below 0.2.
 _SURE_COMMON, _MIN_COMMON = 0.25, 0.15
@@ -60,9 +63,28 @@ _ALPHABETS = tuple(
         ),
     )
 )
-_LATIN = ("cp1252", "iso8859_15", "mac_roman", "cp850", "cp1250", "iso8859_2", "cp1254", "cp852")
+# How much less likely each is than the first.
+_LATIN = {
+    **{"cp1252": 0.0, "cp1250": 0.05, "cp1254": 0.05, "iso8859_15": 0.1, "iso8859_2": 0.1},
+    **{"mac_roman": 0.15, "cp850": 0.2, "cp852": 0.2},
+}
+# Marks that stand where a letter belongs.
+_MISPLACED = re.compile(r"(?<![\w«])[’·\xa0](?=[^\W\d_])|(?<=\w)[—–](?=\s)|(?<!l)·|·(?!l)")
+_OTHERS = (
+    *("cp1251", "koi8_r", "cp866", "iso8859_5", "cp1253", "iso8859_7", "cp1255", "cp1256"),
+    "cp874",
+)
+# Of a letter that is not among the 26 of a language.
+_RARE = -6.0
+# Few and many letters of Greek, Russian, Hebrew, Arabic and Thai have -2.5 to -2.0.
+_ALIKE, _UNLIKE, _TELLING = -2.5, -3.0, 8
 _ANYWHERE, _AT_WORDS = "’‘–—·\xad", "“”„‚…«»‹›¿¡€£§°º®©™•†\xa0"
 _INSIDE = re.compile(f"[^\\W\\d_][{_AT_WORDS}][^\\W\\d_]")
+# What the library takes short texts for, and nobody writes any more.
+_MISTAKEN = (
+    *("mac_greek", "mac_cyrillic", "mac_latin2", "mac_iceland", "mac_turkish", "cp1006", "cp1125"),
+    *("hp_roman8", "ptcp154", "kz1048", "cp037", "cp1026", "cp1140", "cp273", "cp424", "cp500"),
+)
 _FITTING = 0.8
 _WIDE_MARKS = frozenset("，。？！、：；“”‘’（）《》【】…—·～「」『』　")
 _SCRIPTS = {
@@ -160,10 +182,64 @@ def guess_encoding(head: bytes) -> Encoding:
     if shares[best] > _SURE_COMMON:
         return Encoding(best)
     fits = {codec: _fit(lines.decode(codec, "replace")) for codec in _LATIN}
-    latin = max(fits, key=fits.__getitem__)
-    if fits[latin] > _FITTING:
-        return Encoding(latin, guessed=True)
-    return _guess_of_library(lines) or Encoding(FALLBACK, guessed=True, plausible=False)
+    if max(fits.values()) > _FITTING:
+        # Of equal ones the commoner: those of Windows, then of Unix, of Apple and of DOS.
+        alike = [codec for codec in _LATIN if fits[codec] == max(fits.values())]
+        likely = {c: _likeness(lines.decode(c, "replace")) - _LATIN[c] for c in alike}
+        return Encoding(max(likely, key=likely.__getitem__), guessed=True)
+    found = _guess_of_library(lines)
+    if found is None or not found.plausible or found.codec in _OTHERS:
+        found = _of_one_script(lines) or found
+    if (found is None or not found.plausible) and _is_nearly_ascii(head):
+        return Encoding("utf-8")
+    return found or Encoding(FALLBACK, guessed=True, plausible=False)
+
+
+def _of_one_script(lines: bytes) -> Encoding | None:
+    """Choose among the encodings of Greek, Russian, Hebrew, Arabic and Thai.
+
+    A text of one of these languages that is read as another is full of its rare letters.
+    """
+    texts = {codec: lines.decode(codec, "replace") for codec in _OTHERS}
+    texts = {codec: text for codec, text in texts.items() if _is_language(text)}
+    if sum(byte > 0x7F for byte in lines) < _TELLING:
+        return None
+    best = max(texts, key=lambda codec: _likeness(texts[codec]), default=None)
+    if best is None or _likeness(texts[best]) < (_ALIKE if len(lines) < _FEW else _UNLIKE):
+        return None
+    return Encoding(best, guessed=True)
+
+
+def _likeness(text: str) -> float:
+    """Say how much the letters of a text are those of the language it is likest to."""
+    counts = Counter(char for char in text.lower() if char.isalpha() or char > "\x7f")
+    for mark in _ANYWHERE + _AT_WORDS:
+        del counts[mark]
+    counts["\ufffd"] += len(_MISPLACED.findall(text))
+    if not (total := counts.total()):
+        return _RARE
+    return max(
+        sum(count * weights.get(char, _RARE) for char, count in counts.items()) / total
+        for weights in _letters()
+    )
+
+
+@cache
+def _letters() -> list[dict[str, float]]:
+    from charset_normalizer.constant import FREQUENCIES
+
+    weights = [
+        {letter: -math.log(rank) for rank, letter in enumerate(letters, 2)}
+        for letters in FREQUENCIES.values()
+    ]
+    # Romanian with a cedilla, as it was written before Unicode.
+    return [one | {"ţ": one["ț"], "ş": one["ț"]} if "ț" in one else one for one in weights]
+
+
+def _is_nearly_ascii(head: bytes) -> bool:
+    lines = head.split(b"\n")
+    broken = sum(not line.isascii() for line in lines)
+    return broken <= max(1, len(lines) // 100) and len(lines) > 2 * broken
 
 
 def _is_utf8(head: bytes) -> bool:
@@ -197,7 +273,7 @@ def _escaped(head: bytes) -> str | None:
 def _guess_of_library(lines: bytes) -> Encoding | None:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(lines).best()
+    best = from_bytes(lines, cp_exclusion=list(_MISTAKEN)).best()
     # What is wide or UTF-8 has been told already, by sharper signs.
     if best is None or best.encoding.startswith(("ascii", "utf_")):
         return None
@@ -234,7 +310,8 @@ def _wide(head: bytes) -> str | None:
 
 def _common_share(text: str) -> float:
     counts = Counter(char for char in text if char > "\x7f" and char not in _WIDE_MARKS)
-    bad = counts["\ufffd"]
+    # Two letters of another language that make one character stand within a word of it.
+    bad = counts["\ufffd"] + len(_WITHIN_WORD.findall(text))
     return sum(counts[char] for char in _COMMON) / max(1, counts.total() + 3 * bad)
 
 

@@ -88,7 +88,9 @@ class Found(NamedTuple):
 
 
 def source_files(
-    paths: Sequence[str], progress: Callable[[int], None] | None = None
+    paths: Sequence[str],
+    progress: Callable[[int], None] | None = None,
+    failed: Callable[[str, UserError], None] | None = None,
 ) -> Iterator[SourceFile]:
     """Open files one after the other, whatever they are packed in.
 
@@ -96,6 +98,8 @@ def source_files(
         paths: Files, folders, glob patterns, archives, and members as "archive.zip/member".
         progress: Called with the number of bytes read from disk since the last call; in the end
             their sum is the size of the files.
+        failed: Takes the name of an archive that is damaged or unsafe, and why, where the others
+            are to be read all the same; None raises that.
 
     Yields:
         Files; each must be read before the next is asked for. What cannot be read fails when it
@@ -106,7 +110,12 @@ def source_files(
     """
     for found in files_on_disk(paths):
         if not found.unread:
-            yield from _open(found, progress)
+            try:
+                yield from _open(found, progress)
+            except UserError as error:
+                if failed is None:
+                    raise
+                failed(shown(found.path), error)
 
 
 def disk_files(paths: Sequence[str]) -> list[str]:

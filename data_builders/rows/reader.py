@@ -108,10 +108,13 @@ class RowReader:
         """Read one row by its names, as `dialogues` does."""
         if self._labels and (label := self.label(row)):
             report.note(f"rows left out by their label ({label})")
+            report.drop("bad by its label", 1)
             return []
         style = self._style
         found: list[RawDialogue] = []
-        for one in self._read(row, style):
+        every = self._read(row, style)
+        report.pieces += max(0, len(every) - 1)
+        for one in every:
             if isinstance(one, RowError):
                 # An empty cell alone would show nothing.
                 text = one.found if str(one.found or "").strip() else _shown_row(row)

@@ -235,7 +235,7 @@ class _Bar:
 
     def __init__(self, file: SourceFile) -> None:
         self._stream = file.stream
-        self._size = Path(file.name).stat().st_size if Path(file.name).is_file() else 0
+        self._size = Path(file.path).stat().st_size if file.path is not None else 0
         self._read = 0
 
     def go_to(self, share: float) -> None:
@@ -248,11 +248,11 @@ def _opened(file: SourceFile, stack: ExitStack) -> tuple[pa.Schema, Batches]:
     mark = file.head(8)
     try:
         if mark.startswith(PARQUET):
-            return _parquet(_seekable(file, mark, stack), stack)
+            return _parquet(_seekable(file, stack), stack)
         if mark.startswith(ARROW):
-            return _arrow_file(_seekable(file, mark, stack))
+            return _arrow_file(_seekable(file, stack))
         if mark.startswith(ARROW_STREAM):
-            return _arrow_stream(_seekable(file, mark, stack))
+            return _arrow_stream(_seekable(file, stack))
     except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"{file.name} cannot be read as a table of Arrow ({_first_line(error)}). "
@@ -264,14 +264,10 @@ def _opened(file: SourceFile, stack: ExitStack) -> tuple[pa.Schema, Batches]:
     )
 
 
-def _seekable(file: SourceFile, mark: bytes, stack: ExitStack) -> pa.NativeFile:
+def _seekable(file: SourceFile, stack: ExitStack) -> pa.NativeFile:
     """Open a file that can be read from its end, as Parquet must be."""
-    path = Path(file.name)
-    if path.is_file():
-        source = stack.enter_context(pa.OSFile(file.name))
-        if source.read(len(mark)) == mark:
-            source.seek(0)
-            return source
+    if file.path is not None:
+        return stack.enter_context(pa.OSFile(file.path))
     # Compressed, or out of an archive: unpacked on the disk rather than into memory.
     spool = stack.enter_context(tempfile.TemporaryFile())
     shutil.copyfileobj(file.stream, spool, _BUFFER)

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +17,15 @@ from data_builders.errors import UserError, shown
 from data_builders.formats.base import FilesConfig
 from data_builders.formats.cornell import find_companion
 from data_builders.formats.parallel import find_pairs
-from data_builders.formats.registry import FAMILIES, GuessedFormat, guess_format
+from data_builders.formats.registry import (
+    FAMILIES,
+    FILE_FAMILIES,
+    TABLE_FAMILIES,
+    GuessedFormat,
+    guess_format,
+)
 from data_builders.formats.rows import JSON_SUFFIXES, row_names
-from data_builders.reading import SourceFile, sample_of, source_files, text_lines
+from data_builders.reading import Sample, SourceFile, sample_of, source_files, text_lines
 from data_builders.reading.files import Found, files_on_disk
 from data_builders.report import BuildReport
 from data_builders.rows.columns import unknown_sentence
@@ -42,6 +51,7 @@ class SourceSpec:
         name: Short name for the report; the name of the file if None.
         license: Its licence, for the card.
         weight: How often its training dialogues are written; 0.5 takes half of them.
+        lenient: Whether a file that cannot be read is left out and listed, as of a folder.
     """
 
     format: str
@@ -49,6 +59,7 @@ class SourceSpec:
     name: str | None = None
     license: str | None = None
     weight: float = 1.0
+    lenient: bool = False
 
     def config(self, strict: bool = False) -> DialogueConfig:
         """Make the settings of the family.
@@ -76,7 +87,10 @@ class SourceSpec:
                     f"`{key}` is a setting of the whole build and not of one source. "
                     "Put it beside `sources`."
                 )
-        return kind(strict=strict, license=self.license, **self.options)
+        config = kind(strict=strict, license=self.license, **self.options)
+        if isinstance(config, FilesConfig):
+            config.lenient = self.lenient
+        return config
 
     def shown_name(self) -> str:
         """Give the name, never with a folder of this machine."""
@@ -207,7 +221,7 @@ class _Finder:
                 why = f"it only might be of dialogues ({kind.guess.guess.why or 'few marks'})"
                 self.say(f"{kind.title()}: passed over, {why}. Name it by itself to take it")
             else:
-                found[kind.names[0]] = self.single(kind)
+                found[kind.names[0]] = self.single(kind, paths)
                 said = f", read as {kind.encoding}" if kind.encoding else ""
                 self.say(kind.guess.sentence(kind.title()) + said)
         for spec in {id(spec): spec for spec in joined.values()}.values():
@@ -257,18 +271,23 @@ class _Finder:
             return _Kind([], error=error)
         try:
             sample = sample_of(file, self.options.get("encoding"))
-            guess = guess_format(sample, self.options)
+            with _on_disk(file, sample) as sample:
+                guess = guess_format(sample, self.options)
         except (UserError, OSError) as error:
             return _Kind([], error=error)
         doubt = UserError(f"{file.name}: {sample.doubt}") if sample.doubt else None
         return _Kind([], guess, sample.encoding, doubt)
 
     def merged(self, kinds: list[_Kind]) -> list[_Kind]:
-        """Put the members of an archive together that are read in the same way."""
+        """Put together the files of one assistant, and the members of an archive read alike."""
         found: dict[Any, _Kind] = {}
+        homes = {Path(kind.names[0]).parent for kind in kinds if _is_together(kind)}
         for kind in kinds:
             key: Any = kind.names[0]
-            if kind.archive and kind.guess and not kind.error:
+            if _is_together(kind):
+                # `data/nlu.yml` below `domain.yml`: the outermost folder that has such files.
+                key = next(home for home in reversed(Path(key).parents) if home in homes)
+            elif kind.archive and kind.guess and not kind.error:
                 settings = tuple(sorted(kind.guess.guess.options.items()))
                 key = (kind.archive, kind.guess.format, settings, kind.guess.guess.alone)
             known = found.get(key)
@@ -288,7 +307,7 @@ class _Finder:
         why = str(kind.error).removeprefix(f"{shown(name)}: ").rstrip(".") if kind.error else ""
         self.say(f"{kind.title()}: passed over, {why or 'no known format of dialogues'}")
 
-    def single(self, kind: _Kind) -> SourceSpec:
+    def single(self, kind: _Kind, paths: Sequence[str]) -> SourceSpec:
         assert kind.guess is not None
         options = {"files": tuple(kind.names), **kind.guess.guess.options, **self.options}
         name = None
@@ -299,7 +318,8 @@ class _Finder:
             )
         elif len(kind.names) > 1:
             name = shown(Path(kind.names[0]).resolve().parent.name)
-        return SourceSpec(kind.guess.format, options, name)
+        lenient = not set(kind.names) <= set(paths)
+        return SourceSpec(kind.guess.format, options, name, lenient=lenient)
 
     def parallel(self, kinds: Sequence[_Kind]) -> dict[str, SourceSpec]:
         """Join files named like questions and replies that have equally many lines."""
@@ -340,6 +360,23 @@ class _Finder:
     def count_lines(self, name: str) -> int:
         lines = text_lines(next(source_files([name])), BuildReport(), self.options.get("encoding"))
         return sum(1 for _ in lines)
+
+
+def _is_together(kind: _Kind) -> bool:
+    return bool(kind.guess and not kind.error and FILE_FAMILIES[kind.guess.format].TOGETHER)
+
+
+@contextmanager
+def _on_disk(file: SourceFile, sample: Sample) -> Iterator[Sample]:
+    """Unpack a table that is in another file, for its columns stand at its end."""
+    if sample.path is not None or not any(family.is_marked(sample) for family in TABLE_FAMILIES):
+        yield sample
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "unpacked")
+        with open(path, "wb") as copy:
+            shutil.copyfileobj(file.stream, copy)
+        yield sample._replace(path=str(path))
 
 
 def _archive_of(name: str) -> str:

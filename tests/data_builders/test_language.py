@@ -16,9 +16,13 @@ LINES = {
     ),
     "zh": (
         "你好|哈哈哈|好的，明天见|今天吃什么？|你吃飯了嗎|這本書很好看|东京大学很有名|ok好的|"
-        "我用iPhone听Taylor Swift的歌|今晚去shopping，然后have dinner好不好"
+        "我用iPhone听Taylor Swift的歌|我用iPhone听Taylor Swift|iPhone 15 Pro Max多少钱|"
+        "你看过Harry Potter吗|今晚去shopping，然后have dinner好不好"
     ),
-    "mixed": "I love 你们 very much|Please say 再见 to them",
+    "mixed": (
+        "Hello my World 你好吗|用macbook跑pytorch和jupyter|I love 你们 very much|"
+        "Please say 再见 to them"
+    ),
     "other": (
         # French, German, Spanish, Vietnamese
         "Où est la gare ?|Je ne sais pas.|Bonjour, ça va ?|C'est bon|merci beaucoup|"

@@ -156,6 +156,28 @@ def test_rows_cut_in_two_are_one_row_read_and_said(tmp_path: Path) -> None:
     assert report.notes == {"dialogues cut at a turn (placeholder turn)": 1}
 
 
+def test_each_row_is_read_kept_rejected_or_dropped(tmp_path: Path) -> None:
+    two = [["Is it late?", "No.", "NULL", "Are you in?", f"Yes, {i}."] for i in range(20)]
+    rows: list[dict[str, object]] = [
+        *({"dialogue": [*turns[:2], {"bad": 1}, *turns[3:]]} for turns in two),
+        {"question": "How?", "reply": "Well.", "deleted": True},
+        {"question": "Who?", "reply": ""},
+        {
+            "question_en": "How old?",
+            "answer_en": "Ten.",
+            "question_zh": "几岁？",
+            "answer_zh": "十",
+        },
+    ]
+    place = tmp_path / "a.jsonl"
+    place.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    report = build_dialogues(place, cache_dir=str(tmp_path / "cache")).report
+    assert report.rows_read == 23 == len(rows)
+    lost = report.duplicates + sum(report.dropped.values()) + sum(report.rejected.values())
+    assert report.rows_read == report.kept + lost - report.pieces
+    assert report.dropped["bad by its label"] == 1
+
+
 def test_words_for_placeholders_are_put_before_what_is_left_is_looked_for() -> None:
     words = {"%name%": "我", "XXX": "你"}
     cleaner = Cleaner(CleaningSettings(placeholders=words, drop_placeholders=True))

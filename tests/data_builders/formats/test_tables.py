@@ -271,8 +271,8 @@ def test_a_page_that_is_damaged_costs_the_rest_of_the_file(read) -> None:
     assert [rule for _, rule in rejects_of(found)] == ["damaged file"]
 
 
-def test_parquet_is_told_by_its_mark(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"a": ["b"]}), tmp_path / "no_suffix")
+def test_parquet_is_told_by_its_mark_and_says_its_columns(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"question": ["a"], "reply": ["b"]}), tmp_path / "no_suffix")
     (tmp_path / "text.txt").write_text("PARTY time\n")
     guesses = [ParquetCorpus.resembles(sample_of(f)) for f in source_files([str(tmp_path)])]
-    assert guesses[0].score > 0.9 and guesses[1] is None
+    assert guesses[0].why == "columns question = question, reply = reply" and guesses[1] is None

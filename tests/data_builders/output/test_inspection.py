@@ -81,7 +81,7 @@ def test_the_report_is_said_where_there_is_one(folder):
     report.save(folder)
     lines = list(inspect_lines(folder))
     assert "40 rows read, 31 dialogues kept" in lines
-    assert "  a.txt (pairs): 37 rows read, 31 dialogues kept" in lines
+    assert "  a.txt (pairs): 37 dialogues read, 31 dialogues kept" in lines
     for head, rule, number in (
         ("dropped by (dialogues)", "exact duplicate", "6"),
         ("rejected by (rows)", "bad JSON", "3"),

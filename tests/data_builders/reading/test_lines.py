@@ -281,6 +281,32 @@ def test_other_languages_are_told_and_said_to_be_a_guess(encoding, text):
 
 
 @pytest.mark.parametrize(
+    ("encoding", "line"),
+    [
+        ("cp1253", "Άσε το κλειδί στην πόρτα."),
+        ("iso8859_7", "Καλημέρα, τι κάνεις;"),
+        ("cp1250", "Dziękuję, proszę bardzo."),
+        ("cp1250", "Ile to kosztuje? Pięć złotych."),
+        ("iso8859_2", "Idę na pocztę po paczkę."),
+        ("cp1250", "Nem tudom, kérdezd meg Pétert."),
+        ("cp1254", "Akşam ne yapıyorsun? Sinemaya gidiyorum."),
+        ("cp1252", "La fenêtre est fermée, là-bas."),
+        ("cp1252", "Perché non vieni? È tardi."),
+        ("cp1252", "Weißt du, wo die Brücke ist?"),
+    ],
+)
+def test_one_line_of_a_language_is_told_by_its_letters(encoding, line):
+    assert texts_of(line.encode(encoding) + b"\n") == [line]
+
+
+def test_one_broken_line_among_ascii_costs_that_line():
+    data = b"how are you?\tfine\n" * 40 + b"oh \xff\xfe\tno\n" + b"and you?\tfine too\n"
+    lines, report = lines_of(data)
+    assert len(lines) == 41 and report.rejected == {"wrong encoding": 1}
+    assert report.rejects[0].line == 41 and not report.notes
+
+
+@pytest.mark.parametrize(
     ("data", "said"),
     [
         ("一二三\n".encode(), ""),

@@ -11,7 +11,9 @@ import re
 import tarfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
 from data_builders import build_dialogues
 from data_builders.__main__ import main
@@ -444,3 +446,89 @@ def _paths(spec: SourceSpec) -> list[str]:
     names = ("questions", "replies", "lines", "conversations")
     pair = [spec.options[name] for name in names if name in spec.options]
     return pair or list(spec.options["files"])
+
+
+# --- what cannot be read beside what can ---------------------------------------------------------
+
+
+def parquet(names: dict[str, list[object]]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(names), sink)
+    return sink.getvalue()
+
+
+TALK = {"question": [f"Who has key {i}?" for i in NUMBERS], "reply": [f"No. {i}" for i in NUMBERS]}
+VECTORS = {"emb": [[0.5, 1.0]], "idx": [7]}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_table_is_judged_by_its_columns_wherever_it_lies(tmp_path, packed):
+    members = {
+        "chat.tsv": TEXTS["separated"].encode(),
+        "damaged.parquet": parquet(TALK)[:-9],
+        "good.parquet": parquet(TALK),
+        "vectors.parquet": parquet(VECTORS),
+    }
+    place = tmp_path / "f"
+    place.mkdir()
+    for name, data in members.items():
+        (place / name).write_bytes(data)
+    if packed:
+        with tarfile.open(tmp_path / "f.tar", "w") as tar:
+            for name in members:
+                tar.add(place / name, name)
+        place = tmp_path / "f.tar"
+    specs, said = find(place)
+    assert sorted(spec.format for spec in specs) == ["parquet", "separated"]
+    told = {line.split(": ")[0].rpartition("/")[2]: line for line in said}
+    assert "question = question, reply = reply" in told["good.parquet"]
+    assert "passed over, " in told["damaged.parquet"]
+    assert "keys emb, idx" in told["vectors.parquet"]
+    assert build_dialogues(str(place), cache_dir=str(tmp_path / "cache")).report.rows_read == 80
+
+
+def test_a_table_of_unknown_columns_named_by_itself_says_what_to_do(tmp_path):
+    (tmp_path / "a.parquet").write_bytes(parquet(VECTORS))
+    with pytest.raises(UserError, match=r"keys emb, idx.*--columns"):
+        find(tmp_path / "a.parquet")
+    (tmp_path / "b.parquet").write_bytes(parquet({"ask": ["a"], "say": ["b"]}))
+    report = build_dialogues(
+        [str(tmp_path / "*.parquet")],
+        options={"columns": {"question": "ask", "reply": "say"}},
+        cache_dir=str(tmp_path / "cache"),
+        validation_fraction=0,
+        test_fraction=0,
+    ).report
+    assert (report.kept, report.rejected) == (1, {"unreadable file": 1})
+
+
+@pytest.mark.parametrize("format", [None, "json"])
+def test_one_damaged_file_of_many_is_listed_and_the_others_are_read(tmp_path, format):
+    place = tmp_path / "f"
+    place.mkdir()
+    for i in range(MANY_FILES + 9):
+        row = json.dumps({"question": f"Who has key {i}?", "reply": f"Number {i}"})
+        packed = gzip.compress(row.encode())
+        (place / f"{i:02}.json.gz").write_bytes(packed[:-9] if i == 33 else packed)
+    report = build_dialogues(str(place), format, cache_dir=str(tmp_path / "c")).report
+    assert report.rejected == {"unreadable file": 1} and report.rows_read == MANY_FILES + 9
+    assert report.rejects[0].file == str(place / "33.json.gz")
+    with pytest.raises(UserError, match="33.json.gz"):
+        build_dialogues(str(place), format, cache_dir=str(tmp_path / "d"), strict=True)
+
+
+def test_files_that_answer_each_other_are_one_source(tmp_path):
+    bot = tmp_path / "bot"
+    nlu = "nlu:\n- intent: greet\n  examples: |\n    - hey\n    - hello there\n"
+    story = "stories:\n- story: a\n  steps:\n  - intent: greet\n  - action: utter_greet\n"
+    reply = "responses:\n  utter_greet:\n  - text: Hi!\n  - text: Good day.\n"
+    write(bot / "domain.yml", reply)
+    write(bot / "data" / "nlu.yml", nlu)
+    write(bot / "data" / "stories.yml", story)
+    write(tmp_path / "other" / "nlu.yml", nlu.replace("there", "you"))
+    write(tmp_path / "other" / "domain.yml", story + reply.replace("Good day.", "Yes?"))
+    specs, said = find(tmp_path)
+    assert [spec.name for spec in specs] == ["data", "other"]
+    assert len(said) == 2 and all("format rasa" in line for line in said)
+    report = build_dialogues(str(tmp_path), cache_dir=str(tmp_path / "cache")).report
+    assert [origin.read for origin in report.origins] == [4, 4]
