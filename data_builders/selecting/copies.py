@@ -32,6 +32,7 @@ _HOPELESS = 0.5
 _MOST_COMPARED = 250_000
 _SPELT_WITH = 5
 
+Edit = tuple[tuple[str, ...], tuple[str, ...]]
 _LIGHT = frozenset(
     "的了吗嘛呢啊呀吧哦噢喔啦咯哈嘿哎唉诶欸呃嗯恩哇呗哟嘞滴噻喽地得着过个一就那请才把都很太真好挺已经在是所其中于与和并将以之该此这耶哩咧"
 ) | frozenset(
@@ -39,6 +40,8 @@ _LIGHT = frozenset(
     "hi hey hello um uh hmm haha ok okay and that this of to for in there then really very now "
     "following given".split()
 )
+# Where these stand says little; "to" and 在 say what stands before and behind them.
+_STRAY = _LIGHT - frozenset("to of in for and that 过 得 把 才 就 在 于 与 和 并 将 以 个".split())
 _NEGATIONS = frozenset("不没别无未非莫勿") | frozenset(
     "not no never none nobody nothing neither nor without hardly".split()
 )
@@ -103,13 +106,26 @@ _NUMERALS = str.maketrans(
     {c: str(n) for n, c in enumerate("二三四五六七八九", start=2)} | {"两": "2"}
 )
 _CONTRACTED = re.compile(r"n['’]t(?![a-z])|['’](?=(?:s|re|m|ve|ll|d)(?![a-z]))")
-_DRAWN_OUT = re.compile(r"([a-z])\1{2,}|(([^\W\d])\3)\3+|([aiuy])\4+(?![a-z])")
+# A word of one letter alone, such as hhh, keeps more than one: unit AA is not unit A.
+_DRAWN_OUT = re.compile(
+    r"(?<![a-z])(([a-z])\2\2)\2*(?![a-z])"
+    r"|([a-z])\3{2,}|(([^\W\d])\5)\5+|(?<=[a-z])([aiuy])\6+(?![a-z])"
+)
+# Capitals that name something and are written as a light word: option A, unit AS; no first "A".
+_NAMING = re.compile(
+    r"(?<![A-Za-z'’])(?!(?:(?:^|(?<=[.!?。！？\n])\s?)|(?<=[.!?。！？\n]\s))A\s+[a-z])[ASMDTU](?![A-Za-z'’])"
+    r"|(?<=[a-z] )(?!OK)[A-Z]{2,3}(?![A-Za-z'’])"
+)
+_SHOUTED = re.compile("[A-Z]{2}")
+_BOLD = {c: chr(0x1D400 + c - ord("A")) for c in range(ord("A"), ord("Z") + 1)}
 _EAST = "\u2e80-\ud7ff\U00020000-\U0003ffff"
 _TOKEN = re.compile(
     rf"\u2212?\u22c5?\d+(?:[{re.escape(SIGNS)}]+\d+)*\u2052?"
     rf"|[^\W\d_{_EAST}]+(?:\u2223[^\W\d_{_EAST}])*(?:\u266f|\+\+)?|[^\W_]|[+=<>$€£¥\u2299{re.escape(SIGNS)}]"
 )
-_NUMBER = re.compile(rf"\d|[+=<>$€£¥\u2299{re.escape(SIGNS)}]|^[ivxlcdm]*[ivx][ivxlcdm]+$")
+_NUMBER = re.compile(
+    rf"[\d十百千万亿毫]|[+=<>$€£¥\u2299{re.escape(SIGNS)}]|^[ivxlcdm]*[ivx][ivxlcdm]+$"
+)
 
 
 @lru_cache(maxsize=4096)
@@ -122,12 +138,24 @@ def tokens(text: str) -> tuple[str, ...]:
     Returns:
         The folded tokens, such as "10∶30"; "don't" is "do" and "not".
     """
-    text = unicodedata.normalize("NFKC", signed(text)).casefold()
+    text = unicodedata.normalize("NFKC", signed(text))
+    if not (text.isupper() and _SHOUTED.search(text)):
+        text = _NAMING.sub(_as_name, text)
+    text = text.casefold()
     text = _SYNONYM.sub(lambda found: _SYNONYMS[found.group()], _POLITE.sub("", text))
     text = _NO_NEGATION.sub("另", text.replace("第一", "第1").translate(_NUMERALS))
     text = _CONTRACTED.sub(lambda found: " not" if len(found.group()) > 1 else " ", text)
-    text = _DRAWN_OUT.sub(r"\1\2\4", text)
+    text = _DRAWN_OUT.sub(r"\1\3\4\6", text)
     return tuple(_SPELT.get(token, token) for token in _TOKEN.findall(text))
+
+
+def _as_name(found: re.Match[str]) -> str:
+    word = found.group()
+    return word.translate(_BOLD) if word.casefold() in _LIGHT else word
+
+
+def _plain(token: str) -> str:
+    return unicodedata.normalize("NFKC", token).casefold()
 
 
 def alike(first: Sequence[str], later: Sequence[str]) -> float:
@@ -185,8 +213,10 @@ def apart(one: str, other: str) -> float:
     if len(first) * len(second) > _MOST_COMPARED:
         return min(1.0, (more.total() + less.total()) * _MORE_COST / size)
     places = SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
-    cost = sum(_cost(first[i:j], second[k:m]) for kind, i, j, k, m in places if kind != "equal")
-    return min(1.0, cost / size)
+    edits = [(first[i:j], second[k:m]) for kind, i, j, k, m in places if kind != "equal"]
+    if _swapped(edits) or _filled_in(edits):
+        return 1.0
+    return min(1.0, sum(_cost(*edit) for edit in edits) / size)
 
 
 def _shared_ends(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
@@ -195,6 +225,20 @@ def _shared_ends(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
     begin = next((i for i in range(most) if one[i] != other[i]), most)
     left = most - begin
     return begin, next((i for i in range(left) if one[-1 - i] != other[-1 - i]), left)
+
+
+def _swapped(edits: Sequence[Edit]) -> bool:
+    """Say whether words have changed places around another one: from A to B, from B to A."""
+    gone, new = ([t for edit in edits for t in edit[side]] for side in (0, 1))
+    both = Counter(gone) & Counter(new)
+    orders = [[t for t in side if t in both and t not in _STRAY] for side in (gone, new)]
+    return orders[0] != orders[1]
+
+
+def _filled_in(edits: Sequence[Edit]) -> bool:
+    """Say whether words stand in the place of others, and too little else differs for a rewording."""
+    filled = {edit for edit in edits if _replaced(*edit)}
+    return len(filled) > len([edit for edit in edits if edit not in filled])
 
 
 def _differ(more: Counter[str], less: Counter[str]) -> bool:
@@ -210,12 +254,24 @@ def _opposed(some: Sequence[str] | Counter[str], others: Sequence[str] | Counter
     return bool(here) and any(here & _GROUPS_OF.get(t, set()) and t not in some for t in others)
 
 
+def _replaced(gone: Sequence[str], new: Sequence[str]) -> bool:
+    """Say whether content stands in the place of other content."""
+    if len(gone) == len(new) == 1:
+        return not (_misspelt(gone[0], new[0]) or (gone[0] in _LIGHT and new[0] in _LIGHT))
+    heavy = [[t for t in side if t not in _LIGHT] for side in (gone, new)]
+    spelt = len(heavy[0]) == len(heavy[1]) and all(map(_misspelt, *heavy))
+    return bool(heavy[0] and heavy[1]) and not spelt
+
+
 def _cost(gone: Sequence[str], new: Sequence[str]) -> float:
     """Weigh one place where two texts differ."""
     if _opposed(gone, new):
         return float("inf")
-    if len(gone) == len(new) == 1 < len(gone[0]) and _misspelt(gone[0], new[0]):
-        return _SPELLING_COST
+    if len(gone) == len(new) == 1:
+        if len(gone[0]) > 1 and _misspelt(gone[0], new[0]):
+            return _SPELLING_COST
+        if _replaced(gone, new):
+            return _INSTEAD_COST
     heavy = [[t for t in side if t not in _LIGHT] for side in (gone, new)]
     light = abs(len(gone) - len(heavy[0]) - len(new) + len(heavy[1])) * _LIGHT_COST
     if not heavy[0] or not heavy[1]:
@@ -228,7 +284,8 @@ def _cost(gone: Sequence[str], new: Sequence[str]) -> float:
 def _misspelt(one: str, other: str) -> bool:
     """Say whether two words are one, spelt in two ways: a letter more, less, or two swapped."""
     if len(one) == len(other) == 1:
-        return one in _ALIKE and _ALIKE[one] == _ALIKE.get(other)
+        same = one in _ALIKE and _ALIKE[one] == _ALIKE.get(other)
+        return same or _plain(one) == _plain(other)
     ends = [re.sub(r"(.)\1+$", r"\1", word) for word in (one, other)]
     if ends[0] == ends[1] and min(map(len, ends)) > 1:
         return True
