@@ -236,7 +236,7 @@ def _swapped(edits: Sequence[Edit]) -> bool:
 
 
 def _filled_in(edits: Sequence[Edit]) -> bool:
-    """Say whether words stand in the place of others, and too little else differs for a rewording."""
+    """Say whether words stand in the place of others, and less else differs than in a rewording."""
     filled = {edit for edit in edits if _replaced(*edit)}
     return len(filled) > len([edit for edit in edits if edit not in filled])
 
