@@ -26,6 +26,9 @@ _SAME_REPLY, _REPLY_TOKENS, _SAME_LONG_REPLY = 0.1, 200, 0.4
 
 # What a token costs that stands in one text alone; in the place of another one; spelt otherwise.
 _LIGHT_COST, _MORE_COST, _INSTEAD_COST, _SPELLING_COST = 0.2, 1.0, 2.2, 0.3
+_MOVED_COST = 0.3
+# So many words of content, and no light ones counted, are a phrase.
+_PHRASE = 4
 # More than this share of other tokens is not looked at closely.
 _HOPELESS = 0.5
 # Comparing costs the product of the lengths: beyond it, tokens are only counted.
@@ -42,6 +45,8 @@ _LIGHT = frozenset(
 )
 # Where these stand says little; "to" and 在 say what stands before and behind them.
 _STRAY = _LIGHT - frozenset("to of in for and that 过 得 把 才 就 在 于 与 和 并 将 以 个".split())
+# "You come in?" is "come in?": a subject that one of two leaves out.
+_NO_SUBJECT = {side for word in "你" for side in (((word,), ()), ((), (word,)))}
 _NEGATIONS = frozenset("不没别无未非莫勿") | frozenset(
     "not no never none nobody nothing neither nor without hardly".split()
 )
@@ -90,11 +95,15 @@ _SPELT = {word: line.split()[0] for line in _SPELLINGS.split(";") for word in li
 _SAME_WORDS = """
 下 以下 下列 下面; 找 找到 找出 查找 求 求出; 列 列出 列举 说出 命名 举出;
 给 给定 给出 所给 特定; 因 因此 所以 因而; 如何 怎样 怎么; 无法 不能; 使 使得 让; 树 树木;
-从而 以便; 或 或者; 和 以及 并且 而且; 显示 展示; 创建 生成 制作 产生; 写 编写 撰写;
-包含 包括 包含有; 何时 什么时候; 想 想要; 表 表格; 例子 示例; 概括 总结; 谢谢 多谢 感谢;
+从而 以便; 或 或者; 和 以及 并且 而且; 显示 展示; 创建 生成 制作 产生; 写 编写 撰写 写出;
+包含 包括 包含有; 何时 什么时候; 想 想要; 表 表格; 例子 示例; 概括 总结;
+谢谢 多谢 感谢 谢谢你 谢谢您 谢谢啦;
+转换 转换成 转换为 转化成 转化为 转成 转为; 优点 优势; 特征 特点; 影响 作用; 功能 功用;
+世上 世界上; 需要 需; 应该 应 应当; 能够 能; 常见 普遍; 表示 代表; 首先 第一步; 例如 比如 譬如;
+但 但是; 如果 要是 假如; 关于 有关; 进行 做; 帮助 帮; 提供 给出; 包含 包括; 讲 说; 最佳 最好;
 客气 谢; 不客气 不用客气; 啥 啥子 什么;
 """
-_SYNONYMS = {word: line.split()[0] for line in _SAME_WORDS.split(";") for word in line.split()[1:]}
+_SYNONYMS = {word: line.split()[0] for line in _SAME_WORDS.split(";") for word in line.split()}
 _SYNONYM = re.compile("|".join(sorted(_SYNONYMS, key=len, reverse=True)))
 _POLITE = re.compile(
     r"^(?:请问(?:一下)?|(?:好的?呀?|嗯+呢?|哦+了?|收到|您好|你好|谢谢你?|是的|对|haha|oh|wow|ok(?:ay)?)[，,。.!！\s~]+)+(?=\w)"
@@ -214,9 +223,33 @@ def apart(one: str, other: str) -> float:
         return min(1.0, (more.total() + less.total()) * _MORE_COST / size)
     places = SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
     edits = [(first[i:j], second[k:m]) for kind, i, j, k, m in places if kind != "equal"]
-    if _swapped(edits) or _filled_in(edits):
+    if _swapped(edits):
         return 1.0
-    return min(1.0, sum(_cost(*edit) for edit in edits) / size)
+    if begin == 0 and edits[0] in _NO_SUBJECT:
+        edits[0] = (("了",), ())
+    edits, moved = _without_moved(edits)
+    if _filled_in(edits):
+        return 1.0
+    return min(1.0, (sum(_cost(*edit) for edit in edits) + moved * _MOVED_COST) / size)
+
+
+def _without_moved(edits: Sequence[Edit]) -> tuple[list[Edit], int]:
+    """Take out what stands in both texts, at another place, and count it."""
+    gone, new = (Counter(t for edit in edits for t in edit[side]) for side in (0, 1))
+    moved = Counter({t: n for t, n in (gone & new).items() if t not in _LIGHT})
+    left = (moved.copy(), moved.copy())
+    rest = [tuple(map(_subtract, edit, left)) for edit in edits]
+    return [(one, other) for one, other in rest if one or other], moved.total()
+
+
+def _subtract(side: Sequence[str], moved: Counter[str]) -> tuple[str, ...]:
+    """Leave out the tokens that are counted still, and count them down."""
+    kept = []
+    for token in side:
+        moved[token] -= 1
+        if moved[token] < 0:
+            kept.append(token)
+    return tuple(kept)
 
 
 def _shared_ends(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
@@ -236,9 +269,19 @@ def _swapped(edits: Sequence[Edit]) -> bool:
 
 
 def _filled_in(edits: Sequence[Edit]) -> bool:
-    """Say whether words stand in the place of others, and less else differs than in a rewording."""
+    """Say whether words stand in the place of others, and less else differs than in a rewording.
+
+    So it is when one text alone has a phrase of several words.
+    """
     filled = {edit for edit in edits if _replaced(*edit)}
-    return len(filled) > len([edit for edit in edits if edit not in filled])
+    phrase = max(
+        (len(_heavy([*gone, *new])) for gone, new in edits if not (gone and new)), default=0
+    )
+    return phrase >= _PHRASE or len(filled) > sum(edit not in filled for edit in edits)
+
+
+def _heavy(side: Sequence[str]) -> list[str]:
+    return [token for token in side if token not in _LIGHT]
 
 
 def _differ(more: Counter[str], less: Counter[str]) -> bool:
@@ -258,7 +301,7 @@ def _replaced(gone: Sequence[str], new: Sequence[str]) -> bool:
     """Say whether content stands in the place of other content."""
     if len(gone) == len(new) == 1:
         return not (_misspelt(gone[0], new[0]) or (gone[0] in _LIGHT and new[0] in _LIGHT))
-    heavy = [[t for t in side if t not in _LIGHT] for side in (gone, new)]
+    heavy = [_heavy(side) for side in (gone, new)]
     spelt = len(heavy[0]) == len(heavy[1]) and all(map(_misspelt, *heavy))
     return bool(heavy[0] and heavy[1]) and not spelt
 
@@ -272,7 +315,7 @@ def _cost(gone: Sequence[str], new: Sequence[str]) -> float:
             return _SPELLING_COST
         if _replaced(gone, new):
             return _INSTEAD_COST
-    heavy = [[t for t in side if t not in _LIGHT] for side in (gone, new)]
+    heavy = [_heavy(side) for side in (gone, new)]
     light = abs(len(gone) - len(heavy[0]) - len(new) + len(heavy[1])) * _LIGHT_COST
     if not heavy[0] or not heavy[1]:
         return max(light, _LIGHT_COST) + _MORE_COST * (len(heavy[0]) + len(heavy[1]))
