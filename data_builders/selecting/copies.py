@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
+from typing import NamedTuple
 
 from data_builders.selecting.splits import SIGNS, signed
 
@@ -29,6 +30,8 @@ _LIGHT_COST, _MORE_COST, _INSTEAD_COST, _SPELLING_COST = 0.2, 1.0, 2.2, 0.3
 _MOVED_COST = 0.3
 # So many words of content, and no light ones counted, are a phrase.
 _PHRASE = 4
+# A long dialogue is reworded, as by a second translator, if many small places differ as well.
+_REWORDED, _REWORDED_TOKENS, _REWORDED_PLACES = 0.3, 40, 4
 # More than this share of other tokens is not looked at closely.
 _HOPELESS = 0.5
 # Comparing costs the product of the lengths: beyond it, tokens are only counted.
@@ -182,18 +185,46 @@ def alike(first: Sequence[str], later: Sequence[str]) -> float:
     """
     if len(first) != len(later):
         return 0.0
-    asked = ["\n".join(turns[:-1]) for turns in (first, later)]
-    long = min(map(_size, asked)) >= _LONG_QUESTION
-    if (distance := apart(*asked)) > (SAME_LONG_QUESTION if long else SAME_QUESTION):
+    asked = _difference(*("\n".join(turns[:-1]) for turns in (first, later)))
+    said = _difference(first[-1], later[-1])
+    if asked is None or said is None:
         return 0.0
-    size = max(_size(first[-1]), _size(later[-1]))
-    said = apart(first[-1], later[-1])
-    near = said <= min(_SAME_LONG_REPLY, _SAME_REPLY + size / _REPLY_TOKENS)
-    return 1 - max(distance, said) if near else 0.0
+    most = SAME_LONG_QUESTION if asked.shorter >= _LONG_QUESTION else SAME_QUESTION
+    more = min(_SAME_LONG_REPLY, _SAME_REPLY + said.size / _REPLY_TOKENS)
+    if asked.share <= most and said.share <= more:
+        return 1 - max(asked.share, said.share)
+    share = (asked.cost + said.cost) / (asked.size + said.size)
+    places = asked.places - asked.filled + said.places - said.filled
+    long = asked.size + said.size >= _REWORDED_TOKENS and places >= _REWORDED_PLACES
+    near = share <= _REWORDED and max(asked.phrase, said.phrase) < _PHRASE
+    return 1 - share if long and near and said.cost <= _SAME_LONG_REPLY * said.size else 0.0
 
 
-def _size(text: str) -> int:
-    return len(tokens(text))
+class _Difference(NamedTuple):
+    """What differs between two texts that may say the same.
+
+    Attributes:
+        cost: The weights of all places.
+        size: Tokens of the longer one.
+        shorter: Those of the shorter one.
+        places: At so many places the texts differ.
+        filled: In so many of them, each counted once, words stand in the place of others.
+        phrase: Most words of content that stand together in one text alone.
+    """
+
+    cost: float
+    size: int
+    shorter: int
+    places: int = 0
+    filled: int = 0
+    phrase: int = 0
+
+    @property
+    def share(self) -> float:
+        """Say what differs as a share, or 1: what is filled in or added is said alone."""
+        if self.phrase >= _PHRASE or self.filled > self.places - self.filled:
+            return 1.0
+        return min(1.0, self.cost / max(1, self.size))
 
 
 def apart(one: str, other: str) -> float:
@@ -207,30 +238,43 @@ def apart(one: str, other: str) -> float:
         0 for texts that fold to the same, 1 for those that say different things, and between them
         what differs as a share of the longer one.
     """
+    difference = _difference(one, other)
+    return 1.0 if difference is None else difference.share
+
+
+def _difference(one: str, other: str) -> _Difference | None:
+    """Weigh what differs; nothing if it makes another text."""
     first, second = tokens(one), tokens(other)
+    size, shorter = max(len(first), len(second)), min(len(first), len(second))
     if "".join(first) == "".join(second):
-        same = bool(first) or set(one.split()) == set(other.split())
-        return 0.0 if same or set("".join(one.split())) == set("".join(other.split())) else 1.0
-    size = max(len(first), len(second))
+        same = bool(first) or set("".join(one.split())) == set("".join(other.split()))
+        return _Difference(0.0, size, shorter) if same else None
     counts, others = Counter(first), Counter(second)
     more, less = counts - others, others - counts
     heavy = max(sum(n for t, n in side.items() if t not in _LIGHT) for side in (more, less))
     if heavy > max(1, _HOPELESS * size) or _differ(more, less):
-        return 1.0
+        return None
     begin, end = _shared_ends(first, second)
     first, second = first[begin : len(first) - end], second[begin : len(second) - end]
     if len(first) * len(second) > _MOST_COMPARED:
-        return min(1.0, (more.total() + less.total()) * _MORE_COST / size)
+        return _Difference((more.total() + less.total()) * _MORE_COST, size, shorter)
     places = SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
     edits = [(first[i:j], second[k:m]) for kind, i, j, k, m in places if kind != "equal"]
     if _swapped(edits):
-        return 1.0
+        return None
     if begin == 0 and edits[0] in _NO_SUBJECT:
         edits[0] = (("了",), ())
+    return _weighed(edits, size, shorter)
+
+
+def _weighed(edits: Sequence[Edit], size: int, shorter: int) -> _Difference:
     edits, moved = _without_moved(edits)
-    if _filled_in(edits):
-        return 1.0
-    return min(1.0, (sum(_cost(*edit) for edit in edits) + moved * _MOVED_COST) / size)
+    cost = sum(_cost(*edit) for edit in edits) + moved * _MOVED_COST
+    filled = {edit for edit in edits if _replaced(*edit)}
+    alone = [_heavy([*gone, *new]) for gone, new in edits if not (gone and new)]
+    places = len(filled) + sum(edit not in filled for edit in edits)
+    phrase = max(map(len, alone), default=0)
+    return _Difference(cost, size, shorter, places, len(filled), phrase)
 
 
 def _without_moved(edits: Sequence[Edit]) -> tuple[list[Edit], int]:
@@ -266,18 +310,6 @@ def _swapped(edits: Sequence[Edit]) -> bool:
     both = Counter(gone) & Counter(new)
     orders = [[t for t in side if t in both and t not in _STRAY] for side in (gone, new)]
     return orders[0] != orders[1]
-
-
-def _filled_in(edits: Sequence[Edit]) -> bool:
-    """Say whether words stand in the place of others, and less else differs than in a rewording.
-
-    So it is when one text alone has a phrase of several words.
-    """
-    filled = {edit for edit in edits if _replaced(*edit)}
-    phrase = max(
-        (len(_heavy([*gone, *new])) for gone, new in edits if not (gone and new)), default=0
-    )
-    return phrase >= _PHRASE or len(filled) > sum(edit not in filled for edit in edits)
 
 
 def _heavy(side: Sequence[str]) -> list[str]:
