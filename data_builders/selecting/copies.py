@@ -40,7 +40,7 @@ _SPELT_WITH = 5
 
 Edit = tuple[tuple[str, ...], tuple[str, ...]]
 _LIGHT = frozenset(
-    "的了吗嘛呢啊呀吧哦噢喔啦咯哈嘿哎唉诶欸呃嗯恩哇呗哟嘞滴噻喽地得着过个一就那请才把都很太真好挺已经在是所其中于与和并将以之该此这耶哩咧"
+    "的了吗嘛呢啊呀吧哦噢喔啦咯哈嘿哎唉诶欸呃嗯恩哇呗哟嘞滴噻喽地得着过个一就那请才把都很太真好挺已经在是所其中于与和并将以之该此这耶哩咧呦么而但且却还也为"
 ) | frozenset(
     "a an the is are am was were be been do does did s re m ve ll d t u please pls well oh so just "
     "hi hey hello um uh hmm haha ok okay and that this of to for in there then really very now "
@@ -48,8 +48,7 @@ _LIGHT = frozenset(
 )
 # Where these stand says little; "to" and 在 say what stands before and behind them.
 _STRAY = _LIGHT - frozenset("to of in for and that 过 得 把 才 就 在 于 与 和 并 将 以 个".split())
-# "You come in?" is "come in?": a subject that one of two leaves out.
-_NO_SUBJECT = {side for word in "你" for side in (((word,), ()), ((), (word,)))}
+_ASKING = frozenset("哪谁吗么几怎何呢")
 _NEGATIONS = frozenset("不没别无未非莫勿") | frozenset(
     "not no never none nobody nothing neither nor without hardly".split()
 )
@@ -84,9 +83,7 @@ for _number, _line in enumerate(_GROUPS.replace("\n", ";").split(";")):
         _GROUPS_OF.setdefault(_word, set()).add(_number)
 
 # Characters that are taken for each other, by sound or by shape.
-_LOOKALIKES = (
-    "的地得底 在再 做作 坐座 象像 帐账 你您妳 它牠 份分 着著 裡里裏 吗嘛么麼 和跟与同 绘画 以已"
-)
+_LOOKALIKES = "的地得底 个份支种项 在再 做作 坐座 象像 帐账 你您妳 它牠 着著 裡里裏 吗嘛么麼 和跟与同 绘画 以已"
 _ALIKE = {c: line[0] for line in _LOOKALIKES.split() for c in line}
 _SPELLINGS = """
 not dont cant cannot wont didnt doesnt isnt arent wasnt werent wouldnt couldnt shouldnt havent aint;
@@ -100,7 +97,7 @@ _SAME_WORDS = """
 给 给定 给出 所给 特定; 因 因此 所以 因而; 如何 怎样 怎么; 无法 不能; 使 使得 让; 树 树木;
 从而 以便; 或 或者; 和 以及 并且 而且; 显示 展示; 创建 生成 制作 产生; 写 编写 撰写 写出;
 包含 包括 包含有; 何时 什么时候; 想 想要; 表 表格; 例子 示例; 概括 总结;
-谢谢 多谢 感谢 谢谢你 谢谢您 谢谢啦;
+谢谢 多谢 感谢 谢谢你 谢谢您 谢谢啦 谢谢了;
 转换 转换成 转换为 转化成 转化为 转成 转为; 优点 优势; 特征 特点; 影响 作用; 功能 功用;
 世上 世界上; 需要 需; 应该 应 应当; 能够 能; 常见 普遍; 表示 代表; 首先 第一步; 例如 比如 譬如;
 但 但是; 如果 要是 假如; 关于 有关; 进行 做; 帮助 帮; 提供 给出; 包含 包括; 讲 说; 最佳 最好;
@@ -109,14 +106,15 @@ _SAME_WORDS = """
 _SYNONYMS = {word: line.split()[0] for line in _SAME_WORDS.split(";") for word in line.split()}
 _SYNONYM = re.compile("|".join(sorted(_SYNONYMS, key=len, reverse=True)))
 _POLITE = re.compile(
-    r"^(?:请问(?:一下)?|(?:好的?呀?|嗯+呢?|哦+了?|收到|您好|你好|谢谢你?|是的|对|haha|oh|wow|ok(?:ay)?)[，,。.!！\s~]+)+(?=\w)"
-    r"|(?<=\S)[，,。.!！\s]+(?:谢谢你?您?|thanks|thank you|please)[。.!！\s]*$"
+    r"^(?:请问(?:一下)?|(?:好的?呀?|[嗯恩]+呢?|哦+了?|收到|您好|你好|谢谢[你您]?[了啦啊]?|是的|对|haha|oh|wow|ok(?:ay)?)[，,。.!！\s~]+)+(?=\w)"
+    r"|(?<=\S)[，,。.!！\s]+(?:谢谢[你您]?[了啦啊]?|再见|thanks|thank you|please)[。.!！\s]*$"
 )
 # In these 别 is no "do not".
 _NO_NEGATION = re.compile("(?<=[识特区分类性级])别|别(?=[人的])")
 _NUMERALS = str.maketrans(
     {c: str(n) for n, c in enumerate("二三四五六七八九", start=2)} | {"两": "2"}
 )
+_TENS = re.compile("(?<![0-9百千万])([2-9])?十([1-9一])?(?![0-9百千万])")
 _CONTRACTED = re.compile(r"n['’]t(?![a-z])|['’](?=(?:s|re|m|ve|ll|d)(?![a-z]))")
 # A word of one letter alone, such as hhh, keeps more than one: unit AA is not unit A.
 _DRAWN_OUT = re.compile(
@@ -156,6 +154,7 @@ def tokens(text: str) -> tuple[str, ...]:
     text = text.casefold()
     text = _SYNONYM.sub(lambda found: _SYNONYMS[found.group()], _POLITE.sub("", text))
     text = _NO_NEGATION.sub("另", text.replace("第一", "第1").translate(_NUMERALS))
+    text = _TENS.sub(lambda found: f"{found[1] or 1}{(found[2] or '0').replace('一', '1')}", text)
     text = _CONTRACTED.sub(lambda found: " not" if len(found.group()) > 1 else " ", text)
     text = _DRAWN_OUT.sub(r"\1\3\4\6", text)
     return tuple(_SPELT.get(token, token) for token in _TOKEN.findall(text))
@@ -260,9 +259,9 @@ def _difference(one: str, other: str) -> _Difference | None:
         return _Difference((more.total() + less.total()) * _MORE_COST, size, shorter)
     places = SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
     edits = [(first[i:j], second[k:m]) for kind, i, j, k, m in places if kind != "equal"]
-    if _swapped(edits):
+    if _swapped(edits) and len(_without_moved(edits)[0]) < _REWORDED_PLACES:
         return None
-    if begin == 0 and edits[0] in _NO_SUBJECT:
+    if begin == 0 and _no_subject(edits[0], counts):
         edits[0] = (("了",), ())
     return _weighed(edits, size, shorter)
 
@@ -302,6 +301,12 @@ def _shared_ends(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
     begin = next((i for i in range(most) if one[i] != other[i]), most)
     left = most - begin
     return begin, next((i for i in range(left) if one[-1 - i] != other[-1 - i]), left)
+
+
+def _no_subject(edit: Edit, words: Counter[str]) -> bool:
+    """Say whether one of two texts leaves its subject out: "你坐下", "坐下"."""
+    subject = edit[0] + edit[1]
+    return subject == ("你",) or (subject == ("我",) and not _ASKING & words.keys())
 
 
 def _swapped(edits: Sequence[Edit]) -> bool:
