@@ -83,7 +83,10 @@ for _number, _line in enumerate(_GROUPS.replace("\n", ";").split(";")):
         _GROUPS_OF.setdefault(_word, set()).add(_number)
 
 # Characters that are taken for each other, by sound or by shape.
-_LOOKALIKES = "的地得底 个份支种项 在再 做作 坐座 象像 帐账 你您妳 它牠 着著 裡里裏 吗嘛么麼 和跟与同 绘画 以已"
+_LOOKALIKES = (
+    "的地得底 个份支种项 在再 做作 坐座 象像 帐账 你您妳 它牠 着著 "
+    "裡里裏 吗嘛么麼 和跟与同 绘画 以已"
+)
 _ALIKE = {c: line[0] for line in _LOOKALIKES.split() for c in line}
 _SPELLINGS = """
 not dont cant cannot wont didnt doesnt isnt arent wasnt werent wouldnt couldnt shouldnt havent aint;
