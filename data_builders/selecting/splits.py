@@ -33,7 +33,7 @@ _REPEATED = re.compile(r"(\D)\1{2,}")
 _SIGNS = {
     ".": "\u22c5", ":": "\u2236", "/": "\u2215", "-": "\u2212", "\u2013": "\u2212",
     "~": "\u223c", "%": "\u2052", "*": "\u2217", "^": "\u2191", "#": "\u266f", "!": "\xac",
-    ",": "\u2218", "\u3001": "\u2218", "+": "+",
+    ",": "\u2218", "\u3001": "\u2218", "+": "+", "(": "\u2208",
 }  # fmt: skip
 SIGNS = "".join(sorted({*_SIGNS.values(), "\u2223", "\u2296"}))
 _APART, SAD = "\u2223", "\u2296"
@@ -46,13 +46,15 @@ _RAISED = re.compile("[\xb2\xb3\xb9\u2070-\u2079]+")
 _CIRCLED = re.compile("(?=[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793])")
 _MAY_MEAN = re.compile(
     rf"[\d\xb2\xb3\xb9\u2070-\u2079\u2160-\u24ff\u2776-\u2793#\uff03\u2260{_SADNESS}]"
-    r"|[!\uff01]=|[iI]{3}|[xX]{3}|:-?\("
+    r"|[!\uff01]=|(?<![\w.])\.(?=[A-Z]{2}|net\b)|(?<![a-zA-Z])[a-zA-Z]\((?=\w)|[iI]{3}|[xX]{3}|:-?\("
 )
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _BETWEEN = re.compile(r"(?<=\d)[^\w]+(?=\d)")
 _MEANT = re.compile(
     r"(?<![a-zA-Z\d).+-])[-\u2013.](?=\d)|(?<=\d)%|(?<![^\W\d_])(?<=[a-zA-Z])#"
     r"|(?<=[a-zA-Z])(?<![a-zA-Z]{2})#|!(?==)"
+    # .NET is no net, and f(x) no f and x.
+    r"|(?<![\w.])\.(?=[A-Z]{2}|net\b)|(?<=[a-zA-Z])(?<![a-zA-Z]{2})\((?=\w)"
     r"|(?<=\d)\s*[*/^]\s*(?=[a-zA-Z(])|(?<=[a-zA-Z)])\s*[*^]\s*(?=\d)"
 )
 _SAD = re.compile(rf"(?:[{_SADNESS}]\ufe0f?)+|:-?\((?=\s|$)")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,66 @@ def test_another_number_of_turns_is_another_dialogue():
 @pytest.mark.parametrize("text", ["不" * 3000, "a b " * 3000, "9 1 " * 3000, "!(" * 5000])
 def test_long_texts_are_measured_too(text):
     assert apart(text, text + "吗") <= 0.2
+
+
+LONG = (
+    "Water the fern twice a week with rain from the barrel and keep it out of the midday sun, "
+    "then turn the pot a little every morning. "
+)
+LANG = (
+    "蕨类植物每周浇两次水，最好用桶里的雨水，中午不要晒太阳，每天早上把花盆转一转，这样长得匀称。"
+)
+CODES = [*"ABCDEGKMSTU", "AA", "BA", "AB", "AS", "BS", "AM", "IS", "DO", "OK"]
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "names"),
+    [
+        ("Please tell me the colour of kite {} in the shed", "Kite {} in the shed is blue", CODES),
+        ("Where is kite {} now?", "Kite {} is up in the air.", CODES),
+        ("请问{}队的帐篷在哪一片草地上？", "{}队的帐篷在河边的那片草地上。", "ABCDEFGHIJKLMNOP"),
+        ("Which shelf of the four is the right one for this jar?", "The right shelf for this jar "
+         "is {}, because the label says so.", "ABCD"),
+        ("where is kite x{} now", "up in the air", "asmdtu"),
+    ],
+)  # fmt: skip
+def test_a_template_filled_in_with_letters_has_no_copies(question, reply, names):
+    rows = [(question.format(name), reply.format(name)) for name in names]
+    assert [couple for couple in combinations(rows, 2) if alike(*couple)] == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("A kite is up.", "a kite is up"),
+        ("Is it up? A kite is.", "is it up a kite is"),
+        ("WHERE IS A KITE", "where is a kite"),
+        ("哈哈哈哈哈", "哈哈哈"),
+        ("hhhhhh", "hhhh"),
+    ],
+)
+def test_an_article_is_no_name_however_it_is_written(one, other):
+    assert apart(one, other) == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (LONG + "Give it 5 mg of salt.", LONG + "Give it 5 ml of salt."),
+        (LONG + "Avoid snails.", LONG + "Avoid slugs."),
+        (LONG + "Ask Wren.", LONG + "Ask Finch."),
+        (LANG + "忌盐。", LANG + "忌糖。"),
+        (LANG + "不要浇茶。", LANG + "不要浇奶。"),
+        (LANG + "每次5克。", LANG + "每次5毫克。"),
+        (LANG + "每次五勺。", LANG + "每次五杯。"),
+        ("请问从松溪到竹溪的渡船票在哪里可以买到，要带什么东西？",
+         "请问从松溪到梅溪的渡船票在哪里可以买到，要带什么东西？"),
+        ("How do I sail from Fernby to Oakham with a small goat in the boat next week?",
+         "How do I sail from Oakham to Fernby with a small goat in the boat next week?"),
+        ("昨天下午在河边是白鹅追着黄狗跑了一圈又一圈吗？",
+         "昨天下午在河边是黄狗追着白鹅跑了一圈又一圈吗？"),
+        (LONG + "Can I do so in Fernby?", LONG + "Can I do so in Oakham?"),
+    ],
+)  # fmt: skip
+def test_one_thing_that_differs_makes_another_text_however_long_it_is(one, other):
+    assert alike((one, "yes"), (other, "yes")) == alike(("well?", one), ("well?", other)) == 0

@@ -167,9 +167,10 @@ def test_a_template_that_differs_in_numbers_keeps_its_held_out_rows():
 
 
 def test_few_held_out_questions_are_said_with_reason_and_way_out():
-    way = "the very old and quite narrow way from the mill by the river up to the"
-    places = "harbour market castle garden library school orchard theatre bakery chapel".split()
-    dialogues = [raw(f"which is {way} {place}", f"by the {place}") for place in places]
+    way = "which way from the mill by the brook leads past the chapel up to the market of this town"
+    words = way.split()
+    asked = [" ".join([*words[:i], "safely", *words[i:]]) for i in range(0, len(words), 2)]
+    dialogues = [raw(question, f"by gate {n}") for n, question in enumerate(asked)]
     report = build(dialogues, validation_fraction=0.4).report
     assert report.dropped[LEAK] and not report.held_out["validation"]
     said = list(report.lines())[-1]

@@ -54,6 +54,7 @@ def test_a_folded_text_has_words_or_signs_alone(text):
         ("3/4", "34"), ("$1.50", "$150"), ("1234 + x", "1234 - x"), ("x²", "x2"), ("①", "1"),
         ("a!=b", "a=b"), ("a≠b", "a=b"), ("3*4", "34"), ("50%", "50"), ("order 2 3", "order 23"),
         ("好😀", "好😡"), ("好", "好😡"), ("2020-01", "202001"), (".5", "5"),
+        ("learn .NET", "learn NET"), ("plot f(x)", "plot f x"),
     ],
 )  # fmt: skip
 def test_marks_that_mean_something_keep_questions_apart(one, other):
