@@ -51,6 +51,7 @@ COMMANDS = (("python", "-m", "data_builders"), ("tfchat-data",))
 NOT_GUESSED = {"parquet", "tables", "small_talk", "chatterbot", "chitchat-dataset", "hub"}
 # Where the name of a file is a part of the guess.
 FILES = {"parallel": "src-train.txt", "conversations": "corpus.yml", "rasa": "corpus.yml"}
+FILES["yaml"] = FILES["rasa"]
 # A column that only the tables of that kind have, in both languages.
 FORMATS, DEFAULTS, EXAMPLES = ("format", "格式"), ("default", "默认值"), ("before", "之前")
 WRITTEN = {"<TAB>": "\t", "⏎": "\n", r"\|": "|"}

@@ -119,7 +119,10 @@ def _build_into(output: str, builder: DialogueBuilder, overwrite: bool) -> None:
 def _builder_of(arguments: argparse.Namespace) -> DialogueBuilder:
     name, paths = arguments.command, getattr(arguments, "paths", [])
     if name == "mix" and not is_mixture(paths):
-        raise UserError(f"{paths[0]} is no .yaml file. For other files use `build`.")
+        raise UserError(
+            f"{paths[0]} is no mixture, whose .yaml file must have a list `sources`. "
+            "For files of dialogues use `build`."
+        )
     return make_builder(
         paths if name not in FAMILIES or name in FILE_FAMILIES else [],
         format=name if name in FAMILIES else getattr(arguments, "format", None),
