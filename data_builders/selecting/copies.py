@@ -75,7 +75,8 @@ who what when where why how which; can could should must will would
 one two three four five six seven eight nine ten hundred thousand million
 monday tuesday wednesday thursday friday saturday sunday
 january february march april may june july august september october november december
-hi hey hello; desert dessert; trial trail; diary dairy; angel angle; compliment complement; this that these those it
+hi hey hello; desert dessert; trial trail; diary dairy; angel angle; compliment complement
+this that these those it
 """
 _GROUPS_OF: dict[str, set[int]] = {}
 for _number, _line in enumerate(_GROUPS.replace("\n", ";").split(";")):
@@ -102,7 +103,8 @@ _SAME_WORDS = """
 包含 包括 包含有; 何时 什么时候; 想 想要; 表 表格; 例子 示例; 概括 总结;
 谢谢 多谢 感谢 谢谢你 谢谢您 谢谢啦 谢谢了;
 转换 转换成 转换为 转化成 转化为 转成 转为; 优点 优势; 特征 特点; 影响 作用; 功能 功用;
-世上 世界上; 这么 那么; 它们 他们; 需要 需; 应该 应当; 常见 普遍; 表示 代表; 首先 第一步; 例如 比如 譬如;
+世上 世界上; 这么 那么; 它们 他们; 需要 需; 应该 应当; 常见 普遍; 表示 代表; 首先 第一步;
+例如 比如 譬如;
 但 但是; 如果 要是 假如; 关于 有关; 进行 做; 帮助 帮; 提供 给出; 包含 包括; 讲 说; 最佳 最好;
 客气 谢; 不客气 不用客气; 啥 啥子 什么;
 """
@@ -110,7 +112,8 @@ _SYNONYMS = {word: line.split()[0] for line in _SAME_WORDS.split(";") for word i
 _SYNONYM = re.compile("|".join(sorted(_SYNONYMS, key=len, reverse=True)))
 _POLITE = re.compile(
     r"^(?:请问(?:一下)?|(?:好的?呀?|[嗯恩]+呢?|哦+了?|收到|您好|你好|谢谢[你您]?[了啦啊]?|是的|对|haha|oh|wow|ok(?:ay)?)[，,。.!！\s~]+)+(?=\w)"
-    r"|(?<=\S)[，,。.!！\s]+(?:谢谢[你您]?[了啦啊]?|再见|thanks|thank you|please)[。.!！\s]*$"
+    r"|(?<=[^\s，,。.!！])[，,。.!！\s]+"
+    r"(?:谢谢[你您]?[了啦啊]?|再见|thanks|thank you|please)[。.!！\s]*$"
 )
 # In these 别 is no "do not".
 _NO_NEGATION = re.compile("(?<=[识特区分类性级])别|别(?=[人的])")
@@ -190,7 +193,7 @@ def alike(first: Sequence[str], later: Sequence[str]) -> float:
     if len(first) != len(later):
         return 0.0
     asked = _difference(*("\n".join(turns[:-1]) for turns in (first, later)))
-    said = _difference(first[-1], later[-1])
+    said = asked and _difference(first[-1], later[-1])
     if asked is None or said is None or asked.content & said.content:
         return 0.0
     most = SAME_LONG_QUESTION if asked.shorter >= _LONG_QUESTION else SAME_QUESTION

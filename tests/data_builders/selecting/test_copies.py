@@ -63,7 +63,9 @@ def test_another_number_of_turns_is_another_dialogue():
     assert alike(["hi", "hello"], ["hi", "hello", "bye", "bye"]) == 0
 
 
-@pytest.mark.parametrize("text", ["不" * 3000, "a b " * 3000, "9 1 " * 3000, "!(" * 5000])
+@pytest.mark.parametrize(
+    "text", ["不" * 3000, "a b " * 3000, "9 1 " * 3000, "!(" * 5000, "，。" * 9000]
+)
 def test_long_texts_are_measured_too(text):
     assert apart(text, text + "吗") <= 0.2
 
