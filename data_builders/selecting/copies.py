@@ -75,7 +75,8 @@ who what when where why how which; can could should must will would
 one two three four five six seven eight nine ten hundred thousand million
 monday tuesday wednesday thursday friday saturday sunday
 january february march april may june july august september october november december
-hi hey hello; this that these those it
+hi hey hello; desert dessert; trial trail; diary dairy; angel angle; compliment complement
+this that these those it
 """
 _GROUPS_OF: dict[str, set[int]] = {}
 for _number, _line in enumerate(_GROUPS.replace("\n", ";").split(";")):
@@ -102,15 +103,17 @@ _SAME_WORDS = """
 包含 包括 包含有; 何时 什么时候; 想 想要; 表 表格; 例子 示例; 概括 总结;
 谢谢 多谢 感谢 谢谢你 谢谢您 谢谢啦 谢谢了;
 转换 转换成 转换为 转化成 转化为 转成 转为; 优点 优势; 特征 特点; 影响 作用; 功能 功用;
-世上 世界上; 这么 那么; 它们 他们; 需要 需; 应该 应当; 常见 普遍; 表示 代表; 首先 第一步; 例如 比如 譬如;
-但 但是; 如果 要是 假如; 关于 有关; 进行 做; 帮助 帮; 提供 给出; 包含 包括; 讲 说; 最佳 最好;
+世上 世界上; 这么 那么; 它们 他们; 需要 需; 应该 应当; 常见 普遍; 表示 代表; 首先 第一步;
+例如 比如 譬如;
+但 但是; 如果 要是 假如; 关于 有关; 进行 做; 帮助 帮; 很 非常; 讲 说; 最佳 最好;
 客气 谢; 不客气 不用客气; 啥 啥子 什么;
 """
 _SYNONYMS = {word: line.split()[0] for line in _SAME_WORDS.split(";") for word in line.split()}
 _SYNONYM = re.compile("|".join(sorted(_SYNONYMS, key=len, reverse=True)))
 _POLITE = re.compile(
     r"^(?:请问(?:一下)?|(?:好的?呀?|[嗯恩]+呢?|哦+了?|收到|您好|你好|谢谢[你您]?[了啦啊]?|是的|对|haha|oh|wow|ok(?:ay)?)[，,。.!！\s~]+)+(?=\w)"
-    r"|(?<=\S)[，,。.!！\s]+(?:谢谢[你您]?[了啦啊]?|再见|thanks|thank you|please)[。.!！\s]*$"
+    r"|(?<=[^\s，,。.!！])[，,。.!！\s]+"
+    r"(?:谢谢[你您]?[了啦啊]?|再见|thanks|thank you|please)[。.!！\s]*$"
 )
 # In these 别 is no "do not".
 _NO_NEGATION = re.compile("(?<=[识特区分类性级])别|别(?=[人的])")
@@ -127,7 +130,7 @@ _DRAWN_OUT = re.compile(
 # Capitals that name something and are written as a light word: option A, unit AS; no first "A".
 _NAMING = re.compile(
     r"(?<![A-Za-z'’])(?!(?:(?:^|(?<=[.!?。！？\n])\s?)|(?<=[.!?。！？\n]\s))A\s+[a-z])[ASMDTU](?![A-Za-z'’])"
-    r"|(?<=[a-z] )(?!OK)[A-Z]{2,3}(?![A-Za-z'’])"
+    r"|(?<=[a-z] )(?!(?:OK|NEVER|NONE|NOTHING)[^A-Za-z])[A-Z]{2,}(?![A-Za-z'’])"
 )
 _SHOUTED = re.compile("[A-Z]{2}")
 _BOLD = {c: chr(0x1D400 + c - ord("A")) for c in range(ord("A"), ord("Z") + 1)}
@@ -165,7 +168,9 @@ def tokens(text: str) -> tuple[str, ...]:
 
 def _as_name(found: re.Match[str]) -> str:
     word = found.group()
-    return word.translate(_BOLD) if word.casefold() in _LIGHT else word
+    folded = word.casefold()
+    code = word[-1] == word[-2:-1] or (len(word) > 3 and folded not in _GROUPS_OF)
+    return word.translate(_BOLD) if folded in _LIGHT or code else word
 
 
 def _plain(token: str) -> str:
@@ -188,8 +193,8 @@ def alike(first: Sequence[str], later: Sequence[str]) -> float:
     if len(first) != len(later):
         return 0.0
     asked = _difference(*("\n".join(turns[:-1]) for turns in (first, later)))
-    said = _difference(first[-1], later[-1])
-    if asked is None or said is None:
+    said = asked and _difference(first[-1], later[-1])
+    if asked is None or said is None or asked.content & said.content:
         return 0.0
     most = SAME_LONG_QUESTION if asked.shorter >= _LONG_QUESTION else SAME_QUESTION
     more = min(_SAME_LONG_REPLY, _SAME_REPLY + said.size / _REPLY_TOKENS)
@@ -212,6 +217,8 @@ class _Difference(NamedTuple):
         places: At so many places the texts differ.
         filled: In so many of them, each counted once, words stand in the place of others.
         phrase: Most words of content that stand together in one text alone.
+        content: The places where words of content differ. What differs alike in question and
+            reply is what both speak about, and no slip.
     """
 
     cost: float
@@ -220,6 +227,7 @@ class _Difference(NamedTuple):
     places: int = 0
     filled: int = 0
     phrase: int = 0
+    content: frozenset[Edit] = frozenset()
 
     @property
     def share(self) -> float:
@@ -276,7 +284,8 @@ def _weighed(edits: Sequence[Edit], size: int, shorter: int) -> _Difference:
     alone = [_heavy([*gone, *new]) for gone, new in edits if not (gone and new)]
     places = len(filled) + sum(edit not in filled for edit in edits)
     phrase = max(map(len, alone), default=0)
-    return _Difference(cost, size, shorter, places, len(filled), phrase)
+    content = frozenset((one, other) for one, other in edits if _heavy([*one, *other]))
+    return _Difference(cost, size, shorter, places, len(filled), phrase, content)
 
 
 def _without_moved(edits: Sequence[Edit]) -> tuple[list[Edit], int]:
@@ -372,6 +381,8 @@ def _misspelt(one: str, other: str) -> bool:
     ends = [re.sub(r"(.)\1+$", r"\1", word) for word in (one, other)]
     if ends[0] == ends[1] and min(map(len, ends)) > 1:
         return True
+    if "\U0001d400" <= max(one[0], other[0]) <= "\U0001d419":
+        return _plain(one) == _plain(other)
     if one[0] != other[0] or min(len(one), len(other)) < _SPELT_WITH - 1:
         return False
     short, long = sorted((one, other), key=len)

@@ -63,7 +63,9 @@ def test_another_number_of_turns_is_another_dialogue():
     assert alike(["hi", "hello"], ["hi", "hello", "bye", "bye"]) == 0
 
 
-@pytest.mark.parametrize("text", ["不" * 3000, "a b " * 3000, "9 1 " * 3000, "!(" * 5000])
+@pytest.mark.parametrize(
+    "text", ["不" * 3000, "a b " * 3000, "9 1 " * 3000, "!(" * 5000, "，。" * 9000]
+)
 def test_long_texts_are_measured_too(text):
     assert apart(text, text + "吗") <= 0.2
 
@@ -87,6 +89,11 @@ CODES = [*"ABCDEGKMSTU", "AA", "BA", "AB", "AS", "BS", "AM", "IS", "DO", "OK"]
         ("Which shelf of the four is the right one for this jar?", "The right shelf for this jar "
          "is {}, because the label says so.", "ABCD"),
         ("where is kite x{} now", "up in the air", "asmdtu"),
+        ("Please find kite {} in the shed", "Kite {} hangs in the shed behind the old oars.",
+         ["ABCD", "ABDC", "ABCDE", "ABB", "AB"]),
+        ("Tell me where the path to {} begins on this map", "The path to {} begins at the well.",
+         ["Jonah", "Johna", "Fern", "Ferns", "Old Fern"]),
+        ("请问{}酱放在哪一层架子上？", "{}酱放在窗边的第二层架子上。", ["梨", "青梨", "梨花"]),
     ],
 )  # fmt: skip
 def test_a_template_filled_in_with_letters_has_no_copies(question, reply, names):
@@ -101,10 +108,11 @@ def test_a_template_filled_in_with_letters_has_no_copies(question, reply, names)
         ("Is it up? A kite is.", "is it up a kite is"),
         ("WHERE IS A KITE", "where is a kite"),
         ("哈哈哈哈哈", "哈哈哈"),
+        ("二十一位木匠", "21位木匠"),
         ("hhhhhh", "hhhh"),
     ],
 )
-def test_an_article_is_no_name_however_it_is_written(one, other):
+def test_what_is_only_written_otherwise_is_not_apart(one, other):
     assert apart(one, other) == 0
 
 
