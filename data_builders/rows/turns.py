@@ -232,7 +232,7 @@ def _of_object(item: dict[str, Any], style: Style) -> Iterator[Said]:
         return
     if any(item.get(name) is True for name in known.BAD_IF_YES):
         raise RowError("bad by its label", shown(item))
-    learned = not any(fold(item.get(name, "")) in known.NO for name in known.NOT_LEARNED)
+    learned = not any(name in item and fold(item[name]) in known.NO for name in known.NOT_LEARNED)
     yield Said(text_in(item[key]), who, learned=learned)
 
 
