@@ -57,7 +57,7 @@ RULES = {
     "no speaker": "Begin each speech with a name and a colon.",
     "broken times": "Write the times of a cue as `00:00:03,200 --> 00:00:05,000`.",
     "missing line": "Add the line this one belongs with, or leave both out.",
-    "damaged characters": "Fetch the text again in its own encoding: U+FFFD marks lost characters.",
+    "damaged characters": "Fetch the text again in its own encoding: U+FFFD and 锟斤拷 are lost.",
     "empty after cleaning": "Nothing to put right, unless a step of cleaning takes too much.",
     "placeholder turn": "Fill in what was meant: the turn was only NULL, [deleted] or the like.",
     "too short": "Lower `minimum_chars` to keep such turns.",

@@ -111,6 +111,12 @@ def mend_mojibake(text: str) -> str:
     return fix_encoding(text)
 
 
+LOST = "锟斤拷"
+_ABOUT_LOST = re.compile(
+    f"[编乱解]码|[“\"「『‘'《]{LOST}|{LOST}(?:是|的意思)|(?:是|叫|出现){LOST}(?!锟)"
+)
+
+
 def is_damaged(text: str) -> bool:
     """Say whether a character of the text was lost before it came here.
 
@@ -118,9 +124,10 @@ def is_damaged(text: str) -> bool:
         text: One turn.
 
     Returns:
-        Whether U+FFFD is in it, which stands where bytes could not be decoded.
+        Whether U+FFFD is in it, which stands where bytes could not be decoded, or 锟斤拷, which are
+        two of them read as GBK; "锟斤拷是什么意思" is talk of it.
     """
-    return "\ufffd" in text
+    return "\ufffd" in text or (LOST in text and not _ABOUT_LOST.search(text))
 
 
 def remove_control_characters(text: str) -> str:

@@ -77,8 +77,8 @@ _WIKI_HEADING = re.compile(r"(?m)^(={2,6}) ?([^=\n]*[^=\s]) ?\1$")
 _FORWARDED = re.compile(r"(?s)(?://|\|\|)\s?@[^\s:：@]{1,30}\s?[:：].*")
 # "回复 amy_1 :" names whom it is to; "回复如下：" does not.
 _REPLY_TO = re.compile(
-    r"^回[复覆](?!如下|时间|内容|[率是]|速度)(?: ?@?[^\s:：,，。！？!?@]{1,20} ?[:：]"
-    r"| @?[A-Za-z0-9_-]{2,20}(?= [\u4e00-\u9fff]))"
+    r"^(?:回[复覆](?!如下|时间|内容|[率是]|速度)(?: ?@?[^\s:：,，。！？!?@]{1,20} ?[:：]"
+    r"| @?[A-Za-z0-9_-]{2,20}(?= [\u4e00-\u9fff]))\s*)++"
 )
 # A name ends with a blank, a colon or the text; "@你不理我" alone and "我@不了你" are rather talk.
 _MENTION = re.compile(

@@ -14,6 +14,7 @@ from unicodedata import is_normalized
 from data_builders.cleaning.block_list import BlockList, load_block_list
 from data_builders.cleaning.characters import (
     FORM_CLASS,
+    LOST,
     MOJIBAKE_CLASS,
     SUSPECT_CLASS,
     is_damaged,
@@ -293,7 +294,7 @@ class Cleaner:
 # What the first three steps look for, told at a glance by `_is_clean`.
 _ODD_CLASSES = {
     "mojibake": MOJIBAKE_CLASS,
-    "control_characters": SUSPECT_CLASS,
+    "control_characters": SUSPECT_CLASS + LOST[0],
     "normal_forms": FORM_CLASS,
 }
 # In the order they run. Characters come first, for the others to see plain text.

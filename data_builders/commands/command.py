@@ -70,7 +70,7 @@ def run_references(arguments: argparse.Namespace) -> None:
     replies = sum(map(len, found["references"]))
     say(
         f"{counted(len(found), 'question')} with "
-        f"{counted(replies, 'reply', 'replies')}, written to {arguments.output}"
+        f"{counted(replies, 'reply', 'replies')}, written to {shown(arguments.output)}"
     )
 
 
@@ -107,7 +107,7 @@ def run_build(arguments: argparse.Namespace) -> None:
 def _build_into(output: str, builder: DialogueBuilder, overwrite: bool) -> None:
     sweep(output)
     if is_up_to_date(output, builder.build_id):
-        say(f"{output} is up to date: same content, same settings")
+        say(f"{shown(output)} is up to date: same content, same settings")
         return
     check_output(output, overwrite)
     if Path(builder.cache_dir, REPORT_FILE).is_file():
@@ -135,11 +135,12 @@ def _builder_of(arguments: argparse.Namespace) -> DialogueBuilder:
 
 
 def _say_result(report: BuildReport, notes: Sequence[str], output: str) -> None:
+    place = shown(output)
     for line in [*report.lines(), *notes]:
         say(shown(line))
     if report.rejects:
-        say(f"rows rejected by their format or by cleaning are listed in {output}/{REJECTS_FILE}")
-    say(f"written to {output}")
+        say(f"rows rejected by their format or by cleaning are listed in {place}/{REJECTS_FILE}")
+    say(f"written to {place}")
 
 
 def explain(error: OSError) -> str:

@@ -79,7 +79,9 @@ def check_early(arguments: argparse.Namespace) -> None:
     """Refuse a source that is not there, and an output that this command did not write."""
     given = getattr(arguments, "path", None)
     for path in getattr(arguments, "paths", None) or ([given] if given else []):
-        if not glob.has_magic(path) and not os.path.lexists(os.path.expanduser(path)):
+        place = Path(os.path.expanduser(path))
+        in_archive = any(parent.is_file() for parent in place.parents)
+        if not glob.has_magic(path) and not os.path.lexists(place) and not in_archive:
             raise UserError(f"{path} does not exist. Check the path.")
     if hasattr(arguments, "overwrite") and not arguments.overwrite:
         output = Path(arguments.output)

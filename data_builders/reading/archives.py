@@ -37,12 +37,13 @@ COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".tgz", ".tbz2", ".txz", ".
 SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 UNSUPPORTED = {
-    b"Rar!\x1a\x07": "RAR files cannot be read",
-    b"\x1f\x9d": "compress (.Z) files cannot be read",
-    b"\x04\x22\x4d\x18": "LZ4 files cannot be read",
-    SEVEN_ZIP: "7-Zip inside another archive cannot be read",
-    ZIP_MAGIC[0]: "a zip inside another archive cannot be read",
-    ZIP_MAGIC[1]: "a zip inside another archive cannot be read",
+    b"Rar!\x1a\x07": "RAR files cannot be read. Unpack it by hand.",
+    b"\x1f\x9d": "compress (.Z) files cannot be read. Unpack it by hand.",
+    b"\x04\x22\x4d\x18": "LZ4 files cannot be read. Unpack it by hand.",
+    b"\xd0\xcf\x11\xe0": "old Office files (.xls, .doc) cannot be read. Save it as .xlsx or text.",
+    SEVEN_ZIP: "7-Zip inside another archive cannot be read. Unpack it by hand.",
+    ZIP_MAGIC[0]: "a zip inside another archive cannot be read. Unpack it by hand.",
+    ZIP_MAGIC[1]: "a zip inside another archive cannot be read. Unpack it by hand.",
 }
 WORKBOOK = "xl/workbook.xml"
 MAX_DEPTH = 4
@@ -156,7 +157,7 @@ def _unpack(entry: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
                 (what for magic, what in UNSUPPORTED.items() if head.startswith(magic)), ""
             )
             if unread:
-                raise UserError(f"{entry.name}: {unread}. Unpack it by hand.")
+                raise UserError(f"{entry.name}: {unread}")
             yield entry
             return
         if depth == MAX_DEPTH:

@@ -328,7 +328,7 @@ def _of_object(item: dict[str, Any], style: Style, seen: _List) -> Iterator[Said
         return
     if any(item.get(name) is True for name in known.BAD_IF_YES):
         raise RowError("bad by its label", shown(item))
-    learned = not any(fold(item.get(name, "")) in known.NO for name in known.NOT_LEARNED)
+    learned = not any(name in item and fold(item[name]) in known.NO for name in known.NOT_LEARNED)
     if not learned and style.roles.get(fold(who)) == "assistant":
         style.count("replies of weight 0 that are context and not learned")
     learned = learned and item.get("is_learned_elsewhere") is not True

@@ -140,6 +140,7 @@ def is_mixture(sources: Sequence[str]) -> bool:
     return (
         len(sources) == 1
         and Path(sources[0]).suffix.lower() in YAML_SUFFIXES
+        and not any(parent.is_file() for parent in Path(sources[0]).parents)
         and not is_corpus(Path(sources[0]))
     )
 

@@ -176,7 +176,10 @@ def read_mixture(
     path = Path(path)
     content, lines = _read_yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("sources"), list):
-        raise UserError(f"{path} must have a list `sources`, each with `files` or a `format`.")
+        raise UserError(
+            f"{path} must have a list `sources`, each with `files` or a `format`, to be a mixture. "
+            "If it holds dialogues itself, name what it is with --format."
+        )
     known = set(MixtureConfig.__dataclass_fields__) - {"version", "data_dir", "data_files"}
     known |= {"root", "skip_missing"}
     for key in content:

@@ -29,6 +29,7 @@ from data_builders.reading import Sample, SourceFile, sample_of, source_files, t
 from data_builders.reading.files import Found, files_on_disk
 from data_builders.report import BuildReport
 from data_builders.rows.columns import unknown_sentence
+from data_builders.rows.tables import look
 from data_builders.selecting.settings import check_type
 from data_builders.sources.saved import is_saved
 
@@ -39,6 +40,8 @@ _PLAIN = ("parallel", "alternating", "blocks")
 # Formats of two files, and the settings that name them.
 _PAIRED = {"parallel": ("questions", "replies"), "cornell": ("lines", "conversations")}
 _TO_SEE = 5
+# A table of which so many rows are as wide as the first.
+_TABLE = 0.9
 
 
 @dataclass(frozen=True)
@@ -155,12 +158,27 @@ def _refusal(name: str, guess: GuessedFormat | None) -> str:
     sample = sample_of(next(source_files([name])))
     if names := row_names(sample):
         return unknown_sentence(name, names)
+    if sample.layout is None and sample.suffix in (".csv", ".tsv"):
+        delimiter, header, share = look(sample.lines)
+        if delimiter is not None and share > _TABLE:
+            return _table_refusal(name, header)
     if sample.layout is None and sample.suffix in JSON_SUFFIXES:
         return (
             f"{name}: most of its beginning is no JSON. Write one whole object a line, or one "
             "array; with --format json what can be read is read, and the rest is listed."
         )
     return f"{name}: no known format of dialogues. {_ADVICE}"
+
+
+def _table_refusal(name: str, header: Sequence[str]) -> str:
+    """Say what to do about a table whose first row is a row, or names that are not known."""
+    if all(len(cell.split()) == 1 and cell.isascii() for cell in header):
+        return unknown_sentence(name, header)
+    return (
+        f"{name}: a table whose first row names no columns that are known. If it has no names, "
+        "number the columns from 1: `csv FILE --no-header --columns question=1 reply=2` instead "
+        "of `build FILE`. Else name them: --columns question=NAME reply=NAME."
+    )
 
 
 class _Kind(NamedTuple):
@@ -219,7 +237,10 @@ class _Finder:
                 self.pass_over(kind, paths)
             elif kind.guess.guess.alone and (kind.is_archive() or kind.names[0] not in paths):
                 why = f"it only might be of dialogues ({kind.guess.guess.why or 'few marks'})"
-                self.say(f"{kind.title()}: passed over, {why}. Name it by itself to take it")
+                way = f"--format {kind.guess.format} takes it"
+                if len(kind.names) == 1 and not kind.is_archive():
+                    way = f"Name it by itself to take it: {shown(kind.names[0])}"
+                self.say(f"{kind.title()}: passed over, {why}. {way}")
             else:
                 found[kind.names[0]] = self.single(kind, paths)
                 said = f", read as {kind.encoding}" if kind.encoding else ""

@@ -25,6 +25,7 @@ from data_builders.cleaning.chinese import (
     unify_punctuation,
 )
 from data_builders.cleaning.markup import remove_links, remove_markup
+from data_builders.cleaning.pipeline import Cleaner, CleaningSettings
 from data_builders.cleaning.residue import (
     rejoin_english,
     remove_kaomoji,
@@ -65,7 +66,7 @@ TEXTS = st.lists(st.sampled_from(PIECES), max_size=14).map("".join) | st.text(ma
 # What made a step read a text again from each of its places, or could.
 REPEATED = (
     "<!--|<script>|<b |<b a=|<<b>|[b]|[quote]|[b][/b|[a](http://|http://(|[[|a |a c | |-a  |`a|■|♪|"
-    'a.b|@a|T_|(^_|“ |" |, |?, |&amp;|{a|*|=|Ã©|ĺ|🏴\U000e0067|\u3000\n|xx|你-'
+    'a.b|@a|T_|(^_|“ |" |, |?, |&amp;|{a|*|=|Ã©|ĺ|🏴\U000e0067|\u3000\n|xx|你-|回复 @a:'
 ).split("|")
 
 
@@ -86,6 +87,10 @@ def test_four_times_the_text_takes_no_step_nine_times_the_work(unit: str) -> Non
             if long > 0.1:
                 short = cost(step, begin + unit * (10_000 // len(unit)) + end)
                 assert long < 9 * short, step.__name__
+
+
+def test_all_marks_of_whom_a_turn_is_to_go_at_once() -> None:
+    assert remove_markup.__wrapped__("回复 @a:\n回复@张三：" * 9 + "好") == "好"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
@@ -194,6 +199,22 @@ def test_no_control_private_or_unassigned_noncharacter_is_left() -> None:
 def test_lost_characters_are_seen() -> None:
     assert is_damaged(remove_control_characters("你\ufffd好"))
     assert not is_damaged("你好")
+
+
+@pytest.mark.parametrize(
+    ("text", "damaged"),
+    [
+        ("今天锟斤拷去哪儿", True),
+        ("锟斤拷锟斤拷锟斤拷", True),
+        ("锟斤拷是什么意思", False),
+        ("网页上都是乱码：锟斤拷", False),
+        ("他叫王锟", False),
+    ],
+)
+def test_lost_characters_read_as_gbk_are_damage(text: str, damaged: bool) -> None:
+    assert is_damaged(text) is damaged
+    found = Cleaner(CleaningSettings()).clean((text, "好"))
+    assert found.rule == ("damaged characters" if damaged else "")
 
 
 @pytest.mark.parametrize(

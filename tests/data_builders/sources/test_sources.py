@@ -532,3 +532,57 @@ def test_files_that_answer_each_other_are_one_source(tmp_path):
     assert len(said) == 2 and all("format rasa" in line for line in said)
     report = build_dialogues(str(tmp_path), cache_dir=str(tmp_path / "cache")).report
     assert [origin.read for origin in report.origins] == [4, 4]
+
+
+# --- sentences that must lead on -----------------------------------------------------------------
+
+
+def test_what_is_passed_over_is_taken_by_the_name_that_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    pack(Path("two.tar"), {"a.tsv": TEXTS["separated"], "b.txt": BLOCKS})
+    _, said = find("two.tar")
+    (line,) = (line for line in said if "passed over" in line)
+    name = line.partition("to take it: ")[2]
+    assert name == "two.tar/b.txt"
+    assert main(["build", name, "--cache-dir", "cache", "--output", "out"]) == 0
+    pack(Path("one.tar"), {"b.txt": BLOCKS})
+    said = []
+    with pytest.raises(UserError):
+        find_sources(["one.tar"], say=said.append)
+    assert said[0].endswith("--format blocks takes it")
+
+
+def test_an_old_spreadsheet_is_told_by_its_mark(tmp_path):
+    (tmp_path / "a.xls").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(range(256)) * 20)
+    with pytest.raises(UserError, match=r"\.xls.* cannot be read\. Save it as \.xlsx"):
+        find(tmp_path / "a.xls")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('Where to?,"Home, now."\nWho is it?,Ann is it\nIs it late?,No.\n', "--no-header"),
+        ("titel,corpus\nWhere to?,Home.\nWho is it?,Ann.\nIs it late?,No.\n", "question=titel"),
+    ],
+)
+def test_a_table_without_known_names_says_how_to_read_it(tmp_path, text, said):
+    path = write(tmp_path / "a.csv", text)
+    with pytest.raises(UserError, match=said):
+        find(path)
+
+
+def test_a_table_without_names_is_read_as_it_says(tmp_path):
+    path = write(tmp_path / "a.csv", 'Where to?,"Home, now."\nWho is it?,Ann is it\n')
+    arguments = ["csv", path, "--no-header", "--columns", "question=1", "reply=2"]
+    arguments += ["--validation-fraction", "0", "--cache-dir", str(tmp_path / "cache")]
+    assert main([*arguments, "--output", str(tmp_path / "out")]) == 0
+    rows = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert rows["rows_read"] == 2
+
+
+def test_the_name_of_the_output_cannot_steer_a_terminal(tmp_path, capsys):
+    path, out = write(tmp_path / "a.tsv", TEXTS["separated"]), tmp_path / "o\x1b[2J\u202e"
+    for _ in range(2):
+        arguments = ["build", path, "--cache-dir", str(tmp_path / "c"), "--output", str(out)]
+        assert main(arguments) == 0
+    assert not set(capsys.readouterr().out) & set("\x1b\u202e")
