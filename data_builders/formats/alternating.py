@@ -46,11 +46,11 @@ from data_builders.formats.parity import Line, ParityReader, Stretch
 from data_builders.formats.plain_text import (
     MAX_MEAN_CHARS,
     gather,
-    share,
     talk_lines_of,
     text_lines_of,
     unbroken,
 )
+from data_builders.formats.speakers import share
 from data_builders.reading import Sample, SourceFile, text_lines
 from data_builders.report import BuildReport, RowError
 

@@ -38,7 +38,8 @@ from typing import Any, NamedTuple
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
-from data_builders.formats.plain_text import Said, gather, is_json, is_stamped, share, speeches
+from data_builders.formats.plain_text import Said, gather, is_json, is_stamped, speeches
+from data_builders.formats.speakers import share
 from data_builders.reading import Sample, SourceFile, json_rows, sample_of, text_lines
 from data_builders.reading.sample import MAX_LINES, MAX_ROWS
 from data_builders.report import BuildReport, RowError, shorten

@@ -34,9 +34,9 @@ from data_builders.formats.plain_text import (
     CORNELL_MARK,
     one_origin,
     read_rows,
-    share,
     text_lines_of,
 )
+from data_builders.formats.speakers import share
 from data_builders.reading import Sample, SourceFile, sample_of, source_files, text_lines
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, RowError, SourceCount

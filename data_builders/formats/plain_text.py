@@ -11,13 +11,14 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from data_builders.dialogue import RawDialogue, checked_turns
+from data_builders.formats.speakers import MONTH, begin_alike, names_above, share, speakers_of
 from data_builders.reading import Sample
 from data_builders.report import BuildReport, RowError, SourceCount
 
@@ -37,14 +38,13 @@ _OTHER_SUFFIXES = frozenset(
 _CSV_SHARE = 0.9
 _JSON_BEGIN = re.compile(r"\s*[\[{]\s*[\[{\"]")
 _DATE = r"\d{4}[./年-]\s?\d{1,2}[./月-]\s?\d{1,2}[日.]?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}"
-_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
-_TIME = r"\d{1,2}[:.]\d{2}"
+_TIME = r"\d{1,2}[:.h]\d{2}"
 _STAMPED = re.compile(
     rf"\W{{0,3}}(?:{_DATE})\D{{1,8}}{_TIME}|.{{1,60}}\s(?:{_DATE})[\sT]{_TIME}(?::\d\d)?\W*$"
-    rf"|\[[^\[\]]{{1,40}}\] \[[^\[\]]{{0,8}}{_TIME}|\W?{_TIME}(?::\d\d|[.,]\d+)*(?:[\]\t]|\s-)"
+    rf"|\[[^\[\]]{{1,40}}\] \[[^\[\]]{{0,8}}{_TIME}|\W?{_TIME}(?::\d\d|[.,]\d+)*(?:[\]\t]|\s-|\s+<)"
     rf"|\{{\d+\}}\{{\d+\}}|.{{0,20}}{_TIME}.{{0,12}}-->|.{{0,60}}(?<!\d)\d\d?:\d\d:\d\d(?!\d)"
-    rf"|\W{{0,3}}(?:[A-Z][a-z]{{2,8}},? )?(?:{_MONTH} {{1,2}}\d{{1,2}}|\d{{1,2}}[ /-]{_MONTH})\b"
-    r".{1,8}\d\d:\d\d"
+    rf"|\W{{0,3}}(?:[A-Z][a-z]{{2,8}},? )?(?:{MONTH} {{1,2}}\d{{1,2}}|\d{{1,2}}[ /-]{MONTH})\b"
+    rf".{{1,12}}{_TIME}"
 )
 _LEVEL = r"(?:INFO|DEBUG|WARN|WARNING|ERROR|TRACE|FATAL|NOTICE|CRITICAL|SEVERE)"
 _LOGGED = re.compile(
@@ -52,23 +52,6 @@ _LOGGED = re.compile(
 )
 # What belongs to the input of a model, around or between the turns.
 _ROLE_MARK = re.compile(r"\[/?INST\]|<</?SYS>>|</?s>|<\|\w+\|>|<(?:start|end)_of_turn>")
-_SPEAKER = re.compile(r"([^\s:：|=][^:：|=\t]{0,30})[:：]\s*(.*)")
-# What stands before a colon in mails, logs and settings.
-_NO_SPEAKERS = re.compile(
-    r"(?i)(?:from|to|cc|subject|date|sent|reply-to|re|info|debug|warn|warning|error|trace|fatal|"
-    r"critical|http|https|url|title|author|note|id|name|tags?|version|text|\d+)"
-)
-# A machine before a colon, a date, a bracket that is not closed before it, or a point of a list.
-_NO_NAME = re.compile(
-    rf"\d+\.\d+\.\d+|.*\[\d+\]$|.*\d{{1,4}}[./-]\d{{1,2}}[./-]\d|\W?(?:\w+,? )?{_MONTH} +\d|[\"]"
-    r"|[^()（）\[\]<>]*[(（\[<][^()（）\[\]<>]*$|[\[<][^\[\]<>]*[\]>].|[\[<]/|[-*+•]\s"
-)
-_POINT = re.compile(r"\s*(?:[-*+•]\s|\(?\d{1,2}[.)]\s)")
-# A name above what is said: `First Citizen:`, `小明：`; of capitals without a colon, `HAMLET.`.
-_ABOVE = re.compile(
-    r"(?=[^\W\d_]|#+ )"
-    r"(?:([^:：|=\t，。!?！？;；]{1,30})[:：]|([\w'’-]{2,}(?: [\w'’.-]+){0,3}?)\.?)$"
-)
 _CODE = re.compile(
     r"\s*(?:#!|//|/\*|<[a-zA-Z/!?]|[$>]\s|[;{}]|--\s|(?:import|from|def|class|return|function|var|let"
     r"|const|public|void|export|echo|cd|sudo|pip3?|python3?|git|source|SELECT|INSERT|CREATE|DROP"
@@ -87,8 +70,6 @@ _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}][^\s{_CJK}]*")
 _COUNTED = re.compile(r"\W*\d")
 _QUESTION = re.compile(r".*[?？]\W*$|.*(?:吗|呢|什么|怎么|怎样|如何|哪些|为何|多少)")
 
-Line = TypeVar("Line")
-
 
 def text_lines_of(sample: Sample) -> list[str]:
     """Give the lines of a sample that are not blank, or none if it is JSON.
@@ -101,11 +82,6 @@ def text_lines_of(sample: Sample) -> list[str]:
     return [line for line in sample.lines if line.strip()]
 
 
-def share(lines: Sequence[Line], test: Callable[[Line], object]) -> float:
-    """Say which part of the lines passes a test; 0 if there are no lines."""
-    return sum(1 for line in lines if test(line)) / len(lines) if lines else 0.0
-
-
 def unmarked_lines_of(sample: Sample) -> list[str]:
     """Give the lines of a sample that are not blank, if nothing marks it as another format.
 
@@ -115,7 +91,7 @@ def unmarked_lines_of(sample: Sample) -> list[str]:
     """
     lines = text_lines_of(sample)
     other = share(lines, _has_mark) > 0.1 or _is_csv(sample, lines) or is_log(lines)
-    named = speakers_of(lines) or names_above(sample.lines)
+    named = speakers_of(lines).counted or names_above(sample.lines) or begin_alike(lines)
     return [] if other or is_code(lines) or named else lines
 
 
@@ -124,7 +100,7 @@ def talk_lines_of(sample: Sample) -> list[str]:
     lines = unmarked_lines_of(sample)
     if share(lines, is_talk) < 0.5 or (len(lines) > 4 and share(lines, _QUESTION.match) > 0.8):
         return []
-    return [] if _are_words(lines) or share(lines, _COUNTED.match) > 0.6 else lines
+    return [] if are_words(lines) or share(lines, _COUNTED.match) > 0.6 else lines
 
 
 def is_stamped(lines: Sequence[str]) -> bool:
@@ -151,63 +127,6 @@ def is_talk(text: str) -> bool:
     return 2 * digits < len(text) and bool(_TALK.search(text) or _ENDED.match(text))
 
 
-def speaker_and_text(line: str) -> tuple[str, str] | None:
-    """Take a line such as "ANN: Hello." apart, or give None if no name begins it."""
-    found = _SPEAKER.match(line.strip())
-    if not found or _NO_SPEAKERS.fullmatch(found[1].strip()) or found[2].startswith("//"):
-        return None
-    # The colon of a clock.
-    place = found.end(1)
-    clock = found[0][place - 1].isdigit() and found[0][place + 1 : place + 2].isdigit()
-    return None if clock or _NO_NAME.match(found[1]) else (found[1].strip(), found[2].strip())
-
-
-def speakers_of(lines: Sequence[str]) -> Counter[str]:
-    """Count the names that begin lines, if the lines are speeches of a few people.
-
-    Returns:
-        How often each speaks; empty unless half of the lines have a name and names come again.
-    """
-    found = Counter(said[0] for line in lines if (said := speaker_and_text(line)))
-    # A few lines that all have a name, as the beginning of a play, are no plain lines either.
-    few = found.total() == len(lines) <= 4
-    again = len(found) > 1 and (few or found.total() >= 2 * len(found))
-    return found if again and 2 * found.total() >= len(lines) else Counter()
-
-
-def name_above(line: str) -> str | None:
-    """Give the name that a line consists of, such as "First Citizen:" or "HAMLET.", or None."""
-    found = _ABOVE.match(line.strip())
-    name = found and (found[1] or (found[2].isupper() and found[2])) or ""
-    return None if not name or _NO_SPEAKERS.fullmatch(name) or _NO_NAME.match(name) else name
-
-
-def stand_apart(lines: Sequence[str]) -> bool:
-    """Say whether blank lines stand before the names that are lines of their own."""
-    before = zip(lines, ["", *lines], strict=False)
-    return share([above for line, above in before if name_above(line)], str.strip) < 0.3
-
-
-def names_above(lines: Sequence[str]) -> Counter[str]:
-    """Count the names that stand on lines of their own, above what they say.
-
-    Returns:
-        How often each speaks; empty unless names come again, and words follow them.
-    """
-    found: Counter[str] = Counter()
-    apart, followed, last, before = stand_apart(lines), 0, "", ""
-    for line in lines:
-        name = name_above(line) if not (apart and before.strip()) else None
-        followed += bool(last and line.strip() and not name)
-        found.update([name] if name else [])
-        last = name or (last if not line.strip() else "")
-        before = line
-    again = len(found) > 1 and found.total() >= max(4, 2 * len(found), len(lines) / 12)
-    if share(lines, _POINT.match) > 0.1:
-        return Counter()
-    return found if again and followed >= 0.85 * found.total() - 1 else Counter()
-
-
 def is_json(sample: Sample) -> bool:
     """Say whether a sample is JSON, and not a text that begins with a bracket."""
     if sample.layout is None:
@@ -218,7 +137,7 @@ def is_json(sample: Sample) -> bool:
     return bool(_JSON_BEGIN.match(sample.text))
 
 
-def _are_words(lines: Sequence[str]) -> bool:
+def are_words(lines: Sequence[str]) -> bool:
     """Say whether lines are a list of words, names or idioms, of which none says anything."""
     lines = [line[:200] for line in lines]
     if len(lines) < 10 or share(lines, lambda x: _SPOKEN.match(x) or _QUESTION.match(x)) > 0.1:

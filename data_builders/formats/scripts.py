@@ -23,8 +23,7 @@ on. `episode_done:True`, or the number 1, ends a dialogue.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import NamedTuple
 
@@ -36,16 +35,24 @@ from data_builders.formats.plain_text import (
     is_code,
     is_log,
     is_talk,
+    read_rows,
+    speeches,
+    text_lines_of,
+    unbroken,
+)
+from data_builders.formats.speakers import (
+    ANSWERS,
+    ASKS,
+    ROLES,
+    Names,
+    Take,
     name_above,
     names_above,
-    read_rows,
+    role_of,
     share,
     speaker_and_text,
     speakers_of,
-    speeches,
     stand_apart,
-    text_lines_of,
-    unbroken,
 )
 from data_builders.reading import Sample, SourceFile, sample_of, text_lines
 from data_builders.report import BuildReport, RowError
@@ -53,12 +60,10 @@ from data_builders.report import BuildReport, RowError
 _RULE = re.compile(
     r"(?!#+ [^:：]{1,30}[:：])\s*(?:[=*_~#—-]\s?){3,}.{0,40}$|\s*(?:E|<eod>|\[END\])\s*$"
 )
+_QUOTED = re.compile(r"\s*>+ ?")
 _DIRECTION = re.compile(
     r"\s*(?:(?:Exeunt|Exit|Enter|Re-enter)\b[^?!]*|\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])\s*$"
 )
-_ASKS = frozenset(["q", "question", "问", "問", "问题", "提问", "instruction"])
-_ANSWERS = frozenset(["a", "answer", "答", "答案", "回答", "ans", "response"])
-_ROLES = frozenset("user assistant human bot ai system chatgpt gpt 用户 助手 人类 机器人".split())
 # From so many names on it is a play.
 _CAST = 4
 _SCENE = re.compile(r"\s*(?:ACT|SCENE|Act|Scene) (?:[IVXLC]+|\d+)\b|\s*第.{1,4}[幕场場]")
@@ -77,22 +82,29 @@ class ScriptCorpus(FileCorpus):
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
         """Say whether names that come again begin the lines: 0.9 for Q and A, 0.8 for others."""
-        lines = text_lines_of(sample)
+        lines = _unquoted(text_lines_of(sample))
         names, above = _names_of(sample)
-        if not names or is_log(lines) or is_code(lines) or share(lines, _has_tab) > 0.2:
+        if not names.counted:
             return None
+        found = [name_above(line) if above else names.take(line) for line in lines]
         if above:
-            said = [line for line in lines if not name_above(line)]
+            said = [line for line, name in zip(lines, found, strict=True) if not name]
         else:
-            said = [found[1] for line in lines if (found := speaker_and_text(line))]
+            said = [one[1] for one in found if one]
+        # A time of its own beside each name is no log.
+        rest = [line for line, name in zip(lines, found, strict=True) if not name]
+        plain = [*filter(None, said), *rest]
+        if is_log(plain) or is_code(plain) or share(said, _has_tab) > 0.2:
+            return None
         if share([text for text in said if text], is_talk) < 0.4:
             return None
-        lower = set(map(_role, names))
-        shown = ", ".join(name for name, _ in names.most_common(2))
+        lower = set(map(role_of, names.counted))
+        shown = ", ".join(name for name, _ in names.counted.most_common(2))
         why = f"{'names above lines' if above else 'lines begin with who speaks'}: {shown}"
         # A few names above lines may be headings, as of recipes and songs.
-        doubt = above and len(names) < _CAST and not lower <= _ASKS | _ANSWERS | _ROLES
-        return Guess(0.9 if lower <= _ASKS | _ANSWERS else 0.8, why=why, alone=doubt)
+        doubt = above and len(lower) < _CAST and not lower <= ASKS | ANSWERS | ROLES
+        score = 0.9 if lower <= ASKS | ANSWERS else 0.8
+        return Guess(score, why=why, alone=doubt or not names.sure)
 
     @classmethod
     def read_file(
@@ -100,18 +112,23 @@ class ScriptCorpus(FileCorpus):
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues between dividers."""
         sample = sample_of(file, config.encoding)
-        counted, above = _names_of(sample)
-        names = set(map(_role, counted))
-        blank_cuts = _blank_lines_cut(sample.lines, name_above if above else speaker_and_text)
-        rules = blank_cuts or any(map(_RULE.match, sample.lines))
-        each = not rules and bool(names) and names <= _ASKS | _ANSWERS
+        found, above = _names_of(sample)
+        names = set(map(role_of, found.counted))
+        first = _unquoted(sample.lines)
+        blank_cuts = _blank_lines_cut(first, name_above if above else found.take)
+        rules = blank_cuts or any(map(_RULE.match, first))
+        each = not rules and bool(names) and names <= ASKS | ANSWERS
         lines = unbroken(text_lines(file, report, config.encoding))
+        if _is_quoted(sample.lines):
+            lines = ((number, line and _QUOTED.sub("", line)) for number, line in lines)
         if above:
-            apart = stand_apart(sample.lines)
-            below = _Below(set(counted), apart, apart and len(names) >= _CAST, blank_cuts, each)
+            apart = stand_apart(first)
+            below = _Below(
+                set(found.counted), apart, apart and len(names) >= _CAST, blank_cuts, each
+            )
             said = below.said(lines, file.name, report)
         else:
-            said = _said(lines, file.name, report, blank_cuts, each)
+            said = _said(lines, found.take, file.name, report, blank_cuts, each)
         yield from gather(speeches(said, report), file.name, report)
 
 
@@ -146,21 +163,29 @@ class ParlaiCorpus(FileCorpus):
         yield from read_rows(_episodes(lines, file.name, report), file.name, report)
 
 
-def _role(name: str) -> str:
-    return name.lower().strip("# ")
-
-
 def _has_tab(line: str) -> bool:
     return "\t" in line
 
 
-def _names_of(sample: Sample) -> tuple[Counter[str], bool]:
-    """Count the names, and say whether they stand on lines of their own."""
-    lines = text_lines_of(sample)
-    inline, above = speakers_of(lines), names_above(sample.lines)
-    texts = [found[1] for line in lines if (found := speaker_and_text(line))]
-    own = bool(above) and (not inline or share(texts, bool) < 0.5)
-    return (above, True) if own else (inline, False)
+def _is_quoted(lines: Sequence[str]) -> bool:
+    return share([line for line in lines if line.strip()], _QUOTED.match) > 0.9
+
+
+def _unquoted(lines: list[str]) -> list[str]:
+    """Take off the mark of a quotation that stands at all lines."""
+    return [_QUOTED.sub("", line) for line in lines] if _is_quoted(lines) else lines
+
+
+def _names_of(sample: Sample) -> tuple[Names, bool]:
+    """Find the names, and say whether they stand on lines of their own."""
+    lines = _unquoted(text_lines_of(sample))
+    inline, above = (
+        speakers_of([line for line in lines if not _RULE.match(line)]),
+        names_above(_unquoted(sample.lines)),
+    )
+    texts = [found[1] for line in lines if (found := inline.take(line))]
+    own = bool(above) and (not inline.counted or share(texts, bool) < 0.5)
+    return (Names(above, speaker_and_text), True) if own else (inline, False)
 
 
 def _blank_lines_cut(lines: list[str], named: Callable[[str], object]) -> bool:
@@ -173,6 +198,7 @@ def _blank_lines_cut(lines: list[str], named: Callable[[str], object]) -> bool:
 
 def _said(
     lines: Iterable[tuple[int, str | None]],
+    take: Take,
     file: str,
     report: BuildReport,
     blank_cuts: bool,
@@ -187,8 +213,8 @@ def _said(
             continue
         elif _DIRECTION.match(line):
             report.note("stage directions left out")
-        elif found := speaker_and_text(line):
-            if each and _role(found[0]) in _ASKS:
+        elif found := take(line):
+            if each and role_of(found[0]) in ASKS:
                 yield None
             last = Said(number, *found)
             yield last
@@ -230,7 +256,7 @@ class _Below(NamedTuple):
                     yield None
                     last = None
             elif found := self.speaker(line, begins):
-                if self.each and _role(found[0]) in _ASKS:
+                if self.each and role_of(found[0]) in ASKS:
                     yield None
                 last = Said(number, *found)
                 spoken, aside = bool(found[1]), False

@@ -33,13 +33,14 @@ from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.plain_text import (
     CORNELL_MARK,
     TURN_END_MARK,
+    are_words,
     is_code,
     is_stamped,
     is_talk,
     read_rows,
-    share,
     text_lines_of,
 )
+from data_builders.formats.speakers import are_labels, share
 from data_builders.reading import Sample, SourceFile, text_lines
 from data_builders.report import BuildReport, RowError
 
@@ -121,7 +122,7 @@ class SeparatedCorpus(FileCorpus):
         found = find_separator(lines)
         if found is not None:
             said = _said_in(lines, found)
-            if said is None:
+            if said is None or are_labels([line.split(found)[0].strip() for line in lines]):
                 return None
             sure = 0.8 if found == "\t" else 0.7
             fit = sure * share(lines, lambda line: _is_pair(line, found))
@@ -275,13 +276,16 @@ def _is_header(columns: Sequence[str], header: bool | None) -> bool:
 
 
 def _said_in(lines: Sequence[str], separator: str) -> float | None:
-    """Say how many cells are more than a word; None if a column holds hardly any text."""
+    """Say how many questions are more than a word; None if a column holds hardly any text."""
     rows = [[cell.strip() for cell in line.split(separator)] for line in lines]
     width = min(len(row) for row in rows)
     for place in range(width if separator == "\t" else min(width, 2)):
         if share(rows, lambda row: _NO_TEXT.match(row[place])) > 0.5:  # noqa: B023
             return None
-    return share([cell for row in rows for cell in row[:2]], is_talk)
+    first = [row[0] for row in rows]
+    if are_words(first):
+        return 0.0
+    return min(share(first, is_talk), share([cell for row in rows for cell in row[:2]], is_talk))
 
 
 def _has_end_of_talk(line: str) -> bool:

@@ -15,6 +15,9 @@ keeps what is a question and its answer. A long pause cuts the dialogue. Sounds 
 (♪), credits, names in capitals and cues with nothing else are left out and counted. Where one line
 of a cue is Chinese and the other is not, the Chinese one is kept: it is the translation.
 
+Where most cues begin with who speaks, as those of meetings (`Ann Lee: Hello.`, `<v Ann Lee>`),
+names are taken off, and what one of them says in a row is one utterance.
+
 (pysubs2 reads these files too, but a cue with broken times becomes text of the cue before it,
 and it keeps no line numbers for rejects.)
 """
@@ -32,7 +35,8 @@ from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.plain_text import gather
-from data_builders.reading import Sample, SourceFile, text_lines
+from data_builders.formats.speakers import Take, speakers_of
+from data_builders.reading import Sample, SourceFile, sample_of, text_lines
 from data_builders.report import BuildReport, RowError
 
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})(?:[.,:](\d{1,3}))?"
@@ -52,6 +56,9 @@ _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _LATIN_ONLY = re.compile(r"[\u0000-\u024f\u2010-\u2030]*[A-Za-z]{2}[\u0000-\u024f\u2010-\u2030]*$")
 _OPEN_END = re.compile(r"(?:[^.?!…。？！\"”)]|\.{2,}|…)$")
 _GOES_ON = re.compile(r"(?:\.\.\.?|…)?\s*[a-zà-öø-ÿа-я]")
+_VOICE = re.compile(r"<v(?:\.[\w.]+)?\s+([^<>]+)>")
+# So many cues of a file begin with a name, or names are words of it.
+_LEAST_NAMED = 0.6
 # A sentence goes on at once; rolling captions of one moment repeat what stood above.
 _JOIN_SECONDS, _ROLL_SECONDS = 1.5, 0.05
 
@@ -61,6 +68,14 @@ class _Cue(NamedTuple):
     begin: float
     end: float
     texts: list[str]
+
+
+class _Spoken(NamedTuple):
+    line: int
+    begin: float
+    end: float
+    # Who speaks, or "", and what is said.
+    parts: list[tuple[str, str]]
 
 
 @dataclass
@@ -106,11 +121,25 @@ class SubtitlesCorpus(FileCorpus):
         Raises:
             UserError: If there is not a single cue.
         """
+        sample = sample_of(file, config.encoding)
         lines = text_lines(file, report, config.encoding)
         events = b"\nDialogue:" in file.head() or "Dialogue:".encode("utf-16-le") in file.head()
         cues = _events(lines) if events else _cues(lines, file.name, report)
-        utterances = _joined(_spoken(_counted(cues, file.name), report), config.pause, report)
-        yield from gather(utterances, file.name, report)
+        take = None if events else _names_in(sample)
+        spoken = _spoken(_counted(cues, file.name), take, report)
+        yield from gather(_joined(spoken, config.pause, bool(take), report), file.name, report)
+
+
+def _names_in(sample: Sample) -> Take | None:
+    """Say how names are taken off, if most cues begin with them."""
+    cues = _cues(enumerate(sample.lines, start=1), sample.name, BuildReport())
+    texts = [_plain(cue.texts[0]) for cue in cues if cue.texts]
+    named = speakers_of(texts)
+    return named.take if named.counted.total() > _LEAST_NAMED * len(texts) else None
+
+
+def _plain(text: str) -> str:
+    return html.unescape(_TAG.sub("", _VOICE.sub(r"\1: ", text))).strip()
 
 
 def _counted(cues: Iterable[_Cue], name: str) -> Iterator[_Cue]:
@@ -166,11 +195,11 @@ def _seconds(clock: tuple[str | None, ...]) -> float:
     return 3_600 * int(hours) + 60 * int(minutes) + int(seconds) + float(f"0.{fraction}")
 
 
-def _spoken(cues: Iterable[_Cue], report: BuildReport) -> Iterator[_Cue]:
+def _spoken(cues: Iterable[_Cue], take: Take | None, report: BuildReport) -> Iterator[_Spoken]:
     """Give each cue the turns that are spoken in it, and leave out those without any."""
     last: _Cue | None = None
     for cue in cues:
-        texts = [html.unescape(_TAG.sub("", text)).strip() for text in cue.texts]
+        texts = [_plain(text if take else _VOICE.sub("", text)) for text in cue.texts]
         rolls = last is not None and abs(cue.begin - last.end) < _ROLL_SECONDS
         same = last is not None and cue.begin == last.begin
         before = last.texts if last and (rolls or same) else []
@@ -180,23 +209,30 @@ def _spoken(cues: Iterable[_Cue], report: BuildReport) -> Iterator[_Cue]:
             kept = [text for text in texts if not _LATIN_ONLY.match(text)]
             report.note("lines in a second language left out", len(texts) - len(kept))
             texts = kept
-        parts = [part for part in map(_speech, _parts(texts)) if part]
+        parts = [(who, said) for who, text in _parts(texts, take) if (said := _speech(text))]
         if parts:
-            yield cue._replace(texts=parts)
+            yield _Spoken(cue.line, cue.begin, cue.end, parts)
         elif texts:
             report.note("cues without speech (sounds, songs, credits) left out")
 
 
-def _parts(texts: list[str]) -> list[str]:
-    """Join the lines of a cue, but for those where a dash says that another speaker begins."""
-    parts: list[str] = []
+def _parts(texts: list[str], take: Take | None) -> list[tuple[str, str]]:
+    """Join the lines of a cue, but for those where a name or dash begins another speaker."""
+    parts: list[tuple[str, str]] = []
     for text in texts:
-        if _DASH.match(text) or not parts:
+        if take and (found := take(text)):
+            parts.append(found)
+        elif _DASH.match(text) or not parts:
             pieces = _SECOND_DASH.split(text) if _DASH.match(text) else [text]
-            parts += [_DASH.sub("", piece) for piece in pieces]
+            parts += [("", _DASH.sub("", piece)) for piece in pieces]
         else:
-            parts[-1] += ("" if _CHINESE.match(text) else " ") + text
+            who, said = parts[-1]
+            parts[-1] = who, _together(said, text)
     return parts
+
+
+def _together(first: str, second: str) -> str:
+    return first + ("" if _CHINESE.match(second) else " ") + second
 
 
 def _speech(text: str) -> str:
@@ -207,25 +243,32 @@ def _speech(text: str) -> str:
 
 
 def _joined(
-    cues: Iterable[_Cue], pause: float, report: BuildReport
+    cues: Iterable[_Spoken], pause: float, named: bool, report: BuildReport
 ) -> Iterator[tuple[int, str | None]]:
-    held, line, end = "", 0, 0.0
+    held, line, end, speaker = "", 0, 0.0, ""
     for cue in cues:
         gap = cue.begin - end
-        first, *others = cue.texts
-        goes_on = held and gap < _JOIN_SECONDS and _OPEN_END.search(held) and _GOES_ON.match(first)
-        if goes_on:
-            report.note("cues joined that go on with a sentence")
-            held += " " + first
-        else:
+        for place, (who, text) in enumerate(cue.parts):
+            apart = not place and (gap > pause or gap < -60)
+            if named:
+                goes_on = bool(held) and not apart and who in ("", speaker)
+            else:
+                goes_on = not place and gap < _JOIN_SECONDS and _is_open(held, text)
+                if goes_on:
+                    report.note("cues joined that go on with a sentence")
+            speaker = who or speaker
+            if goes_on:
+                held = _together(held, text) if named else f"{held} {text}"
+                continue
             if held:
                 yield line, held
-                if gap > pause or gap < -60:
+                if apart:
                     yield line, None
-            held, line = first, cue.line
-        for text in others:
-            yield line, held
             held, line = text, cue.line
         end = max(cue.end, cue.begin)
     if held:
         yield line, held
+
+
+def _is_open(held: str, text: str) -> bool:
+    return bool(held and _OPEN_END.search(held) and _GOES_ON.match(text))

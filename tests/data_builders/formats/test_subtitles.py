@@ -72,6 +72,28 @@ def test_webvtt_and_its_rolling_captions():
     assert rejected(report) == [(15, "fewer than two turns")]
 
 
+@pytest.mark.parametrize("name", ["{}: {}", "<v {}>{}</v>"])
+def test_names_at_most_cues_are_those_who_speak(name):
+    said = [
+        ("Ann Lee", "is it dry?"),
+        ("Bob", "It is,"),
+        ("Bob", "I am sure."),
+        ("Ann Lee", "Good."),
+    ]
+    found, report = turns_of(srt(*(name.format(*one) for one in said * 2)), pause=60.0)
+    assert found == [
+        ("is it dry?", "It is, I am sure.", "Good. is it dry?", "It is, I am sure.", "Good.")
+    ]
+    assert not report.notes
+    cut, _ = turns_of(srt(*(name.format(*one) for one in said), step=9))
+    assert cut == []
+
+
+def test_a_name_at_a_few_cues_is_part_of_what_is_said():
+    found, _ = turns_of(srt("Note: it is dry.", "Is it?", "Note: it is.", "Good.", "Bye."))
+    assert found == [("Note: it is dry.", "Is it?", "Note: it is.", "Good.", "Bye.")]
+
+
 def test_ass_events_are_sorted_and_signs_left_out():
     head = "[Script Info]\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, Text\n"
     line = "Dialogue: 0,0:00:{}.00,0:00:{}.50,{},Ann,0,0,0,,{}\n"

@@ -168,8 +168,8 @@ def test_logs_are_no_dialogues(line):
         (
             "changes",
             many("- top: it is {0} times as fast\n- ps: it is dry now\n"),
-            "alternating",
-            True,
+            None,
+            False,
         ),
         (
             "news.txt",
@@ -190,6 +190,20 @@ def test_logs_are_no_dialogues(line):
         ),
         ("a.txt", many("<|im_start|>user\nWhere is {0}?<|im_end|>\n"), None, False),
         ("a.txt", many('"ANN: Where is {0}?\nBOB: It is out."\n'), None, False),
+        ("dict.txt", "apple\tn. a fruit\nplum\tn. a fruit\ncat\tn. a pet\n", "separated", True),
+        ("labels.tsv", many("pos\tthe boat {0} is dry\n") + many("neg\tit is wet\n"), None, False),
+        ("labels.txt", many("sea = where boat {0} is\npier = where it was\n"), None, False),
+        ("a.txt", many("Ann - where is boat {0}?\nBob - out at sea\n"), None, False),
+        ("a.txt", many("(Ann) where is boat {0}?\n(Bob) out at sea\n"), None, False),
+        ("a.txt", many("#{0} where is the boat?\n#{0} out at sea\n"), None, False),
+        ("a.txt", many("09:{0:02} < ann> is it dry?\n09:{0:02} < bob> yes\n"), "chat_export", True),
+        (
+            "a.txt",
+            many("Fri 3 May 2024 at 9h{0:02} | Ann | is it dry?\n"),
+            "chat_export",
+            True,
+        ),
+        ("many.tsv", many("早上好\t早，第{0}天了\n") + many("再见\t明天见\n"), "separated", True),
         ("a.txt", many("[Ann]: Where is {0}?\n[Bob]: It is out.\n"), "script", False),
     ],
 )
