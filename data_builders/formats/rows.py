@@ -189,7 +189,8 @@ class CsvCorpus(RowsCorpus):
         if sample.layout is not None:
             return None
         delimiter, header, share = tables.look(sample.lines)
-        if not known_columns(header):
+        kinds = tables.kinds_of(sample.lines, delimiter) if delimiter else {}
+        if not (said := known_columns(header, kinds)):
             mark = delimiter or ","
             if marked := tables.marked_column(sample.lines, mark):
                 options: dict[str, Any] = {"delimiter": mark, "columns": {"dialogue": marked}}
@@ -197,12 +198,11 @@ class CsvCorpus(RowsCorpus):
         if delimiter is None:
             return None
         options = {"delimiter": delimiter}
-        if (named := _named_table(header, {})) and named.columns and share > 0.5:
-            reader = row_reader(header, {}, sample.label, {}, named)
+        if (named := _named_table(header, kinds)) and named.columns and share > 0.5:
+            reader = row_reader(header, {}, sample.label, kinds, named)
             return Guess(0.98, options, f"a header with {reader.said}")
-        said = known_columns(header)
         if said and share > 0.5:
-            weak = is_weak(row_reader(header, {}, sample.label).parts)
+            weak = is_weak(row_reader(header, {}, sample.label, kinds).parts)
             return Guess(0.95, options, f"a header with {said}", alone=weak)
         if sample.suffix == ".csv" and share > 0.9 and delimiter != "|":
             return Guess(0.3, options, f"rows of {len(header)} cells")
@@ -615,7 +615,7 @@ def _can_be_read(value: Any, readers: JsonReaders) -> bool:
             return isinstance(reader.turn_of(fields)["text"], str)
         reader.read(fields)
     except RowError as error:
-        return readers.is_named and error.rule in _STILL_OURS
+        return error.rule == "image" or (readers.is_named and error.rule in _STILL_OURS)
     return True
 
 

@@ -126,9 +126,8 @@ def _named(table: Table, where: str, report: BuildReport) -> Iterator[tuple[int,
 
 
 def _text(cell: Any) -> Any:
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)  # Spreadsheets know no others.
-    return cell if cell is None or isinstance(cell, (str, bytes)) else str(cell)
+    known = cell is None or isinstance(cell, (str, bytes, bool, int, float))
+    return cell if known else str(cell)  # dates and the like
 
 
 def _on_disk(file: SourceFile, stack: ExitStack) -> str:

@@ -27,7 +27,10 @@ def kind_of(column: pa.DataType) -> str:
     if types.is_nested(column) or isinstance(column, pa.JsonType):
         return "list"
     texts = types.is_string(column), types.is_large_string(column), types.is_string_view(column)
-    return "text" if any(texts) else "other"
+    if any(texts) or types.is_null(column):
+        return "text"
+    numbers = types.is_integer(column), types.is_floating(column), types.is_decimal(column)
+    return "number" if any(numbers) else "other"
 
 
 def rows_of(table: pa.RecordBatch | pa.Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -25,7 +25,7 @@ from data_builders.errors import UserError
 from data_builders.placeholders import is_placeholder
 from data_builders.report import RowError
 from data_builders.rows import vocabulary as known
-from data_builders.rows.turns import no_text
+from data_builders.rows.turns import no_text, number_as_text
 from data_builders.rows.vocabulary import fold, snake
 
 PARTS = (
@@ -76,8 +76,9 @@ class Field:
     def get(self, row: Mapping[str, Any]) -> Any:
         """Give the value; of several fields the text they make."""
         if self._name is not None:
-            return row[self._name] if self._name in row else value_at(row, self._name)
-        texts = [value_at(row, path) for path in self.paths]
+            value = row[self._name] if self._name in row else value_at(row, self._name)
+            return value if isinstance(value, str) else number_as_text(value)
+        texts = [number_as_text(value_at(row, path)) for path in self.paths]
         if self._mark == "&":
             return _alternating(texts)
         for text in texts:
@@ -167,8 +168,10 @@ _BASES = (*known.QUESTIONS, *known.REPLIES, "context")
 
 
 def _known_parts(folded: Mapping[str, str], kind: Mapping[str, str]) -> dict[str, str]:
-    usable = {name: full for name, full in folded.items() if kind[full] != "other"}
+    usable = {name: full for name, full in folded.items() if kind[full] not in ("number", "other")}
     listed = {name: full for name, full in usable.items() if kind[full] != "text"}
+    numbers = {name: folded[name] for name in known.NUMBERED if name in folded}
+    numbers = {name: full for name, full in numbers.items() if kind[full] == "number"}
     turns = {full for name, full in listed.items() if kind[full] == "turns"}
     first = _first_in(usable)
     more = {"system": first(known.SYSTEMS)}
@@ -181,6 +184,7 @@ def _known_parts(folded: Mapping[str, str], kind: Mapping[str, str]) -> dict[str
         parts = _given({"dialogue": whole} | _beside_a_list(first, listed))
     if not parts and len(turns) == 1:
         parts = _given({"dialogue": turns.pop()} | _beside_a_list(first, listed))
+    parts = parts or _pair_in(usable | numbers, kind)
     if not parts and (group := _first_in(folded)(known.GROUPS)) and (said := first(known.SAID)):
         by = _first_in({name: full for name, full in folded.items() if full != said})
         speaker = by(known.SAID_BY) or next(filter(known.names_speaker, folded.values()), None)
@@ -199,7 +203,7 @@ def _pair_in(usable: Mapping[str, str], kind: Mapping[str, str]) -> dict[str, st
         return {"question": question, "instances": instances}
     if reply is None:
         return {}
-    if question and kind[question] != "text":
+    if question and kind[question] in ("turns", "list"):
         # A prompt of several turns.
         return {"dialogue": question, "chosen": reply}
     if question is None or question == reply:
@@ -242,13 +246,15 @@ def are_of_turns(keys: tuple[str, ...]) -> bool:
 
 
 def kind_of_value(value: Any) -> str:
-    """Say what a value can be used for: "turns", "list" (also objects), "text" or "other"."""
+    """Say what a value can be used for: turns, list (also objects), text, number or other."""
     if isinstance(value, list):
         turns = value and all(isinstance(v, dict) and are_of_turns(tuple(v)) for v in value[:8])
         return "turns" if turns else "list"
     if isinstance(value, dict):
         return "list"
-    return "text" if value is None or isinstance(value, (str, bytes)) else "other"
+    if value is None or isinstance(value, (str, bytes)):
+        return "text"
+    return "other" if number_as_text(value) is value else "number"
 
 
 def _first_in(fields: Mapping[str, str]) -> Callable[[Iterable[str]], str | None]:
@@ -265,9 +271,9 @@ def is_weak(parts: Mapping[str, str]) -> bool:
     return fold(question) in known.WEAK_QUESTIONS and fold(reply) in known.WEAK_REPLIES
 
 
-def known_columns(names: Sequence[str]) -> str | None:
-    """Say which columns of a header would be taken by their names alone."""
-    sides = known_sides(tuple(names))
+def known_columns(names: Sequence[str], kinds: Mapping[str, str] = {}) -> str | None:
+    """Say which columns of a header would be taken by their names, and what they hold if known."""
+    sides = known_sides(tuple(names), tuple(kinds.get(name, "text") for name in names))
     if not sides or fold(sides[0].parts.get("dialogue", "")) in known.MARKED[:5]:
         return None
     return said_of(sides)

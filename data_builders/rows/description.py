@@ -42,7 +42,8 @@ class Description:
         speakers_in_text: Whether each text begins with its speaker; None looks at it.
         replace: What stands for something else in all texts.
         turn_ends: What ends a turn where a text holds several.
-        drop_if: Rows to leave out, by field and values; None obeys well-known labels.
+        drop_if: Rows to leave out, by field and values; None obeys well-known labels, and leaves
+            out rows that name an image.
         minimum: The least a field may hold.
         alternatives: What to do with a list of replies: "each", or only the "first".
         lang: The language of all of it.

@@ -26,13 +26,14 @@ from data_builders.rows.turns import (
     Style,
     Turns,
     as_list,
+    is_filled,
     no_text,
     read_turns,
-    replaced,
     shown,
     text_in,
+    usable_text,
 )
-from data_builders.rows.vocabulary import BAD_IF_NO, BAD_IF_YES, IMAGE_FIELDS, NO, YES, fold, snake
+from data_builders.rows.vocabulary import BAD_IF_NO, BAD_IF_YES, NO, YES, fold, snake
 
 
 class Found(NamedTuple):
@@ -72,7 +73,9 @@ class RowReader:
             (side.lang, {part: Field(w, names) for part, w in side.parts.items()}) for side in sides
         ]
         self._labels = [name for name in names if _is_label(name, description)]
-        self._images = [name for name in names if fold(name) in IMAGE_FIELDS]
+        # A description that says itself what to drop drops nothing else.
+        looks = description.drop_if is None
+        self._images = [name for name in names if looks and known.names_image(name)]
         parts = [field for _, fields in self._sides for field in fields.values()]
         tops = [name for field in parts for name in field.tops(names)]
         needed = (*tops, *self._labels, *self._images, *(n for n in names if n in _TREE_KEYS))
@@ -160,6 +163,8 @@ class RowReader:
 
     def _read(self, row: Mapping[str, Any], style: Style) -> list[Found | RowError]:
         found: list[Found | RowError] = []
+        if self._images and any(is_filled(row.get(name)) for name in self._images):
+            return [RowError("image", None)]
         for lang, fields in self._sides:
             try:
                 if self._asks_only and _are_texts(fields["dialogue"].get(row)):
@@ -169,18 +174,9 @@ class RowReader:
                 found.append(error)
                 continue
             for one in read:
-                if isinstance(one, RowError):
-                    found.append(one)
-                elif self._images and self._is_about_image(row, one):
-                    found.append(RowError("image", one.turns[0]))
-                else:
-                    found.append(Found(one, lang or self.description.lang))
+                right = not isinstance(one, RowError)
+                found.append(Found(one, lang or self.description.lang) if right else one)
         return found
-
-    def _is_about_image(self, row: Mapping[str, Any], found: Turns) -> bool:
-        if not any(row.get(name) for name in self._images):
-            return False
-        return any(mark in turn for turn in found.turns for mark in known.IMAGE_MARKS)
 
 
 # What makes a tree of messages that stand in rows of their own.
@@ -422,7 +418,7 @@ def _usable(value: Any, asked: str, style: Style) -> str:
     text = value if isinstance(value, str) else text_in("" if value is None else value)
     if is_missing_turn(text, [asked]):
         raise RowError("empty text", text)
-    return clean_turn(replaced(text, style))
+    return usable_text(text, style)
 
 
 def _asked(question: Any, context: Any) -> Any:

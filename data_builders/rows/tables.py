@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ ARROW_SUFFIXES = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 _LOOK = 50
 _FIRST_RECORDS = 20
 _BUFFER = 1 << 20
+_NUMBER = re.compile(r"\s*-?\d+(\.\d+)?\s*")
 
 Row = tuple[int, dict[str, Any]]
 # Gives pieces of the columns named, and how much of the table is then read, from 0 to 1.
@@ -50,7 +52,7 @@ class CsvTable:
 
     Attributes:
         header: The names of its columns.
-        kinds: Which columns hold lists as JSON.
+        kinds: Which columns hold lists as JSON, or nothing but numbers.
     """
 
     def __init__(self, header: list[str], records: Iterable[Record]) -> None:
@@ -59,12 +61,14 @@ class CsvTable:
         first = list(islice(records := iter(records), _FIRST_RECORDS))
         self._records = chain(first, records)
         cells = [one.cells for one in first if one.broken is None and len(one.cells) == len(header)]
-        columns = zip(header, zip(*cells, strict=True), strict=False)
+        columns = list(zip(header, zip(*cells, strict=True), strict=False))
         self.kinds = {
             name: kind_of_value(_listed(next(filter(str.strip, column))))
             for name, column in columns
             if _are_lists(column)
         }
+        self._lists = frozenset(self.kinds)
+        self.kinds |= {name: "number" for name, column in columns if _are_numbers(column)}
 
     @classmethod
     def opened(
@@ -99,12 +103,27 @@ class CsvTable:
                 yield line, {column: self._value(column, cells[place]) for column, place in places}
 
     def _value(self, column: str, cell: str) -> Any:
-        return _listed(cell) if column in self.kinds else cell
+        return _listed(cell) if column in self._lists else cell
+
+
+def kinds_of(lines: Sequence[str], delimiter: str) -> Mapping[str, str]:
+    """Say what the columns of a table hold, by the beginning of it."""
+    records = CsvRecords(iter(enumerate(lines, start=1)), delimiter)
+    if (header := next(records, None)) is None:
+        return {}
+    records.width = len(header.cells)
+    names = [cell.strip() for cell in header.cells]
+    return CsvTable(names, islice(records, _FIRST_RECORDS)).kinds
 
 
 def _are_lists(column: Sequence[str]) -> bool:
     filled = [cell for cell in column if cell.strip()]
     return bool(filled) and all(isinstance(_listed(cell), (list, dict)) for cell in filled)
+
+
+def _are_numbers(column: Sequence[str]) -> bool:
+    filled = [cell for cell in column if cell.strip()]
+    return bool(filled) and all(map(_NUMBER.fullmatch, filled))
 
 
 def _listed(cell: str) -> Any:

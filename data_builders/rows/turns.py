@@ -20,10 +20,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
 from data_builders.dialogue import clean_turn
+from data_builders.placeholders import is_placeholder
 from data_builders.report import RowError
 from data_builders.rows import vocabulary as known
 from data_builders.rows.vocabulary import ROLE_ORDER, ROLES, TOOL_ROLES, fold
@@ -69,7 +72,6 @@ class Style:
     Attributes:
         roles: What the source calls system, user and assistant, folded.
         prefixes: Whether each text begins with the name of its speaker; None looks at them.
-        texts: Keys of the text of a turn, the first that is there.
         replace: What stands for something else in all texts.
         cuts: Counts the turns that cut a dialogue, by rule.
         joined: How many turns were joined to the one before.
@@ -78,7 +80,6 @@ class Style:
 
     roles: Mapping[str, str] = field(default_factory=lambda: ROLES)
     prefixes: bool | None = None
-    texts: Sequence[str] = known.TEXT_KEYS
     replace: Mapping[str, str] = field(default_factory=dict)
     cuts: dict[str, int] = field(default_factory=dict)
     joined: int = 0
@@ -87,6 +88,45 @@ class Style:
     def count(self, what: str) -> None:
         """Count something that the report is to say."""
         self.counts[what] = self.counts.get(what, 0) + 1
+
+
+class _Keys(NamedTuple):
+    """What the keys of an object tell.
+
+    Attributes:
+        text: The key of the text, if there is one.
+        tools: Keys of calls of tools.
+        images: Keys of images, sounds and films.
+        bad: Keys that may say that it is no good.
+        weights: Keys that may say that it is not to be learned.
+        is_spoken: Whether a key names a role and its text: "user_utterance".
+    """
+
+    text: str | None
+    tools: tuple[str, ...]
+    images: tuple[str, ...]
+    bad: tuple[str, ...]
+    weights: tuple[str, ...]
+    is_spoken: bool
+
+
+@lru_cache(maxsize=4096)
+def _keys_of(keys: tuple[str, ...]) -> _Keys:
+    folded = {fold(key): key for key in keys}
+    texts = (
+        names[key]
+        for names in ({k: k for k in keys}, folded)
+        for key in known.TEXT_KEYS
+        if key in names
+    )
+    return _Keys(
+        next(texts, None),
+        tuple(key for key in known.TOOL_KEYS if key in keys),
+        tuple(key for key in keys if known.names_image(str(key))),
+        tuple(key for key in known.BAD_IF_YES if key in keys),
+        tuple(key for key in known.NOT_LEARNED if key in keys),
+        any(known.role_of_text(str(key)) for key in keys),
+    )
 
 
 class _List(NamedTuple):
@@ -185,6 +225,15 @@ def shown(value: Any) -> str:
     return f"a list of {len(value)}" if isinstance(value, list) else repr(value)
 
 
+def is_filled(value: Any) -> bool:
+    """Say whether a field that names something has anything in it."""
+    if isinstance(value, (list, tuple)):
+        return any(map(is_filled, value))
+    if isinstance(value, dict):
+        return any(map(is_filled, value.values()))
+    return not is_placeholder(value) if isinstance(value, str) else bool(value)
+
+
 def no_text(value: Any) -> RowError:
     """Give the error for a value that should be a text."""
     if isinstance(value, bytes):
@@ -192,8 +241,16 @@ def no_text(value: Any) -> RowError:
     return RowError("not a string", shown(value))
 
 
+def number_as_text(value: Any) -> Any:
+    """Write a number as text, of 3.0 (a column with gaps) "3"; give anything else as it is."""
+    if not isinstance(value, (int, float, Decimal)) or isinstance(value, bool):
+        return value
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def text_in(content: Any) -> str:
     """Give the text of a turn that may consist of parts."""
+    content = content if isinstance(content, str) else number_as_text(content)
     if isinstance(content, str):
         return content
     if isinstance(content, list):
@@ -315,32 +372,31 @@ def _of_list(items: list[Any], style: Style, seen: _List) -> Iterator[Said]:
 
 
 def _of_object(item: dict[str, Any], style: Style, seen: _List) -> Iterator[Said]:
-    key = next((key for key in seen.speakers if key in item), "")
-    who = _name(key, item.get(key))
-    if any(item.get(key) for key in known.TOOL_KEYS) or _names_tool(who):
+    keys = _keys_of(tuple(item))
+    who = None
+    for key in seen.speakers:
+        if key in item:
+            who = _name(key, item[key])
+            break
+    if (keys.tools and any(item[key] for key in keys.tools)) or _names_tool(who):
         raise RowError("tool message", who if isinstance(who, str) else shown(item))
-    text = _text_key(item, style)
+    if keys.images and any(is_filled(item[key]) for key in keys.images):
+        raise RowError("image", shown(item))
+    text = keys.text
     if text is not None and isinstance(item[text], dict) and "author" in item[text]:
         yield from _of_object(item[text], style, _List(_speaker_keys([item[text]])))
         return  # a node of an export
-    if text is None or (who is None and known.role_of_text(text) is None and _spoken(item, style)):
+    by_role = keys.is_spoken and who is None and text and known.role_of_text(text) is None
+    if text is None or (by_role and _spoken(item, style)):
         yield from _by_role(item, style, seen, text)
         return
-    if any(item.get(name) is True for name in known.BAD_IF_YES):
+    if keys.bad and any(item[name] is True for name in keys.bad):
         raise RowError("bad by its label", shown(item))
-    learned = not any(name in item and fold(item[name]) in known.NO for name in known.NOT_LEARNED)
+    learned = not any(fold(item[name]) in known.NO for name in keys.weights)
     if not learned and style.roles.get(fold(who)) == "assistant":
         style.count("replies of weight 0 that are context and not learned")
     learned = learned and item.get("is_learned_elsewhere") is not True
     yield Said(text_in(item[text]), who, learned=learned)
-
-
-def _text_key(item: Mapping[str, Any], style: Style) -> str | None:
-    found = next((key for key in style.texts if key in item), None)
-    if found is None:
-        folded = {fold(key): key for key in item}
-        found = next((folded[key] for key in style.texts if key in folded), None)
-    return found
 
 
 def _names_tool(who: Any) -> bool:
@@ -350,8 +406,10 @@ def _names_tool(who: Any) -> bool:
 def _spoken(item: Mapping[str, Any], style: Style) -> dict[str, str]:
     """Give the texts that stand under the name of a role and a word for text, by role."""
     found: dict[str, str] = {}
+    if not _keys_of(tuple(item)).is_spoken:
+        return found
     for key, value in item.items():
-        if (name := known.role_of_text(key)) and isinstance(value, (str, list, dict)):
+        if (name := known.role_of_text(key)) and isinstance(value, (str, int, float, list, dict)):
             found.setdefault(style.roles[name], text_in(value).strip())
     if "system" in found and "assistant" not in found:
         found["assistant"] = found.pop("system")
@@ -415,20 +473,26 @@ def _checked(one: Said, style: Style) -> Said:
     if one.wrong is not None:
         return one
     try:
-        return one._replace(text=clean_turn(replaced(one.text, style)))
+        text = usable_text(one.text, style)
+        return one if text is one.text else one._replace(text=text)
     except RowError as error:
+        if error.rule == "image":
+            raise
         # An empty system prompt says nothing.
         if one.who is not None and style.roles.get(fold(one.who)) == "system":
             return one._replace(text="")
         return one._replace(wrong=error)
 
 
-def replaced(text: str, style: Style) -> str:
-    """Put what is meant for what stands for it; no blanks stay around a line break."""
+def usable_text(text: str, style: Style) -> str:
+    """Check a text, and put what is meant for what stands for it."""
+    if "<" in text and known.IMAGE_MARK.search(text):
+        raise RowError("image", text)
+    # No blanks stay around a line break.
     for mark, meant in style.replace.items():
         pieces = text.split(mark)
         text = meant.join(map(str.strip, pieces) if meant.isspace() else pieces)
-    return text
+    return clean_turn(text)
 
 
 def _with_roles(said: list[Said], style: Style) -> tuple[list[Said], bool]:

@@ -22,6 +22,11 @@ REPLIES = (
     *("responses", "textbox_answer", "assistant", "bot", "gpt", "model_output", "助手", "客服"),
     *("客服回复", "bot_message", "ai"),
 )
+# A number is a question or a reply only under one of these: "replies: 5" counts them.
+NUMBERED = frozenset(
+    "question query prompt instruction input q answer a reply response output completion "
+    "问题 提问 问 回答 答案 回复 答".split()
+)
 # A column of these beside one of these might as well be a translation, or a number beside a text.
 WEAK_QUESTIONS = frozenset(("source", "src", "input", "title", "标题", "desc", "description"))
 WEAK_REPLIES = frozenset(("target", "tgt", "output"))
@@ -92,9 +97,16 @@ IMAGE_PARTS = frozenset(
 )
 THOUGHT_PARTS = frozenset(("thinking", "reasoning", "redacted_thinking", "thought"))
 TOOL_PARTS = frozenset(("tool_use", "tool_result", "tool_call", "function_call"))
-# A mark in a text that stands for something of one of these fields.
-IMAGE_MARKS = ("<image>", "<video>", "<audio>", "<img>", "[image]")
-IMAGE_FIELDS = ("image", "images", "video", "videos", "audio", "audios", "image_path", "img")
+# Fields of a row, or of a turn, that hold such a thing or say where it is.
+_IMAGE_FIELD = re.compile(
+    r"(image|img|picture|photo|video|audio|图片|图像|视频|音频)s?(_(path|url|file|name|list)s?)?"
+    r"|(image|img)_id"
+)
+# What a text has in its place: at its beginning or end, around the name of a file, or as a token.
+IMAGE_MARK = re.compile(
+    r"\A\s*<(?:image|img|video|audio)>|<(?:image|img|video|audio)>\s*\Z"
+    r"|<(img|image|audio|video)>[^<>\n]{1,300}</\1>|<\|(?:vision_start|image_pad|image|AUDIO)\|>"
+)
 
 # What corpora call the three roles. `sys` and `system` are the assistant where nobody else is.
 _ROLES = {
@@ -135,13 +147,24 @@ SPLIT_NAMES = frozenset(("train", "valid", "validation", "dev", "val", "test"))
 
 def fold(name: object) -> str:
     """Make names comparable: "User-Input " and "user_input" are one."""
-    return str(name).strip().casefold().replace(" ", "_").replace("-", "_")
+    return _folded(str(name))
+
+
+@lru_cache(maxsize=4096)
+def _folded(name: str) -> str:
+    return name.strip().casefold().replace(" ", "_").replace("-", "_")
 
 
 def snake(name: object) -> str:
     """Cut a name into its words: "senderWorkerId" and "Sender worker-ID" are one."""
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W_A-Z]+", str(name))
     return "_".join(words).casefold()
+
+
+@lru_cache(maxsize=4096)
+def names_image(key: str) -> bool:
+    """Say whether a field holds an image, a sound or a film, or says where it is."""
+    return _IMAGE_FIELD.fullmatch(snake(key)) is not None
 
 
 @lru_cache(maxsize=4096)

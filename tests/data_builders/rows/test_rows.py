@@ -413,7 +413,7 @@ def test_a_body_that_says_nothing_gives_way_to_the_title(
 
 
 def test_a_list_of_replies_gives_a_dialogue_each(read: Any) -> None:
-    found, report = read_json(read, {"question": "q", "answer": ["a", " ", "b", 3]})
+    found, report = read_json(read, {"question": "q", "answer": ["a", " ", "b", True]})
     assert turns(found) == [("q", "a"), ("q", "b")]
     assert report.rejected == {"empty text": 1, "not a string": 1}
     first = {"alternatives": "first"}
@@ -462,11 +462,49 @@ def test_a_label_that_says_no_is_obeyed_and_counted(
     assert len(found) == 1 and f"rows left out by their label ({said})" in report.notes
 
 
-def test_rows_about_an_image_are_rejected(read: Any) -> None:
-    talk = [{"from": "human", "value": "<image>\nWhat is it?"}, {"from": "gpt", "value": "A hat."}]
-    rows = [{"conversations": talk, "image": "0.jpg"}, {"conversations": talk, "image": ""}]
+PAIR = {"question": "What colour is it?", "answer": "Green."}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"image": "x.png"} | PAIR,
+        {"image_path": ["a.jpg"]} | PAIR,
+        {"audio": {"path": None, "bytes": "UklG"}} | PAIR,
+        {"question": "<image>\nWhat is it?", "answer": "A hat."},
+        {"question": "Picture 1: <img>a.jpg</img>\n这是什么？", "answer": "帽子。"},
+        {"messages": [{**USER, "images": ["a.jpg"]}, BOT]},
+        {"messages": [{**USER, "content": "What is it?\n<video>"}, BOT]},
+    ],
+)
+def test_rows_about_an_image_are_rejected(read: Any, row: dict[str, Any]) -> None:
+    found, report = read_json(read, row, row)
+    assert (found, report.rejected) == ([], {"image": 2})
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"image": "", "images": [], "audio": {"path": None}} | PAIR,
+        {"question": "What does <img> do in HTML?", "answer": "It shows an image."},
+        {"messages": [{**USER, "images": []}, BOT]},
+    ],
+)
+def test_rows_without_the_image_are_kept(read: Any, row: dict[str, Any]) -> None:
+    assert len(read_json(read, row)[0]) == 1
+
+
+def test_a_description_may_keep_rows_with_an_image(read: Any) -> None:
+    assert read_json(read, {"image": "x.png"} | PAIR, describe={"drop_if": {}})[0]
+
+
+def test_numbers_are_texts_but_neither_truth_values_nor_counts(read: Any) -> None:
+    rows = [{"question": "How many?", "answer": answer} for answer in (3, 3.0, 0.5, True, None)]
     found, report = read_json(read, *rows)
-    assert len(found) == 1 and report.rejected == {"image": 1}
+    assert [one.turns[1] for one in found] == ["3", "3", "0.5"]
+    assert report.rejected == {"not a string": 1, "empty text": 1}
+    assert len(read_json(read, *rows, columns={"question": "question", "reply": "answer"})[0]) == 3
+    assert known_columns(["user", "text", "replies"], {"replies": "number"}) is None
 
 
 def test_rows_with_too_low_a_number_are_left_out_and_counted(read: Any) -> None:

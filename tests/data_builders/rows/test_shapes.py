@@ -81,6 +81,8 @@ HUMAN, MOSS = {"speaker": "USER"}, {"speaker": "SYSTEM"}
 # Name, the rows, the turns; and the roles where the corpus tells them.
 SHAPES: list[tuple[str, Any, list[tuple[str, ...]], list[list[str]] | None]] = [
     ("question answer", {"id": 7, "question": Q, "answer": A}, PAIR, None),
+    ("number", {"id": 7, "question": Q, "answer": 21}, [(Q, "21")], None),
+    ("message of a number", {"messages": [{"user": Q}, {"assistant": 21}]}, [(Q, "21")], None),
     ("query response", {"query": Q, "response": A}, PAIR, None),
     ("ms-swift", {"query": Q2, "response": A2, "history": [[Q, A]]}, TALK, None),
     ("history null", {"query": Q, "response": A, "history": None}, PAIR, None),
