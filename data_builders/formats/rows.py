@@ -597,9 +597,7 @@ def is_message(value: Any, sure: bool = True) -> bool:
 
 
 def row_names(sample: Sample) -> list[str]:
-    """Give the names of the fields of JSON rows, those of most rows first, or of a table."""
-    if sample.layout is None and sample.suffix in TABLE_SUFFIXES:
-        return tables.look(sample.lines)[1]
+    """Give the names of the fields of JSON rows, those of most rows first."""
     rows = [row.value for row in sample.rows if isinstance(row.value, dict)]
     counts = Counter(str(key) for row in rows for key in row)
     return [name for name, count in counts.most_common() if count * 2 > len(rows)]
