@@ -75,7 +75,6 @@ _MOST_MEMBERS, _MOST_CELLS = 1_000, 1_000_000
 # A row that breaks one of these is still a row of its kind.
 _STILL_OURS = ("no reply", "empty text", "tool message", "fewer than two turns", "image")
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
-TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 _BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 # Beside a name and a text these make the export of a messenger, which has readers of its own.
 _STAMPS = frozenset(

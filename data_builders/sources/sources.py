@@ -158,7 +158,7 @@ def _refusal(name: str, guess: GuessedFormat | None) -> str:
     sample = sample_of(next(source_files([name])))
     if names := row_names(sample):
         return unknown_sentence(name, names)
-    if sample.layout is None and sample.suffix in (".csv", ".tsv"):
+    if sample.layout is None and sample.suffix in (".csv", ".tsv", ".tab"):
         delimiter, header, share = look(sample.lines)
         if delimiter is not None and share > _TABLE:
             return _table_refusal(name, header)

@@ -17,7 +17,7 @@ from pyarrow import parquet as pq
 
 from data_builders.errors import UserError
 from data_builders.formats.registry import FILE_FAMILIES, guess_format
-from data_builders.formats.rows import KNOWN_ROWS, CsvCorpus, RowsConfig, RowsCorpus, row_names
+from data_builders.formats.rows import KNOWN_ROWS, CsvCorpus, RowsConfig, RowsCorpus
 from data_builders.formats.yaml_corpus import is_corpus, parsed_yaml
 from data_builders.reading import sample_of, source_files
 from data_builders.report import RULES, BuildReport, RowError
@@ -307,12 +307,6 @@ def test_the_keys_of_a_refusal_name_what_is_nearest() -> None:
     names = ["question_id", "category", "question", "reference", "replyType"]
     assert "(nearest: question = question)." in unknown_sentence("a.json", names)
     assert "nearest" not in unknown_sentence("a.json", ["question_id", "answer_ids"])
-
-
-def test_the_columns_of_a_table_are_named_in_a_refusal(tmp_path: Path) -> None:
-    path = tmp_path / "reviews.csv"
-    path.write_text("label,review\n1,很好\n0,太小\n", encoding="utf-8")
-    assert row_names(sample_of(next(source_files([str(path)])))) == ["label", "review"]
 
 
 def test_turns_without_a_speaker_are_said(read: Any) -> None:
