@@ -101,6 +101,8 @@ def is_missing_turn(text: str, before: Sequence[str] = ()) -> bool:
     Returns:
         True for "#N/A", "NULL", "nan", "[deleted]", "<image>", "=VLOOKUP(A2,B:C,2)", "如题".
     """
+    if text and text[0] not in BEGINNINGS:
+        return False
     if len(text) > _LONGEST:
         missing = _is_formula(text)
     elif text.strip() == "None":

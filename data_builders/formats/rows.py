@@ -471,7 +471,9 @@ def _is_lone(row: JsonRow) -> bool:
 
 
 def _is_tree(value: Any) -> bool:
-    first = next(iter(value.values()), None) if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not value:
+        return False
+    first = next(iter(value.values()))
     return isinstance(first, dict) and {"parent", "message"} <= first.keys()
 
 
