@@ -48,6 +48,11 @@ _ASKED_FOR_CODE = re.compile(
     r"(?i)formula|excel|spreadsheet|\bsheets?\b|\bcells?\b|\bsql\b|python|pandas|numpy|javascript|"
     r"\bcode\b|program|output|print|return|null|\bnan\b|公式|表格|单元格|函数|代码|程序|输出|返回|编程"
 )
+# Python writes nothing as "None"; people answer so, without a full stop, only where these are.
+_ASKED_HOW_MANY = re.compile(
+    r"(?i)\bhow (?:many|much)\b|\bwhich\b|\bany|\b(?:is|are) there\b|\bdo you have\b"
+    r"|多少|几|哪|有没有"
+)
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 _NAME = re.compile(
@@ -96,8 +101,12 @@ def is_missing_turn(text: str, before: Sequence[str] = ()) -> bool:
     Returns:
         True for "#N/A", "NULL", "nan", "[deleted]", "<image>", "=VLOOKUP(A2,B:C,2)", "如题".
     """
+    if text and text[0] not in BEGINNINGS:
+        return False
     if len(text) > _LONGEST:
         missing = _is_formula(text)
+    elif text.strip() == "None":
+        missing = bool(before) and not _ASKED_HOW_MANY.search(before[-1])
     else:
         bare = _bare(text)
         missing = bare in _SAME_AS_TITLE or _is_formula(text)

@@ -45,6 +45,7 @@ RULES = {
     "no reply": "Let an assistant turn follow a user turn.",
     "missing field": "Give the fields that the module of this format describes.",
     "image": "A reply about an image, a sound or a film cannot be learned without it.",
+    "letter of an option": "Put the text of the option in the place of its letter or number.",
     "bad by its label": "Its label says that it was deleted or is no good.",
     "tool message": "Calls of tools are no dialogue: take them out of the row.",
     "too many messages": "Write each dialogue as an array of its own.",

@@ -12,6 +12,7 @@ in `known.yaml`, and one of the user's own is a file like it (`describe`).
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -28,9 +29,9 @@ from data_builders.report import BuildReport, RowError, shorten
 from data_builders.rows import tables
 from data_builders.rows.cells import tree_of
 from data_builders.rows.columns import (
-    are_of_turns,
     check_columns,
     is_weak,
+    kind_of_objects,
     kind_of_value,
     known_columns,
     known_sides,
@@ -61,6 +62,7 @@ from data_builders.rows.vocabulary import (
     SPLIT_NAMES,
     SURE_SPEAKERS,
     TEXT_KEYS,
+    WEAK_QUESTIONS,
     fold,
     names_speaker,
     role_of_text,
@@ -76,6 +78,8 @@ _MOST_MEMBERS, _MOST_CELLS = 1_000, 1_000_000
 _STILL_OURS = ("no reply", "empty text", "tool message", "fewer than two turns", "image")
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
+# No blank, no sentence mark, and in Chinese few characters.
+_WORD = re.compile(r"\s*(?:[^\s.,!?。，！？、…\u2e80-\uffef]+|[\u3400-\u9fff]{1,4})\s*")
 # Beside a name and a text these make the export of a messenger, which has readers of its own.
 _STAMPS = frozenset(
     "date timestamp ts timestamp_ms date_unixtime created_at createtime create_time time".split()
@@ -138,7 +142,11 @@ class RowsCorpus(FileCorpus):
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
         """Say how well the beginning of a file fits this kind of rows."""
-        rows = list(whole_dialogues(sample.rows, sample.layout == "array"))
+        rows = [
+            row
+            for row in whole_dialogues(sample.rows, sample.layout == "array")
+            if not _is_lone(row)
+        ]
         if not rows or _is_export(rows):
             return None
         if cls.NAMED is None and len(sample.rows) == MAX_ROWS and _is_column(rows):
@@ -423,6 +431,9 @@ def lines_of(
         named = _named_rows(first)
     readers, noted = JsonReaders(config.columns, config.described_as(named)), False
     for row in chain(first, rows):
+        if _is_lone(row):
+            report.note("single values beside the rows of a file, not read")
+            continue
         if row.key in SPLIT_NAMES:
             report.note(f"rows of the split {row.key!r} of a file, split anew")
         try:
@@ -451,8 +462,17 @@ def _understood(value: Any, readers: JsonReaders) -> tuple[Mapping[str, Any], Ro
     return value, readers.of(value)
 
 
+def _is_lone(row: JsonRow) -> bool:
+    """Say whether a member of an object is a value such as the version of a file."""
+    if row.key is None or isinstance(row.value, (list, dict)):
+        return False
+    return _column(row.key) is None or fold(row.key) in WEAK_QUESTIONS
+
+
 def _is_tree(value: Any) -> bool:
-    first = next(iter(value.values()), None) if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not value:
+        return False
+    first = next(iter(value.values()))
     return isinstance(first, dict) and {"parent", "message"} <= first.keys()
 
 
@@ -490,7 +510,9 @@ def whole_dialogues(
             continue
         first = next(group)
         values = [row.value for row in islice(group, MAX_MESSAGES)]
-        yield JsonRow(first.line, key, [first.value, *values])
+        # One text under a key is no list of turns.
+        single = isinstance(first.value, str) and not values
+        yield first if single else JsonRow(first.line, key, [first.value, *values])
 
 
 def _members(rows: Iterator[JsonRow], told: Set[str | None]) -> Iterator[JsonRow]:
@@ -520,7 +542,7 @@ def _tells_of_one_row(members: Sequence[JsonRow]) -> bool:
     if isinstance(last.value, list):
         return are_named([last.value] * 2, strict=True)
     # Beside a number or a title they are turns; alone they may be pairs of their own.
-    pairs = isinstance(last.value, dict) and are_of_turns(tuple(last.value))
+    pairs = isinstance(last.value, dict) and kind_of_objects(tuple(last.value)) != "list"
     pairs = pairs and members[0].key != last.key
     return pairs or is_message(last.value, sure=False) or _is_tree(last.value)
 
@@ -610,7 +632,9 @@ def _can_be_read(value: Any, readers: JsonReaders) -> bool:
         fields, reader = _understood(value, readers)
         if reader.group is not None:
             return isinstance(reader.turn_of(fields)["text"], str)
-        reader.read(fields)
+        # An intent may have no ways to ask.
+        if "patterns" not in reader.parts:
+            reader.read(fields)
     except RowError as error:
         return error.rule == "image" or (readers.is_named and error.rule in _STILL_OURS)
     return True
@@ -628,8 +652,16 @@ def _guess(read: Sequence[JsonRow], rows: int, readers: JsonReaders, sure: float
     strings = isinstance(first.value, list) and first.key is not None
     strings = strings and isinstance(first.value[0], str) and first.key not in SPLIT_NAMES
     # Lists of strings under a key may be anything: a vocabulary, options of a program.
-    alone = strings or is_weak(reader.parts) or share <= 0.5
+    alone = strings or is_weak(reader.parts) or share <= 0.5 or _are_words(read)
     return Guess(0.4 * share if strings else score, why=said, alone=alone)
+
+
+def _are_words(rows: Sequence[JsonRow]) -> bool:
+    """Say whether lists of texts are lists of single words: synonyms, names of animals."""
+    texts = [text for row in rows if isinstance(row.value, list) for text in row.value]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        return False
+    return sum(_WORD.fullmatch(text) is not None for text in texts) > 0.9 * len(texts)
 
 
 def _is_export(rows: Sequence[JsonRow]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from data_builders.rows.columns import are_of_turns
+from data_builders.rows.columns import kind_of_objects
 
 # Rows at a time: enough to spread the cost of a call, few enough for long texts.
 BATCH = 1024
@@ -23,7 +23,7 @@ def kind_of(column: pa.DataType) -> str:
     if types.is_dictionary(column):
         column = column.value_type
     if _is_list(column) and types.is_struct(column.value_type):
-        return "turns" if are_of_turns(tuple(f.name for f in column.value_type)) else "list"
+        return kind_of_objects(tuple(field.name for field in column.value_type))
     if types.is_nested(column) or isinstance(column, pa.JsonType):
         return "list"
     texts = types.is_string(column), types.is_large_string(column), types.is_string_view(column)

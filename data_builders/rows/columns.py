@@ -172,18 +172,20 @@ def _known_parts(folded: Mapping[str, str], kind: Mapping[str, str]) -> dict[str
     listed = {name: full for name, full in usable.items() if kind[full] != "text"}
     numbers = {name: folded[name] for name in known.NUMBERED if name in folded}
     numbers = {name: full for name, full in numbers.items() if kind[full] == "number"}
-    turns = {full for name, full in listed.items() if kind[full] == "turns"}
+    turns = {full for name, full in listed.items() if kind[full] in ("turns", "pairs")}
     first = _first_in(usable)
     more = {"system": first(known.SYSTEMS)}
     if whole := _first_in(listed)(known.DIALOGUES):
         return _given({"dialogue": whole} | _beside_a_list(first, listed) | more)
-    parts = _pair_in(usable, kind)
-    if not parts and {"questions", "answers"} <= listed.keys():
+    parts: dict[str, str] = {}
+    if {"questions", "answers"} <= listed.keys() and not first(known.QUESTIONS):
         parts = {"dialogue": f"{listed['questions']}&{listed['answers']}"}
-    if not parts and (whole := _first_in(listed)((*known.WEAK_DIALOGUES, "prompt", "chosen"))):
-        parts = _given({"dialogue": whole} | _beside_a_list(first, listed))
-    if not parts and len(turns) == 1:
-        parts = _given({"dialogue": turns.pop()} | _beside_a_list(first, listed))
+    parts = parts or _pair_in(usable, kind)
+    whole = _first_in(listed)((*known.WEAK_DIALOGUES, "prompt", "chosen"))
+    if not parts and (whole := whole or (turns.pop() if len(turns) == 1 else None)):
+        apart = kind[whole] == "pairs" and not known.TALK.search(snake(whole))
+        part = "pairs" if apart else "dialogue"
+        parts = _given({part: whole} | _beside_a_list(first, listed))
     parts = parts or _pair_in(usable | numbers, kind)
     if not parts and (group := _first_in(folded)(known.GROUPS)) and (said := first(known.SAID)):
         by = _first_in({name: full for name, full in folded.items() if full != said})
@@ -196,14 +198,19 @@ def _known_parts(folded: Mapping[str, str], kind: Mapping[str, str]) -> dict[str
 
 def _pair_in(usable: Mapping[str, str], kind: Mapping[str, str]) -> dict[str, str]:
     """Find question and reply among fields by their folded names."""
+    if {"a", "b", "c"} <= usable.keys():  # options, of which the first is no answer
+        usable = {name: full for name, full in usable.items() if name != "a"}
     first = _first_in(usable)
     question, reply = first(known.QUESTIONS), first(known.REPLIES)
+    patterns = None if question else first(known.PATTERNS)
     history, instances = first(known.HISTORIES), usable.get("instances")
     if instances and question and kind[instances] != "text":
         return {"question": question, "instances": instances}
     if reply is None:
         return {}
-    if question and kind[question] in ("turns", "list"):
+    if patterns and kind[patterns] == "list":
+        return {"patterns": patterns, "reply": reply}
+    if question and kind[question] not in ("text", "number"):
         # A prompt of several turns.
         return {"dialogue": question, "chosen": reply}
     if question is None or question == reply:
@@ -234,22 +241,33 @@ def _question(question: str, usable: Mapping[str, str]) -> str:
 
 
 @lru_cache(maxsize=4096)
-def are_of_turns(keys: tuple[str, ...]) -> bool:
-    """Say whether objects with these keys are turns: question with reply, or text with speaker."""
+def kind_of_objects(keys: tuple[str, ...]) -> str:
+    """Say what a list of objects with these keys holds.
+
+    Args:
+        keys: Their keys.
+
+    Returns:
+        "turns" of text with speaker, or of a text a role; "pairs" of question and reply, which
+        need not have to do with each other; "list" of anything else.
+    """
     folded = {fold(key): key for key in keys}
     first = _first_in(folded)
     question, reply = first(known.QUESTIONS), first(known.REPLIES)
     if question and reply and question != reply:
-        return not is_weak({"question": question, "reply": reply})
+        if is_weak({"question": question, "reply": reply}):
+            return "list"
+        spoken = {fold(question), fold(reply)} & (known.ROLES.keys() - {"q", "a", "问", "答"})
+        return "turns" if spoken or any(map(known.names_speaker, keys)) else "pairs"
     told = any(snake(key).split("_")[0] in known.SURE_SPEAKERS for key in keys)
-    return told and any(key in folded for key in known.TEXT_KEYS)
+    return "turns" if told and any(key in folded for key in known.TEXT_KEYS) else "list"
 
 
 def kind_of_value(value: Any) -> str:
-    """Say what a value can be used for: turns, list (also objects), text, number or other."""
+    """Say what a value can be used for: turns, pairs, list (or object), text, number or other."""
     if isinstance(value, list):
-        turns = value and all(isinstance(v, dict) and are_of_turns(tuple(v)) for v in value[:8])
-        return "turns" if turns else "list"
+        kinds = {kind_of_objects(tuple(v)) if isinstance(v, dict) else "list" for v in value[:8]}
+        return "list" if not kinds or "list" in kinds else max(kinds)
     if isinstance(value, dict):
         return "list"
     if value is None or isinstance(value, (str, bytes)):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from data_builders.rows.columns import (
 )
 from data_builders.rows.description import Description
 from data_builders.rows.turns import (
+    MAX_MESSAGES,
     Style,
     Turns,
     as_list,
@@ -78,7 +80,10 @@ class RowReader:
         self._images = [name for name in names if looks and known.names_image(name)]
         parts = [field for _, fields in self._sides for field in fields.values()]
         tops = [name for field in parts for name in field.tops(names)]
-        needed = (*tops, *self._labels, *self._images, *(n for n in names if n in _TREE_KEYS))
+        has_reply = any("reply" in fields for _, fields in self._sides)
+        self._options = _options_among(names, tops) if has_reply else {}
+        needed = [*tops, *self._labels, *self._images, *self._options.values()]
+        needed += [name for name in names if name in _TREE_KEYS]
         self.names = tuple(dict.fromkeys(name for name in needed if name in names))
         self.left_out = tuple(name for name in names if name not in self.names)
         self.said = said_of(sides)
@@ -166,10 +171,15 @@ class RowReader:
         if self._images and any(is_filled(row.get(name)) for name in self._images):
             return [RowError("image", None)]
         for lang, fields in self._sides:
+            if "pairs" in fields:
+                return list(self._each_pair(fields["pairs"].get(row), style))
             try:
                 if self._asks_only and _are_texts(fields["dialogue"].get(row)):
                     raise RowError("no reply", "a list of questions")
-                read = _read_side(row, fields, style, self.description)
+                values = {part: field.get(row) for part, field in fields.items()}
+                if self._options and isinstance(values["reply"], str):
+                    values["reply"] = _option_text(values["reply"], row, self._options)
+                read = _read_side(values, style, self.description)
             except RowError as error:
                 found.append(error)
                 continue
@@ -178,7 +188,25 @@ class RowReader:
                 found.append(Found(one, lang or self.description.lang) if right else one)
         return found
 
+    def _each_pair(self, value: Any, style: Style) -> Iterator[Found | RowError]:
+        """Read each object of a list as a row of its own."""
+        readers = JsonReaders({}, self.description)
+        try:
+            for item in as_list(value):
+                reader = readers.of(item) if isinstance(item, dict) else None
+                if reader is None or "pairs" in reader.parts:
+                    yield RowError("not an object", shown(item))
+                elif label := reader.label(item):
+                    yield RowError("bad by its label", label)
+                else:
+                    yield from reader._read(item, style)
+        except RowError as error:
+            yield error
 
+
+# "B", "(b)", "B." and "2"; several have no text together. "B. " before a text.
+_LETTERS = re.compile(r"\W*([A-Ha-h]|\d|[A-H](?:\W*[A-H])+)\W*")
+_BEFORE_OPTION = re.compile(r"^\W*[A-Ha-h]\s*[.)、．:：）]\s*")
 # What makes a tree of messages that stand in rows of their own.
 _TREE_KEYS = ("message_id", "parent_id", "rank", "deleted", "review_result")
 
@@ -300,15 +328,16 @@ def note_cuts(style: Style, file: str, line: int, report: BuildReport) -> None:
 
 
 def _read_side(
-    row: Mapping[str, Any], fields: Mapping[str, Field], style: Style, said: Description
+    values: Mapping[str, Any], style: Style, said: Description
 ) -> Sequence[Turns | RowError]:
-    values = {part: field.get(row) for part, field in fields.items()}
     system = _optional(values.get("system"))
-    if "reply" in fields:
+    if "patterns" in values:
+        return _read_intent(values, style, system)
+    if "reply" in values:
         return _read_pair(values, style, system, said)
-    if "instances" in fields:
+    if "instances" in values:
         return list(_read_instances(values, style))
-    whole = "messages" if "messages" in fields else "dialogue"
+    whole = "messages" if "messages" in values else "dialogue"
     return list(_read_lists(values, whole, style, system, said))
 
 
@@ -349,6 +378,46 @@ def _read_instances(values: Mapping[str, Any], style: Style) -> Iterator[Turns |
         asked = [values["question"], _optional(fields.get("input"))]
         question = "\n".join(text.strip() for text in asked if isinstance(text, str))
         yield _answered([], question, fields.get("output"), style, None)
+
+
+def _read_intent(
+    values: Mapping[str, Any], style: Style, system: str | None
+) -> Sequence[Turns | RowError]:
+    """Answer each way to ask with each of the replies."""
+    replies = values["reply"] if isinstance(values["reply"], list) else [values["reply"]]
+    asked, replies = ([o for o in as_list(v) if o != ""] for v in (values["patterns"], replies))
+    if not asked or not replies:
+        raise RowError("empty text", "no ways to ask" if replies else "no replies")
+    if len(asked) * len(replies) > MAX_MESSAGES:
+        raise RowError("too many messages", f"more than {MAX_MESSAGES:,}")
+    style.count("ways to ask that are answered by each of several replies", len(asked))
+    return [_answered([], one, reply, style, system) for one in asked for reply in replies]
+
+
+def _options_among(names: Sequence[str], tops: Sequence[str]) -> dict[str, str]:
+    """Find the fields of what may be chosen from, by letter; of a list of them by ""."""
+    others = [name for name in names if name not in tops]
+    found = {match[1]: name for name in others if (match := known.OPTION.fullmatch(snake(name)))}
+    listed = next((name for name in others if fold(name) in known.OPTIONS), None)
+    return {"": listed} if listed else found if {"a", "b"} <= found.keys() else {}
+
+
+def _option_text(reply: str, row: Mapping[str, Any], fields: Mapping[str, str]) -> str:
+    """Give the text of an option of which the reply is only the letter."""
+    found: Any = row.get(fields[""]) if "" in fields else {k: row.get(n) for k, n in fields.items()}
+    if isinstance(found, dict) and isinstance(found.get("label"), list):
+        found = dict(zip(found["label"], as_list(found.get("text")), strict=False))
+    elif isinstance(found, list):
+        found = {chr(ord("a") + place): option for place, option in enumerate(found[:8])}
+    if not isinstance(found, dict) or not found or reply in found.values():
+        return reply
+    letter = _LETTERS.fullmatch(reply)
+    option = {fold(key): value for key, value in found.items()}.get(
+        letter[1].lower() if letter else ""
+    )
+    if letter and not isinstance(option, str):
+        raise RowError("letter of an option", reply)
+    return _BEFORE_OPTION.sub("", str(option)) if letter else reply
 
 
 def _read_pair(

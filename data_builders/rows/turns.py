@@ -85,9 +85,9 @@ class Style:
     joined: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
-    def count(self, what: str) -> None:
+    def count(self, what: str, times: int = 1) -> None:
         """Count something that the report is to say."""
-        self.counts[what] = self.counts.get(what, 0) + 1
+        self.counts[what] = self.counts.get(what, 0) + times
 
 
 class _Keys(NamedTuple):
@@ -180,6 +180,8 @@ def read_turns(
     said = [one for item in items for one in _said_in(item, style, seen)]
     if isinstance(speakers, list) and len(speakers) == len(said):
         said = [one._replace(who=who) for one, who in zip(said, speakers, strict=True)]
+    elif isinstance(speakers, list):
+        style.count("lists of speakers that are not as long as the turns, not used")
     if len(said) > 1 and isinstance(items[0], dict) and all(one.who is None for one in said):
         style.count("dialogues whose turns do not say who speaks, taken turn by turn")
     return assembled(_without_prefixes(said, style), style, system)

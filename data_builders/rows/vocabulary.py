@@ -41,7 +41,20 @@ WEAK_DIALOGUES = ("log", "items", "content", "data", "thread", "session")
 # A text with marks of who speaks may stand here: <|im_start|>user, [INST], "Human: ".
 MARKED = ("text", "plain_text", "chosen", "prompt", "content", "conversation", "messages")
 # Beside a list of turns: who speaks each of them.
-SPEAKERS = ("speakers", "speaker_ids", "roles")
+SPEAKERS = (
+    *("speakers", "speaker_ids", "roles", "speaker", "speaker_id", "role", "sender", "senders"),
+    *("from", "author", "authors", "agents", "user_ids", "发送者", "发言人"),
+)
+# Pairs in a list under such a name have to do with each other.
+TALK = re.compile(
+    r"dialog|conversation|chat|turn|talk|session|thread|round|history|exchange|^log$|^paragraph"
+    r"|对话|会话|轮"
+)
+# Lists of ways to ask, all of them answered by each of the replies.
+PATTERNS = ("patterns", "questions", "examples")
+# What may be chosen from; of options that stand under names of their own the letter.
+OPTIONS = ("options", "choices", "选项")
+OPTION = re.compile(r"(?:(?:option|choice|opt|op|选项)_?)?([a-h])")
 # Beside an instruction these are what it is about; beside a question they are evidence.
 INPUTS = ("input", "context", "textbox_q_context")
 # Without a question these are what is answered.

@@ -233,6 +233,8 @@ class _Finder:
         joined = {**self.parallel(kinds), **self.cornell(kinds)}
         found: dict[Any, SourceSpec] = {}
         for kind in self.merged([kind for kind in kinds if kind.names[0] not in joined]):
+            if _is_together(kind) and not _has_dialogues(kind):
+                kind = kind._replace(error=UserError(f"{kind.names[0]}: {_UNANSWERED}"))
             if kind.error or kind.guess is None or kind.guess.format in _PAIRED:
                 self.pass_over(kind, paths)
             elif kind.guess.guess.alone and (kind.is_archive() or kind.names[0] not in paths):
@@ -385,6 +387,19 @@ class _Finder:
 
 def _is_together(kind: _Kind) -> bool:
     return bool(kind.guess and not kind.error and FILE_FAMILIES[kind.guess.format].TOGETHER)
+
+
+_UNANSWERED = "no question in it is answered. Name the files of the assistant together."
+
+
+def _has_dialogues(kind: _Kind) -> bool:
+    assert kind.guess is not None
+    family = FILE_FAMILIES[kind.guess.format]
+    config = family.BUILDER_CONFIG_CLASS(files=tuple(kind.names))
+    try:
+        return next(iter(family.read_sources(config, BuildReport())), None) is not None
+    except UserError:
+        return True  # said when it is read
 
 
 @contextmanager

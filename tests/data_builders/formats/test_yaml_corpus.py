@@ -14,6 +14,7 @@ from data_builders.formats.registry import guess_format
 from data_builders.formats.yaml_corpus import ConversationsCorpus, RasaCorpus, is_corpus
 from data_builders.reading import sample_of, source_files
 from data_builders.report import BuildReport
+from data_builders.sources.sources import find_sources
 
 TALKS = """
 categories: [greetings]
@@ -100,6 +101,17 @@ def test_it_is_guessed_and_is_no_mixture(tmp_path: Path, text: str, format: str)
     guess = guess_format(sample_of(next(source_files([path]))))
     assert guess is not None and guess.format == format
     assert is_corpus(Path(path))
+
+
+def test_files_in_which_nothing_is_answered_are_passed_over(tmp_path: Path) -> None:
+    story = "stories:\n- story: a\n  steps:\n  - intent: greet\n  - action: utter_greet\n"
+    names = written(tmp_path, stories=story)
+    (tmp_path / "faq.jsonl").write_text('{"q": "Open?", "a": "Yes."}\n')
+    said: list[str] = []
+    assert [spec.format for spec in find_sources([str(tmp_path)], say=said.append)] == ["json"]
+    assert any("stories.yml: passed over, no question in it is answered" in line for line in said)
+    with pytest.raises(UserError, match="Name the files of the assistant together"):
+        find_sources(names)
 
 
 @pytest.mark.parametrize("text", ["sources:\n- files: a.tsv\n", "a: 1\n", ""])

@@ -25,6 +25,7 @@ from data_builders.rows.columns import check_columns, known_columns, unknown_sen
 from data_builders.rows.reader import JsonReaders, row_reader
 from data_builders.rows.turns import MAX_MESSAGES, Style, read_turns
 from data_builders.rows.vocabulary import ROLES
+from data_builders.sources.sources import find_sources
 from tests.data_builders.formats.json_rows import (
     as_lines,
     deep,
@@ -415,10 +416,16 @@ def test_a_list_of_replies_gives_a_dialogue_each(read: Any) -> None:
     assert turns(found) == [("q", "a")]
 
 
-@pytest.mark.parametrize("reply", ["", "#N/A", "NULL", "[deleted]", None])
+@pytest.mark.parametrize("reply", ["", "#N/A", "NULL", "None", "[deleted]", None])
 def test_a_reply_that_is_missing_is_none(read: Any, reply: str | None) -> None:
     found, report = read_json(read, {"question": "q", "answer": reply})
     assert not found and report.rejected == {"empty text": 1}
+
+
+@pytest.mark.parametrize("asked", ["How many are left?", "Any questions?", "还有几个？"])
+@pytest.mark.parametrize("reply", ["None", "None.", "没有"])
+def test_none_answers_a_question(read: Any, asked: str, reply: str) -> None:
+    assert len(read_json(read, {"question": asked, "answer": reply})[0]) == 1
 
 
 def test_unrolled_histories_are_learned_once(read: Any) -> None:
@@ -499,6 +506,103 @@ def test_numbers_are_texts_but_neither_truth_values_nor_counts(read: Any) -> Non
     assert report.rejected == {"not a string": 1, "empty text": 1}
     assert len(read_json(read, *rows, columns={"question": "question", "reply": "answer"})[0]) == 3
     assert known_columns(["user", "text", "replies"], {"replies": "number"}) is None
+
+
+OPTIONS = {"A": "grass", "B": "blood", "C": "sky", "D": "snow"}
+LISTED = ["A. grass", "B. blood"]
+ARC = {"text": ["grass", "blood"], "label": ["A", "B"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "reply"),
+    [
+        (OPTIONS, "B", "blood"),
+        ({"option_a": "grass", "optionB": "blood"}, "(b)", "blood"),
+        ({"options": LISTED}, "B.", "blood"),
+        ({"选项": OPTIONS}, "B", "blood"),
+        ({"choices": ARC}, "B", "blood"),
+        ({"choices": ["2", "3"]}, 3, "3"),
+        (OPTIONS, "It is blood.", "It is blood."),
+        (OPTIONS, "AC", None),
+        (OPTIONS, "E", None),
+        ({"options": LISTED}, 1, None),
+        ({"options": []}, "B", "B"),
+    ],
+)
+def test_the_letter_of_an_option_gives_its_text(
+    read: Any, options: dict[str, Any], answer: Any, reply: str | None
+) -> None:
+    found, report = read_json(read, {"question": "Which is red?", **options, "answer": answer})
+    assert turns(found) == ([("Which is red?", reply)] if reply else [])
+    assert report.rejected == ({} if reply else {"letter of an option": 1})
+
+
+def test_an_option_is_no_reply_whatever_the_name_of_the_letter() -> None:
+    assert known_columns(["question", *OPTIONS, "label"]) is None
+
+
+def test_pairs_of_a_list_are_separate_unless_somebody_speaks(read: Any) -> None:
+    pairs = [{"q": "Open?", "a": "Yes."}, {"q": "几点关门？", "a": "九点。"}]
+    apart = [("Open?", "Yes."), ("几点关门？", "九点。")]
+    found, report = read_json(read, {"qas": [*pairs, {"q": "x", "a": ""}]}, {"items": pairs})
+    assert turns(found) == apart * 2 and report.rejected == {"empty text": 1}
+    talk = [{"user": one["q"], "bot": one["a"]} for one in pairs]
+    rows = [{"id": 1, "dialogue": pairs}, {"id": 2, "rounds": talk}]
+    assert turns(read_json(read, *rows)[0]) == [apart[0] + apart[1]] * 2
+
+
+def test_each_way_to_ask_is_answered_by_each_reply(read: Any, tmp_path: Path) -> None:
+    intents = [
+        {
+            "tag": "a",
+            "patterns": ["Hi", "你好", ""],
+            "responses": ["Hey!", "您好！"],
+            "context": [],
+        },
+        {"tag": "b", "patterns": [], "responses": ["What?"]},
+    ]
+    (tmp_path / "intents.json").write_text(json.dumps({"intents": intents}))
+    (spec,) = find_sources([str(tmp_path)])
+    report = BuildReport()
+    found = list(RowsCorpus.read_sources(spec.config(), report))
+    assert turns(found) == [("Hi", "Hey!"), ("Hi", "您好！"), ("你好", "Hey!"), ("你好", "您好！")]
+    assert report.rejected == {"empty text": 1} and report.pieces == 3
+    assert sum(report.notes.values()) == 3  # two ways to ask, one file with other fields
+
+
+def test_a_list_of_speakers_beside_the_turns_is_heard(read: Any) -> None:
+    talk = {"utterances": ["Hi", "Anyone?", "Yes"]}
+    rows = [talk | {"speaker": ["user", "user", "bot"]}, talk | {"speaker": ["user", "bot"]}]
+    found, report = read_json(read, *rows)
+    assert turns(found) == [("Hi\nAnyone?", "Yes"), ("Hi", "Anyone?", "Yes")]
+    assert report.notes["lists of speakers that are not as long as the turns, not used"] == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [["big", "large", "huge"], ["small", "tiny"]],
+        [["高兴", "快乐", "开心"], ["巨大", "大"]],
+        {"animals": ["cat", "dog"]},
+    ],
+)
+def test_lists_of_single_words_count_only_for_a_file_named_by_itself(
+    tmp_path: Path, content: Any
+) -> None:
+    path = tmp_path / "synonyms.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="no file of a known format"):
+        find_sources([str(tmp_path)])
+    assert find_sources([str(path)])
+
+
+def test_single_values_beside_the_rows_are_no_rejects(tmp_path: Path) -> None:
+    path = tmp_path / "faq.json"
+    path.write_text(json.dumps({"version": "1.0", "data": [PAIR], "count": 1}))
+    (spec,) = find_sources([str(tmp_path)])
+    report = BuildReport()
+    assert len(list(RowsCorpus.read_sources(spec.config(), report))) == 1
+    assert not report.rejected and 2 in report.notes.values()
 
 
 def test_rows_with_too_low_a_number_are_left_out_and_counted(read: Any) -> None:
