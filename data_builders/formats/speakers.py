@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
@@ -159,18 +160,13 @@ def _taking_turns(lines: Sequence[str]) -> Names:
             continue
         roles = {role_of(name) for name in counted} <= ASKS | ANSWERS | ROLES
         if roles or share(list(pairwise(order)), lambda two: two[0] != two[1]) > 0.65:
-            return Names(counted, _Styled(style), roles)
+            return Names(counted, partial(_styled, style), roles)
     return Names(Counter(), speaker_and_text)
 
 
-class _Styled(NamedTuple):
-    """Takes lines of one style apart."""
-
-    style: re.Pattern[str]
-
-    def __call__(self, line: str) -> tuple[str, str] | None:
-        found = self.style.match(line.strip())
-        return (found[1].strip(), found[2].strip()) if found else None
+def _styled(style: re.Pattern[str], line: str) -> tuple[str, str] | None:
+    found = style.match(line.strip())
+    return (found[1].strip(), found[2].strip()) if found else None
 
 
 def begin_alike(lines: Sequence[str]) -> bool:
