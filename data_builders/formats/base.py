@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,11 @@ from data_builders.errors import UserError, shown
 from data_builders.language import LANGUAGES
 from data_builders.reading import Sample, SourceFile, source_files
 from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, SourceCount
+from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.selecting.settings import check_type
+
+# The name of a file that is shown or played there; no HTML has it between such marks.
+_SHOWN = re.compile(r"<(img|image|audio|video)>[^<>\s]{1,300}</\1>")
 
 
 class Guess(NamedTuple):
@@ -128,6 +132,9 @@ class FileCorpus(DialogueBuilder):
         """Yield the dialogues of all files named by the settings, in order."""
         for file in source_files(config.files, progress=progress):
             for raw in cls.read_file(file, config, report):
+                if any("</" in turn and _SHOWN.search(turn) for turn in raw.turns):
+                    report.reject(file.name, raw.line, RowError("image", raw.turns[0]))
+                    continue
                 yield raw._replace(
                     file=file.name,
                     lang=raw.lang or config.language,
