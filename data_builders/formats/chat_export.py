@@ -7,6 +7,7 @@
     2023-01-01 12:00:00 小明: 到了吗              WeChat, and others
     [小明] [오후 3:12] 到了吗                     KakaoTalk
     15:12<TAB>小明<TAB>到了吗                     LINE
+    [15:12] 小明: 到了吗                          transcripts
     JSON of Telegram, Discord, Slack and Messenger, and tables (`chat_rows`)
 
 Names, numbers and times are taken off, mentions (`@Ann`) are taken out of the texts. A line without
@@ -62,10 +63,12 @@ _LAYOUTS = [
         rf"\[{_STAMP}\]\s(?:{_SAID})?(?P<text>.*)",
         rf"{_STAMP}\s[-–]\s(?:{_SAID})?(?P<text>.*)",
         rf"\(?{_STAMP}\)?,?\s{{1,8}}{_SAID}(?P<text>.*)",
+        rf"{_STAMP}\t(?P<name>[^\t]{{1,80}})\t(?P<text>.*)",
         rf"{_STAMP}\s{{1,8}}(?P<name>\S.{{0,79}}?)(?P<text>)\s*",
         rf"(?P<name>\S.{{0,79}}?)[:：]?\s{{1,8}}\(?{_STAMP}\)?(?P<text>)\s*",
         rf"\[(?P<name>[^\[\]]{{1,40}})\] \[{_TIME}\] (?P<text>.*)",
         rf"{_TIME}\t(?P<name>[^\t]{{0,80}})(?:\t(?P<text>.*))?",
+        rf"[\[(]?{_TIME}[\])]?\s{{1,8}}{_SAID}(?P<text>.*)",
     )
 ]
 _DAY = re.compile(rf"\W*(?:\w+,? )?{_DATE}\W*.{{0,12}}$")
@@ -135,7 +138,9 @@ class ChatExportCorpus(FileCorpus):
             one = len({match["name"] for match in found if match and match["name"]}) < 2
             if one and len(sample.lines) < MAX_LINES:
                 return None
-            return Guess(0.95, why="lines with a time and a name", alone=one)
+            # A time of day and a word with a colon may be of a log too.
+            doubt = one or layout is _LAYOUTS[-1]
+            return Guess(0.95, why="lines with a time and a name", alone=doubt)
         is_table = sample.suffix in (".csv", ".tsv")  # Whose columns may be told.
         if is_table or not is_stamped(lines) or "-->" in sample.text[:5_000]:
             return None
@@ -204,7 +209,7 @@ def _hours(before: Moments, after: Moments) -> float:
 
 def _layout_of(lines: list[str]) -> re.Pattern[str] | None:
     """Find the layout that most lines have, if there are names in it."""
-    if share([line for line in lines if not _LAYOUTS[3].match(line)], _is_indented) > 0.6:
+    if share([line for line in lines if not _LAYOUTS[4].match(line)], _is_indented) > 0.6:
         return None  # The list of changes of a program.
     best, most = None, 1
     for layout in _LAYOUTS:

@@ -39,6 +39,7 @@ SAID = tuple(text for _, text in TALK)
         "2023年1月1日 上午9:0{} {}: {}\n",
         "[{1}] [오후 3:0{0}] {2}\n",
         "15:0{}\t{}\t{}\n",
+        "2023-01-01 12:0{}\t{}\t{}\n",
     ],
 )
 def test_layouts_of_text(layout):
@@ -303,3 +304,9 @@ def test_a_pause_cuts_the_messages_of_a_table():
     assert found == [("it is 1", "it is 2"), ("it is 9", "it is 10")]
     assert rejected(report) == [(6, "wrong number of columns")]
     assert report.notes == {"columns beside time, name and text left out": 1}
+
+
+@pytest.mark.parametrize("stamp", ["[09:0{}]", "00:09:0{}", "(09:0{})"])
+def test_a_time_of_day_and_a_name_may_be_of_a_log(stamp):
+    text = "".join(f"{stamp.format(n)} {who}: {said}\n" for n, (who, said) in enumerate(TALK))
+    assert turns_of(text)[0] == [SAID] and guess_of(ChatExportCorpus, text).alone
