@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from data_builders.reading import Sample, SourceFile, source_files
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.selecting.settings import check_type
+
+# The name of a file that is shown or played there; no HTML has it between such marks.
+_SHOWN = re.compile(r"<(img|image|audio|video)>[^<>\s]{1,300}</\1>")
 
 
 class Guess(NamedTuple):
@@ -141,6 +145,9 @@ class FileCorpus(DialogueBuilder):
         for file in source_files(config.files, progress, failed):
             try:
                 for raw in cls.read_file(file, config, report):
+                    if any("</" in turn and _SHOWN.search(turn) for turn in raw.turns):
+                        report.reject(file.name, raw.line, RowError("image", raw.turns[0]))
+                        continue
                     read += 1
                     yield raw._replace(
                         file=file.name,

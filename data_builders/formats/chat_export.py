@@ -7,10 +7,8 @@
     2023-01-01 12:00:00 小明: 到了吗              WeChat, and others
     [小明] [오후 3:12] 到了吗                     KakaoTalk
     15:12<TAB>小明<TAB>到了吗                     LINE
-    {"messages": [{"from": ..., "date": ..., "text": ...}]}    Telegram (result.json)
-    {"messages": [{"author": ..., "timestamp": ..., "content": ...}]}    DiscordChatExporter
-    [{"type": "message", "user": ..., "ts": ..., "text": ...}]    Slack, a file a day
-    {"messages": [{"sender_name": ..., "timestamp_ms": ..., "content": ...}]}    Messenger
+    [15:12] 小明: 到了吗                          transcripts
+    JSON of Telegram, Discord, Slack and Messenger, and tables (`chat_rows`)
 
 Names, numbers and times are taken off, mentions (`@Ann`) are taken out of the texts. A line without
 a stamp goes on with the message above it. What one person writes in a row is one turn. A pause of
@@ -27,22 +25,27 @@ Lines with times in none of these layouts are refused: they may be a log as well
 
 from __future__ import annotations
 
-import json
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
 
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
+from data_builders.formats.chat_rows import (
+    MENTION,
+    Message,
+    Moments,
+    app_messages,
+    app_of_sample,
+    chat_table,
+    moments_of,
+)
 from data_builders.formats.plain_text import Said, gather, is_json, is_stamped, speeches
 from data_builders.formats.speakers import share
-from data_builders.reading import Sample, SourceFile, json_rows, sample_of, text_lines
-from data_builders.reading.sample import MAX_LINES, MAX_ROWS
-from data_builders.report import BuildReport, RowError, shorten
+from data_builders.reading import Sample, SourceFile, sample_of, text_lines
+from data_builders.reading.sample import MAX_LINES
+from data_builders.report import BuildReport, shorten
 
 _DATE = r"(?P<date>\d{1,4}(?:\. ?|[/年-])\d{1,2}(?:\. ?|[/月-])\d{1,4}[日.]?)"
 _TIME = (
@@ -60,15 +63,15 @@ _LAYOUTS = [
         rf"\[{_STAMP}\]\s(?:{_SAID})?(?P<text>.*)",
         rf"{_STAMP}\s[-–]\s(?:{_SAID})?(?P<text>.*)",
         rf"\(?{_STAMP}\)?,?\s{{1,8}}{_SAID}(?P<text>.*)",
+        rf"{_STAMP}\t(?P<name>[^\t]{{1,80}})\t(?P<text>.*)",
         rf"{_STAMP}\s{{1,8}}(?P<name>\S.{{0,79}}?)(?P<text>)\s*",
         rf"(?P<name>\S.{{0,79}}?)[:：]?\s{{1,8}}\(?{_STAMP}\)?(?P<text>)\s*",
         rf"\[(?P<name>[^\[\]]{{1,40}})\] \[{_TIME}\] (?P<text>.*)",
         rf"{_TIME}\t(?P<name>[^\t]{{0,80}})(?:\t(?P<text>.*))?",
+        rf"[\[(]?{_TIME}[\])]?\s{{1,8}}{_SAID}(?P<text>.*)",
     )
 ]
 _DAY = re.compile(rf"\W*(?:\w+,? )?{_DATE}\W*.{{0,12}}$")
-_AFTERNOON = re.compile(r"(?i)p\.?\s?m|下午|晚上|午後|오후")
-_FORENOON = re.compile(r"(?i)a\.?\s?m|上午|凌晨|早上|午前|오전")
 _LEVEL = re.compile(
     r"(?i).*\b(?:info|debug|warn|warning|error|trace|fatal|notice|critical|date|time)\b"
 )
@@ -84,22 +87,7 @@ _NO_WORDS = re.compile(
 _PARTS = re.compile(
     rf"\[(?:图片|表情|动画表情|语音|视频)\]|[{_MARKS}]?<[^<>]{{0,60}}\b(?:edited|bearbeitet|已编辑)[^<>]{{0,60}}>$"
 )
-_MENTION = re.compile(
-    r"<[@#!][^<>\s]{1,80}>|@[\u2068\u2069][^\u2068\u2069]{1,80}\u2069|(?<![\w.@/])@\+?[\w.-]+\u2005?"
-)
-_SLACK_LINK = re.compile(r"<(https?://[^<>|]+|mailto:[^<>|]+)(?:\|([^<>]*))?>")
-_ALL_CHATS = re.compile(r'"chats":\s*\{[^\[\]]{0,2000}"list":\s*\[')
 _RULE = re.compile(r"={5,}|-{5,}")
-
-Moments = tuple[float, ...]
-
-
-class _Message(NamedTuple):
-    line: int
-    speaker: str
-    text: str
-    # When, with the day before the month and after it; empty if nobody knows.
-    moments: Moments
 
 
 @dataclass
@@ -140,22 +128,21 @@ class ChatExportCorpus(FileCorpus):
     def resembles(cls, sample: Sample) -> Guess | None:
         """Say whether messages have a stamp of a known layout, or the keys of an app."""
         if is_json(sample):
-            if _ALL_CHATS.search(sample.text):
-                return Guess(0.97, why="all chats of Telegram")
-            rows = [row.value for row in sample.rows if row.key in (None, "messages")]
-            fitting = [app for row in rows if (app := _app_of(row))]
-            if not fitting or len(fitting) < 0.8 * len(rows) or _is_alone(rows, sample):
-                return None
-            return Guess(0.97, why=f"messages of {fitting[0][0]}")
+            app = app_of_sample(sample)
+            return Guess(0.97, why=f"messages of {app}") if app else None
+        if table := chat_table(sample):
+            return Guess(0.96, why=f"a table of messages: {table.said}", alone=True)
         lines = [line for line in sample.lines if line.strip()]
         if layout := _layout_of(lines):
             found = [layout.match(line[:500]) for line in lines]
             one = len({match["name"] for match in found if match and match["name"]}) < 2
             if one and len(sample.lines) < MAX_LINES:
                 return None
-            return Guess(0.95, why="lines with a time and a name", alone=one)
-        table = sample.suffix in (".csv", ".tsv")  # Whose columns may be told.
-        if table or not is_stamped(lines) or "-->" in sample.text[:5_000]:
+            # A time of day and a word with a colon may be of a log too.
+            doubt = one or layout is _LAYOUTS[-1]
+            return Guess(0.95, why="lines with a time and a name", alone=doubt)
+        is_table = sample.suffix in (".csv", ".tsv")  # Whose columns may be told.
+        if is_table or not is_stamped(lines) or "-->" in sample.text[:5_000]:
             return None
         return Guess(0.36, why="lines with times of no known layout", alone=True)
 
@@ -169,13 +156,12 @@ class ChatExportCorpus(FileCorpus):
             UserError: If no message can be told from its name and time.
         """
         sample = sample_of(file, config.encoding)
-        messages: Iterable[_Message | None]
+        messages: Iterable[Message | None]
         if is_json(sample):
-            found = _json_rows(file, config, report)
-            slack = any((app := _app_of(row.value)) and app[0] == "Slack" for row in sample.rows)
-            messages = _json_messages(_threads(found) if slack else found, file.name, report)
-            if _newest_first(sample):
-                messages = reversed(list(messages))  # A file of Messenger has at most 10,000.
+            messages = app_messages(sample, file, config.encoding, report)
+        elif table := chat_table(sample):
+            lines_of = text_lines(file, report, config.encoding)
+            messages = table.messages(lines_of, file.name, report)
         else:
             lines = [line for line in sample.lines if line.strip()]
             layout = _layout_of(lines)
@@ -193,7 +179,7 @@ class ChatExportCorpus(FileCorpus):
 
 
 def _said(
-    messages: Iterable[_Message | None], config: ChatExportConfig, report: BuildReport
+    messages: Iterable[Message | None], config: ChatExportConfig, report: BuildReport
 ) -> Iterator[Said | None]:
     """Take out what is no word of anybody, and cut at pauses."""
     last: Moments = ()
@@ -210,7 +196,7 @@ def _said(
             text = ""
         text = _PARTS.sub("", text)
         if "@" in text:
-            text, count = _MENTION.subn("", text)
+            text, count = MENTION.subn("", text)
             report.note("mentions of people taken out", count) if count else None
         yield Said(message.line, message.speaker, text.strip())
 
@@ -223,7 +209,7 @@ def _hours(before: Moments, after: Moments) -> float:
 
 def _layout_of(lines: list[str]) -> re.Pattern[str] | None:
     """Find the layout that most lines have, if there are names in it."""
-    if share([line for line in lines if not _LAYOUTS[3].match(line)], _is_indented) > 0.6:
+    if share([line for line in lines if not _LAYOUTS[4].match(line)], _is_indented) > 0.6:
         return None  # The list of changes of a program.
     best, most = None, 1
     for layout in _LAYOUTS:
@@ -241,8 +227,8 @@ def _is_indented(line: str) -> bool:
 
 def _text_messages(
     lines: Iterable[tuple[int, str]], layout: re.Pattern[str], report: BuildReport
-) -> Iterator[_Message | None]:
-    message: _Message | None = None
+) -> Iterator[Message | None]:
+    message: Message | None = None
     for number, line in lines:
         found = layout.match(line)
         if not found and message and not _RULE.match(line) and not _is_day(line, layout):
@@ -253,8 +239,8 @@ def _text_messages(
         message = None
         if found and found["name"] and found["name"].strip() not in _SYSTEM:
             named = found.groupdict()
-            moments = _moments(named.get("date") or "2000-01-01", named["time"])
-            message = _Message(number, found["name"].strip(), found["text"] or "", moments)
+            moments = moments_of(named.get("date") or "2000-01-01", named["time"])
+            message = Message(number, found["name"].strip(), found["text"] or "", moments)
         elif found:
             report.note("messages of the app itself left out")
         elif line.strip() and _is_day(line, layout):
@@ -267,178 +253,3 @@ def _text_messages(
 
 def _is_day(line: str, layout: re.Pattern[str]) -> bool:
     return "date" not in layout.groupindex and bool(_DAY.match(line[:80]))
-
-
-def _moments(date: str, time: str) -> Moments:
-    first, second, third = map(int, re.findall(r"\d+", date)[:3])
-    orders = [(first, second, third)]
-    if first < 100:
-        year = third + 2_000 if third < 100 else third
-        orders = [(year, second, first), (year, first, second)]
-    hour, minute, *rest = map(int, re.findall(r"\d+", time)[:3])
-    if _AFTERNOON.search(time):
-        hour = hour % 12 + 12
-    elif _FORENOON.search(time):
-        hour %= 12
-    return tuple(_seconds(*order, hour, minute, *rest) for order in orders)
-
-
-def _seconds(*parts: int) -> float:
-    try:
-        return datetime(*parts, tzinfo=UTC).timestamp()  # type: ignore[arg-type, misc]
-    except ValueError:
-        return float("nan")
-
-
-def _iso(value: Any) -> Moments:
-    try:
-        found = datetime.fromisoformat(str(value))
-    except ValueError:
-        return ()
-    return ((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp(),)
-
-
-def _number(value: Any, unit: float = 1.0) -> Moments:
-    try:
-        return (float(value) / unit,)
-    except (TypeError, ValueError):
-        return ()
-
-
-# What a row says of a message: who, what, when; None where it is the app itself that speaks.
-_Told = tuple[str, str, Moments] | None
-
-
-def _telegram(row: dict[str, Any]) -> _Told:
-    if row["type"] != "message":
-        return None
-    text, parts = "", row["text"] if isinstance(row["text"], list) else [row["text"]]
-    for part in parts:
-        kind = part.get("type", "") if isinstance(part, dict) else ""
-        if not kind.startswith("mention"):
-            text += str(part.get("text", "")) if isinstance(part, dict) else str(part)
-    when = _number(row.get("date_unixtime")) or _iso(row.get("date"))
-    return str(row.get("from_id") or row.get("from")), text, when
-
-
-def _discord(row: dict[str, Any]) -> _Told:
-    author = row["author"] if isinstance(row["author"], dict) else {"id": row["author"]}
-    if row["type"] not in ("Default", "Reply", 0, 19, "0", "19") or author.get("isBot"):
-        return None
-    text = str(row["content"] or "")
-    for mention in row.get("mentions") or []:
-        for name in (mention.get("nickname"), mention.get("name")):
-            text = text.replace(f"@{name}", "") if name else text
-    return str(author.get("id") or author.get("name")), text, _iso(row["timestamp"])
-
-
-def _slack(row: dict[str, Any]) -> _Told:
-    said = row.get("subtype") in (None, "thread_broadcast", "me_message")
-    if row["type"] != "message" or not said or "user" not in row or "bot_id" in row:
-        return None
-    text = _SLACK_LINK.sub(lambda found: found[2] or found[1], str(row.get("text") or ""))
-    text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    when = () if row.get("thread_ts") else _number(row["ts"])
-    return str(row["user"]), _MENTION.sub("", text), when
-
-
-def _messenger(row: dict[str, Any]) -> _Told:
-    text = str(row.get("content") or "")
-    try:
-        # UTF-8 written as if each byte were a character.
-        text = text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        pass
-    return str(row["sender_name"]), text, _number(row["timestamp_ms"], 1_000)
-
-
-_APPS: list[tuple[str, set[str], Callable[[dict[str, Any]], _Told]]] = [
-    ("Discord", {"type", "timestamp", "content", "author"}, _discord),
-    ("Telegram", {"type", "date_unixtime", "text"}, _telegram),
-    ("Telegram", {"type", "date", "text", "id"}, _telegram),
-    ("Slack", {"type", "ts", "text"}, _slack),
-    ("Slack", {"type", "ts", "user"}, _slack),
-    ("Messenger", {"sender_name", "timestamp_ms"}, _messenger),
-]
-
-
-def _app_of(row: Any) -> tuple[str, Callable[[dict[str, Any]], _Told]] | None:
-    keys = row.keys() if isinstance(row, dict) else set()
-    return next(((app, read) for app, needed, read in _APPS if needed <= keys), None)
-
-
-def _newest_first(sample: Sample) -> bool:
-    rows = [row.value for row in sample.rows]
-    stamps = [
-        row["timestamp_ms"] for row in rows if (app := _app_of(row)) and app[0] == "Messenger"
-    ]
-    return len(stamps) > 1 and _number(stamps[0]) > _number(stamps[-1])
-
-
-def _is_alone(rows: list[Any], sample: Sample) -> bool:
-    """Say whether fewer than two people wrote messages with words, and no more come."""
-    told = [app[1](row) for row in rows if (app := _app_of(row))]
-    if len({said[0] for said in told if said and said[1].strip()}) > 1:
-        return False
-    try:
-        json.loads(sample.text)
-    except (ValueError, RecursionError):  # It goes on.
-        return False
-    return len(sample.rows) < MAX_ROWS
-
-
-# A message with its line, as the file has it; None where a chat ends.
-_Row = tuple[int, Any] | None
-
-
-def _json_rows(file: SourceFile, config: ChatExportConfig, report: BuildReport) -> Iterator[_Row]:
-    for row in json_rows(file, report, config.encoding):
-        if row.key in (None, "messages"):
-            yield row.line, row.value
-        elif row.key == "chats" and isinstance(row.value, dict):
-            for chat in row.value.get("list") or []:
-                for value in chat.get("messages") or [] if isinstance(chat, dict) else []:
-                    yield row.line, value
-                yield None
-
-
-def _threads(rows: Iterable[_Row]) -> Iterator[_Row]:
-    """Put the threads of Slack together where each begins, those within messages too."""
-    flat, threads = [], defaultdict[str, dict[str, _Row]](dict)
-    for line, row in filter(None, rows):
-        replies = row.get("slackdump_thread_replies") if isinstance(row, dict) else None
-        flat += [(line, one) for one in (row, *(replies or []))]
-    flat.sort(key=lambda found: _number(_stamp(found[1], "ts")))
-    for line, row in flat:
-        if thread := _stamp(row, "thread_ts"):
-            threads[thread].setdefault(_stamp(row, "ts"), (line, row))
-    for line, row in flat:
-        thread = _stamp(row, "thread_ts")
-        if not thread:
-            yield line, row
-        elif found := threads.pop(thread, None):
-            yield from (None, *found.values(), None)
-
-
-def _stamp(row: Any, name: str) -> str:
-    return str(row.get(name) or "") if isinstance(row, dict) else ""
-
-
-def _json_messages(
-    rows: Iterable[_Row], file: str, report: BuildReport
-) -> Iterator[_Message | None]:
-    for row in rows:
-        if row is None:
-            yield None
-        else:
-            yield from _read(*row, file, report)
-
-
-def _read(line: int, row: Any, file: str, report: BuildReport) -> Iterator[_Message]:
-    app = _app_of(row)
-    if app is None:
-        report.reject(file, line, RowError("missing field", shorten(row)))
-    elif said := app[1](row):
-        yield _Message(line, *said)
-    else:
-        report.note("messages of the app itself left out")

@@ -43,6 +43,7 @@ from data_builders.formats.plain_text import (
 from data_builders.formats.speakers import (
     ANSWERS,
     ASKS,
+    ROLE,
     ROLES,
     Names,
     Take,
@@ -58,7 +59,8 @@ from data_builders.reading import Sample, SourceFile, sample_of, text_lines
 from data_builders.report import BuildReport, RowError
 
 _RULE = re.compile(
-    r"(?!#+ [^:：]{1,30}[:：])\s*(?:[=*_~#—-]\s?){3,}.{0,40}$|\s*(?:E|<eod>|\[END\])\s*$"
+    rf"(?!#+ (?:[^:：]{{1,30}}[:：]|(?i:{ROLE})$))"
+    r"\s*(?:[=*_~#—-]\s?){3,}.{0,40}$|\s*(?:E|<eod>|\[END\])\s*$"
 )
 _QUOTED = re.compile(r"\s*>+ ?")
 _DIRECTION = re.compile(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
@@ -21,19 +22,25 @@ MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
 ASKS = frozenset(["q", "question", "问", "問", "问题", "提问", "instruction"])
 ANSWERS = frozenset(["a", "answer", "答", "答案", "回答", "ans", "response"])
 ROLES = frozenset("user assistant human bot ai system chatgpt gpt 用户 助手 人类 机器人".split())
-_ROLE = "|".join(sorted(ASKS | ANSWERS | ROLES, key=len, reverse=True))
+ROLE = "|".join(sorted(ASKS | ANSWERS | ROLES, key=len, reverse=True))
 _EMPHASIS = r"\*{1,3}|__?|`"
 # A point of a list or a number, if a role follows it.
 _LEAD = re.compile(
-    rf"(?:[-*+•]\s+|\(?\d{{1,4}}[.、)）]\s*)(?=(?:{_EMPHASIS})?(?i:{_ROLE})\s*\d{{0,4}}\s*[:：*_`])"
+    rf"(?:[-*+•]\s+|\(?\d{{1,4}}[.、)）]\s*)(?=(?:{_EMPHASIS})?(?i:{ROLE})\s*\d{{0,4}}\s*[:：*_`])"
 )
 _EMPHASISED = re.compile(
     rf"({_EMPHASIS})(?=[^\s*_`])([^*`:：]{{1,30}}?)\s*(?:[:：]\s*\1|\1\s*[:：])\s*(.*)"
 )
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?(?:\s?[AaPp]\.?[Mm]\.?)?"
+_STAMP = rf"(?:{_CLOCK}|\d{{1,4}})"
+_IN_BRACKETS = rf"[(（\[]\s?{_STAMP}(?:\s?[–-]\s?{_STAMP})?\s?[)）\]]"
 _TIMED = re.compile(
-    rf"([^:：|=\t()（）\[\]]{{0,29}}[^\s:：|=\t()（）\[\]])"
-    rf"(?:\s*[(（\[]\s*(?:{_CLOCK}[\s–-]*)+[)）\]]\s*[:：]?|\s+{_CLOCK}\s*[:：])(?:\s+(.*)|$)"
+    r"([^:：|=\t()（）\[\]]{0,29}[^\s:：|=\t()（）\[\]])"
+    rf"(?:\s*{_IN_BRACKETS}|\s+{_CLOCK})\s*[:：](?:\s+(.*)|$)"
+)
+_TIMED_ABOVE = re.compile(
+    rf"[(\[]?{_CLOCK}[)\]]?\s+([^\W\d_][^:：|=\t.,!?]{{0,29}})"
+    rf"|([^\W\d_][^:：|=\t.,!?]{{0,29}}?)(?:\s+{_CLOCK}|\s*{_IN_BRACKETS})"
 )
 # With a number behind it (`Q1:`), or with a dot instead of the colon (`Q.`).
 _ASKED = re.compile(
@@ -42,7 +49,7 @@ _ASKED = re.compile(
 )
 _CHOICE = re.compile(r"\s*\(?[B-E][.)、]\s")
 _NUMBERED = re.compile(r"\s*\(?\d{1,4}[.、)）]\s*(\S.*)")
-_SPEAKER = re.compile(r"([^\s:：|=][^:：|=\t]{0,30})[:：]\s*(.*)")
+_SPEAKER = re.compile(r"([^\s:：|=][^:：|=\t]{0,30})[:：]{1,2}\s*(.*)")
 # What stands before a colon in mails, logs and settings.
 _NO_SPEAKERS = re.compile(
     r"(?i)(?:from|to|cc|subject|date|sent|reply-to|re|info|debug|warn|warning|error|trace|fatal|"
@@ -61,17 +68,21 @@ _ABOVE = re.compile(
 )
 # Without a colon, so that only a look at many lines can tell it from other marks.
 _NAME = r"([^\s\d\[\]【】<>|=\t:：.,!?;。，！？；][^\[\]【】<>|=\t:：.,!?;。，！？；]{0,29}?)"
+# The first two are of brackets; a tab or a bar is also between a question and its reply.
 _STYLES = [
     re.compile(layout)
     for layout in (
         rf"[\[【]\s*{_NAME}\s*[\]】]\s*(.+)",
         rf"<?\s*{_NAME}\s*>\s+(.+)",
-        rf"{_NAME}\s*\t\s*([^\t]+)$",
-        rf"{_NAME}\s+\|\s+([^|]+)$",
+        rf"{_NAME} {{0,3}}\t {{0,3}}([^\t]+)$",
+        rf"{_NAME}\s{{1,3}}\|\s{{1,3}}([^|]+)$",
     )
 ]
 _BEGINNING = re.compile(
-    r"(?=.*\S)\W{0,3}[\w .'’·-]{1,30}?(?:[\])）】>:：|\t*_]+|\s[-–—|=]+\s)|\W{0,2}\d\S*\s"
+    r"(?=.*\S)\W{0,3}[\w .'’·-]{1,30}?(?:[\])）】>:：;；|\t*_]+|\s[-–—|=>]+\s|\W?:"
+    r"|\s?[(\[][^()\[\]]{1,20}[)\]]:?\s)"
+    r"|\W{0,2}\d\S*\s|@\S+\s|[\U0001f000-\U0001faff]\S{0,3}\s|[A-Z]{2,}\.\s"
+    rf"|(?:{ROLE}|Q|A|User|Assistant|Human|Bot)\s+(?=\S)"
 )
 _DIGITS = re.compile(r"\d+")
 _END = re.compile(r".*[.!?…。！？~～]\W*$")
@@ -153,24 +164,20 @@ def _taking_turns(lines: Sequence[str]) -> Names:
     for style in _STYLES:
         order = [found[1] for line in lines if (found := style.match(line.strip()))]
         counted = Counter(order)
-        if len(order) < max(4, 0.9 * len(lines)) or not 1 < len(counted) <= len(order) / 3 + 1:
+        most = len(order) / 3 + 1 if style in _STYLES[:2] else 3
+        if len(order) < max(4, 0.9 * len(lines)) or not 1 < len(counted) <= most:
             continue
         if any(map(_NO_SPEAKERS.fullmatch, counted)):
             continue
         roles = {role_of(name) for name in counted} <= ASKS | ANSWERS | ROLES
         if roles or share(list(pairwise(order)), lambda two: two[0] != two[1]) > 0.65:
-            return Names(counted, _Styled(style), roles)
+            return Names(counted, partial(_styled, style), roles)
     return Names(Counter(), speaker_and_text)
 
 
-class _Styled(NamedTuple):
-    """Takes lines of one style apart."""
-
-    style: re.Pattern[str]
-
-    def __call__(self, line: str) -> tuple[str, str] | None:
-        found = self.style.match(line.strip())
-        return (found[1].strip(), found[2].strip()) if found else None
+def _styled(style: re.Pattern[str], line: str) -> tuple[str, str] | None:
+    found = style.match(line.strip())
+    return (found[1].strip(), found[2].strip()) if found else None
 
 
 def begin_alike(lines: Sequence[str]) -> bool:
@@ -196,8 +203,10 @@ def are_labels(values: Sequence[str]) -> bool:
 def name_above(line: str) -> str | None:
     """Give the name that a line consists of, such as "First Citizen:" or "HAMLET.", or None."""
     line = line.strip()
-    if (timed := _TIMED.fullmatch(line)) and not timed[2]:
-        line = f"{timed[1]}:"
+    if role_of(line) in ASKS | ANSWERS | ROLES:
+        return line
+    if timed := _TIMED_ABOVE.fullmatch(line):
+        line = f"{timed[1] or timed[2]}:"
     elif emphasised := re.fullmatch(rf"({_EMPHASIS})([^*_`]{{1,30}}?)[:：]?\1[:：]?", line):
         line = f"{emphasised[2]}:"
     found = _ABOVE.match(line)

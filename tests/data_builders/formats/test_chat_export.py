@@ -39,6 +39,7 @@ SAID = tuple(text for _, text in TALK)
         "2023年1月1日 上午9:0{} {}: {}\n",
         "[{1}] [오후 3:0{0}] {2}\n",
         "15:0{}\t{}\t{}\n",
+        "2023-01-01 12:0{}\t{}\t{}\n",
     ],
 )
 def test_layouts_of_text(layout):
@@ -258,3 +259,54 @@ def test_messages_of_one_person_are_no_dialogues(write):
     assert guess_of(ChatExportCorpus, text * 150).alone
     many = [write(number % 9, "Ann", "hello you") for number in range(60)]
     assert guess_of(ChatExportCorpus, json.dumps({"messages": many}), "a.json").score > 0.9
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("date,name,message", "2024-05-03 09:0{}:10,{},{}"),
+        ("Timestamp;Sender;Text", '2024-05-03T09:0{}:10Z;{};"{}"'),
+        ("name,id,time,content", "{1},{0},03.05.2024 9:0{0},{2}"),
+        ("user\tbody\tsent", "{1}\t{2}\t171472680{0}"),
+        ("时间,发送人,内容", '2024年5月3日 9:0{},{},"{}"'),
+    ],
+)
+def test_tables_of_messages(header, row):
+    said = [("Ann", "Is it dry?"), ("Ann", "Is it?"), ("Bob", "It is."), ("Ann", "那就好")]
+    lines = [row.format(number, *one) for number, one in enumerate(said)]
+    text = "\n".join([header, *lines]) + "\n"
+    found, report = turns_of(text)
+    assert found == [("Is it dry?\nIs it?", "It is.", "那就好")] and not report.rejected
+    guessed = guess_format(sample_of(source_of(text, "a.csv")))
+    assert guessed.format == "chat_export" and guessed.guess.alone
+    assert guessed.guess.why.startswith("a table of messages: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "date,name,message\n" + "".join(f"2024-05-0{n},u{n},it is dry\n" for n in range(1, 8)),
+        "date,name,message\n" + "2024-05-03 09:00,Ann,it is dry\n" * 5,
+        "date,name,message\n" + "Ann,dry,yes\nBob,wet,no\n" * 5,
+        "date,name,price\n" + "2024-05-03 09:00,Ann,1\n2024-05-03 09:00,Bob,2\n" * 5,
+    ],
+)
+def test_tables_that_are_no_chats(text):
+    assert guess_of(ChatExportCorpus, text, "a.csv") is None
+
+
+def test_a_pause_cuts_the_messages_of_a_table():
+    text = "time,user,text,n\n" + "".join(
+        f"2024-05-03 {hour:02}:00,{who},it is {hour},1\n"
+        for hour, who in zip((1, 2, 9, 10), "ABAB", strict=True)
+    )
+    found, report = turns_of(text + "broken\n")
+    assert found == [("it is 1", "it is 2"), ("it is 9", "it is 10")]
+    assert rejected(report) == [(6, "wrong number of columns")]
+    assert report.notes == {"columns beside time, name and text left out": 1}
+
+
+@pytest.mark.parametrize("stamp", ["[09:0{}]", "00:09:0{}", "(09:0{})"])
+def test_a_time_of_day_and_a_name_may_be_of_a_log(stamp):
+    text = "".join(f"{stamp.format(n)} {who}: {said}\n" for n, (who, said) in enumerate(TALK))
+    assert turns_of(text)[0] == [SAID] and guess_of(ChatExportCorpus, text).alone

@@ -291,3 +291,16 @@ def test_douban_real_file(shared_data: Path):
     # 2,000 lines in all.
     assert len(found) + report.notes[FALSE_REPLIES] == 2_000 and not report.rejected
     assert len(found) == 253
+
+
+def test_pairs_about_a_picture_are_rejected(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text(
+        "Picture 1: <img>boat.jpg</img> What is it?\tA boat.\n"
+        "Write it in HTML.\t<p>A boat.</p><img src='boat.jpg'>\n"
+    )
+    report = BuildReport()
+    config = SeparatedCorpus.BUILDER_CONFIG_CLASS(files=(str(path),))
+    found = list(SeparatedCorpus.read_sources(config, report))
+    assert [raw.line for raw in found] == [2]
+    assert rejected(report) == [(1, "image")]

@@ -19,6 +19,8 @@ from tests.data_builders.formats.text_formats import guess_of, read_text, source
         ("Speaker 1 (00:01): Is it dry?", "Speaker 1", "Is it dry?"),
         ("Ann [00:01:09]: Is it dry?", "Ann", "Is it dry?"),
         ("Ann 00:01: Is it dry?", "Ann", "Is it dry?"),
+        ("Ann (12): Is it dry?", "Ann", "Is it dry?"),
+        ("Ann:: Is it dry?", "Ann", "Is it dry?"),
         ("Ann (host): Is it dry?", "Ann (host)", "Is it dry?"),
         ("**User:** Is it dry?", "User", "Is it dry?"),
         ("__Ann__: Is it **dry**?", "Ann", "Is it **dry**?"),
@@ -54,6 +56,10 @@ def test_no_name(line):
         "> Ann: Is it {0}?\n> Bob: Out at sea.\n",
         "**Ann**\nIs it {0}?\n\n**Bob**\nOut at sea.\n\n",
         "Ann (00:0{0})\nIs it {0}?\n\nBob (00:0{0})\nOut at sea.\n\n",
+        "Ann  9:0{0} AM\nIs it {0}?\nBob  9:0{0} AM\nOut at sea.\n",
+        "[00:0{0}] Ann\nIs it {0}?\n\n[00:0{0}] Bob\nOut at sea.\n\n",
+        "User\nIs it {0}?\n\nAssistant\nOut at sea.\n\n",
+        "#### User\nIs it {0}?\n\n#### Assistant\nOut at sea.\n\n",
         "Speaker 1 (00:00:0{0}): Is it {0}?\nSpeaker 2 (00:00:0{0}): Out at sea.\n",
     ],
 )
@@ -101,5 +107,8 @@ def test_choices_below_a_question_are_no_speakers():
 def test_beginnings_of_most_lines():
     assert begin_alike(["Ann — is it dry?", "Bob — it is"] * 3)
     assert begin_alike([f"at pier {n} | a boat" for n in range(5)])
+    assert begin_alike(["@ann is it dry?", "@bob it is"] * 3)
+    assert begin_alike(["问 干吗", "答 干"] * 3)
+    assert begin_alike([f"Ann (0:{n}) is it dry?" for n in range(5)])
     assert not begin_alike(["Yes, it is.", "No, it is not.", "Well - who knows?"] * 3)
     assert not begin_alike(["今天吃什么", "吃面吧", "- 好"] * 3)

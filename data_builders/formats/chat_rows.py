@@ -1,0 +1,319 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""Messages of exported chats that are rows: the JSON of the apps, and tables with a header.
+
+{"from": ..., "date": ..., "text": ...}             Telegram (result.json)
+{"author": ..., "timestamp": ..., "content": ...}   DiscordChatExporter
+{"type": "message", "user": ..., "ts": ..., "text": ...}    Slack, a file a day
+{"sender_name": ..., "timestamp_ms": ..., "content": ...}   Messenger
+date,name,message                                   any app
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from data_builders.formats.speakers import share
+from data_builders.reading import Sample, SourceFile, json_rows
+from data_builders.reading.sample import MAX_ROWS
+from data_builders.report import BuildReport, RowError, shorten
+from data_builders.rows import tables
+from data_builders.rows.csv_records import CsvRecords
+from data_builders.rows.vocabulary import fold
+
+_AFTERNOON = re.compile(r"(?i)p\.?\s?m|下午|晚上|午後|오후")
+_FORENOON = re.compile(r"(?i)a\.?\s?m|上午|凌晨|早上|午前|오전")
+MENTION = re.compile(
+    r"<[@#!][^<>\s]{1,80}>|@[\u2068\u2069][^\u2068\u2069]{1,80}\u2069|(?<![\w.@/])@\+?[\w.-]+\u2005?"
+)
+_SLACK_LINK = re.compile(r"<(https?://[^<>|]+|mailto:[^<>|]+)(?:\|([^<>]*))?>")
+_ALL_CHATS = re.compile(r'"chats":\s*\{[^\[\]]{0,2000}"list":\s*\[')
+# The columns of a table: when, who, what.
+_COLUMNS = [
+    frozenset(names.split())
+    for names in (
+        "time timestamp date datetime date_time sent_at created_at sent 时间 日期 发送时间",
+        "name sender user author from speaker nickname username sender_name user_name from_name "
+        "talker 发送人 发送者 昵称 姓名 用户 发言人",
+        "message text content body msg 内容 消息 消息内容 文本",
+    )
+]
+_WHEN = re.compile(r"(\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}[日.]?)\D{1,4}(.{0,4}\d{1,2}[:.]\d{2}.*)")
+
+Moments = tuple[float, ...]
+
+
+class Message(NamedTuple):
+    """What somebody wrote.
+
+    Attributes:
+        line: Where it stands.
+        speaker: Who wrote it.
+        text: The words, and what stands for pictures.
+        moments: When, with the day before the month and after it; empty if nobody knows.
+    """
+
+    line: int
+    speaker: str
+    text: str
+    moments: Moments
+
+
+def moments_of(date: str, time: str) -> Moments:
+    """Read a stamp, whichever of its numbers is the day."""
+    first, second, third = map(int, re.findall(r"\d+", date)[:3])
+    orders = [(first, second, third)]
+    if first < 100:
+        year = third + 2_000 if third < 100 else third
+        orders = [(year, second, first), (year, first, second)]
+    hour, minute, *rest = map(int, re.findall(r"\d+", time)[:3])
+    if _AFTERNOON.search(time):
+        hour = hour % 12 + 12
+    elif _FORENOON.search(time):
+        hour %= 12
+    return tuple(_seconds(*order, hour, minute, *rest) for order in orders)
+
+
+def _seconds(*parts: int) -> float:
+    try:
+        return datetime(*parts, tzinfo=UTC).timestamp()  # type: ignore[arg-type, misc]
+    except ValueError:
+        return float("nan")
+
+
+def _iso(value: Any) -> Moments:
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return ()
+    return ((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp(),)
+
+
+def _number(value: Any, unit: float = 1.0) -> Moments:
+    try:
+        return (float(value) / unit,)
+    except (TypeError, ValueError):
+        return ()
+
+
+def when(value: Any) -> Moments:
+    """Read a time of ISO 8601, in seconds or milliseconds since 1970, or a date with a time."""
+    text = str(value or "").strip()
+    if text.isdigit() and len(text) >= 9:
+        return _number(text, 1_000.0 if len(text) > 11 else 1.0)
+    found = _WHEN.match(text)
+    return _iso(text) or (moments_of(found[1], found[2]) if found else ())
+
+
+# What a row says of a message: who, what, when; None where it is the app itself that speaks.
+_Told = tuple[str, str, Moments] | None
+
+
+def _telegram(row: dict[str, Any]) -> _Told:
+    if row["type"] != "message":
+        return None
+    text, parts = "", row["text"] if isinstance(row["text"], list) else [row["text"]]
+    for part in parts:
+        kind = part.get("type", "") if isinstance(part, dict) else ""
+        if not kind.startswith("mention"):
+            text += str(part.get("text", "")) if isinstance(part, dict) else str(part)
+    when = _number(row.get("date_unixtime")) or _iso(row.get("date"))
+    return str(row.get("from_id") or row.get("from")), text, when
+
+
+def _discord(row: dict[str, Any]) -> _Told:
+    author = row["author"] if isinstance(row["author"], dict) else {"id": row["author"]}
+    if row["type"] not in ("Default", "Reply", 0, 19, "0", "19") or author.get("isBot"):
+        return None
+    text = str(row["content"] or "")
+    for mention in row.get("mentions") or []:
+        for name in (mention.get("nickname"), mention.get("name")):
+            text = text.replace(f"@{name}", "") if name else text
+    return str(author.get("id") or author.get("name")), text, _iso(row["timestamp"])
+
+
+def _slack(row: dict[str, Any]) -> _Told:
+    said = row.get("subtype") in (None, "thread_broadcast", "me_message")
+    if row["type"] != "message" or not said or "user" not in row or "bot_id" in row:
+        return None
+    text = _SLACK_LINK.sub(lambda found: found[2] or found[1], str(row.get("text") or ""))
+    text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    when = () if row.get("thread_ts") else _number(row["ts"])
+    return str(row["user"]), MENTION.sub("", text), when
+
+
+def _messenger(row: dict[str, Any]) -> _Told:
+    text = str(row.get("content") or "")
+    try:
+        # UTF-8 written as if each byte were a character.
+        text = text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        pass
+    return str(row["sender_name"]), text, _number(row["timestamp_ms"], 1_000)
+
+
+_APPS: list[tuple[str, set[str], Callable[[dict[str, Any]], _Told]]] = [
+    ("Discord", {"type", "timestamp", "content", "author"}, _discord),
+    ("Telegram", {"type", "date_unixtime", "text"}, _telegram),
+    ("Telegram", {"type", "date", "text", "id"}, _telegram),
+    ("Slack", {"type", "ts", "text"}, _slack),
+    ("Slack", {"type", "ts", "user"}, _slack),
+    ("Messenger", {"sender_name", "timestamp_ms"}, _messenger),
+]
+
+
+def _app_of(row: Any) -> tuple[str, Callable[[dict[str, Any]], _Told]] | None:
+    keys = row.keys() if isinstance(row, dict) else set()
+    return next(((app, read) for app, needed, read in _APPS if needed <= keys), None)
+
+
+def app_of_sample(sample: Sample) -> str:
+    """Name the app that wrote a file of JSON, or give ""."""
+    if _ALL_CHATS.search(sample.text):
+        return "Telegram"
+    rows = [row.value for row in sample.rows if row.key in (None, "messages")]
+    fitting = [app for row in rows if (app := _app_of(row))]
+    if not fitting or len(fitting) < 0.8 * len(rows) or _is_alone(rows, sample):
+        return ""
+    return fitting[0][0]
+
+
+def app_messages(
+    sample: Sample, file: SourceFile, encoding: str | None, report: BuildReport
+) -> Iterator[Message | None]:
+    """Read the messages of a file of JSON in their order; None where a chat ends."""
+    found = _rows(file, encoding, report)
+    slack = any((app := _app_of(row.value)) and app[0] == "Slack" for row in sample.rows)
+    messages = _read_rows(_threads(found) if slack else found, file.name, report)
+    # A file of Messenger has at most 10,000.
+    return reversed(list(messages)) if _newest_first(sample) else messages
+
+
+def _newest_first(sample: Sample) -> bool:
+    rows = [row.value for row in sample.rows]
+    stamps = [
+        row["timestamp_ms"] for row in rows if (app := _app_of(row)) and app[0] == "Messenger"
+    ]
+    return len(stamps) > 1 and _number(stamps[0]) > _number(stamps[-1])
+
+
+def _is_alone(rows: list[Any], sample: Sample) -> bool:
+    """Say whether fewer than two people wrote messages with words, and no more come."""
+    told = [app[1](row) for row in rows if (app := _app_of(row))]
+    if len({said[0] for said in told if said and said[1].strip()}) > 1:
+        return False
+    try:
+        json.loads(sample.text)
+    except (ValueError, RecursionError):  # It goes on.
+        return False
+    return len(sample.rows) < MAX_ROWS
+
+
+# A message with its line, as the file has it; None where a chat ends.
+_Row = tuple[int, Any] | None
+
+
+def _rows(file: SourceFile, encoding: str | None, report: BuildReport) -> Iterator[_Row]:
+    for row in json_rows(file, report, encoding):
+        if row.key in (None, "messages"):
+            yield row.line, row.value
+        elif row.key == "chats" and isinstance(row.value, dict):
+            for chat in row.value.get("list") or []:
+                for value in chat.get("messages") or [] if isinstance(chat, dict) else []:
+                    yield row.line, value
+                yield None
+
+
+def _threads(rows: Iterable[_Row]) -> Iterator[_Row]:
+    """Put the threads of Slack together where each begins, those within messages too."""
+    flat, threads = [], defaultdict[str, dict[str, _Row]](dict)
+    for line, row in filter(None, rows):
+        replies = row.get("slackdump_thread_replies") if isinstance(row, dict) else None
+        flat += [(line, one) for one in (row, *(replies or []))]
+    flat.sort(key=lambda found: _number(_stamp(found[1], "ts")))
+    for line, row in flat:
+        if thread := _stamp(row, "thread_ts"):
+            threads[thread].setdefault(_stamp(row, "ts"), (line, row))
+    for line, row in flat:
+        thread = _stamp(row, "thread_ts")
+        if not thread:
+            yield line, row
+        elif found := threads.pop(thread, None):
+            yield from (None, *found.values(), None)
+
+
+def _stamp(row: Any, name: str) -> str:
+    return str(row.get(name) or "") if isinstance(row, dict) else ""
+
+
+def _read_rows(rows: Iterable[_Row], file: str, report: BuildReport) -> Iterator[Message | None]:
+    for row in rows:
+        if row is None:
+            yield None
+        else:
+            yield from _read(*row, file, report)
+
+
+def _read(line: int, row: Any, file: str, report: BuildReport) -> Iterator[Message]:
+    app = _app_of(row)
+    if app is None:
+        report.reject(file, line, RowError("missing field", shorten(row)))
+    elif said := app[1](row):
+        yield Message(line, *said)
+    else:
+        report.note("messages of the app itself left out")
+
+
+class ChatTable(NamedTuple):
+    """A table with a message a row.
+
+    Attributes:
+        delimiter: What stands between its cells.
+        places: Where time, name and text stand.
+        said: The names of these columns.
+    """
+
+    delimiter: str
+    places: tuple[int, ...]
+    said: str
+
+    def messages(
+        self, lines: Iterable[tuple[int, str]], file: str, report: BuildReport
+    ) -> Iterator[Message]:
+        """Yield the messages below the header."""
+        records = CsvRecords(iter(lines), self.delimiter)
+        for place, record in enumerate(records):
+            if not place:
+                records.width = len(record.cells)
+                if others := records.width - len(self.places):
+                    report.note("columns beside time, name and text left out", others)
+            elif len(record.cells) != records.width:
+                shown = record.broken or self.delimiter.join(record.cells)
+                report.reject(file, record.line, RowError("wrong number of columns", shown))
+            else:
+                time, name, text = (record.cells[cell] for cell in self.places)
+                yield Message(record.line, name.strip(), text, when(time))
+
+
+def chat_table(sample: Sample) -> ChatTable | None:
+    """Say where the columns of a chat are: one each of time, name and text; names come again."""
+    first = sample.lines[0].casefold() if sample.lines else ""
+    if not all(any(name in first for name in known) for known in _COLUMNS):
+        return None
+    delimiter, header, _ = tables.look(sample.lines)
+    if delimiter is None:
+        return None
+    names = [fold(name) for name in header]
+    found = [[place for place, name in enumerate(names) if name in known] for known in _COLUMNS]
+    if any(len(places) != 1 for places in found):
+        return None
+    table = ChatTable(delimiter, tuple(places[0] for places in found), "")
+    table = table._replace(said=", ".join(header[place].strip() for place in table.places))
+    rows = list(table.messages(enumerate(sample.lines[:-1] or sample.lines, 1), "", BuildReport()))
+    speakers = [row.speaker for row in rows if row.speaker]
+    again = 1 < len(set(speakers)) <= 0.7 * len(speakers) + 1
+    return table if again and share(rows, lambda row: row.moments) > 0.8 else None
