@@ -68,7 +68,7 @@ _LAYOUTS = [
         rf"(?P<name>\S.{{0,79}}?)[:：]?\s{{1,8}}\(?{_STAMP}\)?(?P<text>)\s*",
         rf"\[(?P<name>[^\[\]]{{1,40}})\] \[{_TIME}\] (?P<text>.*)",
         rf"{_TIME}\t(?P<name>[^\t]{{0,80}})(?:\t(?P<text>.*))?",
-        rf"[\[(]?{_TIME}[\])]?\s{{1,8}}{_SAID}(?P<text>.*)",
+        rf"[\[(]?{_TIME}[\])]?\s{{1,8}}(?![<*]){_SAID}(?P<text>.*)",
     )
 ]
 _DAY = re.compile(rf"\W*(?:\w+,? )?{_DATE}\W*.{{0,12}}$")
@@ -216,6 +216,8 @@ def _layout_of(lines: list[str]) -> re.Pattern[str] | None:
         found = [match for line in lines if (match := layout.match(line[:500]))]
         names = [match["name"] for match in found if match["name"]]
         again = len(set(names)) <= 0.7 * len(names) + 1
+        if layout is _LAYOUTS[-1] and len(found) < 0.5 * len(lines):
+            continue
         if len(found) > most and names and again and share(names, _LEVEL.match) < 0.2:
             best, most = layout, len(found)
     return best if most >= 0.08 * len(lines) else None

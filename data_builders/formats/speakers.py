@@ -203,7 +203,8 @@ def are_labels(values: Sequence[str]) -> bool:
 def name_above(line: str) -> str | None:
     """Give the name that a line consists of, such as "First Citizen:" or "HAMLET.", or None."""
     line = line.strip()
-    if role_of(line) in ASKS | ANSWERS | ROLES:
+    role = role_of(line)
+    if role in ASKS | ANSWERS | ROLES and (len(role) > 1 or not role.isascii()):
         return line
     if timed := _TIMED_ABOVE.fullmatch(line):
         line = f"{timed[1] or timed[2]}:"

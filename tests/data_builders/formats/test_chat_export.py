@@ -310,3 +310,9 @@ def test_a_pause_cuts_the_messages_of_a_table():
 def test_a_time_of_day_and_a_name_may_be_of_a_log(stamp):
     text = "".join(f"{stamp.format(n)} {who}: {said}\n" for n, (who, said) in enumerate(TALK))
     assert turns_of(text)[0] == [SAID] and guess_of(ChatExportCorpus, text).alone
+
+
+def test_a_channel_of_irc_is_refused_aloud():
+    text = "".join(f"[09:0{n}] <ann> bob: is it {n}?\n[09:0{n}] <bob> it is\n" for n in range(9))
+    with pytest.raises(UserError, match="no known layout"):
+        turns_of(text)
