@@ -431,8 +431,10 @@ def lines_of(
     if named is None and not config.columns:
         named = _named_rows(first)
     readers, noted = JsonReaders(config.columns, config.described_as(named)), False
+    keys = [row.key for row in first if isinstance(row.value, (list, dict))]
+    are_by_key = len(keys) > 1 and len(set(keys)) == len(keys)
     for row in chain(first, rows):
-        if _is_lone(row):
+        if _is_lone(row) and not are_by_key:
             report.note("single values beside the rows of a file, not read")
             continue
         if row.key in SPLIT_NAMES:

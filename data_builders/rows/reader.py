@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from data_builders.dialogue import RawDialogue, clean_turn
@@ -54,7 +53,7 @@ class RowReader:
     """Reads rows of the same fields.
 
     Attributes:
-        names: The fields it needs; `dialogues` takes their values in this order.
+        names: The fields it needs.
         left_out: The other fields.
         said: Which field plays which part, for the user.
         parts: The same, of the first dialogue of a row; empty if nothing is known.
@@ -64,12 +63,13 @@ class RowReader:
 
     def __init__(
         self,
-        sides: Sequence[Side],
-        names: Sequence[str],
+        names: tuple[str, ...],
+        kinds: tuple[str, ...],
+        given: Mapping[str, str],
         description: Description,
-        is_told: bool = False,
     ) -> None:
-        """Remember what `row_reader` has found."""
+        """Find out which fields are which, or obey what is given."""
+        sides = (Side(None, dict(given)),) if given else known_sides(names, kinds)
         self.description = description
         self._sides = [
             (side.lang, {part: Field(w, names) for part, w in side.parts.items()}) for side in sides
@@ -91,29 +91,17 @@ class RowReader:
         self.parts = dict(sides[0].parts) if sides else {}
         self.group = self.parts.get("group")
         self.has_history = any("history" in fields for _, fields in self._sides)
-        told = bool(description.columns) or is_told
         # Lists of questions for a test of models: nobody answers in them.
         self._asks_only = (
-            not told
+            not given
             and fold(self.parts.get("dialogue", "")) == "turns"
             and any(snake(name) in ("question_id", "prompt_id") for name in names)
         )
 
-    @property
-    def fields(self) -> Sequence[tuple[str, Field]]:
-        """The parts of the first dialogue of a row."""
-        return list(self._sides[0][1].items())
-
-    def dialogues(
-        self, values: Sequence[Any], file: str, line: int, report: BuildReport
-    ) -> list[RawDialogue]:
-        """Read one row of a table, or tell the report why it is none."""
-        return self.read_row(dict(zip(self.names, values, strict=True)), file, line, report)
-
     def read_row(
         self, row: Mapping[str, Any], file: str, line: int, report: BuildReport
     ) -> list[RawDialogue]:
-        """Read one row by its names, as `dialogues` does."""
+        """Read one row by its names, or tell the report why it is none."""
         if self._labels and (label := self.label(row)):
             report.note(f"rows left out by their label ({label})")
             report.drop("bad by its label", 1)
@@ -184,8 +172,10 @@ class RowReader:
                 found.append(error)
                 continue
             for one in read:
-                right = not isinstance(one, RowError)
-                found.append(Found(one, lang or self.description.lang) if right else one)
+                if isinstance(one, RowError):
+                    found.append(one)
+                else:
+                    found.append(Found(one, lang or self.description.lang))
         return found
 
     def _each_pair(self, value: Any, style: Style) -> Iterator[Found | RowError]:
@@ -234,11 +224,13 @@ def row_reader(
         UserError: If a field named is not there, or nothing can be told from the names.
     """
     description = description or Description()
-    given = dict(columns) or dict(description.columns)
-    reader = _reader(tuple(names), _kinds(names, kinds or {}), tuple(given.items()), description)
+    given = columns or description.columns
+    known_kinds = tuple((kinds or {}).get(name, "text") for name in names)
+    reader = RowReader(tuple(names), known_kinds, given, description)
     if not reader.parts:
         raise UserError(unknown_sentence(where, names))
-    for part, field in reader.fields if given else ():
+    for part, written in given.items():
+        field = Field(written, names)
         for name in field.tops(names):
             if name not in names and len(field.paths) == 1:
                 raise UserError(missing_column(where, part, name, names))
@@ -254,26 +246,6 @@ def missing_column(where: str, part: str, name: str, names: Sequence[str]) -> st
     )
 
 
-def _kinds(names: Sequence[str], kinds: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(kinds.get(name, "text") for name in names)
-
-
-@lru_cache(maxsize=1024)
-def _cached_sides(
-    names: tuple[str, ...], kinds: tuple[str, ...], given: tuple[tuple[str, str], ...]
-) -> tuple[Side, ...]:
-    return (Side(None, dict(given)),) if given else known_sides(names, kinds)
-
-
-def _reader(
-    names: tuple[str, ...],
-    kinds: tuple[str, ...],
-    given: tuple[tuple[str, str], ...],
-    description: Description,
-) -> RowReader:
-    return RowReader(_cached_sides(names, kinds, given), names, description, bool(given))
-
-
 class JsonReaders:
     """Readers of JSON rows, whose fields may differ from row to row.
 
@@ -286,7 +258,7 @@ class JsonReaders:
     def __init__(self, columns: Mapping[str, str], description: Description) -> None:
         """Remember the settings."""
         self.description = description
-        self._given = tuple((dict(columns) or dict(description.columns)).items())
+        self._given = columns or description.columns
         self.has_columns = bool(self._given)
         self.is_named = bool(description.known_by)
         self._known: dict[Any, RowReader] = {}
@@ -305,10 +277,10 @@ class JsonReaders:
         return reader
 
     def _made(self, names: tuple[str, ...], kinds: tuple[str, ...]) -> RowReader:
-        reader = _reader(names, kinds, self._given, self.description)
+        reader = RowReader(names, kinds, self._given, self.description)
         if not reader.parts and "other" in kinds:
-            # A number where a text should be: the row is read to say so.
-            reader = _reader(names, (), self._given, self.description)
+            # True where a text should be: the row is read to say so.
+            reader = RowReader(names, (), self._given, self.description)
         return reader
 
 
@@ -390,7 +362,8 @@ def _read_intent(
         raise RowError("empty text", "no ways to ask" if replies else "no replies")
     if len(asked) * len(replies) > MAX_MESSAGES:
         raise RowError("too many messages", f"more than {MAX_MESSAGES:,}")
-    style.count("ways to ask that are answered by each of several replies", len(asked))
+    if len(replies) > 1:
+        style.count("ways to ask that are answered by each of several replies", len(asked))
     return [_answered([], one, reply, style, system) for one in asked for reply in replies]
 
 
@@ -425,7 +398,9 @@ def _read_pair(
 ) -> Sequence[Turns | RowError]:
     before: list[Any] = []
     if values.get("history") is not None:
-        before = history_in(_cut_at(_optional_list(values["history"]), said.turn_ends))
+        turns = values["history"]
+        missing = isinstance(turns, str) and is_placeholder(turns)
+        before = history_in(None if missing else _cut_at(turns, said.turn_ends))
     question = None
     if "question" in values:
         question = _asked(values["question"], values.get("context"))
@@ -524,10 +499,6 @@ def _cut_at(value: Any, ends: Sequence[str]) -> Any:
     for end in ends[1:]:
         value = value.replace(end, ends[0])
     return [text for text in value.split(ends[0]) if text.strip()]
-
-
-def _optional_list(value: Any) -> Any:
-    return None if isinstance(value, str) and is_placeholder(value) else value
 
 
 def _are_texts(value: Any) -> bool:

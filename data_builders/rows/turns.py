@@ -348,16 +348,12 @@ def _said_in(item: Any, style: Style, seen: _List) -> Iterator[Said]:
         elif isinstance(item, list):
             yield from _of_list(item, style, seen)
         else:
-            yield Said(item if isinstance(item, str) else "", wrong=_wrong_text(item))
+            yield Said(item) if isinstance(item, str) else Said("", wrong=no_text(item))
     except RowError as error:
         # A dialogue about an image makes no sense without it: it is not cut but rejected.
         if error.rule == "image":
             raise
         yield Said("", wrong=error)
-
-
-def _wrong_text(item: Any) -> RowError | None:
-    return None if isinstance(item, str) else no_text(item)
 
 
 def _of_list(items: list[Any], style: Style, seen: _List) -> Iterator[Said]:
