@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from data_builders.dialogue import RawDialogue, clean_turn
@@ -29,6 +30,7 @@ from data_builders.rows.turns import (
     as_list,
     is_filled,
     no_text,
+    number_as_text,
     read_turns,
     shown,
     text_in,
@@ -38,12 +40,7 @@ from data_builders.rows.vocabulary import BAD_IF_NO, BAD_IF_YES, NO, YES, fold, 
 
 
 class Found(NamedTuple):
-    """One dialogue of a row.
-
-    Attributes:
-        turns: What was said, and the roles.
-        lang: The language that the names of the fields tell, if they do.
-    """
+    """One dialogue of a row, and its language if the names of the fields tell it."""
 
     turns: Turns
     lang: str | None = None
@@ -142,7 +139,7 @@ class RowReader:
                 if _number(value) < self.description.minimum[name]:
                     return f"{name} below {self.description.minimum[name]:g}"
             elif value is not None and not isinstance(value, (list, dict)):
-                if _is_bad(name, fold(value), self.description):
+                if _is_bad(name, fold(number_as_text(value)), self.description):
                     return f"{name} {shorten(value)}"
         return ""
 
@@ -178,12 +175,15 @@ class RowReader:
                     found.append(Found(one, lang or self.description.lang))
         return found
 
+    @cached_property
+    def _inner(self) -> JsonReaders:
+        return JsonReaders({}, self.description)
+
     def _each_pair(self, value: Any, style: Style) -> Iterator[Found | RowError]:
         """Read each object of a list as a row of its own."""
-        readers = JsonReaders({}, self.description)
         try:
             for item in as_list(value):
-                reader = readers.of(item) if isinstance(item, dict) else None
+                reader = self._inner.of(item) if isinstance(item, dict) else None
                 if reader is None or "pairs" in reader.parts:
                     yield RowError("not an object", shown(item))
                 elif label := reader.label(item):
@@ -208,7 +208,7 @@ def row_reader(
     kinds: Mapping[str, str] | None = None,
     description: Description | None = None,
 ) -> RowReader:
-    """Find out which fields are which.
+    """Make the reader of a table, or say that a field named is not there or no name is known.
 
     Args:
         names: The fields of the rows.
@@ -216,12 +216,6 @@ def row_reader(
         where: The file or data set, for messages.
         kinds: What each field holds, as `kind_of_value` says it, where it is known.
         description: What is known of the rows.
-
-    Returns:
-        What reads the rows.
-
-    Raises:
-        UserError: If a field named is not there, or nothing can be told from the names.
     """
     description = description or Description()
     given = columns or description.columns
@@ -382,15 +376,14 @@ def _option_text(reply: str, row: Mapping[str, Any], fields: Mapping[str, str]) 
         found = dict(zip(found["label"], as_list(found.get("text")), strict=False))
     elif isinstance(found, list):
         found = {chr(ord("a") + place): option for place, option in enumerate(found[:8])}
-    if not isinstance(found, dict) or not found or reply in found.values():
-        return reply
     letter = _LETTERS.fullmatch(reply)
-    option = {fold(key): value for key, value in found.items()}.get(
-        letter[1].lower() if letter else ""
-    )
-    if letter and not isinstance(option, str):
+    if letter is None or not isinstance(found, dict) or not found:
+        return reply
+    texts = {fold(key): number_as_text(value) for key, value in found.items()}
+    option = reply if reply in texts.values() else texts.get(letter[1].lower())
+    if not isinstance(option, str):
         raise RowError("letter of an option", reply)
-    return _BEFORE_OPTION.sub("", str(option)) if letter else reply
+    return _BEFORE_OPTION.sub("", option)
 
 
 def _read_pair(

@@ -54,12 +54,7 @@ _CONTEXT = "context"
 
 
 class Turns(NamedTuple):
-    """One dialogue as the rest of the package knows it.
-
-    Attributes:
-        turns: At least two, none blank.
-        roles: One of system, user, assistant for each; empty where nobody tells.
-    """
+    """One dialogue: turns of which none is blank, and the role of each where somebody tells."""
 
     turns: tuple[str, ...]
     roles: tuple[str, ...] = ()
@@ -91,16 +86,7 @@ class Style:
 
 
 class _Keys(NamedTuple):
-    """What the keys of an object tell.
-
-    Attributes:
-        text: The key of the text, if there is one.
-        tools: Keys of calls of tools.
-        images: Keys of images, sounds and films.
-        bad: Keys that may say that it is no good.
-        weights: Keys that may say that it is not to be learned.
-        is_spoken: Whether a key names a role and its text: "user_utterance".
-    """
+    """Which keys of an object tell what; `is_spoken`: one is like "user_utterance"."""
 
     text: str | None
     tools: tuple[str, ...]
