@@ -146,7 +146,7 @@ class HubCorpus(FileCorpus):
             splits = _splits(config, commit, report)
         for split, rows in splits.items():
             where = f"{source}/{split}"
-            for raw in _read_split(rows, where, config, report):
+            for raw in read_rows(_lines(rows, where, config, report), where, report):
                 yield raw._replace(file=where, lang=config.language, source=source)
 
 
@@ -241,12 +241,6 @@ def _streams(
     if isinstance(loaded, datasets.IterableDataset):
         return {str(config.hub_split): loaded}
     return dict(loaded)
-
-
-def _read_split(
-    rows: datasets.IterableDataset, where: str, config: HubConfig, report: BuildReport
-) -> Iterator[RawDialogue]:
-    yield from read_rows(_lines(rows, where, config, report), where, report)
 
 
 def _lines(

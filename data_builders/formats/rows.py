@@ -171,7 +171,9 @@ class RowsCorpus(FileCorpus):
             return
         is_json = file.suffix in JSON_SUFFIXES
         if is_json or (sample := sample_of(file, config.encoding)).layout is not None:
-            rows = _json_lines(file, config, cls.NAMED, report)
+            top = file.head(64).lstrip(_BEFORE_JSON)[:1] == b"["
+            values = json_rows(file, report, config.encoding)
+            rows = lines_of(values, top, file.name, config, cls.NAMED, report)
             yield from read_rows(rows, file.name, report)
         elif cls.FORMAT == "pairs":
             plain = SeparatedConfig(files=config.files, encoding=config.encoding, separator="\t")
@@ -285,20 +287,13 @@ PairsCorpus = KNOWN_ROWS["pairs"]
 def read_rows(rows: Iterable[Line], file: str, report: BuildReport) -> Iterator[RawDialogue]:
     """Read rows with their readers.
 
-    Args:
-        rows: Line, reader and fields of each.
-        file: The file, for the report.
-        report: Takes the rows that break a rule.
-
-    Yields:
-        Their dialogues. Of rows that each repeat the turns before only the last one is given, and
-        rows of one turn are put together.
+    Of rows that each repeat the turns before only the last one is given, and rows of one turn are
+    put together.
     """
     waiting: RawDialogue | None = None
     for (group, several), members in groupby(rows, key=_group_of):
-        for raw in (
-            _of_group(members, file, report) if several else _one_by_one(members, file, report)
-        ):
+        each = (reader.read_row(row, file, line, report) for line, reader, row in members)
+        for raw in _of_group(members, file, report) if several else chain.from_iterable(each):
             if waiting is not None and _goes_on(waiting, raw):
                 report.note("rows whose turns stand in the history of the next one")
             elif waiting is not None:
@@ -324,11 +319,6 @@ def _group_of(item: Line) -> tuple[Any, bool]:
     if reader.group is not None:
         return str(row.get(reader.group)), True
     return (_HISTORY if reader.has_history else None), False
-
-
-def _one_by_one(members: Iterable[Line], file: str, report: BuildReport) -> Iterator[RawDialogue]:
-    for line, reader, row in members:
-        yield from reader.read_row(row, file, line, report)
 
 
 def _of_group(members: Iterator[Line], file: str, report: BuildReport) -> Iterator[RawDialogue]:
@@ -405,16 +395,6 @@ def read_arrow(
 # --- JSON ----------------------------------------------------------------------------------------
 
 
-def _json_lines(
-    file: SourceFile, config: RowsConfig, named: Description | None, report: BuildReport
-) -> Iterator[Line]:
-    """Give the rows of a JSON file that are to be read by their names; others are said."""
-    top = file.head(64).lstrip(_BEFORE_JSON)[:1] == b"["
-    yield from lines_of(
-        json_rows(file, report, config.encoding), top, file.name, config, named, report
-    )
-
-
 def lines_of(
     values: Iterable[JsonRow],
     top: bool,
@@ -430,8 +410,10 @@ def lines_of(
     if named is None and not config.columns:
         named = _named_rows(first)
     readers, noted = JsonReaders(config.columns, config.described_as(named)), False
+    keys = [row.key for row in first if isinstance(row.value, (list, dict))]
+    are_by_key = len(keys) > 1 and len(set(keys)) == len(keys)
     for row in chain(first, rows):
-        if _is_lone(row):
+        if _is_lone(row) and not are_by_key:
             report.note("single values beside the rows of a file, not read")
             continue
         if row.key in SPLIT_NAMES:
@@ -666,9 +648,11 @@ def _are_words(rows: Sequence[JsonRow]) -> bool:
 
 def _is_export(rows: Sequence[JsonRow]) -> bool:
     """Say whether the rows are messages with stamps by people with names."""
-    lists = [row.value for row in rows if isinstance(row.value, list)]
-    lists += [row.value["messages"] for row in rows if _holds_messages(row.value)]
-    first = next((items[0] for items in lists if items and isinstance(items[0], dict)), {})
+    values = [
+        row.value.get("messages") if isinstance(row.value, dict) else row.value for row in rows
+    ]
+    lists = [items for items in values if items and isinstance(items, list)]
+    first = next((items[0] for items in lists if isinstance(items[0], dict)), {})
     if not _STAMPS & {fold(key) for key in first}:
         return False
     who = first.get("role") or first.get("from") or first.get("sender_name")
@@ -680,7 +664,3 @@ def _is_column(rows: Sequence[JsonRow]) -> bool:
     return bool(_column(first)) and all(
         row.key == first and isinstance(row.value, str) for row in rows
     )
-
-
-def _holds_messages(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("messages"), list)

@@ -35,13 +35,7 @@ _DAMAGE = (sqlite3.Error, LookupError, AttributeError, TypeError, SyntaxError, *
 
 
 class Table(NamedTuple):
-    """One table.
-
-    Attributes:
-        title: Its name.
-        names: Its columns.
-        rows: Numbers and cells of its rows.
-    """
+    """One table: its name, its columns, and the numbers and cells of its rows."""
 
     title: str
     names: Sequence[str]
@@ -60,14 +54,7 @@ class TablesCorpus(RowsCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say how well the beginning of a file fits this family.
-
-        Args:
-            sample: The beginning of the file.
-
-        Returns:
-            The guess, by the mark of such files and the columns of those on the disk.
-        """
+        """Guess by the mark of such files, and the columns of those on the disk."""
         if not cls.is_marked(sample):
             return None
         if sample.path is None:
@@ -87,16 +74,7 @@ class TablesCorpus(RowsCorpus):
     def read_file(
         cls, file: SourceFile, config: RowsConfig, report: BuildReport
     ) -> Iterator[RawDialogue]:
-        """Yield the rows of all tables whose columns are known.
-
-        Args:
-            file: The file, at its beginning.
-            config: The settings.
-            report: Takes the rows that hold no dialogue, and the tables that are passed over.
-
-        Yields:
-            Question and reply, or what `columns` names; `line` is the number of the row.
-        """
+        """Yield the rows of all tables whose columns are known; `line` numbers them."""
         seen, unknown = [], None
         with ExitStack() as stack:
             for table in _tables(_on_disk(file, stack), file.name, stack):

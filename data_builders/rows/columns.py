@@ -41,28 +41,17 @@ _NO_LETTERS = re.compile(r"[\W_]+")
 
 
 class Side(NamedTuple):
-    """The fields of one dialogue of a row; a row in two languages has two.
-
-    Attributes:
-        lang: The language that their names tell, if they do.
-        parts: What is written for each part.
-    """
+    """What is written for each part of one dialogue of a row, and its language if that is told."""
 
     lang: str | None
     parts: dict[str, str]
 
 
 class Field:
-    """One part of a row: a field, a way into it, or several together.
-
-    Attributes:
-        written: As the user or the vocabulary writes it.
-        paths: The fields.
-    """
+    """One part of a row: a field, a way into it, or several together (`paths`)."""
 
     def __init__(self, written: str, names: Sequence[str]) -> None:
         """Understand what is written."""
-        self.written = written
         several = next((mark for mark in "+&|" if mark in written), "")
         self._mark = "" if written in names else several
         found = written.split(self._mark) if self._mark else [written]

@@ -19,13 +19,7 @@ _MAX_CELL = 1 << 24
 
 
 class Record(NamedTuple):
-    """One record.
-
-    Attributes:
-        line: Where it begins, from 1.
-        cells: Its cells; empty if it is broken.
-        broken: A line whose quotation marks make no record; None if all is well.
-    """
+    """One record, with the line it begins at; `broken` is a line whose quotes make no record."""
 
     line: int
     cells: list[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from data_builders.dialogue import RawDialogue, clean_turn
@@ -30,6 +30,7 @@ from data_builders.rows.turns import (
     as_list,
     is_filled,
     no_text,
+    number_as_text,
     read_turns,
     shown,
     text_in,
@@ -39,12 +40,7 @@ from data_builders.rows.vocabulary import BAD_IF_NO, BAD_IF_YES, NO, YES, fold, 
 
 
 class Found(NamedTuple):
-    """One dialogue of a row.
-
-    Attributes:
-        turns: What was said, and the roles.
-        lang: The language that the names of the fields tell, if they do.
-    """
+    """One dialogue of a row, and its language if the names of the fields tell it."""
 
     turns: Turns
     lang: str | None = None
@@ -54,7 +50,7 @@ class RowReader:
     """Reads rows of the same fields.
 
     Attributes:
-        names: The fields it needs; `dialogues` takes their values in this order.
+        names: The fields it needs.
         left_out: The other fields.
         said: Which field plays which part, for the user.
         parts: The same, of the first dialogue of a row; empty if nothing is known.
@@ -64,12 +60,13 @@ class RowReader:
 
     def __init__(
         self,
-        sides: Sequence[Side],
-        names: Sequence[str],
+        names: tuple[str, ...],
+        kinds: tuple[str, ...],
+        given: Mapping[str, str],
         description: Description,
-        is_told: bool = False,
     ) -> None:
-        """Remember what `row_reader` has found."""
+        """Find out which fields are which, or obey what is given."""
+        sides = (Side(None, dict(given)),) if given else known_sides(names, kinds)
         self.description = description
         self._sides = [
             (side.lang, {part: Field(w, names) for part, w in side.parts.items()}) for side in sides
@@ -91,29 +88,17 @@ class RowReader:
         self.parts = dict(sides[0].parts) if sides else {}
         self.group = self.parts.get("group")
         self.has_history = any("history" in fields for _, fields in self._sides)
-        told = bool(description.columns) or is_told
         # Lists of questions for a test of models: nobody answers in them.
         self._asks_only = (
-            not told
+            not given
             and fold(self.parts.get("dialogue", "")) == "turns"
             and any(snake(name) in ("question_id", "prompt_id") for name in names)
         )
 
-    @property
-    def fields(self) -> Sequence[tuple[str, Field]]:
-        """The parts of the first dialogue of a row."""
-        return list(self._sides[0][1].items())
-
-    def dialogues(
-        self, values: Sequence[Any], file: str, line: int, report: BuildReport
-    ) -> list[RawDialogue]:
-        """Read one row of a table, or tell the report why it is none."""
-        return self.read_row(dict(zip(self.names, values, strict=True)), file, line, report)
-
     def read_row(
         self, row: Mapping[str, Any], file: str, line: int, report: BuildReport
     ) -> list[RawDialogue]:
-        """Read one row by its names, as `dialogues` does."""
+        """Read one row by its names, or tell the report why it is none."""
         if self._labels and (label := self.label(row)):
             report.note(f"rows left out by their label ({label})")
             report.drop("bad by its label", 1)
@@ -154,7 +139,7 @@ class RowReader:
                 if _number(value) < self.description.minimum[name]:
                     return f"{name} below {self.description.minimum[name]:g}"
             elif value is not None and not isinstance(value, (list, dict)):
-                if _is_bad(name, fold(value), self.description):
+                if _is_bad(name, fold(number_as_text(value)), self.description):
                     return f"{name} {shorten(value)}"
         return ""
 
@@ -184,16 +169,21 @@ class RowReader:
                 found.append(error)
                 continue
             for one in read:
-                right = not isinstance(one, RowError)
-                found.append(Found(one, lang or self.description.lang) if right else one)
+                if isinstance(one, RowError):
+                    found.append(one)
+                else:
+                    found.append(Found(one, lang or self.description.lang))
         return found
+
+    @cached_property
+    def _inner(self) -> JsonReaders:
+        return JsonReaders({}, self.description)
 
     def _each_pair(self, value: Any, style: Style) -> Iterator[Found | RowError]:
         """Read each object of a list as a row of its own."""
-        readers = JsonReaders({}, self.description)
         try:
             for item in as_list(value):
-                reader = readers.of(item) if isinstance(item, dict) else None
+                reader = self._inner.of(item) if isinstance(item, dict) else None
                 if reader is None or "pairs" in reader.parts:
                     yield RowError("not an object", shown(item))
                 elif label := reader.label(item):
@@ -218,7 +208,7 @@ def row_reader(
     kinds: Mapping[str, str] | None = None,
     description: Description | None = None,
 ) -> RowReader:
-    """Find out which fields are which.
+    """Make the reader of a table, or say that a field named is not there or no name is known.
 
     Args:
         names: The fields of the rows.
@@ -226,19 +216,15 @@ def row_reader(
         where: The file or data set, for messages.
         kinds: What each field holds, as `kind_of_value` says it, where it is known.
         description: What is known of the rows.
-
-    Returns:
-        What reads the rows.
-
-    Raises:
-        UserError: If a field named is not there, or nothing can be told from the names.
     """
     description = description or Description()
-    given = dict(columns) or dict(description.columns)
-    reader = _reader(tuple(names), _kinds(names, kinds or {}), tuple(given.items()), description)
+    given = columns or description.columns
+    known_kinds = tuple((kinds or {}).get(name, "text") for name in names)
+    reader = RowReader(tuple(names), known_kinds, given, description)
     if not reader.parts:
         raise UserError(unknown_sentence(where, names))
-    for part, field in reader.fields if given else ():
+    for part, written in given.items():
+        field = Field(written, names)
         for name in field.tops(names):
             if name not in names and len(field.paths) == 1:
                 raise UserError(missing_column(where, part, name, names))
@@ -254,26 +240,6 @@ def missing_column(where: str, part: str, name: str, names: Sequence[str]) -> st
     )
 
 
-def _kinds(names: Sequence[str], kinds: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(kinds.get(name, "text") for name in names)
-
-
-@lru_cache(maxsize=1024)
-def _cached_sides(
-    names: tuple[str, ...], kinds: tuple[str, ...], given: tuple[tuple[str, str], ...]
-) -> tuple[Side, ...]:
-    return (Side(None, dict(given)),) if given else known_sides(names, kinds)
-
-
-def _reader(
-    names: tuple[str, ...],
-    kinds: tuple[str, ...],
-    given: tuple[tuple[str, str], ...],
-    description: Description,
-) -> RowReader:
-    return RowReader(_cached_sides(names, kinds, given), names, description, bool(given))
-
-
 class JsonReaders:
     """Readers of JSON rows, whose fields may differ from row to row.
 
@@ -286,7 +252,7 @@ class JsonReaders:
     def __init__(self, columns: Mapping[str, str], description: Description) -> None:
         """Remember the settings."""
         self.description = description
-        self._given = tuple((dict(columns) or dict(description.columns)).items())
+        self._given = columns or description.columns
         self.has_columns = bool(self._given)
         self.is_named = bool(description.known_by)
         self._known: dict[Any, RowReader] = {}
@@ -305,10 +271,10 @@ class JsonReaders:
         return reader
 
     def _made(self, names: tuple[str, ...], kinds: tuple[str, ...]) -> RowReader:
-        reader = _reader(names, kinds, self._given, self.description)
+        reader = RowReader(names, kinds, self._given, self.description)
         if not reader.parts and "other" in kinds:
-            # A number where a text should be: the row is read to say so.
-            reader = _reader(names, (), self._given, self.description)
+            # True where a text should be: the row is read to say so.
+            reader = RowReader(names, (), self._given, self.description)
         return reader
 
 
@@ -390,7 +356,8 @@ def _read_intent(
         raise RowError("empty text", "no ways to ask" if replies else "no replies")
     if len(asked) * len(replies) > MAX_MESSAGES:
         raise RowError("too many messages", f"more than {MAX_MESSAGES:,}")
-    style.count("ways to ask that are answered by each of several replies", len(asked))
+    if len(replies) > 1:
+        style.count("ways to ask that are answered by each of several replies", len(asked))
     return [_answered([], one, reply, style, system) for one in asked for reply in replies]
 
 
@@ -409,15 +376,14 @@ def _option_text(reply: str, row: Mapping[str, Any], fields: Mapping[str, str]) 
         found = dict(zip(found["label"], as_list(found.get("text")), strict=False))
     elif isinstance(found, list):
         found = {chr(ord("a") + place): option for place, option in enumerate(found[:8])}
-    if not isinstance(found, dict) or not found or reply in found.values():
-        return reply
     letter = _LETTERS.fullmatch(reply)
-    option = {fold(key): value for key, value in found.items()}.get(
-        letter[1].lower() if letter else ""
-    )
-    if letter and not isinstance(option, str):
+    if letter is None or not isinstance(found, dict) or not found:
+        return reply
+    texts = {fold(key): number_as_text(value) for key, value in found.items()}
+    option = reply if reply in texts.values() else texts.get(letter[1].lower())
+    if not isinstance(option, str):
         raise RowError("letter of an option", reply)
-    return _BEFORE_OPTION.sub("", str(option)) if letter else reply
+    return _BEFORE_OPTION.sub("", option)
 
 
 def _read_pair(
@@ -425,7 +391,9 @@ def _read_pair(
 ) -> Sequence[Turns | RowError]:
     before: list[Any] = []
     if values.get("history") is not None:
-        before = history_in(_cut_at(_optional_list(values["history"]), said.turn_ends))
+        turns = values["history"]
+        missing = isinstance(turns, str) and is_placeholder(turns)
+        before = history_in(None if missing else _cut_at(turns, said.turn_ends))
     question = None
     if "question" in values:
         question = _asked(values["question"], values.get("context"))
@@ -524,10 +492,6 @@ def _cut_at(value: Any, ends: Sequence[str]) -> Any:
     for end in ends[1:]:
         value = value.replace(end, ends[0])
     return [text for text in value.split(ends[0]) if text.strip()]
-
-
-def _optional_list(value: Any) -> Any:
-    return None if isinstance(value, str) and is_placeholder(value) else value
 
 
 def _are_texts(value: Any) -> bool:

@@ -106,14 +106,19 @@ class CsvTable:
         return _listed(cell) if column in self._lists else cell
 
 
-def kinds_of(lines: Sequence[str], delimiter: str) -> Mapping[str, str]:
-    """Say what the columns of a table hold, by the beginning of it."""
+def _beginning(lines: Sequence[str], delimiter: str) -> tuple[list[str], list[Record]]:
+    """Give the header and the first records; the last line may be cut within one."""
     records = CsvRecords(iter(enumerate(lines, start=1)), delimiter)
     if (header := next(records, None)) is None:
-        return {}
+        return [], []
     records.width = len(header.cells)
-    names = [cell.strip() for cell in header.cells]
-    return CsvTable(names, islice(records, _FIRST_RECORDS)).kinds
+    first = list(islice(records, _LOOK))
+    return [cell.strip() for cell in header.cells], first[:-1] or first
+
+
+def kinds_of(lines: Sequence[str], delimiter: str) -> Mapping[str, str]:
+    """Say what the columns of a table hold, by the beginning of it."""
+    return CsvTable(*_beginning(lines, delimiter)).kinds
 
 
 def _are_lists(column: Sequence[str]) -> bool:
@@ -148,16 +153,11 @@ def _bare(line: str) -> str:
 
 def marked_column(lines: Sequence[str], delimiter: str) -> str | None:
     """Find the column of a table whose texts have marks of who speaks."""
-    records = CsvRecords(iter(enumerate(lines, start=1)), delimiter)
-    header = next(records, None)
-    if header is None:
-        return None
-    records.width = width = len(header.cells)
-    rows = [one.cells for one in islice(records, _LOOK) if len(one.cells) == width]
-    # The sample may end within the last one.
-    for name, column in zip(header.cells, zip(*(rows[:-1] or rows), strict=True), strict=False):
+    header, records = _beginning(lines, delimiter)
+    rows = [one.cells for one in records if len(one.cells) == len(header)]
+    for name, column in zip(header, zip(*rows, strict=True), strict=False):
         if sum(bool(marked_turns(cell)) for cell in column) * 2 > len(column):
-            return name.strip()
+            return name
     return None
 
 
@@ -189,16 +189,9 @@ def look(lines: Sequence[str]) -> tuple[str | None, list[str], float]:
 
 
 def _fit(lines: Sequence[str], delimiter: str) -> tuple[list[str], float]:
-    records = CsvRecords(iter(enumerate(lines, start=1)), delimiter)
-    first = next(records, None)
-    if first is None:
-        return [], 0.0
-    records.width = len(first.cells)
-    widths = [len(record.cells) for record in islice(records, _LOOK)]
-    # The sample may end within a record: its last one does not count.
-    widths = widths[:-1] or widths
-    share = sum(width == records.width for width in widths) / len(widths) if widths else 1.0
-    return [cell.strip() for cell in first.cells], share
+    header, records = _beginning(lines, delimiter)
+    fitting = sum(len(one.cells) == len(header) for one in records)
+    return header, fitting / len(records) if records else float(bool(header))
 
 
 # --- Arrow ---------------------------------------------------------------------------------------

@@ -54,12 +54,7 @@ _CONTEXT = "context"
 
 
 class Turns(NamedTuple):
-    """One dialogue as the rest of the package knows it.
-
-    Attributes:
-        turns: At least two, none blank.
-        roles: One of system, user, assistant for each; empty where nobody tells.
-    """
+    """One dialogue: turns of which none is blank, and the role of each where somebody tells."""
 
     turns: tuple[str, ...]
     roles: tuple[str, ...] = ()
@@ -91,16 +86,7 @@ class Style:
 
 
 class _Keys(NamedTuple):
-    """What the keys of an object tell.
-
-    Attributes:
-        text: The key of the text, if there is one.
-        tools: Keys of calls of tools.
-        images: Keys of images, sounds and films.
-        bad: Keys that may say that it is no good.
-        weights: Keys that may say that it is not to be learned.
-        is_spoken: Whether a key names a role and its text: "user_utterance".
-    """
+    """Which keys of an object tell what; `is_spoken`: one is like "user_utterance"."""
 
     text: str | None
     tools: tuple[str, ...]
@@ -348,16 +334,12 @@ def _said_in(item: Any, style: Style, seen: _List) -> Iterator[Said]:
         elif isinstance(item, list):
             yield from _of_list(item, style, seen)
         else:
-            yield Said(item if isinstance(item, str) else "", wrong=_wrong_text(item))
+            yield Said(item) if isinstance(item, str) else Said("", wrong=no_text(item))
     except RowError as error:
         # A dialogue about an image makes no sense without it: it is not cut but rejected.
         if error.rule == "image":
             raise
         yield Said("", wrong=error)
-
-
-def _wrong_text(item: Any) -> RowError | None:
-    return None if isinstance(item, str) else no_text(item)
 
 
 def _of_list(items: list[Any], style: Style, seen: _List) -> Iterator[Said]:

@@ -117,7 +117,7 @@ _IMAGE_FIELD = re.compile(
 )
 # What a text has in its place: at its beginning or end, around the name of a file, or as a token.
 IMAGE_MARK = re.compile(
-    r"\A\s*<(?:image|img|video|audio)>|<(?:image|img|video|audio)>\s*\Z"
+    r"\A\s*<image>|<image>\s*\Z|\A\s*<(?:img|video|audio)>\s*\n|\n\s*<(?:img|video|audio)>\s*\Z"
     r"|<(img|image|audio|video)>[^<>\n]{1,300}</\1>|<\|(?:vision_start|image_pad|image|AUDIO)\|>"
 )
 

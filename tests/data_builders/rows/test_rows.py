@@ -107,7 +107,7 @@ def test_any_pairs_mean_the_same_in_json_and_in_a_table(pairs: list[tuple[str, s
     for question, reply in pairs:
         row = {"问题": question, "回答": reply}
         report, again = BuildReport(), BuildReport()
-        ours = table.dialogues(list(row.values()), "a", 1, report)
+        ours = table.read_row(row, "a", 1, report)
         assert ours == readers.of(row).read_row(row, "a", 1, again)
         assert report.rejected == again.rejected
 
@@ -488,6 +488,7 @@ def test_rows_about_an_image_are_rejected(read: Any, row: dict[str, Any]) -> Non
     [
         {"image": "", "images": [], "audio": {"path": None}} | PAIR,
         {"question": "What does <img> do in HTML?", "answer": "It shows an image."},
+        {"question": "<video> in HTML: who made it?", "answer": "Opera."},
         {"messages": [{**USER, "images": []}, BOT]},
     ],
 )
@@ -522,6 +523,7 @@ ARC = {"text": ["grass", "blood"], "label": ["A", "B"]}
         ({"选项": OPTIONS}, "B", "blood"),
         ({"choices": ARC}, "B", "blood"),
         ({"choices": ["2", "3"]}, 3, "3"),
+        ({"A": 4, "B": 5}, "B", "5"),
         (OPTIONS, "It is blood.", "It is blood."),
         (OPTIONS, "AC", None),
         (OPTIONS, "E", None),
@@ -603,6 +605,11 @@ def test_single_values_beside_the_rows_are_no_rejects(tmp_path: Path) -> None:
     report = BuildReport()
     assert len(list(RowsCorpus.read_sources(spec.config(), report))) == 1
     assert not report.rejected and 2 in report.notes.values()
+
+
+def test_a_broken_row_among_rows_by_key_is_a_reject(read: Any) -> None:
+    found, report = read(RowsCorpus, json.dumps({"1": PAIR, "2": "x", "3": PAIR}), name="a.json")
+    assert len(found) == 2 and report.rejected == {"not an object": 1}
 
 
 def test_rows_with_too_low_a_number_are_left_out_and_counted(read: Any) -> None:
