@@ -166,7 +166,7 @@ def read_turns(
     said = [one for item in items for one in _said_in(item, style, seen)]
     if isinstance(speakers, list) and len(speakers) == len(said):
         said = [one._replace(who=who) for one, who in zip(said, speakers, strict=True)]
-    elif isinstance(speakers, list):
+    elif isinstance(speakers, list) and speakers:
         style.count("lists of speakers that are not as long as the turns, not used")
     if len(said) > 1 and isinstance(items[0], dict) and all(one.who is None for one in said):
         style.count("dialogues whose turns do not say who speaks, taken turn by turn")
