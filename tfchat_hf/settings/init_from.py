@@ -77,9 +77,9 @@ def _own_checkpoint(output_dir: str | None) -> str | None:
     """Find what a resumed run has of its own: its newest whole checkpoint, or its end."""
     if output_dir is None:
         return None
-    folder = RunFolder(output_dir)
+    folder = RunFolder(output_dir).workplace(overwrite=False, resume=True)
     if folder.finished:
-        return output_dir
+        return str(folder.path)
     checkpoint = folder.last_checkpoint(lambda line: None)
     return str(checkpoint) if checkpoint else None
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from typing import Any
 from safetensors import SafetensorError
 from torch import nn
 from transformers import Seq2SeqTrainer
+
+from data_builders.writing import write_whole
 
 from ..settings.run_folder import STAGING, STATE_FILE, checkpoint_step, list_checkpoints
 
@@ -85,6 +88,17 @@ def sweep(folder: Path) -> None:
     shutil.rmtree(staging, ignore_errors=True)
 
 
+def name_best_here(checkpoint: Path) -> None:
+    """Let a checkpoint name the best one where it lies now: the run may have been moved since."""
+    file = checkpoint / STATE_FILE
+    state = json.loads(file.read_text(encoding="utf-8"))
+    best = state.get("best_model_checkpoint")
+    here = checkpoint.parent / Path(best).name if best else None
+    path = str(here) if here and here.is_dir() else None
+    if path != best:
+        write_whole(file, json.dumps({**state, "best_model_checkpoint": path}, indent=2))
+
+
 def rotate(folder: Path, newest: Path, best: Path | None, limit: int | None) -> None:
     """Delete checkpoints beyond a number, never the newest (whole by now) nor the best.
 
@@ -95,9 +109,9 @@ def rotate(folder: Path, newest: Path, best: Path | None, limit: int | None) -> 
         folder: the run folder.
         newest: the checkpoint just written.
         best: the checkpoint to load at the end, if there is one.
-        limit: how many to keep, at least; None or 0 keeps all.
+        limit: how many to keep, at least; None, and what is not above 0, keeps all.
     """
-    if not limit:
+    if limit is None or limit <= 0:
         return
     now = checkpoint_step(newest)
     protected = {newest} if best is None else {newest, best}
@@ -153,12 +167,10 @@ class WholeCheckpointTrainer(Seq2SeqTrainer):
 
     def _name_best(self, folder: Path) -> None:
         """Put the final path of the best checkpoint where transformers put the staging path."""
-        best, step = self.state.best_global_step, self.state.global_step
-        if not self.args.load_best_model_at_end:
-            self.state.best_model_checkpoint, best = None, None
+        step = self.state.global_step
+        best = self.state.best_global_step if self.args.load_best_model_at_end else None
         path = folder / f"checkpoint-{best}"
-        if not best or (best != step and not path.is_dir()):
-            return
-        self.state.best_model_checkpoint = str(path)
+        known = best and (best == step or path.is_dir())
+        self.state.best_model_checkpoint = str(path) if known else None
         if self.args.should_save:
             self.state.save_to_json(str(folder / STAGING / f"checkpoint-{step}" / STATE_FILE))

@@ -56,10 +56,11 @@ def _check_and_train(arguments: Sequence[str]) -> int:
 
 
 def _check_folder(settings: Mapping[str, Setting]) -> None:
-    """Refuse a folder that holds a run already. The run itself looks again."""
+    """Refuse a folder that may not be written. The run itself looks again."""
     given = {key: setting.value for key, setting in settings.items()}
-    if given.get("output_dir") and not given.get("resume"):
-        RunFolder(given["output_dir"]).check_free(given.get("overwrite", False))
+    if given.get("output_dir"):
+        overwrite, resume = given.get("overwrite", False), given.get("resume", False)
+        RunFolder(given["output_dir"]).check_free(overwrite, resume)
 
 
 def _train(arguments: Sequence[str]) -> int:

@@ -127,6 +127,7 @@ def dtype_name(args: TFChatTrainingArguments) -> str:
 def write_finished_run(
     run: RunArguments,
     folder: RunFolder,
+    settings: dict[str, object],
     data: RunData,
     trainer: TFChatTrainer,
     training: dict[str, Any],
@@ -137,6 +138,7 @@ def write_finished_run(
     Args:
         run: all settings, which the model card tells.
         folder: of the run.
+        settings: the same as they stand in its folder: a resumed run may have others than before.
         data: of the run, with its questions.
         trainer: after training.
         training: what metrics.json says of it.
@@ -157,6 +159,8 @@ def write_finished_run(
     if not trainer.args.should_save:
         return
     advice = "Training is done and its last checkpoint is whole: make room, then add --resume."
+    # Of a run that was trained further, the figures are no longer those of its model.
+    folder.reopen()
     with disk_errors("the finished model", folder.path, advice):
         save_for_hub(model, data.tokenizer, str(folder.path))
         if trainer.args.memory:
@@ -168,12 +172,13 @@ def write_finished_run(
     lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in samples]
     write_whole(folder.path / SAMPLES_FILE, "".join(lines))
     example = data.questions["train"][0].context[-1]
+    folder.note_settings(settings)
     write_model_card(folder.path, run, metrics, example, history, samples)
     folder.finish(metrics)
     _report_results(metrics, report)
-    report(f"finished: {folder.path}")
+    report(f"finished: {folder.place}")
     chat = "tfchat-chat" if Path(sys.argv[0]).stem == "tfchat-train" else "python chat_hf.py"
-    report(f"Talk to it: {chat} {folder.path}")
+    report(f"Talk to it: {chat} {folder.place}")
 
 
 def _describe_run(data: RunData, trainer: TFChatTrainer) -> dict[str, Any]:
