@@ -238,6 +238,10 @@ def load_weights(source: str, config: TFChatConfig) -> TFChatForConditionalGener
     if report["missing_keys"]:
         lacking = ", ".join(sorted(report["missing_keys"])[:3])
         raise UserError(f"`init_from` {source} lacks weights ({lacking} ...). {_ADVICE}")
+    if not all(weight.isfinite().all() for weight in model.parameters()):
+        raise UserError(
+            f"`init_from` {source} has weights that are no numbers. Take another model."
+        )
     # How it answers is the new run's to say.
     model.generation_config = GenerationConfig.from_model_config(config)
     return model.train()

@@ -86,7 +86,7 @@ class RunFolder:
         return self.path.parent if self.path.name == REPLACEMENT else self.path
 
     def workplace(self, overwrite: bool, resume: bool) -> RunFolder:
-        """Say where to train: here, or apart from the run that is here until the new one is whole."""
+        """Say where to train: here, or apart from a run that stays until the new one is whole."""
         apart = RunFolder(self.path / REPLACEMENT)
         replaces = overwrite and (self.finished or self.checkpoints() or apart.path.is_dir())
         return apart if replaces or (resume and apart.checkpoints()) else self
@@ -199,6 +199,9 @@ def check_finished(folder: Path, with_memory: bool) -> None:
             f"{folder} holds no finished run (no {METRICS_FILE} in it). Finish it with the "
             "command that began it and --resume, then push."
         )
+    weights = folder / _WEIGHTS_FILE
+    if weights.is_file() and (problem := weights_problem(weights)):
+        raise UserError(f"{folder} cannot be published: {problem}. Train it anew with --overwrite.")
     if with_memory and not (folder / MEMORY_FOLDER).is_dir():
         raise UserError(
             f"{folder} has no {MEMORY_FOLDER}/ to push. Write it with `python -m tfchat_hf.memory "
@@ -242,7 +245,7 @@ def checkpoint_problem(path: Path) -> str | None:
     random_states = sorted(path.glob(_RANDOM_FILES))
     if not random_states:
         return "rng_state.pth is missing"
-    problem = _json_problem(path) or _weights_problem(path / _WEIGHTS_FILE)
+    problem = _json_problem(path) or weights_problem(path / _WEIGHTS_FILE)
     scaler = [path / "scaler.pt"] if (path / "scaler.pt").exists() else []
     for file in (optimizer, path / "scheduler.pt", *scaler, *random_states):
         problem = problem or pickle_problem(file)
@@ -264,13 +267,14 @@ def _json_problem(path: Path) -> str | None:
     return None
 
 
-def _weights_problem(path: Path) -> str | None:
-    """Say whether a safetensors file is shorter than its header says; read the header only."""
+def weights_problem(path: Path) -> str | None:
+    """Say whether a safetensors file is cut off, or holds what is no number."""
     try:
-        with safe_open(path, framework="pt"):
-            return None
+        with safe_open(path, framework="pt") as file:
+            whole = all(file.get_tensor(name).isfinite().all() for name in file.keys())  # noqa: SIM118
     except SafetensorError:
         return f"{path.name} is cut off"
+    return None if whole else f"{path.name} holds weights that are no numbers"
 
 
 def pickle_problem(path: Path) -> str | None:

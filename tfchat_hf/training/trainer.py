@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from safetensors.torch import load_model
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from torch.utils.data import DataLoader
 from transformers import (
     DataCollatorForSeq2Seq,
@@ -43,6 +43,7 @@ from .callbacks import ProgressBar, evaluations_since_best
 from .cheap_dropout import use_cheap_dropout
 from .checkpoints import WholeCheckpointTrainer
 from .data_collator import NoisyQuestions, TrainingCollator
+from .divergence import LossWatch
 from .losses import LossOptions, TrainingLoss, fast_loss_agrees
 from .muon import muon_with_adamw
 from .packed_attention import PACKED
@@ -50,6 +51,8 @@ from .throughput import ThroughputMeter
 from .time_budget import TrainingClock, time_budget_schedule, time_was_up
 
 MODEL_COLUMNS = ["input_ids", "labels"]
+# Of an optimizer's groups: what the settings say and no state.
+_RATES = ("initial_lr", "betas", "eps", "weight_decay")
 
 
 class TFChatTrainer(WholeCheckpointTrainer):
@@ -98,6 +101,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
         self.clock = clock
         self.characters = characters
         self.meter = ThroughputMeter()
+        self.watch = LossWatch(model.config.vocab_size)
         self.examples = ExampleRows(train)
         self.sampler = UpdateSampler(
             update_plan(self.examples, args),
@@ -166,7 +170,9 @@ class TFChatTrainer(WholeCheckpointTrainer):
     ) -> torch.Tensor:
         """Count a batch and learn from it."""
         self.meter.count(inputs["counts"])
-        return super().training_step(model, inputs, num_items_in_batch)
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self.watch.add(loss, self.state.global_step)
+        return loss
 
     def compute_loss(
         self,
@@ -226,9 +232,17 @@ class TFChatTrainer(WholeCheckpointTrainer):
     def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
         """Train; afterwards the network attends as it is read, however training has ended."""
         try:
-            return super().train(*args, **kwargs)
+            result = super().train(*args, **kwargs)
+            self.watch.check(self)
+            return result
         finally:
             self.attend("eager")
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, unless the numbers of training have gone wrong."""
+        if "loss" in logs:
+            self.watch.check(self)
+        super().log(logs, start_time)
 
     # ---------------------------------------------------------------- optimizer and schedule
 
@@ -336,6 +350,32 @@ class TFChatTrainer(WholeCheckpointTrainer):
             return True
         return bool(patience) and evaluations_since_best(self.args, state) >= patience
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """Go on with the state of a checkpoint and the rates of the settings.
+
+        transformers takes the rates of the checkpoint too: what was changed would not be used.
+        """
+        rates = [{k: v for k, v in group.items() if k in _RATES} for group in self._groups()]
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is None or self.is_deepspeed_enabled:
+            return
+        for group, wanted in zip(self._groups(), rates, strict=True):
+            if group.get("initial_lr"):
+                group["lr"] *= wanted["initial_lr"] / group["initial_lr"]
+            group.update(wanted)
+        schedule, groups = self.lr_scheduler, self._groups()
+        if isinstance(schedule, LambdaLR):
+            peaks = [group["initial_lr"] for group in groups]
+            if self.clock is None:
+                # Another schedule has its own rate for the update that comes now.
+                for group, share in zip(groups, schedule.lr_lambdas, strict=True):
+                    group["lr"] = group["initial_lr"] * share(schedule.last_epoch)
+            now = {"base_lrs": peaks, "_last_lr": [group["lr"] for group in groups]}
+            schedule.load_state_dict({**schedule.state_dict(), **now})
+
+    def _groups(self) -> list[dict[str, Any]]:
+        return self.optimizer.param_groups
+
     def _load_weights(self, folder: str | Path) -> None:
         # transformers would warn of tied weights, which the file holds once, as missing.
         load_model(self.model, Path(folder) / "model.safetensors")
@@ -355,7 +395,8 @@ class TFChatTrainer(WholeCheckpointTrainer):
             self._load_weights(self.state.best_model_checkpoint)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        """Save a checkpoint; its time does not count as training."""
+        """Save a checkpoint, if it is a good one; its time does not count as training."""
+        self.watch.check(self)
         with self.meter.paused():
             super()._save_checkpoint(model, trial)
 
