@@ -98,11 +98,11 @@ def test_a_rate_that_ruins_the_weights_ends_the_run_at_its_last_good_checkpoint(
     run = tmp_path / "run"
     assert train(made, run, "--max_steps", "2") == 0
     good = contents(run / "checkpoint-2")
-    ruin = ["--max_steps", "30", "--learning_rate", "300", "--save_total_limit", "1"]
+    ruin = ["--max_steps", "30", "--learning_rate", "10", "--save_total_limit", "1"]
     assert train(made, run, "--resume", *ruin, "--logging_steps", "100") == 2
     said = capsys.readouterr()
     assert "finished:" not in said.out.split("resuming from")[1]
-    assert "training went wrong" in said.err and "`learning_rate` (now 3.00e+02)" in said.err
+    assert "training went wrong" in said.err and "`learning_rate` (now 1.00e+01)" in said.err
     assert f"{run / 'checkpoint-2'} is good: add --resume" in said.err
     assert contents(run / "checkpoint-2") == good
     assert [path.name for path in run.glob("checkpoint-*")] == ["checkpoint-2"]
@@ -310,3 +310,25 @@ def test_a_checkpoint_names_the_best_one_where_it_lies(made, tmp_path, capsys, c
     assert "does not exist anymore" not in caplog.text + capsys.readouterr().err
     named = state(moved, 6)["best_model_checkpoint"]
     assert named is None if best == "false" else Path(named).parent == moved
+
+
+# ------------------------------------------------------------------ before anything is begun
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--gradient_accumulation_steps", "0"], "`gradient_accumulation_steps` must be at least"),
+        (["--adam_beta2", "1.5"], "`adam_beta2`"),
+        (["--lr_scheduler_type", "cosine_with_min_lr"], "`lr_scheduler_type`"),
+        (["--per_device_eval_batch_size", "0"], "`per_device_eval_batch_size`"),
+        (["--max_minutes", "1", "--lr_scheduler_type", "polynomial"], "`lr_scheduler_type`"),
+        (["--gradient_accumulation_steps", "100"], "at most 7, the pairs that an update has"),
+    ],
+)
+def test_wrong_settings_are_one_sentence_and_leave_the_run(made, run, capsys, options, words):
+    before = contents(run)
+    assert train(made, run, "--overwrite", *options) == 2
+    said = capsys.readouterr()
+    assert words in said.err and len(said.err.splitlines()) <= 2  # with "Loading ..."
+    assert contents(run) == before

@@ -24,7 +24,7 @@ from .find_batch_size import find_batch_size
 from .processes import check_process_count, keep_freed_memory, leave
 from .reporting import announce, finite, write_finished_run
 from .set_up import build_model, build_trainer, planned_updates, read_data
-from .time_budget import epochs_under_budget
+from .time_budget import check_schedule, epochs_under_budget
 from .trainer import TFChatTrainer
 
 Report = Callable[[str], None]
@@ -50,6 +50,7 @@ def run_training(run: RunArguments, report: Report, request: StopRequest) -> int
         keep_freed_memory()
     order = push_order(args)
     if args.max_minutes is not None:
+        check_schedule(args.lr_scheduler_type)
         args.num_train_epochs = epochs_under_budget(args.num_train_epochs, run.given)
     with args.main_process_first(desc="folder"):
         if args.should_save:

@@ -32,6 +32,7 @@ from ..settings.init_from import (
 from ..settings.keys import NETWORK
 from ..text.errors import UserError
 from ..text.tokenization import character_runs, first_byte_token_id, fit_tokenizer
+from .batch_sampler import UpdatePlan
 from .callbacks import EarlyStopping, MemoryCallback, ProgressLine, StopCallback, StopRequest
 from .losses import LossOptions, frequency_weights, label_counts
 from .samples import CollapseWarning, SampleTable, add_samples_to_tensorboard
@@ -173,6 +174,7 @@ def build_trainer(
         clock=clock,
         callbacks=[ProgressLine(report, clock), StopCallback(request, report), MemoryCallback()],
     )
+    _check_pieces(args, trainer.sampler.plan)
     if clock is not None:
         trainer.add_callback(TimeBudgetCallback(clock, args.warmup_steps, report))
     if assessor is not None:
@@ -195,6 +197,16 @@ def planned_updates(trainer: TFChatTrainer) -> int:
     if args.max_steps > 0:
         return args.max_steps
     return math.ceil(trainer.sampler.plan.updates * args.num_train_epochs)
+
+
+def _check_pieces(args: TFChatTrainingArguments, plan: UpdatePlan) -> None:
+    """Refuse to cut updates into more batches than they have pairs: each would cost a pass."""
+    pieces, pairs = args.gradient_accumulation_steps, len(plan.source_lengths) / plan.updates
+    if 1 < pieces > max(1, pairs):
+        raise UserError(
+            f"`gradient_accumulation_steps` must be at most {max(1, int(pairs))}, the pairs that "
+            f"an update has (got {pieces}). Lower it, or raise the size of an update."
+        )
 
 
 def _do_without_validation(args: TFChatTrainingArguments, data: DataArguments) -> None:
