@@ -17,7 +17,7 @@ import train_hf
 from tests.cli_runs import Fault, run_alone, weights, write_settings
 from tfchat_hf.settings.run_folder import check_finished
 from tfchat_hf.text.errors import UserError
-from tfchat_hf.training import reporting
+from tfchat_hf.training import callbacks, reporting
 from tfchat_hf.training.trainer import TFChatTrainer
 
 UPDATES = ("--max_steps", "4", "--save_steps", "2")
@@ -310,6 +310,55 @@ def test_a_checkpoint_names_the_best_one_where_it_lies(made, tmp_path, capsys, c
     assert "does not exist anymore" not in caplog.text + capsys.readouterr().err
     named = state(moved, 6)["best_model_checkpoint"]
     assert named is None if best == "false" else Path(named).parent == moved
+
+
+# ------------------------------------------------------------------ times and warm-ups
+
+
+def test_times_are_those_of_all_parts_of_a_run(made, tmp_path, capsys, monkeypatch):
+    run, clock = tmp_path / "run", iter(range(0, 10**6, 100))
+    monkeypatch.setattr(callbacks, "_clocks", lambda: (float(now := next(clock)), now / 10))
+    assert train(made, run, "--max_steps", "2") == 0
+    first = json.loads((run / "metrics.json").read_text())["run"]["train_seconds"]
+    capsys.readouterr()
+    assert train(made, run, "--resume") == 0
+    told = json.loads((run / "metrics.json").read_text())["run"]
+    assert told["train_seconds"] > first > 0
+    assert told["train_cpu_seconds"] == pytest.approx(told["train_seconds"] / 10)
+    said = (
+        f"trained in {told['train_seconds']:.0f} s ({told['train_cpu_seconds']:.0f} s of CPU, all"
+    )
+    assert said in capsys.readouterr().out
+    assert "since checkpoint" not in (run / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "card"),
+    [
+        (["--warmup_steps", "100"], "rising to 4.00e-04 only: `warmup_steps` is 100", "4.00e-04"),
+        (["--warmup_steps", "0.5"], "peak learning rate 1.00e-02 after 2 steps", "1.00e-02"),
+    ],
+)
+def test_warm_up_and_peak_are_those_of_the_run(made, tmp_path, capsys, options, said, card):
+    run = tmp_path / "run"
+    assert train(made, run, "--lr_scheduler_type", "constant_with_warmup", *options) == 0
+    assert said in capsys.readouterr().out
+    text = (run / "README.md").read_text(encoding="utf-8")
+    assert f"| {card} at its peak, constant\\_with\\_warmup, " in text
+
+
+def test_a_schedule_without_warm_up_names_none(made, tmp_path, capsys):
+    assert train(made, tmp_path / "run", "--warmup_steps", "100") == 0
+    assert "peak learning rate 1.00e-02 after 0 steps" in capsys.readouterr().out
+    assert "constant, 0 warm-up" in (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_warm_up_that_a_clock_has_shortened_stands_in_the_card(made, tmp_path, capsys):
+    run = tmp_path / "run"
+    clock = ["--max_steps", "-1", "--max_minutes", "0.03", "--save_strategy", "no"]
+    assert train(made, run, *clock, "--warmup_steps", "5000") == 0
+    shortened = capsys.readouterr().out.split("shortened to ")[1].split()[0]
+    assert f"constant, {shortened} warm-up" in (run / "README.md").read_text(encoding="utf-8")
 
 
 # ------------------------------------------------------------------ before anything is begun

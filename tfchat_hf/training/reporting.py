@@ -37,7 +37,7 @@ from ..settings.run_folder import SAMPLES_FILE, RunFolder
 from .batch_sampler import UpdatePlan
 from .callbacks import ProgressLine
 from .checkpoints import disk_errors
-from .set_up import RunData, planned_updates
+from .set_up import RunData, peak_learning_rate, planned_updates, warmup_updates
 from .throughput import ThroughputCallback
 from .trainer import TFChatTrainer
 
@@ -95,11 +95,15 @@ def _plan_line(trainer: TFChatTrainer) -> str:
     peak = f"peak learning rate {args.learning_rate:.2e}"
     if args.max_minutes is not None:
         return f"training: {args.max_minutes:g} minutes of updates of {update_size(plan)}, {peak}"
-    updates = planned_updates(trainer)
+    updates, warmup = planned_updates(trainer), warmup_updates(trainer)
+    if warmup > updates:
+        reached = peak_learning_rate(trainer, updates)
+        peak = f"learning rate rising to {reached:.2e} only: `warmup_steps` is {warmup:,}"
+    else:
+        peak = f"{peak} after {warmup} steps"
     return (
         f"training: {counted(updates, 'update')} of {update_size(plan)}, "
-        f"{updates / plan.updates:.1f} "
-        f"epochs, {peak} after {args.get_warmup_steps(updates):g} steps"
+        f"{updates / plan.updates:.1f} epochs, {peak}"
     )
 
 
@@ -193,6 +197,8 @@ def _describe_run(data: RunData, trainer: TFChatTrainer) -> dict[str, Any]:
         "steps": state.global_step,
         "epochs": float(state.epoch or 0),
         "update_size": update_size(trainer.sampler.plan),
+        "warmup_updates": warmup_updates(trainer),
+        "peak_learning_rate": peak_learning_rate(trainer, state.global_step),
         "device": device_name(args.device),
         "dtype": dtype_name(args),
         "seed": args.seed,
@@ -280,7 +286,9 @@ def _report_results(metrics: dict[str, Any], report: Report) -> None:
     run, chosen = metrics["run"], metrics["selection"]
     if chosen["rule"] != "last":
         report(f"selected: checkpoint of step {chosen['step']:,}, by {chosen['rule']}")
+    parts = ", all its parts together" if run["resumed_from"] else ""
     report(
-        f"trained in {run['train_seconds']:.0f} s ({run['train_cpu_seconds']:.0f} s of CPU), "
+        f"trained in {run['train_seconds']:.0f} s "
+        f"({run['train_cpu_seconds']:.0f} s of CPU{parts}), "
         f"evaluated in {run['evaluation_seconds']:.0f} s"
     )

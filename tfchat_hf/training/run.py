@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from ..settings.arguments import RunArguments, TFChatTrainingArguments, resolved
 from ..settings.resuming import asks_for_more, check_resumable, check_same_data, settings_before
 from ..settings.run_folder import SETTINGS_FILE, RunFolder, process_count
 from ..text.errors import UserError
-from .callbacks import StopRequest
+from .callbacks import StopRequest, time_spent
 from .checkpoints import name_best_here, sweep
 from .find_batch_size import find_batch_size
 from .processes import check_process_count, keep_freed_memory, leave
@@ -118,16 +117,16 @@ def _train(trainer: TFChatTrainer, checkpoint: Path | None, request: StopRequest
     Returns:
         What metrics.json says of the training.
     """
-    started, cpu_started = time.monotonic(), time.process_time()
     loss = None
     if checkpoint is None or not trainer.restore_if_trained(checkpoint, planned_updates(trainer)):
         with request.training(), _memory_errors():
             result = trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
         loss = result.training_loss
+    seconds, cpu_seconds = time_spent(trainer.state)
     return {
         "train_loss": finite(loss),
-        "train_seconds": round(time.monotonic() - started, 1),
-        "train_cpu_seconds": round(time.process_time() - cpu_started, 1),
+        "train_seconds": round(seconds, 1),
+        "train_cpu_seconds": round(cpu_seconds, 1),
         "resumed_from": checkpoint.name if checkpoint else None,
     }
 

@@ -33,7 +33,14 @@ from ..settings.keys import NETWORK
 from ..text.errors import UserError
 from ..text.tokenization import character_runs, first_byte_token_id, fit_tokenizer
 from .batch_sampler import UpdatePlan
-from .callbacks import EarlyStopping, MemoryCallback, ProgressLine, StopCallback, StopRequest
+from .callbacks import (
+    EarlyStopping,
+    MemoryCallback,
+    ProgressLine,
+    StopCallback,
+    StopRequest,
+    TimeSpent,
+)
 from .losses import LossOptions, frequency_weights, label_counts
 from .samples import CollapseWarning, SampleTable, add_samples_to_tensorboard
 from .throughput import ThroughputCallback
@@ -41,6 +48,8 @@ from .time_budget import TimeBudgetCallback, TrainingClock
 from .trainer import TFChatTrainer
 
 Report = Callable[[str], None]
+# Schedules that transformers makes without a warm-up, whatever `warmup_steps` says.
+_WITHOUT_WARMUP = ("constant", "reduce_lr_on_plateau", "greedy")
 
 
 @dataclass
@@ -172,7 +181,10 @@ def build_trainer(
         assessor=assessor,
         tasks=ranking_tasks(validation, pairs, args.seed) if pairs else (),
         clock=clock,
-        callbacks=[ProgressLine(report, clock), StopCallback(request, report), MemoryCallback()],
+        callbacks=[
+            *(ProgressLine(report, clock), StopCallback(request, report), MemoryCallback()),
+            TimeSpent(),
+        ],
     )
     _check_pieces(args, trainer.sampler.plan)
     if clock is not None:
@@ -197,6 +209,22 @@ def planned_updates(trainer: TFChatTrainer) -> int:
     if args.max_steps > 0:
         return args.max_steps
     return math.ceil(trainer.sampler.plan.updates * args.num_train_epochs)
+
+
+def warmup_updates(trainer: TFChatTrainer) -> int:
+    """Return over how many updates the learning rate really rises."""
+    args = trainer.args
+    if trainer.clock is not None:
+        return trainer.clock.warmup_steps or 0
+    if args.lr_scheduler_type.value in _WITHOUT_WARMUP:
+        return 0
+    return int(args.get_warmup_steps(planned_updates(trainer)))
+
+
+def peak_learning_rate(trainer: TFChatTrainer, updates: int) -> float:
+    """Return the highest rate of a run of so many updates: one that is short has not warmed up."""
+    warmup = warmup_updates(trainer)
+    return float(trainer.args.learning_rate * (min(1.0, updates / warmup) if warmup else 1.0))
 
 
 def _check_pieces(args: TFChatTrainingArguments, plan: UpdatePlan) -> None:
