@@ -70,7 +70,8 @@ def write_model_card(
     """
     folder, curves = Path(folder), read_curves(log_history)
     chosen = (metrics.get("selection") or {}).get("step")
-    picture = draw_curves(curves, folder / CURVES_PICTURE, chosen)
+    people = ((metrics.get("baselines") or {}).get("human") or {}).get("distinct_2")
+    picture = draw_curves(curves, folder / CURVES_PICTURE, chosen, people)
     if not picture:
         # One of an earlier run would be of other numbers.
         (folder / CURVES_PICTURE).unlink(missing_ok=True)
