@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 import train_hf
-from tests.cli_runs import Fault, run_alone, weights, write_settings
+from tests.cli_runs import Fault, run_alone, start, weights, write_settings
 from tfchat_hf.settings.run_folder import check_finished
 from tfchat_hf.text.errors import UserError
 from tfchat_hf.training import callbacks, reporting
@@ -381,3 +382,24 @@ def test_wrong_settings_are_one_sentence_and_leave_the_run(made, run, capsys, op
     said = capsys.readouterr()
     assert words in said.err and len(said.err.splitlines()) <= 2  # with "Loading ..."
     assert contents(run) == before
+
+
+# ------------------------------------------------------------------------------ two at once
+
+
+@pytest.mark.parametrize("way", [[], ["--resume"], ["--overwrite"]])
+def test_a_second_training_is_refused_and_the_first_goes_on(made, tmp_path, way):
+    run, log = tmp_path / "run", tmp_path / "log"
+    command = [str(made / "settings.yaml"), "--output_dir", str(run), "--save_steps", "20"]
+    first = start([*command, "--max_steps", "100000"], tmp_path / "first")
+    while not (run / "checkpoint-20").exists():
+        assert first.is_alive(), (tmp_path / "first").read_text()
+        time.sleep(0.02)
+    assert run_alone([*command, *UPDATES, *way], log) == 2
+    assert f"Another run (process {first.pid}, begun " in log.read_text()
+    assert first.is_alive()
+    first.kill()
+    first.join()
+    # It left no lock behind.
+    assert run_alone([*command, "--max_steps", "1", "--overwrite"], log) == 0, log.read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "log", "first"}
