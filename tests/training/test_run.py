@@ -221,6 +221,15 @@ def test_what_a_resume_cannot_use_is_refused_by_name(made, run, capsys, options,
     assert contents(run) == before
 
 
+def test_a_best_checkpoint_is_not_compared_by_another_metric(made, tmp_path, capsys):
+    best = ["--eval_strategy", "steps", "--eval_steps", "2", "--load_best_model_at_end"]
+    run = tmp_path / "run"
+    assert train(made, run, *best) == 0
+    more = ["--resume", "--max_steps", "6", "--metric_for_best_model", "loss"]
+    assert train(made, run, *best, *more) == 2
+    assert "`metric_for_best_model` was 'selection_score'" in capsys.readouterr().err
+
+
 def test_updates_of_so_many_pairs_stay_so_large(made, tmp_path, capsys):
     run, pairs = tmp_path / "run", ["--tokens_per_update", "0", "--per_device_train_batch_size"]
     assert train(made, run, *pairs, "4") == 0

@@ -362,7 +362,7 @@ def _settings(run: RunArguments, told: Mapping[str, Any]) -> str:
     schedule = getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)
     # As it came out: a clock shortens the warm-up, and a short run ends within it.
     peak = told.get("peak_learning_rate", args.learning_rate)
-    warmup = told.get("warmup_updates", args.warmup_steps)
+    warmup, share = told.get("warmup_updates", args.warmup_steps), peak / args.learning_rate
     losses = [f"{words} {getattr(args, k):g}" for k, words in _LOSSES.items() if getattr(args, k)]
     dropouts = (model.dropout, model.attention_dropout, model.activation_dropout)
     rows = {
@@ -378,7 +378,7 @@ def _settings(run: RunArguments, told: Mapping[str, Any]) -> str:
         "updates": "" if told.get("steps") is None else f"{told['steps']:,}{epochs}",
         "size of an update": size or told.get("update_size"),
         "optimizer": f"{_optimizer(args)}, weight decay {args.weight_decay:g}",
-        "Muon, for the layers' matrices": f"{muon:.2e} at its peak" if muon else "",
+        "Muon, for the layers' matrices": f"{muon * share:.2e} at its peak" if muon else "",
         "learning rate": f"{peak:.2e} at its peak, {schedule}, {warmup:g} warm-up",
         "loss": ", ".join(["cross-entropy", *losses]),
         "dropout (all, attention, activation)": ", ".join(f"{rate:g}" for rate in dropouts),
@@ -393,7 +393,7 @@ def _settings(run: RunArguments, told: Mapping[str, Any]) -> str:
 
 def _optimizer(args: TFChatTrainingArguments) -> str:
     """Name the optimizer; with Muon it is AdamW for the rest, whatever `optim` says."""
-    name = getattr(args.optim, "value", args.optim)
+    name = str(getattr(args.optim, "value", args.optim))
     adam = name.startswith("adamw") or args.muon_learning_rate
     return f"AdamW, beta2 {args.adam_beta2:g}" if adam else name
 

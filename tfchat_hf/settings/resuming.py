@@ -31,6 +31,8 @@ _OF_SELECTION = (
     *("eval_", "save_", "metric_for_best_model", "greater_is_better", "predict_with_generate"),
     *("selection_relevance_weight", "early_stopping"),
 )
+# By these the best checkpoint until now was found; they count only where one is looked for.
+_OF_THE_BEST = ("metric_for_best_model", "greater_is_better", "selection_relevance_weight")
 # Schedules that keep more than the number of the update.
 _OWN_STATE = ("reduce_lr_on_plateau", "greedy")
 
@@ -112,7 +114,7 @@ def check_resumable(
 
 def _cannot_change(changed: Changes) -> list[str]:
     """Name the changed settings that weights, optimizer or the count of updates depend on."""
-    fixed = _FIXED | {"optim", "tokens_per_update"}
+    fixed = _FIXED | {"optim", "tokens_per_update", *_OF_THE_BEST}
     rates = changed.get("muon_learning_rate", (1, 1))
     if not all(rates):  # with Muon or without is another optimizer
         fixed |= {"muon_learning_rate"}

@@ -128,11 +128,25 @@ def _check_training(training: TFChatTrainingArguments) -> None:
             "`plain: true` trains with the network's own loss and nothing else (got "
             f"`{name}` {value}). Leave one of the two out.",
         )
+    if training.torch_compile:
+        _check_compiler(training)
     _require(
         not training.muon_learning_rate or not (training.fsdp or training.deepspeed),
         "`muon_learning_rate` needs whole matrices, which `fsdp` and `deepspeed` cut "
         f"(got {training.muon_learning_rate}). Leave one of the two out.",
     )
+
+
+def _check_compiler(training: TFChatTrainingArguments) -> None:
+    """Ask torch for the compiler; nothing is compiled yet."""
+    backend, mode = training.torch_compile_backend, training.torch_compile_mode
+    try:
+        torch.compile(torch.nn.Identity(), backend=backend, mode=mode)
+    except Exception as error:  # of torch and of what stands in for its compiler
+        raise UserError(
+            f"`torch_compile_backend` {backend} and `torch_compile_mode` {mode} cannot be used: "
+            f"{' '.join(str(error).split())}"
+        ) from error
 
 
 def _check_budget(training: TFChatTrainingArguments) -> None:
@@ -182,12 +196,12 @@ def _check_optimizer(training: TFChatTrainingArguments) -> None:
             f"`optim` {training.optim.value} cannot be used with the settings of the optimizer: "
             f"{' '.join(str(error).split())}"
         ) from error
+    schedule, options = training.lr_scheduler_type, training.lr_scheduler_kwargs
     try:
-        options = training.lr_scheduler_kwargs
-        get_scheduler(training.lr_scheduler_type, optimizer, 1, 10, options)
+        get_scheduler(schedule, optimizer, 1, 10, options)
     except Exception as error:
         raise UserError(
-            f"`lr_scheduler_type` {training.lr_scheduler_type.value} cannot be used with "
+            f"`lr_scheduler_type` {getattr(schedule, 'value', schedule)} cannot be used with "
             f"`lr_scheduler_kwargs` {options}: {' '.join(str(error).split())}"
         ) from error
 

@@ -11,13 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import Seq2SeqTrainer
 
 from data_builders.writing import write_whole
 
 from ..settings.run_folder import STAGING, STATE_FILE, checkpoint_step, list_checkpoints
+
+# Of an optimizer's groups: what the settings say.
+_RATES = ("initial_lr", "betas", "eps", "weight_decay")
 
 
 @contextlib.contextmanager
@@ -122,6 +127,37 @@ def rotate(folder: Path, newest: Path, best: Path | None, limit: int | None) -> 
     )
     for path in others[: max(0, len(others) + len(protected) - limit)]:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def read_rates(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Read what the settings say of each group of an optimizer, without its state."""
+    return [{k: v for k, v in group.items() if k in _RATES} for group in optimizer.param_groups]
+
+
+def take_rates(
+    optimizer: torch.optim.Optimizer, schedule: Any, rates: list[dict[str, Any]], by_clock: bool
+) -> None:
+    """Give an optimizer the rates of the settings again, after those of a checkpoint were loaded.
+
+    Args:
+        optimizer: as it came from the checkpoint.
+        schedule: of its learning rate, likewise.
+        rates: that `read_rates` found before.
+        by_clock: whether the schedule follows a clock, which does not run yet.
+    """
+    groups = optimizer.param_groups
+    for group, wanted in zip(groups, rates, strict=True):
+        if group.get("initial_lr"):
+            group["lr"] *= wanted["initial_lr"] / group["initial_lr"]
+        group.update(wanted)
+    if not isinstance(schedule, LambdaLR):
+        return
+    if not by_clock:
+        # Another schedule has its own rate for the update that comes now.
+        for group, share in zip(groups, schedule.lr_lambdas, strict=True):
+            group["lr"] = group["initial_lr"] * share(schedule.last_epoch)
+    peaks, now = ([group[name] for group in groups] for name in ("initial_lr", "lr"))
+    schedule.load_state_dict({**schedule.state_dict(), "base_lrs": peaks, "_last_lr": now})
 
 
 class WholeCheckpointTrainer(Seq2SeqTrainer):

@@ -175,7 +175,8 @@ def write_finished_run(
     samples = _samples(split, data.questions[split], replies[split])
     lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in samples]
     write_whole(folder.path / SAMPLES_FILE, "".join(lines))
-    example = data.questions["train"][0].context[-1]
+    # A greeting: a question of the corpus could be anything.
+    example = "你好" if {"zh", "mixed"} & set(data.examples.languages()) else "Hello"
     folder.note_settings(settings)
     write_model_card(folder.path, run, metrics, example, history, samples)
     folder.finish(metrics)

@@ -216,7 +216,7 @@ def warmup_updates(trainer: TFChatTrainer) -> int:
     args = trainer.args
     if trainer.clock is not None:
         return trainer.clock.warmup_steps or 0
-    if args.lr_scheduler_type.value in _WITHOUT_WARMUP:
+    if getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type) in _WITHOUT_WARMUP:
         return 0
     return int(args.get_warmup_steps(planned_updates(trainer)))
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from safetensors.torch import load_model
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 from transformers import (
     DataCollatorForSeq2Seq,
@@ -41,7 +41,7 @@ from ..text.errors import UserError
 from .batch_sampler import EpochCallback, UpdateSampler, update_plan
 from .callbacks import ProgressBar, evaluations_since_best
 from .cheap_dropout import use_cheap_dropout
-from .checkpoints import WholeCheckpointTrainer
+from .checkpoints import WholeCheckpointTrainer, read_rates, take_rates
 from .data_collator import NoisyQuestions, TrainingCollator
 from .divergence import LossWatch
 from .losses import LossOptions, TrainingLoss, fast_loss_agrees
@@ -51,8 +51,6 @@ from .throughput import ThroughputMeter
 from .time_budget import TrainingClock, time_budget_schedule, time_was_up
 
 MODEL_COLUMNS = ["input_ids", "labels"]
-# Of an optimizer's groups: what the settings say and no state.
-_RATES = ("initial_lr", "betas", "eps", "weight_decay")
 
 
 class TFChatTrainer(WholeCheckpointTrainer):
@@ -355,26 +353,10 @@ class TFChatTrainer(WholeCheckpointTrainer):
 
         transformers takes the rates of the checkpoint too: what was changed would not be used.
         """
-        rates = [{k: v for k, v in group.items() if k in _RATES} for group in self._groups()]
+        rates = read_rates(self.optimizer)
         super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is None or self.is_deepspeed_enabled:
-            return
-        for group, wanted in zip(self._groups(), rates, strict=True):
-            if group.get("initial_lr"):
-                group["lr"] *= wanted["initial_lr"] / group["initial_lr"]
-            group.update(wanted)
-        schedule, groups = self.lr_scheduler, self._groups()
-        if isinstance(schedule, LambdaLR):
-            peaks = [group["initial_lr"] for group in groups]
-            if self.clock is None:
-                # Another schedule has its own rate for the update that comes now.
-                for group, share in zip(groups, schedule.lr_lambdas, strict=True):
-                    group["lr"] = group["initial_lr"] * share(schedule.last_epoch)
-            now = {"base_lrs": peaks, "_last_lr": [group["lr"] for group in groups]}
-            schedule.load_state_dict({**schedule.state_dict(), **now})
-
-    def _groups(self) -> list[dict[str, Any]]:
-        return self.optimizer.param_groups
+        if checkpoint is not None and not self.is_deepspeed_enabled:
+            take_rates(self.optimizer, self.lr_scheduler, rates, self.clock is not None)
 
     def _load_weights(self, folder: str | Path) -> None:
         # transformers would warn of tied weights, which the file holds once, as missing.
