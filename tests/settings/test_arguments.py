@@ -129,6 +129,14 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
         (["--report_to", "wandb"], ["wandb"]),
         (["stray"], ["stray"]),
         (["--validation_fraction", "1"], ["validation_fraction"]),
+        (
+            ["--generation_preset", "creative", "--generation_do_sample", "false"],
+            ["generation_preset` creative", "do_sample", "temperature"],
+        ),
+        (
+            ["--generation_preset", "beam", "--generation_num_beams", "1"],
+            ["generation_preset` beam", "num_beams"],
+        ),
         (["--torch_compile_mode", "wild"], ["torch_compile_mode", "wild", "max-autotune"]),
         (["--adam_beta2", "1.5"], ["command line: ", "adam_beta2", "below 1", "1.5"]),
         (["--optim", "adamw_bnb_8bit"], ["`optim` adamw_bnb_8bit", "cannot be used"]),

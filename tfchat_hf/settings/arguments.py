@@ -11,10 +11,10 @@ import sys
 from dataclasses import dataclass, field, fields
 
 import torch
-from transformers import Seq2SeqTrainingArguments
+from transformers import GenerationConfig, Seq2SeqTrainingArguments
 
 from ..model.configuration_tfchat import TFChatConfig
-from ..model.generation_tfchat import DEFAULT_PRESET
+from ..model.generation_tfchat import DEFAULT_PRESET, with_presets
 from ..text.errors import UserError
 from .keys import NETWORK
 
@@ -62,6 +62,17 @@ class GenerationArguments:
     generation_do_sample: bool | None = None
     generation_repetition_penalty: float | None = None
     generation_no_repeat_ngram_size: int | None = None
+
+    def config(self, base: GenerationConfig) -> GenerationConfig:
+        """Return the generation settings of a model that answers as these say."""
+        config = with_presets(base, self.generation_preset)
+        chosen = {
+            name.removeprefix("generation_"): value
+            for name, value in vars(self).items()
+            if value is not None and name != "generation_preset"
+        }
+        config.update(**chosen)
+        return config
 
 
 @dataclass

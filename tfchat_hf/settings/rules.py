@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 import torch
-from transformers import Trainer, get_scheduler
+from transformers import GenerationConfig, Trainer, get_scheduler
 from transformers.integrations import get_reporting_integration_callbacks
 
 from ..model.generation_tfchat import PRESETS
@@ -15,6 +15,7 @@ from ..text.errors import UserError
 from .arguments import (
     TOKENIZER_SCHEMES,
     DataArguments,
+    GenerationArguments,
     RunArguments,
     TFChatTrainingArguments,
     higher_is_better,
@@ -37,6 +38,7 @@ def check_settings(run: RunArguments) -> None:
     """
     _check_choice("tokenizer_scheme", run.data.tokenizer_scheme, TOKENIZER_SCHEMES)
     _check_choice("generation_preset", run.generation.generation_preset, list(PRESETS))
+    _check_generation(run.generation)
     _check_lengths(run)
     _check_data(run.data)
     _check_with_data(run.training, run.data)
@@ -59,6 +61,18 @@ def _require(holds: bool, message: str) -> None:
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Check a setting that is one of a few words."""
     _require(value in choices, f"`{name}` must be one of {', '.join(choices)} (got {value!r}).")
+
+
+def _check_generation(answers: GenerationArguments) -> None:
+    """Check now what transformers refuses to save when training is done."""
+    try:
+        answers.config(GenerationConfig()).validate(strict=True)
+    except ValueError as error:
+        first = " ".join(str(error).split()).partition("- `")[2].partition(" - `")[0]
+        raise UserError(
+            "the `generation_` settings contradict each other or `generation_preset` "
+            f"{answers.generation_preset}: `{first}"
+        ) from error
 
 
 def _check_lengths(run: RunArguments) -> None:

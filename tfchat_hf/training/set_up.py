@@ -19,7 +19,6 @@ from ..examples.rows import ExampleRows
 from ..measuring.relevance import ranking_tasks
 from ..measuring.selection import ReplyAssessor
 from ..model.configuration_tfchat import TFChatConfig
-from ..model.generation_tfchat import with_presets
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..publishing.card import list_sources
 from ..settings.arguments import DataArguments, GenerationArguments, TFChatTrainingArguments
@@ -139,13 +138,7 @@ def build_model(
     # Now and not at the end, so that checkpoints hold the template of this model too.
     fit_tokenizer(tokenizer, config)
     model = load_weights(origin, config) if origin else TFChatForConditionalGeneration(config)
-    chosen = {
-        name.removeprefix("generation_"): value
-        for name, value in vars(answers).items()
-        if value is not None and name != "generation_preset"
-    }
-    model.generation_config = with_presets(model.generation_config, answers.generation_preset)
-    model.generation_config.update(**chosen)
+    model.generation_config = answers.config(model.generation_config)
     return model
 
 
