@@ -161,7 +161,7 @@ class RunFolder:
         for name in _WRITTEN_FILES:
             (self.path / name).unlink(missing_ok=True)
         for checkpoint in self.checkpoints():
-            shutil.rmtree(checkpoint)
+            discard(checkpoint)
         # A checkpoint moved aside in there would be brought back into the new run, and the memory
         # may be of another corpus.
         for name in (STAGING, MEMORY_FOLDER):
@@ -232,6 +232,14 @@ def list_checkpoints(folder: Path) -> list[Path]:
         if path.is_dir() and path.name.removeprefix("checkpoint-").isdigit()
     ]
     return sorted(found, key=checkpoint_step, reverse=True)
+
+
+def discard(checkpoint: Path) -> None:
+    """Delete a checkpoint; a process killed on the way leaves no half of it under its name."""
+    staging = checkpoint.parent / STAGING
+    staging.mkdir(exist_ok=True)
+    os.replace(checkpoint, staging / f"removed-{checkpoint.name}")
+    shutil.rmtree(staging, ignore_errors=True)
 
 
 def checkpoint_problem(path: Path) -> str | None:

@@ -19,7 +19,13 @@ from transformers import Seq2SeqTrainer
 
 from data_builders.writing import write_whole
 
-from ..settings.run_folder import STAGING, STATE_FILE, checkpoint_step, list_checkpoints
+from ..settings.run_folder import (
+    STAGING,
+    STATE_FILE,
+    checkpoint_step,
+    discard,
+    list_checkpoints,
+)
 
 # Of an optimizer's groups: what the settings say.
 _RATES = ("initial_lr", "betas", "eps", "weight_decay")
@@ -126,7 +132,8 @@ def rotate(folder: Path, newest: Path, best: Path | None, limit: int | None) -> 
         key=lambda path: (checkpoint_step(path) <= now, checkpoint_step(path)),
     )
     for path in others[: max(0, len(others) + len(protected) - limit)]:
-        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # one too many is not worth the run
+            discard(path)
 
 
 def read_rates(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
