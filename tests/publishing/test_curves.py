@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tfchat_hf.publishing.curves import MAX_ROWS, curves_part, draw_curves, read_curves
+from tfchat_hf.publishing.curves import (
+    MAX_ROWS,
+    curves_figure,
+    curves_part,
+    draw_curves,
+    read_curves,
+)
 
 LOG = [
     {"step": 5, "loss": 4.0, "learning_rate": 1e-3, "epoch": 0.5, "grad_norm": 1.0},
@@ -25,7 +31,7 @@ def test_each_number_of_the_log_is_on_its_curve() -> None:
     assert curves["loss"] == {5: 4.0, 10: 3.0, 15: 2.0}
     assert curves["eval_loss"] == {10: 3.5, 20: 3.25}
     assert curves["eval_distinct_2"] == {10: 0.1, 20: 0.2}
-    assert not {"learning_rate", "train_loss"} & set(curves)
+    assert curves["learning_rate"] == {5: 1e-3} and "train_loss" not in curves
 
 
 def test_of_a_step_logged_twice_the_last_number_counts_and_order_is_by_step() -> None:
@@ -72,6 +78,17 @@ def test_the_picture_is_the_same_for_the_same_numbers_and_other_for_others(tmp_p
     assert draw_curves(read_curves(LOG), other, selected=10)
     assert first.read_bytes().startswith(b"\x89PNG")
     assert first.read_bytes() == again.read_bytes() != other.read_bytes()
+
+
+def test_the_picture_has_the_learning_rate_and_the_line_of_people() -> None:
+    pytest.importorskip("matplotlib")
+    losses, diversity, rate = curves_figure(read_curves(LOG), selected=20, people=0.8).axes
+    assert [axes.get_ylabel() for axes in (diversity, rate)] == ["distinct-2", "learning rate"]
+    assert diversity.get_ylim()[0] == rate.get_ylim()[0] == 0
+    lines = {line.get_label(): list(line.get_ydata()) for line in diversity.lines}
+    assert lines["people"] == [0.8, 0.8] and lines["distinct-2"] == [0.1, 0.2]
+    assert list(rate.lines[0].get_ydata()) == [1e-3]
+    assert "people" not in [line.get_label() for line in losses.lines]
 
 
 def test_no_picture_without_matplotlib_or_without_a_curve(

@@ -98,7 +98,7 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
         (["--dropout", "much"], ["dropout", "a number"]),
         (["--strict", "perhaps"], ["strict", "true or false"]),
         (["--d_model", "30"], ["encoder_attention_heads", "divide", "30"]),
-        (["--dropout", "1.0"], ["dropout", "[0, 1)"]),
+        (["--dropout", "1.0"], ["dropout", "at least 0 and below 1"]),
         (["--encoder_layers", "0"], ["encoder_layers", "at least 1"]),
         (["--max_target_length", "600"], ["max_target_length", "max_position_embeddings", "600"]),
         (["--generation_max_new_tokens", "900"], ["generation_max_new_tokens", "900"]),
@@ -118,7 +118,7 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
         ),
         (["--question_dropout", "0.5"], ["question_dropout", "0.25", "0.5"]),
         (["--random_history", "0.3"], ["random_history", "max_context_turns", "at least 3"]),
-        (["--random_history", "2"], ["random_history", "between 0 and 1", "2"]),
+        (["--random_history", "2"], ["random_history", "at most 1", "2"]),
         (["--muon_learning_rate", "-1"], ["muon_learning_rate", "at least 0", "-1"]),
         (["--plain", "--frequency_weight", "0.5"], ["plain: true", "frequency_weight", "0.5"]),
         (["--plain", "--torch_compile"], ["plain: true", "torch_compile", "Leave one"]),
@@ -129,6 +129,26 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
         (["--report_to", "wandb"], ["wandb"]),
         (["stray"], ["stray"]),
         (["--validation_fraction", "1"], ["validation_fraction"]),
+        (
+            ["--generation_preset", "creative", "--generation_do_sample", "false"],
+            ["generation_preset` creative", "do_sample", "temperature"],
+        ),
+        (
+            ["--generation_preset", "beam", "--generation_num_beams", "1"],
+            ["generation_preset` beam", "num_beams"],
+        ),
+        (["--torch_compile_mode", "wild"], ["torch_compile_mode", "wild", "max-autotune"]),
+        (["--adam_beta2", "1.5"], ["command line: ", "adam_beta2", "below 1", "1.5"]),
+        (["--optim", "adamw_bnb_8bit"], ["`optim` adamw_bnb_8bit", "cannot be used"]),
+        (
+            ["--lr_scheduler_type", "cosine_with_min_lr"],
+            ["lr_scheduler_type", "lr_scheduler_kwargs", "min_lr"],
+        ),
+        (["--lr_scheduler_kwargs", '{"nonsense": 1}'], ["lr_scheduler_kwargs", "nonsense"]),
+        (
+            ["--metric_for_best_model", "bleu", "--greater_is_better", "false"],
+            ["metric_for_best_model", "a higher value is better", "Delete"],
+        ),
         (["--model_license", "see: the file"], ["model_license", "'see: the file'", "apache-2.0"]),
         (["--model_license_link", "my.txt"], ["model_license_link", "'my.txt'", "LICENSE.md"]),
         (
@@ -141,6 +161,16 @@ def test_bad_values_are_explained(argv, words):
     message = error_of(["--seed=1", *argv, "--output_dir", "a"])
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize(
+    ("metric", "higher"),
+    [("bleu", True), ("eval_bleu", True), ("stutter", False), ("loss", False), (None, False)],
+)
+def test_the_name_of_a_metric_says_its_direction(metric, higher):
+    run = parse_arguments(["--metric_for_best_model", str(metric), "--output_dir", "a"])
+    assert run.training.greater_is_better is higher
+    assert run.training.metric_for_best_model == (metric or "loss")
 
 
 def test_the_keys_read_from_the_sources_are_those_of_the_classes():

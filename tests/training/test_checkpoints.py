@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tfchat_hf.settings import run_folder
 from tfchat_hf.settings.run_folder import (
     STAGING,
     checkpoint_problem,
@@ -185,3 +186,28 @@ def test_every_kind_of_full_disk_is_one_error(tmp_path):
         assert "\n" not in said
     with pytest.raises(RuntimeError, match="a bug"):
         fail(RuntimeError("a bug"))
+
+
+@pytest.mark.parametrize("limit", [-1, 0, None])
+def test_a_limit_that_is_none_keeps_all(tmp_path, limit):
+    for step in (1, 2, 3):
+        make_checkpoint(tmp_path, step)
+    rotate(tmp_path, tmp_path / "checkpoint-3", None, limit)
+    assert len(list_checkpoints(tmp_path)) == 3
+
+
+def test_death_while_deleting_leaves_no_half_of_a_checkpoint(tmp_path, monkeypatch):
+    make_checkpoint(tmp_path, 1)
+    newest = make_checkpoint(tmp_path, 2)
+
+    def die(folder, **_):
+        next(path for path in Path(folder).rglob("*") if path.is_file()).unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_folder.shutil, "rmtree", die)
+    with pytest.raises(KeyboardInterrupt):
+        rotate(tmp_path, newest, None, 1)
+    monkeypatch.undo()
+    assert list_checkpoints(tmp_path) == [newest]
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-2"]

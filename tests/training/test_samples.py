@@ -21,7 +21,10 @@ from tfchat_hf.training.samples import (
 
 QUESTIONS = [Question(["先说", f"问题{i}"], [i], [f"答{i}", "x"]) for i in range(40)]
 ARGS = SimpleNamespace(
-    label_smoothing_factor=0.1, frequency_weight=0.5, get_warmup_steps=lambda steps: 0
+    frequency_weight=0.5,
+    muon_learning_rate=0.0,
+    tokens_per_update=4096,
+    get_warmup_steps=lambda steps: 0,
 )
 
 
@@ -149,9 +152,22 @@ def test_a_collapse_is_told_once_and_again_when_it_worsens():
 def test_the_warning_says_what_and_what_to_try():
     run = collapse_run().evaluate(1, replies(40)).evaluate(2, replies(40))
     text = "\n".join(run.said)
-    for part in ("step 2", "100 %", "我不知道", "2 %", "`label_smoothing_factor` (now 0.1)"):
+    for part in ("step 2", "100 %", "我不知道", "2 %"):
         assert part in text
-    assert "`frequency_weight` (now 0.5)" in text and "more data" in text and "preset" in text
+    assert "label_smoothing" not in text
+    order = ["longer (0.0 epochs so far)", "`frequency_weight: 0` (now 0.5)", "`muon_learning_rate"]
+    order += ["`tokens_per_update: 2048` (now 4096)", "more data", "preset"]
+    assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
+
+
+def test_the_warning_does_not_advise_what_is_done_already(monkeypatch):
+    monkeypatch.setattr(ARGS, "frequency_weight", 0.0)
+    monkeypatch.setattr(ARGS, "muon_learning_rate", 0.01)
+    monkeypatch.setattr(ARGS, "tokens_per_update", 2048)
+    run = collapse_run()
+    run.state.epoch = 40.0
+    run.evaluate(1, replies(40)).evaluate(2, replies(40))
+    assert run.said[2].startswith("  Try, in this order: more data, ")
 
 
 def test_a_long_reply_is_cut():

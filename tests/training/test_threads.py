@@ -33,7 +33,7 @@ class Watch:
     def find_spec(self, name, path=None, target=None):
         if name == "torch":
             print("at torch:", os.environ.get("GOMP_SPINCOUNT"), flush=True)
-            os._exit(0)
+            sys.exit(0)  # so that it gives its lock back
 sys.meta_path.insert(0, Watch())
 train_hf.main(["configs/quickstart.yaml", "--output_dir", "runs/not-there"])
 """

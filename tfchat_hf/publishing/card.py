@@ -18,7 +18,7 @@ from data_builders.output.privacy import without_paths
 from data_builders.report import ENOUGH_QUESTIONS, REPORT_FILE, BuildReport, counted
 
 from ..engines.model_folder import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
-from ..settings.arguments import RunArguments
+from ..settings.arguments import RunArguments, TFChatTrainingArguments
 from .curves import CURVES_PICTURE, Curves, curves_part, draw_curves, read_curves
 from .push import CARD_FILE, PLACEHOLDER
 from .results import Metrics, choose_samples, evaluation, sample_table, selection, weak_points
@@ -70,7 +70,8 @@ def write_model_card(
     """
     folder, curves = Path(folder), read_curves(log_history)
     chosen = (metrics.get("selection") or {}).get("step")
-    picture = draw_curves(curves, folder / CURVES_PICTURE, chosen)
+    people = ((metrics.get("baselines") or {}).get("human") or {}).get("distinct_2")
+    picture = draw_curves(curves, folder / CURVES_PICTURE, chosen, people)
     if not picture:
         # One of an earlier run would be of other numbers.
         (folder / CURVES_PICTURE).unlink(missing_ok=True)
@@ -359,6 +360,9 @@ def _settings(run: RunArguments, told: Mapping[str, Any]) -> str:
     size = f"about {tokens:,} tokens, questions and replies together" if tokens else ""
     epochs = f" ({told['epochs']:.1f} epochs)" if told.get("epochs") else ""
     schedule = getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)
+    # As it came out: a clock shortens the warm-up, and a short run ends within it.
+    peak = told.get("peak_learning_rate", args.learning_rate)
+    warmup, share = told.get("warmup_updates", args.warmup_steps), peak / args.learning_rate
     losses = [f"{words} {getattr(args, k):g}" for k, words in _LOSSES.items() if getattr(args, k)]
     dropouts = (model.dropout, model.attention_dropout, model.activation_dropout)
     rows = {
@@ -373,10 +377,9 @@ def _settings(run: RunArguments, told: Mapping[str, Any]) -> str:
         "began with the weights of": one_line(began or "", 80),
         "updates": "" if told.get("steps") is None else f"{told['steps']:,}{epochs}",
         "size of an update": size or told.get("update_size"),
-        "optimizer": f"AdamW, beta2 {args.adam_beta2:g}, weight decay {args.weight_decay:g}",
-        "Muon, for the layers' matrices": f"{muon:.2e} at its peak" if muon else "",
-        "learning rate": f"{args.learning_rate:.2e} at its peak, {schedule}, "
-        f"{args.warmup_steps:g} warm-up",
+        "optimizer": f"{_optimizer(args)}, weight decay {args.weight_decay:g}",
+        "Muon, for the layers' matrices": f"{muon * share:.2e} at its peak" if muon else "",
+        "learning rate": f"{peak:.2e} at its peak, {schedule}, {warmup:g} warm-up",
         "loss": ", ".join(["cross-entropy", *losses]),
         "dropout (all, attention, activation)": ", ".join(f"{rate:g}" for rate in dropouts),
         "time budget": f"{minutes:g} minutes" if minutes else "",
@@ -388,12 +391,18 @@ def _settings(run: RunArguments, told: Mapping[str, Any]) -> str:
     return table(["setting", "value"], known) + "\n\n`run_config.yaml` holds every setting."
 
 
+def _optimizer(args: TFChatTrainingArguments) -> str:
+    """Name the optimizer; with Muon it is AdamW for the rest, whatever `optim` says."""
+    name = str(getattr(args.optim, "value", args.optim))
+    adam = name.startswith("adamw") or args.muon_learning_rate
+    return f"AdamW, beta2 {args.adam_beta2:g}" if adam else name
+
+
 def _speed(told: Mapping[str, Any]) -> str:
     """Say how fast training was and on what; empty where nothing is known."""
     speed, device, words = {**told, **(told.get("speed") or {})}, told.get("device"), []
     if told.get("train_seconds"):
-        since = f" since {told['resumed_from']}" if told.get("resumed_from") else ""
-        words.append(f"{_duration(told['train_seconds'])} of training{since} on {device}")
+        words.append(f"{_duration(told['train_seconds'])} of training on {device}")
     elif device:
         words.append(f"Trained on {device}")
     for name, unit in (("tokens_per_second", "real tokens/s"), ("pairs_per_second", "pairs/s")):

@@ -22,8 +22,16 @@ _COLUMNS = {
     "eval_distinct_2": ("distinct-2", "{:.3f}"),
     "eval_selection_score": ("selection score", "{:.3f}"),
 }
-# Blue, orange and green of Okabe and Ito, told apart with any colour vision.
-_BLUE, _ORANGE, _GREEN, _INK = "#0072B2", "#D55E00", "#009E73", "#333333"
+# In the picture, not in the table.
+_LEARNING_RATE = "learning_rate"
+# Of Okabe and Ito, told apart with any colour vision.
+_BLUE, _ORANGE, _GREEN, _PURPLE, _INK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#333333"
+# The panels: what is drawn in which colour, and what stands at the upright axis.
+_PANELS = (
+    ({"loss": _BLUE, "eval_loss": _ORANGE}, "loss, nats a token"),
+    ({"eval_distinct_2": _GREEN}, "distinct-2"),
+    ({_LEARNING_RATE: _PURPLE}, "learning rate"),
+)
 _DOTS_PER_INCH = 100
 
 Curves = Mapping[str, Mapping[int, float]]
@@ -42,7 +50,7 @@ def read_curves(log_history: Iterable[Mapping[str, Any]]) -> Curves:
     """
     curves: dict[str, dict[int, float]] = {}
     for entry in log_history:
-        for name in _COLUMNS.keys() & entry.keys():
+        for name in {*_COLUMNS, _LEARNING_RATE} & entry.keys():
             value = entry[name]
             if isinstance(value, (int, float)) and math.isfinite(value) and "step" in entry:
                 curves.setdefault(name, {})[int(entry["step"])] = float(value)
@@ -73,7 +81,11 @@ def curves_part(curves: Curves, selected: int | None = None, picture: bool = Fal
             "".join(map(_COLUMNS[c][1].format, v)) for c, v in zip(columns, known, strict=True)
         ]
         rows.append([f"{step:,}{' (kept)' if step == selected else ''}", *cells])
-    shown = f"![Losses and diversity over the updates]({CURVES_PICTURE})\n\n" if picture else ""
+    shown = (
+        f"![Losses, diversity and learning rate over the updates]({CURVES_PICTURE})\n\n"
+        if picture
+        else ""
+    )
     head = [">update", *(f">{_COLUMNS[name][0]}" for name in columns)]
     what = "Training loss is what was minimised, validation loss the plain cross-entropy."
     return f"{shown}{table(head, rows)}\n\n{what}"
@@ -88,33 +100,48 @@ def _spread(steps: list[int], selected: int | None) -> list[int]:
     return sorted(chosen | (set(steps) & {selected}))
 
 
-def draw_curves(curves: Curves, path: str | Path, selected: int | None = None) -> bool:
-    """Draw losses and diversity over the updates.
+def draw_curves(
+    curves: Curves, path: str | Path, selected: int | None = None, people: float | None = None
+) -> bool:
+    """Draw losses, diversity and learning rate over the updates.
 
     Args:
         curves: Of `read_curves`.
         path: The PNG file to write.
         selected: The step whose weights were kept; drawn as a line.
+        people: The diversity of people's replies; another line.
 
     Returns:
         Whether there is a picture: not without matplotlib (extra `plots`), nor of fewer than two
         points.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
     if max(map(len, curves.values()), default=0) < 2:
         return False
-    panels = [{"loss": _BLUE, "eval_loss": _ORANGE}]
-    if "eval_distinct_2" in curves:
-        panels.append({"eval_distinct_2": _GREEN})
-    figure = Figure((1.8 + 3.6 * len(panels), 3.2), facecolor="white", layout="constrained")
-    for axes, colors in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        _draw_panel(axes, curves, colors, selected)
+    try:
+        figure = curves_figure(curves, selected, people)
+    except ImportError:
+        return False
     # Without the version of matplotlib in it the same numbers give the same bytes.
     figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None}, format="png")
     return True
+
+
+def curves_figure(curves: Curves, selected: int | None, people: float | None) -> Any:
+    """Make the figure of `draw_curves`, a panel for each kind of curve that there is."""
+    from matplotlib.figure import Figure
+
+    panels = [(colors, words) for colors, words in _PANELS if colors.keys() & curves.keys()]
+    figure = Figure((1.8 + 3.6 * len(panels), 3.2), facecolor="white", layout="constrained")
+    places = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (colors, words) in zip(places, panels, strict=True):
+        if people is not None and "eval_distinct_2" in colors:
+            axes.axhline(people, color=_INK, linewidth=0.8, linestyle="--", label="people")
+        _draw_panel(axes, curves, colors, selected)
+        axes.set_ylabel(words, color=_INK)
+        if "loss" not in colors:
+            # A small change of a small number is not to look like a large one.
+            axes.set_ylim(bottom=0)
+    return figure
 
 
 def _draw_panel(axes: Any, curves: Curves, colors: dict[str, str], selected: int | None) -> None:
@@ -122,7 +149,7 @@ def _draw_panel(axes: Any, curves: Curves, colors: dict[str, str], selected: int
     for name, color in colors.items():
         if values := curves.get(name):
             dots = "." if name.startswith("eval_") else None
-            label = _COLUMNS[name][0]
+            label = _COLUMNS[name][0] if name in _COLUMNS else "learning rate"
             axes.plot(list(values), list(values.values()), color=color, label=label, marker=dots)
     if selected is not None:
         axes.axvline(selected, color=_INK, linewidth=0.8, linestyle=":", label="kept")

@@ -11,13 +11,18 @@ import sys
 from dataclasses import dataclass, field, fields
 
 import torch
-from transformers import Seq2SeqTrainingArguments
+from transformers import GenerationConfig, Seq2SeqTrainingArguments
 
 from ..model.configuration_tfchat import TFChatConfig
-from ..model.generation_tfchat import DEFAULT_PRESET
+from ..model.generation_tfchat import DEFAULT_PRESET, with_presets
 from ..text.errors import UserError
 from .keys import NETWORK
 
+# Of the metrics of an evaluation.
+_LESS_IS_BETTER = (
+    *("selection_score", "loss", "perplexity", "bits_per_character", "repetition", "stutter"),
+    *("dull", "language_mismatch", "top_reply_share"),
+)
 TOKENIZER_SCHEMES = ("char", "word", "subword-bpe", "subword-unigram")
 
 
@@ -57,6 +62,17 @@ class GenerationArguments:
     generation_do_sample: bool | None = None
     generation_repetition_penalty: float | None = None
     generation_no_repeat_ngram_size: int | None = None
+
+    def config(self, base: GenerationConfig) -> GenerationConfig:
+        """Return the generation settings of a model that answers as these say."""
+        config = with_presets(base, self.generation_preset)
+        chosen = {
+            name.removeprefix("generation_"): value
+            for name, value in vars(self).items()
+            if value is not None and name != "generation_preset"
+        }
+        config.update(**chosen)
+        return config
 
 
 @dataclass
@@ -104,7 +120,7 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
     eval_max_samples: int = 1000
     load_best_model_at_end: bool = False
     metric_for_best_model: str | None = "selection_score"
-    greater_is_better: bool | None = False
+    greater_is_better: bool | None = None
     selection_relevance_weight: float = 5.0
     early_stopping_patience: int = 0
     report_to: str | list[str] = "none"
@@ -142,11 +158,19 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
         if self.disable_tqdm is None:
             # A bar drawn into a file is a thousand lines of noise.
             self.disable_tqdm = not sys.stderr.isatty()
+        self.metric_for_best_model = self.metric_for_best_model or "loss"
+        if self.greater_is_better is None:
+            self.greater_is_better = higher_is_better(self.metric_for_best_model)
         super().__post_init__()
         # Without a launcher transformers would split each batch over all GPUs (DataParallel),
         # which a packed batch cannot be. torchrun uses them all.
         self.unused_gpus = max(0, self.n_gpu - 1)
         self._n_gpu: int = min(self._n_gpu, 1)
+
+
+def higher_is_better(metric: str) -> bool:
+    """Tell the direction of a metric from its name, with `eval_` before it or without."""
+    return metric.removeprefix("eval_") not in _LESS_IS_BETTER
 
 
 def _choose_bf16(bf16: bool | None, fp16: bool, on_gpu: bool) -> tuple[bool, str]:

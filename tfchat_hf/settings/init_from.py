@@ -77,9 +77,9 @@ def _own_checkpoint(output_dir: str | None) -> str | None:
     """Find what a resumed run has of its own: its newest whole checkpoint, or its end."""
     if output_dir is None:
         return None
-    folder = RunFolder(output_dir)
+    folder = RunFolder(output_dir).workplace(overwrite=False, resume=True)
     if folder.finished:
-        return output_dir
+        return str(folder.path)
     checkpoint = folder.last_checkpoint(lambda line: None)
     return str(checkpoint) if checkpoint else None
 
@@ -238,6 +238,10 @@ def load_weights(source: str, config: TFChatConfig) -> TFChatForConditionalGener
     if report["missing_keys"]:
         lacking = ", ".join(sorted(report["missing_keys"])[:3])
         raise UserError(f"`init_from` {source} lacks weights ({lacking} ...). {_ADVICE}")
+    if not all(weight.isfinite().all() for weight in model.parameters()):
+        raise UserError(
+            f"`init_from` {source} has weights that are no numbers. Take another model."
+        )
     # How it answers is the new run's to say.
     model.generation_config = GenerationConfig.from_model_config(config)
     return model.train()

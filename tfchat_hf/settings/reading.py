@@ -17,6 +17,7 @@ from data_builders.writing import write_whole
 from ..text.errors import UserError
 from .keys import NETWORK, RENAMED_KEYS, convert, key_problem
 from .places import find_settings
+from .ranges import range_problem
 
 if TYPE_CHECKING:
     from .arguments import RunArguments
@@ -80,7 +81,7 @@ def parse_arguments(argv: Sequence[str]) -> RunArguments:
 
 
 def read_settings(argv: Sequence[str]) -> dict[str, Setting]:
-    """Read a command line and its settings file; check keys and types, and load nothing heavy.
+    """Read a command line and its settings file; check keys, types, ranges; load nothing heavy.
 
     Args:
         argv: an optional settings file first, then `--key value`, `--key=value` or a bare `--flag`.
@@ -142,7 +143,7 @@ def _read_options(argv: Sequence[str]) -> dict[str, Setting]:
 
 
 def checked(settings: Mapping[str, Setting]) -> dict[str, Setting]:
-    """Refuse keys that nobody knows, and convert the values of the others."""
+    """Refuse unknown keys and numbers out of range, and convert the values of the others."""
     converted = {}
     for key, (value, origin) in settings.items():
         problem = key_problem(key)
@@ -152,6 +153,9 @@ def checked(settings: Mapping[str, Setting]) -> dict[str, Setting]:
             converted[key] = Setting(convert(key, value), origin)
         except ValueError as error:
             raise UserError(f"{origin}: {error}") from error
+        problem = range_problem(key, converted[key].value)
+        if problem is not None:
+            raise UserError(f"{origin}: {problem}")
     return converted
 
 

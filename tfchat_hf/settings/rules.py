@@ -3,28 +3,25 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 
+import torch
+from transformers import GenerationConfig, Trainer, get_scheduler
 from transformers.integrations import get_reporting_integration_callbacks
 
 from ..model.generation_tfchat import PRESETS
 from ..text.errors import UserError
-from .arguments import TOKENIZER_SCHEMES, DataArguments, RunArguments, TFChatTrainingArguments
-
-_AT_LEAST = {"max_context_turns": 1, "max_source_length": 2, "max_target_length": 2}
-_AT_LEAST |= {"vocab_size": 6}
-_AT_LEAST |= dict.fromkeys(
-    "seed tokens_per_update learning_rate muon_learning_rate unlikelihood_weight frequency_weight "
-    "question_dropout random_history selection_relevance_weight early_stopping_patience "
-    "eval_generate_samples eval_relevance_samples eval_max_samples".split(),
-    0,
+from .arguments import (
+    TOKENIZER_SCHEMES,
+    DataArguments,
+    GenerationArguments,
+    RunArguments,
+    TFChatTrainingArguments,
+    higher_is_better,
 )
-# With `question_dropout` half of the visits see the whole question.
-_AT_MOST = {"frequency_weight": 1, "question_dropout": 0.25, "random_history": 1}
-# Shares of which not all may be taken.
-_BELOW_ONE = ("validation_fraction", "test_fraction", "label_smoothing_factor")
+
+# The metrics of each evaluation.
 _EVERY_EVALUATION = ("selection_score", "loss", "perplexity", "bits_per_character")
 _OF_RANKING = ("question_gain", "hits_at_1", "mrr", "hits_at_1_pmi", "mrr_pmi")
 _OF_REPLIES = (
@@ -39,15 +36,16 @@ def check_settings(run: RunArguments) -> None:
     Raises:
         UserError: names the setting, the rule, the value and the way out.
     """
-    _check_values({**vars(run.data), **vars(run.training)})
     _check_choice("tokenizer_scheme", run.data.tokenizer_scheme, TOKENIZER_SCHEMES)
     _check_choice("generation_preset", run.generation.generation_preset, list(PRESETS))
+    _check_generation(run.generation)
     _check_lengths(run)
     _check_data(run.data)
     _check_with_data(run.training, run.data)
     _check_training(run.training)
     _check_budget(run.training)
     _check_selection(run.training)
+    _check_optimizer(run.training)
     _check_license(run.training.model_license, run.training.model_license_link)
     _check_reporters(run.training.report_to)
     if run.training.learning_rate == 0:
@@ -60,20 +58,21 @@ def _require(holds: bool, message: str) -> None:
         raise UserError(message)
 
 
-def _check_values(settings: dict[str, float]) -> None:
-    """Check the settings that must lie in a range, whatever the others are."""
-    for name, least in _AT_LEAST.items():
-        value, most = settings[name], _AT_MOST.get(name, math.inf)
-        rule = f"lie between {least} and {most}" if name in _AT_MOST else f"be at least {least}"
-        _require(least <= value <= most, f"`{name}` must {rule} (got {value}).")
-    for name in _BELOW_ONE:
-        value = settings[name] or 0
-        _require(0 <= value < 1, f"`{name}` must be at least 0 and below 1 (got {value}).")
-
-
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Check a setting that is one of a few words."""
     _require(value in choices, f"`{name}` must be one of {', '.join(choices)} (got {value!r}).")
+
+
+def _check_generation(answers: GenerationArguments) -> None:
+    """Check now what transformers refuses to save when training is done."""
+    try:
+        answers.config(GenerationConfig()).validate(strict=True)
+    except ValueError as error:
+        first = " ".join(str(error).split()).partition("- `")[2].partition(" - `")[0]
+        raise UserError(
+            "the `generation_` settings contradict each other or `generation_preset` "
+            f"{answers.generation_preset}: `{first}"
+        ) from error
 
 
 def _check_lengths(run: RunArguments) -> None:
@@ -143,6 +142,8 @@ def _check_training(training: TFChatTrainingArguments) -> None:
             "`plain: true` trains with the network's own loss and nothing else (got "
             f"`{name}` {value}). Leave one of the two out.",
         )
+    if training.torch_compile:
+        _check_compiler(training)
     _require(
         not training.muon_learning_rate or not (training.fsdp or training.deepspeed),
         "`muon_learning_rate` needs whole matrices, which `fsdp` and `deepspeed` cut "
@@ -150,12 +151,22 @@ def _check_training(training: TFChatTrainingArguments) -> None:
     )
 
 
+def _check_compiler(training: TFChatTrainingArguments) -> None:
+    """Ask torch for the compiler; nothing is compiled yet."""
+    backend, mode = training.torch_compile_backend, training.torch_compile_mode
+    try:
+        torch.compile(torch.nn.Identity(), backend=backend, mode=mode)
+    except Exception as error:  # of torch and of what stands in for its compiler
+        raise UserError(
+            f"`torch_compile_backend` {backend} and `torch_compile_mode` {mode} cannot be used: "
+            f"{' '.join(str(error).split())}"
+        ) from error
+
+
 def _check_budget(training: TFChatTrainingArguments) -> None:
     """Check the clock, and that nothing is counted in shares of a number that it decides."""
     if training.max_minutes is None:
         return
-    minutes = training.max_minutes
-    _require(minutes > 0, f"`max_minutes` must be above 0 (got {minutes}).")
     for name in ("logging_steps", "eval_steps", "save_steps"):
         value = getattr(training, name)
         _require(
@@ -174,11 +185,39 @@ def _check_selection(training: TFChatTrainingArguments) -> None:
     ]
     name = (training.metric_for_best_model or "").removeprefix("eval_")
     _check_choice("metric_for_best_model", name, known)
+    up = higher_is_better(name)
+    _require(
+        training.greater_is_better == up or name == "mean_length",
+        f"of `metric_for_best_model` {name} a {'higher' if up else 'lower'} value is better (got "
+        f"`greater_is_better` {str(training.greater_is_better).lower()}). Delete that line.",
+    )
     _require(
         not training.early_stopping_patience or training.load_best_model_at_end,
         "`early_stopping_patience` needs `load_best_model_at_end: true`: it stops when the best "
         "checkpoint lies that many evaluations back.",
     )
+
+
+def _check_optimizer(training: TFChatTrainingArguments) -> None:
+    """Make optimizer and schedule once, of one weight: both refuse what does not fit them."""
+    if training.deepspeed or training.optim_target_modules or "lomo" in training.optim:
+        return
+    try:
+        kind, options = Trainer.get_optimizer_cls_and_kwargs(training)
+        optimizer = kind([torch.nn.Parameter(torch.zeros(2, 2))], **options)
+    except Exception as error:  # of many libraries
+        raise UserError(
+            f"`optim` {training.optim.value} cannot be used with the settings of the optimizer: "
+            f"{' '.join(str(error).split())}"
+        ) from error
+    schedule, options = training.lr_scheduler_type, training.lr_scheduler_kwargs
+    try:
+        get_scheduler(schedule, optimizer, 1, 10, options)
+    except Exception as error:
+        raise UserError(
+            f"`lr_scheduler_type` {getattr(schedule, 'value', schedule)} cannot be used with "
+            f"`lr_scheduler_kwargs` {options}: {' '.join(str(error).split())}"
+        ) from error
 
 
 def _check_license(license: str, link: str | None) -> None:

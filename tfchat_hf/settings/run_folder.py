@@ -7,9 +7,10 @@ Nothing that lies in it is run: no pickle is loaded that names more than tensors
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from data_builders.writing import write_whole
 
 from ..text.errors import UserError
-from .reading import read_yaml, write_yaml
+from .reading import write_yaml
 
 METRICS_FILE = "metrics.json"
 SETTINGS_FILE = "run_config.yaml"
@@ -26,6 +27,9 @@ DATA_FILE = "data_report.json"
 # Beside a model.
 MEMORY_FOLDER = "memory"
 SAMPLES_FILE = "samples.jsonl"
+# Where `--overwrite` trains: what stands in the folder stays until the new run is whole. Then it is
+# renamed to the second, and from there its parts take their places.
+REPLACEMENT, _ARRIVING = ".replacement", ".arriving"
 _WRITTEN_FILES = (
     METRICS_FILE,
     SETTINGS_FILE,
@@ -34,6 +38,11 @@ _WRITTEN_FILES = (
     "samples_during_training.jsonl",
     "curves.png",
     "model.safetensors",
+)
+# Written too, and left where they are until the next run writes its own.
+_MODEL_FILES = (
+    *("README.md", "config.json", "generation_config.json", "tokenizer.json"),
+    *("tokenizer_config.json", "chat_template.jinja", MEMORY_FOLDER),
 )
 # A checkpoint is written here and renamed when it is whole. The dot and the missing number keep
 # every reader of `checkpoint-*` from taking it for one.
@@ -71,8 +80,19 @@ class RunFolder:
             report(f"skipping {path.name}: {problem}")
         return None
 
-    def check_free(self, overwrite: bool) -> None:
-        """Refuse a folder that holds a run, unless it may be replaced.
+    @property
+    def place(self) -> Path:
+        """Where the run is found in the end."""
+        return self.path.parent if self.path.name == REPLACEMENT else self.path
+
+    def workplace(self, overwrite: bool, resume: bool) -> RunFolder:
+        """Say where to train: here, or apart from a run that stays until the new one is whole."""
+        apart = RunFolder(self.path / REPLACEMENT)
+        replaces = overwrite and (self.finished or self.checkpoints() or apart.path.is_dir())
+        return apart if replaces or (resume and apart.checkpoints()) else self
+
+    def check_free(self, overwrite: bool, resume: bool = False) -> None:
+        """Refuse a folder of somebody else, and one that holds a run which may not be replaced.
 
         Raises:
             UserError: says what is there and what to do.
@@ -81,8 +101,14 @@ class RunFolder:
             raise UserError(
                 f"`output_dir` {self.path} is a file. Choose another name for the run folder."
             )
-        if overwrite:
+        self._check_own(resume)
+        if overwrite or resume:
             return
+        if RunFolder(self.path / REPLACEMENT).checkpoints():
+            raise UserError(
+                f"`output_dir` {self.path} holds a run and an unfinished one that is to replace "
+                "it. Add --resume to go on with the new one, or --overwrite to begin it anew."
+            )
         if self.finished:
             raise UserError(
                 f"`output_dir` {self.path} holds a finished run. Add --overwrite to train it "
@@ -95,62 +121,71 @@ class RunFolder:
                 "to begin anew."
             )
 
+    def _check_own(self, resume: bool) -> None:
+        """Refuse to write over files where no run has begun: they are somebody's."""
+        if (self.path / SETTINGS_FILE).is_file() or (resume and self.checkpoints()):
+            return
+        names = [name for name in (*_WRITTEN_FILES, *_MODEL_FILES) if (self.path / name).exists()]
+        names += [path.name for path in self.checkpoints()]
+        if names:
+            more = " ..." if len(names) > 3 else ""
+            raise UserError(
+                f"`output_dir` {self.path} holds {', '.join(names[:3])}{more}, which no run of "
+                "this program wrote and this one would write over. Choose another --output_dir, "
+                "or move them away."
+            )
+
+    def settle(self) -> None:
+        """Put a run that is whole in the place of the one before it, metrics.json last.
+
+        A process killed within this leaves the rest to the next one.
+        """
+        new, arriving = RunFolder(self.path / REPLACEMENT), self.path / _ARRIVING
+        if new.finished:
+            self.clear()
+            os.replace(new.path, arriving)
+        if not arriving.is_dir():
+            return
+        for part in sorted(arriving.iterdir(), key=lambda part: part.name == METRICS_FILE):
+            if (self.path / part.name).is_dir():
+                shutil.rmtree(self.path / part.name)
+            os.replace(part, self.path / part.name)
+        arriving.rmdir()
+
     def clear(self) -> None:
         """Remove what a run wrote, and nothing that it did not write."""
+        if self.path.name == REPLACEMENT:
+            shutil.rmtree(self.path, ignore_errors=True)
+            return
         # metrics.json first: whatever stops this half-way leaves no folder that looks finished.
         for name in _WRITTEN_FILES:
             (self.path / name).unlink(missing_ok=True)
         for checkpoint in self.checkpoints():
-            shutil.rmtree(checkpoint)
-        # A checkpoint moved aside in there would be brought back into the new run.
-        shutil.rmtree(self.path / STAGING, ignore_errors=True)
-        # Of another corpus, perhaps.
-        shutil.rmtree(self.path / MEMORY_FOLDER, ignore_errors=True)
+            discard(checkpoint)
+        # A checkpoint moved aside in there would be brought back into the new run, and the memory
+        # may be of another corpus.
+        for name in (STAGING, MEMORY_FOLDER):
+            shutil.rmtree(self.path / name, ignore_errors=True)
 
     def start(self, settings: dict[str, object], data_report: dict[str, Any]) -> None:
         """Write what a resumed run must agree with."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_yaml(settings, self.path / SETTINGS_FILE)
+        self.note_settings(settings)
         write_json(data_report, self.path / DATA_FILE)
 
-    def check_same_run(
-        self, settings: dict[str, object], fixed: Iterable[str], data_digest: str
-    ) -> list[str]:
-        """Compare a run to resume with what it began as.
+    def note_settings(self, settings: dict[str, object]) -> None:
+        """Write the settings that a run is trained with."""
+        write_yaml(settings, self.path / SETTINGS_FILE)
 
-        Args:
-            settings: the settings now.
-            fixed: keys that cannot change in the middle of a run.
-            data_digest: digest of the training examples now.
-
-        Returns:
-            Notes on other settings that have changed: allowed, but no longer the same run.
-
-        Raises:
-            UserError: if model or data are not those of the run.
-        """
-        file = self.path / SETTINGS_FILE
-        if not file.is_file() or not (self.path / DATA_FILE).is_file():
-            return [f"{self.path} has no {SETTINGS_FILE}: the settings could not be compared"]
-        before = {key: setting.value for key, setting in read_yaml(str(file)).items()}
-        changed = [k for k, v in settings.items() if k in before and before[k] != v]
-        for key in changed:
-            if key in fixed:
-                raise UserError(
-                    f"`{key}` was {before[key]!r} when this run began (now {settings[key]!r}). "
-                    "Set it back to resume, or add --overwrite instead of --resume."
-                )
-        digest = json.loads((self.path / DATA_FILE).read_text(encoding="utf-8"))["train_digest"]
-        if digest != data_digest:
-            raise UserError(
-                f"`dataset` {settings['dataset']} gives other training examples than when the run "
-                f"in {self.path} began. Put the data back to resume, or use --overwrite."
-            )
-        return [f"`{key}` was {before[key]!r}, now {settings[key]!r}" for key in changed]
+    def reopen(self) -> None:
+        """Take away the mark of a finished run, before its files are written anew."""
+        (self.path / METRICS_FILE).unlink(missing_ok=True)
 
     def finish(self, metrics: dict[str, Any]) -> None:
-        """Write metrics.json, the mark of a finished run."""
+        """Write metrics.json, the mark of a finished run, and take the place of the one before."""
         write_json(metrics, self.path / METRICS_FILE)
+        if self.place != self.path:
+            RunFolder(self.place).settle()
 
 
 def check_finished(folder: Path, with_memory: bool) -> None:
@@ -164,6 +199,9 @@ def check_finished(folder: Path, with_memory: bool) -> None:
             f"{folder} holds no finished run (no {METRICS_FILE} in it). Finish it with the "
             "command that began it and --resume, then push."
         )
+    weights = folder / _WEIGHTS_FILE
+    if weights.is_file() and (problem := weights_problem(weights)):
+        raise UserError(f"{folder} cannot be published: {problem}. Train it anew with --overwrite.")
     if with_memory and not (folder / MEMORY_FOLDER).is_dir():
         raise UserError(
             f"{folder} has no {MEMORY_FOLDER}/ to push. Write it with `python -m tfchat_hf.memory "
@@ -196,6 +234,14 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(found, key=checkpoint_step, reverse=True)
 
 
+def discard(checkpoint: Path) -> None:
+    """Delete a checkpoint; a process killed on the way leaves no half of it under its name."""
+    staging = checkpoint.parent / STAGING
+    staging.mkdir(exist_ok=True)
+    os.replace(checkpoint, staging / f"removed-{checkpoint.name}")
+    shutil.rmtree(staging, ignore_errors=True)
+
+
 def checkpoint_problem(path: Path) -> str | None:
     """Say why a checkpoint cannot be resumed from, or None if it can."""
     for name in (*_JSON_FILES, _WEIGHTS_FILE, "scheduler.pt"):
@@ -207,7 +253,7 @@ def checkpoint_problem(path: Path) -> str | None:
     random_states = sorted(path.glob(_RANDOM_FILES))
     if not random_states:
         return "rng_state.pth is missing"
-    problem = _json_problem(path) or _weights_problem(path / _WEIGHTS_FILE)
+    problem = _json_problem(path) or weights_problem(path / _WEIGHTS_FILE)
     scaler = [path / "scaler.pt"] if (path / "scaler.pt").exists() else []
     for file in (optimizer, path / "scheduler.pt", *scaler, *random_states):
         problem = problem or pickle_problem(file)
@@ -229,13 +275,14 @@ def _json_problem(path: Path) -> str | None:
     return None
 
 
-def _weights_problem(path: Path) -> str | None:
-    """Say whether a safetensors file is shorter than its header says; read the header only."""
+def weights_problem(path: Path) -> str | None:
+    """Say whether a safetensors file is cut off, or holds what is no number."""
     try:
-        with safe_open(path, framework="pt"):
-            return None
+        with safe_open(path, framework="pt") as file:
+            whole = all(file.get_tensor(name).isfinite().all() for name in file.keys())  # noqa: SIM118
     except SafetensorError:
         return f"{path.name} is cut off"
+    return None if whole else f"{path.name} holds weights that are no numbers"
 
 
 def pickle_problem(path: Path) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
 
 from .processes import Agreement, give_back_memory
 from .time_budget import TrainingClock
@@ -98,6 +99,45 @@ class StopCallback(TrainerCallback):
             control.should_save = control.should_training_stop = True
         else:
             control.should_evaluate = control.should_save = False
+
+
+# ------------------------------------------------------------------------------ time of a run
+
+
+class TimeSpent(TrainerCallback, ExportableState):
+    """Counts the seconds of training over all parts of a run that was resumed.
+
+    Each checkpoint holds those until it was written.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing spent."""
+        self._before, self._began = (0.0, 0.0), _clocks()
+
+    def state(self) -> dict[str, Any]:
+        """Return what the trainer writes into each checkpoint."""
+        now = zip(self._before, _clocks(), self._began, strict=True)
+        seconds = [before + clock - began for before, clock, began in now]
+        return {"args": {}, "attributes": {"seconds": seconds}}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Take over what the parts before this one have spent."""
+        self._before, self._began = time_spent(state), _clocks()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Leave the whole time where `time_spent` finds it."""
+        state.stateful_callbacks[type(self).__name__] = self.state()
+
+
+def time_spent(state: TrainerState) -> tuple[float, float]:
+    """Return the seconds that a training has taken, and those of CPU, all its parts together."""
+    own = (state.stateful_callbacks or {}).get(TimeSpent.__name__)
+    seconds, cpu_seconds = own["attributes"]["seconds"] if own else (0.0, 0.0)
+    return seconds, cpu_seconds
+
+
+def _clocks() -> tuple[float, float]:
+    return time.monotonic(), time.process_time()
 
 
 # ----------------------------------------------------------------------------- early stopping

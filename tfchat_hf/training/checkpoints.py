@@ -4,17 +4,31 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import Seq2SeqTrainer
 
-from ..settings.run_folder import STAGING, STATE_FILE, checkpoint_step, list_checkpoints
+from data_builders.writing import write_whole
+
+from ..settings.run_folder import (
+    STAGING,
+    STATE_FILE,
+    checkpoint_step,
+    discard,
+    list_checkpoints,
+)
+
+# Of an optimizer's groups: what the settings say.
+_RATES = ("initial_lr", "betas", "eps", "weight_decay")
 
 
 @contextlib.contextmanager
@@ -85,6 +99,17 @@ def sweep(folder: Path) -> None:
     shutil.rmtree(staging, ignore_errors=True)
 
 
+def name_best_here(checkpoint: Path) -> None:
+    """Let a checkpoint name the best one where it lies now: the run may have been moved since."""
+    file = checkpoint / STATE_FILE
+    state = json.loads(file.read_text(encoding="utf-8"))
+    best = state.get("best_model_checkpoint")
+    here = checkpoint.parent / Path(best).name if best else None
+    path = str(here) if here and here.is_dir() else None
+    if path != best:
+        write_whole(file, json.dumps({**state, "best_model_checkpoint": path}, indent=2))
+
+
 def rotate(folder: Path, newest: Path, best: Path | None, limit: int | None) -> None:
     """Delete checkpoints beyond a number, never the newest (whole by now) nor the best.
 
@@ -95,9 +120,9 @@ def rotate(folder: Path, newest: Path, best: Path | None, limit: int | None) -> 
         folder: the run folder.
         newest: the checkpoint just written.
         best: the checkpoint to load at the end, if there is one.
-        limit: how many to keep, at least; None or 0 keeps all.
+        limit: how many to keep, at least; None, and what is not above 0, keeps all.
     """
-    if not limit:
+    if limit is None or limit <= 0:
         return
     now = checkpoint_step(newest)
     protected = {newest} if best is None else {newest, best}
@@ -107,7 +132,39 @@ def rotate(folder: Path, newest: Path, best: Path | None, limit: int | None) -> 
         key=lambda path: (checkpoint_step(path) <= now, checkpoint_step(path)),
     )
     for path in others[: max(0, len(others) + len(protected) - limit)]:
-        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # one too many is not worth the run
+            discard(path)
+
+
+def read_rates(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Read what the settings say of each group of an optimizer, without its state."""
+    return [{k: v for k, v in group.items() if k in _RATES} for group in optimizer.param_groups]
+
+
+def take_rates(
+    optimizer: torch.optim.Optimizer, schedule: Any, rates: list[dict[str, Any]], by_clock: bool
+) -> None:
+    """Give an optimizer the rates of the settings again, after those of a checkpoint were loaded.
+
+    Args:
+        optimizer: as it came from the checkpoint.
+        schedule: of its learning rate, likewise.
+        rates: that `read_rates` found before.
+        by_clock: whether the schedule follows a clock, which does not run yet.
+    """
+    groups = optimizer.param_groups
+    for group, wanted in zip(groups, rates, strict=True):
+        if group.get("initial_lr"):
+            group["lr"] *= wanted["initial_lr"] / group["initial_lr"]
+        group.update(wanted)
+    if not isinstance(schedule, LambdaLR):
+        return
+    if not by_clock:
+        # Another schedule has its own rate for the update that comes now.
+        for group, share in zip(groups, schedule.lr_lambdas, strict=True):
+            group["lr"] = group["initial_lr"] * share(schedule.last_epoch)
+    peaks, now = ([group[name] for group in groups] for name in ("initial_lr", "lr"))
+    schedule.load_state_dict({**schedule.state_dict(), "base_lrs": peaks, "_last_lr": now})
 
 
 class WholeCheckpointTrainer(Seq2SeqTrainer):
@@ -153,12 +210,10 @@ class WholeCheckpointTrainer(Seq2SeqTrainer):
 
     def _name_best(self, folder: Path) -> None:
         """Put the final path of the best checkpoint where transformers put the staging path."""
-        best, step = self.state.best_global_step, self.state.global_step
-        if not self.args.load_best_model_at_end:
-            self.state.best_model_checkpoint, best = None, None
+        step = self.state.global_step
+        best = self.state.best_global_step if self.args.load_best_model_at_end else None
         path = folder / f"checkpoint-{best}"
-        if not best or (best != step and not path.is_dir()):
-            return
-        self.state.best_model_checkpoint = str(path)
+        known = best and (best == step or path.is_dir())
+        self.state.best_model_checkpoint = str(path) if known else None
         if self.args.should_save:
             self.state.save_to_json(str(folder / STAGING / f"checkpoint-{step}" / STATE_FILE))

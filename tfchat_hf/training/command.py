@@ -20,8 +20,11 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 from data_builders.command_line import WRONG, run_command, say, tell
+from data_builders.writing import only_writer
 
 from ..settings.places import find_settings
 from ..settings.reading import Setting, read_settings
@@ -49,17 +52,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check_and_train(arguments: Sequence[str]) -> int:
     """Say what is wrong before torch loads, which takes seconds."""
-    _check_folder(read_settings(arguments))
-    if os.environ.get("RANK", "0") == "0":
-        tell("Loading PyTorch and transformers ...")
-    return _train(arguments)
+    settings = read_settings(arguments)
+    first = os.environ.get("RANK", "0") == "0"
+    with _only_training(settings) if first else nullcontext():
+        _check_folder(settings)
+        if first:
+            tell("Loading PyTorch and transformers ...")
+        return _train(arguments)
+
+
+def _only_training(settings: Mapping[str, Setting]) -> AbstractContextManager[None]:
+    """Keep a second training out of the folder."""
+    if "output_dir" not in settings:
+        return nullcontext()
+    folder = Path(settings["output_dir"].value).expanduser().absolute()
+    # Of a folder that is mounted alone, the one above cannot hold a lock.
+    apart = not folder.is_dir() or os.access(folder.parent, os.W_OK)
+    return only_writer(folder if apart else folder / "training")
 
 
 def _check_folder(settings: Mapping[str, Setting]) -> None:
-    """Refuse a folder that holds a run already. The run itself looks again."""
+    """Refuse a folder that may not be written. The run itself looks again."""
     given = {key: setting.value for key, setting in settings.items()}
-    if given.get("output_dir") and not given.get("resume"):
-        RunFolder(given["output_dir"]).check_free(given.get("overwrite", False))
+    if given.get("output_dir"):
+        overwrite, resume = given.get("overwrite", False), given.get("resume", False)
+        RunFolder(Path(given["output_dir"]).expanduser()).check_free(overwrite, resume)
 
 
 def _train(arguments: Sequence[str]) -> int:

@@ -37,7 +37,7 @@ from ..settings.run_folder import SAMPLES_FILE, RunFolder
 from .batch_sampler import UpdatePlan
 from .callbacks import ProgressLine
 from .checkpoints import disk_errors
-from .set_up import RunData, planned_updates
+from .set_up import RunData, peak_learning_rate, planned_updates, warmup_updates
 from .throughput import ThroughputCallback
 from .trainer import TFChatTrainer
 
@@ -95,11 +95,15 @@ def _plan_line(trainer: TFChatTrainer) -> str:
     peak = f"peak learning rate {args.learning_rate:.2e}"
     if args.max_minutes is not None:
         return f"training: {args.max_minutes:g} minutes of updates of {update_size(plan)}, {peak}"
-    updates = planned_updates(trainer)
+    updates, warmup = planned_updates(trainer), warmup_updates(trainer)
+    if warmup > updates:
+        reached = peak_learning_rate(trainer, updates)
+        peak = f"learning rate rising to {reached:.2e} only: `warmup_steps` is {warmup:,}"
+    else:
+        peak = f"{peak} after {warmup} steps"
     return (
         f"training: {counted(updates, 'update')} of {update_size(plan)}, "
-        f"{updates / plan.updates:.1f} "
-        f"epochs, {peak} after {args.get_warmup_steps(updates):g} steps"
+        f"{updates / plan.updates:.1f} epochs, {peak}"
     )
 
 
@@ -127,6 +131,7 @@ def dtype_name(args: TFChatTrainingArguments) -> str:
 def write_finished_run(
     run: RunArguments,
     folder: RunFolder,
+    settings: dict[str, object],
     data: RunData,
     trainer: TFChatTrainer,
     training: dict[str, Any],
@@ -137,6 +142,7 @@ def write_finished_run(
     Args:
         run: all settings, which the model card tells.
         folder: of the run.
+        settings: the same as they stand in its folder: a resumed run may have others than before.
         data: of the run, with its questions.
         trainer: after training.
         training: what metrics.json says of it.
@@ -157,6 +163,8 @@ def write_finished_run(
     if not trainer.args.should_save:
         return
     advice = "Training is done and its last checkpoint is whole: make room, then add --resume."
+    # Of a run that was trained further, the figures are no longer those of its model.
+    folder.reopen()
     with disk_errors("the finished model", folder.path, advice):
         save_for_hub(model, data.tokenizer, str(folder.path))
         if trainer.args.memory:
@@ -167,13 +175,15 @@ def write_finished_run(
     samples = _samples(split, data.questions[split], replies[split])
     lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in samples]
     write_whole(folder.path / SAMPLES_FILE, "".join(lines))
-    example = data.questions["train"][0].context[-1]
+    # A greeting: a question of the corpus could be anything.
+    example = "你好" if {"zh", "mixed"} & set(data.examples.languages()) else "Hello"
+    folder.note_settings(settings)
     write_model_card(folder.path, run, metrics, example, history, samples)
     folder.finish(metrics)
     _report_results(metrics, report)
-    report(f"finished: {folder.path}")
+    report(f"finished: {folder.place}")
     chat = "tfchat-chat" if Path(sys.argv[0]).stem == "tfchat-train" else "python chat_hf.py"
-    report(f"Talk to it: {chat} {folder.path}")
+    report(f"Talk to it: {chat} {folder.place}")
 
 
 def _describe_run(data: RunData, trainer: TFChatTrainer) -> dict[str, Any]:
@@ -188,6 +198,8 @@ def _describe_run(data: RunData, trainer: TFChatTrainer) -> dict[str, Any]:
         "steps": state.global_step,
         "epochs": float(state.epoch or 0),
         "update_size": update_size(trainer.sampler.plan),
+        "warmup_updates": warmup_updates(trainer),
+        "peak_learning_rate": peak_learning_rate(trainer, state.global_step),
         "device": device_name(args.device),
         "dtype": dtype_name(args),
         "seed": args.seed,
@@ -275,7 +287,9 @@ def _report_results(metrics: dict[str, Any], report: Report) -> None:
     run, chosen = metrics["run"], metrics["selection"]
     if chosen["rule"] != "last":
         report(f"selected: checkpoint of step {chosen['step']:,}, by {chosen['rule']}")
+    parts = ", all its parts together" if run["resumed_from"] else ""
     report(
-        f"trained in {run['train_seconds']:.0f} s ({run['train_cpu_seconds']:.0f} s of CPU), "
+        f"trained in {run['train_seconds']:.0f} s "
+        f"({run['train_cpu_seconds']:.0f} s of CPU{parts}), "
         f"evaluated in {run['evaluation_seconds']:.0f} s"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,25 +13,22 @@ import torch
 from transformers import set_seed
 
 from ..publishing.push import PushOrder, publish_after_training, push_order
-from ..settings.arguments import RunArguments, resolved_settings
-from ..settings.keys import NETWORK
-from ..settings.run_folder import RunFolder, process_count
+from ..settings.arguments import RunArguments, TFChatTrainingArguments, resolved_settings
+from ..settings.resuming import asks_for_more, check_resumable, check_same_data, settings_before
+from ..settings.run_folder import SETTINGS_FILE, RunFolder, process_count
 from ..text.errors import UserError
-from .callbacks import StopRequest
-from .checkpoints import sweep
+from .callbacks import StopRequest, time_spent
+from .checkpoints import name_best_here, sweep
 from .find_batch_size import find_batch_size
 from .processes import check_process_count, keep_freed_memory, leave
 from .reporting import announce, finite, write_finished_run
 from .set_up import build_model, build_trainer, planned_updates, read_data
-from .time_budget import epochs_under_budget
+from .time_budget import check_schedule, epochs_under_budget
 from .trainer import TFChatTrainer
 
 Report = Callable[[str], None]
 INTERRUPTED = 130
 NOT_PUSHED = 3
-# Settings that say where things lie or how fast they are read; the examples themselves are
-# compared by their digest.
-_FREE_DATA_KEYS = ("dataset", "tokenizer", "dataset_cache_dir", "preprocessing_num_proc", "strict")
 
 
 def run_training(run: RunArguments, report: Report, request: StopRequest) -> int:
@@ -52,22 +48,27 @@ def run_training(run: RunArguments, report: Report, request: StopRequest) -> int
     if args.device.type == "cpu":
         keep_freed_memory()
     order = push_order(args)
-    if args.resume and folder.finished:
-        report(f"{folder.path} holds a finished run already: nothing to resume.")
-        return _push(order, folder, args.should_save, report)
-    if not args.resume:
-        folder.check_free(args.overwrite)
+    if args.max_minutes is not None:
+        check_schedule(args.lr_scheduler_type)
+        args.num_train_epochs = epochs_under_budget(args.num_train_epochs, run.given)
+    with args.main_process_first(desc="folder"):
+        if args.should_save:
+            folder.settle()
+    folder.check_free(args.overwrite, args.resume)
+    work = folder.workplace(args.overwrite, args.resume)
+    if args.resume and work.finished and not asks_for_more(work, resolved_settings(run)):
+        return _nothing_to_train(order, folder, args.should_save, report)
 
     with args.main_process_first(desc="data"):
         data = read_data(run.data, run.origin, report)
     data.collect_questions(args.eval_max_samples, args.seed)
     set_seed(args.seed)
     model = build_model(run.model, run.generation, run.origin, data)
-    if args.max_minutes is not None:
-        args.num_train_epochs = epochs_under_budget(args.num_train_epochs, run.given)
+    args.output_dir = str(work.path)
     trainer = build_trainer(args, model, data, report, request)
+    settings = {**resolved_settings(run), "output_dir": str(folder.path)}
 
-    checkpoint = _open_folder(run, folder, data.examples.report(), report)
+    checkpoint = _open_folder(args, work, settings, data.examples.report(), report)
     if not args.plain:
         trainer.check_against_network(report)
     if args.find_batch_size:
@@ -75,13 +76,32 @@ def run_training(run: RunArguments, report: Report, request: StopRequest) -> int
     announce(data, trainer, report)
     figures = _train(trainer, checkpoint, request)
     if request.asked:
-        last = folder.last_checkpoint(report)
-        report(f"stopped; {last.name if last else 'no checkpoint'} is in {folder.path}.")
-        report("Go on with the same command and --resume.")
-        return INTERRUPTED
-    write_finished_run(run, folder, data, trainer, figures, report)
+        return _stopped(work, args.overwrite, report)
+    if figures["train_loss"] is None and work.finished:
+        return _nothing_to_train(order, folder, args.should_save, report)
+    args.output_dir = str(folder.path)
+    write_finished_run(run, work, settings, data, trainer, figures, report)
     leave()
     return _push(order, folder, args.should_save, report)
+
+
+def _stopped(work: RunFolder, overwrites: bool, report: Report) -> int:
+    """Say what a stopped run has left, and how to go on."""
+    last = work.last_checkpoint(report)
+    report(f"stopped; {last.name if last else 'no checkpoint'} is in {work.path}.")
+    instead = " instead of --overwrite" if overwrites else ""
+    report(f"Go on with the same command and --resume{instead}.")
+    return INTERRUPTED
+
+
+def _nothing_to_train(
+    order: PushOrder | None, folder: RunFolder, is_first: bool, report: Report
+) -> int:
+    report(
+        f"{folder.path} holds a finished run already: nothing to resume. A higher "
+        "`num_train_epochs` or `max_steps` trains it further."
+    )
+    return _push(order, folder, is_first, report)
 
 
 def _push(order: PushOrder | None, folder: RunFolder, is_first: bool, report: Report) -> int:
@@ -97,16 +117,16 @@ def _train(trainer: TFChatTrainer, checkpoint: Path | None, request: StopRequest
     Returns:
         What metrics.json says of the training.
     """
-    started, cpu_started = time.monotonic(), time.process_time()
     loss = None
     if checkpoint is None or not trainer.restore_if_trained(checkpoint, planned_updates(trainer)):
         with request.training(), _memory_errors():
             result = trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
         loss = result.training_loss
+    seconds, cpu_seconds = time_spent(trainer.state)
     return {
         "train_loss": finite(loss),
-        "train_seconds": round(time.monotonic() - started, 1),
-        "train_cpu_seconds": round(time.process_time() - cpu_started, 1),
+        "train_seconds": round(seconds, 1),
+        "train_cpu_seconds": round(cpu_seconds, 1),
         "resumed_from": checkpoint.name if checkpoint else None,
     }
 
@@ -124,31 +144,33 @@ def _memory_errors() -> Iterator[None]:
 
 
 def _open_folder(
-    run: RunArguments, folder: RunFolder, counts: dict[str, Any], report: Report
+    args: TFChatTrainingArguments,
+    folder: RunFolder,
+    settings: dict[str, object],
+    counts: dict[str, Any],
+    report: Report,
 ) -> Path | None:
     """Make the run folder ready and find the checkpoint to go on from.
 
     Args:
-        run: the settings, which a resumed run must have begun with.
-        folder: of the run.
+        args: of the training.
+        folder: where it writes.
+        settings: all of them, which a resumed run must have begun with.
         counts: of the examples, with their digest.
         report: takes the lines meant for the user.
     """
-    args, settings = run.training, resolved_settings(run)
     with args.main_process_first(desc="sweep"):
         if args.should_save and not args.overwrite:
             sweep(folder.path)
     checkpoint = folder.last_checkpoint(report) if args.resume else None
     if checkpoint is not None:
-        compared = {key: value for key, value in settings.items() if key != "output_dir"}
-        fixed = {*NETWORK, *vars(run.data), "init_from"} - {*_FREE_DATA_KEYS}
-        for note in folder.check_same_run(compared, fixed, counts["train_digest"]):
-            report(f"note: {note}; the result is not that of an uninterrupted run")
-        report(f"resuming from {checkpoint.name}")
-        before, now = process_count(checkpoint), args.world_size
-        if before != now:
-            report(f"note: written by {before} processes, now {now}: the same pairs, other dropout")
+        _compare(args, folder, checkpoint, settings, counts, report)
         return checkpoint
+    if folder.finished and args.resume:
+        raise UserError(
+            f"{folder.path} holds a finished run and no whole checkpoint to go on from. Begin "
+            f"another run with its weights: --init_from {folder.path} and another --output_dir."
+        )
     if args.resume:
         report("no checkpoint to resume from: starting at the beginning")
     if args.should_save:
@@ -156,3 +178,34 @@ def _open_folder(
             folder.clear()
         folder.start(settings, counts)
     return None
+
+
+def _compare(
+    args: TFChatTrainingArguments,
+    folder: RunFolder,
+    checkpoint: Path,
+    settings: dict[str, object],
+    counts: dict[str, Any],
+    report: Report,
+) -> None:
+    """Refuse what a run cannot be resumed with, and say what is another now."""
+    before, processes = settings_before(folder), (process_count(checkpoint), args.world_size)
+    if before is None:
+        report(f"note: {folder.path} has no {SETTINGS_FILE}: the settings could not be compared")
+    else:
+        changed = check_resumable(before, settings, processes, checkpoint)
+        check_same_data(folder, counts["train_digest"], settings["dataset"])
+        for key, (was, value) in changed.items():
+            report(
+                f"note: `{key}` was {was!r}, now {value!r}; the result is not that of an "
+                "uninterrupted run"
+            )
+    with args.main_process_first(desc="paths"):
+        if args.should_save:
+            name_best_here(checkpoint)
+    report(f"resuming from {checkpoint.name}")
+    if processes[0] != processes[1]:
+        report(
+            f"note: written by {processes[0]} processes, now {processes[1]}: the same pairs, other "
+            "dropout"
+        )

@@ -35,6 +35,8 @@ LINE_WIDTH = 96
 COLLAPSE_SHARES = (0.2, 0.5)
 # Of fewer replies two equal ones are a large share already.
 COLLAPSE_MIN_REPLIES = 20
+# What the advice on a collapse goes by.
+FEW_EPOCHS, SMALL_UPDATE = 20, 2048
 COLLAPSE_METRIC = "eval_top_reply_share"
 
 
@@ -258,7 +260,7 @@ class CollapseWarning(WhileTraining):
         level = self._level([now, now] if last else [*earlier[-1:], now])
         if level > self._warned:
             self._warned = level
-            for line in self._warning(args, state.global_step, now):
+            for line in self._warning(args, state, now):
                 self.report(line)
 
     def _level(self, shares: Sequence[float]) -> int:
@@ -267,15 +269,24 @@ class CollapseWarning(WhileTraining):
         worst = max(lasting, default=0.0)
         return sum(worst >= limit for limit in COLLAPSE_SHARES) if worst > self.human_share else 0
 
-    def _warning(self, args: Any, step: int, share: float) -> list[str]:
-        """Say what is wrong and what can be done."""
+    def _warning(self, args: Any, state: Any, share: float) -> list[str]:
+        """Say what is wrong and what can be done, what helps most first (docs/recipe.md)."""
         common = shorten(Counter(self.assessor.replies).most_common(1)[0][0], 40)
+        epochs, weight, size = state.epoch or 0, args.frequency_weight, args.tokens_per_update
+        advice = {
+            f"train longer ({epochs:.1f} epochs so far)": epochs < FEW_EPOCHS,
+            f"`frequency_weight: 0` (now {weight:g})": weight,
+            "`muon_learning_rate: 0.01`": not args.muon_learning_rate,
+            f"`tokens_per_update: {SMALL_UPDATE}` (now {size})": size > SMALL_UPDATE,
+            "more data": True,
+            "`generation_preset: precise` if it is another one": True,
+        }
+        useful = ", ".join(words for words, holds in advice.items() if holds)
         return [
-            f"warning: at step {step} {100 * share:.0f} % of the replies are the same one, "
-            f'"{common}" (the most frequent of people\'s replies: {100 * self.human_share:.0f} %).',
+            f"warning: at step {state.global_step} {100 * share:.0f} % of the replies are the same "
+            f'one, "{common}" (the most frequent of people\'s replies: '
+            f"{100 * self.human_share:.0f} %).",
             "  The model is learning the likeliest reply to anything, and a falling loss does not "
             "show it.",
-            f"  Try a lower `label_smoothing_factor` (now {args.label_smoothing_factor:g}), a "
-            f"higher `frequency_weight` (now {args.frequency_weight:g}), more data, or "
-            "`generation_preset: precise` if it is another one.",
+            f"  Try, in this order: {useful}.",
         ]

@@ -19,7 +19,6 @@ from ..examples.rows import ExampleRows
 from ..measuring.relevance import ranking_tasks
 from ..measuring.selection import ReplyAssessor
 from ..model.configuration_tfchat import TFChatConfig
-from ..model.generation_tfchat import with_presets
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..publishing.card import list_sources
 from ..settings.arguments import DataArguments, GenerationArguments, TFChatTrainingArguments
@@ -32,7 +31,15 @@ from ..settings.init_from import (
 from ..settings.keys import NETWORK
 from ..text.errors import UserError
 from ..text.tokenization import character_runs, first_byte_token_id, fit_tokenizer
-from .callbacks import EarlyStopping, MemoryCallback, ProgressLine, StopCallback, StopRequest
+from .batch_sampler import UpdatePlan
+from .callbacks import (
+    EarlyStopping,
+    MemoryCallback,
+    ProgressLine,
+    StopCallback,
+    StopRequest,
+    TimeSpent,
+)
 from .losses import LossOptions, frequency_weights, label_counts
 from .samples import CollapseWarning, SampleTable, add_samples_to_tensorboard
 from .throughput import ThroughputCallback
@@ -40,6 +47,8 @@ from .time_budget import TimeBudgetCallback, TrainingClock
 from .trainer import TFChatTrainer
 
 Report = Callable[[str], None]
+# Schedules that transformers makes without a warm-up, whatever `warmup_steps` says.
+_WITHOUT_WARMUP = ("constant", "reduce_lr_on_plateau", "greedy")
 
 
 @dataclass
@@ -129,13 +138,7 @@ def build_model(
     # Now and not at the end, so that checkpoints hold the template of this model too.
     fit_tokenizer(tokenizer, config)
     model = load_weights(origin, config) if origin else TFChatForConditionalGeneration(config)
-    chosen = {
-        name.removeprefix("generation_"): value
-        for name, value in vars(answers).items()
-        if value is not None and name != "generation_preset"
-    }
-    model.generation_config = with_presets(model.generation_config, answers.generation_preset)
-    model.generation_config.update(**chosen)
+    model.generation_config = answers.config(model.generation_config)
     return model
 
 
@@ -171,8 +174,12 @@ def build_trainer(
         assessor=assessor,
         tasks=ranking_tasks(validation, pairs, args.seed) if pairs else (),
         clock=clock,
-        callbacks=[ProgressLine(report, clock), StopCallback(request, report), MemoryCallback()],
+        callbacks=[
+            *(ProgressLine(report, clock), StopCallback(request, report), MemoryCallback()),
+            TimeSpent(),
+        ],
     )
+    _check_pieces(args, trainer.sampler.plan)
     if clock is not None:
         trainer.add_callback(TimeBudgetCallback(clock, args.warmup_steps, report))
     if assessor is not None:
@@ -195,6 +202,32 @@ def planned_updates(trainer: TFChatTrainer) -> int:
     if args.max_steps > 0:
         return args.max_steps
     return math.ceil(trainer.sampler.plan.updates * args.num_train_epochs)
+
+
+def warmup_updates(trainer: TFChatTrainer) -> int:
+    """Return over how many updates the learning rate really rises."""
+    args = trainer.args
+    if trainer.clock is not None:
+        return trainer.clock.warmup_steps or 0
+    if getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type) in _WITHOUT_WARMUP:
+        return 0
+    return int(args.get_warmup_steps(planned_updates(trainer)))
+
+
+def peak_learning_rate(trainer: TFChatTrainer, updates: int) -> float:
+    """Return the highest rate of a run of so many updates: one that is short has not warmed up."""
+    warmup = warmup_updates(trainer)
+    return float(trainer.args.learning_rate * (min(1.0, updates / warmup) if warmup else 1.0))
+
+
+def _check_pieces(args: TFChatTrainingArguments, plan: UpdatePlan) -> None:
+    """Refuse to cut updates into more batches than they have pairs: each would cost a pass."""
+    pieces, pairs = args.gradient_accumulation_steps, len(plan.source_lengths) / plan.updates
+    if 1 < pieces > max(1, pairs):
+        raise UserError(
+            f"`gradient_accumulation_steps` must be at most {max(1, int(pairs))}, the pairs that "
+            f"an update has (got {pieces}). Lower it, or raise the size of an update."
+        )
 
 
 def _do_without_validation(args: TFChatTrainingArguments, data: DataArguments) -> None:

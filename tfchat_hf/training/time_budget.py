@@ -304,6 +304,11 @@ def _cooldown(progress: float) -> float:
     return min(1.0, (1 - progress) / COOLDOWN)
 
 
+def check_schedule(lr_scheduler_type: str) -> None:
+    """Refuse a decay that no clock can lead; see `time_budget_schedule`."""
+    _decay(lr_scheduler_type)
+
+
 def epochs_under_budget(num_train_epochs: float, given: Collection[str]) -> float:
     """Return the epochs to plan for: without end, unless the user set an end of his own.
 

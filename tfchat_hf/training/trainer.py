@@ -41,8 +41,9 @@ from ..text.errors import UserError
 from .batch_sampler import EpochCallback, UpdateSampler, update_plan
 from .callbacks import ProgressBar, evaluations_since_best
 from .cheap_dropout import use_cheap_dropout
-from .checkpoints import WholeCheckpointTrainer
+from .checkpoints import WholeCheckpointTrainer, read_rates, take_rates
 from .data_collator import NoisyQuestions, TrainingCollator
+from .divergence import LossWatch
 from .losses import LossOptions, TrainingLoss, fast_loss_agrees
 from .muon import muon_with_adamw
 from .packed_attention import PACKED
@@ -98,6 +99,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
         self.clock = clock
         self.characters = characters
         self.meter = ThroughputMeter()
+        self.watch = LossWatch(model.config.vocab_size)
         self.examples = ExampleRows(train)
         self.sampler = UpdateSampler(
             update_plan(self.examples, args),
@@ -166,7 +168,9 @@ class TFChatTrainer(WholeCheckpointTrainer):
     ) -> torch.Tensor:
         """Count a batch and learn from it."""
         self.meter.count(inputs["counts"])
-        return super().training_step(model, inputs, num_items_in_batch)
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self.watch.add(loss, self.state.global_step)
+        return loss
 
     def compute_loss(
         self,
@@ -226,9 +230,17 @@ class TFChatTrainer(WholeCheckpointTrainer):
     def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
         """Train; afterwards the network attends as it is read, however training has ended."""
         try:
-            return super().train(*args, **kwargs)
+            result = super().train(*args, **kwargs)
+            self.watch.check(self)
+            return result
         finally:
             self.attend("eager")
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, unless the numbers of training have gone wrong."""
+        if "loss" in logs:
+            self.watch.check(self)
+        super().log(logs, start_time)
 
     # ---------------------------------------------------------------- optimizer and schedule
 
@@ -336,6 +348,16 @@ class TFChatTrainer(WholeCheckpointTrainer):
             return True
         return bool(patience) and evaluations_since_best(self.args, state) >= patience
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """Go on with the state of a checkpoint and the rates of the settings.
+
+        transformers takes the rates of the checkpoint too: what was changed would not be used.
+        """
+        rates = read_rates(self.optimizer)
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None and not self.is_deepspeed_enabled:
+            take_rates(self.optimizer, self.lr_scheduler, rates, self.clock is not None)
+
     def _load_weights(self, folder: str | Path) -> None:
         # transformers would warn of tied weights, which the file holds once, as missing.
         load_model(self.model, Path(folder) / "model.safetensors")
@@ -355,7 +377,8 @@ class TFChatTrainer(WholeCheckpointTrainer):
             self._load_weights(self.state.best_model_checkpoint)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        """Save a checkpoint; its time does not count as training."""
+        """Save a checkpoint, if it is a good one; its time does not count as training."""
+        self.watch.check(self)
         with self.meter.paused():
             super()._save_checkpoint(model, trial)
 
