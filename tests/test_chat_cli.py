@@ -76,8 +76,8 @@ def test_once_without_text_is_refused(run, text):
 def test_a_pipe_gets_one_reply_a_line(run):
     code, out, err = run(stdin="\ufeff你好\r\n\n你是谁".encode())
     assert code == 0 and err == ""
-    assert len(out.splitlines()) == 2
-    assert out.splitlines()[0] == run("--once", "你好")[1].strip()
+    first, blank, last = out.splitlines()
+    assert first == run("--once", "你好")[1].strip() and not blank and last
 
 
 def test_a_pipe_is_a_conversation_and_takes_commands(run):
@@ -89,8 +89,88 @@ def test_a_pipe_is_a_conversation_and_takes_commands(run):
 
 def test_invalid_utf8_in_a_pipe_is_told_and_the_rest_answered(run):
     code, out, err = run(stdin=b"\xff\xfe\xe4\xbd\n" + "你好\n".encode())
-    assert code == 0 and len(out.splitlines()) == 1
+    unread, answered = out.splitlines()
+    assert code == 2 and not unread and answered == run("--once", "你好")[1].strip()
     assert err.startswith("Line 1: ") and "UTF-8" in err
+
+
+def test_a_pipe_of_utf16_is_no_question_and_no_answer(run):
+    code, out, err = run(stdin="你好\nhi\n".encode("utf-16"))
+    assert code == 2 and not out.strip() and "UTF-8" in err
+
+
+def test_settings_that_do_not_go_together_do_not_end_a_piped_talk(run):
+    lines = (
+        "/set num_candidates 4\n/set num_beams 3\n/set temperature 0\n你好\n/set nothing\n你是谁\n"
+    )
+    code, out, err = run(stdin=lines.encode())
+    assert code == 0 and len(out.splitlines()) == 2 and all(out.splitlines())
+    assert "`num_beams` 3" in err and "`num_candidates` is 4" in err and "do_sample false" in err
+
+
+def test_a_reply_that_fails_leaves_an_empty_line_and_the_talk_goes_on(run, monkeypatch):
+    stream = chat_sessions.ChatSession.stream
+
+    def fail(session, message):
+        if message == "hi":
+            raise RuntimeError("no memory\nleft")
+        return stream(session, message)
+
+    monkeypatch.setattr(chat_sessions.ChatSession, "stream", fail)
+    code, out, err = run(stdin="hi\n你好\n".encode())
+    failed, answered = out.splitlines()
+    assert code == 2 and not failed and answered and err == "Line 1: no memory left\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("way", [["--once", "你好"], []])
+def test_replies_that_cannot_be_printed_are_an_error_of_the_output(model_dir, tmp_path, way):
+    with open("/dev/full", "w") as full:
+        done = talk(model_dir, *way, stdin="你好\n".encode(), stdout=full)
+    assert done.returncode == 2 and "Loading" in done.stderr and done.stderr.count("\n") == 2
+    assert "The results cannot be printed: No space left on device" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_notices_that_cannot_be_printed_cost_no_reply(model_dir, tmp_path):
+    source, output = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_text("你好\n" * 3, encoding="utf-8")
+    with open("/dev/full", "w") as full:
+        done = talk(model_dir, stdin="/nothing\n你好\n".encode(), stderr=full)
+        assert (done.returncode, done.stdout.count("\n")) == (0, 1)
+        done = talk(model_dir, "--input", source, "--output", output, stderr=full)
+    assert done.returncode == 0 and len(output.read_bytes().splitlines()) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes streams with a shell")
+def test_a_closed_output_is_said_and_no_file_takes_its_place(model_dir, tmp_path):
+    source, output = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_text("你好\n", encoding="utf-8")
+    words = [sys.executable, "chat_hf.py", model_dir, "--device", "cpu"]
+    shell = ["sh", "-c", 'exec "$@" >&-', "sh", *words]
+    for way in (["--once", "你好"], ["--input", str(source), "--output", str(output)]):
+        done = subprocess.run([*shell, *way], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0 and "standard output is closed" in done.stderr
+    assert len(output.read_bytes().splitlines()) == 1
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "cp1252", "ascii"])
+def test_help_and_replies_come_through_in_any_locale(model_dir, encoding):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "20"}
+    assert "你好" in talk(model_dir, "--help", env=environment).stdout
+    if encoding == "ascii":
+        reply = talk(model_dir, "--once", "你好", env=environment)
+        assert reply.returncode == 0 and reply.stdout.strip()
+
+
+def talk(model_dir, *options, stdin=b"", stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=None):
+    """Run the command in a process of its own."""
+    words = [sys.executable, "chat_hf.py", model_dir, "--device", "cpu", *map(str, options)]
+    done = subprocess.run(
+        words, input=stdin, stdout=stdout, stderr=stderr, env=env, cwd=ROOT, check=False
+    )
+    done.stdout, done.stderr = ((said or b"").decode() for said in (done.stdout, done.stderr))
+    return done
 
 
 def test_demo_asks_three_questions_and_an_empty_stdin_does_the_same(run):
@@ -368,7 +448,11 @@ def test_a_conversation_at_a_terminal(model_dir, tmp_path):
         chat.press_ctrl_c()
         assert "\ufffd" not in chat.until("(stopped)")
         chat.until("you> ")
-        chat.ask("/help", "/exit")
+        chat.ask("／ｈｅｌｐ", "/exit")
+        chat.type("\x1b[200~你好\n你是谁\x1b[201~\n".encode())
+        chat.until("model> ")
+        chat.until("you> ")
+        assert chat.ask("/history", "你好\r\n你是谁\r\n")
         chat.until_it_listens()
         chat.press_ctrl_c()
         chat.until("Ctrl-C again")
@@ -382,7 +466,7 @@ def test_a_conversation_at_a_terminal(model_dir, tmp_path):
         os.close(chat.master)
     lines = tmp_path / ".tfchat_history"
     if lines.exists():  # where Python has readline
-        assert lines.stat().st_mode & 0o077 == 0 and "/help" in lines.read_text("utf-8")
+        assert lines.stat().st_mode & 0o077 == 0 and "/history" in lines.read_text("utf-8")
 
 
 def interrupt_the_wait(moment: int) -> None:

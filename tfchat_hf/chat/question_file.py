@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +18,20 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from data_builders.reading.encodings import guess_encoding
+from data_builders.writing import only_writer, write_json
+
+from ..engines.fingerprints import answering_code, model_digest, tokenizer_digest
 from ..settings.places import check_question_files
 from ..text.dialogue import messages_to_turns
 from ..text.errors import UserError
 from .session import ChatSession
 from .settings import SETTINGS
 
+logger = logging.getLogger(__name__)
+
 SHAPES = "`question` (text), `dialogue` (list of texts) or `messages` (list of role and content)"
+_LOOKED_AT = 1 << 20
 # Questions are sorted by length among so many; a chunk's replies wait for each other, on disk.
 ROWS_PER_CHUNK = 4096
 
@@ -73,6 +81,11 @@ class BatchReport:
     bad_lines: list[int] = field(default_factory=list)
     shortened: int = 0
 
+    @property
+    def nothing_answered(self) -> bool:
+        """Whether every row has an `error`."""
+        return len(self.bad_lines) == self.rows
+
     def sentence(self, output: Path) -> str:
         """Say in a line or two what was done."""
         text = f"{self.rows} rows in {output}"
@@ -100,35 +113,61 @@ def answer_file(
     session gets the seed 0.
 
     Raises:
-        UserError: A path or a partial file of another run is in the way.
+        UserError: A path, a partial file of another run or a run that goes on is in the way, or
+            there is no room.
     """
     limits = limits or BatchLimits()
     check_question_files(source, output, overwrite)
+    with only_writer(output):
+        return _answer_file(session, source, output, limits, overwrite)
+
+
+def _answer_file(
+    session: ChatSession, source: Path, output: Path, limits: BatchLimits, overwrite: bool
+) -> BatchReport:
+    """Do it where nobody else does."""
     rows = read_rows(source, getattr(session.model.config, "reads_system_messages", False))
     if session.settings.seed is None:
         session.settings.set("seed", "0")
     partial = PartialOutput(output, rows)
     partial.begin(_job(session, source, limits), overwrite)
-    with partial:
-        resumed = partial.done + len(partial.replies)
-        report = BatchReport(len(rows), resumed, [row.line for row in rows if row.error])
-        with tqdm(total=len(rows), initial=resumed, unit="row") as bar:
-            for answered in _answer_all(session, partial, limits, report):
-                bar.update(answered)
-    partial.finish()
+    try:
+        with partial:
+            resumed = partial.done + len(partial.replies)
+            report = BatchReport(len(rows), resumed, [row.line for row in rows if row.error])
+            # A bar is for people: None is no bar where nobody looks.
+            with tqdm(total=len(rows), initial=resumed, unit="row", disable=None) as bar:
+                for answered in _answer_all(session, partial, limits, report):
+                    bar.update(answered)
+        partial.finish()
+    except OSError as error:
+        raise UserError(
+            f"{output} could not be written ({error.strerror}). What was answered is kept; the "
+            "same command goes on from there once that is put right."
+        ) from error
     return report
 
 
 def _job(session: ChatSession, source: Path, limits: BatchLimits) -> dict[str, object]:
     """Return all that replies depend on: only the same job goes on with a partial file."""
-    return {
-        **session.origin,
-        "input": hashlib.sha256(source.read_bytes()).hexdigest(),
-        "batch_size": limits.rows,
-        "batch_tokens": limits.tokens,
-        **session.recall.state(),
+    reverse = session.reverse_model
+    settings = {
+        **session.ways,
+        "device": session.model.device.type,
+        "batches": [limits.rows, limits.tokens],
+        "generation": session.settings.generation_config().to_dict(),
         **{name: session.settings.value(name) for name in SETTINGS},
     }
+    job = {
+        "input": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "model": model_digest(session.model),
+        "tokenizer": tokenizer_digest(session.tokenizer),
+        "reverse model": None if reverse is None else model_digest(reverse),
+        **session.recall.state(),
+        "set of settings": settings,
+        "version of the code": answering_code(),
+    }
+    return json.loads(json.dumps(job, default=str))
 
 
 def _answer_all(
@@ -219,7 +258,7 @@ def read_rows(source: Path, reads_system: bool = True) -> list[QuestionRow]:
     """
     plain = source.suffix.lower() == ".txt"
     rows = []
-    for number, raw in enumerate(source.read_bytes().split(b"\n"), start=1):
+    for number, raw in enumerate(_as_utf8(source).split(b"\n"), start=1):
         try:
             text = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
         except UnicodeDecodeError as error:
@@ -232,6 +271,23 @@ def read_rows(source: Path, reads_system: bool = True) -> list[QuestionRow]:
     if not rows:
         raise UserError(f"`--input` {source} has no rows; write one question a line.")
     return rows
+
+
+def _as_utf8(source: Path) -> bytes:
+    """Read a file; one in another encoding, as Windows writes them, is told and turned into UTF-8.
+
+    A file that is not all of it in that encoding stays as it is, for each line to be judged.
+    """
+    content = source.read_bytes()
+    found = guess_encoding(content[:_LOOKED_AT])
+    if found.codec == "utf-8" or found.guessed or not found.plausible:
+        return content
+    try:
+        text = content[found.bom :].decode(found.codec)
+    except UnicodeDecodeError:
+        return content
+    logger.warning("%s is no UTF-8; it is read as %s.", source, found.codec)
+    return text.encode()
 
 
 def _parse_json(number: int, text: str, reads_system: bool) -> QuestionRow:
@@ -330,21 +386,26 @@ class PartialOutput:
         Raises:
             UserError: The partial file belongs to another input, model or setting.
         """
-        note = json.dumps(job, sort_keys=True, default=str)
         self.output.parent.mkdir(parents=True, exist_ok=True)
-        if self.path.exists():
-            if self.note_path.is_file() and self.note_path.read_text(encoding="utf-8") == note:
-                self._take_up()
-            elif not overwrite:
-                raise UserError(
-                    f"{self.path} was begun from another input, model or settings. Repeat that "
-                    "command to finish it, or add --overwrite to begin anew."
-                )
-            else:
-                self._remove()
-        if not self.path.exists():
-            self._remove()
-            self.note_path.write_text(note, encoding="utf-8")
+        changed = self._changed(job) if self.path.exists() else []
+        if changed and not overwrite:
+            raise UserError(
+                f"{self.path} was begun from another {' and '.join(changed)}. Repeat that command "
+                "to finish it, or add --overwrite to begin anew."
+            )
+        if self.path.exists() and not changed:
+            self._take_up()
+            return
+        self._remove()
+        write_json(self.note_path, job)
+
+    def _changed(self, job: Mapping[str, object]) -> list[str]:
+        """Name what is not as it was when the partial file was begun."""
+        try:
+            before = json.loads(self.note_path.read_text(encoding="utf-8"))
+            return [name for name in job if before.get(name) != job[name]]
+        except (OSError, ValueError, AttributeError):
+            return ["input, model or settings"]
 
     def __enter__(self) -> PartialOutput:
         """Open for writing."""

@@ -103,8 +103,8 @@ class ChatSession:
         is_torch = isinstance(model, TFChatForConditionalGeneration)
         self.fast_for_many = FastDecoder() if is_torch else None
         self.history: list[str] = []
-        # What the replies depend on beside the settings; a file of replies notes it.
-        self.origin: dict[str, object] = {"model": name}
+        # How the model runs, for the note beside a file of replies.
+        self.ways: dict[str, object] = {}
         limit = model.config.max_position_embeddings
         self.settings = ChatSettings(model.generation_config, limit, model)
 
@@ -132,7 +132,7 @@ class ChatSession:
 
         Closing the iterator early stops the model; what it had said by then is remembered.
         """
-        turns = [*self.history, message]
+        turns = [*filter(None, self.history), message]  # no model was trained to read silence
         if (known := self.recall.reply_to(turns)) is not None:
             return self._remembering(message, iter([known]))
         ids, notices = self.encode(turns)
@@ -143,14 +143,16 @@ class ChatSession:
     def _remembering(self, message: str, reply: Iterator[str]) -> Generator[str, None, None]:
         """Yield the pieces of the reply; whatever was said when it ends goes into the history."""
         pieces: list[str] = []
+        has_ended = False
         try:
             for piece in reply:
                 pieces.append(piece)
                 yield piece
+            has_ended = True
         finally:
             if isinstance(reply, Generator):
                 reply.close()
-            if pieces:
+            if pieces or has_ended:  # silence is an answer: the next one is still about this
                 self.history += [message, "".join(pieces)]
 
     def reply_to_many(self, contexts: Sequence[Sequence[str]], seed_offset: int = 0) -> list[str]:
@@ -327,7 +329,7 @@ def load_session(
     scorer = ModelScorer(model, tokenizer) if engine == "torch" else None
     recall = load_recall(name, max(1, model.config.max_context_turns), memory, scorer)
     session = ChatSession(model, tokenizer, name, reverse_model=reverse, recall=recall)
-    session.origin |= {"engine": engine, "int8": int8, "reverse_model": reverse_model}
+    session.ways |= {"engine": engine, "int8": int8}
     if (fast or int8) and engine == "torch":
         session.fast = FastDecoder("int8" if int8 else None)
     return session
