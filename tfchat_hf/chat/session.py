@@ -15,6 +15,8 @@ from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 
+from data_builders.command_line import sentence
+
 from ..engines.model_folder import choose_device, load_for_chat
 from ..fast import FastDecoder
 from ..fast.decoding import generate_options
@@ -29,6 +31,9 @@ from .settings import ChatSettings
 from .streaming import BROKEN, ReplyTextStreamer, interrupts_held, next_item
 
 logger = logging.getLogger(__name__)
+
+# No text has longer tokens on average; what is far too long is cut before it is looked at closely.
+_CHARACTERS_PER_TOKEN = 64
 
 
 def clean_reply(text: str) -> str:
@@ -179,8 +184,14 @@ class ChatSession:
 
     def encode(self, turns: Sequence[str]) -> tuple[list[int], list[str]]:
         """Return the encoder input for `turns` and a sentence for each thing that did not fit."""
-        newest = list(turns)[-self.max_context_turns :]
-        encoded = encode_context(self.tokenizer, newest, self.max_source_length)
+        most = _CHARACTERS_PER_TOKEN * self.max_source_length
+        newest = [turn[-most:] for turn in list(turns)[-self.max_context_turns :]]
+        try:
+            encoded = encode_context(self.tokenizer, newest, self.max_source_length)
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # how Rust says that it cannot go on
+                raise
+            raise UserError(f"The tokenizer fails at this message ({sentence(error)}).") from None
         notices = []
         if encoded.dropped_turns:
             what = "turn was" if encoded.dropped_turns == 1 else "turns were"
@@ -189,9 +200,11 @@ class ChatSession:
                 f"{self.max_source_length} tokens. /reset starts anew."
             )
         if encoded.truncated_tokens:
+            count = f"first {encoded.truncated_tokens} tokens were"
+            what = count if len(turns[-1]) <= most else "beginning was"
             notices.append(
-                f"The message is too long: its first {encoded.truncated_tokens} tokens were cut; "
-                f"the model reads at most {self.max_source_length}."
+                f"The message is too long: its {what} cut; the model reads at most "
+                f"{self.max_source_length}."
             )
         return list(encoded.input_ids), notices
 

@@ -25,6 +25,7 @@ from .exported_folder import (
     copy_run_files,
     fit_template,
     new_folder,
+    note_files,
     open_engine,
     write_notes,
 )
@@ -87,6 +88,7 @@ def export_run(
             _write_engine(model, run, draft, engine, int8, plain)
             check_export(model, open_engine(draft, engine, threads=1), engine)
         fit_template(draft, model.config)
+        note_files(draft)
     return output
 
 

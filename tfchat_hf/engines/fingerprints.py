@@ -81,12 +81,18 @@ def tokenizer_digest(tokenizer: Any) -> str:
 
 
 def weight_digests(run: Path) -> dict[str, str]:
-    """Return the SHA-256 of the weights and of the configuration of a run, by file name."""
-    digests = {}
-    for path in (run / "config.json", *sorted(run.glob("model*.safetensors"))):
-        with path.open("rb") as file:
-            digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return digests
+    """Return the SHA-256 of the weights and of what goes with them in a run, by file name."""
+    names = ("config.json", "generation_config.json", "tokenizer.json")
+    paths = [path for name in names if (path := run / name).is_file()]
+    return {
+        path.name: file_digest(path) for path in (*paths, *sorted(run.glob("model*.safetensors")))
+    }
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def network_modules(model: nn.Module) -> list[str]:
