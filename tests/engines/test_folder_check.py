@@ -170,7 +170,7 @@ def test_a_tokenizer_with_more_tokens_than_the_model(folder: Path, capsys) -> No
     tokenizer.add_tokens(["[NAME]"])
     tokenizer.save_pretrained(folder)
     count = len(tokenizer)
-    assert f"has {count} tokens, the model {count - 1}" in refused(folder)
+    assert f"of {count} tokens, than the model, of {count - 1}" in refused(folder)
     assert chat_hf.main([str(folder), "--once", "你好[NAME]"]) == 2
     assert "Traceback" not in capsys.readouterr().err
 

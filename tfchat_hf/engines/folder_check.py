@@ -102,8 +102,8 @@ def check_tokenizer(name: object, tokenizer: Any, vocab_size: int) -> None:
     count = 1 + max(tokenizer.get_vocab().values(), default=-1)
     if count > vocab_size:
         raise UserError(
-            f"{name}: the tokenizer has {count} tokens, the model {vocab_size} (`vocab_size` in "
-            f"{CONFIG}). Call `model.resize_token_embeddings({count})` and save the model, or "
+            f"{name}: the tokenizer has another vocabulary, of {count} tokens, than the model, of "
+            f"{vocab_size} (`vocab_size` in {CONFIG}). Call `model.resize_token_embeddings({count})` and save the model, or "
             "take the tokenizer that it was trained with."
         )
     for role in ("eos_token", "sep_token"):
