@@ -140,7 +140,9 @@ def sentence(error: BaseException) -> str:
     """Say an error on one line: our own words as they are, all that a library says in many."""
     if isinstance(error, UserError):
         return str(error)
-    return shown(" ".join(str(error).split()) or repr(error))
+    # A key that is missing is all that a KeyError says.
+    kind = f"{type(error).__name__}: " if isinstance(error, LookupError) else ""
+    return shown(kind + " ".join(str(error).split()) or repr(error))
 
 
 def say(text: str) -> None:

@@ -105,7 +105,7 @@ def test_settings_that_do_not_go_together_do_not_end_a_piped_talk(run):
     )
     code, out, err = run(stdin=lines.encode())
     assert code == 0 and len(out.splitlines()) == 2 and all(out.splitlines())
-    assert "`num_beams` 3" in err and "`num_candidates` is 4" in err and "do_sample false" in err
+    assert "`num_candidates` 4 are drawn, and `num_beams` 3" in err and "do_sample false" in err
 
 
 def test_a_reply_that_fails_leaves_an_empty_line_and_the_talk_goes_on(run, monkeypatch):

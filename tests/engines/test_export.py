@@ -92,6 +92,22 @@ def test_a_torn_or_changed_export_is_refused_and_settings_may_be_changed(
             load_engine(alone, engine)
 
 
+@pytest.mark.parametrize("engine", ["marian", *MODULES])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("tokenizer.json", "{"), ("tokenizer.json", "{}"), ("tokenizer_config.json", "[]")],
+)
+def test_a_broken_tokenizer_is_not_exported(
+    tmp_path: Path, engine: str, name: str, content: str, capsys
+) -> None:
+    pytest.importorskip({**MODULES, "marian": "transformers"}[engine])
+    saved_run(tmp_path / "run", encoder_layers=1, decoder_layers=1)
+    (tmp_path / "run" / name).write_text(content)
+    assert command(tmp_path / "run", engine) == 2
+    assert not (tmp_path / "run" / engine).exists()
+    assert capsys.readouterr().err.count("\n") == 2  # "Loading ...", and the error
+
+
 @both
 def test_settings_of_the_run_that_were_changed_since_make_an_export_stale(
     run: Path, engine: str

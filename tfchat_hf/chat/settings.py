@@ -150,13 +150,12 @@ class ChatSettings:
     def _check_together(self) -> None:
         """Refuse candidates that the search cannot give."""
         candidates, beams = (int(self.value(n) or 1) for n in ("num_candidates", "num_beams"))
-        if 1 < beams < candidates:
+        if candidates > 1 and beams > 1:
             raise UserError(
-                f"`num_beams` {beams} gives no more than {beams} replies to choose from "
-                f"(`num_candidates` is {candidates}). Set `num_candidates` to at most {beams}, or "
-                "`num_beams` to 1."
+                f"`num_candidates` {candidates} are drawn, and `num_beams` {beams} draws none. Set "
+                "one of the two to 1."
             )
-        if candidates > 1 and beams == 1 and not self.value("do_sample"):
+        if candidates > 1 and not self.value("do_sample"):
             raise UserError(
                 f"`num_candidates` {candidates} needs replies that differ, and `do_sample` is "
                 "false. Set `do_sample` to true, or `num_candidates` to 1."

@@ -73,11 +73,12 @@ def export_run(
     package = engine_package(engine)
     import torch
 
-    from .model_folder import load_model
+    from .model_folder import load_model, load_tokenizer
 
     output = output or run / engine
     with new_folder(output, overwrite) as draft:
         model = load_model(run, dtype=torch.float32).eval()
+        load_tokenizer(str(run), str(run), model.config.vocab_size)
         write_notes(draft, run, engine, package.__version__, int8, network_modules(model))
         if engine == MARIAN:
             from .marian_folder import write_marian

@@ -103,8 +103,9 @@ def check_tokenizer(name: object, tokenizer: Any, vocab_size: int) -> None:
     if count > vocab_size:
         raise UserError(
             f"{name}: the tokenizer has another vocabulary, of {count} tokens, than the model, of "
-            f"{vocab_size} (`vocab_size` in {CONFIG}). Call `model.resize_token_embeddings({count})` and save the model, or "
-            "take the tokenizer that it was trained with."
+            f"{vocab_size} (`vocab_size` in {CONFIG}). Call "
+            f"`model.resize_token_embeddings({count})` and save the model, or take the tokenizer "
+            "that it was trained with."
         )
     for role in ("eos_token", "sep_token"):
         if getattr(tokenizer, role) is None:
@@ -131,7 +132,7 @@ def read_json(path: Path) -> dict[str, Any]:
             raise UserError(
                 f"{path} begins with a byte order mark (BOM). Save it as UTF-8 without one."
             ) from None
-        raise UserError(f"{path}:{error.lineno}: this is no JSON ({error}).") from None
+        raise UserError(f"{path}:{error.lineno}: this is no JSON ({error.msg}).") from None
     except RecursionError:
         raise UserError(f"{path} is no JSON of ours: its lists go too deep.") from None
     if not isinstance(content, dict):
@@ -229,7 +230,7 @@ def _check_ids(path: Path, name: str, value: Any, vocab_size: int) -> None:
 
 def _weight_shapes(folder: Path) -> dict[str, list[int]]:
     """Read from the heads of the weight files what they hold, and no weight."""
-    shapes = {}
+    shapes: dict[str, list[int]] = {}
     for path in sorted(folder.glob("model*.safetensors")):
         try:
             path.open(

@@ -152,15 +152,24 @@ def load_for_chat(
     source = find_model(name)
     if engine != TORCH:
         model = load_engine(source, engine, int8)
-        return model, _load_tokenizer(name, source, model.config.vocab_size)
+        return model, load_tokenizer(name, source, model.config.vocab_size)
     model, report = load_model(source, output_loading_info=True)
     _check_model(name, model, report["missing_keys"])
-    tokenizer = _load_tokenizer(name, source, model.config.vocab_size)
+    tokenizer = load_tokenizer(name, source, model.config.vocab_size)
     return model.to(target).eval(), tokenizer
 
 
-def _load_tokenizer(name: str, source: str, vocab_size: int) -> Tokenizer:
-    """Load the tokenizer of a model with so many embeddings."""
+def load_tokenizer(name: str, source: str, vocab_size: int) -> Tokenizer:
+    """Load the tokenizer of a model.
+
+    Args:
+        name: What to call the model in an error.
+        source: Its folder, or its id on the Hub.
+        vocab_size: How many embeddings it has.
+
+    Raises:
+        UserError: The tokenizer cannot be read, or has ids that the model does not have.
+    """
     if Path(source).is_dir():
         check_tokenizer_files(Path(source))
     try:
@@ -175,8 +184,8 @@ def _cannot_load(name: str, error: Exception) -> UserError:
     """Say on one line what a library said in many."""
     logger.debug("loading failed", exc_info=True)
     return UserError(
-        f"Model {name!r} cannot be loaded: {sentence(error)} Give the folder of a finished run, "
-        "or the id of a TFChat model on the Hub."
+        f"Model {name!r} cannot be loaded: {sentence(error).rstrip('.')}. Give the folder of a "
+        "finished run, or the id of a TFChat model on the Hub."
     )
 
 
