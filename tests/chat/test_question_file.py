@@ -15,9 +15,9 @@ import torch
 
 from tests.chat.small_chat import SENTENCES, sampled
 from tests.memory.small_memory import TALKS, dialogues
+from tfchat_hf.chat.partial_output import PartialOutput
 from tfchat_hf.chat.question_file import (
     BatchLimits,
-    PartialOutput,
     answer_file,
     plan_batches,
     read_rows,

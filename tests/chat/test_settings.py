@@ -38,6 +38,7 @@ def test_temperature_0_names_what_is_meant_by_it(session):
         (("num_candidates", "4"), ("num_beams", "3")),
         (("num_beams", "4"), ("num_candidates", "4")),
         (("preset", "beam"), ("num_candidates", "2")),
+        (("num_candidates", "4"), ("do_sample", "default")),
         (("num_candidates", "4"), ("do_sample", "false")),
         (("preset", "candidates"), ("num_beams", "3")),
     ],

@@ -146,6 +146,11 @@ def test_weights_that_are_cut_off(folder: Path, length: int) -> None:
     assert "model.safetensors is not whole" in refused(folder)
 
 
+def test_pickled_weights_are_not_read(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert "holds no weights" in refused(folder) and "torch.load" not in refused(folder)
+
+
 def test_weights_that_may_not_be_read_are_not_called_missing(folder: Path, monkeypatch) -> None:
     opened = Path.open
 

@@ -130,17 +130,16 @@ class ChatSettings:
         if name == "preset":
             self._choose_preset(text)
             return
+        before = dict(self.chosen)
         if text.lower() in ("default", "none"):
             self.chosen.pop(name, None)
-            return
-        value = setting.parse(text)
-        if value is None:
+        elif (value := setting.parse(text)) is None:
             hint = _LIKELIEST if name == "temperature" else ""
             raise UserError(f"`{name}` must be {setting.range_text()} (got {text!r}).{hint}")
-        before = dict(self.chosen)
-        self.chosen[name] = value
-        if name in IMPLIES_SAMPLING or (name == "num_candidates" and value > 1):
-            self.chosen["do_sample"] = True
+        else:
+            self.chosen[name] = value
+            if name in IMPLIES_SAMPLING or (name == "num_candidates" and value > 1):
+                self.chosen["do_sample"] = True
         try:
             self._check_together()
         except UserError:

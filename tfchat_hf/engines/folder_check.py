@@ -73,8 +73,13 @@ def check_model_files(folder: Path) -> None:
     config = check_config(folder / CONFIG, content)
     if (folder / GENERATION).is_file():
         check_generation(folder / GENERATION, config.vocab_size)
-    if shapes := _weight_shapes(folder):
-        _check_shapes(folder / CONFIG, config, shapes)
+    shapes = _weight_shapes(folder)
+    if not shapes:
+        raise UserError(
+            f"{folder} holds no weights (model.safetensors; files in pickle format are not read). "
+            "Give the folder of a finished run."
+        )
+    _check_shapes(folder / CONFIG, config, shapes)
 
 
 def check_tokenizer_files(folder: Path) -> None:

@@ -67,7 +67,8 @@ def load_model(source: str | os.PathLike, **options: Any) -> Any:
         )
     # A config.json may name a kernel as its attention, which would be fetched and run. The argument
     # goes before it only where the configuration was loaded by itself.
-    options = {"attn_implementation": "eager", **options}  # the attention that one can read
+    # The attention that one can read, and no pickles.
+    options = {"attn_implementation": "eager", "use_safetensors": True, **options}
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         loaded = AutoModelForSeq2SeqLM.from_pretrained(
