@@ -9,15 +9,19 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
-from data_builders.errors import UserError, shown
+from data_builders.errors import UserError, shown, shown_lines
 
 logger = logging.getLogger(__name__)
 
 WRONG = 2
 STOPPED = 130
+
+
+class OutputError(UserError):
+    """The results cannot be printed."""
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -31,6 +35,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse all arguments; name the nearest option for one that there is not."""
+        prepare_streams()  # `--help` has Chinese examples
         words = list(sys.argv[1:] if args is None else args)
         # First: an option that is needed and misspelt would be told as one that is missing.
         self._check_options(words[: words.index("--")] if "--" in words else words)
@@ -62,7 +67,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong, and end with the code for that."""
-        self.exit(WRONG, f"error: {message}\n")
+        tell(f"error: {message}")
+        self.exit(WRONG)
 
 
 def _has_parsers(action: argparse.Action) -> bool:
@@ -90,9 +96,8 @@ def run_command(work: Callable[[], int | None], stopped: str = "stopped.") -> in
     prepare_streams()
     try:
         code = work() or 0
-        if sys.stdout is not None:
-            with _printing():
-                sys.stdout.flush()
+        with printing():
+            sys.stdout.flush()
         return code
     except BrokenPipeError:
         # `| head` has seen enough; Python would complain once more when it flushes.
@@ -107,12 +112,12 @@ def run_command(work: Callable[[], int | None], stopped: str = "stopped.") -> in
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
         logger.debug("the error in full", exc_info=True)
-        tell(f"error: {_sentence(error)}")
+        tell(f"error: {sentence(error)}")
         return WRONG
 
 
 @contextmanager
-def _printing() -> Iterator[None]:
+def printing() -> Iterator[None]:
     """Say it where results cannot be printed: a full disk is then not that of the work."""
     try:
         yield
@@ -120,7 +125,7 @@ def _printing() -> Iterator[None]:
         raise
     except OSError as error:
         _silence_output()
-        raise UserError(
+        raise OutputError(
             f"The results cannot be printed: {error.strerror} where standard output goes. "
             "Send it elsewhere and run the same command again."
         ) from None
@@ -131,31 +136,48 @@ def _silence_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _sentence(error: Exception) -> str:
-    """Leave our own words as they are; those of libraries run over many lines."""
+def sentence(error: BaseException) -> str:
+    """Say an error on one line: our own words as they are, all that a library says in many."""
     if isinstance(error, UserError):
         return str(error)
-    return shown(" ".join(str(error).split()) or repr(error))
+    # A key that is missing is all that a KeyError says.
+    kind = f"{type(error).__name__}: " if isinstance(error, LookupError) else ""
+    return shown(kind + " ".join(str(error).split()) or repr(error))
 
 
 def say(text: str) -> None:
     """Write a line of the results at once, also into a file."""
-    with _printing():
-        sys.stdout.write(text + "\n")
+    with printing():
+        sys.stdout.write(shown_lines(text) + "\n")
         sys.stdout.flush()
 
 
 def tell(text: str) -> None:
-    """Write a line beside the results: an error, or what takes a while now."""
+    """Write a line beside the results: an error, or what takes a while now.
+
+    Where nobody can read it any more (a full disk, a closed pipe), the work goes on.
+    """
     if sys.stderr is not None:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.write(shown_lines(text) + "\n")
+            sys.stderr.flush()
 
 
 def prepare_streams() -> None:
     """Make the terminal speak UTF-8 everywhere, and let invalid input arrive to be reported."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     if hasattr(sys.stdin, "reconfigure") and sys.stdin.isatty() and os.name != "nt":
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def _open_closed_streams() -> None:
+    """Let what is printed to a closed stream go nowhere: not into the next file that is opened."""
+    is_lost = sys.stdout is None
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+    if is_lost:
+        tell("note: standard output is closed, so nothing that is printed there can be seen.")

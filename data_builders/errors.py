@@ -13,7 +13,12 @@ class UserError(ValueError):
 
     def __str__(self) -> str:
         """Give the text, in which no name can steer the terminal."""
-        return "\n".join(map(shown, super().__str__().split("\n")))
+        return shown_lines(super().__str__())
+
+
+def shown_lines(text: str) -> str:
+    """Make a text of several lines fit for a terminal, as `shown` does a name."""
+    return "\n".join(map(shown, text.split("\n")))
 
 
 def shown(name: object) -> str:

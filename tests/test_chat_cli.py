@@ -76,8 +76,8 @@ def test_once_without_text_is_refused(run, text):
 def test_a_pipe_gets_one_reply_a_line(run):
     code, out, err = run(stdin="\ufeff你好\r\n\n你是谁".encode())
     assert code == 0 and err == ""
-    assert len(out.splitlines()) == 2
-    assert out.splitlines()[0] == run("--once", "你好")[1].strip()
+    first, blank, last = out.splitlines()
+    assert first == run("--once", "你好")[1].strip() and not blank and last
 
 
 def test_a_pipe_is_a_conversation_and_takes_commands(run):
@@ -89,8 +89,37 @@ def test_a_pipe_is_a_conversation_and_takes_commands(run):
 
 def test_invalid_utf8_in_a_pipe_is_told_and_the_rest_answered(run):
     code, out, err = run(stdin=b"\xff\xfe\xe4\xbd\n" + "你好\n".encode())
-    assert code == 0 and len(out.splitlines()) == 1
+    unread, answered = out.splitlines()
+    assert code == 2 and not unread and answered == run("--once", "你好")[1].strip()
     assert err.startswith("Line 1: ") and "UTF-8" in err
+
+
+def test_a_pipe_of_utf16_is_no_question_and_no_answer(run):
+    code, out, err = run(stdin="你好\nhi\n".encode("utf-16"))
+    assert code == 2 and not out.strip() and "UTF-8" in err
+
+
+def test_settings_that_do_not_go_together_do_not_end_a_piped_talk(run):
+    lines = (
+        "/set num_candidates 4\n/set num_beams 3\n/set temperature 0\n你好\n/set nothing\n你是谁\n"
+    )
+    code, out, err = run(stdin=lines.encode())
+    assert code == 0 and len(out.splitlines()) == 2 and all(out.splitlines())
+    assert "`num_candidates` 4 are drawn, and `num_beams` 3" in err and "do_sample false" in err
+
+
+def test_a_reply_that_fails_leaves_an_empty_line_and_the_talk_goes_on(run, monkeypatch):
+    stream = chat_sessions.ChatSession.stream
+
+    def fail(session, message):
+        if message == "hi":
+            raise RuntimeError("no memory\nleft")
+        return stream(session, message)
+
+    monkeypatch.setattr(chat_sessions.ChatSession, "stream", fail)
+    code, out, err = run(stdin="hi\n你好\n".encode())
+    failed, answered = out.splitlines()
+    assert code == 2 and not failed and answered and err == "Line 1: no memory left\n"
 
 
 def test_demo_asks_three_questions_and_an_empty_stdin_does_the_same(run):
@@ -368,7 +397,11 @@ def test_a_conversation_at_a_terminal(model_dir, tmp_path):
         chat.press_ctrl_c()
         assert "\ufffd" not in chat.until("(stopped)")
         chat.until("you> ")
-        chat.ask("/help", "/exit")
+        chat.ask("／ｈｅｌｐ", "/exit")
+        chat.type("\x1b[200~你好\n你是谁\x1b[201~\n".encode())
+        chat.until("model> ")
+        chat.until("you> ")
+        assert chat.ask("/history", "你好\r\n你是谁\r\n")
         chat.until_it_listens()
         chat.press_ctrl_c()
         chat.until("Ctrl-C again")
@@ -382,7 +415,7 @@ def test_a_conversation_at_a_terminal(model_dir, tmp_path):
         os.close(chat.master)
     lines = tmp_path / ".tfchat_history"
     if lines.exists():  # where Python has readline
-        assert lines.stat().st_mode & 0o077 == 0 and "/help" in lines.read_text("utf-8")
+        assert lines.stat().st_mode & 0o077 == 0 and "/history" in lines.read_text("utf-8")
 
 
 def interrupt_the_wait(moment: int) -> None:

@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.chat.small_chat import SENTENCES, sampled
+from tests.memory.small_memory import TALKS, dialogues
+from tfchat_hf.chat.partial_output import PartialOutput
 from tfchat_hf.chat.question_file import (
     BatchLimits,
     answer_file,
@@ -17,7 +23,19 @@ from tfchat_hf.chat.question_file import (
     read_rows,
     row_turns,
 )
+from tfchat_hf.chat.recall import Recall
+from tfchat_hf.chat.session import load_session
+from tfchat_hf.memory import Memory
 from tfchat_hf.text.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+HOLDS = """
+import sys
+from data_builders.writing import only_writer
+with only_writer(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
 
 
 @pytest.mark.parametrize(
@@ -169,6 +187,82 @@ def test_a_partial_file_made_with_other_settings_is_refused(session, questions, 
     session.settings.set("num_beams", "2")
     with pytest.raises(UserError, match="settings"):
         answer_file(session, questions, output)
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("model", lambda session: session.model.lm_head.weight.data.add_(0.001)),
+        ("tokenizer", lambda session: setattr(session.tokenizer, "model_max_length", 31)),
+        ("set of settings", lambda session: setattr(session.settings.base, "dry_base", 1.9)),
+    ],
+)
+def test_replies_of_another_model_are_not_mixed_in(model_dir, questions, tmp_path, what, change):
+    session, output = load_session(str(model_dir), "cpu"), tmp_path / "out.jsonl"
+    answer, calls = session.reply_to_many, []
+
+    def stops(contexts, offset):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(offset)
+        return answer(contexts, offset)
+
+    session.reply_to_many = stops
+    with pytest.raises(KeyboardInterrupt):
+        answer_file(session, questions, output, BatchLimits(rows=2))
+    partial = (tmp_path / "out.jsonl.partial.ahead").read_bytes()
+    again = load_session(str(model_dir), "cpu")
+    change(again)
+    with pytest.raises(UserError, match=f"another {what}. .*--overwrite"):
+        answer_file(again, questions, output, BatchLimits(rows=2))
+    assert (tmp_path / "out.jsonl.partial.ahead").read_bytes() == partial
+    unchanged = load_session(str(model_dir), "cpu")
+    assert answer_file(unchanged, questions, output, BatchLimits(rows=2)).resumed == 2
+
+
+def test_a_memory_of_other_pairs_is_another_one():
+    talks = (TALKS, [*TALKS[:-1], ("我昨天去爬山了", "山上风大吗？", "很大", "那你走了吗？")])
+    first, second = (Recall(Memory.from_dataset(dialogues(*those))) for those in talks)
+    assert len(first.memory) == len(second.memory)
+    assert first.state() != second.state() and first.state() == first.state()
+
+
+def test_a_second_run_into_the_same_file_is_refused(session, questions, tmp_path):
+    output, answer = tmp_path / "out.jsonl", session.reply_to_many
+    began = [sys.executable, "-c", HOLDS, str(output)]
+    with subprocess.Popen(began, stdout=subprocess.PIPE, stdin=subprocess.PIPE, cwd=ROOT) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(UserError, match=f"process {other.pid}, begun "):
+            answer_file(session, questions, output)
+        other.communicate(b"\n")
+    assert answer_file(session, questions, output).rows == 30
+    assert session.reply_to_many == answer
+
+
+def test_a_full_disk_keeps_what_was_answered(session, questions, tmp_path, monkeypatch):
+    output, add = tmp_path / "out.jsonl", PartialOutput.add
+
+    def full(partial, replies):
+        add(partial, replies)
+        if partial.done > 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(PartialOutput, "add", full)
+    with pytest.raises(UserError, match="No space left on device.*What was answered is kept"):
+        answer_file(session, questions, output, BatchLimits(rows=2))
+    monkeypatch.setattr(PartialOutput, "add", add)
+    assert answer_file(session, questions, output, BatchLimits(rows=2)).resumed > 3
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16"])
+def test_a_file_that_windows_wrote_is_read_as_it_is(tmp_path, encoding, caplog):
+    path = tmp_path / "in.txt"
+    path.write_bytes("你好，我想问一下今天天气怎么样\r\n你是谁\r\n".encode(encoding))
+    assert [row.turns for row in read_rows(path)] == [
+        ["你好，我想问一下今天天气怎么样"],
+        ["你是谁"],
+    ]
+    assert "is read as" in caplog.text
 
 
 def test_text_files_and_bad_utf8_lines(tmp_path):

@@ -104,6 +104,17 @@ def test_a_message_that_is_too_long_is_cut_and_told(session, notices):
     assert len(session.encode(["好" * 100])[0]) == 32
 
 
+def test_an_empty_reply_keeps_the_question_and_is_not_read_itself(session):
+    session._generate_in_thread = lambda ids: iter(())
+    assert session.reply("你好") == ""
+    assert session.history == ["你好", ""]
+    seen = []
+    session._generate_in_thread = lambda ids: seen.append(ids) or iter(["好"])
+    session.reply("再见")
+    assert session.tokenizer.decode(seen[0]) == "你好<sep>再见</s>"
+    assert session.history == ["你好", "", "再见", "好"]
+
+
 def test_reset_forgets(session):
     session.reply("你好")
     assert len(session.history) == 2

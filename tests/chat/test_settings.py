@@ -14,7 +14,8 @@ from tfchat_hf.text.errors import UserError
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("temperature", "0"), ("temperature", "nan"), ("temperature", "hot"), ("top_p", "1.5"),
+        ("temperature", "0"), ("temperature", "1e-320"), ("temperature", "nan"),
+        ("temperature", "hot"), ("top_p", "1.5"),
         ("top_k", "-1"), ("top_k", "2.5"), ("num_beams", "0"), ("do_sample", "perhaps"),
         ("max_new_tokens", "32"), ("seed", "-1"), ("repetition_penalty", "inf"),
         ("max_phrase_repeats", "1.5"), ("anti_lm_weight", "3"), ("num_candidates", "0"),
@@ -24,6 +25,30 @@ def test_values_out_of_range_are_refused_with_the_range(session, name, text):
     with pytest.raises(UserError, match=f"`{name}` must be .*got"):
         session.settings.set(name, text)
     assert session.settings.chosen == {}
+
+
+def test_temperature_0_names_what_is_meant_by_it(session):
+    with pytest.raises(UserError, match="--preset greedy.*do_sample false"):
+        session.settings.set("temperature", "0")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("num_candidates", "4"), ("num_beams", "3")),
+        (("num_beams", "4"), ("num_candidates", "4")),
+        (("preset", "beam"), ("num_candidates", "2")),
+        (("num_candidates", "4"), ("do_sample", "default")),
+        (("num_candidates", "4"), ("do_sample", "false")),
+        (("preset", "candidates"), ("num_beams", "3")),
+    ],
+)
+def test_candidates_that_no_search_gives_are_refused_when_they_are_set(session, first, second):
+    session.settings.set(*first)
+    chosen = dict(session.settings.chosen)
+    with pytest.raises(UserError, match="`num_candidates`.*Set "):
+        session.settings.set(*second)
+    assert session.settings.chosen == chosen
 
 
 def test_an_unknown_setting_names_the_known_ones(session):

@@ -70,6 +70,56 @@ def test_the_folder_lies_in_the_run_and_works_without_it(
 
 
 @both
+def test_a_torn_or_changed_export_is_refused_and_settings_may_be_changed(
+    run: Path, engine: str, tmp_path: Path
+) -> None:
+    command(run, engine)
+    alone = Path(shutil.move(run / engine, tmp_path / "alone"))
+    settings = alone / "generation_config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"max_new_tokens": 3}))
+    assert load_engine(alone, engine).generation_config.max_new_tokens == 3
+    noted = json.loads((alone / NOTES).read_text())["files"]
+    assert {"config.json", "tokenizer.json"} < set(noted) and len(noted) > 2
+    for name in noted:
+        content = (alone / name).read_bytes()
+        (alone / name).write_bytes(content[: len(content) // 2])
+        with pytest.raises(UserError, match="is not as it was exported.*--overwrite"):
+            load_engine(alone, engine)
+        (alone / name).write_bytes(content)
+    for broken in ("[]", '{"top_k": [1]}', "{"):
+        settings.write_text(broken)
+        with pytest.raises(UserError, match=r"generation_config\.json"):
+            load_engine(alone, engine)
+
+
+@pytest.mark.parametrize("engine", ["marian", *MODULES])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("tokenizer.json", "{"), ("tokenizer.json", "{}"), ("tokenizer_config.json", "[]")],
+)
+def test_a_broken_tokenizer_is_not_exported(
+    tmp_path: Path, engine: str, name: str, content: str, capsys
+) -> None:
+    pytest.importorskip({**MODULES, "marian": "transformers"}[engine])
+    saved_run(tmp_path / "run", encoder_layers=1, decoder_layers=1)
+    (tmp_path / "run" / name).write_text(content)
+    assert command(tmp_path / "run", engine) == 2
+    assert not (tmp_path / "run" / engine).exists()
+    assert capsys.readouterr().err.count("\n") == 2  # "Loading ...", and the error
+
+
+@both
+def test_settings_of_the_run_that_were_changed_since_make_an_export_stale(
+    run: Path, engine: str
+) -> None:
+    command(run, engine)
+    path = run / "generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"max_new_tokens": 3}))
+    with pytest.raises(UserError, match=r"changed: generation_config\.json.*--overwrite"):
+        load_engine(run, engine)
+
+
+@both
 def test_presets_and_settings_are_the_runs(run: Path, engine: str) -> None:
     path = run / "generation_config.json"
     settings = json.loads(path.read_text()) | {"max_new_tokens": 3}

@@ -89,6 +89,17 @@ def test_the_folder_holds_weights_code_tokenizer_and_nothing_pickled(saved: Path
     assert json.loads((saved / "config.json").read_text())["use_cache"] is True
 
 
+@pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_weights_have_the_rights_of_any_other_file(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        tiny_model().save_pretrained(tmp_path)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o666 & ~mask}
+
+
 def test_plain_save_pretrained_brings_the_code_too(tmp_path: Path) -> None:
     TFChatModel(tiny_config()).save_pretrained(tmp_path)
     assert {file.name for file in tmp_path.glob("*.py")} == CODE

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_builders.command_line import CommandParser, run_command, tell
+from data_builders.command_line import WRONG, CommandParser, run_command, tell
 
 from ..pretrained import SMALL_TALK
 from ..settings.places import check_question_files, find_model
@@ -68,6 +68,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing --output")
     _add_model_options(parser)
+    parser.add_argument(
+        "--no-history", action="store_true", help="keep no typed lines in ~/.tfchat_history"
+    )
     parser.add_argument("--preset", metavar="NAME", help="a named set of settings (see /presets)")
     for name in SETTING_OPTIONS:
         option = "--" + name.replace("_", "-")
@@ -177,11 +180,11 @@ def _talk(session: ChatSession, args: argparse.Namespace) -> int:
         limits = BatchLimits(**{name: size for name, size in sizes.items() if size is not None})
         report = answer_file(session, args.input, args.output, limits, args.overwrite)
         tell(report.sentence(args.output))
-        return 0
+        return WRONG if report.nothing_answered else 0
     if args.once is not None:
         return terminal.run_once(session, args.once)
     if args.demo:
         return terminal.run_demo(session)
     if sys.stdin is not None and sys.stdin.isatty():
-        return terminal.run_terminal(session)
+        return terminal.run_terminal(session, keep_lines=not args.no_history)
     return terminal.run_pipe(session, None if sys.stdin is None else sys.stdin.buffer)

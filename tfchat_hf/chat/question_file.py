@@ -1,29 +1,32 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Answer a file of questions into a file of replies; a rerun goes on where it was stopped.
-
-Rows are written in the input's order to `OUTPUT.partial`. Batches are not answered in that order,
-so replies that wait for an earlier row are noted in `OUTPUT.partial.ahead`, a batch a line.
-"""
+"""Answer a file of questions into a file of replies; a rerun goes on where it was stopped."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from data_builders.reading.encodings import guess_encoding
+from data_builders.writing import only_writer
+
+from ..engines.fingerprints import answering_code, model_digest, tokenizer_digest
 from ..settings.places import check_question_files
 from ..text.dialogue import messages_to_turns
 from ..text.errors import UserError
+from .partial_output import PartialOutput, QuestionRow
 from .session import ChatSession
 from .settings import SETTINGS
 
+logger = logging.getLogger(__name__)
+
 SHAPES = "`question` (text), `dialogue` (list of texts) or `messages` (list of role and content)"
+_LOOKED_AT = 1 << 20
 # Questions are sorted by length among so many; a chunk's replies wait for each other, on disk.
 ROWS_PER_CHUNK = 4096
 
@@ -73,6 +76,11 @@ class BatchReport:
     bad_lines: list[int] = field(default_factory=list)
     shortened: int = 0
 
+    @property
+    def nothing_answered(self) -> bool:
+        """Whether every row has an `error`."""
+        return len(self.bad_lines) == self.rows
+
     def sentence(self, output: Path) -> str:
         """Say in a line or two what was done."""
         text = f"{self.rows} rows in {output}"
@@ -100,35 +108,61 @@ def answer_file(
     session gets the seed 0.
 
     Raises:
-        UserError: A path or a partial file of another run is in the way.
+        UserError: A path, a partial file of another run or a run that goes on is in the way, or
+            there is no room.
     """
     limits = limits or BatchLimits()
     check_question_files(source, output, overwrite)
+    with only_writer(output):
+        return _answer_file(session, source, output, limits, overwrite)
+
+
+def _answer_file(
+    session: ChatSession, source: Path, output: Path, limits: BatchLimits, overwrite: bool
+) -> BatchReport:
+    """Do it where nobody else does."""
     rows = read_rows(source, getattr(session.model.config, "reads_system_messages", False))
     if session.settings.seed is None:
         session.settings.set("seed", "0")
     partial = PartialOutput(output, rows)
     partial.begin(_job(session, source, limits), overwrite)
-    with partial:
-        resumed = partial.done + len(partial.replies)
-        report = BatchReport(len(rows), resumed, [row.line for row in rows if row.error])
-        with tqdm(total=len(rows), initial=resumed, unit="row") as bar:
-            for answered in _answer_all(session, partial, limits, report):
-                bar.update(answered)
-    partial.finish()
+    try:
+        with partial:
+            resumed = partial.done + len(partial.replies)
+            report = BatchReport(len(rows), resumed, [row.line for row in rows if row.error])
+            # A bar is for people: None is no bar where nobody looks.
+            with tqdm(total=len(rows), initial=resumed, unit="row", disable=None) as bar:
+                for answered in _answer_all(session, partial, limits, report):
+                    bar.update(answered)
+        partial.finish()
+    except OSError as error:
+        raise UserError(
+            f"{output} could not be written ({error.strerror}). What was answered is kept; the "
+            "same command goes on from there once that is put right."
+        ) from error
     return report
 
 
 def _job(session: ChatSession, source: Path, limits: BatchLimits) -> dict[str, object]:
     """Return all that replies depend on: only the same job goes on with a partial file."""
-    return {
-        **session.origin,
-        "input": hashlib.sha256(source.read_bytes()).hexdigest(),
-        "batch_size": limits.rows,
-        "batch_tokens": limits.tokens,
-        **session.recall.state(),
+    reverse = session.reverse_model
+    settings = {
+        **session.ways,
+        "device": session.model.device.type,
+        "batches": [limits.rows, limits.tokens],
+        "generation": session.settings.generation_config().to_dict(),
         **{name: session.settings.value(name) for name in SETTINGS},
     }
+    job = {
+        "input": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "model": model_digest(session.model),
+        "tokenizer": tokenizer_digest(session.tokenizer),
+        "reverse model": None if reverse is None else model_digest(reverse),
+        **session.recall.state(),
+        "set of settings": settings,
+        "version of the code": answering_code(),
+    }
+    return json.loads(json.dumps(job, default=str))
 
 
 def _answer_all(
@@ -193,23 +227,6 @@ def plan_batches(
         start += count
 
 
-@dataclass
-class QuestionRow:
-    """One line of a file of questions.
-
-    Attributes:
-        line: Its number in the file, from 1.
-        row: What the output keeps of it.
-        turns: What the model is to read; empty for a bad row.
-        error: What is wrong with a bad row.
-    """
-
-    line: int
-    row: dict[str, object]
-    turns: list[str] = field(default_factory=list)
-    error: str = ""
-
-
 def read_rows(source: Path, reads_system: bool = True) -> list[QuestionRow]:
     """Parse a .txt (a question a line) or JSONL file; blank lines are skipped.
 
@@ -219,7 +236,7 @@ def read_rows(source: Path, reads_system: bool = True) -> list[QuestionRow]:
     """
     plain = source.suffix.lower() == ".txt"
     rows = []
-    for number, raw in enumerate(source.read_bytes().split(b"\n"), start=1):
+    for number, raw in enumerate(_as_utf8(source).split(b"\n"), start=1):
         try:
             text = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
         except UnicodeDecodeError as error:
@@ -232,6 +249,23 @@ def read_rows(source: Path, reads_system: bool = True) -> list[QuestionRow]:
     if not rows:
         raise UserError(f"`--input` {source} has no rows; write one question a line.")
     return rows
+
+
+def _as_utf8(source: Path) -> bytes:
+    """Read a file; one in another encoding, as Windows writes them, is told and turned into UTF-8.
+
+    A file that is not all of it in that encoding stays as it is, for each line to be judged.
+    """
+    content = source.read_bytes()
+    found = guess_encoding(content[:_LOOKED_AT])
+    if found.codec == "utf-8" or found.guessed or not found.plausible:
+        return content
+    try:
+        text = content[found.bom :].decode(found.codec)
+    except UnicodeDecodeError:
+        return content
+    logger.warning("%s is no UTF-8; it is read as %s.", source, found.codec)
+    return text.encode()
 
 
 def _parse_json(number: int, text: str, reads_system: bool) -> QuestionRow:
@@ -287,118 +321,3 @@ def _turns_of(shape: str, value: object, reads_system: bool) -> list[object]:
     if not roles or roles[-1] != "user":
         raise UserError("the last of `messages` must be the user's, for it is the one answered")
     return list(turns)
-
-
-def output_line(row: QuestionRow, answer: Mapping[str, str]) -> bytes:
-    """Return the row with its reply and where that is from, or its error, as a line of JSON."""
-    merged = {**row.row, **({"error": row.error} if row.error else answer)}
-    try:
-        return (json.dumps(merged, ensure_ascii=False) + "\n").encode("utf-8")
-    except UnicodeEncodeError:  # the row kept holds a lone surrogate
-        return (json.dumps(merged) + "\n").encode("utf-8")
-
-
-class PartialOutput:
-    """The output while it is made: nothing that was answered is lost.
-
-    Attributes:
-        done: Rows written, in order.
-        replies: What is added to rows that wait for an earlier one, by row number.
-
-    Args:
-        output: The file to be.
-        rows: What it will hold.
-    """
-
-    def __init__(self, output: Path, rows: Sequence[QuestionRow]) -> None:
-        """Name the files; `begin` opens them."""
-        self.output = output
-        self.rows = rows
-        self.path = output.with_name(output.name + ".partial")
-        self.ahead_path = self.path.with_name(self.path.name + ".ahead")
-        self.note_path = self.path.with_name(self.path.name + ".settings")
-        self.done = 0
-        self.replies: dict[int, dict[str, str]] = {}
-
-    def begin(self, job: Mapping[str, object], overwrite: bool) -> None:
-        """Open the files, and take up what an earlier run of the same job left.
-
-        Args:
-            job: Everything that the replies depend on.
-            overwrite: Throw away what another job left.
-
-        Raises:
-            UserError: The partial file belongs to another input, model or setting.
-        """
-        note = json.dumps(job, sort_keys=True, default=str)
-        self.output.parent.mkdir(parents=True, exist_ok=True)
-        if self.path.exists():
-            if self.note_path.is_file() and self.note_path.read_text(encoding="utf-8") == note:
-                self._take_up()
-            elif not overwrite:
-                raise UserError(
-                    f"{self.path} was begun from another input, model or settings. Repeat that "
-                    "command to finish it, or add --overwrite to begin anew."
-                )
-            else:
-                self._remove()
-        if not self.path.exists():
-            self._remove()
-            self.note_path.write_text(note, encoding="utf-8")
-
-    def __enter__(self) -> PartialOutput:
-        """Open for writing."""
-        self._sink = self.path.open("ab")
-        self._ahead = self.ahead_path.open("ab")
-        self._write_ready()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Close the files; they stay for the next run."""
-        self._sink.close()
-        self._ahead.close()
-
-    def has(self, row: int) -> bool:
-        """Tell whether a row needs no answer any more."""
-        return row < self.done or row in self.replies
-
-    def add(self, replies: Mapping[int, dict[str, str]]) -> None:
-        """Note the replies of a batch, and write the rows whose turn has come."""
-        self._ahead.write((json.dumps(replies) + "\n").encode("ascii"))
-        self._ahead.flush()
-        self.replies.update(replies)
-        self._write_ready()
-
-    def finish(self) -> None:
-        """Give the file its name."""
-        os.replace(self.path, self.output)
-        self._remove()
-
-    def _write_ready(self) -> None:
-        """Write the rows that wait for nothing; when none waits, nothing needs to be noted."""
-        while self.done in self.replies:
-            self._sink.write(output_line(self.rows[self.done], self.replies.pop(self.done)))
-            self.done += 1
-        self._sink.flush()
-        if not self.replies:
-            self._ahead.truncate(0)
-
-    def _take_up(self) -> None:
-        """Read what was done; what follows a file's last newline is torn and cut off."""
-        self.done = len(_whole_lines(self.path))
-        for line in _whole_lines(self.ahead_path):
-            replies = {int(row): reply for row, reply in json.loads(line).items()}
-            self.replies.update((row, reply) for row, reply in replies.items() if row >= self.done)
-
-    def _remove(self) -> None:
-        for path in (self.path, self.ahead_path, self.note_path):
-            path.unlink(missing_ok=True)
-
-
-def _whole_lines(path: Path) -> list[bytes]:
-    """Return the lines of a file that end with a newline; cut off what follows."""
-    with contextlib.suppress(FileNotFoundError):
-        lines = path.read_bytes().split(b"\n")[:-1]
-        os.truncate(path, sum(len(line) + 1 for line in lines))
-        return lines
-    return []

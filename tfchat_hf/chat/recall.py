@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -86,7 +87,10 @@ class Recall:
         """Return what replies depend on, for the note beside a file of them."""
         if self.memory is None or not self.on:
             return {"memory": None}
-        return {"memory": [len(self.memory), self.threshold]}
+        digest = hashlib.sha256(repr(self.memory.config).encode())
+        for rows in self.memory.pairs.iter(10_000):
+            digest.update(repr(rows).encode())
+        return {"memory": [self.threshold, digest.hexdigest()]}
 
     def describe(self) -> str:
         """Say in a line how the memory stands.

@@ -15,6 +15,8 @@ from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 
+from data_builders.command_line import sentence
+
 from ..engines.model_folder import choose_device, load_for_chat
 from ..fast import FastDecoder
 from ..fast.decoding import generate_options
@@ -29,6 +31,9 @@ from .settings import ChatSettings
 from .streaming import BROKEN, ReplyTextStreamer, interrupts_held, next_item
 
 logger = logging.getLogger(__name__)
+
+# No text has longer tokens on average; what is far too long is cut before it is looked at closely.
+_CHARACTERS_PER_TOKEN = 64
 
 
 def clean_reply(text: str) -> str:
@@ -103,8 +108,8 @@ class ChatSession:
         is_torch = isinstance(model, TFChatForConditionalGeneration)
         self.fast_for_many = FastDecoder() if is_torch else None
         self.history: list[str] = []
-        # What the replies depend on beside the settings; a file of replies notes it.
-        self.origin: dict[str, object] = {"model": name}
+        # How the model runs, for the note beside a file of replies.
+        self.ways: dict[str, object] = {}
         limit = model.config.max_position_embeddings
         self.settings = ChatSettings(model.generation_config, limit, model)
 
@@ -132,7 +137,7 @@ class ChatSession:
 
         Closing the iterator early stops the model; what it had said by then is remembered.
         """
-        turns = [*self.history, message]
+        turns = [*filter(None, self.history), message]  # no model was trained to read silence
         if (known := self.recall.reply_to(turns)) is not None:
             return self._remembering(message, iter([known]))
         ids, notices = self.encode(turns)
@@ -143,14 +148,16 @@ class ChatSession:
     def _remembering(self, message: str, reply: Iterator[str]) -> Generator[str, None, None]:
         """Yield the pieces of the reply; whatever was said when it ends goes into the history."""
         pieces: list[str] = []
+        has_ended = False
         try:
             for piece in reply:
                 pieces.append(piece)
                 yield piece
+            has_ended = True
         finally:
             if isinstance(reply, Generator):
                 reply.close()
-            if pieces:
+            if pieces or has_ended:  # silence is an answer: the next one is still about this
                 self.history += [message, "".join(pieces)]
 
     def reply_to_many(self, contexts: Sequence[Sequence[str]], seed_offset: int = 0) -> list[str]:
@@ -177,8 +184,14 @@ class ChatSession:
 
     def encode(self, turns: Sequence[str]) -> tuple[list[int], list[str]]:
         """Return the encoder input for `turns` and a sentence for each thing that did not fit."""
-        newest = list(turns)[-self.max_context_turns :]
-        encoded = encode_context(self.tokenizer, newest, self.max_source_length)
+        most = _CHARACTERS_PER_TOKEN * self.max_source_length
+        newest = [turn[-most:] for turn in list(turns)[-self.max_context_turns :]]
+        try:
+            encoded = encode_context(self.tokenizer, newest, self.max_source_length)
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # how Rust says that it cannot go on
+                raise
+            raise UserError(f"The tokenizer fails at this message ({sentence(error)}).") from None
         notices = []
         if encoded.dropped_turns:
             what = "turn was" if encoded.dropped_turns == 1 else "turns were"
@@ -187,9 +200,11 @@ class ChatSession:
                 f"{self.max_source_length} tokens. /reset starts anew."
             )
         if encoded.truncated_tokens:
+            count = f"first {encoded.truncated_tokens} tokens were"
+            what = count if len(turns[-1]) <= most else "beginning was"
             notices.append(
-                f"The message is too long: its first {encoded.truncated_tokens} tokens were cut; "
-                f"the model reads at most {self.max_source_length}."
+                f"The message is too long: its {what} cut; the model reads at most "
+                f"{self.max_source_length}."
             )
         return list(encoded.input_ids), notices
 
@@ -327,7 +342,7 @@ def load_session(
     scorer = ModelScorer(model, tokenizer) if engine == "torch" else None
     recall = load_recall(name, max(1, model.config.max_context_turns), memory, scorer)
     session = ChatSession(model, tokenizer, name, reverse_model=reverse, recall=recall)
-    session.origin |= {"engine": engine, "int8": int8, "reverse_model": reverse_model}
+    session.ways |= {"engine": engine, "int8": int8}
     if (fast or int8) and engine == "torch":
         session.fast = FastDecoder("int8" if int8 else None)
     return session

@@ -21,6 +21,7 @@ _NO = {"false", "no", "off", "0"}
 
 # Setting one of these says that sampling is wanted; under greedy search they would do nothing.
 IMPLIES_SAMPLING = ("temperature", "top_p", "top_k")
+_LIKELIEST = " For the likeliest token each time take `--preset greedy`, or /set do_sample false."
 # What a preset says nothing about stays when one is chosen.
 KEPT_BY_PRESETS = ("seed", "max_new_tokens")
 # Shown here with transformers' settings; those that are missing belong to whoever tunes a preset.
@@ -82,7 +83,7 @@ def _own(name: str) -> Setting:
 SETTINGS: dict[str, Setting] = {
     "preset": Setting(str, about="a named set of the settings below; those set later go on top"),
     "do_sample": Setting(bool, about="draw each token at random instead of taking the likeliest"),
-    "temperature": Setting(float, 0, 10, open_low=True, about="above 1 wilder, below 1 tamer"),
+    "temperature": Setting(float, 0.01, 10, about="above 1 wilder, below 1 tamer"),
     "top_p": Setting(float, 0, 1, open_low=True, about="draw from this much probability only"),
     "top_k": Setting(int, 0, 1_000_000, about="draw from this many tokens only; 0 is all"),
     "num_beams": Setting(int, 1, 64, about="beam search; above 1 a reply comes whole"),
@@ -129,15 +130,35 @@ class ChatSettings:
         if name == "preset":
             self._choose_preset(text)
             return
+        before = dict(self.chosen)
         if text.lower() in ("default", "none"):
             self.chosen.pop(name, None)
-            return
-        value = setting.parse(text)
-        if value is None:
-            raise UserError(f"`{name}` must be {setting.range_text()} (got {text!r}).")
-        self.chosen[name] = value
-        if name in IMPLIES_SAMPLING or (name == "num_candidates" and value > 1):
-            self.chosen["do_sample"] = True
+        elif (value := setting.parse(text)) is None:
+            hint = _LIKELIEST if name == "temperature" else ""
+            raise UserError(f"`{name}` must be {setting.range_text()} (got {text!r}).{hint}")
+        else:
+            self.chosen[name] = value
+            if name in IMPLIES_SAMPLING or (name == "num_candidates" and value > 1):
+                self.chosen["do_sample"] = True
+        try:
+            self._check_together()
+        except UserError:
+            self.chosen = before
+            raise
+
+    def _check_together(self) -> None:
+        """Refuse candidates that the search cannot give."""
+        candidates, beams = (int(self.value(n) or 1) for n in ("num_candidates", "num_beams"))
+        if candidates > 1 and beams > 1:
+            raise UserError(
+                f"`num_candidates` {candidates} are drawn, and `num_beams` {beams} draws none. Set "
+                "one of the two to 1."
+            )
+        if candidates > 1 and not self.value("do_sample"):
+            raise UserError(
+                f"`num_candidates` {candidates} needs replies that differ, and `do_sample` is "
+                "false. Set `do_sample` to true, or `num_candidates` to 1."
+            )
 
     def preset_names(self) -> list[str]:
         """Name the presets of the model."""

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import unicodedata
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from data_builders.command_line import WRONG, OutputError, printing, sentence
 from data_builders.report import counted
 
 from ..fast.decoding import MUTUAL
+from ..settings.run_folder import METRICS_FILE
 from ..text.console import one_line, printable
 from ..text.errors import UserError
 from .session import ChatSession
@@ -36,9 +40,16 @@ HELP = """\
 /reset            forget it
 /help             this text
 /exit             leave (also /quit, Ctrl-D)
-Ctrl-C stops a reply. To send a message that begins with /, put a blank before it."""
+Ctrl-C stops a reply. Lines that are pasted together are one message. To send a
+message that begins with /, put a blank before it."""
 
 BAD_UTF8 = "That line is not valid UTF-8 and was not sent; type or save it as UTF-8."
+# Up to so many parameters a model knows little more than its corpus says.
+SMALL = 50_000_000
+
+
+# What may end a reply, and not the talk.
+REPLY_ERRORS = (RuntimeError, ValueError, LookupError, TypeError, MemoryError)
 
 
 class Terminal:
@@ -71,11 +82,13 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Show a line that is not a reply."""
-        print(text, file=self.info, flush=True)
+        # Notices beside the results may be lost; the results may not.
+        with suppress(OSError) if self.info is sys.stderr else printing():
+            print(printable(text), file=self.info, flush=True)
 
     def command(self, line: str) -> None:
-        """Run a line that begins with `/`."""
-        name, *arguments = line.split()
+        """Run a line that `is_command`."""
+        name, *arguments = unicodedata.normalize("NFKC", line).split()
         action = self.commands.get(name.lower())
         if action is None:
             self.say(f"There is no command {name}. Commands: {', '.join(self.commands)}.")
@@ -89,7 +102,7 @@ class Terminal:
         """Show the reply to `message` as it is made; Ctrl-C ends it."""
         anything = False
         try:
-            with closing(self.session.stream(message)) as pieces:
+            with printing(), closing(self.session.stream(message)) as pieces:
                 self.out.write("model> ")
                 self.out.flush()
                 for piece in pieces:
@@ -97,12 +110,14 @@ class Terminal:
                     anything = anything or bool(shown)
                     self.out.write(shown)
                     self.out.flush()
-            self.out.write(self._ending(anything))
+                self.out.write(self._ending(anything))
         except KeyboardInterrupt:
             self.out.write(" (stopped)\n")
+        except OutputError:
+            raise
         # E.g. settings that do not go together, or no GPU memory left: the chat goes on.
-        except (RuntimeError, ValueError) as error:
-            self.say(f"\nThis reply failed: {str(error).splitlines()[0]} Try /reset or other /set.")
+        except REPLY_ERRORS as error:
+            self.say(f"\nThis reply failed: {sentence(error)} Try /reset or other /set.")
         self.out.flush()
 
     def _ending(self, anything: bool) -> str:
@@ -114,7 +129,7 @@ class Terminal:
         return "  \x1b[2m(remembered)\x1b[0m\n" if self.out.isatty() else "  (remembered)\n"
 
     def _why(self, arguments: list[str]) -> None:
-        self.say(printable("\n".join(self.session.recall.explain())))
+        self.say("\n".join(self.session.recall.explain()))
 
     def _memory(self, arguments: list[str]) -> None:
         recall = self.session.recall
@@ -147,6 +162,8 @@ class Terminal:
         before = set(settings.chosen) - {"preset"}
         settings.set(name, value)
         self.say(f"{name} = {str(settings.value(name)).lower()}")
+        if name != "do_sample" and settings.chosen.get("do_sample") and "do_sample" not in before:
+            self.say("do_sample = true: without it this setting would change nothing.")
         if dropped := before - set(settings.chosen) - {name}:
             self.say(f"Set before and dropped now: {', '.join(sorted(dropped))}.")
         if settings.comes_whole:
@@ -163,7 +180,8 @@ class Terminal:
         if not turns:
             self.say("Nothing has been said yet.")
         for number, turn in enumerate(turns):
-            self.say(f"{'you' if number % 2 == 0 else 'model'}> {printable(turn)}")
+            who = "you" if number % 2 == 0 else "model"
+            self.say(f"{who}> {turn or '(no reply)'}")
         if len(turns) >= self.session.max_context_turns:
             count = self.session.max_context_turns
             self.say(f"(The model reads the newest {count}, your next message included.)")
@@ -178,12 +196,25 @@ def welcome(session: ChatSession) -> str:
     weights: Iterable[Any] = getattr(session.model, "parameters", tuple)()
     count = sum(weight.numel() for weight in weights)
     size = f"{count:,} parameters" if count else "an exported model"
-    return (
-        f"{session.name}: {size} on {session.model.device}, reads the "
-        f"newest {session.max_context_turns} turn(s){_memory_words(session)}.\n"
-        "A small quickstart model mostly remembers its corpus: expect its sentences, not "
-        "knowledge.\nType a message; /help lists the commands, /exit leaves."
-    )
+    lines = [
+        f"{session.name}: {size} on {session.model.device}, reads the newest "
+        f"{counted(session.max_context_turns, 'turn')}{_memory_words(session)}.",
+        *_corpus_words(Path(session.name).expanduser() / METRICS_FILE),
+    ]
+    if 0 < count < SMALL:
+        lines.append(
+            "A model of this size mostly remembers its corpus: expect its sentences, not knowledge."
+        )
+    return "\n".join(lines)
+
+
+def _corpus_words(metrics: Path) -> list[str]:
+    """Say what a run's model was trained on, where the run tells."""
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        data = json.loads(metrics.read_text(encoding="utf-8"))["data"]
+        pairs = counted(int(data["train"]["pairs"]), "pair")
+        return [f"Trained on {pairs} of question and reply ({', '.join(data['languages'])})."]
+    return []
 
 
 def _memory_words(session: ChatSession) -> str:
@@ -191,15 +222,25 @@ def _memory_words(session: ChatSession) -> str:
     return "" if memory is None else f", remembers {counted(len(memory), 'pair')}"
 
 
-def run_terminal(session: ChatSession) -> int:
-    """Chat with the person at the keyboard until they leave."""
+def run_terminal(session: ChatSession, keep_lines: bool = True) -> int:
+    """Chat with the person at the keyboard until they leave.
+
+    Args:
+        session: The conversation.
+        keep_lines: Whether what is typed can be recalled next time, from `HISTORY_FILE`.
+    """
     terminal = Terminal(session, sys.stdout, sys.stdout)
-    terminal.say(welcome(session))
-    _load_line_history()
+    terminal.say(f"{welcome(session)}\nType a message; /help lists the commands, /exit leaves.")
+    if readline is not None:
+        # Else each line of what is pasted would be a message of its own; libedit knows no such.
+        readline.parse_and_bind("set enable-bracketed-paste on")
+    if keep_lines:
+        _load_line_history()
     try:
         _keyboard_loop(terminal)
     finally:
-        _save_line_history()
+        if keep_lines:
+            _save_line_history()
     return 0
 
 
@@ -228,44 +269,61 @@ def _take_line(terminal: Terminal, line: str) -> None:
         terminal.say(BAD_UTF8)
         if readline is not None and (length := readline.get_current_history_length()):
             readline.remove_history_item(length - 1)  # keeps the history file valid UTF-8
-    elif line.startswith("/"):
+    elif is_command(line):
         terminal.command(line)
     elif line.strip():
         terminal.answer(line.strip())
 
 
+def is_command(line: str) -> bool:
+    """Tell a command from a message: one line with a slash, which a Chinese keyboard makes wide."""
+    return line[:1] in ("/", "\uff0f") and "\n" not in line
+
+
 def is_text(line: str) -> bool:
-    """Tell whether UTF-8 can say every character (no stray half of a pair)."""
-    return not any("\ud800" <= character <= "\udfff" for character in line)
+    """Tell whether these are characters (no stray half of a pair, no zeros of UTF-16)."""
+    return not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in line)
 
 
 def run_pipe(session: ChatSession, stdin: BinaryIO | None) -> int:
     """Answer each line of a pipe with one line; an empty pipe gets the demonstration.
 
-    The lines are one conversation, commands included, as if they had been typed.
+    The lines are one conversation, commands included, as if they had been typed. A line that says
+    nothing, or cannot be answered, gets an empty one, so that questions and replies stay side by
+    side; a command gets none.
+
+    Returns:
+        0, or 2 if a line was not answered that should have been.
     """
     terminal = Terminal(session, sys.stdout, sys.stderr)
-    empty = True
+    code, empty = 0, True
     for number, raw in enumerate(stdin or (), start=1):
         empty = False
+        reply = ""
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-        except UnicodeDecodeError:
-            terminal.say(f"Line {number}: {BAD_UTF8}")
-            continue
-        if line.startswith("/"):
-            terminal.command(line)
-        elif line.strip():
-            print(one_line(session.reply(line.strip())), file=terminal.out, flush=True)
-        if terminal.done:
-            break
-    return run_demo(session) if empty else 0
+            if not is_text(line):
+                raise UserError(BAD_UTF8)
+            if is_command(line):
+                terminal.command(line)
+                if terminal.done:
+                    break
+                continue
+            if line.strip():
+                reply = session.reply(line.strip())
+        except REPLY_ERRORS as error:
+            code = WRONG
+            why = BAD_UTF8 if isinstance(error, UnicodeDecodeError) else sentence(error)
+            terminal.say(f"Line {number}: {why}")
+        with printing():
+            print(one_line(reply), file=terminal.out, flush=True)
+    return run_demo(session) if empty else code
 
 
 def run_demo(session: ChatSession) -> int:
     """Ask three fixed questions, each in a conversation of its own."""
     terminal = Terminal(session, sys.stdout, sys.stdout)
-    terminal.say(welcome(session).partition("\nType")[0])
+    terminal.say(welcome(session))
     for question in DEMO_QUESTIONS:
         session.reset()
         terminal.say(f"you> {question}")
@@ -277,7 +335,9 @@ def run_demo(session: ChatSession) -> int:
 def run_once(session: ChatSession, message: str) -> int:
     """Print the reply to one message and nothing else."""
     terminal = Terminal(session, sys.stdout, sys.stderr)
-    print(printable(session.reply(message)), file=terminal.out, flush=True)
+    reply = session.reply(message)
+    with printing():
+        print(printable(reply), file=terminal.out, flush=True)
     return 0
 
 

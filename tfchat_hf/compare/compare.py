@@ -19,11 +19,11 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from transformers import DataCollatorForSeq2Seq, PreTrainedModel, PreTrainedTokenizerBase
 
-import tfchat_hf
 from data_builders.report import counted
 from data_builders.writing import write_whole
 
 from ..chat.session import load_session
+from ..engines.fingerprints import answering_code, weight_digests
 from ..examples.evaluation_split import EvaluationSplit, load_evaluation_split
 from ..examples.questions import Question
 from ..examples.rows import ExampleRows
@@ -209,29 +209,13 @@ def _replies_depend_on(options: Options, about: dict[str, Any]) -> dict[str, Any
         "reverse_model": options.reverse_model and _model_digest(options.reverse_model),
         "questions": about["questions"]["sha256"],
         "batch_size": options.batch_size,
-        "code": _decoding_code(),
-        "transformers": transformers.__version__,
-        "torch": torch.__version__,
+        "code": answering_code(),
     }
 
 
 def _model_digest(folder: Path) -> str:
-    """Name the weights and settings of a model folder by their bytes."""
-    digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.safetensors"), folder / "config.json"]):
-        digest.update(path.name.encode())
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
-
-
-def _decoding_code() -> str:
-    """Name the code that decodes: replies of an older version are not taken for its own."""
-    digest = hashlib.sha256()
-    package = Path(str(tfchat_hf.__file__)).parent
-    for path in sorted([*package.glob("model/*.py"), *package.glob("fast/*.py")]):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    """Name the weights, settings and tokenizer of a model folder by their bytes."""
+    return hashlib.sha256(json.dumps(weight_digests(folder)).encode()).hexdigest()
 
 
 # --------------------------------------------------------------------------------- the files

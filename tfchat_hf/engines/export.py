@@ -25,6 +25,7 @@ from .exported_folder import (
     copy_run_files,
     fit_template,
     new_folder,
+    note_files,
     open_engine,
     write_notes,
 )
@@ -72,11 +73,12 @@ def export_run(
     package = engine_package(engine)
     import torch
 
-    from .model_folder import load_model
+    from .model_folder import load_model, load_tokenizer
 
     output = output or run / engine
     with new_folder(output, overwrite) as draft:
         model = load_model(run, dtype=torch.float32).eval()
+        load_tokenizer(str(run), str(run), model.config.vocab_size)
         write_notes(draft, run, engine, package.__version__, int8, network_modules(model))
         if engine == MARIAN:
             from .marian_folder import write_marian
@@ -87,6 +89,7 @@ def export_run(
             _write_engine(model, run, draft, engine, int8, plain)
             check_export(model, open_engine(draft, engine, threads=1), engine)
         fit_template(draft, model.config)
+        note_files(draft)
     return output
 
 

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data_builders.command_line import sentence
 from data_builders.writing import whole_folder
 
 from ..text.errors import UserError
 from .dependencies import HOW_TO_LOAD_MARIAN, MARIAN, check_engine, engine_package
-from .fingerprints import code_digests, weight_digests
+from .fingerprints import code_digests, file_digest, weight_digests
 
 if TYPE_CHECKING:
     from ..model.configuration_tfchat import TFChatConfig
@@ -31,6 +32,14 @@ TOKENIZER_FILES = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "chat_template.jinja",
+)
+_CHANGEABLE = (
+    NOTES,
+    "generation_config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "README.md",
 )
 COPIED = ("config.json", "generation_config.json", *TOKENIZER_FILES)
 
@@ -67,10 +76,11 @@ def open_engine(
     """Load what a folder holds, unasked whether it belongs to its run."""
     from transformers import GenerationConfig
 
-    from ..model.configuration_tfchat import TFChatConfig
+    from .folder_check import CONFIG, GENERATION, check_config, check_generation, read_json
 
-    config = TFChatConfig.from_pretrained(folder)
-    if (folder / "generation_config.json").is_file():
+    config = check_config(folder / CONFIG, read_json(folder / CONFIG))
+    if (folder / GENERATION).is_file():
+        check_generation(folder / GENERATION, config.vocab_size)
         settings = GenerationConfig.from_pretrained(folder)
     else:
         settings = GenerationConfig.from_model_config(config)
@@ -78,7 +88,21 @@ def open_engine(
         from .onnx_model import OnnxModel as Model
     else:
         from .ctranslate2_model import CTranslate2Model as Model
-    return Model(config, folder, settings, int8, threads)
+    try:
+        return Model(config, folder, settings, int8, threads)
+    except UserError:
+        raise
+    except Exception as error:  # each engine has errors of its own
+        raise UserError(
+            f"{folder} cannot be loaded ({sentence(error)}). {_again(engine)}"
+        ) from error
+
+
+def _again(engine: str) -> str:
+    return (
+        f"Export the run again with `python -m tfchat_hf.engines.export RUN --engine {engine} "
+        "--overwrite`."
+    )
 
 
 def find_export(name: str | os.PathLike, engine: str) -> Path:
@@ -108,10 +132,7 @@ def find_export(name: str | os.PathLike, engine: str) -> Path:
 
 def _read_notes(folder: Path, engine: str) -> dict[str, Any]:
     """Read the notes of an exported folder; refuse those of another engine or format."""
-    again = (
-        "Export the run again with "
-        f"`python -m tfchat_hf.engines.export RUN --engine {engine} --overwrite`."
-    )
+    again = _again(engine)
     try:
         notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
         found, form = notes["engine"], notes["format"]
@@ -125,15 +146,22 @@ def _read_notes(folder: Path, engine: str) -> dict[str, Any]:
         )
     if form != FORMAT:
         raise UserError(f"{folder} has format {form}, this version reads {FORMAT}. {again}")
+    for name, digest in notes.get("files", {}).items():
+        path = folder / name
+        if not path.is_file() or file_digest(path) != digest:
+            why = "it is not as it was exported, but cut off or changed"
+            raise UserError(f"{path} cannot be loaded ({why}). {again}")
     return notes
 
 
 def _check_not_stale(notes: dict[str, Any], folder: Path, run: Path, command: str) -> None:
-    """Refuse an export whose run has other weights or other code by now."""
-    if notes["sha256"] != weight_digests(run):
+    """Refuse an export whose run has other weights, settings or other code by now."""
+    noted, found = notes["sha256"], weight_digests(run)
+    if noted != found:
+        changed = [name for name in {**noted, **found} if noted.get(name) != found.get(name)]
         raise UserError(
-            f"{folder} was made from other weights than those that are in {run} now. "
-            f"Export again with `{command}`."
+            f"{folder} was made from other weights or settings than those that are in {run} now "
+            f"(changed: {', '.join(changed)}). Export again with `{command}`."
         )
     before, now = notes["code_sha256"], code_digests(notes["network_modules"], run)
     changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
@@ -205,7 +233,7 @@ def fit_template(folder: Path, config: TFChatConfig) -> None:
     path = folder / "tokenizer_config.json"
     settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     settings["truncation_side"] = "left"
-    path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write_json(path, settings)
 
 
 def write_notes(
@@ -230,4 +258,20 @@ def write_notes(
         "network_modules": modules,
         "code_sha256": code_digests(modules, run),
     }
-    (folder / NOTES).write_text(json.dumps(notes, indent=2) + "\n", encoding="utf-8")
+    _write_json(folder / NOTES, notes)
+
+
+def note_files(folder: Path) -> None:
+    """Note what the files of a finished folder are, so that a torn copy is known as such."""
+    notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    named = {path.relative_to(folder).as_posix(): path for path in paths}
+    # Settings may be changed by hand.
+    files = {name: path for name, path in named.items() if name not in _CHANGEABLE}
+    _write_json(
+        folder / NOTES, notes | {"files": {n: file_digest(path) for n, path in files.items()}}
+    )
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

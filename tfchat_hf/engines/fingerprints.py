@@ -6,9 +6,11 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import json
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +18,11 @@ if TYPE_CHECKING:
 PACKAGE = __name__.split(".")[0]
 # What the network computes stands in these.
 NETWORK_FILES = ("layers_tfchat.py", "modeling_tfchat.py")
-_NETWORK = Path(__file__).parents[1] / "model"
+_WINGS = Path(__file__).parents[1]
+_NETWORK = _WINGS / "model"
+# What a question goes through on the way to its reply.
+_ANSWERING = ("model", "text", "fast", "engines", "memory", "chat")
+_LIBRARIES = ("torch", "transformers", "tokenizers")
 
 
 def differing_code(folder: Path) -> list[str]:
@@ -44,13 +50,49 @@ def code_digest(path: Path) -> str:
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
+def answering_code() -> dict[str, str]:
+    """Digest all code that decides what is replied, and name the versions of the libraries."""
+    digest = hashlib.sha256()
+    for path in sorted(path for wing in _ANSWERING for path in (_WINGS / wing).rglob("*.py")):
+        digest.update(code_digest(path).encode())
+    return {PACKAGE: digest.hexdigest(), **{name: version(name) for name in _LIBRARIES}}
+
+
+def model_digest(model: Any) -> str:
+    """Digest the configuration and the weights of a model, or of an engine's, as it is loaded."""
+    import torch
+
+    digest = hashlib.sha256(json.dumps(model.config.to_dict(), sort_keys=True).encode())
+    for name, weight in sorted(model.state_dict().items()):
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    exported = getattr(model, "folder", None) or getattr(model, "path", None)
+    for path in sorted(exported.rglob("*")) if exported is not None else ():
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """Digest what a tokenizer makes of a text; how it pads and cuts is asked anew each time."""
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
+    content |= {"truncation": tokenizer.model_max_length, "padding": None}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def weight_digests(run: Path) -> dict[str, str]:
-    """Return the SHA-256 of the weights and of the configuration of a run, by file name."""
-    digests = {}
-    for path in (run / "config.json", *sorted(run.glob("model*.safetensors"))):
-        with path.open("rb") as file:
-            digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return digests
+    """Return the SHA-256 of the weights and of what goes with them in a run, by file name."""
+    names = ("config.json", "generation_config.json", "tokenizer.json")
+    paths = [path for name in names if (path := run / name).is_file()]
+    return {
+        path.name: file_digest(path) for path in (*paths, *sorted(run.glob("model*.safetensors")))
+    }
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def network_modules(model: nn.Module) -> list[str]:

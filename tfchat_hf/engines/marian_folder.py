@@ -70,6 +70,8 @@ def write_marian(
     marian = to_marian_for_converter(model) if for_converter else to_marian(model)
     marian.generation_config = marian_generation_config(model.generation_config)
     marian.save_pretrained(folder)
+    for weights in folder.glob("*.safetensors"):  # which only their owner may read so far
+        weights.chmod((folder / "config.json").stat().st_mode)
     copy_run_files(run, folder, TOKENIZER_FILES)
     _name_tokenizer_class(folder / "tokenizer_config.json")
     write_card(model, folder, for_converter)

@@ -12,6 +12,8 @@ import torch
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
+from data_builders.command_line import sentence
+
 from .. import TFChatForConditionalGeneration, TFChatPreTrainedModel
 from ..settings.places import find_model
 from ..text.errors import UserError
@@ -19,6 +21,12 @@ from ..text.tokenization import fit_tokenizer
 from .dependencies import ENGINES
 from .exported_folder import load_engine
 from .fingerprints import differing_code
+from .folder_check import (
+    GENERATION,
+    check_model_files,
+    check_tokenizer,
+    check_tokenizer_files,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +44,20 @@ def load_model(source: str | os.PathLike, **options: Any) -> Any:
 
     Returns:
         The model, or what `from_pretrained` returns with these options.
+
+    Raises:
+        UserError: It cannot be loaded, or its weights are no numbers.
     """
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        check_model_files(folder)
+        if not (folder / GENERATION).is_file():
+            logger.warning(
+                "%s holds no %s: replies are made as transformers makes them by itself, by greedy "
+                "search and without this project's presets.",
+                folder,
+                GENERATION,
+            )
     if changed := differing_code(Path(source)):
         logger.warning(
             "%s carries another %s than this package, whose network answers now. Put the change "
@@ -46,11 +67,32 @@ def load_model(source: str | os.PathLike, **options: Any) -> Any:
         )
     # A config.json may name a kernel as its attention, which would be fetched and run. The argument
     # goes before it only where the configuration was loaded by itself.
-    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-    options = {"attn_implementation": "eager", **options}  # the attention that one can read
-    return AutoModelForSeq2SeqLM.from_pretrained(
-        source, config=config, trust_remote_code=False, **options
-    )
+    # The attention that one can read, and no pickles.
+    options = {"attn_implementation": "eager", "use_safetensors": True, **options}
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        loaded = AutoModelForSeq2SeqLM.from_pretrained(
+            source, config=config, trust_remote_code=False, **options
+        )
+    except Exception as error:  # many libraries, many error types, one thing to tell
+        raise _cannot_load(str(source), error) from error
+    check_finite(str(source), loaded[0] if isinstance(loaded, tuple) else loaded)
+    return loaded
+
+
+def check_finite(name: str, model: torch.nn.Module) -> None:
+    """Refuse weights that are no numbers: a training that went wrong leaves such.
+
+    Raises:
+        UserError: Names one of them.
+    """
+    for weight_name, weight in model.named_parameters():
+        if not bool(torch.isfinite(weight).all()):
+            raise UserError(
+                f"Model {name!r} has weights that are no numbers (`{weight_name}`), so it says "
+                "nothing. Take a checkpoint from before, or train again with a lower "
+                "`learning_rate`."
+            )
 
 
 def save_for_hub(
@@ -109,25 +151,42 @@ def load_for_chat(
         )
     target = choose_device(device) if engine == TORCH else None
     source = find_model(name)
-    engine_model = None if engine == TORCH else load_engine(source, engine, int8)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        if engine_model is not None:
-            return engine_model, tokenizer
-        model, report = load_model(source, output_loading_info=True)
-    except Exception as error:  # many libraries, many error types, one thing to tell
-        raise _cannot_load(name, error) from error
+    if engine != TORCH:
+        model = load_engine(source, engine, int8)
+        return model, load_tokenizer(name, source, model.config.vocab_size)
+    model, report = load_model(source, output_loading_info=True)
     _check_model(name, model, report["missing_keys"])
+    tokenizer = load_tokenizer(name, source, model.config.vocab_size)
     return model.to(target).eval(), tokenizer
 
 
+def load_tokenizer(name: str, source: str, vocab_size: int) -> Tokenizer:
+    """Load the tokenizer of a model.
+
+    Args:
+        name: What to call the model in an error.
+        source: Its folder, or its id on the Hub.
+        vocab_size: How many embeddings it has.
+
+    Raises:
+        UserError: The tokenizer cannot be read, or has ids that the model does not have.
+    """
+    if Path(source).is_dir():
+        check_tokenizer_files(Path(source))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except Exception as error:  # `tokenizers` raises bare Exception
+        raise _cannot_load(name, error) from error
+    check_tokenizer(name, tokenizer, vocab_size)
+    return tokenizer
+
+
 def _cannot_load(name: str, error: Exception) -> UserError:
-    """Say in a sentence what a library said in many lines."""
+    """Say on one line what a library said in many."""
     logger.debug("loading failed", exc_info=True)
-    reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
     return UserError(
-        f"Model {name!r} cannot be loaded: {reason} Give the folder of a finished run, "
-        "or the id of a TFChat model on the Hub."
+        f"Model {name!r} cannot be loaded: {sentence(error).rstrip('.')}. Give the folder of a "
+        "finished run, or the id of a TFChat model on the Hub."
     )
 
 

@@ -12,6 +12,8 @@ import torch
 from transformers import GenerationConfig
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
+from data_builders.command_line import sentence
+
 from ..fast import FastDecoder
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import TFChatGenerationMixin
@@ -341,5 +343,6 @@ def _open(path: Path, int8: bool, threads: int | None) -> Any:
     try:
         return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own types, one for each way to fail
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} cannot be loaded ({reason}). {again} --overwrite`.") from error
+        raise UserError(
+            f"{path} cannot be loaded ({sentence(error)}). {again} --overwrite`."
+        ) from error

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_builders.command_line import CommandParser, run_command, tell
+from data_builders.command_line import CommandParser, run_command, sentence, tell
 
 from ..text.errors import UserError
 from ..text.tokenizer_training import SCHEMES
@@ -125,7 +125,7 @@ def _load(folder: str) -> PreTrainedTokenizerBase:
     # `tokenizers` raises bare Exception for a file that it cannot parse.
     except Exception as error:
         raise UserError(
-            f"--tokenizer {folder} must hold a tokenizer that can be read (got {error}). "
+            f"--tokenizer {folder} must hold a tokenizer that can be read (got {sentence(error)}). "
             "Make it anew with `python -m tfchat_hf.text.tokenizer_training`."
         ) from error
 

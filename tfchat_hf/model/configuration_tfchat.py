@@ -91,7 +91,7 @@ class TFChatConfig(PreTrainedConfig):
         """Check that each head gets a whole number of dimensions, an even one for rotation."""
         for name in ("encoder_attention_heads", "decoder_attention_heads"):
             heads = getattr(self, name, None)
-            if heads is None:
+            if heads is None or self.d_model < 1:  # the latter is told by `validate_sizes`
                 continue
             if heads < 1 or self.d_model % heads:
                 divisors = [n for n in range(1, self.d_model + 1) if self.d_model % n == 0]

@@ -89,6 +89,11 @@ class TFChatPreTrainedModel(PreTrainedModel):
         TFChatModel.register_for_auto_class("AutoModel")
         TFChatForConditionalGeneration.register_for_auto_class("AutoModelForSeq2SeqLM")
         super().save_pretrained(save_directory, **kwargs)
+        # safetensors lets nobody but their owner read its files; who serves them is often another.
+        written = {file.name: file for file in os.scandir(os.fspath(save_directory))}
+        for name, file in written.items():
+            if name.endswith(".safetensors") and "config.json" in written:
+                os.chmod(file, written["config.json"].stat().st_mode)
 
 
 class TFChatStack(TFChatPreTrainedModel):

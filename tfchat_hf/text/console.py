@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from data_builders.command_line import prepare_streams
 
 __all__ = ["one_line", "prepare_streams", "printable", "quiet_libraries"]
+
+_KEPT = "\n\t\u200c\u200d"
+# Control, format, surrogate and private characters, and the separators of lines and paragraphs.
+_UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
 
 
 def quiet_libraries() -> None:
@@ -19,10 +25,13 @@ def quiet_libraries() -> None:
 
 
 def printable(text: str) -> str:
-    """Take out control characters: what a model says must not steer the terminal."""
-    return "".join(c for c in text if c in "\n\t" or not (c < " " or "\x7f" <= c <= "\x9f"))
+    """Take out what steers a terminal or turns text around, and what cannot be seen.
+
+    Line ends and tabs stay, and the joiners that emoji and Persian are written with.
+    """
+    return "".join(c for c in text if c in _KEPT or unicodedata.category(c) not in _UNSEEN)
 
 
 def one_line(text: str) -> str:
     """Put a reply on one line, for pipes that pair questions and replies by line."""
-    return " ".join(printable(text).split("\n"))
+    return printable(" ".join(text.splitlines()))
