@@ -33,6 +33,7 @@ _MARKS = (
         re.MULTILINE,
     ),
 )
+_MAY_BE_MARKED = re.compile(r"[\n\[]|<\||<s>")
 _END = re.compile(r"<\|(?:im_end|eot_id|endoftext|end|begin_of_text)\|>|<eo[a-z]>|</?s>")
 _TASKS = {
     "[inst]": "user",
@@ -87,7 +88,7 @@ def list_in_text(text: str) -> Any:
 
 def marked_turns(text: str) -> list[dict[str, str]]:
     """Cut a text at its marks of who speaks."""
-    if not any(mark in text for mark in ("\n", "<|", "[", "<s>")):
+    if not _MAY_BE_MARKED.search(text):
         return []
     found = ([m for m in marks.finditer(text) if _role(m) is not None] for marks in _MARKS)
     marks = next((one for one in found if len({_role(mark) for mark in one}) > 1), None)

@@ -254,13 +254,13 @@ def kind_of_objects(keys: tuple[str, ...]) -> str:
 
 def kind_of_value(value: Any) -> str:
     """Say what a value can be used for: turns, pairs, list (or object), text, number or other."""
+    if value is None or isinstance(value, (str, bytes)):
+        return "text"
     if isinstance(value, list):
         kinds = {kind_of_objects(tuple(v)) if isinstance(v, dict) else "list" for v in value[:8]}
         return "list" if not kinds or "list" in kinds else max(kinds)
     if isinstance(value, dict):
         return "list"
-    if value is None or isinstance(value, (str, bytes)):
-        return "text"
     return "other" if number_as_text(value) is value else "number"
 
 
