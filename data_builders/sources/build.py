@@ -75,7 +75,7 @@ def build_dialogues(
     """
     sources = as_tuple(source)
     if format is None and len(sources) == 1 and is_saved(Path(sources[0])):
-        known = {key: settings[key] for key in _SAVED_SETTINGS if key in settings}
+        known = {key: settings[key] for key in _SAVED_SETTINGS if settings.get(key) is not None}
         return BuildResult(*read_saved(Path(sources[0]), **known))
     if sources == ("chatterbot",):
         options = {"exclude_categories": as_tuple(exclude_categories), **(options or {})}
