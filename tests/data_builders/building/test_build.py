@@ -421,7 +421,7 @@ def test_language_guess(turns, language):
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("a.csv", b"q,r\n", "no known format.*--format"),
+        ("a.csv", b"q,r\n", "no known format.*--columns"),
         ("a.bin", bytes(range(256)) * 9, "no known format"),
         ("a.jsonl", b"", "a.jsonl is empty"),
         ("a.jsonl", b"{}\n\n{}\n", "no known format"),
