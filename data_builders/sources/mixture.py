@@ -39,7 +39,7 @@ from data_builders.errors import UserError, shown
 from data_builders.formats.registry import FAMILIES
 from data_builders.language import LANGUAGES
 from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, SourceCount
+from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.selecting.settings import check_type
 from data_builders.sources.sources import SourceSpec, find_sources
 
@@ -139,8 +139,13 @@ class MixtureCorpus(DialogueBuilder):
         for origin, (spec, settings) in enumerate(
             zip(config.sources, config.source_configs, strict=True)
         ):
-            for raw in FAMILIES[spec.format].read_sources(settings, report, progress):
-                yield raw._replace(origin=origin, source=shown(spec.name or raw.source))
+            try:
+                for raw in FAMILIES[spec.format].read_sources(settings, report, progress):
+                    yield raw._replace(origin=origin, source=shown(spec.name or raw.source))
+            except UserError as error:
+                if not spec.lenient or report.strict:
+                    raise
+                report.reject(spec.shown_name(), 1, RowError("unreadable file", error))
 
 
 class _Reading(NamedTuple):

@@ -217,8 +217,10 @@ class _Finder:
         self.say = say
         # Archives of which every file is taken, and is of one kind.
         self.sizes: dict[str, int] = {}
+        self.paths: Sequence[str] = ()
 
     def find(self, paths: Sequence[str]) -> list[SourceSpec]:
+        self.paths = paths
         for path in paths:
             if is_saved(Path(path)):
                 raise UserError(
@@ -244,7 +246,7 @@ class _Finder:
                     way = f"Name it by itself to take it: {shown(kind.names[0])}"
                 self.say(f"{kind.title()}: passed over, {why}. {way}")
             else:
-                found[kind.names[0]] = self.single(kind, paths)
+                found[kind.names[0]] = self.single(kind)
                 said = f", read as {kind.encoding}" if kind.encoding else ""
                 self.say(kind.guess.sentence(kind.title()) + said)
         for spec in {id(spec): spec for spec in joined.values()}.values():
@@ -330,7 +332,7 @@ class _Finder:
         why = str(kind.error).removeprefix(f"{shown(name)}: ").rstrip(".") if kind.error else ""
         self.say(f"{kind.title()}: passed over, {why or 'no known format of dialogues'}")
 
-    def single(self, kind: _Kind, paths: Sequence[str]) -> SourceSpec:
+    def single(self, kind: _Kind) -> SourceSpec:
         assert kind.guess is not None
         options = {"files": tuple(kind.names), **kind.guess.guess.options, **self.options}
         name = None
@@ -341,8 +343,11 @@ class _Finder:
             )
         elif len(kind.names) > 1:
             name = shown(Path(kind.names[0]).resolve().parent.name)
-        lenient = not set(kind.names) <= set(paths)
-        return SourceSpec(kind.guess.format, options, name, lenient=lenient)
+        return SourceSpec(kind.guess.format, options, name, lenient=self.lenient(*kind.names))
+
+    def lenient(self, *names: str) -> bool:
+        """Say whether files were found, and not named one by one."""
+        return not set(names) <= set(self.paths)
 
     def parallel(self, kinds: Sequence[_Kind]) -> dict[str, SourceSpec]:
         """Join files named like questions and replies that have equally many lines."""
@@ -357,7 +362,9 @@ class _Finder:
         for questions, replies in find_pairs(plain):
             if self.count_lines(questions) == self.count_lines(replies):
                 options = {"questions": questions, "replies": replies, **self.options}
-                joined[questions] = joined[replies] = SourceSpec("parallel", options)
+                lenient = self.lenient(questions, replies)
+                spec = SourceSpec("parallel", options, lenient=lenient)
+                joined[questions] = joined[replies] = spec
         return joined
 
     def cornell(self, kinds: Sequence[_Kind]) -> dict[str, SourceSpec]:
@@ -377,7 +384,8 @@ class _Finder:
             if near:
                 best = find_companion(name, near) or near[0]
                 options = {"lines": best, "conversations": name, **self.options}
-                joined[name] = joined[best] = SourceSpec("cornell", options)
+                spec = SourceSpec("cornell", options, lenient=self.lenient(name, best))
+                joined[name] = joined[best] = spec
         return joined
 
     def count_lines(self, name: str) -> int:

@@ -502,6 +502,16 @@ def test_a_table_of_unknown_columns_named_by_itself_says_what_to_do(tmp_path):
     assert (report.kept, report.rejected) == (1, {"unreadable file": 1})
 
 
+def test_a_source_of_several_files_that_cannot_be_read_stops_no_other(tmp_path):
+    place = tmp_path / "f"
+    write(place / "chat.tsv", TEXTS["separated"])
+    write(place / "nlu.yml", "nlu:\n- intent: greet\n  examples: |\n    - hey\n  - [broken\n")
+    report = build_dialogues(str(place), cache_dir=str(tmp_path / "c")).report
+    assert (report.rows_read, report.rejected) == (41, {"unreadable file": 1})
+    with pytest.raises(UserError, match="nlu.yml is no YAML"):
+        build_dialogues([str(path) for path in place.iterdir()], cache_dir=str(tmp_path / "c"))
+
+
 @pytest.mark.parametrize("format", [None, "json"])
 def test_one_damaged_file_of_many_is_listed_and_the_others_are_read(tmp_path, format):
     place = tmp_path / "f"
