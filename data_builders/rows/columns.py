@@ -244,7 +244,7 @@ def are_of_turns(keys: tuple[str, ...]) -> bool:
 def kind_of_value(value: Any) -> str:
     """Say what a value can be used for: "turns", "list" (also objects), "text" or "other"."""
     if isinstance(value, list):
-        turns = value and all(isinstance(v, dict) and are_of_turns(tuple(v)) for v in value[:8])
+        turns = value and all(isinstance(v, dict) and are_of_turns(tuple(v)) for v in value[:3])
         return "turns" if turns else "list"
     if isinstance(value, dict):
         return "list"

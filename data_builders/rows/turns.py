@@ -94,11 +94,13 @@ class _List(NamedTuple):
 
     Attributes:
         speakers: Keys that name the speaker, those first that tell speakers apart.
+        texts_by_role: Whether some keys name a role and a text: user_utterance.
         answers_first: Whether the answer to the item before stands before the next question.
         named: Whether the items are [speaker, text].
     """
 
     speakers: tuple[str, ...] = ()
+    texts_by_role: bool = False
     answers_first: bool = False
     named: bool = False
 
@@ -231,8 +233,11 @@ def _seen(items: list[Any], style: Style) -> _List:
         inner = [item for one in items if isinstance(one, list) for item in one]
         objects = [item for item in inner if isinstance(item, dict)]
         return _List(_speaker_keys(objects), named=are_named(items))
+    speakers = _speaker_keys(objects)
+    if not any(known.role_of_text(key) for key in dict.fromkeys(k for one in objects for k in one)):
+        return _List(speakers)
     answers = [bool(_spoken(item, style).get("assistant")) for item in objects]
-    return _List(_speaker_keys(objects), not answers[0] and any(answers))
+    return _List(speakers, True, not answers[0] and any(answers))
 
 
 def _speaker_keys(objects: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -323,7 +328,7 @@ def _of_object(item: dict[str, Any], style: Style, seen: _List) -> Iterator[Said
     if text is not None and isinstance(item[text], dict) and "author" in item[text]:
         yield from _of_object(item[text], style, _List(_speaker_keys([item[text]])))
         return  # a node of an export
-    if text is None or (who is None and known.role_of_text(text) is None and _spoken(item, style)):
+    if text is None or (who is None and seen.texts_by_role and _spoken(item, style)):
         yield from _by_role(item, style, seen, text)
         return
     if any(item.get(name) is True for name in known.BAD_IF_YES):
@@ -362,7 +367,7 @@ def _by_role(
     item: dict[str, Any], style: Style, seen: _List, text: str | None = None
 ) -> Iterator[Said]:
     """Read an object with a text a role, or with a question and its reply."""
-    if spoken := _spoken(item, style):
+    if seen.texts_by_role and (spoken := _spoken(item, style)):
         if text is not None:
             spoken.setdefault("user", text_in(item[text]))
         order = ROLE_ORDER[::-1] if seen.answers_first else ROLE_ORDER
