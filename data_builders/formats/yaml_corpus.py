@@ -45,7 +45,7 @@ from data_builders.report import BuildReport, RowError
 YAML_SUFFIXES = (".yaml", ".yml")
 _CHATTERBOT = re.compile(r"^conversations\s*:", re.MULTILINE)
 _RASA = re.compile(r"^(nlu|responses|stories|rules)\s*:", re.MULTILINE)
-_LIST = re.compile(r"(?:[ \t]*(?:#.*|---.*)?\r?\n)*-\s")
+_LIST = re.compile(r"(?:[ \t]*(?:#.*|---.*)?\r?\n)*-\s+(?:-\s|\{|\[|(?!files\b)[^\s:]+\s*:)")
 _EXAMPLE = re.compile(r"^\s*-\s+(.*)$", re.MULTILINE)
 # "[Paris](city)", "[Paris]{"entity": "city"}": what was said, and what it is.
 _ENTITY = re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\{[^}]*\})")
