@@ -398,6 +398,7 @@ def test_a_conversation_at_a_terminal(model_dir, tmp_path):
         assert "\ufffd" not in chat.until("(stopped)")
         chat.until("you> ")
         chat.ask("／ｈｅｌｐ", "/exit")
+        chat.ask("/set max_new_tokens 8", "max_new_tokens = 8")
         chat.type("\x1b[200~你好\n你是谁\x1b[201~\n".encode())
         chat.until("model> ")
         chat.until("you> ")

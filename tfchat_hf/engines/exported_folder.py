@@ -148,7 +148,7 @@ def _read_notes(folder: Path, engine: str) -> dict[str, Any]:
         raise UserError(f"{folder} has format {form}, this version reads {FORMAT}. {again}")
     for name, digest in notes.get("files", {}).items():
         path = folder / name
-        if not path.is_file() or file_digest(path) != digest:
+        if path.is_file() and file_digest(path) != digest:  # what is missing, its reader names
             why = "it is not as it was exported, but cut off or changed"
             raise UserError(f"{path} cannot be loaded ({why}). {again}")
     return notes

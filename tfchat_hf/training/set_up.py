@@ -223,9 +223,10 @@ def peak_learning_rate(trainer: TFChatTrainer, updates: int) -> float:
 def _check_pieces(args: TFChatTrainingArguments, plan: UpdatePlan) -> None:
     """Refuse to cut updates into more batches than they have pairs: each would cost a pass."""
     pieces, pairs = args.gradient_accumulation_steps, len(plan.source_lengths) / plan.updates
-    if 1 < pieces > max(1, pairs):
+    most = math.ceil(pairs)
+    if 1 < pieces > most:
         raise UserError(
-            f"`gradient_accumulation_steps` must be at most {max(1, int(pairs))}, the pairs that "
+            f"`gradient_accumulation_steps` must be at most {most}, the pairs that "
             f"an update has (got {pieces}). Lower it, or raise the size of an update."
         )
 
