@@ -382,7 +382,7 @@ def test_the_warm_up_that_a_clock_has_shortened_stands_in_the_card(made, tmp_pat
         (["--lr_scheduler_type", "cosine_with_min_lr"], "`lr_scheduler_type`"),
         (["--per_device_eval_batch_size", "0"], "`per_device_eval_batch_size`"),
         (["--max_minutes", "1", "--lr_scheduler_type", "polynomial"], "`lr_scheduler_type`"),
-        (["--gradient_accumulation_steps", "100"], "at most 7, the pairs that an update has"),
+        (["--gradient_accumulation_steps", "100"], "at most 8, the pairs that an update has"),
     ],
 )
 def test_wrong_settings_are_one_sentence_and_leave_the_run(made, run, capsys, options, words):
