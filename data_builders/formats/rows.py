@@ -13,8 +13,7 @@ in `known.yaml`, and one of the user's own is a file like it (`describe`).
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby, islice
 from typing import Any, ClassVar
@@ -31,16 +30,19 @@ from data_builders.rows.cells import tree_of
 from data_builders.rows.columns import (
     check_columns,
     is_weak,
-    kind_of_objects,
-    kind_of_value,
     known_columns,
-    known_sides,
 )
 from data_builders.rows.description import (
     Description,
     description_of,
     known_descriptions,
     parsed,
+)
+from data_builders.rows.json_layout import (
+    FIRST_ROWS,
+    column_of,
+    is_tree,
+    whole_dialogues,
 )
 from data_builders.rows.reader import (
     JsonReaders,
@@ -49,31 +51,14 @@ from data_builders.rows.reader import (
     note_cuts,
     row_reader,
 )
-from data_builders.rows.turns import MAX_MESSAGES, are_named, as_list, read_turns, shown
+from data_builders.rows.turns import MAX_MESSAGES, as_list, read_turns, shown
 from data_builders.rows.vocabulary import (
-    DIALOGUES,
-    GROUPS,
-    MARKED,
-    QUESTIONS,
-    REPLIES,
-    ROLE_KEYS,
     ROLES,
-    SPEAKER_KEYS,
     SPLIT_NAMES,
-    SURE_SPEAKERS,
-    TEXT_KEYS,
     WEAK_QUESTIONS,
     fold,
-    names_speaker,
-    role_of_text,
-    snake,
 )
 
-# So many rows say what a file is; a whole dialogue may be one.
-_FIRST_ROWS = 20
-# So many members of an object are kept while it is not known whether it is one row; so many cells
-# while it is not known whether the other columns are as long.
-_MOST_MEMBERS, _MOST_CELLS = 1_000, 1_000_000
 # A row that breaks one of these is still a row of its kind.
 _STILL_OURS = ("no reply", "empty text", "tool message", "fewer than two turns", "image")
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
@@ -405,7 +390,7 @@ def lines_of(
 ) -> Iterator[Line]:
     """Find the reader of each row of a file; `top` says whether they stand in one list."""
     rows = whole_dialogues(values, top, config.columns)
-    first = list(islice(rows, _FIRST_ROWS))
+    first = list(islice(rows, FIRST_ROWS))
     _check_names(config.columns, first, name)
     if named is None and not config.columns:
         named = _named_rows(first)
@@ -437,7 +422,7 @@ def _named_rows(rows: Sequence[JsonRow]) -> Description | None:
 def _understood(value: Any, readers: JsonReaders) -> tuple[Mapping[str, Any], RowReader]:
     if isinstance(value, list) and readers.has_columns:
         value = {str(place): item for place, item in enumerate(as_list(value))}
-    elif isinstance(value, list) or _is_tree(value):
+    elif isinstance(value, list) or is_tree(value):
         value = {"dialogue": value}
     if not isinstance(value, dict):
         raise RowError("not an object", shown(value))
@@ -448,14 +433,7 @@ def _is_lone(row: JsonRow) -> bool:
     """Say whether a member of an object is a value such as the version of a file."""
     if row.key is None or isinstance(row.value, (list, dict)):
         return False
-    return _column(row.key) is None or fold(row.key) in WEAK_QUESTIONS
-
-
-def _is_tree(value: Any) -> bool:
-    if not isinstance(value, dict) or not value:
-        return False
-    first = next(iter(value.values()))
-    return isinstance(first, dict) and {"parent", "message"} <= first.keys()
+    return column_of(row.key) is None or fold(row.key) in WEAK_QUESTIONS
 
 
 def _check_names(columns: Mapping[str, str], rows: Sequence[JsonRow], where: str) -> None:
@@ -465,145 +443,6 @@ def _check_names(columns: Mapping[str, str], rows: Sequence[JsonRow], where: str
         top = written if written in names else written.partition(".")[0]
         if not set("+|&") & set(written) and top not in names:
             raise UserError(missing_column(where, part, written, names))
-
-
-def whole_dialogues(
-    rows: Iterable[JsonRow], top: bool, columns: Mapping[str, str] = {}
-) -> Iterator[JsonRow]:
-    """Put together what is one row or one dialogue, and was read piece by piece.
-
-    Args:
-        rows: What stands in the array or the object that a file is, or its lines.
-        top: Whether it is an array.
-        columns: The setting, which may name the list of turns.
-
-    Yields:
-        An object of which a member is a list of turns as one row, a list of turns as one dialogue,
-        an object of columns row by row, and all others as they are.
-    """
-    rows = _members(iter(rows), {columns.get("dialogue"), columns.get("messages")} - {None})
-    head = list(islice(rows, _FIRST_ROWS))
-    named = top and are_named([row.value for row in head], strict=True)
-    for (part, key), group in groupby(
-        chain(head, rows), key=lambda row: (named or _is_turn(row, top), row.key)
-    ):
-        if not part:
-            yield from group
-            continue
-        first = next(group)
-        values = [row.value for row in islice(group, MAX_MESSAGES)]
-        # One text under a key is no list of turns.
-        single = isinstance(first.value, str) and not values
-        yield first if single else JsonRow(first.line, key, [first.value, *values])
-
-
-def _members(rows: Iterator[JsonRow], told: Set[str | None]) -> Iterator[JsonRow]:
-    """Take the members of an object together where it is one row, or holds columns."""
-    waiting: list[JsonRow] = []
-    for row in rows:
-        waiting.append(row)
-        if row.key in told or _tells_of_one_row(waiting):
-            yield _object_of(chain(waiting, rows), told)
-            return
-        most = _MOST_CELLS if _column(waiting[0].key) else _MOST_MEMBERS
-        if row.key is None or _is_row(row.value) or len(waiting) > most:
-            break
-    else:
-        waiting = _table_of(waiting) or waiting
-    yield from waiting
-    yield from rows
-
-
-def _tells_of_one_row(members: Sequence[JsonRow]) -> bool:
-    """Say whether the last of the members read begins the dialogue of an object that is a row."""
-    last = members[-1]
-    if last.key is None or fold(last.key) not in DIALOGUES:
-        return False
-    if isinstance(last.value, str):
-        return len(members) > 2 and members[-2].key == last.key != members[0].key
-    if isinstance(last.value, list):
-        return are_named([last.value] * 2, strict=True)
-    # Beside a number or a title they are turns; alone they may be pairs of their own.
-    pairs = isinstance(last.value, dict) and kind_of_objects(tuple(last.value)) != "list"
-    pairs = pairs and members[0].key != last.key
-    return pairs or is_message(last.value, sure=False) or _is_tree(last.value)
-
-
-def _object_of(rows: Iterable[JsonRow], told: Set[str | None]) -> JsonRow:
-    line, found = 1, dict[str, Any]()
-    for key, members in groupby(rows, key=lambda row: row.key):
-        values = []
-        for row in islice(members, MAX_MESSAGES + 1):
-            values.append(row.value)
-            line = row.line if not found else line
-        turns = key in told or (fold(key) in DIALOGUES and not _is_tree(values[0]))
-        listed = len(values) > 1 or (turns and not isinstance(values[0], str))
-        found[str(key)] = values if listed else values[0]
-    return JsonRow(line, None, found)
-
-
-def _column(key: str | None) -> str | None:
-    """Give the name of the cells of a column, of "questions" "question"."""
-    names = (fold(key or ""), fold(key or "").removesuffix("s"))
-    return next((name for name in names if name in (*QUESTIONS, *REPLIES)), None)
-
-
-def _table_of(members: Sequence[JsonRow]) -> list[JsonRow]:
-    """Read {"questions": [...], "answers": [...]} row by row."""
-    columns: dict[str, list[JsonRow]] = {}
-    for row in members:
-        cells = row.value.values() if isinstance(row.value, dict) else [row.value]
-        columns.setdefault(str(row.key), []).extend(row._replace(value=v) for v in cells)
-    named = {_column(name) or name: cells for name, cells in columns.items()}
-    if len({len(cells) for cells in named.values()}) > 1 or not known_columns(list(named)):
-        return []
-    return [
-        JsonRow(cells[0].line, None, dict(zip(named, (cell.value for cell in cells), strict=True)))
-        for cells in zip(*named.values(), strict=True)
-    ]
-
-
-def _is_row(value: Any) -> bool:
-    """Say whether a member of an object is a row, and not something that is known of it."""
-    if not isinstance(value, dict):
-        return isinstance(value, list)
-    kinds = tuple(map(kind_of_value, value.values()))
-    sides = known_sides(tuple(map(str, value)), kinds)
-    return any(side.parts.get("dialogue", "") not in MARKED for side in sides)
-
-
-def _is_turn(row: JsonRow, top: bool) -> bool:
-    if isinstance(row.value, str):
-        return row.key is not None and _column(row.key) is None
-    return (top or row.key is not None) and is_message(row.value)
-
-
-def is_message(value: Any, sure: bool = True) -> bool:
-    """Say whether a value is one message and no row that holds a list of them.
-
-    Args:
-        value: An item of a list.
-        sure: Whether the list may be one of anything: then a "user" does not make it one of
-            messages, since it may also be one of reviews.
-    """
-    if not isinstance(value, dict) or any(
-        fold(key) in (*DIALOGUES, *GROUPS, "parent_id") or snake(key) in GROUPS for key in value
-    ):
-        return False
-    told = any(snake(key).split("_")[0] in SURE_SPEAKERS for key in value)
-    if not sure:
-        keys = (*ROLE_KEYS, *SPEAKER_KEYS)
-        told = told or any(key in keys or names_speaker(key) for key in value)
-        if any(map(role_of_text, value)):
-            return True
-    return told and any(isinstance(value.get(key), (str, list)) for key in TEXT_KEYS)
-
-
-def row_names(sample: Sample) -> list[str]:
-    """Give the names of the fields of JSON rows, those of most rows first."""
-    rows = [row.value for row in sample.rows if isinstance(row.value, dict)]
-    counts = Counter(str(key) for row in rows for key in row)
-    return [name for name, count in counts.most_common() if count * 2 > len(rows)]
 
 
 # --- the guess -----------------------------------------------------------------------------------
@@ -661,6 +500,6 @@ def _is_export(rows: Sequence[JsonRow]) -> bool:
 
 def _is_column(rows: Sequence[JsonRow]) -> bool:
     first = rows[0].key
-    return bool(_column(first)) and all(
+    return bool(column_of(first)) and all(
         row.key == first and isinstance(row.value, str) for row in rows
     )

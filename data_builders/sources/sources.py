@@ -24,11 +24,12 @@ from data_builders.formats.registry import (
     GuessedFormat,
     guess_format,
 )
-from data_builders.formats.rows import JSON_SUFFIXES, row_names
+from data_builders.formats.rows import JSON_SUFFIXES
 from data_builders.reading import Sample, SourceFile, sample_of, source_files, text_lines
 from data_builders.reading.files import Found, files_on_disk
 from data_builders.report import BuildReport
 from data_builders.rows.columns import unknown_sentence
+from data_builders.rows.json_layout import row_names
 from data_builders.rows.tables import look
 from data_builders.selecting.settings import check_type
 from data_builders.sources.saved import is_saved
