@@ -133,6 +133,7 @@ def _load(folder: str) -> PreTrainedTokenizerBase:
 def _parser() -> CommandParser:
     """Describe the command line."""
     parser = CommandParser(
+        speaks=True,
         prog="python -m tfchat_hf.look",
         description="See how a text is cut into tokens, and why there.",
     )
