@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 HOUSES = {
     "data_builders": (
         "errors translation writing command_line placeholders script report dialogue language "
-        "reading rows cleaning selecting building formats sources output datatrove_steps commands __main__"
+        "reading rows cleaning selecting building formats sources output datatrove_steps "
+        "commands __main__"
     ).split(),
     "tfchat_hf": (
         "model text settings examples fast engines memory measuring publishing training pretrained "
