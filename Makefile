@@ -4,6 +4,7 @@
 # make smoke   what `make chat` does, in seconds and without a keyboard
 # make test-oldest, make test-newest   the tests with the oldest transformers that pyproject.toml
 #              allows and with the newest, each in a virtual environment of its own
+# make pictures-structure   draw the network, one of its layers and a reply again, for docs/
 # Every target makes the virtual environment first where it is missing.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 MODEL := runs/quickstart
 STAMP := $(VENV)/.installed
 
-.PHONY: chat train test test-oldest test-newest style smoke clean
+.PHONY: chat train test test-oldest test-newest style smoke pictures-structure clean
 
 chat: $(STAMP)
 	@test -f $(MODEL)/metrics.json || $(BIN)/python train_hf.py configs/quickstart.yaml --resume
@@ -54,6 +55,14 @@ smoke: $(STAMP)
 	$(BIN)/python train_hf.py configs/quickstart.yaml --output_dir runs/smoke --overwrite \
 		--max_steps 5 --d_model 32 --encoder_ffn_dim 64 --decoder_ffn_dim 64
 	$(BIN)/python chat_hf.py runs/smoke --demo
+
+# Of the model that `make chat` has trained.
+LOOK = $(BIN)/python -m tfchat_hf.look $(MODEL)
+pictures-structure: $(STAMP)
+	$(LOOK) "Who are you?" --structure docs/network.svg --layer docs/layer.svg \
+		--animation docs/reply.svg
+	$(LOOK) "你喜欢吃什么？" --structure docs/network.zh-CN.svg --layer docs/layer.zh-CN.svg \
+		--animation docs/reply.zh-CN.svg --language zh
 
 # The stamp is written last: an installation that was cut off is done again.
 $(STAMP): pyproject.toml constraints.txt

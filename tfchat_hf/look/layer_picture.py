@@ -122,7 +122,10 @@ def _is_size(node: Node) -> bool:
 
 
 def _operator(
-    node: Node, found: Mapping[str, Operator], weights: Mapping[str, str], symbols: Mapping[str, str]
+    node: Node,
+    found: Mapping[str, Operator],
+    weights: Mapping[str, str],
+    symbols: Mapping[str, str],
 ) -> Operator:
     """Read one operator; what changes nothing is the one before it."""
     name = getattr(node.target, "__name__", str(node.target)).partition(".")[0]

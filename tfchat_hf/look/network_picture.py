@@ -240,7 +240,12 @@ class _Network:
         self.note(flow, self.say("states"), self.say("states axes"), "question")
         right = flow.left + _BOX
         into = _LEFT["decoder"]
-        way = [(right, top + 16), (_GUTTER, top + 16), (_GUTTER, self.keys_at), (into, self.keys_at)]
+        way = [
+            (right, top + 16),
+            (_GUTTER, top + 16),
+            (_GUTTER, self.keys_at),
+            (into, self.keys_at),
+        ]
         self.drawing.line(way)
         at = (_GUTTER - 4, (top + 16 + self.keys_at) / 2)
         self.drawing.upright(at, self.say("keys"), 12, "")
@@ -257,7 +262,12 @@ class _Network:
         self.labelled(flow, self.say("output"), "lm_head", detail, count, kind)
         if tied:
             right = flow.left + _BOX
-            way = [(right, self.table_at), (_TIE, self.table_at), (_TIE, top + 22), (right, top + 22)]
+            way = [
+                (right, self.table_at),
+                (_TIE, self.table_at),
+                (_TIE, top + 22),
+                (right, top + 22),
+            ]
             self.drawing.line(way, arrow=False, classes="same")
             self.drawing.upright((_TIE + 14, (self.table_at + top) / 2), self.say("same"))
         self.arrow(flow)

@@ -14,11 +14,12 @@ import torch
 
 from ..text.errors import UserError
 from .report import visible
-from .svg import Drawing, text_width, texts
+from .svg import Drawing, Point, text_width, texts
 
 WIDTH = 900
 _LEFT, _RIGHT = 92, 24
 _QUESTION, _REPLY, _HIGH = 106, 252, 32
+_SIZES, _GAP = (15.0, 14.0, 13.0, 12.0), 6  # of the letters of tokens; between tokens
 _SECONDS, _REST = 1.1, 4.0
 _CANDIDATES = 4
 # Of a line that is drawn at all; weaker ones would only make everything grey.
@@ -94,23 +95,33 @@ class _Film:
         self.reply, self.said = reply, texts(language, "reply")
         self.title = self.said["title"].format(name=name)
         self.drawing = Drawing(WIDTH, self.title, language)
-        self.seconds = _SECONDS * (len(reply.steps) + 1) + _REST
-        tokens = [reply.start, *(step.token for step in reply.steps)]
-        self.asked = self.places(reply.question, 15)
-        self.written = self.places([visible(token) for token in tokens], 15)
+        self.seconds = _SECONDS * (len(reply.steps) + 0.5) + _REST
+        tokens = [visible(name) for name in (reply.start, *(step.token for step in reply.steps))]
+        self.size = self.largest_size(tokens)
+        self.written = self.places(tokens, _GAP)
+        # The question is set as wide as its reply, so that lines are steep, but stays a sentence.
+        spare = sum(place[2] + _GAP for place in self.written)
+        spare -= sum(place[2] for place in self.places(reply.question, 0))
+        self.asked = self.places(reply.question, min(max(spare / len(reply.question), _GAP), 60))
 
-    def places(self, tokens: list[str], size: float) -> list[tuple[str, float, float]]:
+    def largest_size(self, written: list[str]) -> float:
+        """Return the largest size of letters with which question and reply fit."""
+        for self.size in _SIZES:
+            rows = (self.places(row, _GAP) for row in (written, self.reply.question))
+            if all(row[-1][1] + row[-1][2] <= WIDTH - _RIGHT for row in rows):
+                return self.size
+        raise UserError(
+            f"the picture has no room for a reply of {len(written)} tokens. Ask another question, "
+            "one that is answered in a few words."
+        )
+
+    def places(self, tokens: list[str], gap: float) -> list[tuple[str, float, float]]:
         """Return the tokens of a row, each with its left edge and its width."""
         row, left = [], float(_LEFT)
         for token in tokens:
-            width = max(text_width(token, size) + 14, 30)
+            width = max(text_width(token, self.size) + 14, 30)
             row.append((token, left, width))
-            left += width + 6
-        if left - 6 > WIDTH - _RIGHT:
-            raise UserError(
-                f"the picture has room for about 20 words in a row (got {len(tokens)} tokens). "
-                "Ask a shorter question, or another one whose reply is shorter."
-            )
+            left += width + gap
         return row
 
     def draw(self) -> str:
@@ -130,23 +141,26 @@ class _Film:
         self.draw_end()
         self.drawing.rules += [
             ".look { fill: none; stroke: var(--reply-edge); }",
-            ".step { opacity: 0; }",
+            # Where nothing moves, the end is shown.
+            ".step { opacity: 0; } .rest { opacity: 1; }",
             f".step, .token {{ animation: {self.seconds:.1f}s step-end infinite; }}",
             "@media (prefers-reduced-motion: reduce) {",
-            "  .step, .token { animation: none !important; } .rest { opacity: 1; }",
+            "  .step, .token { animation: none !important; }",
             "}",
         ]
         return self.drawing.finished(372)
 
     def at(self, number: float) -> str:
         """Return when a step begins, as a share of the whole."""
-        return f"{100 * _SECONDS * (number + 1) / self.seconds:.2f}%"
+        return f"{100 * _SECONDS * (number + 0.5) / self.seconds:.2f}%"
 
     def moving(self, number: int, classes: str, after: int | None = None) -> Any:
         """Open a group that is seen from one step on, up to another or to the end."""
         name = f"s{number}" if after is None else f"o{number}"
         end = "" if after is None else f" {self.at(after)} {{ opacity: 0; }}"
-        rule = f"@keyframes {name} {{ 0% {{ opacity: 0; }} {self.at(number)} {{ opacity: 1; }}{end} }}"
+        rule = (
+            f"@keyframes {name} {{ 0% {{ opacity: 0; }} {self.at(number)} {{ opacity: 1; }}{end} }}"
+        )
         if rule not in self.drawing.rules:
             self.drawing.rules.append(rule)
         return self.drawing.group(classes, f"animation-name: {name}")
@@ -155,15 +169,16 @@ class _Film:
         """Draw where a token looked; the lines come again at the end, all together."""
         _, left, width = self.written[number + 1]
         last = len(self.reply.steps)
-        groups = ((self.moving(number, "step", number + 1), 1.0), (self.moving(last, "step rest"), 0.6))
+        groups = (
+            (self.moving(number, "step", number + 1), 1.0),
+            (self.moving(last, "step rest"), 0.6),
+        )
         for group, strength in groups:
             with group:
                 for (_, start, wide), weight in zip(self.asked, step.looked, strict=True):
                     if weight < _LEAST:
                         continue
-                    top, foot = _QUESTION + _HIGH, _REPLY
-                    from_x, to_x, half = start + wide / 2, left + width / 2, (top + foot) / 2
-                    path = f"M{from_x:.1f} {top}C{from_x:.1f} {half:.0f} {to_x:.1f} {half:.0f} {to_x:.1f} {foot}"
+                    path = _curve((start + wide / 2, _QUESTION + _HIGH), (left + width / 2, _REPLY))
                     line = self.drawing.path(path, "look")
                     line.set("stroke-opacity", f"{strength * weight**0.7:.2f}")
                     line.set("stroke-width", f"{1 + 5 * weight * strength:.1f}")
@@ -186,7 +201,8 @@ class _Film:
         for place, (token, share) in enumerate(step.likely):
             left = _LEFT + 196 * place
             self.drawing.text((left, top), visible(token), 15, classes="strong")
-            self.drawing.text((left + 170, top), f"{100 * share:.0f} %", 13, "end")
+            percent = f"{100 * share:.0f} %" if share >= 0.01 else "< 1 %"
+            self.drawing.text((left + 170, top), percent, 13, "end")
             kind = "reply" if token == step.token else "plain"
             self.drawing.box(left, top + 10, max(170 * share, 1.5), 10, kind, 3)
 
@@ -199,4 +215,11 @@ class _Film:
         """Draw one token."""
         token, left, width = place
         self.drawing.box(left, top, width, _HIGH, kind)
-        self.drawing.text((left + width / 2, top + 21), token, 15, "middle")
+        self.drawing.text((left + width / 2, top + 21), token, self.size, "middle")
+
+
+def _curve(start: Point, end: Point) -> str:
+    """Describe a line from a token of the question down to one of the reply."""
+    half = (start[1] + end[1]) / 2
+    points = (start, (start[0], half), (end[0], half), end)
+    return "M{} {}C{} {} {} {} {} {}".format(*(f"{value:.1f}" for each in points for value in each))
