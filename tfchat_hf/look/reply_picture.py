@@ -21,6 +21,7 @@ _LEFT, _RIGHT = 92, 24
 _QUESTION, _REPLY, _HIGH = 106, 252, 32
 _SIZES, _GAP = (15.0, 14.0, 13.0, 12.0), 6  # of the letters of tokens; between tokens
 _SECONDS, _REST = 1.1, 4.0
+_BEGIN = -1.6 * _SECONDS
 _CANDIDATES = 4
 # Of a line that is drawn at all; weaker ones would only make everything grey.
 _LEAST = 0.04
@@ -143,7 +144,8 @@ class _Film:
             ".look { fill: none; stroke: var(--reply-edge); }",
             # Where nothing moves, the end is shown.
             ".step { opacity: 0; } .rest { opacity: 1; }",
-            f".step, .token {{ animation: {self.seconds:.1f}s step-end infinite; }}",
+            # It begins with the second token: who comes to the page sees lines at once.
+            f".step, .token {{ animation: {self.seconds:.1f}s step-end {_BEGIN:.1f}s infinite; }}",
             "@media (prefers-reduced-motion: reduce) {",
             "  .step, .token { animation: none !important; }",
             "}",
