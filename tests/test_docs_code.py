@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
+import sys
+import threading
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +18,8 @@ from tests.code_lines import PAGES, ROOT, ROW, SUM, lines_of, minutes, renewed
 from tests.finished_run import finished_run
 from tests.test_docs import blocks
 from tfchat_hf import TFChatForConditionalGeneration
+from tfchat_hf.chat.session import load_session
+from tfchat_hf.chat.terminal import Terminal
 from tfchat_hf.look.__main__ import main
 from tfchat_hf.look.network_picture import draw_network
 from tfchat_hf.look.structure import Structure
@@ -97,3 +103,25 @@ def test_the_drawing_in_the_docs_is_of_the_quickstart_model(page: str, language:
     structure = Structure(TFChatForConditionalGeneration(run.model))
     drawn = draw_network(structure, "runs/quickstart", language)
     assert drawn == (ROOT / "docs" / page).read_text(encoding="utf-8"), "make pictures-structure"
+
+
+def test_files_are_listed_in_the_order_in_which_a_message_meets_them(tmp_path) -> None:
+    session = load_session(str(finished_run(tmp_path)), "cpu")
+    met: list[str] = []
+
+    def note(frame: Any, event: str, argument: Any) -> None:
+        path = frame.f_code.co_filename
+        if event == "call" and path.startswith(str(ROOT / "tfchat_hf")) and path not in met:
+            met.append(path)
+
+    terminal = Terminal(session, io.StringIO(), io.StringIO())
+    threading.setprofile(note)  # the reply is made in a thread of its own
+    sys.setprofile(note)
+    try:
+        terminal.answer("你好")
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    (section,) = [part for part in TEXTS[0].split("\n## ") if "streaming.py" in part]
+    road = [str(ROOT / path) for _, path, *_ in ROW.findall(section)]
+    assert [path for path in met if path in road] == road
