@@ -4,7 +4,7 @@
 # make smoke   what `make chat` does, in seconds and without a keyboard
 # make test-oldest, make test-newest   the tests with the oldest transformers that pyproject.toml
 #              allows and with the newest, each in a virtual environment of its own
-# make pictures-structure   draw the network, one of its layers and a reply again, for docs/
+# make pictures-structure   draw the pictures of docs/ again: network, layer, reply, tables
 # Every target makes the virtual environment first where it is missing.
 
 PYTHON ?= python3
@@ -63,6 +63,7 @@ pictures-structure: $(STAMP)
 		--animation docs/reply.svg
 	$(LOOK) "你喜欢吃什么？" --structure docs/network.zh-CN.svg --layer docs/layer.zh-CN.svg \
 		--animation docs/reply.zh-CN.svg --language zh
+	$(BIN)/python benchmarks/table_pictures.py
 
 # The stamp is written last: an installation that was cut off is done again.
 $(STAMP): pyproject.toml constraints.txt
