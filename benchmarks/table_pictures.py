@@ -150,8 +150,8 @@ def draw_decoding(language: str) -> str:
     drawing.line([(x, top), (x, top + panel.height)], False, "dashed")
     drawing.text((x - 5, top + panel.height - 8), said["people"], 12, "end", "quiet")
     places = [panel.at(number(row["distinct-2"]), number(row["BLEU"])) for row in named]
-    for row, place in zip(named, places, strict=True):
-        drawing.box(place[0] - 5, place[1] - 5, 10, 10, "reply", 5)
+    for left, top in places:
+        drawing.box(left - 5, top - 5, 10, 10, "reply", 5)
     _write_names(drawing, [row[""] for row in named], places)
     _draw_bars(drawing, [*named, people], said)
     return drawing.finished(392)

@@ -107,7 +107,10 @@ def test_the_command_prints_the_table_and_writes_the_files(
     assert main(order) == 0
     for file in ("network.svg", "layer.svg"):
         assert ElementTree.parse(Path(file)).getroot().get("lang") == "zh-CN"
-    assert "参数" in Path("network.svg").read_text(encoding="utf-8")
+    drawn = Path("network.svg").read_text(encoding="utf-8")
+    assert "参数" in drawn
+    # A drawing is shown to others, whom the folders of this machine are no business of.
+    assert Path(run).name in drawn and str(Path(run).parent.parent) not in drawn
 
 
 @pytest.mark.parametrize(

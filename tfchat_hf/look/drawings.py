@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.command_line import say, tell
+from data_builders.output.terminal import fit
 from data_builders.writing import write_whole
 
 from ..text.errors import UserError
 
 _TABLE = "-"
+_LONGEST_NAME = 48
 
 
 def add_drawing_options(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +75,7 @@ def draw(words: Sequence[str], options: argparse.Namespace) -> None:
 
     disable_progress_bar()
     model, tokenizer = load_for_chat(name, "cpu")
-    about = (name.rstrip("/"), options.language)
+    about = (_title(name), options.language)
     if options.structure == _TABLE:
         say(write_table(Structure(model), texts(options.language, "table")))
     elif options.structure:
@@ -83,6 +85,11 @@ def draw(words: Sequence[str], options: argparse.Namespace) -> None:
     if options.animation:
         reply = make_reply(model, tokenizer, words[1])
         write_whole(options.animation, draw_reply(reply, *about))
+
+
+def _title(name: str) -> str:
+    """Return what a drawing calls a model: the end of its path, for others will see it."""
+    return fit("/".join(Path(name).parts[-2:]), _LONGEST_NAME)
 
 
 def _check_file(file: str | None) -> None:
