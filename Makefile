@@ -4,7 +4,6 @@
 # make smoke   what `make chat` does, in seconds and without a keyboard
 # make test-oldest, make test-newest   the tests with the oldest transformers that pyproject.toml
 #              allows and with the newest, each in a virtual environment of its own
-# make pictures-structure   draw the pictures of docs/ again: network, layer, reply, tables
 # Every target makes the virtual environment first where it is missing.
 
 PYTHON ?= python3
@@ -13,7 +12,7 @@ BIN := $(VENV)/bin
 MODEL := runs/quickstart
 STAMP := $(VENV)/.installed
 
-.PHONY: chat train test test-oldest test-newest style smoke pictures-structure clean
+.PHONY: chat train test test-oldest test-newest style smoke clean
 
 chat: $(STAMP)
 	@test -f $(MODEL)/metrics.json || $(BIN)/python train_hf.py configs/quickstart.yaml --resume
@@ -56,7 +55,9 @@ smoke: $(STAMP)
 		--max_steps 5 --d_model 32 --encoder_ffn_dim 64 --decoder_ffn_dim 64
 	$(BIN)/python chat_hf.py runs/smoke --demo
 
-# Of the model that `make chat` has trained.
+# make pictures-structure   draw docs/*.svg again: the network, a layer and a reply of the model that
+#              `make chat` has trained, and the tables of two chapters
+.PHONY: pictures-structure
 LOOK = $(BIN)/python -m tfchat_hf.look $(MODEL)
 pictures-structure: $(STAMP)
 	$(LOOK) "Who are you?" --structure docs/network.svg --layer docs/layer.svg \
