@@ -20,8 +20,8 @@ from data_builders.report import ENOUGH_QUESTIONS, REPORT_FILE, BuildReport, cou
 from ..engines.model_folder import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
 from ..settings.arguments import RunArguments, TFChatTrainingArguments
 from .curves import CURVES_PICTURE, Curves, curves_part, draw_curves, read_curves
-from .push import CARD_FILE, PLACEHOLDER
 from .results import Metrics, choose_samples, evaluation, sample_table, selection, weak_points
+from .upload_plan import CARD_FILE, PLACEHOLDER
 
 TAGS = ["tfchat", "chatbot", "conversational", "dialogue", "encoder-decoder", "custom_code"]
 # The Hub gave up its own task for encoder-decoders, text2text-generation, and files chat models
