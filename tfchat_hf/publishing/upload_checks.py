@@ -122,9 +122,9 @@ def _check_content(path: Path) -> None:
         try:
             ast.parse(read_text_file(path))
         except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None) or 1
+            place = getattr(error, "lineno", None) or 1
             raise UserError(
-                f"{path}:{line}: this is no Python. Copy the file from a checkpoint of the run."
+                f"{path}:{place}: this is no Python. Copy the file from a checkpoint of the run."
             ) from None
     elif path.suffix in (".md", ".jinja", ".yaml", ".txt", ""):
         read_text_file(path)
