@@ -161,7 +161,7 @@ def test_a_card_with_a_place_of_this_machine_is_refused_before_anything_is_sent(
 ) -> None:
     with (folder / "README.md").open("a", encoding="utf-8") as card:
         card.write(f"built from {folder}/raw.txt\n")
-    with pytest.raises(UserError, match=r"README.md:14: a path of a machine"):
+    with pytest.raises(UserError, match=r"README.md:13: a path of a machine"):
         push_dataset(folder, REPOSITORY)
     assert hub.requests == []
 
