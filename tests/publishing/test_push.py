@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 from huggingface_hub import ModelCard, constants
 
+from tests.another_writer import another_writer
 from tests.finished_run import finished_run
 from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
 from tfchat_hf.publishing import push
@@ -116,6 +117,12 @@ def test_a_dry_run_lists_all_and_asks_the_hub_nothing(
         "model.safetensors" in said and "checkpoint-9/" in said and "nothing was uploaded" in said
     )
     assert hub.requests == [] and hub.repositories == {}
+
+
+def test_a_run_that_is_being_trained_is_not_pushed(hub: FakeHub, folder: Path) -> None:
+    with another_writer(folder) as other, pytest.raises(UserError, match=f"process {other.pid},"):
+        publish(folder, ORDER, report=list)
+    assert hub.requests == []
 
 
 @pytest.mark.parametrize("private", [True, None])

@@ -72,9 +72,6 @@ def write_model_card(
     chosen = (metrics.get("selection") or {}).get("step")
     people = ((metrics.get("baselines") or {}).get("human") or {}).get("distinct_2")
     picture = draw_curves(curves, folder / CURVES_PICTURE, chosen, people)
-    if not picture:
-        # One of an earlier run would be of other numbers.
-        (folder / CURVES_PICTURE).unlink(missing_ok=True)
     card = build_model_card(run, metrics, example, curves, choose_samples(samples), picture)
     card.save(folder / CARD_FILE)
 

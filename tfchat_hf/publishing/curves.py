@@ -10,7 +10,8 @@ from typing import Any
 
 from data_builders.output.markdown import table
 
-CURVES_PICTURE = "curves.png"
+from ..settings.run_folder import CURVES_PICTURE
+
 MAX_ROWS = 10
 # By the name in the log: the heading, and how a number is written.
 _COLUMNS = {

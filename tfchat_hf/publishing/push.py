@@ -14,6 +14,7 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from data_builders.output.hub import NO_TOKEN, UNREACHABLE, check_repo_id, hub_errors
 
+from ..settings.run_folder import check_not_in_training
 from ..text.errors import UserError
 from .upload_checks import check_privacy, check_whole
 from .upload_plan import PLACEHOLDER, UploadPlan, plan_upload
@@ -103,6 +104,7 @@ def publish(folder: str | Path, order: PushOrder, report: Report) -> None:
         UserError: For a folder or an order that cannot be pushed, or if the Hub does not take it.
     """
     _check_order(order)
+    check_not_in_training(Path(folder))
     plan = plan_upload(folder, order.repo_id, order.with_logs, order.push_memory)
     check_whole(plan, Path(folder))
     check_privacy(plan, folder)

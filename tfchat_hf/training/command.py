@@ -20,15 +20,14 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 from data_builders.command_line import WRONG, run_command, say, tell
-from data_builders.writing import only_writer
 
 from ..settings.places import find_settings
 from ..settings.reading import Setting, read_settings
-from ..settings.run_folder import RunFolder
+from ..settings.run_folder import RunFolder, only_training
 from .threads import shorten_spinning
 
 
@@ -54,21 +53,12 @@ def _check_and_train(arguments: Sequence[str]) -> int:
     """Say what is wrong before torch loads, which takes seconds."""
     settings = read_settings(arguments)
     first = os.environ.get("RANK", "0") == "0"
-    with _only_training(settings) if first else nullcontext():
+    folder = settings.get("output_dir")
+    with only_training(Path(folder.value)) if first and folder else nullcontext():
         _check_folder(settings)
         if first:
             tell("Loading PyTorch and transformers ...")
         return _train(arguments)
-
-
-def _only_training(settings: Mapping[str, Setting]) -> AbstractContextManager[None]:
-    """Keep a second training out of the folder."""
-    if "output_dir" not in settings:
-        return nullcontext()
-    folder = Path(settings["output_dir"].value).expanduser().absolute()
-    # Of a folder that is mounted alone, the one above cannot hold a lock.
-    apart = not folder.is_dir() or os.access(folder.parent, os.W_OK)
-    return only_writer(folder if apart else folder / "training")
 
 
 def _check_folder(settings: Mapping[str, Setting]) -> None:
