@@ -121,8 +121,7 @@ def check_used(data: DataArguments) -> None:
         UserError: Names them and the way out.
     """
     _require(
-        data.exclude_categories == DataArguments().exclude_categories
-        or data.dataset == CHATTERBOT,
+        data.exclude_categories == DataArguments().exclude_categories or data.dataset == CHATTERBOT,
         f"`exclude_categories` is for `dataset: {CHATTERBOT}` (got {data.dataset}). Delete the "
         "line.",
     )
