@@ -190,9 +190,9 @@ def test_a_command_struck_at_any_moment_leaves_nothing_half(
     work, moments = WORKS[name], random.Random(f"{name} {fault}")
     alone = copy_of(made, tmp_path / "alone" / "made", name)
     began = time.monotonic()
-    done = run_python(words(work), alone)
+    finished = run_python(words(work), alone)
     seconds = time.monotonic() - began
-    assert done.returncode == 0, done.stderr
+    assert finished.returncode == 0, finished.stderr
     counts = table.setdefault((name, fault), Counter())
     for time_ in range(TIMES):
         folder = copy_of(made, tmp_path / str(time_) / "made", name)
@@ -200,7 +200,9 @@ def test_a_command_struck_at_any_moment_leaves_nothing_half(
         code, said = strike(words(work), folder, fault, moment, tmp_path / "pipe")
         expected = (0,) if FAULTS[fault] is None else (0, -FAULTS[fault], 130)
         assert code in expected and "Traceback" not in said, (moment, code, said)
-        counts["done" if work.check(folder, alone) else "nothing half"] += 1
+        done = work.check(folder, alone)
+        assert done or code != 0, (moment, said)
+        counts["done" if done else "nothing half"] += 1
         counts[f"code {code}"] += 1
         again = run_python(words(work), folder)
         assert again.returncode == 0, (moment, again.stderr)

@@ -23,13 +23,13 @@ from tests.finished_run import LOG, METRICS, SAMPLES, tiny_run
 from tests.test_train_cli import SETTINGS
 from tfchat_hf.engines.model_folder import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
 from tfchat_hf.publishing.card import (
-    PLACEHOLDER,
     build_model_card,
     list_sources,
     write_model_card,
 )
 from tfchat_hf.publishing.curves import read_curves
 from tfchat_hf.publishing.results import choose_samples, describe_selection
+from tfchat_hf.publishing.upload_plan import PLACEHOLDER
 from tfchat_hf.settings.reading import parse_arguments
 
 GOLDEN = Path(__file__).with_name("golden_card.md")

@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from data_builders.command_line import WRONG, run_command, say, tell
+from data_builders.command_line import WRONG, run_command, say, silence_output, tell
 
 from ..settings.places import find_settings
 from ..settings.reading import Setting, read_settings
@@ -85,9 +85,14 @@ def _train(arguments: Sequence[str]) -> int:
     run = parse_arguments(arguments)
 
     def report(line: str) -> None:
-        if run.training.should_log:
+        if not run.training.should_log:
+            return
+        try:
             tqdm.write(line)  # above the progress bar, where there is one
             sys.stdout.flush()
+        except OSError:  # `| head` has ended, the terminal is gone, a disk is full
+            silence_output()
+            tell("note: nobody takes what is printed any more; training goes on.")
 
     request = StopRequest()
     with request.listening():

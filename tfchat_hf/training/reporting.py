@@ -231,8 +231,12 @@ def _measure(
         asked = data.questions["validation"]
         texts = baseline_replies(asked, examples.train, args.seed)
         metrics["baselines"] = score_baselines(asked, texts, frequent)
-    languages = {"languages": examples.languages(), "sources": data.sources}
-    metrics["data"] = {**examples.report(), **languages}
+    metrics["data"] = {
+        **examples.report(),
+        "languages": examples.languages(),
+        "sources": data.sources,
+        "coarse_replies": examples.coarse_replies(),
+    }
     return metrics, replies
 
 

@@ -213,7 +213,8 @@ def test_the_last_bin_is_open():
 @pytest.fixture(scope="module")
 def statistics() -> DatasetStatistics:
     rows = [
-        row(*r["turns"], lang=r["lang"], source=f"语料/闲聊{i % 20}.txt") for i, r in enumerate(random_rows(4, 90))
+        row(*r["turns"], lang=r["lang"], source=f"语料/闲聊{i % 20}.txt")
+        for i, r in enumerate(random_rows(4, 90))
     ]
     return describe(datasets.DatasetDict(train=split(rows)))
 
