@@ -174,7 +174,7 @@ def run_command(work: Callable[[], int | None], stopped: str | None = None) -> i
         return code
     except BrokenPipeError:
         # `| head` has seen enough; Python would complain once more when it flushes.
-        _silence_output()
+        silence_output()
         return 0
     except KeyboardInterrupt:
         tell("\n" + (_("stopped.") if stopped is None else stopped))
@@ -197,7 +197,7 @@ def printing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _silence_output()
+        silence_output()
         raise OutputError(
             _(
                 "The results cannot be printed: {reason} where standard output goes. "
@@ -207,7 +207,7 @@ def printing() -> Iterator[None]:
         ) from None
 
 
-def _silence_output() -> None:
+def silence_output() -> None:
     """Let what is still to be printed go nowhere: Python would complain when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -222,10 +222,16 @@ def sentence(error: BaseException) -> str:
 
 
 def say(text: str) -> None:
-    """Write a line of the results at once, also into a file."""
-    with printing():
-        sys.stdout.write(shown_lines(text) + "\n")
-        sys.stdout.flush()
+    """Write a line of the results at once, also into a file.
+
+    Where its reader has seen enough (`| head`), the work goes on: its product may be files.
+    """
+    try:
+        with printing():
+            sys.stdout.write(shown_lines(text) + "\n")
+            sys.stdout.flush()
+    except BrokenPipeError:
+        silence_output()
 
 
 def tell(text: str) -> None:

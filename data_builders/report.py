@@ -325,9 +325,9 @@ class BuildReport:
         if self.notes:
             notes = (f"{what}: {number:,}" for what, number in self.notes.items())
             yield f"also: {'; '.join(notes)}"
-        yield from self._held_out_lines()
+        yield from self.held_out_lines()
 
-    def _held_out_lines(self) -> Iterator[str]:
+    def held_out_lines(self) -> Iterator[str]:
         """Say which held-out sides are too small, why, and what to do."""
         leaks = self.pairs_dropped.get("near copy on another side", 0)
         reason = (

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from data_builders.cleaning.coarse_words import HOW_TO_LEAVE_OUT
 from data_builders.output.card_header import card_header
 from data_builders.output.markdown import escape, one_line, table
 from data_builders.output.pictures import CAPTIONS
@@ -67,8 +68,8 @@ def write_card(
         _introduction(statistics),
         "## How to load\n\n" + _loading(name),
         "## Sources\n\n" + _sources(report, statistics),
-        "## Splits\n\n" + _splits(statistics, settings),
-        "## What was left out or changed\n\n" + _drops(report),
+        "## Splits\n\n" + _splits(report, statistics, settings),
+        "## What was left out or changed\n\n" + _drops(report) + "\n\n" + coarse_words(statistics),
         "## Left out as copies\n\n" + _copies(report)
         if show_replies and report.dropped_samples
         else "",
@@ -129,7 +130,7 @@ def _source_row(origin: SourceCount) -> list[object]:
     return [_label(origin.name), one_line(origin.format, 40), stated, origin.read, origin.kept]
 
 
-def _splits(statistics: DatasetStatistics, settings: Mapping[str, Any]) -> str:
+def _splits(report: BuildReport, statistics: DatasetStatistics, settings: Mapping[str, Any]) -> str:
     head = ["split", ">dialogues", ">pairs", ">distinct questions", ">distinct replies"]
     head += [">questions with several replies", ">characters"]
     head += [">mean question", ">mean reply", ">most frequent reply"]
@@ -141,7 +142,9 @@ def _splits(statistics: DatasetStatistics, settings: Mapping[str, Any]) -> str:
     ]
     kept = [value for name, value in _flat(settings).items() if name.endswith("leak_free")]
     told = _HOW_SPLIT.format(shares=f" ({', '.join(shares)})" if shares else "")
-    return f"{table(head, rows)}\n\n{told}{'' if False in kept else _LEAK_FREE}"
+    small = [f"{line[0].upper()}{line[1:]}." for line in report.held_out_lines()]
+    told += "" if False in kept else _LEAK_FREE
+    return "\n\n".join([table(head, rows), *small, told])
 
 
 def _split_row(name: str, split: SplitStatistics) -> list[object]:
@@ -168,6 +171,17 @@ def _drops(report: BuildReport) -> str:
     if report.rejected:
         parts.append(f"`{REJECTS_FILE}` of the build lists the rejected rows.")
     return "\n\n".join(parts) or "Nothing."
+
+
+def coarse_words(statistics: DatasetStatistics) -> str:
+    """Say how much abuse and obscenity there is, and what can be done about it."""
+    count, total = statistics.coarse, statistics.dialogues
+    if not count:
+        return "No dialogue holds a word of the short list of coarse words that is counted."
+    return (
+        f"{counted(count, 'dialogue')} of {total:,} ({100 * count / total:.2g} %) hold a word of a "
+        f"short list of coarse words. {HOW_TO_LEAVE_OUT}"
+    )
 
 
 def _copies(report: BuildReport) -> str:

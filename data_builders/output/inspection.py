@@ -11,7 +11,7 @@ import datasets
 
 from data_builders.building.builder import DIALOGUE_FEATURES
 from data_builders.errors import UserError
-from data_builders.output.card import left_out
+from data_builders.output.card import coarse_words, left_out
 from data_builders.output.markdown import one_line
 from data_builders.output.statistics import DatasetStatistics, SplitStatistics, describe
 from data_builders.output.terminal import display_width, fit
@@ -102,6 +102,8 @@ def _lines(
     )
     for split, counts in statistics.splits.items():
         yield from _split_lines(split, counts)
+    if statistics.coarse:
+        yield f"  {coarse_words(statistics)}"
     yield from _report_lines(report, width)
     for title, bars in (
         ("languages (dialogues)", statistics.counts("languages")),

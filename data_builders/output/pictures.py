@@ -34,7 +34,7 @@ def draw_pictures(statistics: DatasetStatistics, folder: str | Path) -> list[Pat
     """Draw the length, turn, language and source counts over all splits.
 
     Returns:
-        The files, named as in `CAPTIONS`; one about nothing is left out.
+        The files, named as in `CAPTIONS`; one that would compare nothing is left out.
 
     Raises:
         UserError: If matplotlib is not installed.
@@ -91,7 +91,7 @@ def _lengths(figure_class: Any, statistics: DatasetStatistics) -> Any:
     questions = statistics.histogram("question_lengths")
     replies = statistics.histogram("reply_lengths")
     labels = [label for label, _ in (questions + replies).bars()]
-    if not labels:
+    if len(labels) < 2:
         return None
     figure, axes = _axes(figure_class, CAPTIONS["lengths.png"], 3.4)
     for shift, color, name, counts in (
@@ -109,11 +109,11 @@ def _lengths(figure_class: Any, statistics: DatasetStatistics) -> Any:
 
 def _turns(figure_class: Any, turns: Histogram) -> Any:
     bars = turns.bars()
-    if not bars:
+    if len(bars) < 2:
         return None
     figure, axes = _axes(figure_class, CAPTIONS["turns.png"], 2.8)
     places = range(len(bars))
-    # A single bar would else fill the whole picture.
+    # Few bars would else fill the whole picture.
     drawn = axes.bar(places, [count for _, count in bars], 0.7, color=BLUE)
     axes.bar_label(drawn, [_short(count) for _, count in bars], color=_INK, fontsize=8, padding=2)
     axes.set_xlim(min(-0.6, len(bars) / 2 - 3.5), max(len(bars) - 0.4, len(bars) / 2 + 2.5))
@@ -133,7 +133,7 @@ def _named(counts: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def _ranking(figure_class: Any, title: str, bars: list[tuple[str, int]]) -> Any:
-    if not bars:
+    if len(bars) < 2:
         return None
     if len(bars) > _MAX_BARS:
         rest = bars[_MAX_BARS - 1 :]

@@ -17,7 +17,7 @@ from data_builders.writing import only_writer
 
 from ..engines.fingerprints import answering_code, model_digest, tokenizer_digest
 from ..settings.places import check_question_files
-from ..text.dialogue import messages_to_turns
+from ..text.dialogue import check_text, messages_to_turns
 from ..text.errors import UserError
 from .partial_output import PartialOutput, QuestionRow
 from .session import ChatSession
@@ -303,8 +303,7 @@ def row_turns(row: dict[str, object], reads_system: bool = True) -> list[str]:
     for turn in _turns_of(shapes[0], row[shapes[0]], reads_system):
         if not isinstance(turn, str) or not turn.strip():
             raise UserError(f"every turn in `{shapes[0]}` must be text that says something")
-        if any("\ud800" <= character <= "\udfff" for character in turn):
-            raise UserError(f"`{shapes[0]}` holds half of a character (a lone surrogate)")
+        check_text(turn, f"every turn in `{shapes[0]}`")
         turns.append(turn.strip())
     return turns
 

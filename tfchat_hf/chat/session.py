@@ -23,7 +23,7 @@ from ..fast.decoding import generate_options
 from ..fast.replies import reply_to_questions
 from ..memory.ranking import ModelScorer
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..text.dialogue import encode_context
+from ..text.dialogue import check_text, check_turns, encode_context
 from ..text.errors import UserError
 from ..text.tokenization import describe_tokens
 from .recall import Recall, load_recall
@@ -137,6 +137,7 @@ class ChatSession:
 
         Closing the iterator early stops the model; what it had said by then is remembered.
         """
+        check_text(message, "the message")
         turns = [*filter(None, self.history), message]  # no model was trained to read silence
         if (known := self.recall.reply_to(turns)) is not None:
             return self._remembering(message, iter([known]))
@@ -184,6 +185,7 @@ class ChatSession:
 
     def encode(self, turns: Sequence[str]) -> tuple[list[int], list[str]]:
         """Return the encoder input for `turns` and a sentence for each thing that did not fit."""
+        check_turns(turns)
         most = _CHARACTERS_PER_TOKEN * self.max_source_length
         newest = [turn[-most:] for turn in list(turns)[-self.max_context_turns :]]
         try:

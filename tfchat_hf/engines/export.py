@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_builders.command_line import CommandParser, run_command, say, tell
+from data_builders.writing import only_writer
 
+from ..settings.run_folder import check_not_in_training
 from ..text.console import quiet_libraries
 from ..text.errors import UserError
 from .dependencies import EXPORTS, MARIAN, engine_package
@@ -29,7 +31,7 @@ from .exported_folder import (
     open_engine,
     write_notes,
 )
-from .fingerprints import differing_code, network_modules
+from .fingerprints import differing_code, network_modules, weight_digests
 
 if TYPE_CHECKING:
     import torch
@@ -75,8 +77,8 @@ def export_run(
 
     from .model_folder import load_model, load_tokenizer
 
-    output = output or run / engine
-    with new_folder(output, overwrite) as draft:
+    output, made_from = output or run / engine, weight_digests(run)
+    with only_writer(output), new_folder(output, overwrite) as draft:
         model = load_model(run, dtype=torch.float32).eval()
         load_tokenizer(str(run), str(run), model.config.vocab_size)
         write_notes(draft, run, engine, package.__version__, int8, network_modules(model))
@@ -90,6 +92,11 @@ def export_run(
             check_export(model, open_engine(draft, engine, threads=1), engine)
         fit_template(draft, model.config)
         note_files(draft)
+        if weight_digests(run) != made_from:
+            raise UserError(
+                f"{run} has been written to meanwhile, so nothing was exported. Wait until that "
+                "has ended, and export again."
+            )
     return output
 
 
@@ -105,6 +112,7 @@ def check_order(
     """Refuse what cannot be exported, before anything is loaded; see `export_run`."""
     _check_options(engine, int8, for_ct2_converter, plain)
     check_run(run)
+    check_not_in_training(run)
     check_output(output or run / engine, overwrite)
     if changed := differing_code(run):
         raise UserError(

@@ -21,7 +21,7 @@ from data_builders.report import counted
 from data_builders.selecting.splits import reply_places
 from data_builders.writing import whole_folder
 
-from ..text.dialogue import encode_context
+from ..text.dialogue import check_turns, encode_context
 from ..text.errors import UserError
 from . import CONFIG_FILE, MEMORY_FOLDER, check_memory
 from .index import QuestionIndex, normalize
@@ -216,6 +216,7 @@ class Memory:
         Returns:
             The best first, each reply once; empty where no question shares anything.
         """
+        check_turns(turns)
         candidates = []
         for language in self._languages_for(turns[-1]):
             first = self.config.languages[language][0]

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from transformers import GenerationConfig, Trainer, get_scheduler
@@ -21,6 +23,8 @@ from .arguments import (
     higher_is_better,
 )
 
+# Corpora of this package by name.
+CHATTERBOT, SMALL_TALK = "chatterbot", "small_talk"
 # The metrics of each evaluation.
 _EVERY_EVALUATION = ("selection_score", "loss", "perplexity", "bits_per_character")
 _OF_RANKING = ("question_gain", "hits_at_1", "mrr", "hits_at_1_pmi", "mrr_pmi")
@@ -108,6 +112,37 @@ def _check_data(data: DataArguments) -> None:
         "`swap_sides` and `add_lowercase_questions` contradict each other: with sides swapped the "
         "question is what the model writes. Delete one of the two lines.",
     )
+
+
+def check_used(data: DataArguments) -> None:
+    """Refuse settings that the dataset would make no use of.
+
+    Raises:
+        UserError: Names them and the way out.
+    """
+    _require(
+        data.exclude_categories == DataArguments().exclude_categories or data.dataset == CHATTERBOT,
+        f"`exclude_categories` is for `dataset: {CHATTERBOT}` (got {data.dataset}). Delete the "
+        "line.",
+    )
+    fractions = (data.validation_fraction, data.test_fraction)
+    _require(
+        fractions == (None, None) or not _has_sides(data.dataset),
+        f"`dataset` {data.dataset} is split already, so `validation_fraction` and `test_fraction` "
+        f"would not be used (got {' and '.join(map(str, fractions))}). Delete them, or build the "
+        "data anew with other ones.",
+    )
+
+
+def _has_sides(dataset: str) -> bool:
+    """Tell whether a dataset says by itself what is held out."""
+    if dataset == SMALL_TALK:
+        return True
+    try:
+        known = json.loads((Path(dataset) / "dataset_dict.json").read_text(encoding="utf-8"))
+        return "validation" in known["splits"]
+    except (OSError, ValueError, KeyError, TypeError):  # whoever loads it says what is wrong
+        return False
 
 
 def _check_with_data(training: TFChatTrainingArguments, data: DataArguments) -> None:

@@ -100,6 +100,7 @@ def encode_context(
         raise UserError(
             f"`max_source_length` must be at least 2, one token and </s> (got {max_source_length})."
         )
+    check_turns(turns)
     *older, newest = _encode_texts(tokenizer, turns)
     room = max_source_length - 1
     if len(newest) > room:
@@ -116,7 +117,33 @@ def encode_context(
 
 def encode_reply(tokenizer: PreTrainedTokenizerBase, reply: str) -> list[int]:
     """Encode a reply as labels: its ids and ``</s>``, never shortened."""
+    check_text(reply, "a reply")
     return [*_encode_texts(tokenizer, [reply])[0], tokenizer.eos_token_id]
+
+
+def check_turns(turns: Sequence[str]) -> None:
+    """Refuse turns that are no texts.
+
+    Raises:
+        UserError: Says which turn, and what is wrong with it.
+    """
+    if isinstance(turns, str):
+        raise UserError("`turns` must be a list of texts (got a single text). Put it into a list.")
+    for place, turn in enumerate(turns):
+        check_text(turn, f"turns[{place}]")
+
+
+def check_text(text: Any, where: str) -> None:
+    """Refuse what is no text, or one that cannot be written as UTF-8; `where` names it."""
+    if not isinstance(text, str):
+        raise UserError(f"{where} must be a text (got {type(text).__name__}).")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{where} must be Unicode text (got half of a surrogate pair at character "
+            f"{error.start}). Give the whole character, in UTF-8."
+        ) from None
 
 
 def messages_to_turns(
@@ -182,13 +209,7 @@ def _plain_text(content: Any, where: str) -> str:
             f"{where} must be a string, or a content a list of text parts "
             f"(got {type(content).__name__})."
         )
-    try:
-        content.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise UserError(
-            f"{where} must be Unicode text (got half of a surrogate pair at character "
-            f"{error.start}). Send the whole character."
-        ) from None
+    check_text(content, where)
     return content
 
 

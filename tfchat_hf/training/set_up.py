@@ -234,9 +234,10 @@ def _check_pieces(args: TFChatTrainingArguments, plan: UpdatePlan) -> None:
 def _do_without_validation(args: TFChatTrainingArguments, data: DataArguments) -> None:
     """Turn evaluation off where there is nothing to evaluate on."""
     if args.load_best_model_at_end:
+        now = "" if data.validation_fraction is None else f" (now {data.validation_fraction})"
         raise UserError(
             "`load_best_model_at_end` needs validation examples and there are none. Raise "
-            f"`validation_fraction` (now {data.validation_fraction}) or add data."
+            f"`validation_fraction`{now} or add data."
         )
     args.eval_strategy = IntervalStrategy.NO
 
