@@ -14,6 +14,8 @@ import pytest
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Before all other names of a locale: the tests read English, and so do the processes they start.
+os.environ["LANGUAGE"] = "en"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -33,6 +35,15 @@ _LONGEST = (
 # What starts, stops or limits processes, each in another way on every system.
 _OF_PROCESSES = {"multiprocessing", "pty", "resource", "signal", "subprocess"}
 _IMPORT = re.compile(r"^ *(?:from ([.\w]+) )?import \(?([\w., ]*)", flags=re.M)
+
+
+@pytest.fixture(autouse=True)
+def _speaks_english_again() -> Iterator[None]:
+    """Take back what `--language` has chosen in a test."""
+    yield
+    from data_builders.translation import use_language
+
+    use_language("en")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -55,6 +55,11 @@ def _(text: str, **values: object) -> str:
     return found.format(**values) if values else found
 
 
+def marked(text: str) -> str:
+    """Return a text as it is: a constant of a module, looked up with `_` where it is shown."""
+    return text
+
+
 def counted_text(one: str, many: str, number: int, **values: object) -> str:
     """Return the first text for one and the second for more, with ``{number}`` in its place."""
     return _catalogue.ngettext(one, many, number).format(number=number, **values)

@@ -110,8 +110,10 @@ def _shape(config: TFChatConfig, heads: int) -> dict[str, Any]:
     name = config.activation_function
     if name not in _ACTIVATIONS:
         raise UserError(
-            f"CTranslate2 has no `activation_function` {name!r}; it has "
-            f"{', '.join(_ACTIVATIONS)}. Use `--engine onnx` or `--engine torch`."
+            "CTranslate2 has no `activation_function` {name!r}; it has {known}. "
+            "Use `--engine onnx` or `--engine torch`.",
+            name=name,
+            known=", ".join(_ACTIVATIONS),
         )
     common = need_package("ctranslate2.specs.common_spec", "ctranslate2")
     shape = {
