@@ -281,14 +281,19 @@ class ChatSettings:
 
     def describe(self, name: str) -> tuple[str, str]:
         """Say one setting, its value in force and where that comes from; and its range."""
-        known, value = self._known(name), self.value(name)
-        shown = _("not set") if value is None else str(value).lower()
+        known = self._known(name)
         source = _("model") if self.base is self.own else _("preset")
-        if value is None:
+        if self.value(name) is None:
             source = ""
         elif name in self.chosen:
             source = _("set here")
-        return f"{name:<21}{padded(shown, 9)} {padded(source, 8)}", known.range_text()
+        words = f"{name:<21}{padded(self.shown(name), 9)} {padded(source, 8)}"
+        return words, known.range_text()
+
+    def shown(self, name: str) -> str:
+        """Write the value in force."""
+        value = self.value(name)
+        return _("not set") if value is None else str(value).lower()
 
 
 def _wrong_value(name: str, setting: Setting, text: str) -> Iterator[str]:

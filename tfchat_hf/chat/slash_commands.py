@@ -7,7 +7,7 @@ import unicodedata
 
 from data_builders.translation import _, marked, spoken_language
 
-from ..text.console import two_columns
+from ..text.console import paragraph, two_columns
 
 # Both names always work; help shows those of the language that is spoken.
 CHINESE_NAMES = {
@@ -53,14 +53,14 @@ def read_command(line: str) -> tuple[str, list[str]]:
 def known_commands() -> str:
     """List the commands in the language of the user."""
     english = dict.fromkeys(CHINESE_NAMES.values())
-    return ", ".join(CHINESE_NAMES if spoken_language() == "zh" else english)
+    return _(", ").join(CHINESE_NAMES if spoken_language() == "zh" else english)
 
 
 def help_text() -> str:
     """Say what each command does, and what else can be done at the keyboard."""
     rows = [(_(name), _(about)) for name, about in _HELP]
     more = _(
-        "Ctrl-C stops a reply. Lines that are pasted together are one message. To send a\n"
+        "Ctrl-C stops a reply. Lines that are pasted together are one message. To send a "
         "message that begins with /, put a blank before it."
     )
-    return f"{two_columns(rows)}\n{more}"
+    return f"{two_columns(rows)}\n{paragraph(more)}"

@@ -153,16 +153,16 @@ class Terminal:
         name, value = arguments
         if (name, value) == ("preset", MUTUAL):
             self.session.need_reverse_model()
-        before = set(settings.chosen) - {"preset"}
+        before, came_whole = set(settings.chosen) - {"preset"}, settings.comes_whole
         settings.set(name, value)
-        self.say(f"{name} = {str(settings.value(name)).lower()}")
+        self.say(f"{name} = {settings.shown(name)}")
         if name != "do_sample" and settings.chosen.get("do_sample") and "do_sample" not in before:
             self.say(_("do_sample = true: without it this setting would change nothing."))
         if dropped := before - set(settings.chosen) - {name}:
             self.say(
                 _("Set before and dropped now: {dropped}.", dropped=", ".join(sorted(dropped)))
             )
-        if settings.comes_whole:
+        if settings.comes_whole and not came_whole:
             self.say(
                 _("A reply comes whole now: it is chosen among beams or candidates at its end.")
             )

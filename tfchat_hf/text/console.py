@@ -7,10 +7,7 @@ import shutil
 import unicodedata
 from collections.abc import Sequence
 
-from data_builders.command_line import prepare_streams
 from data_builders.widths import display_width, padded, wrapped
-
-__all__ = ["one_line", "prepare_streams", "printable", "quiet_libraries", "two_columns"]
 
 # Where the second column would be narrower, its texts stand below those of the first.
 _NARROW, _INDENT = 24, "    "
@@ -43,22 +40,23 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.splitlines()))
 
 
-def two_columns(rows: Sequence[tuple[str, str]], width: int | None = None) -> str:
-    """Lay out words with what is said of each, as a help has them.
+def paragraph(text: str) -> str:
+    """Break a text into lines of the terminal, never within a word."""
+    return "\n".join(wrapped(text, _room()))
 
-    Args:
-        rows: Word and text.
-        width: Cells of a line; None takes those of the terminal.
-    """
-    room = (width or shutil.get_terminal_size().columns) - 1  # some break a line that is full
+
+def two_columns(rows: Sequence[tuple[str, str]]) -> str:
+    """Lay out words with what is said of each, as a help has them, for the terminal's width."""
     first = max(display_width(word) for word, _text in rows) + 2
-    is_narrow = room - first < _NARROW
+    is_narrow = _room() - first < _NARROW
+    indent = _INDENT if is_narrow else " " * first
     lines = []
     for word, text in rows:
-        texts = wrapped(text, room - (len(_INDENT) if is_narrow else first))
-        if is_narrow:
-            lines += [word.rstrip(), *(_INDENT + line for line in texts)]
-        else:
-            lines.append(padded(word, first) + texts[0])
-            lines += [" " * first + line for line in texts[1:]]
+        texts = wrapped(text, _room() - len(indent))
+        head = [word.rstrip()] if is_narrow else [padded(word, first) + texts.pop(0)]
+        lines += [*head, *(indent + line for line in texts)]
     return "\n".join(lines)
+
+
+def _room() -> int:
+    return shutil.get_terminal_size().columns - 1  # some break a line that is full
