@@ -163,5 +163,5 @@ def test_four_lines_answer_with_a_model_that_brings_its_own_code(folder: Path) -
 
 def test_the_memory_is_switched_by_chinese_words(session):
     assert "memory off" in said(session, "/记忆 关") and not session.recall.on
-    assert "memory on" in said(session, "／记忆　开") and session.recall.on
+    assert "memory on" in said(session, "/记忆 开") and session.recall.on
     assert "/memory on" in said(session, "/记忆 啊") and session.recall.on
