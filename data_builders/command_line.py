@@ -52,6 +52,7 @@ class CommandParser(argparse.ArgumentParser):
             self.add_argument(
                 "--language",
                 choices=LANGUAGES,
+                default=argparse.SUPPRESS,  # it is read before all others, and no setting
                 help="language of what is shown: zh or en (as the locale says)",
             )
 
