@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from data_builders.errors import UserError, shown, shown_lines
-from data_builders.translation import LANGUAGES, _, joined, use_language
+from data_builders.translation import LANGUAGES, _, joined, listed, use_language
 from data_builders.widths import display_width, wrapped
 
 logger = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ def must_be_one_of(option: str, known: Iterable[str], value: object) -> str:
     return _(
         "`{option}` must be one of {choices} (got {value!r}).",
         option=option,
-        choices=", ".join(known),
+        choices=listed(known),
         value=value,
     )
 

@@ -25,6 +25,7 @@ MO = PO.with_suffix(".mo")
 # Who speaks Chinese. The commands that build data speak English.
 SPEAKING = (
     ROOT / "data_builders/command_line.py",
+    ROOT / "data_builders/translation/__init__.py",
     ROOT / "data_builders/writing.py",
     ROOT / "tfchat_hf",
 )

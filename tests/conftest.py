@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-# Before all other names of a locale: the tests read English, and so do the processes they start.
+# What commands say is compared with English, whatever the machine speaks.
 os.environ["LANGUAGE"] = "en"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -38,12 +39,12 @@ _IMPORT = re.compile(r"^ *(?:from ([.\w]+) )?import \(?([\w., ]*)", flags=re.M)
 
 
 @pytest.fixture(autouse=True)
-def _speaks_english_again() -> Iterator[None]:
-    """Take back what `--language` has chosen in a test."""
+def speaks_english() -> Iterator[None]:
+    """Speak English again after a test of another language."""
     yield
-    from data_builders.translation import use_language
-
-    use_language("en")
+    translation = sys.modules.get("data_builders.translation")
+    if translation is not None:
+        translation.use_language("en")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

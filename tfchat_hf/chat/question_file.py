@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from data_builders.command_line import must_be_at_least
 from data_builders.reading.encodings import guess_encoding
-from data_builders.translation import _, counted_text, joined, marked
+from data_builders.translation import _, counted_text, joined, listed, marked, reason_of
 from data_builders.writing import only_writer
 
 from ..engines.fingerprints import answering_code, model_digest, tokenizer_digest
@@ -148,10 +148,10 @@ def _answer_file(
         partial.finish()
     except OSError as error:
         raise UserError(
-            "{output} could not be written ({strerror}). What was answered is kept; the "
+            "{output} could not be written ({reason}). What was answered is kept; the "
             "same command goes on from there once that is put right.",
             output=output,
-            strerror=error.strerror,
+            reason=reason_of(error),
         ) from error
     return report
 
@@ -313,7 +313,7 @@ def row_turns(row: dict[str, object], reads_system: bool = True) -> list[str]:
     """
     shapes = [key for key in ("question", "dialogue", "messages") if key in row]
     if len(shapes) != 1:
-        found = _(" and ").join(shapes) or _("only {keys}", keys=", ".join(row) or _("nothing"))
+        found = _(" and ").join(shapes) or _("only {keys}", keys=listed(row) or _("nothing"))
         raise UserError(
             "a row needs exactly one of {shapes}; this one has {found}",
             shapes=_(SHAPES),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from transformers import GenerationConfig
 
-from data_builders.translation import _, joined
+from data_builders.translation import _, joined, listed
 from data_builders.widths import padded
 
 from ..fast import decoding
@@ -58,7 +58,7 @@ class Setting:
     def range_text(self) -> str:
         """Say the allowed values in words."""
         if self.kind is bool:
-            return _("true or false")
+            return _("true or false (on or off)")
         if self.kind is str:
             return _("a name; /presets lists them")
         ends = {"low": self.low, "high": self.high}
@@ -201,7 +201,7 @@ class ChatSettings:
         elif name in self.preset_names():
             base = decoding.preset(self.presets, name)
         else:
-            names = ", ".join(self.preset_names()) or _("none")
+            names = listed(self.preset_names()) or _("none")
             raise UserError(
                 "`preset` must be one of the model's (got {name!r}). Presets: {names}.",
                 name=name,
@@ -218,7 +218,7 @@ class ChatSettings:
             raise UserError(
                 "There is no setting {name!r}. Settings: {settings}.",
                 name=name,
-                settings=", ".join(SETTINGS),
+                settings=listed(SETTINGS),
             )
         if name == "max_new_tokens":  # the decoder has no positions for more
             return replace(SETTINGS[name], high=self.max_reply)

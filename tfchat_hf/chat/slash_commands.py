@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from data_builders.translation import _, marked, spoken_language
+from data_builders.translation import _, listed, marked, spoken_language
 
 from ..text.console import paragraph, two_columns
 
@@ -53,7 +53,7 @@ def read_command(line: str) -> tuple[str, list[str]]:
 def known_commands() -> str:
     """List the commands in the language of the user."""
     english = dict.fromkeys(CHINESE_NAMES.values())
-    return _(", ").join(CHINESE_NAMES if spoken_language() == "zh" else english)
+    return listed(CHINESE_NAMES if spoken_language() == "zh" else english)
 
 
 def help_text() -> str:

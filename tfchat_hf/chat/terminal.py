@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from data_builders.command_line import WRONG, OutputError, printing, sentence
-from data_builders.translation import _, counted_text, marked
+from data_builders.translation import _, counted_text, listed, marked
 
 from ..fast.decoding import MUTUAL
 from ..settings.run_folder import METRICS_FILE
@@ -159,9 +159,7 @@ class Terminal:
         if name != "do_sample" and settings.chosen.get("do_sample") and "do_sample" not in before:
             self.say(_("do_sample = true: without it this setting would change nothing."))
         if dropped := before - set(settings.chosen) - {name}:
-            self.say(
-                _("Set before and dropped now: {dropped}.", dropped=", ".join(sorted(dropped)))
-            )
+            self.say(_("Set before and dropped now: {dropped}.", dropped=listed(sorted(dropped))))
         if settings.comes_whole and not came_whole:
             self.say(
                 _("A reply comes whole now: it is chosen among beams or candidates at its end.")
@@ -224,7 +222,7 @@ def _corpus_words(metrics: Path) -> Iterator[str]:
         yield _(
             "Trained on {pairs} of question and reply ({languages}).",
             pairs=pairs(int(data["train"]["pairs"])),
-            languages=", ".join(data["languages"]),
+            languages=listed(data["languages"]),
         )
 
 

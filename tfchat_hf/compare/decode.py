@@ -15,7 +15,7 @@ import yaml
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from data_builders.command_line import did_you_mean
-from data_builders.translation import _, joined
+from data_builders.translation import _, joined, listed
 from data_builders.writing import write_whole
 
 from ..chat.settings import IMPLIES_SAMPLING
@@ -117,7 +117,7 @@ def _chosen_presets(known: Sequence[str], chosen: Sequence[str] | None) -> list[
             raise UserError(
                 "`--presets` must be among {known} (got {name!r}). Other settings go into a "
                 "row of their own: {example}",
-                known=", ".join(known),
+                known=listed(known),
                 name=name,
                 example=_EXAMPLE,
             )
@@ -126,7 +126,7 @@ def _chosen_presets(known: Sequence[str], chosen: Sequence[str] | None) -> list[
             "The model has no preset {base_row!r}, with which all others are compared "
             "(it has {known}). Add it to `presets` in its generation_config.json.",
             base_row=BASE_ROW,
-            known=", ".join(known) or _("none"),
+            known=listed(known) or _("none"),
         )
     return list(dict.fromkeys([BASE_ROW, *(known if chosen is None else chosen)]))
 
@@ -154,7 +154,7 @@ def read_setting(model: PreTrainedModel, text: str) -> Row:
         raise UserError(
             "`--setting` {name!r}: `preset` must be one of {known} (got {base!r}).",
             name=name,
-            known=", ".join(known),
+            known=listed(known),
             base=base,
         )
     config = preset(model, base)

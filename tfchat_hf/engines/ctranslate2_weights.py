@@ -11,6 +11,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from data_builders.translation import listed
+
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.errors import UserError
@@ -113,7 +115,7 @@ def _shape(config: TFChatConfig, heads: int) -> dict[str, Any]:
             "CTranslate2 has no `activation_function` {name!r}; it has {known}. "
             "Use `--engine onnx` or `--engine torch`.",
             name=name,
-            known=", ".join(_ACTIVATIONS),
+            known=listed(_ACTIVATIONS),
         )
     common = need_package("ctranslate2.specs.common_spec", "ctranslate2")
     shape = {

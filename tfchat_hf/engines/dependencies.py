@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from data_builders.translation import _, marked
+from data_builders.translation import _, listed, marked
 
 from ..text.errors import UserError
 
@@ -57,7 +57,7 @@ def check_engine(engine: str) -> None:
         raise UserError(
             "`engine` must be one of {engines} (got {engine!r}). The model without an "
             "export is `--engine torch`.",
-            engines=", ".join(ENGINES),
+            engines=listed(ENGINES),
             engine=engine,
         )
 

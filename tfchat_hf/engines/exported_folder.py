@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_builders.command_line import sentence
-from data_builders.translation import _
+from data_builders.translation import _, listed
 from data_builders.writing import whole_folder
 
 from ..text.errors import UserError
@@ -187,7 +187,7 @@ def _check_not_stale(notes: dict[str, Any], folder: Path, run: Path, command: st
             "{run} now (changed: {changed}). Export again with `{command}`.",
             folder=folder,
             run=run,
-            changed=", ".join(changed),
+            changed=listed(changed),
             command=command,
         )
     before, now = notes["code_sha256"], code_digests(notes["network_modules"], run)
@@ -197,7 +197,7 @@ def _check_not_stale(notes: dict[str, Any], folder: Path, run: Path, command: st
             "{folder} was made from other code than the network's now (changed: "
             "{changed}). Export again with `{command}`.",
             folder=folder,
-            changed=", ".join(changed),
+            changed=listed(changed),
             command=command,
         )
 

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from transformers.activations import ACT2FN
 
 from data_builders.command_line import sentence
+from data_builders.translation import reason_of
 
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import OWN_SETTINGS
@@ -145,7 +146,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise UserError(
-            "{path} cannot be read ({strerror}).", path=path, strerror=error.strerror
+            "{path} cannot be read ({reason}).", path=path, reason=reason_of(error)
         ) from error
     except UnicodeDecodeError as error:
         raise UserError(
@@ -304,7 +305,7 @@ def _weight_shapes(folder: Path) -> dict[str, list[int]]:
                 shapes |= {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
         except OSError as error:
             raise UserError(
-                "{path} cannot be read ({strerror}).", path=path, strerror=error.strerror or error
+                "{path} cannot be read ({reason}).", path=path, reason=reason_of(error)
             ) from error
         except SafetensorError as error:
             raise UserError(

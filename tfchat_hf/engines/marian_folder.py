@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForSeq2SeqLM, MarianConfig, MarianMTModel
 
-from data_builders.translation import _
+from data_builders.translation import _, listed
 
 from ..text.errors import UserError
 from .exported_folder import TOKENIZER_FILES, copy_run_files
@@ -174,7 +174,7 @@ def check_converter(config: TFChatConfig, tokens: int) -> None:
             "ct2-transformers-converter has no `activation_function` "
             "{name!r}; it has {known}. {way_out}",
             name=config.activation_function,
-            known=", ".join(_CONVERTER_ACTIVATIONS),
+            known=listed(_CONVERTER_ACTIVATIONS),
             way_out=way_out,
         )
     if config.vocab_size != tokens:
@@ -263,7 +263,7 @@ def _load(marian: MarianMTModel, weights: dict[str, torch.Tensor]) -> None:
         raise _other_weights(str(error).splitlines()[-1].strip()) from error
     strange = sorted({*missing, *unexpected} - set(_POSITIONS))
     if strange:
-        raise _other_weights(", ".join(strange[:3]))
+        raise _other_weights(listed(strange[:3]))
 
 
 def _other_weights(what: str) -> UserError:

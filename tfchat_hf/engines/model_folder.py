@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from data_builders.command_line import must_be_one_of, sentence
-from data_builders.translation import _
+from data_builders.translation import _, listed
 
 from .. import TFChatForConditionalGeneration, TFChatPreTrainedModel
 from ..settings.places import find_model
@@ -216,7 +216,7 @@ def _check_model(name: str, model: Any, missing: set[str]) -> None:
             "Model {name!r} lacks weights ({missing} ...): the file is not a whole "
             "TFChat model. Train again or take another checkpoint.",
             name=name,
-            missing=", ".join(sorted(missing)[:3]),
+            missing=listed(sorted(missing)[:3]),
         )
 
 
@@ -233,6 +233,6 @@ def choose_device(device: str) -> torch.device:
         raise UserError(
             "`--device` must be one that torch can use here (got {device!r}). Use {known}.",
             device=device,
-            known=", ".join(["auto", "cpu", *gpus]),
+            known=listed(["auto", "cpu", *gpus]),
         ) from error
     return chosen

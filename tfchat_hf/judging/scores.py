@@ -24,7 +24,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from data_builders.command_line import say
-from data_builders.translation import _, marked
+from data_builders.translation import _, listed, marked
 
 from ..text.errors import UserError
 from .sheet import Key, read_marks
@@ -69,7 +69,7 @@ def score_sheets(
     key = Key.read(key_path)
     against = key.systems[0] if against is None else against
     if against not in key.systems:
-        known = ", ".join(key.systems)
+        known = listed(key.systems)
         raise UserError(
             "`--against` must be a system of the sheet: {known} (got {against}).",
             known=known,

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.command_line import must_be_at_least, say, tell
-from data_builders.translation import _, counted_text
+from data_builders.translation import _, counted_text, listed
 from data_builders.writing import write_whole
 
 from ..settings.places import find_model
@@ -92,7 +92,7 @@ def _check(options: argparse.Namespace, systems: Sequence[System]) -> None:
     if unknown := [name for name in options.baselines if name not in BASELINES]:
         raise UserError(
             "`--baselines` knows {baselines} (got {unknown!r}).",
-            baselines=", ".join(BASELINES),
+            baselines=listed(BASELINES),
             unknown=unknown[0],
         )
     if options.baselines and options.dataset is None:
