@@ -368,7 +368,9 @@ def _agreement_line(found: dict[str, Any]) -> str:
     return _(
         "{one} and {other}, {replies} replies: acceptable or not alike in {acceptable:.0%} (kappa "
         "{acceptable_kappa}), the same of three marks in {marks:.0%} (kappa {marks_kappa}).",
-        **found | {"one": one, "other": other},
+        **{name: value for name, value in found.items() if not name.endswith("kappa")},
+        one=one,
+        other=other,
         acceptable_kappa=_kappa(found["acceptable_kappa"]),
         marks_kappa=_kappa(found["marks_kappa"]),
     )

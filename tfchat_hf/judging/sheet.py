@@ -197,7 +197,7 @@ def read_marks(path: Path, key: Key, key_path: Path) -> list[int]:
         if len(wrong) == 1:
             raise UserError("{path}:{line}: the mark must be 0, 1 or 2 (got {mark!r}).", **values)
         raise UserError(
-            "{path}:{line}: the mark must be 0, 1 or 2 (got {mark!r}, and {more} more are wrong).",
+            "{path}:{line}: the mark must be 0, 1 or 2 (got {mark!r}, and so in {more} more rows).",
             **values,
             more=len(wrong) - 1,
         )
