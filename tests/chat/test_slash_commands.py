@@ -12,7 +12,7 @@ from data_builders.translation import use_language
 from data_builders.widths import display_width
 from tfchat_hf.chat.settings import SETTINGS
 from tfchat_hf.chat.slash_commands import CHINESE_NAMES, help_text, read_command
-from tfchat_hf.chat.terminal import Terminal, welcome
+from tfchat_hf.chat.terminal import Terminal, run_terminal, welcome
 
 HANZI = re.compile("[\u4e00-\u9fff]")
 
@@ -96,3 +96,12 @@ def test_a_talk_in_chinese_has_no_english_sentence(terminal):
     talk += shown(terminal, "/为什么", "/记忆", "/重置", "/什么")
     assert "模型> （模型没有回复）" in talk and "你> 你好" in talk
     assert not re.search(r"[a-z]{3,}[ ,]+[a-z]{2,} [a-z]{2,}", talk)
+
+
+def test_the_prompt_is_chinese(session, monkeypatch, capsys):
+    use_language("zh")
+    prompts = []
+    monkeypatch.setattr("builtins.input", lambda prompt: prompts.append(prompt) or "/退出")
+    assert run_terminal(session, keep_lines=False) == 0
+    assert prompts == ["你> "]
+    assert "直接输入就能聊；/帮助 列出命令，/退出 离开。" in capsys.readouterr().out
