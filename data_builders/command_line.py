@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from data_builders.errors import UserError, shown, shown_lines
-from data_builders.translation import LANGUAGES, _, joined, use_language
+from data_builders.translation import LANGUAGES, _, joined, listed, use_language
+from data_builders.widths import display_width, wrapped
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class CommandParser(argparse.ArgumentParser):
             self.add_argument(
                 "--language",
                 choices=LANGUAGES,
+                default=argparse.SUPPRESS,  # it is read before all others, and no setting
                 help="language of what is shown: zh or en (as the locale says)",
             )
 
@@ -103,6 +105,13 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     def start_section(self, heading: str | None) -> None:
         super().start_section(_(heading or ""))
 
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrapped(" ".join(text.split()), width)
+
+    def _format_usage(self, *args: Any) -> str:
+        usage, title = super()._format_usage(*args), _("usage: ")
+        return usage.replace("\n ", "\n " + " " * (display_width(title) - len(title)))
+
     def _format_text(self, text: str) -> str:
         return super()._format_text(_(text))
 
@@ -143,7 +152,17 @@ def must_be_one_of(option: str, known: Iterable[str], value: object) -> str:
     return _(
         "`{option}` must be one of {choices} (got {value!r}).",
         option=option,
-        choices=", ".join(known),
+        choices=listed(known),
+        value=value,
+    )
+
+
+def must_be_at_least(option: str, least: int, value: object) -> str:
+    """Return the sentence for an option with too small a value."""
+    return _(
+        "`{option}` must be at least {least} (got {value}).",
+        option=option,
+        least=least,
         value=value,
     )
 

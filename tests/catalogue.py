@@ -1,8 +1,9 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """Bring the Chinese catalogue up to date with the texts in the code: `make translations`.
 
-A text of the code is the first argument of `_` and the first two of `counted_text`, each `help`,
-`description` and `epilog` of a command line, and the docstring of a module whose command shows it.
+A text of the code is the first argument of `_`, `marked` and `UserError` and the first two of
+`counted_text`, each `help`, `description` and `epilog` of a command line and `about` of a setting,
+and the docstring of a module whose command shows it.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ MO = PO.with_suffix(".mo")
 # Who speaks Chinese. The commands that build data speak English.
 SPEAKING = (
     ROOT / "data_builders/command_line.py",
+    ROOT / "data_builders/translation/__init__.py",
     ROOT / "data_builders/writing.py",
     ROOT / "tfchat_hf",
 )
 LICENCE = "# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0"
 # One day for ever: the file changes with its texts alone.
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
-SHOWN = {"help", "description", "epilog"}
+SHOWN = {"help", "description", "epilog", "about"}
+TAKING = {"_", "marked", "UserError", "OutputError"}
 # What argparse itself says.
 ARGPARSE = (
     *("usage: ", "arguments", "options"),
@@ -46,12 +49,16 @@ def messages(path: Path) -> Iterator[tuple[int, Message]]:
     """Find the texts of one module: (line, the text, or its singular and plural)."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == "__doc__":
+            yield 1, ast.get_docstring(tree, clean=False) or ""
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         texts = [one.value for one in node.args if isinstance(one, ast.Constant)]
-        if name == "_" and texts:
+        if name in TAKING and texts:
             yield node.lineno, texts[0]
+        elif name == "OwnSetting":
+            yield node.lineno, str(texts[-1])
         elif name == "counted_text":
             yield node.lineno, (texts[0], texts[1])
         for keyword in node.keywords:
@@ -59,8 +66,6 @@ def messages(path: Path) -> Iterator[tuple[int, Message]]:
                 continue
             if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
                 yield node.lineno, keyword.value.value
-            elif isinstance(keyword.value, ast.Name) and keyword.value.id == "__doc__":
-                yield 1, ast.get_docstring(tree, clean=False) or ""
 
 
 def texts_of_the_code() -> Catalog:

@@ -14,8 +14,9 @@ from data_builders.errors import UserError
 from data_builders.output.card import coarse_words, left_out
 from data_builders.output.markdown import one_line
 from data_builders.output.statistics import DatasetStatistics, SplitStatistics, describe
-from data_builders.output.terminal import display_width, fit
+from data_builders.output.terminal import fit
 from data_builders.report import REPORT_FILE, BuildReport, counted
+from data_builders.widths import display_width
 
 # Below this no bar is left beside its label.
 MIN_WIDTH = 40

@@ -11,7 +11,8 @@ from __future__ import annotations
 import argparse
 import gettext
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 LANGUAGES = ("en", "zh")
@@ -43,7 +44,7 @@ def spoken_language() -> str:
     return _spoken
 
 
-def _(text: str, **values: object) -> str:
+def _(text: str, /, **values: object) -> str:
     """Return a text in the language of the user, with values in the places of their names.
 
     Args:
@@ -55,14 +56,43 @@ def _(text: str, **values: object) -> str:
     return found.format(**values) if values else found
 
 
+def marked(text: str) -> str:
+    """Return a text as it is: English that `_` looks up later, where it is shown."""
+    return text
+
+
 def counted_text(one: str, many: str, number: int, **values: object) -> str:
     """Return the first text for one and the second for more, with ``{number}`` in its place."""
     return _catalogue.ngettext(one, many, number).format(number=number, **values)
 
 
+def retold(said: str, templates: Iterable[str]) -> str:
+    """Say in the language of the user what code without access to the catalogue has said.
+
+    Args:
+        said: An English text with its values in it.
+        templates: `marked` texts, of which it is one. What is none of them stays as it is.
+    """
+    for template in templates:
+        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(template))
+        if found := re.fullmatch(pattern, said):
+            return _(template, **found.groupdict())
+    return said
+
+
+def reason_of(error: OSError) -> str:
+    """Return what the system says of an error, in the language of the user where it is known."""
+    return _(error.strerror or str(error))
+
+
 def joined(*sentences: str) -> str:
     """Put sentences one after the other: with a blank between them, which Chinese has not."""
     return ("" if _spoken == "zh" else " ").join(sentences)
+
+
+def listed(parts: Iterable[str], are_long: bool = False) -> str:
+    """Put the members of a list one after the other, with the comma of the language."""
+    return (_("; ") if are_long else _(", ")).join(parts)
 
 
 use_language(language_of(os.environ))

@@ -17,13 +17,6 @@ catalogue = pytest.importorskip("tests.catalogue", reason="needs the extra dev")
 _PERCENT = re.compile(r"%\([a-z_]+\)[sdr]|%[sdr]")
 
 
-@pytest.fixture(autouse=True)
-def spoken_before():
-    before = translation.spoken_language()
-    yield
-    translation.use_language(before)
-
-
 def texts(message):
     """A text and its Chinese, or a singular and a plural and theirs, in pairs."""
     if isinstance(message.id, str):
@@ -96,7 +89,12 @@ def test_the_option_speaks_first_wherever_it_stands(words, capsys):
     parser.add_argument("--name", help="folder of a finished run")
     with pytest.raises(SystemExit):
         parser.parse_args(words)
-    assert capsys.readouterr().err == "错误：没有选项 `--nam`。您是不是想写 `--name`？\n"
+    assert capsys.readouterr().err == "错误：没有选项 `--nam`。你是不是想写 `--name`？\n"
+
+
+def test_the_language_is_no_setting_of_the_command():
+    parser = command_line.CommandParser(speaks=True)
+    assert vars(parser.parse_args(["--language", "zh"])) == vars(parser.parse_args([])) == {}
 
 
 def test_help_is_in_the_language_that_was_asked_for(capsys):

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 
 from data_builders.command_line import sentence
+from data_builders.translation import _, counted_text
 
 from ..engines.model_folder import choose_device, load_for_chat
 from ..fast import FastDecoder
@@ -193,20 +194,36 @@ class ChatSession:
         except BaseException as error:
             if type(error).__name__ != "PanicException":  # how Rust says that it cannot go on
                 raise
-            raise UserError(f"The tokenizer fails at this message ({sentence(error)}).") from None
+            raise UserError(
+                "The tokenizer fails at this message ({error}).", error=sentence(error)
+            ) from None
         notices = []
         if encoded.dropped_turns:
-            what = "turn was" if encoded.dropped_turns == 1 else "turns were"
-            notices.append(
-                f"The {encoded.dropped_turns} oldest {what} left out: the model reads at most "
-                f"{self.max_source_length} tokens. /reset starts anew."
+            left_out = counted_text(
+                "The {number} oldest turn was left out: the model reads at most {most} tokens. "
+                "/reset starts anew.",
+                "The {number} oldest turns were left out: the model reads at most {most} tokens. "
+                "/reset starts anew.",
+                encoded.dropped_turns,
+                most=self.max_source_length,
             )
-        if encoded.truncated_tokens:
-            count = f"first {encoded.truncated_tokens} tokens were"
-            what = count if len(turns[-1]) <= most else "beginning was"
+            notices.append(left_out)
+        if encoded.truncated_tokens and len(turns[-1]) <= most:
             notices.append(
-                f"The message is too long: its {what} cut; the model reads at most "
-                f"{self.max_source_length}."
+                _(
+                    "The message is too long: its first {count} tokens were cut; the model reads "
+                    "at most {most}.",
+                    count=encoded.truncated_tokens,
+                    most=self.max_source_length,
+                )
+            )
+        elif encoded.truncated_tokens:
+            notices.append(
+                _(
+                    "The message is too long: its beginning was cut; the model reads at most "
+                    "{most}.",
+                    most=self.max_source_length,
+                )
             )
         return list(encoded.input_ids), notices
 
@@ -227,7 +244,7 @@ class ChatSession:
         config = self.settings.generation_config()
         if self.fast is None or self.settings.rerank_by or self.fast.options(config):
             return None
-        return (
+        return _(
             "`--fast` is for greedy search, drawing and candidates: with these settings (beams, "
             "stop strings) replies are made as without it."
         )
@@ -330,13 +347,15 @@ def load_session(
     """
     if int8 and engine == "torch" and choose_device(device).type != "cpu":
         raise UserError(
-            f"`--int8` is for the CPU (got `--device {device}`, which is a GPU here). "
-            "Use --device cpu, or leave out --int8."
+            "`--int8` is for the CPU (got `--device {device}`, which is a GPU here). Use "
+            "--device cpu, or leave out --int8.",
+            device=device,
         )
     if fast and engine != "torch":
         raise UserError(
-            f"`--fast` is a way of torch's (got `--engine {engine}`, which is fast by itself). "
-            "Leave out one of the two."
+            "`--fast` is a way of torch's (got `--engine {engine}`, which is fast by "
+            "itself). Leave out one of the two.",
+            engine=engine,
         )
     model, tokenizer = load_for_chat(name, device, engine, int8)
     reverse = load_for_chat(reverse_model, device)[0] if reverse_model is not None else None

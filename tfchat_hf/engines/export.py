@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_builders.command_line import CommandParser, run_command, say, tell
+from data_builders.command_line import CommandParser, must_be_one_of, run_command, say, tell
+from data_builders.translation import _, joined
 from data_builders.writing import only_writer
 
 from ..settings.run_folder import check_not_in_training
@@ -116,24 +117,32 @@ def check_order(
     check_output(output or run / engine, overwrite)
     if changed := differing_code(run):
         raise UserError(
-            f"{run} carries another {' and '.join(changed)} than this package, so the export would "
-            "be of another network. Put the change into the package too, or train again."
+            "{run} carries another {changed} than this package, so the export would be "
+            "of another network. Put the change into the package too, or train again.",
+            run=run,
+            changed=_(" and ").join(changed),
         )
 
 
 def _check_options(engine: str, int8: bool, for_ct2_converter: bool, plain: bool) -> None:
     """Refuse an unknown engine, and options of another one."""
     if engine not in EXPORTS:
-        raise UserError(f"`engine` must be one of {', '.join(EXPORTS)} (got {engine!r}).")
+        raise UserError(must_be_one_of("engine", EXPORTS, engine))
     if int8 and engine == MARIAN:
         raise UserError(
             "A Marian folder holds float32 (got `--int8`). Leave it out, or use `--engine onnx` or "
             "`--engine ctranslate2`."
         )
     if for_ct2_converter and engine != MARIAN:
-        raise UserError(f"`--for-ct2-converter` needs `--engine {MARIAN}` (got {engine}).")
+        raise UserError(
+            "`--for-ct2-converter` needs `--engine {needed}` (got {engine}).",
+            needed=MARIAN,
+            engine=engine,
+        )
     if plain and engine != "onnx":
-        raise UserError(f"`--plain` adds ONNX graphs (got `--engine {engine}`). Leave it out.")
+        raise UserError(
+            "`--plain` adds ONNX graphs (got `--engine {engine}`). Leave it out.", engine=engine
+        )
 
 
 def _write_engine(
@@ -179,12 +188,19 @@ def check_export(
         found = exported.log_probabilities(**inputs, replies=replies)  # (rows, target)
     apart = float((found - expected).abs().max())
     if not apart <= _TOLERANCE:  # also where one of them is no number
-        other = "`--engine onnx`, which follows all but attention, or "
-        raise UserError(
-            f"The {engine} export computes something else than the network's code: "
-            f"log-probabilities up to {apart:.2g} apart (allowed: {_TOLERANCE}), so it is not "
-            f"kept. Use {other if engine == 'ctranslate2' else ''}`--engine torch`."
+        what = _(
+            "The {engine} export computes something else than the network's code: "
+            "log-probabilities up to {apart:.2g} apart (allowed: {allowed}), so it is not kept.",
+            engine=engine,
+            apart=apart,
+            allowed=_TOLERANCE,
         )
+        way_out = _("Use `--engine torch`.")
+        if engine == "ctranslate2":
+            way_out = _(
+                "Use `--engine onnx`, which follows all but attention, or `--engine torch`."
+            )
+        raise UserError(joined(what, way_out))
 
 
 def _probe(config: TFChatConfig) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
@@ -228,15 +244,15 @@ def build_parser() -> CommandParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Export as the command line says, and return the exit code."""
     options = vars(build_parser().parse_args(argv))
-    return run_command(lambda: _export(options), "stopped: nothing was written.")
+    return run_command(lambda: _export(options), _("stopped: nothing was written."))
 
 
 def _export(options: dict[str, Any]) -> None:
     """Check what is cheap to check, and export."""
     check_order(**options)
-    tell(f"Loading PyTorch and {options['run']} ...")
+    tell(_("Loading PyTorch and {run} ...", run=options["run"]))
     quiet_libraries()
-    say(f"Exported to {export_run(**options)}.")
+    say(_("Exported to {folder}.", folder=export_run(**options)))
 
 
 if __name__ == "__main__":
