@@ -17,8 +17,8 @@ HOUSES = {
         "cleaning selecting building formats sources output datatrove_steps commands __main__"
     ).split(),
     "tfchat_hf": (
-        "model text settings examples fast engines memory measuring publishing training pretrained "
-        "chat serving judging compare look"
+        "model text settings examples fast engines convert memory measuring publishing training "
+        "pretrained chat serving judging compare look"
     ).split(),
 }
 

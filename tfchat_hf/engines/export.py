@@ -78,7 +78,7 @@ def export_run(
     output = output or run / engine
     with new_folder(output, overwrite) as draft:
         model = load_model(run, dtype=torch.float32).eval()
-        load_tokenizer(str(run), str(run), model.config.vocab_size)
+        tokenizer = load_tokenizer(str(run), str(run), model.config.vocab_size)
         write_notes(draft, run, engine, package.__version__, int8, network_modules(model))
         if engine == MARIAN:
             from .marian_folder import write_marian
@@ -88,7 +88,7 @@ def export_run(
             copy_run_files(run, draft)
             _write_engine(model, run, draft, engine, int8, plain)
             check_export(model, open_engine(draft, engine, threads=1), engine)
-        fit_template(draft, model.config)
+        fit_template(draft, tokenizer, model.config)
         note_files(draft)
     return output
 
