@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
 GAP = "  "
+# A word of narrow letters stays whole, what is wide may be parted, and no line begins with a stop.
+_PIECES = re.compile(r"(?:[^\W\u1100-\uffff]+|.)[，。！？；：、”’）》】…,.!?;:)]*")
 
 
 def display_width(text: str) -> int:
@@ -70,3 +73,22 @@ def columns(
             cells.append(padding + cell if place in right else cell + padding)
         lines.append((indent + GAP.join(cells)).rstrip())
     return lines
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break a text into lines of at most `width` cells, between words or Chinese characters.
+
+    Control characters are taken out, as in `shorten`. There is one line at least.
+    """
+    lines, used = [""], 0
+    for piece in _PIECES.findall("".join(c for c in " ".join(text.split()) if c.isprintable())):
+        parts = [piece] if display_width(piece) <= width else piece
+        for part in parts:  # a word longer than a line breaks anywhere
+            cells = display_width(part)
+            if used + cells > width and part != " ":
+                lines.append("")
+                used = 0
+            if part != " " or used:
+                lines[-1] += part
+                used += cells
+    return [line.rstrip() for line in lines]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_builders.output.terminal import columns, display_width, fit, shorten
+from data_builders.output.terminal import columns, display_width, fit, shorten, wrap
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,25 @@ def test_no_rows_are_no_lines():
 @given(st.text(max_size=50), st.integers(1, 30))
 def test_fitted_text_fits(text, width):
     assert display_width(fit(text, width)) <= width
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("", 5, [""]),
+        ("你好吗？很好。", 6, ["你好", "吗？很", "好。"]),  # no line begins with a stop
+        ("two words here", 9, ["two words", "here"]),
+        ("unbreakable 好", 5, ["unbre", "akabl", "e 好"]),
+        ("a\nb\tc\x1b[31m", 9, ["a b c[31m"]),
+    ],
+)
+def test_a_text_is_broken_between_words_and_characters(text, width, lines):
+    assert wrap(text, width) == lines
+
+
+@given(st.text(), st.integers(2, 30))
+def test_no_line_is_wider_than_asked_and_nothing_is_lost(text, width):
+    lines = wrap(text, width)
+    assert all(display_width(line) <= width for line in lines)
+    shown = "".join(c for c in " ".join(text.split()) if c.isprintable())
+    assert "".join(lines).replace(" ", "") == shown.replace(" ", "")
