@@ -34,8 +34,8 @@ from typing import Any
 
 import datasets
 from training_peers.job import Job, Shape
-from training_peers.workload import Workload, read_texts, save_workload
 from training_peers.worker import Worker
+from training_peers.workload import Workload, read_texts, save_workload
 
 ROOT = Path(__file__).resolve().parents[1]
 CHATS = ("original", "ours", "ours --fast")
