@@ -138,6 +138,7 @@ def test_it_is_published_like_any_model(converted):
         (lambda words: words.pop("<end>"), "<end>"),
         (lambda words: words.update({"新": 3}), "an id of its own"),
         (lambda words: words.update({"新": len(words)}), "entries"),
+        (lambda words: words.update({"<pad>": words["你"], "你": 0}), "<pad>"),
     ],
 )
 def test_another_word_map_is_refused(tmp_path, capsys, change, told):

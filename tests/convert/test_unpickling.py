@@ -254,6 +254,13 @@ def other_networks() -> dict[str, Any]:
     made["norm"].encoder[0].layernorm = torch.nn.LayerNorm(8)
     made["itself"] = checkpoints.Transformer(words)
     made["itself"].encoder[0]._modules["again"] = made["itself"]
+    made["heads"], made["odd heads"] = (checkpoints.Transformer(words) for _ in range(2))
+    made["heads"].encoder[0].self_multihead.heads = 4
+    made["odd heads"].encoder[0].self_multihead.heads = [2]
+    made["twice"] = checkpoints.Transformer(words)
+    made["twice"].decoder[0].feed_forward.fc1.bias = made["twice"].encoder[0].feed_forward.fc1.bias
+    made["no places"] = checkpoints.Transformer(words)
+    made["no places"].embed.pe = torch.zeros(0, 24, 16)
     made["no numbers"] = checkpoints.Transformer(words)
     made["no numbers"].logit.bias.data[0] = float("nan")
     return made
@@ -270,7 +277,9 @@ def test_another_network_is_refused_and_says_where_it_differs(tmp_path, good, re
     assert "`extra." in said["more"] and "k_proj" in said["less"]
     assert "positions" in said["table"] and "layer_norm" in said["norm"]
     assert "no module of its own" in said["itself"] and "no numbers" in said["no numbers"]
-    assert "no whole network" in said["tensors"]
+    assert "no whole network" in said["tensors"] and "same numbers" in said["twice"]
+    for kind in ("heads", "odd heads", "no places"):
+        assert "another network" in said[kind], kind
 
 
 def test_half_precision_and_a_module_alone_are_read(tmp_path, good):

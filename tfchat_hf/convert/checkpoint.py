@@ -82,7 +82,7 @@ def load_original(path: Path, words: dict[str, int]) -> TFChatForConditionalGene
             raise _other_network(path, "it has no table of positions")
         positions = file.read(table)
     renamed = {_renamed(name): weight for name, weight in weights.items()}
-    heads = {vars(part).get("heads") for _, part in parts if part.kind == _ATTENTION}
+    heads = [vars(part).get("heads") for _, part in parts if part.kind == _ATTENTION]
     config = _config(renamed, heads, positions, words, path)
     return _filled(config, renamed, path)
 
@@ -117,7 +117,7 @@ def _renamed(name: str) -> str:
 
 def _config(
     weights: dict[str, torch.Tensor],
-    heads: set[Any],
+    heads: list[Any],
     positions: torch.Tensor,
     words: dict[str, int],
     path: Path,
@@ -143,7 +143,7 @@ def _config(
             f"The word map has {len(words):,} entries, and {path} has {config.vocab_size:,} "
             "embeddings. Give the map that this model was trained with."
         )
-    expected = sinusoidal_table(len(positions[0]), config.d_model, original_exponents=True)
+    expected = sinusoidal_table(positions.shape[1], config.d_model, original_exponents=True)
     if positions.shape != (1, *expected.shape) or not torch.allclose(
         positions[0], expected, atol=_POSITIONS_AGREE
     ):
@@ -152,11 +152,11 @@ def _config(
 
 
 def _shape(
-    weights: dict[str, torch.Tensor], heads: set[Any], positions: torch.Tensor
+    weights: dict[str, torch.Tensor], heads: list[Any], positions: torch.Tensor
 ) -> dict[str, Any]:
     """Tell the sizes that weights and positions show."""
     vocab_size, d_model = weights["model.shared.weight"].shape
-    (number,) = heads
+    (number,) = {*heads}
     shape: dict[str, Any] = {"vocab_size": vocab_size, "d_model": d_model}
     shape["max_position_embeddings"] = positions.shape[1]
     for side in ("encoder", "decoder"):

@@ -88,6 +88,7 @@ class SavedFile:
         """Open the archive; nothing is read of it but its table of contents."""
         self.path = path
         self._allowed = _stand_ins(holders)
+        self._used: set[str] = set()
         try:
             self._archive = zipfile.ZipFile(path)
         except OSError as error:
@@ -197,6 +198,9 @@ class SavedFile:
         held = self._size(name) // width
         if storage.count != held or offset + count > held:
             raise self._damaged(f"a tensor of {offset + count:,} numbers where there are {held:,}")
+        if name in self._used:  # a thousand tensors of the same numbers would fill the memory
+            raise self._damaged("two tensors of the same numbers")
+        self._used.add(name)
         if not count:
             return torch.zeros(shape)
         content = bytearray(self._entry(name))

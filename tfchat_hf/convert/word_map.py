@@ -33,6 +33,11 @@ def read_words(path: Path) -> dict[str, int]:
             f"{path} must give each entry an id of its own, from 0 to {len(words) - 1}. Give the "
             "map that the model was trained with."
         )
+    if words[PAD]:
+        raise UserError(
+            f"{path} must give {PAD} the id 0 (got {words[PAD]}): the original's code takes 0 for "
+            "padding. Give the map that the model was trained with."
+        )
     return words
 
 
