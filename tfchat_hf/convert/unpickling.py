@@ -100,8 +100,7 @@ class SavedFile:
             ) from error
 
     def __enter__(self) -> SavedFile:
-        """Check the table of contents."""
-        self._folder = self._check_entries()
+        """Return the file; the archive is open."""
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -134,8 +133,9 @@ class SavedFile:
         """Return the object that was saved, of holders, lists, dictionaries and `StoredTensor`.
 
         Raises:
-            UserError: The file names anything else, or is not whole.
+            UserError: It is no file of torch's, names anything else, or is not whole.
         """
+        self._folder = self._check_entries()
         if self._size("data.pkl") > _LARGEST_PROGRAM:
             raise self._damaged("its data.pkl is larger than any checkpoint's")
         if f"{self._folder}/byteorder" in self._archive.namelist():
