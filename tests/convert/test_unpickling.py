@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import random
 import struct
 import zipfile
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from tests.convert import checkpoints
 from tfchat_hf.convert import checkpoint
 from tfchat_hf.convert.__main__ import main
+from tfchat_hf.text.errors import UserError
 
 # Left by what a checkpoint runs, if it is run.
 MARK = "executed"
@@ -289,3 +291,35 @@ def test_half_precision_and_a_module_alone_are_read(tmp_path, good):
         torch.save(network.half(), tmp_path / "half.pth")
     model = checkpoint.load_original(tmp_path / "half.pth", words)
     assert torch.equal(model.lm_head.weight, network.logit.weight.float())
+
+
+def changed(content: bytes, rng: random.Random) -> bytes:
+    """Change some bytes: others, fewer, or a part once more."""
+    new = bytearray(content)
+    for _ in range(rng.choice([1, 1, 2, 5])):
+        place, other = rng.randrange(len(new)), rng.randrange(len(new))
+        size = rng.randrange(1, 30)
+        if rng.random() < 0.5:
+            new[place] = rng.randrange(256)
+        elif rng.random() < 0.5:
+            del new[place : place + size]
+        else:
+            new[place:place] = new[other : other + size]
+    return bytes(new)
+
+
+def test_whatever_bytes_change_it_loads_or_ends_in_a_sentence(good, tmp_path):
+    path, words, rng = tmp_path / "c.pth", checkpoints.word_map(), random.Random(7)
+    entries, content = entries_of(good[0]), good[0].read_bytes()
+    program, table = f"{good[0].stem}/data.pkl", content.rindex(b"PK\x01\x02") - 4000
+    refusals = 0
+    for number in range(200):
+        if number % 2:
+            write(path, [*{**entries, program: changed(entries[program], rng)}.items()])
+        else:
+            path.write_bytes(content[:table] + changed(content[table:], rng))
+        try:
+            checkpoint.load_original(path, words)
+        except UserError:
+            refusals += 1
+    assert 150 < refusals < 200

@@ -93,7 +93,7 @@ class SavedFile:
             self._archive = zipfile.ZipFile(path)
         except OSError as error:
             raise UserError(f"{path} cannot be read ({error.strerror or error}).") from error
-        except zipfile.BadZipFile as error:
+        except Exception as error:  # zipfile stumbles over hostile tables in many ways
             raise UserError(
                 f"{path} is no whole file of `torch.save` ({error}); torch has written zip archives"
                 " since 1.6. Copy it again, or save it anew where it was trained."
