@@ -96,3 +96,16 @@ def check_question_files(source: Path, output: Path, overwrite: bool) -> None:
         raise UserError(f"`--output` {output} is the input itself; give another name.")
     if output.exists() and not overwrite:
         raise UserError(f"`--output` {output} is there already; add --overwrite to replace it.")
+
+
+def check_training_questions(model: str, dataset: str | None) -> None:
+    """Refuse to ask from the training data of a model whose folder does not name it.
+
+    Raises:
+        UserError: Says what to add.
+    """
+    if dataset is None and not (Path(model).expanduser() / "run_config.yaml").is_file():
+        raise UserError(
+            f"`--from-training`: {model} holds no run_config.yaml that names its data. Add "
+            "--dataset, a corpus or what `python -m data_builders build` wrote."
+        )
