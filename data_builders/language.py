@@ -106,17 +106,11 @@ _FEW = 3
 
 
 def guess_language(turns: Iterable[str]) -> str:
-    """Guess the language from the share of Han characters and the words in Latin letters.
+    """Guess the language of a dialogue, one of `LANGUAGES`, by Han characters and Latin words.
 
     A Latin *word* weighs as much as a Han character, so that a Chinese sentence about an iPhone
-    stays Chinese.
-
-    Args:
-        turns: The turns of one dialogue.
-
-    Returns:
-        One of `LANGUAGES`: "en" only for words of English, or up to three that tell nothing;
-        French, Vietnamese or pinyin are "other".
+    stays Chinese. "en" are only words of English, or up to three that tell nothing; French,
+    Vietnamese or pinyin are "other".
     """
     text = "\n".join(turns)
     rest, runs = _HAN_RUN.subn(" ", text)
@@ -149,14 +143,7 @@ def _is_foreign(word: str) -> bool:
 
 
 def is_latin(text: str) -> bool:
-    """Say whether all letters of a text are Latin, in whatever language.
-
-    Args:
-        text: A text.
-
-    Returns:
-        True for "Größe!", False for "好", "そう" and "3.5".
-    """
+    """Say whether a text has letters, and all of them are Latin, in whatever language."""
     others = _HAN_RUN.search(text) or _OTHER.search(text)
     return not others and _LATIN_WORD.search(text) is not None
 

@@ -237,13 +237,7 @@ class BuildReport:
     def reject(self, file: str, line: int, error: RowError) -> None:
         """Count and keep one row that breaks a rule of its format, or stop there if `strict`.
 
-        Args:
-            file: The file as the user named it.
-            line: Line or entry number, from 1.
-            error: The rule broken and the value found.
-
-        Raises:
-            UserError: If `strict`.
+        `line` is the number of a line or an entry, from 1.
         """
         text = shorten(error.found)
         if self.strict:
@@ -264,9 +258,7 @@ class BuildReport:
     ) -> None:
         """Write down what is left out as a copy, into `dropped.jsonl`.
 
-        Args:
-            rule: Why.
-            rows: Turns left out, turns that stand for them, and how alike they are, from 0 to 1.
+        `rows` are turns left out, turns that stand for them, and how alike they are, from 0 to 1.
         """
         shown = sum(row["rule"] == rule for row in self.dropped_samples)
         with ExitStack() as stack:

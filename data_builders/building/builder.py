@@ -171,10 +171,7 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
     ) -> Iterator[RawDialogue]:
         """Yield the usable dialogues, duplicates too, and tell `report` of the rest.
 
-        Args:
-            config: The settings.
-            report: Takes the rejected rows.
-            progress: Called with the number of bytes of the files on disk that were read.
+        `progress` is called with the number of bytes of the files on disk that were read.
         """
         raise NotImplementedError
 
@@ -184,11 +181,7 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
         raise NotImplementedError
 
     def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
-        """Build into the cache of `datasets`, or find it there.
-
-        Raises:
-            UserError: If nothing usable was read, or at the first broken row if `strict`.
-        """
+        """Build into the cache of `datasets`, or find it there."""
         self._say_if_waiting()
         try:
             super().download_and_prepare(*args, **kwargs)

@@ -115,15 +115,7 @@ def stage(
     report: BuildReport,
     workers: int,
 ) -> list[Path]:
-    """Clean a whole corpus into shards, and give these in the order of the corpus.
-
-    Args:
-        read: Gives the raw dialogues; takes the function that counts bytes read.
-        folder: Where the shards go.
-        config: The settings of the build.
-        report: Takes the counts and the dialogues left out.
-        workers: How many processes.
-    """
+    """Clean a whole corpus into shards in a folder, and give these in the order of the corpus."""
     paths = []
     total = sum(path.stat().st_size for path in config.content_files())
     with bytes_bar(total, "Reading and cleaning") as progress:

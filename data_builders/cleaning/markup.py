@@ -91,11 +91,7 @@ _MENTION = re.compile(
 def remove_markup(text: str) -> str:
     """Take out tags and mentions, and write entities as the characters they stand for.
 
-    Args:
-        text: One turn.
-
-    Returns:
-        "<b>好</b>&amp;快{face:12}[偷笑]" gives "好&快"; `<br>` and `{br}` become newlines.
+    "<b>好</b>&amp;快{face:12}[偷笑]" gives "好&快"; `<br>` and `{br}` become newlines.
     """
     if "&" in text:
         text = _ENTITY.sub(_unescaped, text)
@@ -190,12 +186,6 @@ def remove_links(text: str) -> str:
     """Take out URLs (http, www., a domain with a path) and e-mail addresses.
 
     Of `[words](address)` the words stay. A bare domain ("example.com") is a name and stays.
-
-    Args:
-        text: One turn.
-
-    Returns:
-        "看 https://a.example/b?c=1 吧" gives "看 吧".
     """
     # One of these is in each, and they are rare in talk.
     if "/" not in text and "@" not in text and "www." not in text.lower():

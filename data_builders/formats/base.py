@@ -98,27 +98,14 @@ class FileCorpus(DialogueBuilder):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say how well the beginning of a file fits this family.
-
-        Args:
-            sample: The beginning of the file.
-
-        Returns:
-            The guess, or None if it cannot be one of these.
-        """
+        """Say how well the beginning of a file fits this family; None if it cannot."""
         raise NotImplementedError
 
     @classmethod
     def read_file(cls, file: SourceFile, config: Any, report: BuildReport) -> Iterator[RawDialogue]:
-        """Yield the dialogues of one file.
+        """Yield the dialogues of one file, and tell the report of rows that break a rule.
 
-        Args:
-            file: The file, unpacked, at its beginning.
-            config: The settings of the family.
-            report: Takes the rows that break a rule.
-
-        Yields:
-            Dialogues with `turns`, `roles`, `line` and perhaps `lang`; the rest is filled in.
+        Dialogues have `turns`, `roles`, `line` and perhaps `lang`; the rest is filled in.
         """
         raise NotImplementedError
 

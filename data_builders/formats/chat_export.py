@@ -150,11 +150,7 @@ class ChatExportCorpus(FileCorpus):
     def read_file(
         cls, file: SourceFile, config: ChatExportConfig, report: BuildReport
     ) -> Iterator[RawDialogue]:
-        """Yield the dialogues between pauses.
-
-        Raises:
-            UserError: If no message can be told from its name and time.
-        """
+        """Yield the dialogues between pauses."""
         sample = sample_of(file, config.encoding)
         messages: Iterable[Message | None]
         if is_json(sample):

@@ -117,11 +117,7 @@ class CornellCorpus(FileCorpus):
         report: BuildReport,
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[RawDialogue]:
-        """Yield the conversations whose lines are all there; file and line are theirs.
-
-        Raises:
-            UserError: If one of the two files is missing.
-        """
+        """Yield the conversations whose lines are all there; file and line are theirs."""
         sides = config.sides()
         if sides[LINES] == sides[CONVERSATIONS]:
             # Each file is opened twice.
@@ -193,9 +189,8 @@ def cornell_role(sample: Sample) -> str | None:
 def find_companion(name: str, names: Sequence[str]) -> str | None:
     """Find the other one of lines and conversations among the files of a folder, by their names.
 
-    Returns:
-        The name like it with "conversations" for "lines", or the other way round, also with
-        another suffix; None if there is none, or if `name` is neither.
+    It is named like it, with "conversations" for "lines" or the other way round; its suffix may
+    differ.
     """
     companions = _companion_names(name)
     exact = [other for other in names if other.lower() in companions]

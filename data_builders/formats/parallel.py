@@ -139,11 +139,7 @@ class ParallelCorpus(FileCorpus):
         report: BuildReport,
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[RawDialogue]:
-        """Yield the pairs.
-
-        Raises:
-            UserError: If there are more files on one side than on the other.
-        """
+        """Yield the pairs."""
         sides = config.sides()
         files = (source_files([side], progress=progress) for side in sides)
         for questions, replies in zip_longest(*files):
@@ -175,12 +171,7 @@ def _read_two(
 
 
 def parallel_partner(name: str) -> str | None:
-    """Give the name that the other one of two parallel files should have.
-
-    Returns:
-        The likeliest name of its partner ("data/tgt-train.txt", "train.enc"); None if the name
-        is not of that kind.
-    """
+    """Give the likeliest name of the other one of two parallel files, or None."""
     for words in (_REPLY_WORDS, _QUESTION_WORDS):
         for partner in _renamed(name, words):
             return partner
@@ -196,9 +187,7 @@ def is_well_named(name: str) -> bool:
 def find_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     """Find the pairs of parallel files among the files of a folder, by their names.
 
-    Returns:
-        Questions and replies, in the order of `names`; no name is in two pairs. Equal numbers
-        of lines are for the caller to check.
+    Questions and replies in the order of `names`, no name twice; the lines are not counted here.
     """
     free, pairs = dict.fromkeys(names), []
     for name in names:

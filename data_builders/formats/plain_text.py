@@ -72,11 +72,7 @@ _QUESTION = re.compile(r".*[?？]\W*$|.*(?:吗|呢|什么|怎么|怎样|如何|�
 
 
 def text_lines_of(sample: Sample) -> list[str]:
-    """Give the lines of a sample that are not blank, or none if it is JSON.
-
-    Returns:
-        The lines; an empty list says that no family of plain text fits.
-    """
+    """Give the lines of a sample that are not blank; none if no family of plain text fits."""
     if sample.suffix in _OTHER_SUFFIXES or is_json(sample):
         return []
     return [line for line in sample.lines if line.strip()]
@@ -85,9 +81,7 @@ def text_lines_of(sample: Sample) -> list[str]:
 def unmarked_lines_of(sample: Sample) -> list[str]:
     """Give the lines of a sample that are not blank, if nothing marks it as another format.
 
-    Returns:
-        The lines; none if it is JSON, CSV, code, a log, a chat with its times, a play with its
-        names, or has a family's mark.
+    Those are JSON, CSV, code, logs, chats with their times, plays with their names, and marks.
     """
     lines = text_lines_of(sample)
     other = share(lines, _has_mark) > 0.1 or _is_csv(sample, lines) or is_log(lines)
@@ -219,12 +213,9 @@ class Said(NamedTuple):
 def speeches(
     said: Iterable[Said | None], report: BuildReport, speakers: int = 0
 ) -> Iterator[tuple[int, str | None]]:
-    """Join what one speaker says in a row, and see where a dialogue ends.
+    """Join what one speaker says in a row, and see where a dialogue ends: at None in `said`.
 
-    Args:
-        said: What was said, in order; None where a dialogue ends.
-        report: Takes the number of cuts.
-        speakers: A dialogue is cut where one more speaker comes in; 0 lets all in.
+    Where more than so many `speakers` come in it is cut too; 0 lets all in.
     """
     turn: list[Said] = []
     known: set[str] = set()

@@ -222,11 +222,7 @@ class ParquetCorpus(RowsCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say how well a file fits this family, by the columns that it says it has.
-
-        Raises:
-            UserError: If it cannot be opened, or its columns tell nothing.
-        """
+        """Say how well a file fits this family, by the columns that it says it has."""
         if not cls.is_marked(sample):
             return None
         if sample.path is None:

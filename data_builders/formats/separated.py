@@ -202,11 +202,7 @@ class DoubanCorpus(FileCorpus):
 
 
 def find_separator(lines: Sequence[str]) -> str | None:
-    """Find what separates question and reply.
-
-    Returns:
-        The separator that cuts the most lines in two; None if none cuts four fifths of them.
-    """
+    """Find the separator that cuts the most lines in two; None if none cuts four fifths of them."""
     best, best_share = None, _LEAST_SHARE
     for separator in SEPARATORS:
         fit = share(lines, partial(_is_pair, separator=separator))

@@ -116,11 +116,7 @@ class SubtitlesCorpus(FileCorpus):
     def read_file(
         cls, file: SourceFile, config: SubtitlesConfig, report: BuildReport
     ) -> Iterator[RawDialogue]:
-        """Yield the dialogues between pauses.
-
-        Raises:
-            UserError: If there is not a single cue.
-        """
+        """Yield the dialogues between pauses."""
         sample = sample_of(file, config.encoding)
         lines = text_lines(file, report, config.encoding)
         events = b"\nDialogue:" in file.head() or "Dialogue:".encode("utf-16-le") in file.head()

@@ -45,19 +45,11 @@ def write_card(
     pictures: Sequence[Path] = (),
     show_replies: bool = True,
 ) -> Path:
-    """Write the README.md of a dataset folder, ready for the Hub.
+    """Write the README.md of a dataset folder, ready for the Hub, and give its path.
 
-    Args:
-        folder: The folder that `save_to_disk` wrote.
-        report: What became of every row.
-        statistics: What `describe` gave.
-        settings: The settings of the build; `name` titles the card (else the folder does),
-            `license` goes into its header. Paths are cut to their last part, secrets left out.
-        pictures: What `draw_pictures` gave, inside `folder`.
-        show_replies: List the most frequent replies; they are the user's data, nice or not.
-
-    Returns:
-        The file.
+    `name` among the settings titles it (else the folder does), and their `license` goes into its
+    header; paths are cut to their last part, secrets left out. The most frequent replies are the
+    user's data, nice or not: `show_replies` lists them.
     """
     folder = Path(folder)
     name = one_line(str(settings.get("name") or folder.absolute().name), 80) or "dialogues"

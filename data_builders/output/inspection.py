@@ -26,14 +26,9 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def inspect_lines(path: str | Path, samples: int = 3) -> Iterator[str]:
-    """Say what is in a dataset folder, line by line.
+    """Say what is in a dataset folder, with so many dialogues of each split, always the same ones.
 
-    Args:
-        path: A folder with a `DatasetDict` of this package's columns.
-        samples: How many dialogues of each split to show; always the same ones.
-
-    Yields:
-        Lines no wider than the terminal, with nothing in them that could control it.
+    The lines are no wider than the terminal, with nothing in them that could control it.
     """
     if samples < 0:
         raise UserError(f"`samples` must be 0 or more (got {samples}). Use 0 to show none.")

@@ -82,10 +82,7 @@ def machine_places(*folders: str | Path) -> list[str]:
 def find_leaks(text: str, places: Sequence[str], secrets: Sequence[str] = ()) -> Iterator[Leak]:
     """Look through a text line by line, for at most one leak a line.
 
-    Args:
-        text: What would be published.
-        places: Beginnings of paths, as `machine_places` gives them.
-        secrets: Tokens in use now, whatever they look like.
+    Paths begin as `machine_places` gives them; tokens in use are `secrets`, whatever their form.
     """
     known = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
     begins = "|".join(_beginning(place.rstrip("/\\")) for place in places)

@@ -101,31 +101,14 @@ class _Archive(NamedTuple):
 
 
 def is_left_out(path: str) -> bool:
-    """Say if a file of a folder or an archive is no data: hidden, Markdown, or a licence.
-
-    Args:
-        path: Relative to the folder or archive, with slashes.
-    """
+    """Say if a file of a folder or an archive is no data: hidden, Markdown, or a licence."""
     name = path[path.rfind("/") + 1 :].upper()
     hidden = path[0] == "." or "/." in path or "__MACOSX" in path
     return hidden or name.endswith(".MD") or name.startswith(("LICENSE", "README"))
 
 
 def entries(file: CountedFile, name: str, label: str, size: int) -> Iterator[Entry]:
-    """Unpack one file on disk as far as it goes.
-
-    Args:
-        file: The open file.
-        name: As the user gave it.
-        label: Short, for the dataset.
-        size: Bytes on disk.
-
-    Yields:
-        Files; each must be read before the next is asked for.
-
-    Raises:
-        UserError: If an archive is damaged, unsafe or empty.
-    """
+    """Unpack one file on disk as far as it goes; read each entry before asking for the next."""
     progress, file.progress = file.progress, None
     head = file.read(8)
     file.seek(0)

@@ -46,18 +46,7 @@ def json_rows(
 
     The content tells the layout: one value a line; one array, of which each element is a row;
     one object, of which each member is a row, and of a member that is an array each element.
-
-    Args:
-        file: The file, not read yet.
-        report: Takes the rows that are no JSON.
-        encoding: What the user says it is; None finds it out.
-
-    Yields:
-        The rows, in order.
-
-    Raises:
-        UserError: If there is no such encoding, or the file is a damaged archive (after the
-            rows before the damage were yielded).
+    What is no JSON is rejected.
     """
     source = TextSource(file, encoding)
     layout = json_layout(source.head_text(), file.suffix, source.whole)
@@ -184,16 +173,10 @@ class _Reader:
 
 
 def json_layout(head: str, suffix: str, whole: bool) -> str | None:
-    """Tell the layout of a JSON file.
+    """Tell the layout of a JSON file by the beginning of its text; `whole`: that is all of it.
 
-    Args:
-        head: The beginning of its text.
-        suffix: Of its name, in lower case: settles what a file of a single value is.
-        whole: Whether that is all of it.
-
-    Returns:
-        "lines": a value a line; "values": values over several lines, one after the other;
-        "array"; "object"; None if it is no JSON.
+    It is "lines": a value a line; "values": values over several lines, one after the other;
+    "array"; "object"; None if it is no JSON. The suffix settles what a file of a single value is.
     """
     text = head.strip(" \t\r\n")
     lines = _first_lines(head, whole)

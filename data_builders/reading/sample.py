@@ -49,12 +49,7 @@ class Sample(NamedTuple):
 def sample_of(file: SourceFile, encoding: str | None = None) -> Sample:
     """Look at the beginning of a file; its stream still begins at the beginning.
 
-    Args:
-        file: The file, not read yet.
-        encoding: What the user says it is; None finds it out.
-
-    Returns:
-        The sample; of what is no text, something that fits no format.
+    What is no text gives something that fits no format.
     """
     try:
         source = TextSource(file, encoding)

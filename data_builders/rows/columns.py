@@ -233,12 +233,8 @@ def _question(question: str, usable: Mapping[str, str]) -> str:
 def kind_of_objects(keys: tuple[str, ...]) -> str:
     """Say what a list of objects with these keys holds.
 
-    Args:
-        keys: Their keys.
-
-    Returns:
-        "turns" of text with speaker, or of a text a role; "pairs" of question and reply, which
-        need not have to do with each other; "list" of anything else.
+    It is "turns" of text with speaker, or of a text a role; "pairs" of question and reply, which
+    need not have to do with each other; "list" of anything else.
     """
     folded = {fold(key): key for key in keys}
     first = _first_in(folded)

@@ -210,12 +210,8 @@ def row_reader(
 ) -> RowReader:
     """Make the reader of a table, or say that a field named is not there or no name is known.
 
-    Args:
-        names: The fields of the rows.
-        columns: The setting; empty looks for known names.
-        where: The file or data set, for messages.
-        kinds: What each field holds, as `kind_of_value` says it, where it is known.
-        description: What is known of the rows.
+    `kinds` tells what each field holds, as `kind_of_value` says it, where it is known; `where`
+    names the file or data set in messages.
     """
     description = description or Description()
     given = columns or description.columns

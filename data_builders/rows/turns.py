@@ -148,19 +148,13 @@ class Said(NamedTuple):
 def read_turns(
     items: Any, style: Style, speakers: Any = None, system: str | None = None
 ) -> list[Turns]:
-    """Read a list of turns.
+    """Read a list of turns: one dialogue, or more where turns cut it.
 
     Args:
         items: The list.
         style: What a description says of it.
         speakers: Beside it, who speaks each turn.
         system: What stands before the dialogue.
-
-    Returns:
-        At least one dialogue; more where turns cut it.
-
-    Raises:
-        RowError: If no dialogue can be had from it.
     """
     seen = _seen(as_list(items), style)
     said = [one for item in items for one in _said_in(item, style, seen)]
@@ -309,9 +303,7 @@ def _name(key: str, value: Any) -> Any:
 def are_named(items: Sequence[Any], strict: bool = False) -> bool:
     """Say whether the items of a list are each [speaker, text, ...].
 
-    Args:
-        items: The list.
-        strict: Whether only names count that are nothing but names: "A", "user", "Speaker 1".
+    With `strict` only names count that are nothing but names: "A", "user", "Speaker 1".
     """
     pairs = [item for item in items if isinstance(item, list) and len(item) > 1]
     if len(pairs) < max(2, len(items)) or not all(isinstance(p[1], str) for p in pairs):

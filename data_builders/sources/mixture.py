@@ -167,16 +167,10 @@ def read_mixture(
     say: Callable[[str], None] = lambda line: None,
     root: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Read a mixture's YAML file.
+    """Read a mixture's YAML file, as keyword arguments of `MixtureConfig`.
 
-    Args:
-        path: The file.
-        say: Takes a line for each guess of a format, and for each source that is left out.
-        root: The folder in which the files of the sources are looked for; None takes what the
-            YAML file says.
-
-    Returns:
-        Keyword arguments of `MixtureConfig`.
+    `say` takes a line for each guess of a format and for each source that is left out; files are
+    looked for in `root`, if not where the YAML file says.
     """
     path = Path(path)
     content, lines = _read_yaml(path)

@@ -22,14 +22,7 @@ def read_saved(
     validation_fraction: float = 0.05,
     test_fraction: float = 0.05,
 ) -> tuple[datasets.DatasetDict, BuildReport]:
-    """Open a folder written by `save_to_disk`, and split it if it has no validation split.
-
-    Returns:
-        The dataset, and a report that counts its rows.
-
-    Raises:
-        UserError: If it is not a dataset of dialogues, or nothing of it is left to train on.
-    """
+    """Open a folder written by `save_to_disk`, and split it if it has no validation split."""
     check_fractions(validation_fraction, test_fraction)
     for language in as_tuple(languages):
         if language not in LANGUAGES:

@@ -66,17 +66,7 @@ class SourceSpec:
     lenient: bool = False
 
     def config(self, strict: bool = False) -> DialogueConfig:
-        """Make the settings of the family.
-
-        Args:
-            strict: Stop at the first broken row.
-
-        Returns:
-            The checked settings.
-
-        Raises:
-            UserError: If the family, or one of its settings, is not known.
-        """
+        """Make the settings of the family, and check them."""
         if str(self.format) not in FAMILIES:
             known = ", ".join(FAMILIES)
             raise UserError(f"There is no format {self.format!r}. Choose from {known}.")
@@ -104,15 +94,7 @@ class SourceSpec:
 
 
 def check_options(format: str, options: Iterable[str]) -> None:
-    """Refuse settings that a family does not have.
-
-    Args:
-        format: The name of the family.
-        options: The names of the settings.
-
-    Raises:
-        UserError: If one is not known.
-    """
+    """Refuse settings that a family does not have."""
     for key in options:
         if key not in FAMILIES[format].BUILDER_CONFIG_CLASS.__dataclass_fields__:
             raise UserError(f"The format {format} has no setting `{key}`.")
@@ -131,12 +113,6 @@ def find_sources(
         format: The family of all of them; None guesses each.
         options: Settings for all of them, such as an encoding.
         say: Takes a line for each guess, and for each file that is passed over.
-
-    Returns:
-        The sources in order.
-
-    Raises:
-        UserError: If a file named by itself is of no known format, or nothing is left.
     """
     options = dict(options or {})
     if format is not None:
