@@ -402,6 +402,19 @@ class BuildReport:
         return report
 
 
+class FileReport:
+    """The report on one file, by the name that the user knows."""
+
+    def __init__(self, name: str, report: BuildReport) -> None:
+        """Remember both."""
+        self.name, self.report = name, report
+        self.note = report.note
+
+    def reject(self, line: int, rule: str, found: object) -> None:
+        """Count and keep one row that breaks a rule, or stop there if `strict`."""
+        self.report.reject(self.name, line, RowError(rule, found))
+
+
 def add_counts(counts: dict[str, int], more: Mapping[str, int]) -> None:
     """Add to some counts, in place."""
     for name, count in more.items():

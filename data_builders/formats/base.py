@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -13,9 +13,9 @@ from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError, shown
 from data_builders.language import LANGUAGES
-from data_builders.reading import Sample, SourceFile, source_files
+from data_builders.reading import Reading, Sample, source_files
 from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, RowError, SourceCount
+from data_builders.report import BuildReport, FileReport, RowError, SourceCount
 from data_builders.selecting.settings import check_type
 
 # The name of a file that is shown or played there; no HTML has it between such marks.
@@ -102,8 +102,8 @@ class FileCorpus(DialogueBuilder):
         raise NotImplementedError
 
     @classmethod
-    def read_file(cls, file: SourceFile, config: Any, report: BuildReport) -> Iterator[RawDialogue]:
-        """Yield the dialogues of one file, and tell the report of rows that break a rule.
+    def read_file(cls, file: Reading, config: Any) -> Iterator[RawDialogue]:
+        """Yield the dialogues of one file, and reject rows that break a rule.
 
         Dialogues have `turns`, `roles`, `line` and perhaps `lang`; the rest is filled in.
         """
@@ -131,10 +131,8 @@ class FileCorpus(DialogueBuilder):
 
         for file in source_files(config.files, progress, failed):
             try:
-                for raw in cls.read_file(file, config, report):
-                    if any("</" in turn and _SHOWN.search(turn) for turn in raw.turns):
-                        report.reject(file.name, raw.line, RowError("image", raw.turns[0]))
-                        continue
+                one = Reading(file, report, config.encoding)
+                for raw in without_images(cls.read_file(one, config), one):
                     read += 1
                     yield raw._replace(
                         file=file.name,
@@ -145,3 +143,12 @@ class FileCorpus(DialogueBuilder):
                 failed(file.name, error)
         if errors and not read and not config.lenient:
             raise errors[0]
+
+
+def without_images(dialogues: Iterable[RawDialogue], report: FileReport) -> Iterator[RawDialogue]:
+    """Reject the dialogues in which an image, a sound or a film is shown or played."""
+    for raw in dialogues:
+        if any("</" in turn and _SHOWN.search(turn) for turn in raw.turns):
+            report.reject(raw.line, "image", raw.turns[0])
+        else:
+            yield raw

@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from data_builders.formats.speakers import share
-from data_builders.reading import Sample, SourceFile, json_rows
+from data_builders.reading import Reading, Sample
 from data_builders.reading.sample import MAX_ROWS
-from data_builders.report import BuildReport, RowError, shorten
+from data_builders.report import BuildReport, FileReport, shorten
 from data_builders.rows import tables
 from data_builders.rows.csv_records import CsvRecords
 from data_builders.rows.vocabulary import fold
@@ -182,13 +182,11 @@ def app_of_sample(sample: Sample) -> str:
     return fitting[0][0]
 
 
-def app_messages(
-    sample: Sample, file: SourceFile, encoding: str | None, report: BuildReport
-) -> Iterator[Message | None]:
+def app_messages(sample: Sample, file: Reading) -> Iterator[Message | None]:
     """Read the messages of a file of JSON in their order; None where a chat ends."""
-    found = _rows(file, encoding, report)
+    found = _rows(file)
     slack = any((app := _app_of(row.value)) and app[0] == "Slack" for row in sample.rows)
-    messages = _read_rows(_threads(found) if slack else found, file.name, report)
+    messages = _read_rows(_threads(found) if slack else found, file)
     # A file of Messenger has at most 10,000.
     return reversed(list(messages)) if _newest_first(sample) else messages
 
@@ -217,8 +215,8 @@ def _is_alone(rows: list[Any], sample: Sample) -> bool:
 _Row = tuple[int, Any] | None
 
 
-def _rows(file: SourceFile, encoding: str | None, report: BuildReport) -> Iterator[_Row]:
-    for row in json_rows(file, report, encoding):
+def _rows(file: Reading) -> Iterator[_Row]:
+    for row in file.json_rows():
         if row.key in (None, "messages"):
             yield row.line, row.value
         elif row.key == "chats" and isinstance(row.value, dict):
@@ -250,22 +248,18 @@ def _stamp(row: Any, name: str) -> str:
     return str(row.get(name) or "") if isinstance(row, dict) else ""
 
 
-def _read_rows(rows: Iterable[_Row], file: str, report: BuildReport) -> Iterator[Message | None]:
-    for row in rows:
-        if row is None:
+def _read_rows(rows: Iterable[_Row], report: FileReport) -> Iterator[Message | None]:
+    for found in rows:
+        if found is None:
             yield None
+            continue
+        line, row = found
+        if (app := _app_of(row)) is None:
+            report.reject(line, "missing field", shorten(row))
+        elif said := app[1](row):
+            yield Message(line, *said)
         else:
-            yield from _read(*row, file, report)
-
-
-def _read(line: int, row: Any, file: str, report: BuildReport) -> Iterator[Message]:
-    app = _app_of(row)
-    if app is None:
-        report.reject(file, line, RowError("missing field", shorten(row)))
-    elif said := app[1](row):
-        yield Message(line, *said)
-    else:
-        report.note("messages of the app itself left out")
+            report.note("messages of the app itself left out")
 
 
 class ChatTable(NamedTuple):
@@ -281,9 +275,7 @@ class ChatTable(NamedTuple):
     places: tuple[int, ...]
     said: str
 
-    def messages(
-        self, lines: Iterable[tuple[int, str]], file: str, report: BuildReport
-    ) -> Iterator[Message]:
+    def messages(self, lines: Iterable[tuple[int, str]], report: FileReport) -> Iterator[Message]:
         """Yield the messages below the header."""
         records = CsvRecords(iter(lines), self.delimiter)
         for place, record in enumerate(records):
@@ -293,7 +285,7 @@ class ChatTable(NamedTuple):
                     report.note("columns beside time, name and text left out", others)
             elif len(record.cells) != records.width:
                 shown = record.broken or self.delimiter.join(record.cells)
-                report.reject(file, record.line, RowError("wrong number of columns", shown))
+                report.reject(record.line, "wrong number of columns", shown)
             else:
                 time, name, text = (record.cells[cell] for cell in self.places)
                 yield Message(record.line, name.strip(), text, when(time))
@@ -313,7 +305,8 @@ def chat_table(sample: Sample) -> ChatTable | None:
         return None
     table = ChatTable(delimiter, tuple(places[0] for places in found), "")
     table = table._replace(said=", ".join(header[place].strip() for place in table.places))
-    rows = list(table.messages(enumerate(sample.lines[:-1] or sample.lines, 1), "", BuildReport()))
+    lines = enumerate(sample.lines[:-1] or sample.lines, 1)
+    rows = list(table.messages(lines, FileReport("", BuildReport())))
     speakers = [row.speaker for row in rows if row.speaker]
     again = 1 < len(set(speakers)) <= 0.7 * len(speakers) + 1
     return table if again and share(rows, lambda row: row.moments) > 0.8 else None

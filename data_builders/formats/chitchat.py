@@ -17,8 +17,7 @@ from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import Guess
 from data_builders.formats.rows import RowsConfig, RowsCorpus
-from data_builders.reading import Sample, SourceFile
-from data_builders.report import BuildReport
+from data_builders.reading import Reading, Sample
 from data_builders.rows.description import known_descriptions
 
 PACKAGE = "chitchat-dataset"
@@ -64,9 +63,9 @@ class ChitchatPackageCorpus(RowsCorpus):
         return None
 
     @classmethod
-    def read_file(cls, file: SourceFile, config: Any, report: BuildReport) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: Any) -> Iterator[RawDialogue]:
         """Yield the conversations of the package."""
-        for raw in super().read_file(file, config, report):
+        for raw in super().read_file(file, config):
             yield raw._replace(source=PACKAGE)
 
 

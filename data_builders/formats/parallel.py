@@ -25,11 +25,11 @@ from pathlib import Path
 
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess
-from data_builders.formats.plain_text import one_origin, unbroken, unmarked_lines_of
-from data_builders.reading import Sample, SourceFile, source_files, text_lines
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess, without_images
+from data_builders.formats.plain_text import one_origin, unmarked_lines_of
+from data_builders.reading import Reading, Sample, source_files
 from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, RowError, SourceCount
+from data_builders.report import BuildReport, SourceCount
 
 logger = logging.getLogger(__name__)
 
@@ -149,25 +149,24 @@ class ParallelCorpus(FileCorpus):
                     f"{extra} has no partner: {sides[0]} and {sides[1]} must name equally many "
                     "files, in the same order. Name two single files."
                 )
-            yield from _read_two(questions, replies, config, report)
+            two = [Reading(file, report, config.encoding) for file in (questions, replies)]
+            for raw in without_images(_read_two(*two), two[0]):
+                yield raw._replace(
+                    file=questions.name, lang=config.language, source=questions.label
+                )
 
 
-def _read_two(
-    questions: SourceFile, replies: SourceFile, config: ParallelConfig, report: BuildReport
-) -> Iterator[RawDialogue]:
-    sides = (unbroken(text_lines(f, report, config.encoding)) for f in (questions, replies))
-    for question, reply in zip_longest(*sides):
+def _read_two(questions: Reading, replies: Reading) -> Iterator[RawDialogue]:
+    for question, reply in zip_longest(questions.lines_and_gaps(), replies.lines_and_gaps()):
         number = (question or reply)[0]
         texts = [(line[1] or "").strip() if line else "" for line in (question, reply)]
         if all(texts):
-            yield RawDialogue(
-                (texts[0], texts[1]), (), questions.name, number, config.language, questions.label
-            )
+            yield RawDialogue((texts[0], texts[1]), line=number)
         elif any(texts):
             present, missing = (questions, reply) if texts[0] else (replies, question)
             # An empty partner differs from one that was rejected or is not in the file.
             rule = "empty text" if missing and missing[1] is not None else "missing line"
-            report.reject(present.name, number, RowError(rule, texts[0] or texts[1]))
+            present.reject(number, rule, texts[0] or texts[1])
 
 
 def parallel_partner(name: str) -> str | None:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from data_builders.dialogue import RawDialogue, checked_turns
 from data_builders.formats.speakers import MONTH, begin_alike, names_above, share, speakers_of
 from data_builders.reading import Sample
-from data_builders.report import BuildReport, RowError, SourceCount
+from data_builders.report import FileReport, RowError, SourceCount
 
 CORNELL_MARK = "+++$+++"
 TURN_END_MARK = "__eou__"
@@ -160,19 +160,8 @@ def _is_csv(sample: Sample, lines: list[str]) -> bool:
     return wide and count >= _CSV_SHARE * widths.total()
 
 
-def unbroken(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str | None]]:
-    """Put None where a line was rejected while it was read, so that nothing slips out of step."""
-    expected = 1
-    for number, text in lines:
-        while expected < number:
-            yield expected, None
-            expected += 1
-        yield number, text
-        expected = number + 1
-
-
 def gather(
-    utterances: Iterable[tuple[int, str | None]], file: str, report: BuildReport
+    utterances: Iterable[tuple[int, str | None]], report: FileReport
 ) -> Iterator[RawDialogue]:
     """Gather utterances into dialogues, one line each."""
     turns: list[str] = []
@@ -185,15 +174,11 @@ def gather(
                 continue
             report.note(f"dialogues cut after {MAX_TURNS:,} utterances")
         if turns:
-            yield from _closed(turns, begin, file, report)
+            try:
+                yield RawDialogue(checked_turns(turns), line=begin)
+            except RowError as error:
+                report.reject(begin, error.rule, " / ".join(turns))
             turns = []
-
-
-def _closed(turns: list[str], begin: int, file: str, report: BuildReport) -> Iterator[RawDialogue]:
-    try:
-        yield RawDialogue(checked_turns(turns), line=begin)
-    except RowError as error:
-        report.reject(file, begin, RowError(error.rule, " / ".join(turns)))
 
 
 class Said(NamedTuple):
@@ -211,7 +196,7 @@ class Said(NamedTuple):
 
 
 def speeches(
-    said: Iterable[Said | None], report: BuildReport, speakers: int = 0
+    said: Iterable[Said | None], report: FileReport, speakers: int = 0
 ) -> Iterator[tuple[int, str | None]]:
     """Join what one speaker says in a row, and see where a dialogue ends: at None in `said`.
 
@@ -239,20 +224,19 @@ def speeches(
 
 
 def read_rows(
-    rows: Iterable[tuple[int, Sequence[str]]], file: str, report: BuildReport
+    rows: Iterable[tuple[int, Sequence[str]]], report: FileReport
 ) -> Iterator[RawDialogue]:
     """Make dialogues of rows that each hold a whole one."""
     for number, turns in rows:
         try:
             pieces = _cut_turns(turns, report)
         except RowError as error:
-            report.reject(file, number, error)
+            report.reject(number, error.rule, error.found)
         else:
-            for piece in pieces:
-                yield RawDialogue(piece, line=number)
+            yield from (RawDialogue(piece, line=number) for piece in pieces)
 
 
-def _cut_turns(turns: Sequence[str], report: BuildReport) -> list[tuple[str, ...]]:
+def _cut_turns(turns: Sequence[str], report: FileReport) -> list[tuple[str, ...]]:
     """Check the turns of one row; where one is empty, cut the dialogue in two."""
     runs: list[list[str]] = [[]]
     for turn in turns:

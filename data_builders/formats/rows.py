@@ -22,42 +22,17 @@ from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.separated import SeparatedConfig, SeparatedCorpus
-from data_builders.reading import JsonRow, Sample, SourceFile, json_rows, sample_of
+from data_builders.reading import JsonRow, Reading, Sample, SourceFile
 from data_builders.reading.sample import MAX_ROWS
-from data_builders.report import BuildReport, RowError, shorten
+from data_builders.report import FileReport, RowError, shorten
 from data_builders.rows import tables
 from data_builders.rows.cells import tree_of
-from data_builders.rows.columns import (
-    check_columns,
-    is_weak,
-    known_columns,
-)
-from data_builders.rows.description import (
-    Description,
-    description_of,
-    known_descriptions,
-    parsed,
-)
-from data_builders.rows.json_layout import (
-    FIRST_ROWS,
-    column_of,
-    is_tree,
-    whole_dialogues,
-)
-from data_builders.rows.reader import (
-    JsonReaders,
-    RowReader,
-    missing_column,
-    note_cuts,
-    row_reader,
-)
+from data_builders.rows.columns import check_columns, is_weak, known_columns
+from data_builders.rows.description import Description, description_of, known_descriptions, parsed
+from data_builders.rows.json_layout import FIRST_ROWS, column_of, is_tree, whole_dialogues
+from data_builders.rows.reader import JsonReaders, RowReader, missing_column, note_cuts, row_reader
 from data_builders.rows.turns import MAX_MESSAGES, as_list, read_turns, shown
-from data_builders.rows.vocabulary import (
-    ROLES,
-    SPLIT_NAMES,
-    WEAK_QUESTIONS,
-    fold,
-)
+from data_builders.rows.vocabulary import ROLES, SPLIT_NAMES, WEAK_QUESTIONS, fold
 
 # A row that breaks one of these is still a row of its kind.
 _STILL_OURS = ("no reply", "empty text", "tool message", "fewer than two turns", "image")
@@ -127,17 +102,13 @@ class RowsCorpus(FileCorpus):
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
         """Say how well the beginning of a file fits this kind of rows."""
-        rows = [
-            row
-            for row in whole_dialogues(sample.rows, sample.layout == "array")
-            if not _is_lone(row)
-        ]
+        whole = whole_dialogues(sample.rows, sample.layout == "array")
+        rows = [row for row in whole if not _is_lone(row)]
         if not rows or _is_export(rows):
             return None
         if cls.NAMED is None and len(sample.rows) == MAX_ROWS and _is_column(rows):
-            return Guess(
-                0.36, why="one column of texts, perhaps with another behind it", alone=True
-            )
+            why = "one column of texts, perhaps with another behind it"
+            return Guess(0.36, why=why, alone=True)
         named = cls.NAMED or Description()
         fitting = [row for row in rows if cls.NAMED is None or named.fits(row.value)]
         readers = JsonReaders({}, named)
@@ -147,24 +118,17 @@ class RowsCorpus(FileCorpus):
         return _guess(read, len(rows), readers, 0.97 if cls.NAMED else 0.9)
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: RowsConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: RowsConfig) -> Iterator[RawDialogue]:
         """Yield the dialogues of one file."""
-        if tables.is_arrow(file):
-            yield from read_arrow(file, config, cls.NAMED, report)
-            return
-        is_json = file.suffix in JSON_SUFFIXES
-        if is_json or (sample := sample_of(file, config.encoding)).layout is not None:
-            top = file.head(64).lstrip(_BEFORE_JSON)[:1] == b"["
-            values = json_rows(file, report, config.encoding)
-            rows = lines_of(values, top, file.name, config, cls.NAMED, report)
-            yield from read_rows(rows, file.name, report)
+        if tables.is_arrow(file.file):
+            yield from _read_arrow(file, config, cls.NAMED)
+        elif file.file.suffix in JSON_SUFFIXES or file.sample().layout is not None:
+            top = file.file.head(64).lstrip(_BEFORE_JSON)[:1] == b"["
+            yield from read_rows(lines_of(file.json_rows(), top, config, cls.NAMED, file), file)
         elif cls.FORMAT == "pairs":
-            plain = SeparatedConfig(files=config.files, encoding=config.encoding, separator="\t")
-            yield from SeparatedCorpus.read_file(file, plain, report)
+            yield from SeparatedCorpus.read_file(file, SeparatedConfig(separator="\t"))
         else:
-            yield from read_csv(file, sample, config, cls.NAMED, report)
+            yield from _read_csv(file, config, cls.NAMED)
 
 
 class CsvCorpus(RowsCorpus):
@@ -203,11 +167,9 @@ class CsvCorpus(RowsCorpus):
         return None
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: RowsConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: RowsConfig) -> Iterator[RawDialogue]:
         """Yield the rows of one table."""
-        yield from read_csv(file, sample_of(file, config.encoding), config, None, report)
+        yield from _read_csv(file, config)
 
 
 class ParquetCorpus(RowsCorpus):
@@ -241,11 +203,9 @@ class ParquetCorpus(RowsCorpus):
         return mark or sample.suffix in tables.ARROW_SUFFIXES
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: RowsConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: RowsConfig) -> Iterator[RawDialogue]:
         """Yield the rows of one table."""
-        yield from read_arrow(file, config, None, report)
+        yield from _read_arrow(file, config)
 
 
 def _of_kind(name: str, description: Description) -> type[RowsCorpus]:
@@ -265,7 +225,7 @@ PairsCorpus = KNOWN_ROWS["pairs"]
 # --- rows of any container -----------------------------------------------------------------------
 
 
-def read_rows(rows: Iterable[Line], file: str, report: BuildReport) -> Iterator[RawDialogue]:
+def read_rows(rows: Iterable[Line], report: FileReport) -> Iterator[RawDialogue]:
     """Read rows with their readers.
 
     Of rows that each repeat the turns before only the last one is given, and rows of one turn are
@@ -273,8 +233,8 @@ def read_rows(rows: Iterable[Line], file: str, report: BuildReport) -> Iterator[
     """
     waiting: RawDialogue | None = None
     for (group, several), members in groupby(rows, key=_group_of):
-        each = (reader.read_row(row, file, line, report) for line, reader, row in members)
-        for raw in _of_group(members, file, report) if several else chain.from_iterable(each):
+        each = (reader.read_row(row, line, report) for line, reader, row in members)
+        for raw in _of_group(members, report) if several else chain.from_iterable(each):
             if waiting is not None and _goes_on(waiting, raw):
                 report.note("rows whose turns stand in the history of the next one")
             elif waiting is not None:
@@ -302,21 +262,18 @@ def _group_of(item: Line) -> tuple[Any, bool]:
     return (_HISTORY if reader.has_history else None), False
 
 
-def _of_group(members: Iterator[Line], file: str, report: BuildReport) -> Iterator[RawDialogue]:
+def _of_group(members: Iterator[Line], report: FileReport) -> Iterator[RawDialogue]:
     line, reader, row = next(members)
     style = reader.style()
     rows = [row, *(row for _, _, row in islice(members, MAX_MESSAGES))]
     turns = [reader.turn_of(row) for row in rows]
     try:
-        ways: list[Any] = [turns]
-        if "parent_id" in row:
-            ways = tree_of(turns, "message_id", "parent_id")
-        for way in ways:
+        for way in tree_of(turns, "message_id", "parent_id") if "parent_id" in row else [turns]:
             for found in read_turns(way, style):
                 yield RawDialogue(*found, line=line, lang=reader.description.lang)
     except RowError as error:
-        report.reject(file, line, error)
-    note_cuts(style, file, line, report)
+        report.reject(line, error.rule, error.found)
+    note_cuts(style, line, report)
 
 
 def _named_table(names: Sequence[str], kinds: Mapping[str, str]) -> Description | None:
@@ -328,49 +285,46 @@ def _named_table(names: Sequence[str], kinds: Mapping[str, str]) -> Description 
 def table_reader(
     names: Sequence[str],
     kinds: Mapping[str, str],
-    where: str,
     config: Any,
-    report: BuildReport,
+    report: FileReport,
     named: Description | None = None,
 ) -> RowReader:
     """Find the reader of a table, and note the columns that it does not use."""
     if named is None and not config.columns:
         named = _named_table(names, kinds)
-    reader = row_reader(names, config.columns, where, kinds, config.described_as(named))
-    note_unused(reader, report)
+    reader = row_reader(names, config.columns, report.name, kinds, config.described_as(named))
+    _note_unused(reader, report)
     return reader
 
 
-def note_unused(reader: RowReader, report: BuildReport) -> None:
-    """Say which fields of a file are not used."""
+def _note_unused(reader: RowReader, report: FileReport) -> None:
     if reader.left_out:
         report.note(f"files with unused columns ({shorten(', '.join(reader.left_out))})")
 
 
-def read_csv(
-    file: SourceFile,
-    sample: Sample,
+def _read_csv(
+    file: Reading, config: RowsConfig, named: Description | None = None
+) -> Iterator[RawDialogue]:
+    if (table := tables.CsvTable.opened(file, config)) is not None:
+        yield from _read_table(table, file, config, named)
+
+
+def _read_arrow(
+    file: Reading, config: RowsConfig, named: Description | None = None
+) -> Iterator[RawDialogue]:
+    with tables.ArrowTable(file.file) as table:
+        yield from _read_table(table, file, config, named)
+
+
+def _read_table(
+    table: tables.CsvTable | tables.ArrowTable,
+    file: Reading,
     config: RowsConfig,
     named: Description | None,
-    report: BuildReport,
 ) -> Iterator[RawDialogue]:
-    """Read a table of text."""
-    table = tables.CsvTable.opened(file, sample, config, report)
-    if table is None:
-        return
-    reader = table_reader(table.header, table.kinds, file.name, config, report, named)
-    lines = ((line, reader, row) for line, row in table.rows(file.name, reader.names, report))
-    yield from read_rows(lines, file.name, report)
-
-
-def read_arrow(
-    file: SourceFile, config: RowsConfig, named: Description | None, report: BuildReport
-) -> Iterator[RawDialogue]:
-    """Read a table of Arrow."""
-    with tables.ArrowTable(file) as table:
-        reader = table_reader(table.names, table.kinds, file.name, config, report, named)
-        rows = table.rows(file.name, reader.names, report)
-        yield from read_rows(((n, reader, row) for n, row in rows), file.name, report)
+    reader = table_reader(table.names, table.kinds, config, file, named)
+    rows = table.rows(reader.names, file)
+    yield from read_rows(((line, reader, row) for line, row in rows), file)
 
 
 # --- JSON ----------------------------------------------------------------------------------------
@@ -379,15 +333,14 @@ def read_arrow(
 def lines_of(
     values: Iterable[JsonRow],
     top: bool,
-    name: str,
     config: RowsConfig,
     named: Description | None,
-    report: BuildReport,
+    report: FileReport,
 ) -> Iterator[Line]:
     """Find the reader of each row of a file; `top` says whether they stand in one list."""
     rows = whole_dialogues(values, top, config.columns)
     first = list(islice(rows, FIRST_ROWS))
-    _check_names(config.columns, first, name)
+    _check_names(config.columns, first, report.name)
     if named is None and not config.columns:
         named = _named_rows(first)
     readers, noted = JsonReaders(config.columns, config.described_as(named)), False
@@ -402,10 +355,10 @@ def lines_of(
         try:
             fields, reader = _understood(row.value, readers)
         except RowError as error:
-            report.reject(name, row.line, error)
+            report.reject(row.line, error.rule, error.found)
             continue
         if not noted:
-            note_unused(reader, report)
+            _note_unused(reader, report)
             noted = True
         yield row.line, reader, fields
 

@@ -38,7 +38,6 @@ from data_builders.formats.plain_text import (
     read_rows,
     speeches,
     text_lines_of,
-    unbroken,
 )
 from data_builders.formats.speakers import (
     ANSWERS,
@@ -55,8 +54,8 @@ from data_builders.formats.speakers import (
     speakers_of,
     stand_apart,
 )
-from data_builders.reading import Sample, SourceFile, sample_of, text_lines
-from data_builders.report import BuildReport, RowError
+from data_builders.reading import Reading, Sample
+from data_builders.report import FileReport
 
 _RULE = re.compile(
     rf"(?!#+ (?:[^:：]{{1,30}}[:：]|(?i:{ROLE})$))"
@@ -109,18 +108,16 @@ class ScriptCorpus(FileCorpus):
         return Guess(score, why=why, alone=doubt or not names.sure)
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: FilesConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:
         """Yield the dialogues between dividers."""
-        sample = sample_of(file, config.encoding)
+        sample = file.sample()
         found, above = _names_of(sample)
         names = set(map(role_of, found.counted))
         first = _unquoted(sample.lines)
         blank_cuts = _blank_lines_cut(first, name_above if above else found.take)
         rules = blank_cuts or any(map(_RULE.match, first))
         each = not rules and bool(names) and names <= ASKS | ANSWERS
-        lines = unbroken(text_lines(file, report, config.encoding))
+        lines = file.lines_and_gaps()
         if _is_quoted(sample.lines):
             lines = ((number, line and _QUOTED.sub("", line)) for number, line in lines)
         if above:
@@ -128,10 +125,10 @@ class ScriptCorpus(FileCorpus):
             below = _Below(
                 set(found.counted), apart, apart and len(names) >= _CAST, blank_cuts, each
             )
-            said = below.said(lines, file.name, report)
+            said = below.said(lines, file)
         else:
-            said = _said(lines, found.take, file.name, report, blank_cuts, each)
-        yield from gather(speeches(said, report), file.name, report)
+            said = _said(lines, found.take, file, blank_cuts, each)
+        yield from gather(speeches(said, file), file)
 
 
 class ParlaiCorpus(FileCorpus):
@@ -157,12 +154,9 @@ class ParlaiCorpus(FileCorpus):
         return Guess(0.96, why="numbered lines with a tab before the reply")
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: FilesConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:
         """Yield one dialogue an episode."""
-        lines = text_lines(file, report, config.encoding)
-        yield from read_rows(_episodes(lines, file.name, report), file.name, report)
+        yield from read_rows(_episodes(file.lines(), file), file)
 
 
 def _has_tab(line: str) -> bool:
@@ -201,8 +195,7 @@ def _blank_lines_cut(lines: list[str], named: Callable[[str], object]) -> bool:
 def _said(
     lines: Iterable[tuple[int, str | None]],
     take: Take,
-    file: str,
-    report: BuildReport,
+    report: FileReport,
     blank_cuts: bool,
     each: bool,
 ) -> Iterator[Said | None]:
@@ -223,7 +216,7 @@ def _said(
         elif last:
             yield last._replace(line=number, text=line.strip())
         else:
-            report.reject(file, number, RowError("no speaker", line))
+            report.reject(number, "no speaker", line)
 
 
 class _Below(NamedTuple):
@@ -244,7 +237,7 @@ class _Below(NamedTuple):
     each: bool
 
     def said(
-        self, lines: Iterable[tuple[int, str | None]], file: str, report: BuildReport
+        self, lines: Iterable[tuple[int, str | None]], report: FileReport
     ) -> Iterator[Said | None]:
         last: Said | None = None
         fresh, spoken, aside = True, False, False
@@ -270,7 +263,7 @@ class _Below(NamedTuple):
                 spoken = True
                 yield last._replace(line=number, text=line.strip())
             else:
-                report.reject(file, number, RowError("no speaker", line))
+                report.reject(number, "no speaker", line)
 
     def speaker(self, line: str, begins: bool) -> tuple[str, str] | None:
         """Take the name of a line, and what stands behind it."""
@@ -282,7 +275,7 @@ class _Below(NamedTuple):
 
 
 def _episodes(
-    lines: Iterable[tuple[int, str]], file: str, report: BuildReport
+    lines: Iterable[tuple[int, str]], report: FileReport
 ) -> Iterator[tuple[int, list[str]]]:
     turns: list[str] = []
     context: list[str] = []
@@ -291,7 +284,7 @@ def _episodes(
         row = _exchange(line)
         if row is None:
             if line.strip():
-                report.reject(file, number, RowError("unknown marker", line))
+                report.reject(number, "unknown marker", line)
             continue
         begins, text, label, ends = row
         if begins:
@@ -317,7 +310,7 @@ def _episodes(
 
 
 def _closed(
-    begin: int, turns: list[str], context: list[str], report: BuildReport
+    begin: int, turns: list[str], context: list[str], report: FileReport
 ) -> Iterator[tuple[int, list[str]]]:
     if context:
         report.note("texts without a reply left out", len(context))

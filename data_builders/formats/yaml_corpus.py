@@ -38,7 +38,7 @@ from data_builders.dialogue import RawDialogue, clean_turn
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.rows import RowsConfig, RowsCorpus, lines_of, read_rows
-from data_builders.reading import JsonRow, Sample, SourceFile, source_files
+from data_builders.reading import JsonRow, Reading, Sample, SourceFile, source_files
 from data_builders.reading.sample import MAX_ROWS
 from data_builders.report import BuildReport, RowError
 
@@ -79,6 +79,10 @@ def parsed_yaml(content: bytes, name: str) -> Any:
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{name} is no YAML in UTF-8: {reason}. Correct it there.") from None
+
+
+def _content_of(file: SourceFile) -> Any:
+    return parsed_yaml(file.stream.read(_MAX_BYTES + 1), file.name)
 
 
 def _check_shape(text: str, name: str) -> None:
@@ -123,11 +127,9 @@ class ConversationsCorpus(FileCorpus):
         return Guess(0.98, why="a list `conversations`")
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: FilesConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:
         """Yield the dialogues of one file; `line` is the number of the entry."""
-        content = parsed_yaml(file.stream.read(_MAX_BYTES + 1), file.name)
+        content = _content_of(file.file)
         entries = content.get("conversations") if isinstance(content, dict) else None
         if not isinstance(entries, list):
             raise UserError(f"{file.name} has no list `conversations`. Choose another format.")
@@ -135,7 +137,7 @@ class ConversationsCorpus(FileCorpus):
             try:
                 yield RawDialogue(turns_of(entry), line=number)
             except RowError as error:
-                report.reject(file.name, number, error)
+                file.reject(number, error.rule, error.found)
 
 
 class RasaCorpus(FileCorpus):
@@ -159,7 +161,7 @@ class RasaCorpus(FileCorpus):
         """Yield the dialogues of all files together: an answer often stands in another one."""
         assistant = _Assistant()
         for file in source_files(config.files, progress=progress):
-            assistant.learn(parsed_yaml(file.stream.read(_MAX_BYTES + 1), file.name), file)
+            assistant.learn(_content_of(file), file)
         yield from (raw._replace(lang=config.language) for raw in assistant.dialogues())
         unanswered = len(assistant.examples.keys() - assistant.answers.keys())
         if unanswered:
@@ -188,15 +190,12 @@ class YamlRowsCorpus(RowsCorpus):
         return super().resembles(sample._replace(rows=rows, layout="array"))
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: RowsConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: RowsConfig) -> Iterator[RawDialogue]:
         """Yield the dialogues of one file; `line` is the number of the row."""
-        content = parsed_yaml(file.stream.read(_MAX_BYTES + 1), file.name)
+        content = _content_of(file.file)
         if not isinstance(content, list):
             raise UserError(f"{file.name} is no list of rows. Choose another format.")
-        lines = lines_of(_rows(content), True, file.name, config, None, report)
-        yield from read_rows(lines, file.name, report)
+        yield from read_rows(lines_of(_rows(content), True, config, None, file), file)
 
 
 def _rows(values: list[Any]) -> list[JsonRow]:

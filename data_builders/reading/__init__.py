@@ -4,10 +4,12 @@
 from data_builders.reading.files import SourceFile, source_files
 from data_builders.reading.json_rows import JsonRow, json_rows
 from data_builders.reading.lines import text_lines
+from data_builders.reading.one_file import Reading
 from data_builders.reading.sample import Sample, sample_of
 
 __all__ = [
     "JsonRow",
+    "Reading",
     "Sample",
     "SourceFile",
     "json_rows",

@@ -6,8 +6,11 @@ from __future__ import annotations
 import glob
 import io
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import BinaryIO, NamedTuple
 
@@ -52,6 +55,17 @@ class SourceFile:
     def head(self, size: int = HEAD_SIZE) -> bytes:
         """Give the first bytes, before any damage; `stream` still begins at the beginning."""
         return self._ahead.peek(size)
+
+    @contextmanager
+    def on_disk(self) -> Iterator[str]:
+        """Lend a path to it, unpacked if need be, for what cannot be read as a stream."""
+        if self.path is not None:
+            yield self.path
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "unpacked"), "wb") as copy:
+                shutil.copyfileobj(self.stream, copy)
+            yield copy.name
 
     def failure(self) -> Exception | None:
         """Say why nothing of it can be read; None if something can."""

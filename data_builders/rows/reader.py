@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from data_builders.dialogue import RawDialogue, clean_turn
 from data_builders.errors import UserError
 from data_builders.placeholders import is_missing_turn, is_placeholder
-from data_builders.report import BuildReport, RowError, shorten
+from data_builders.report import FileReport, RowError, shorten
 from data_builders.rows import vocabulary as known
 from data_builders.rows.cells import conversations_in, history_in, list_in_text, marked_turns
 from data_builders.rows.columns import (
@@ -95,28 +95,26 @@ class RowReader:
             and any(snake(name) in ("question_id", "prompt_id") for name in names)
         )
 
-    def read_row(
-        self, row: Mapping[str, Any], file: str, line: int, report: BuildReport
-    ) -> list[RawDialogue]:
+    def read_row(self, row: Mapping[str, Any], line: int, report: FileReport) -> list[RawDialogue]:
         """Read one row by its names, or tell the report why it is none."""
         if self._labels and (label := self.label(row)):
             report.note(f"rows left out by their label ({label})")
-            report.drop("bad by its label", 1)
+            report.report.drop("bad by its label", 1)
             return []
         style = self._style
         found: list[RawDialogue] = []
         every = self._read(row, style)
-        report.pieces += max(0, len(every) - 1)
+        report.report.pieces += max(0, len(every) - 1)
         for one in every:
             if isinstance(one, RowError):
                 # An empty cell alone would show nothing.
                 text = one.found if str(one.found or "").strip() else _shown_row(row)
-                report.reject(file, line, RowError(one.rule, text))
+                report.reject(line, one.rule, text)
             else:
                 found.append(RawDialogue(*one.turns, line=line, lang=one.lang))
         if style.cuts or style.joined or style.counts:
             self._style = self.style()
-            note_cuts(style, file, line, report)
+            note_cuts(style, line, report)
         return found
 
     def read(self, row: Mapping[str, Any], style: Style | None = None) -> list[Found]:
@@ -274,11 +272,11 @@ class JsonReaders:
         return reader
 
 
-def note_cuts(style: Style, file: str, line: int, report: BuildReport) -> None:
+def note_cuts(style: Style, line: int, report: FileReport) -> None:
     """Count the turns that cut a dialogue, or stop there if `strict`."""
     for rule, count in style.cuts.items():
-        if report.strict:
-            report.reject(file, line, RowError(rule, "one turn of the dialogue"))
+        if report.report.strict:
+            report.reject(line, rule, "one turn of the dialogue")
         report.note(f"turns that cut a dialogue in two ({rule})", count)
     if style.joined:
         report.note("turns joined to the one before, of the same speaker", style.joined)

@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +22,7 @@ from data_builders.formats.registry import (
     guess_format,
 )
 from data_builders.formats.rows import JSON_SUFFIXES
-from data_builders.reading import Sample, SourceFile, sample_of, source_files, text_lines
+from data_builders.reading import SourceFile, sample_of, source_files, text_lines
 from data_builders.reading.files import Found, files_on_disk
 from data_builders.report import BuildReport
 from data_builders.rows.columns import unknown_sentence
@@ -273,7 +270,11 @@ class _Finder:
             return _Kind([], error=error)
         try:
             sample = sample_of(file, self.options.get("encoding"))
-            with _on_disk(file, sample) as sample:
+            if any(family.is_marked(sample) for family in TABLE_FAMILIES):
+                # The columns of a table may stand at its end.
+                with file.on_disk() as path:
+                    guess = guess_format(sample._replace(path=path), self.options)
+            else:
                 guess = guess_format(sample, self.options)
         except (UserError, OSError) as error:
             return _Kind([], error=error)
@@ -385,19 +386,6 @@ def _has_dialogues(kind: _Kind) -> bool:
         return next(iter(family.read_sources(config, BuildReport())), None) is not None
     except UserError:
         return True  # said when it is read
-
-
-@contextmanager
-def _on_disk(file: SourceFile, sample: Sample) -> Iterator[Sample]:
-    """Unpack a table that is in another file, for its columns stand at its end."""
-    if sample.path is not None or not any(family.is_marked(sample) for family in TABLE_FAMILIES):
-        yield sample
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "unpacked")
-        with open(path, "wb") as copy:
-            shutil.copyfileobj(file.stream, copy)
-        yield sample._replace(path=str(path))
 
 
 def _archive_of(name: str) -> str:

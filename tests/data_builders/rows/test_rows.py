@@ -20,7 +20,7 @@ from data_builders.formats.registry import FILE_FAMILIES, guess_format
 from data_builders.formats.rows import KNOWN_ROWS, CsvCorpus, RowsConfig, RowsCorpus
 from data_builders.formats.yaml_corpus import is_corpus, parsed_yaml
 from data_builders.reading import sample_of, source_files
-from data_builders.report import RULES, BuildReport, RowError
+from data_builders.report import RULES, BuildReport, FileReport, RowError
 from data_builders.rows.columns import check_columns, known_columns, unknown_sentence
 from data_builders.rows.reader import JsonReaders, row_reader
 from data_builders.rows.turns import MAX_MESSAGES, Style, read_turns
@@ -107,8 +107,8 @@ def test_any_pairs_mean_the_same_in_json_and_in_a_table(pairs: list[tuple[str, s
     for question, reply in pairs:
         row = {"问题": question, "回答": reply}
         report, again = BuildReport(), BuildReport()
-        ours = table.read_row(row, "a", 1, report)
-        assert ours == readers.of(row).read_row(row, "a", 1, again)
+        ours = table.read_row(row, 1, FileReport("a", report))
+        assert ours == readers.of(row).read_row(row, 1, FileReport("a", again))
         assert report.rejected == again.rejected
 
 
@@ -323,7 +323,8 @@ def test_a_cut_is_counted_and_stops_a_strict_build(read: Any) -> None:
     assert report.notes == {"turns that cut a dialogue in two (tool message)": 1}
     with pytest.raises(UserError, match="tool message"):
         report = BuildReport(strict=True)
-        JsonReaders({}, RowsConfig().described_as()).of(row).read_row(row, "a", 1, report)
+        reader = JsonReaders({}, RowsConfig().described_as()).of(row)
+        reader.read_row(row, 1, FileReport("a", report))
 
 
 @pytest.mark.parametrize(
