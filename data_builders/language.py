@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from data_builders.errors import UserError
+
 LANGUAGES = ("zh", "en", "mixed", "other")
 
 _HAN_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
@@ -103,6 +105,14 @@ _LOANS = frozenset(
 )
 # So many words may stand without one that tells ("Pizza", "Black coffee") and be English still.
 _FEW = 3
+
+
+def check_languages(setting: str, languages: Iterable[str]) -> None:
+    """Refuse what is no language that is told here."""
+    for language in languages:
+        if language not in LANGUAGES:
+            known = ", ".join(LANGUAGES)
+            raise UserError(f"`{setting}` must be of {known} (got {language!r}).")
 
 
 def guess_language(turns: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError, shown
-from data_builders.language import LANGUAGES
+from data_builders.language import check_languages
 from data_builders.reading import Reading, Sample, source_files
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, FileReport, RowError, SourceCount
@@ -63,13 +63,8 @@ class FilesConfig(DialogueConfig):
         super().__post_init__()
         self.files = as_tuple(self.files)
         check_type("questions_only", self.questions_only, False)
-        if self.language is not None and self.language not in LANGUAGES:
-            known = ", ".join(LANGUAGES)
-            raise UserError(f"`language` must be of {known} (got {self.language!r}).")
-        for language in self.languages:
-            if language not in LANGUAGES:
-                known = ", ".join(LANGUAGES)
-                raise UserError(f"`languages` must be of {known} (got {language!r}).")
+        check_languages("language", () if self.language is None else (self.language,))
+        check_languages("languages", self.languages)
 
     def only_questions(self) -> tuple[bool, ...]:
         """Say whether only questions with their answers are wanted."""

@@ -105,10 +105,10 @@ class ChatExportConfig(FilesConfig):
     def __post_init__(self) -> None:
         """Check the settings before anything is read."""
         super().__post_init__()
-        for name, least in (("pause", 0), ("speakers", 0)):
+        for name in ("pause", "speakers"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-                raise UserError(f"`{name}` must be a number of at least {least} (got {value!r}).")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+                raise UserError(f"`{name}` must be a number of at least 0 (got {value!r}).")
         if self.speakers == 1:
             raise UserError(
                 "`speakers` must be 0 or at least 2: one alone has no dialogue (got 1)."

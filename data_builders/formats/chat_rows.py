@@ -10,7 +10,6 @@ date,name,message                                   any app
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 
 from data_builders.formats.speakers import share
 from data_builders.reading import Reading, Sample
+from data_builders.reading.json_rows import is_json
 from data_builders.reading.sample import MAX_ROWS
 from data_builders.report import BuildReport, FileReport, shorten
 from data_builders.rows import tables
@@ -204,11 +204,8 @@ def _is_alone(rows: list[Any], sample: Sample) -> bool:
     told = [app[1](row) for row in rows if (app := _app_of(row))]
     if len({said[0] for said in told if said and said[1].strip()}) > 1:
         return False
-    try:
-        json.loads(sample.text)
-    except (ValueError, RecursionError):  # It goes on.
-        return False
-    return len(sample.rows) < MAX_ROWS
+    goes_on = len(sample.rows) == MAX_ROWS or not is_json(sample.text)
+    return not goes_on
 
 
 # A message with its line, as the file has it; None where a chat ends.

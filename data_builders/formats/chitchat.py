@@ -21,8 +21,6 @@ from data_builders.reading import Reading, Sample
 from data_builders.rows.description import known_descriptions
 
 PACKAGE = "chitchat-dataset"
-_MODULE = "chitchat_dataset"
-_DATA_FILE = "dataset.json"
 
 
 @dataclass
@@ -71,9 +69,9 @@ class ChitchatPackageCorpus(RowsCorpus):
 
 def package_file() -> Path:
     """Find the data file of the installed package without importing it."""
-    spec = importlib.util.find_spec(_MODULE)
-    path = Path(spec.origin).parent / _DATA_FILE if spec and spec.origin else None
+    spec = importlib.util.find_spec("chitchat_dataset")
+    path = Path(spec.origin).parent / "dataset.json" if spec and spec.origin else None
     if path is None or not path.is_file():
-        what = "is not installed" if path is None else f"has no file {_DATA_FILE}"
+        what = "is not installed" if path is None else f"has no file {path.name}"
         raise UserError(f"The package {PACKAGE} {what}. Run `pip install {PACKAGE}`.")
     return path

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,20 +183,6 @@ def cornell_role(sample: Sample) -> str | None:
     return LINES
 
 
-def find_companion(name: str, names: Sequence[str]) -> str | None:
-    """Find the other one of lines and conversations among the files of a folder, by their names.
-
-    It is named like it, with "conversations" for "lines" or the other way round; its suffix may
-    differ.
-    """
-    companions = _companion_names(name)
-    exact = [other for other in names if other.lower() in companions]
-    if exact:
-        return exact[0]
-    stems = {_stem(other) for other in companions}
-    return next((other for other in names if _stem(other.lower()) in stems), None)
-
-
 def _read_lines(file: Reading, sample: Sample, table: LineTable) -> None:
     """Put the utterances of one file into the table; too few columns are rejected."""
     counts = Counter(line.count(CORNELL_MARK) for line in text_lines_of(sample))
@@ -235,18 +221,6 @@ def _with_texts(file: Reading, table: LineTable) -> Iterator[tuple[int, list[str
                 yield number, [text for text in texts if text is not None]
         elif line.strip():
             file.reject(number, "not a list", line)
-
-
-def _companion_names(name: str) -> set[str]:
-    folder, slash, base = name.lower().rpartition("/")
-    swaps = [("lines", "conversations"), ("lines", "conversation"), ("line", "conversation")]
-    swaps += [(new, old) for old, new in swaps]
-    return {folder + slash + base.replace(old, new) for old, new in swaps if old in base}
-
-
-def _stem(name: str) -> str:
-    folder, slash, base = name.rpartition("/")
-    return folder + slash + base.split(".", 1)[0]
 
 
 class LineTable:

@@ -270,7 +270,8 @@ def _of_group(members: Iterator[Line], report: FileReport) -> Iterator[RawDialog
     try:
         for way in tree_of(turns, "message_id", "parent_id") if "parent_id" in row else [turns]:
             for found in read_turns(way, style):
-                yield RawDialogue(*found, line=line, lang=reader.description.lang)
+                lang = reader.description.lang
+                yield RawDialogue(found.turns, found.roles, line=line, lang=lang)
     except RowError as error:
         report.reject(line, error.rule, error.found)
     note_cuts(style, line, report)

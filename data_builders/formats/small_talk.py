@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,7 +31,6 @@ from data_builders.selecting.splits import SPLITS
 
 FOLDER = Path(__file__).parents[1] / "corpora" / "small_talk"
 SMALL_TALK_LANGUAGES = ("zh", "en")
-_ROLES = ("user", "assistant")
 
 
 @dataclass
@@ -99,15 +98,13 @@ class SmallTalkCorpus(DialogueBuilder):
             split = name if name in SPLITS else "train"
             for row in json_rows(file, report):
                 try:
-                    ((turns, _),) = readers.of(row.value).read(row.value)
+                    ((turns, _, _),) = readers.of(row.value).read(row.value)
                 except RowError as error:
                     report.reject(file.name, row.line, error)
                     continue
                 source = f"{cls.FORMAT}/{language}/{row.value.get('topic', name)}"
-                roles = tuple(islice(_ROLES * len(turns.turns), len(turns.turns)))
-                yield RawDialogue(
-                    turns.turns, roles, file.name, row.line, language, source, split=split
-                )
+                roles = tuple(islice(cycle(("user", "assistant")), len(turns)))
+                yield RawDialogue(turns, roles, file.name, row.line, language, source, split=split)
 
 
 def small_talk_rows(language: str, split: str) -> Iterator[dict[str, Any]]:

@@ -91,10 +91,9 @@ class SubtitlesConfig(FilesConfig):
     def __post_init__(self) -> None:
         """Check the settings before anything is read."""
         super().__post_init__()
-        if isinstance(self.pause, bool) or not isinstance(self.pause, int | float):
-            raise UserError(f"`pause` must be a number of seconds (got {self.pause!r}).")
-        if not self.pause > 0:
-            raise UserError(f"`pause` must be above 0 seconds (got {self.pause}).")
+        number = isinstance(self.pause, int | float) and not isinstance(self.pause, bool)
+        if not number or not self.pause > 0:
+            raise UserError(f"`pause` must be a number of seconds above 0 (got {self.pause!r}).")
 
 
 class SubtitlesCorpus(FileCorpus):

@@ -180,7 +180,7 @@ def json_layout(head: str, suffix: str, whole: bool) -> str | None:
     """
     text = head.strip(" \t\r\n")
     lines = _first_lines(head, whole)
-    parsed = [_parses(line) for line in lines]
+    parsed = [is_json(line) for line in lines]
     # The first line alone: a broken first row must not hide that the others are rows.
     by_line = bool(parsed) and (parsed[0] or sum(parsed) > len(parsed) / 2)
     if text[:1] not in ("[", "{"):
@@ -197,10 +197,9 @@ def json_layout(head: str, suffix: str, whole: bool) -> str | None:
 
 def _is_one_row(text: str) -> bool:
     """Say whether an object is a row itself: a text in it, and no value that holds rows."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+    if not is_json(text):
         return False
+    value = json.loads(text)
     members = [m for v in value.values() for m in (v if isinstance(v, list) else [v])]
     holds_rows = any(isinstance(member, (list, dict)) for member in members)
     return any(isinstance(member, str) for member in value.values()) and not holds_rows
@@ -212,9 +211,10 @@ def _first_lines(head: str, whole: bool) -> list[str]:
     return [line for line in (lines if whole else lines[:-1]) if line.strip()][:_TRIED]
 
 
-def _parses(line: str) -> bool:
+def is_json(text: str) -> bool:
+    """Say whether a text is one whole value."""
     try:
-        json.loads(line)
+        json.loads(text)
     except (ValueError, RecursionError):
         return False
     return True

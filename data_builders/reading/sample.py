@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import io
-import json
 from itertools import islice
 from typing import Any, NamedTuple
 
 from data_builders.errors import UserError
 from data_builders.reading.files import SourceFile
-from data_builders.reading.json_rows import json_layout, json_rows
+from data_builders.reading.json_rows import is_json, json_layout, json_rows
 from data_builders.reading.lines import TextSource
 from data_builders.report import BuildReport
 
@@ -59,7 +58,7 @@ def sample_of(file: SourceFile, encoding: str | None = None) -> Sample:
     layout = json_layout(text, file.suffix, source.whole)
     rows, rejected = _first_rows(file, encoding) if layout else ([], 0)
     # A text such as "[Anna] hello" begins like an array and is none.
-    if rejected > len(rows) or (not rows and not _is_json(text)):
+    if rejected > len(rows) or (not rows and not is_json(text)):
         rows, layout = [], None
     layout = "lines" if layout == "values" else layout
     lines = _whole_lines(text, source.whole)
@@ -81,14 +80,6 @@ def _first_rows(file: SourceFile, encoding: str | None) -> tuple[list[Any], int]
     except UserError:  # Its encoding cannot be told.
         return [], 1
     return rows, sum(report.rejected.values())
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _whole_lines(text: str, whole: bool) -> list[str]:

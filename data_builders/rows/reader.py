@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from data_builders.dialogue import RawDialogue, clean_turn
 from data_builders.errors import UserError
@@ -37,13 +37,6 @@ from data_builders.rows.turns import (
     usable_text,
 )
 from data_builders.rows.vocabulary import BAD_IF_NO, BAD_IF_YES, NO, YES, fold, snake
-
-
-class Found(NamedTuple):
-    """One dialogue of a row, and its language if the names of the fields tell it."""
-
-    turns: Turns
-    lang: str | None = None
 
 
 class RowReader:
@@ -111,16 +104,16 @@ class RowReader:
                 text = one.found if str(one.found or "").strip() else _shown_row(row)
                 report.reject(line, one.rule, text)
             else:
-                found.append(RawDialogue(*one.turns, line=line, lang=one.lang))
+                found.append(RawDialogue(one.turns, one.roles, line=line, lang=one.lang))
         if style.cuts or style.joined or style.counts:
             self._style = self.style()
             note_cuts(style, line, report)
         return found
 
-    def read(self, row: Mapping[str, Any], style: Style | None = None) -> list[Found]:
+    def read(self, row: Mapping[str, Any]) -> list[Turns]:
         """Read one row."""
-        found = self._read(row, style or self.style())
-        if good := [one for one in found if isinstance(one, Found)]:
+        found = self._read(row, self.style())
+        if good := [one for one in found if isinstance(one, Turns)]:
             return good
         raise next(one for one in found if isinstance(one, RowError))
 
@@ -149,8 +142,8 @@ class RowReader:
             turn["role"] = fields["speaker"].get(row)
         return turn | {key: row[key] for key in _TREE_KEYS if key in row}
 
-    def _read(self, row: Mapping[str, Any], style: Style) -> list[Found | RowError]:
-        found: list[Found | RowError] = []
+    def _read(self, row: Mapping[str, Any], style: Style) -> list[Turns | RowError]:
+        found: list[Turns | RowError] = []
         if self._images and any(is_filled(row.get(name)) for name in self._images):
             return [RowError("image", None)]
         for lang, fields in self._sides:
@@ -166,18 +159,15 @@ class RowReader:
             except RowError as error:
                 found.append(error)
                 continue
-            for one in read:
-                if isinstance(one, RowError):
-                    found.append(one)
-                else:
-                    found.append(Found(one, lang or self.description.lang))
+            told = lang or self.description.lang
+            found += [one._replace(lang=told) if isinstance(one, Turns) else one for one in read]
         return found
 
     @cached_property
     def _inner(self) -> JsonReaders:
         return JsonReaders({}, self.description)
 
-    def _each_pair(self, value: Any, style: Style) -> Iterator[Found | RowError]:
+    def _each_pair(self, value: Any, style: Style) -> Iterator[Turns | RowError]:
         """Read each object of a list as a row of its own."""
         try:
             for item in as_list(value):

@@ -54,10 +54,11 @@ _CONTEXT = "context"
 
 
 class Turns(NamedTuple):
-    """One dialogue: turns of which none is blank, and the role of each where somebody tells."""
+    """One dialogue: turns, none blank; the role of each, and the language, where a source tells."""
 
     turns: tuple[str, ...]
     roles: tuple[str, ...] = ()
+    lang: str | None = None
 
 
 @dataclass

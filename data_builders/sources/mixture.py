@@ -37,7 +37,7 @@ from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError, shown
 from data_builders.formats.registry import FAMILIES
-from data_builders.language import LANGUAGES
+from data_builders.language import check_languages
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.selecting.settings import check_type
@@ -84,10 +84,7 @@ class MixtureConfig(DialogueConfig):
                     f"`weight` must be above 0 and at most {MAXIMUM_WEIGHT} (got {spec.weight} for "
                     f"{spec.shown_name()}). To leave a source out, delete it."
                 )
-        for language in self.languages:
-            if language not in LANGUAGES:
-                known = ", ".join(LANGUAGES)
-                raise UserError(f"`languages` must be of {known} (got {language!r}).")
+        check_languages("languages", self.languages)
         self.source_configs = [spec.config(self.strict) for spec in self.sources]
 
     def only_questions(self) -> tuple[bool, ...]:

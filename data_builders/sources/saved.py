@@ -11,7 +11,7 @@ import datasets
 from data_builders.building.builder import DIALOGUE_FEATURES, check_not_empty
 from data_builders.dialogue import as_tuple
 from data_builders.errors import UserError
-from data_builders.language import LANGUAGES
+from data_builders.language import check_languages
 from data_builders.report import BuildReport, SourceCount
 from data_builders.selecting.splits import check_fractions, first_question, split_of
 
@@ -24,9 +24,7 @@ def read_saved(
 ) -> tuple[datasets.DatasetDict, BuildReport]:
     """Open a folder written by `save_to_disk`, and split it if it has no validation split."""
     check_fractions(validation_fraction, test_fraction)
-    for language in as_tuple(languages):
-        if language not in LANGUAGES:
-            raise UserError(f"`languages` must be of {', '.join(LANGUAGES)} (got {language!r}).")
+    check_languages("languages", as_tuple(languages))
     splits = {name: _checked(split, folder) for name, split in _loaded(folder).items()}
     if "validation" not in splits:
         train = splits.pop("train")

@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_builders.building.builder import DialogueConfig
 from data_builders.errors import UserError, shown
 from data_builders.formats.base import FilesConfig
-from data_builders.formats.cornell import find_companion
 from data_builders.formats.parallel import find_pairs
 from data_builders.formats.registry import (
     FAMILIES,
@@ -360,7 +360,7 @@ class _Finder:
         for name in parts["conversations"]:
             near = [n for n in parts["lines"] if Path(n).parent == Path(name).parent]
             if near:
-                best = find_companion(name, near) or near[0]
+                (best,) = get_close_matches(name, near, n=1, cutoff=0)
                 options = {"lines": best, "conversations": name, **self.options}
                 spec = SourceSpec("cornell", options, lenient=self.lenient(name, best))
                 joined[name] = joined[best] = spec

@@ -19,7 +19,6 @@ from data_builders.formats.cornell import (
     CornellCorpus,
     LineTable,
     cornell_role,
-    find_companion,
 )
 from data_builders.reading import sample_of
 from data_builders.report import BuildReport
@@ -249,21 +248,6 @@ def test_roles_and_guess():
     assert role("a | b\n") is None
     assert guess_of(CornellCorpus, lines_text(LINES)).options == {"lines": "a.txt"}
     assert guess_of(CornellCorpus, "a\tb\n") is None
-
-
-@pytest.mark.parametrize(
-    ("name", "names", "found"),
-    [
-        ("movie_lines.txt", ["movie_lines.txt", "movie_conversations.txt"], 1),
-        ("x/egret_conversations.txt", ["egret_lines.txt", "x/egret_lines.txt"], 1),
-        ("movie_lines.head.txt", ["titles.txt", "movie_conversations.txt.gz"], 1),
-        ("Movie_Lines.txt", ["Movie_Conversations.txt"], 0),
-        ("movie_lines.txt", ["titles.txt"], None),
-        ("titles.txt", ["movie_lines.txt"], None),
-    ],
-)
-def test_companion_by_name(name, names, found):
-    assert find_companion(name, names) == (None if found is None else names[found])
 
 
 @given(st.dictionaries(st.text("L0123", max_size=4), st.text(max_size=5), max_size=20))

@@ -23,7 +23,7 @@ from data_builders.reading import sample_of, source_files
 from data_builders.report import RULES, BuildReport, FileReport, RowError
 from data_builders.rows.columns import check_columns, known_columns, unknown_sentence
 from data_builders.rows.reader import JsonReaders, row_reader
-from data_builders.rows.turns import MAX_MESSAGES, Style, read_turns
+from data_builders.rows.turns import MAX_MESSAGES, Style, Turns, read_turns
 from data_builders.rows.vocabulary import ROLES
 from data_builders.sources.sources import find_sources
 from tests.data_builders.formats.json_rows import (
@@ -363,7 +363,7 @@ def test_every_role_name_is_one_that_can_be_found() -> None:
        st.sampled_from([n for n, r in ROLES.items() if r == "assistant"]))  # fmt: skip
 def test_role_names_are_read_in_any_case(user: str, assistant: str) -> None:
     talk = [{"role": user.upper(), "content": "a"}, {"from": assistant.title(), "value": "b"}]
-    assert read_turns(talk, Style()) == [(("a", "b"), ("user", "assistant"))]
+    assert read_turns(talk, Style()) == [Turns(("a", "b"), ("user", "assistant"))]
 
 
 def test_messages_on_lines_of_their_own_are_not_glued_together(read: Any) -> None:
@@ -766,7 +766,7 @@ def test_several_columns_make_one_part(read: Any, written: str, question: str) -
 def test_context_history_and_system_stand_where_they_belong() -> None:
     parts = {"system": "s", "history": "h", "question": "q", "context": "c", "reply": "r"}
     row = dict(s="Be kind.", h=[["u1", "a1"]], q="u2", c="see", r="a2")
-    ((found, _),) = row_reader(list(row), parts, "a table").read(row)
+    (found,) = row_reader(list(row), parts, "a table").read(row)
     assert found.turns == ("Be kind.", "u1", "a1", "u2\nsee", "a2")
     assert found.roles == ("system", "user", "assistant", "user", "assistant")
 

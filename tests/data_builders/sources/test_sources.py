@@ -312,6 +312,16 @@ def test_lines_and_conversations_are_joined_whatever_lies_beside(tmp_path):
     assert "movie_titles.txt: passed over, no known format of dialogues" in said
 
 
+def test_of_several_lines_and_conversations_those_named_alike_are_joined(tmp_path):
+    names = ("egret", "movie", "series")
+    for name in names:
+        write(tmp_path / f"{name}_conversations.txt", TALKS)
+        write(tmp_path / f"{name}_lines.tsv", LINES)
+    _, said = find(tmp_path)
+    for name in names:
+        assert f"{name}_lines.tsv + {name}_conversations.txt: format cornell" in said
+
+
 def test_both_halves_named_one_by_one_are_joined_too(tmp_path):
     lines = write(tmp_path / "movie_lines.txt", LINES)
     talks = write(tmp_path / "movie_conversations.txt", TALKS)
