@@ -7,53 +7,20 @@ import json
 import logging
 import random
 import socket
-import sys
 from pathlib import Path
 
-import datasets
 import pytest
-import yaml
 
-import data_builders.formats.chatterbot as chatterbot_module
-from data_builders import (
-    DIALOGUE_FEATURES,
-    ChatterbotCorpus,
-    PairsCorpus,
-    build_dialogues,
-    save_result,
-    split_of,
-)
+from data_builders import PairsCorpus, build_dialogues, save_result, split_of
 from data_builders.errors import UserError
-from data_builders.language import guess_language
-from data_builders.report import MAX_TEXT, RowError, shorten
+from data_builders.report import MAX_TEXT, shorten
 from data_builders.selecting.splits import first_question, normalize_question
-
-
-@pytest.fixture(scope="module")
-def shared_cache(tmp_path_factory) -> str:
-    return str(tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture(scope="module")
-def chatterbot(shared_cache):
-    return build_dialogues("chatterbot", cache_dir=shared_cache)
 
 
 def write(path: Path, rows: list, ending: str = "\n") -> Path:
     lines = [row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows]
     path.write_bytes((ending.join(lines) + ending).encode("utf-8"))
     return path
-
-
-# No cleaning at all.
-AS_IS = {
-    "join_segmented": "never",
-    "mojibake": False,
-    "control_characters": False,
-    "normal_forms": False,
-    "punctuation": False,
-    "maximum_chars": 0,
-}
 
 
 def good(count: int) -> list[dict]:
@@ -66,9 +33,6 @@ def build(path: Path, **settings):
 
 def all_rows(result) -> list[dict]:
     return [row for split in result.dataset.values() for row in split]
-
-
-# --- splits ---------------------------------------------------------------------------------
 
 
 def test_same_question_written_differently_is_on_one_side():
@@ -117,121 +81,6 @@ def test_adding_rows_moves_no_row(tmp_path):
     for name in ("train", "validation"):
         assert len(before[name]) > 5
         assert set(before[name]["id"]) <= set(after[name]["id"])
-
-
-# --- chatterbot -----------------------------------------------------------------------------
-
-
-def test_chatterbot_counts_agree_with_the_yaml(chatterbot, shared_cache):
-    distinct, entries, broken = set(), 0, 0
-    for folder in ("chinese", "english"):
-        for path in (chatterbot_module.corpus_folder() / folder).glob("*.yml"):
-            if path.stem == "coding":
-                continue
-            for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["conversations"]:
-                if not isinstance(entry, list):
-                    entries, broken = entries + 1, broken + 1
-                    continue
-                turns = tuple(str(turn).strip() for turn in entry)
-                # One question with several replies in these two, one conversation elsewhere.
-                lists = [turns]
-                if (folder, path.stem) in {("english", "emotion"), ("english", "computers")}:
-                    lists = [(turns[0], reply) for reply in turns[1:]]
-                entries += len(lists)
-                distinct.update(lists)
-    every = {"near_duplicates": False, "leak_free": False, "maximum_question_count": 0}
-    result = build_dialogues("chatterbot", cache_dir=shared_cache, selection=every, cleaning=AS_IS)
-    report = result.report
-    assert sum(report.rejected.values()) == broken
-    assert report.duplicates == entries - len(distinct) - broken > 1000
-    # What begins a longer one is learned there.
-    distinct -= {turns[:n] for turns in distinct for n in range(2, len(turns))}
-    assert (report.rows_read, report.kept) == (entries, len(distinct))
-    assert {tuple(row["turns"]) for row in all_rows(result)} == distinct
-    assert chatterbot.report.rows_read == entries
-    assert chatterbot.report.kept > 0.985 * len(distinct)
-
-
-def test_chatterbot_rows_follow_the_schema(chatterbot):
-    assert chatterbot.dataset["train"].features == DIALOGUE_FEATURES
-    rows = all_rows(chatterbot)
-    assert len({row["id"] for row in rows}) == len(rows)
-    assert all(len(row["id"]) == 16 and int(row["id"], 16) >= 0 for row in rows)
-    assert all(row["roles"] == [] and len(row["turns"]) >= 2 for row in rows)
-    assert {row["source"] for row in rows} >= {"chatterbot/english/ai", "chatterbot/chinese/ai"}
-    assert {row["lang"] for row in rows} == {"zh", "en"}
-
-
-def test_chatterbot_no_question_on_both_sides(chatterbot):
-    sides = [
-        {normalize_question(turns[0]) for turns in split["turns"]}
-        for split in chatterbot.dataset.values()
-    ]
-    assert sides[1] and not sides[0] & sides[1]
-
-
-def test_chatterbot_leaves_coding_out_unless_told(chatterbot, shared_cache):
-    assert "chatterbot/english/coding" not in {row["source"] for row in all_rows(chatterbot)}
-    full = build_dialogues(
-        "chatterbot", languages=("en",), exclude_categories=(), cache_dir=shared_cache
-    )
-    assert "chatterbot/english/coding" in {row["source"] for row in all_rows(full)}
-
-
-def test_chatterbot_as_a_plain_datasets_builder(shared_cache):
-    builder = ChatterbotCorpus(languages=("zh",), cache_dir=shared_cache)
-    assert isinstance(builder, datasets.GeneratorBasedBuilder)
-    builder.download_and_prepare()
-    assert set(builder.as_dataset()["train"]["lang"]) == {"zh"}
-
-
-def test_chatterbot_traditional_characters_count_as_chinese(shared_cache):
-    result = build_dialogues("chatterbot", languages=("zh-Hant",), cache_dir=shared_cache)
-    assert {row["lang"] for row in all_rows(result)} == {"zh"}
-    assert all("/traditionalchinese/" in row["source"] for row in all_rows(result))
-
-
-@pytest.mark.parametrize(
-    "settings, message",
-    [({"languages": ("fr",)}, "fr"), ({"exclude_categories": ("codng",)}, "codng")],
-)
-def test_chatterbot_wrong_settings_name_the_value(settings, message):
-    with pytest.raises(UserError, match=message):
-        ChatterbotCorpus(**settings)
-
-
-def test_chatterbot_missing_package_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "chatterbot_corpus", None)
-    with pytest.raises(UserError, match="pip install chatterbot-corpus"):
-        ChatterbotCorpus()
-
-
-def test_chatterbot_values_that_are_not_text():
-    assert chatterbot_module.turns_of(["When?", 1969]) == ("When?", "1969")
-    for entry in (["Yes?", True], ["How much?", 1.10], [{"a": "b"}, "c"], ["q", None]):
-        with pytest.raises(RowError, match="not a string"):
-            chatterbot_module.turns_of(entry)
-
-
-def test_chatterbot_rejects_name_file_and_entry(monkeypatch, tmp_path):
-    for folder in chatterbot_module.FOLDERS.values():
-        (tmp_path / folder).mkdir()
-    text = "conversations:\n- - hi\n  - hello\n- - sure?\n  - yes\n- [alone]\n- - a\n  - b\n  - 3\n"
-    (tmp_path / "english" / "tiny.yml").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(chatterbot_module, "corpus_folder", lambda: tmp_path)
-    settings = {"languages": ("en",), "cache_dir": str(tmp_path / "cache")}
-    result = build_dialogues("chatterbot", validation_fraction=0.0, **settings)
-    found = [(r.file, r.line, r.rule) for r in result.report.rejects]
-    assert found == [
-        ("english/tiny.yml", 2, "not a string"),
-        ("english/tiny.yml", 3, "fewer than two turns"),
-    ]
-    assert result.dataset["train"]["turns"][:] == [["hi", "hello"], ["a", "b", "3"]]
-    with pytest.raises(UserError, match=r"english/tiny\.yml:2: not a string .*True"):
-        build_dialogues("chatterbot", strict=True, **settings)
-
-
-# --- the user's own files -------------------------------------------------------------------
 
 
 def test_three_shapes_mixed(tmp_path):
@@ -318,29 +167,6 @@ def test_tab_separated_lines(tmp_path):
     ]
 
 
-def test_json_array_reports_true_lines(tmp_path):
-    path = tmp_path / "a.json"
-    text = '\ufeff[\n {"question": "q",\n  "reply": "r"},\n\n {"question": "only"},\n'
-    path.write_text(text + ' {"dialogue": ["a", "b"]}]\n', encoding="utf-8")
-    result = build(path, validation_fraction=0.0)
-    assert result.dataset["train"]["turns"][:] == [["q", "r"], ["a", "b"]]
-    assert [(r.line, r.rule) for r in result.report.rejects] == [(5, "missing key")]
-
-
-def test_broken_array_loses_only_what_is_broken(tmp_path):
-    path = tmp_path / "a.json"
-    rows = ['{"question": "q1", "reply": "r"}', '{"question": oops}', '{"question": "q2", ']
-    path.write_text("[\n" + ",\n".join(rows), encoding="utf-8")
-    report = build(path, format="json", validation_fraction=0.0).report
-    assert report.kept == 1
-    assert {(r.line, r.rule) for r in report.rejects} == {(3, "bad JSON"), (4, "bad JSON")}
-
-
-def test_json_of_one_object_is_one_row(tmp_path):
-    (tmp_path / "a.json").write_text('{"question": "q", "reply": "r"}', encoding="utf-8")
-    assert build(tmp_path / "a.json", validation_fraction=0.0).report.kept == 1
-
-
 @pytest.mark.parametrize("text", ["", "[]", "[1, 2]"])
 def test_json_without_dialogues_is_an_error(tmp_path, text):
     path = tmp_path / "a.json"
@@ -404,21 +230,6 @@ def test_languages_choose_rows_by_guess(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "turns, language",
-    [
-        (["你好", "好"], "zh"),
-        (["hello", "hi there"], "en"),
-        (["apple 是什么", "a fruit you can eat, 苹果"], "mixed"),
-        (["こんにちは、元気ですか", "はい"], "other"),
-        (["안녕하세요", "네"], "other"),
-        (["123", "?!"], "other"),
-    ],
-)
-def test_language_guess(turns, language):
-    assert guess_language(turns) == language
-
-
-@pytest.mark.parametrize(
     "name, content, message",
     [
         ("a.csv", b"q,r\n", "no known format.*the keys q, r.*--columns"),
@@ -449,12 +260,6 @@ def test_a_built_dataset_is_no_corpus(tmp_path):
         build_dialogues([str(tmp_path / "out"), str(more)], cache_dir=str(tmp_path / "cache"))
 
 
-def test_utf16_is_read(tmp_path):
-    (tmp_path / "a.tsv").write_bytes("你好\t好\nq\tr\n".encode("utf-16"))
-    result = build(tmp_path / "a.tsv", validation_fraction=0.0)
-    assert result.dataset["train"]["turns"][:] == [["你好", "好"], ["q", "r"]]
-
-
 def test_missing_file_is_one_sentence_with_a_next_step(tmp_path):
     with pytest.raises(UserError, match="does not exist.*Check the path"):
         build(tmp_path / "nowhere.jsonl")
@@ -480,55 +285,6 @@ def test_shorten_copes_with_anything():
     assert shorten(b"\xff" * 10_000).startswith("\\xff") and len(shorten(b"\xff" * 10_000)) == 80
     assert shorten("a\n\tb") == "a b"
     shorten("\ud800").encode("utf-8")
-
-
-# --- saved folders --------------------------------------------------------------------------
-
-
-def test_saved_result_comes_back_the_same(tmp_path):
-    result = build(write(tmp_path / "a.jsonl", good(40)), validation_fraction=0.3)
-    save_result(result, tmp_path / "out")
-    again = build_dialogues(str(tmp_path / "out"), validation_fraction=0.9)
-    for name in ("train", "validation"):
-        assert again.dataset[name].to_list() == result.dataset[name].to_list()
-    assert again.report.splits == result.report.splits
-
-
-def test_empty_validation_split_can_be_saved_and_loaded(tmp_path):
-    result = build(write(tmp_path / "a.jsonl", good(3)), validation_fraction=0.0)
-    save_result(result, tmp_path / "out")
-    assert len(build_dialogues(str(tmp_path / "out")).dataset["validation"]) == 0
-    assert any("validation split is empty" in line for line in result.report.lines())
-
-
-def test_saved_plain_dataset_is_split_like_a_file(tmp_path):
-    result = build(write(tmp_path / "a.jsonl", good(40)), validation_fraction=0.3)
-    whole = datasets.concatenate_datasets(list(result.dataset.values()))
-    whole.save_to_disk(tmp_path / "whole")
-    before = sorted(tmp_path.joinpath("whole").iterdir())
-    again = build_dialogues(str(tmp_path / "whole"), validation_fraction=0.3)
-    for name in ("train", "validation"):
-        assert set(again.dataset[name]["id"]) == set(result.dataset[name]["id"])
-    assert sorted(tmp_path.joinpath("whole").iterdir()) == before
-
-
-def test_saved_folder_with_a_missing_column_says_which(tmp_path):
-    result = build(write(tmp_path / "a.jsonl", good(3)), validation_fraction=0.0)
-    result.dataset["train"].remove_columns(["roles", "lang"]).save_to_disk(tmp_path / "bad")
-    with pytest.raises(UserError, match="no column `roles`, `lang` .*it has id, turns, source"):
-        build_dialogues(str(tmp_path / "bad"))
-
-
-def test_saved_folder_with_a_wrong_type_says_which(tmp_path):
-    row = {"id": ["1"], "turns": ["a b"], "roles": [[""]], "lang": ["en"], "source": ["s"]}
-    datasets.Dataset.from_dict(row).save_to_disk(tmp_path / "bad")
-    with pytest.raises(UserError, match="`turns` must be List"):
-        build_dialogues(str(tmp_path / "bad"))
-
-
-def test_saved_folder_of_something_else(tmp_path):
-    with pytest.raises(UserError, match="holds no file"):
-        build_dialogues(str(tmp_path))
 
 
 def test_rejects_are_written_through_one_open_file(tmp_path, monkeypatch):
