@@ -120,15 +120,11 @@ class ScriptCorpus(FileCorpus):
         lines = file.lines_and_gaps()
         if _is_quoted(sample.lines):
             lines = ((number, line and _QUOTED.sub("", line)) for number, line in lines)
-        if above:
-            apart = stand_apart(first)
-            below = _Below(
-                set(found.counted), apart, apart and len(names) >= _CAST, blank_cuts, each
-            )
-            said = below.said(lines, file)
-        else:
-            said = _said(lines, found.take, file, blank_cuts, each)
-        yield from gather(speeches(said, file), file)
+        apart = above and stand_apart(first)
+        cast = None if above else found.take
+        play = apart and len(names) >= _CAST
+        script = _Script(cast, set(found.counted), apart, play, blank_cuts, each)
+        yield from gather(speeches(script.said(lines, file), file), file)
 
 
 class ParlaiCorpus(FileCorpus):
@@ -192,44 +188,19 @@ def _blank_lines_cut(lines: list[str], named: Callable[[str], object]) -> bool:
     return len(sizes) > 1 and share(sizes, lambda size: size > 1) > 0.5
 
 
-def _said(
-    lines: Iterable[tuple[int, str | None]],
-    take: Take,
-    report: FileReport,
-    blank_cuts: bool,
-    each: bool,
-) -> Iterator[Said | None]:
-    last: Said | None = None
-    for number, line in lines:
-        if line is None or _RULE.match(line) or (blank_cuts and not line.strip()):
-            yield None
-            last = None
-        elif not line.strip():
-            continue
-        elif _DIRECTION.match(line):
-            report.note("stage directions left out")
-        elif found := take(line):
-            if each and role_of(found[0]) in ASKS:
-                yield None
-            last = Said(number, *found)
-            yield last
-        elif last:
-            yield last._replace(line=number, text=line.strip())
-        else:
-            report.reject(number, "no speaker", line)
-
-
-class _Below(NamedTuple):
-    """How to read speeches below names on lines of their own.
+class _Script(NamedTuple):
+    """How speeches and their names stand in a script.
 
     Attributes:
+        take: Takes a name off the beginning of a line; None where names are lines of their own.
         names: Those seen at the beginning; the others speak too.
-        apart: A name stands at the beginning of a paragraph.
+        apart: A name above what is said stands at the beginning of a paragraph.
         play: A paragraph without a name is a stage direction, and no more of a speech.
         blank_cuts: Blank lines stand between dialogues.
         each: Each question begins a dialogue.
     """
 
+    take: Take | None
     names: set[str]
     apart: bool
     play: bool
@@ -243,13 +214,15 @@ class _Below(NamedTuple):
         fresh, spoken, aside = True, False, False
         for number, line in lines:
             begins, fresh = fresh, line is None or not line.strip()
-            if line is None or _RULE.match(line) or _SCENE.match(line):
+            if line is None or _RULE.match(line) or (not self.take and _SCENE.match(line)):
                 yield None
                 last, aside = None, self.play
-            elif not line.strip():
-                if self.blank_cuts and spoken:
+            elif fresh:
+                if self.blank_cuts and (spoken or self.take):
                     yield None
                     last = None
+            elif self.take and _DIRECTION.match(line):
+                report.note("stage directions left out")
             elif found := self.speaker(line, begins):
                 if self.each and role_of(found[0]) in ASKS:
                     yield None
@@ -267,6 +240,8 @@ class _Below(NamedTuple):
 
     def speaker(self, line: str, begins: bool) -> tuple[str, str] | None:
         """Take the name of a line, and what stands behind it."""
+        if self.take:
+            return self.take(line)
         name = name_above(line) or ""
         if name and (begins if self.apart else "," not in name or name in self.names):
             return name, ""

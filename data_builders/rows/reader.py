@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -105,7 +105,7 @@ class RowReader:
                 report.reject(line, one.rule, text)
             else:
                 found.append(RawDialogue(one.turns, one.roles, line=line, lang=one.lang))
-        if style.cuts or style.joined or style.counts:
+        if style.cuts or style.counts:
             self._style = self.style()
             note_cuts(style, line, report)
         return found
@@ -120,7 +120,8 @@ class RowReader:
     def style(self) -> Style:
         """Give the style of the lists in these rows, with nothing counted yet."""
         said = self.description
-        return Style(said.roles, said.speakers_in_text, replace=said.replace)
+        first = said.alternatives == "first"
+        return Style(said.roles, said.speakers_in_text, said.replace, said.turn_ends, first)
 
     def label(self, row: Mapping[str, Any]) -> str:
         """Give the label by which a row is left out, or ""."""
@@ -155,7 +156,7 @@ class RowReader:
                 values = {part: field.get(row) for part, field in fields.items()}
                 if self._options and isinstance(values["reply"], str):
                     values["reply"] = _option_text(values["reply"], row, self._options)
-                read = _read_side(values, style, self.description)
+                read = list(_read_side(values, style))
             except RowError as error:
                 found.append(error)
                 continue
@@ -268,8 +269,6 @@ def note_cuts(style: Style, line: int, report: FileReport) -> None:
         if report.report.strict:
             report.reject(line, rule, "one turn of the dialogue")
         report.note(f"turns that cut a dialogue in two ({rule})", count)
-    if style.joined:
-        report.note("turns joined to the one before, of the same speaker", style.joined)
     for what, count in style.counts.items():
         report.note(what, count)
 
@@ -277,24 +276,18 @@ def note_cuts(style: Style, line: int, report: FileReport) -> None:
 # --- one side of a row ---------------------------------------------------------------------------
 
 
-def _read_side(
-    values: Mapping[str, Any], style: Style, said: Description
-) -> Sequence[Turns | RowError]:
+def _read_side(values: Mapping[str, Any], style: Style) -> Iterable[Turns | RowError]:
     system = _optional(values.get("system"))
     if "patterns" in values:
         return _read_intent(values, style, system)
     if "reply" in values:
-        return _read_pair(values, style, system, said)
-    if "instances" in values:
-        return list(_read_instances(values, style))
+        return _read_pair(values, style, system)
+    return (_read_instances if "instances" in values else _read_lists)(values, style, system)
+
+
+def _read_lists(values: Mapping[str, Any], style: Style, system: str | None) -> Iterator[Turns]:
     whole = "messages" if "messages" in values else "dialogue"
-    return list(_read_lists(values, whole, style, system, said))
-
-
-def _read_lists(
-    values: Mapping[str, Any], whole: str, style: Style, system: str | None, said: Description
-) -> Iterator[Turns]:
-    value, chosen = _cut_at(values[whole], said.turn_ends), values.get("chosen")
+    value, chosen = _cut_at(values[whole], style.turn_ends), values.get("chosen")
     if isinstance(chosen, str) and (marked := marked_turns(chosen)):
         chosen = marked
     if isinstance(chosen, list) and len(chosen) > 1:
@@ -306,11 +299,10 @@ def _read_lists(
             items = [*items, {"assistant": reply} if isinstance(reply, str) else reply]
         if isinstance(values.get("history"), list):
             items = [*history_in(values["history"]), *items]
-        yield from read_turns(items, style, _speakers(values.get("speakers")), system)
-
-
-def _speakers(value: Any) -> Any:
-    return list_in_text(value) if isinstance(value, str) and value.strip() else value
+        speakers = values.get("speakers")
+        if isinstance(speakers, str) and speakers.strip():
+            speakers = list_in_text(speakers)
+        yield from read_turns(items, style, speakers, system)
 
 
 def _unrolled(items: list[Any]) -> list[Any]:
@@ -322,12 +314,14 @@ def _unrolled(items: list[Any]) -> list[Any]:
     return [*last["history"], replies[-1]] if isinstance(replies, list) and replies else items
 
 
-def _read_instances(values: Mapping[str, Any], style: Style) -> Iterator[Turns | RowError]:
+def _read_instances(
+    values: Mapping[str, Any], style: Style, system: str | None
+) -> Iterator[Turns | RowError]:
     for instance in as_list(values["instances"]):
         fields = instance if isinstance(instance, dict) else {}
         asked = [values["question"], _optional(fields.get("input"))]
         question = "\n".join(text.strip() for text in asked if isinstance(text, str))
-        yield _answered([], question, fields.get("output"), style, None)
+        yield _answered([], question, fields.get("output"), style, system)
 
 
 def _read_intent(
@@ -341,7 +335,7 @@ def _read_intent(
     if len(asked) * len(replies) > MAX_MESSAGES:
         raise RowError("too many messages", f"more than {MAX_MESSAGES:,}")
     if len(replies) > 1:
-        style.count("ways to ask that are answered by each of several replies", len(asked))
+        style.counts["ways to ask that are answered by each of several replies"] += len(asked)
     return [_answered([], one, reply, style, system) for one in asked for reply in replies]
 
 
@@ -371,13 +365,13 @@ def _option_text(reply: str, row: Mapping[str, Any], fields: Mapping[str, str]) 
 
 
 def _read_pair(
-    values: Mapping[str, Any], style: Style, system: str | None, said: Description
+    values: Mapping[str, Any], style: Style, system: str | None
 ) -> Sequence[Turns | RowError]:
     before: list[Any] = []
     if values.get("history") is not None:
         turns = values["history"]
         missing = isinstance(turns, str) and is_placeholder(turns)
-        before = history_in(None if missing else _cut_at(turns, said.turn_ends))
+        before = history_in(None if missing else _cut_at(turns, style.turn_ends))
     question = None
     if "question" in values:
         question = _asked(values["question"], values.get("context"))
@@ -390,7 +384,7 @@ def _read_pair(
         return read_turns(reply, style, system=system)
     if not reply:
         raise RowError("empty text", "an empty list of replies")
-    replies = reply[: 1 if said.alternatives == "first" else None]
+    replies = reply[:1] if style.only_first else reply
     return [_answered(before, question, one, style, system) for one in replies]
 
 

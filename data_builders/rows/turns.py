@@ -18,6 +18,7 @@ text) cuts the dialogue: what stands before it and after it are dialogues of the
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -69,21 +70,19 @@ class Style:
         roles: What the source calls system, user and assistant, folded.
         prefixes: Whether each text begins with the name of its speaker; None looks at them.
         replace: What stands for something else in all texts.
-        cuts: Counts the turns that cut a dialogue, by rule.
-        joined: How many turns were joined to the one before.
+        turn_ends: What ends a turn where a text holds several.
+        only_first: Whether of a list of replies the others are left out.
+        cuts: How many turns cut a dialogue, by rule.
         counts: What else is to be said of the dialogues, and how often.
     """
 
     roles: Mapping[str, str] = field(default_factory=lambda: ROLES)
     prefixes: bool | None = None
     replace: Mapping[str, str] = field(default_factory=dict)
-    cuts: dict[str, int] = field(default_factory=dict)
-    joined: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def count(self, what: str, times: int = 1) -> None:
-        """Count something that the report is to say."""
-        self.counts[what] = self.counts.get(what, 0) + times
+    turn_ends: Sequence[str] = ()
+    only_first: bool = False
+    cuts: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
 
 
 class _Keys(NamedTuple):
@@ -162,13 +161,13 @@ def read_turns(
     if isinstance(speakers, list) and len(speakers) == len(said):
         said = [one._replace(who=who) for one, who in zip(said, speakers, strict=True)]
     elif isinstance(speakers, list) and speakers:
-        style.count("lists of speakers that are not as long as the turns, not used")
+        style.counts["lists of speakers that are not as long as the turns, not used"] += 1
     if len(said) > 1 and isinstance(items[0], dict) and all(one.who is None for one in said):
-        style.count("dialogues whose turns do not say who speaks, taken turn by turn")
-    return assembled(_without_prefixes(said, style), style, system)
+        style.counts["dialogues whose turns do not say who speaks, taken turn by turn"] += 1
+    return _assembled(_without_prefixes(said, style), style, system)
 
 
-def assembled(said: Sequence[Said], style: Style, system: str | None = None) -> list[Turns]:
+def _assembled(said: Sequence[Said], style: Style, system: str | None) -> list[Turns]:
     """Find out who speaks, join neighbours, and cut where a turn cannot be used."""
     said = [_checked(one, style) for one in said]
     said, with_roles = _with_roles(said, style)
@@ -187,8 +186,7 @@ def assembled(said: Sequence[Said], style: Style, system: str | None = None) -> 
     wrong = [one.wrong for one in said if one.wrong is not None]
     if not found:
         raise (wrong or [broken or RowError("fewer than two turns", "no turns")])[0]
-    for cut in wrong:
-        style.cuts[cut.rule] = style.cuts.get(cut.rule, 0) + 1
+    style.cuts.update(cut.rule for cut in wrong)
     return found
 
 
@@ -321,7 +319,7 @@ def _said_in(item: Any, style: Style, seen: _List) -> Iterator[Said]:
     """Give the turns of one item of a list; what cannot be used says why."""
     try:
         if item is TOOL_STEP:
-            style.count("messages of tools before an answer left out")
+            style.counts["messages of tools before an answer left out"] += 1
         elif isinstance(item, dict):
             yield from _of_object({k: v for k, v in item.items() if v is not None}, style, seen)
         elif isinstance(item, list):
@@ -371,7 +369,7 @@ def _of_object(item: dict[str, Any], style: Style, seen: _List) -> Iterator[Said
         raise RowError("bad by its label", shown(item))
     learned = not any(fold(item[name]) in known.NO for name in keys.weights)
     if not learned and style.roles.get(fold(who)) == "assistant":
-        style.count("replies of weight 0 that are context and not learned")
+        style.counts["replies of weight 0 that are context and not learned"] += 1
     learned = learned and item.get("is_learned_elsewhere") is not True
     yield Said(text_in(item[text]), who, learned=learned)
 
@@ -428,22 +426,16 @@ def _without_prefixes(said: list[Said], style: Style) -> list[Said]:
         return said
     found = [_PREFIX.match(one.text) for one in said]
     names = [fold(match[1]) if match else "" for match in found]
-    if style.prefixes is None and not _are_speakers(names):
-        return said
-    return [
-        one._replace(text=one.text[match.end() :], who=match[1]) if match and _names(match) else one
-        for one, match in zip(said, found, strict=True)
-    ]
-
-
-def _names(match: re.Match[str]) -> bool:
-    name = fold(match[1])
-    return match[2] == "：" or name in ROLES or name in _SPEAKING
-
-
-def _are_speakers(names: Sequence[str]) -> bool:
     # Two letters "a" and "b" may be options of a question, as far as one can see.
-    return len(names) > 1 and all(name in ROLES and len(name) > 1 for name in names)
+    clear = len(names) > 1 and all(name in ROLES and len(name) > 1 for name in names)
+    if style.prefixes is None and not clear:
+        return said
+    told = []
+    for one, match, name in zip(said, found, names, strict=True):
+        if match and (match[2] == "：" or name in ROLES or name in _SPEAKING):
+            one = one._replace(text=one.text[match.end() :], who=match[1])
+        told.append(one)
+    return told
 
 
 def _checked(one: Said, style: Style) -> Said:
@@ -478,26 +470,21 @@ def _with_roles(said: list[Said], style: Style) -> tuple[list[Said], bool]:
     roles = {str(one.who): style.roles.get(fold(one.who)) for one in named}
     heard = [roles[str(one.who)] for one in named if one.wrong is None or one.text]
     usable = [role for role in heard if role]
-    if not usable or not _tell_roles(roles, usable, said):
+    all_told = all(roles.values()) and all(one.who is not None or one.wrong for one in said)
+    if not usable or not (all_told or {"user", "assistant"} <= set(usable)):
         return [one._replace(who=None if one.who is None else str(one.who)) for one in said], False
     # Where nobody else answers, "system" is the one who does.
     answers = "assistant" not in usable and "user" in usable
     if answers and "system" in usable[usable.index("user") :]:
         roles = {name: "assistant" if role == "system" else role for name, role in roles.items()}
-    return [_role_said(one, roles) for one in said if one.text or one.wrong], True
-
-
-def _tell_roles(roles: Mapping[str, Any], usable: list[str], said: list[Said]) -> bool:
-    if all(roles.values()) and all(one.who is not None or one.wrong for one in said):
-        return True
-    return {"user", "assistant"} <= set(usable)
-
-
-def _role_said(one: Said, roles: Mapping[str, str | None]) -> Said:
-    role = roles.get(str(one.who))
-    if role is None and one.wrong is None:
-        return one._replace(wrong=RowError("unknown role", one.who))
-    return one._replace(who=role)
+    told = []
+    for one in said:
+        role = roles.get(str(one.who))
+        if role is None and one.wrong is None and one.text:
+            told.append(one._replace(wrong=RowError("unknown role", one.who)))
+        elif one.text or one.wrong:
+            told.append(one._replace(who=role))
+    return told, True
 
 
 def _pieces(said: Iterable[Said], with_roles: bool) -> Iterator[list[Said]]:
@@ -523,7 +510,7 @@ def _joined(piece: Iterable[Said], style: Style) -> tuple[list[str], list[Any]]:
     for one in piece:
         if turns and one.who is not None and one.who == who[-1]:
             turns[-1] += "\n" + one.text
-            style.joined += 1
+            style.counts["turns joined to the one before, of the same speaker"] += 1
         else:
             turns.append(one.text)
             who.append(one.who)
@@ -536,7 +523,8 @@ def _dialogue(turns: list[str], who: list[Any], with_roles: bool, system: str | 
             raise RowError("fewer than two turns", turns[0] if turns else "no turns")
         if system is None:
             return Turns(tuple(turns))
-        who = roles_of(len(turns))
+        # The last one is the reply, whatever the first one is.
+        who = ["assistant" if (len(turns) - i) % 2 else "user" for i in range(len(turns))]
     elif "user" not in who or "assistant" not in who[who.index("user") :]:
         raise RowError("no reply", f"roles: {', '.join(who) or 'none'}")
     elif _CONTEXT in who:
@@ -546,8 +534,3 @@ def _dialogue(turns: list[str], who: list[Any], with_roles: bool, system: str | 
         turns, who = turns[:end], ["user" if w == _CONTEXT else w for w in who[:end]]
     before = [] if system is None else [system]
     return Turns((*before, *turns), (*("system" for _ in before), *who))
-
-
-def roles_of(turns: int) -> list[str]:
-    """Give the roles of turns of which the last one is the reply, whatever the first one is."""
-    return ["assistant" if (turns - i) % 2 else "user" for i in range(turns)]
