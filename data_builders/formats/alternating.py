@@ -43,12 +43,7 @@ from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.parity import Line, ParityReader, Stretch
-from data_builders.formats.plain_text import (
-    MAX_MEAN_CHARS,
-    gather,
-    talk_lines_of,
-    text_lines_of,
-)
+from data_builders.formats.plain_text import MAX_MEAN_CHARS, gather, talk_lines_of, text_lines_of
 from data_builders.formats.speakers import share
 from data_builders.reading import Reading, Sample
 from data_builders.report import FileReport

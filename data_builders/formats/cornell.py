@@ -26,12 +26,7 @@ from pathlib import Path
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, without_images
-from data_builders.formats.plain_text import (
-    CORNELL_MARK,
-    one_origin,
-    read_rows,
-    text_lines_of,
-)
+from data_builders.formats.plain_text import CORNELL_MARK, one_origin, read_rows, text_lines_of
 from data_builders.formats.speakers import share
 from data_builders.reading import Reading, Sample, source_files
 from data_builders.reading.files import disk_files
@@ -129,10 +124,7 @@ class CornellCorpus(FileCorpus):
 
 
 def _files_of(
-    role: str,
-    config: CornellConfig,
-    report: BuildReport,
-    progress: Callable[[int], None] | None,
+    role: str, config: CornellConfig, report: BuildReport, progress: Callable[[int], None] | None
 ) -> Iterator[tuple[Reading, Sample]]:
     own, found, others = getattr(config, role), False, []
     for file in source_files(config.sides()[role], progress=progress):

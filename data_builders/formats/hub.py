@@ -134,10 +134,7 @@ class HubCorpus(FileCorpus):
 
     @classmethod
     def read_sources(
-        cls,
-        config: HubConfig,
-        report: BuildReport,
-        progress: Callable[[int], None] | None = None,
+        cls, config: HubConfig, report: BuildReport, progress: Callable[[int], None] | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of the splits asked for, in order."""
         source = config.label

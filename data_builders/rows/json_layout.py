@@ -9,12 +9,7 @@ from itertools import chain, groupby, islice
 from typing import Any
 
 from data_builders.reading import JsonRow, Sample
-from data_builders.rows.columns import (
-    kind_of_objects,
-    kind_of_value,
-    known_columns,
-    known_sides,
-)
+from data_builders.rows.columns import kind_of_objects, kind_of_value, known_columns, known_sides
 from data_builders.rows.turns import MAX_MESSAGES, are_named
 from data_builders.rows.vocabulary import (
     DIALOGUES,

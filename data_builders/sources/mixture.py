@@ -160,9 +160,7 @@ class _Reading(NamedTuple):
 
 
 def read_mixture(
-    path: str | Path,
-    say: Callable[[str], None] = lambda line: None,
-    root: str | Path | None = None,
+    path: str | Path, say: Callable[[str], None] = lambda line: None, root: str | Path | None = None
 ) -> dict[str, Any]:
     """Read a mixture's YAML file, as keyword arguments of `MixtureConfig`.
 
