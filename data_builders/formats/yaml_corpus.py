@@ -103,6 +103,14 @@ def _check_shape(text: str, name: str) -> None:
             )
 
 
+def conversations_of(content: Any, name: str) -> Iterator[tuple[int, Any]]:
+    """Give the entries of a file of ChatterBot, with their numbers."""
+    entries = content.get("conversations") if isinstance(content, dict) else None
+    if not isinstance(entries, list):
+        raise UserError(f"{name} has no list `conversations`. Choose another format or file.")
+    yield from enumerate(entries, start=1)
+
+
 def turns_of(entry: Any) -> tuple[str, ...]:
     """Check one entry of `conversations`."""
     if not isinstance(entry, list):
@@ -129,11 +137,7 @@ class ConversationsCorpus(FileCorpus):
     @classmethod
     def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:
         """Yield the dialogues of one file; `line` is the number of the entry."""
-        content = _content_of(file.file)
-        entries = content.get("conversations") if isinstance(content, dict) else None
-        if not isinstance(entries, list):
-            raise UserError(f"{file.name} has no list `conversations`. Choose another format.")
-        for number, entry in enumerate(entries, start=1):
+        for number, entry in conversations_of(_content_of(file.file), file.name):
             try:
                 yield RawDialogue(turns_of(entry), line=number)
             except RowError as error:

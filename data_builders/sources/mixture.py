@@ -79,11 +79,7 @@ class MixtureConfig(DialogueConfig):
         if not self.sources:
             raise UserError("`sources` is empty. Name at least one.")
         for spec in self.sources:
-            if not 0 < spec.weight <= MAXIMUM_WEIGHT:
-                raise UserError(
-                    f"`weight` must be above 0 and at most {MAXIMUM_WEIGHT} (got {spec.weight} for "
-                    f"{spec.shown_name()}). To leave a source out, delete it."
-                )
+            _check_weight(spec.weight, spec.name or spec.format)
         check_languages("languages", self.languages)
         self.source_configs = [spec.config(self.strict) for spec in self.sources]
 
@@ -283,12 +279,7 @@ def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
             f"{where} must be a mapping with `files` or a `format` (got {reprlib.repr(entry)})."
         )
     weight = entry.get("weight", 1.0)
-    number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-    if not number or not 0 < weight <= MAXIMUM_WEIGHT:
-        raise UserError(
-            f"{where}: `weight` must be a number above 0 and at most {MAXIMUM_WEIGHT} (got "
-            f"{reprlib.repr(weight)}). To leave a source out, delete it."
-        )
+    _check_weight(weight, where)
     options = {key: value for key, value in entry.items() if key not in _OWN_KEYS}
     for key in _PATH_KEYS:
         if key in entry:
@@ -311,6 +302,15 @@ def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
     found = find_sources(files, options=options, say=reading.say)
     given = {key: value for key, value in shared.items() if value is not None}
     return [replace(spec, **given) for spec in found]
+
+
+def _check_weight(weight: Any, where: str) -> None:
+    number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+    if not number or not 0 < weight <= MAXIMUM_WEIGHT:
+        raise UserError(
+            f"{where}: `weight` must be a number above 0 and at most {MAXIMUM_WEIGHT} (got "
+            f"{reprlib.repr(weight)}). To leave a source out, delete it."
+        )
 
 
 def _beside(value: Any, folder: Path) -> Any:
