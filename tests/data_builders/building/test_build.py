@@ -14,7 +14,6 @@ import pytest
 from data_builders import PairsCorpus, build_dialogues, save_result, split_of
 from data_builders.errors import UserError
 from data_builders.report import MAX_TEXT, shorten
-from data_builders.selecting.splits import first_question, normalize_question
 
 
 def write(path: Path, rows: list, ending: str = "\n") -> Path:
@@ -35,16 +34,6 @@ def all_rows(result) -> list[dict]:
     return [row for split in result.dataset.values() for row in split]
 
 
-def test_same_question_written_differently_is_on_one_side():
-    spellings = ["How are you?", "how are you", "  HOW ARE YOU!! ", "Ｈｏｗ　ａｒｅ　ｙｏｕ？"]
-    assert len({normalize_question(text) for text in spellings}) == 1
-    assert len({split_of(text, 0.5) for text in spellings}) == 1
-
-
-def test_punctuation_alone_is_not_one_question():
-    assert normalize_question("？？") != normalize_question("!!")
-
-
 def test_split_is_frozen():
     # Pinned: another hash or normalisation would move rows between releases.
     assert [split_of(f"question {i}", 0.3, 0.2)[0] for i in range(12)] == list("ttvtttvvttvv")
@@ -54,33 +43,6 @@ def test_shares_are_near_the_fractions():
     sides = [split_of(f"q{i}", 0.1, 0.2) for i in range(5000)]
     assert 0.08 < sides.count("validation") / 5000 < 0.12
     assert 0.18 < sides.count("test") / 5000 < 0.22
-
-
-def test_a_test_split_takes_nothing_from_validation():
-    for i in range(500):
-        before, after = split_of(f"q{i}", 0.1), split_of(f"q{i}", 0.1, 0.2)
-        assert after == before or (before, after) == ("train", "test")
-
-
-@pytest.mark.parametrize("fractions", [(-0.1, 0.0), (1.0, 0.0), (0.5, 0.5), (float("nan"), 0.0)])
-def test_impossible_fractions_are_refused(tmp_path, fractions):
-    path = write(tmp_path / "a.jsonl", good(3))
-    with pytest.raises(UserError, match="fraction"):
-        build(path, validation_fraction=fractions[0], test_fraction=fractions[1])
-
-
-def test_system_prompt_does_not_decide_the_split():
-    assert first_question(("be nice", "hi", "hello"), ("system", "user", "assistant")) == "hi"
-
-
-def test_adding_rows_moves_no_row(tmp_path):
-    path = write(tmp_path / "a.jsonl", good(60))
-    before = build(path, validation_fraction=0.3).dataset
-    write(path, [{"question": f"new {i}", "reply": "x"} for i in range(60)] + good(60)[::-1])
-    after = build(path, validation_fraction=0.3).dataset
-    for name in ("train", "validation"):
-        assert len(before[name]) > 5
-        assert set(before[name]["id"]) <= set(after[name]["id"])
 
 
 def test_three_shapes_mixed(tmp_path):
@@ -135,7 +97,8 @@ def test_every_broken_row_is_counted_and_none_stops_the_build(tmp_path):
     assert (report.kept, report.rows_read) == (2, len(BROKEN) + 2)
 
 
-@pytest.mark.parametrize("row, rule", BROKEN)
+# One that is no JSON, one of a missing field, one of a broken turn.
+@pytest.mark.parametrize("row, rule", [BROKEN[0], BROKEN[3], BROKEN[15]])
 def test_strict_names_file_line_rule_and_next_step(tmp_path, row, rule):
     path = write(tmp_path / "a.jsonl", [*good(1), row])
     with pytest.raises(UserError) as caught:
@@ -214,12 +177,6 @@ def test_changed_content_is_built_again_even_at_equal_size_and_time(tmp_path):
     assert all_rows(build(path, validation_fraction=0.0))[0]["turns"] == ["q", "new"]
 
 
-def test_changed_setting_is_built_again(tmp_path):
-    path = write(tmp_path / "a.jsonl", good(40))
-    assert len(build(path, validation_fraction=0.0).dataset["validation"]) == 0
-    assert len(build(path, validation_fraction=0.5).dataset["validation"]) > 5
-
-
 def test_languages_choose_rows_by_guess(tmp_path):
     rows = ["今天天气怎么样\t很好", "我想买 iPhone\t好的", "how are you\tfine", "Привет\tда"]
     path = write(tmp_path / "a.txt", rows)
@@ -258,11 +215,6 @@ def test_a_built_dataset_is_no_corpus(tmp_path):
     more = write(tmp_path / "b.jsonl", good(3))
     with pytest.raises(UserError, match="built already"):
         build_dialogues([str(tmp_path / "out"), str(more)], cache_dir=str(tmp_path / "cache"))
-
-
-def test_missing_file_is_one_sentence_with_a_next_step(tmp_path):
-    with pytest.raises(UserError, match="does not exist.*Check the path"):
-        build(tmp_path / "nowhere.jsonl")
 
 
 def test_nothing_left_to_train_on_is_an_error(tmp_path):
