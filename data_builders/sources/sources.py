@@ -336,35 +336,29 @@ class _Finder:
             and not kind.error
             and (kind.guess is None or kind.guess.format in _PLAIN)
         ]
-        joined = {}
-        for questions, replies in find_pairs(plain):
-            if self.count_lines(questions) == self.count_lines(replies):
-                options = {"questions": questions, "replies": replies, **self.options}
-                lenient = self.lenient(questions, replies)
-                spec = SourceSpec("parallel", options, lenient=lenient)
-                joined[questions] = joined[replies] = spec
+        joined: dict[str, SourceSpec] = {}
+        for pair in find_pairs(plain):
+            if len(set(map(self.count_lines, pair))) == 1:
+                joined |= self.joined("parallel", *pair)
         return joined
 
     def cornell(self, kinds: Sequence[_Kind]) -> dict[str, SourceSpec]:
         """Join lines and conversations of one folder, the ones named most alike."""
-        parts: dict[str, list[str]] = {"lines": [], "conversations": []}
-        for kind in kinds:
-            for role in parts:
-                if (
-                    kind.guess
-                    and kind.guess.format == "cornell"
-                    and role in kind.guess.guess.options
-                ):
-                    parts[role] += kind.names
-        joined = {}
-        for name in parts["conversations"]:
-            near = [n for n in parts["lines"] if Path(n).parent == Path(name).parent]
-            if near:
+        found = [(n, k.guess.guess.options) for k in kinds if k.guess for n in k.names]
+        roles = _PAIRED["cornell"]
+        lines, conversations = ([n for n, told in found if role in told] for role in roles)
+        joined: dict[str, SourceSpec] = {}
+        for name in conversations:
+            if near := [n for n in lines if Path(n).parent == Path(name).parent]:
                 (best,) = get_close_matches(name, near, n=1, cutoff=0)
-                options = {"lines": best, "conversations": name, **self.options}
-                spec = SourceSpec("cornell", options, lenient=self.lenient(name, best))
-                joined[name] = joined[best] = spec
+                joined |= self.joined("cornell", best, name)
         return joined
+
+    def joined(self, format: str, *names: str) -> dict[str, SourceSpec]:
+        """Make one source of two files, by the name of each."""
+        options = {**dict(zip(_PAIRED[format], names, strict=True)), **self.options}
+        spec = SourceSpec(format, options, lenient=self.lenient(*names))
+        return dict.fromkeys(names, spec)
 
     def count_lines(self, name: str) -> int:
         lines = text_lines(next(source_files([name])), BuildReport(), self.options.get("encoding"))
