@@ -102,7 +102,9 @@ def remove_markup(text: str) -> str:
         text = cut(_TAG, text)
     if "[" in text or "{" in text or "/f" in text:
         text = cut(_NAMED, cut(_NUMBERED, text))
-        text = _without_codes(text) if "[" in text else text
+    if "[" in text:
+        text = _without_pairs(cut(_PICTURE_CODE, text))
+        text = _WIKI_LINK.sub(r"\1", cut(_STRAY_CODE, text))
     if "'''" in text or "==" in text:
         text = _WIKI_HEADING.sub(r"\2", _WIKI_BOLD.sub(r"\1", text))
     if text.startswith(("回复", "回覆")):
@@ -110,11 +112,6 @@ def remove_markup(text: str) -> str:
     if "@" in text:
         text = cut(_MENTION, cut(_FORWARDED, text))
     return text
-
-
-def _without_codes(text: str) -> str:
-    text = _without_pairs(cut(_PICTURE_CODE, text))
-    return _WIKI_LINK.sub(r"\1", cut(_STRAY_CODE, text))
 
 
 def _without_hidden(text: str) -> str:
