@@ -44,6 +44,8 @@ _COLUMNS = [
 ]
 _WHEN = re.compile(r"(\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}[日.]?)\D{1,4}(.{0,4}\d{1,2}[:.]\d{2}.*)")
 
+_SINCE_1970 = re.compile(r"\d{9,}(?:\.\d+)?")
+
 Moments = tuple[float, ...]
 
 
@@ -85,28 +87,17 @@ def _seconds(*parts: int) -> float:
         return float("nan")
 
 
-def _iso(value: Any) -> Moments:
-    try:
-        found = datetime.fromisoformat(str(value))
-    except ValueError:
-        return ()
-    return ((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp(),)
-
-
-def _number(value: Any, unit: float = 1.0) -> Moments:
-    try:
-        return (float(value) / unit,)
-    except (TypeError, ValueError):
-        return ()
-
-
 def when(value: Any) -> Moments:
     """Read a time of ISO 8601, in seconds or milliseconds since 1970, or a date with a time."""
     text = str(value or "").strip()
-    if text.isdigit() and len(text) >= 9:
-        return _number(text, 1_000.0 if len(text) > 11 else 1.0)
-    found = _WHEN.match(text)
-    return _iso(text) or (moments_of(found[1], found[2]) if found else ())
+    if _SINCE_1970.fullmatch(text):
+        return (float(text) / (1_000 if float(text) >= 1e11 else 1),)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        parts = _WHEN.match(text)
+        return moments_of(parts[1], parts[2]) if parts else ()
+    return ((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp(),)
 
 
 # What a row says of a message: who, what, when; None where it is the app itself that speaks.
@@ -121,8 +112,8 @@ def _telegram(row: dict[str, Any]) -> _Told:
         kind = part.get("type", "") if isinstance(part, dict) else ""
         if not kind.startswith("mention"):
             text += str(part.get("text", "")) if isinstance(part, dict) else str(part)
-    when = _number(row.get("date_unixtime")) or _iso(row.get("date"))
-    return str(row.get("from_id") or row.get("from")), text, when
+    sent = when(row.get("date_unixtime")) or when(row.get("date"))
+    return str(row.get("from_id") or row.get("from")), text, sent
 
 
 def _discord(row: dict[str, Any]) -> _Told:
@@ -133,7 +124,7 @@ def _discord(row: dict[str, Any]) -> _Told:
     for mention in row.get("mentions") or []:
         for name in (mention.get("nickname"), mention.get("name")):
             text = text.replace(f"@{name}", "") if name else text
-    return str(author.get("id") or author.get("name")), text, _iso(row["timestamp"])
+    return str(author.get("id") or author.get("name")), text, when(row["timestamp"])
 
 
 def _slack(row: dict[str, Any]) -> _Told:
@@ -142,8 +133,8 @@ def _slack(row: dict[str, Any]) -> _Told:
         return None
     text = _SLACK_LINK.sub(lambda found: found[2] or found[1], str(row.get("text") or ""))
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    when = () if row.get("thread_ts") else _number(row["ts"])
-    return str(row["user"]), MENTION.sub("", text), when
+    sent = () if row.get("thread_ts") else when(row["ts"])
+    return str(row["user"]), MENTION.sub("", text), sent
 
 
 def _messenger(row: dict[str, Any]) -> _Told:
@@ -153,7 +144,7 @@ def _messenger(row: dict[str, Any]) -> _Told:
         text = text.encode("latin-1").decode("utf-8")
     except UnicodeError:
         pass
-    return str(row["sender_name"]), text, _number(row["timestamp_ms"], 1_000)
+    return str(row["sender_name"]), text, when(row["timestamp_ms"])
 
 
 _APPS: list[tuple[str, set[str], Callable[[dict[str, Any]], _Told]]] = [
@@ -196,7 +187,7 @@ def _newest_first(sample: Sample) -> bool:
     stamps = [
         row["timestamp_ms"] for row in rows if (app := _app_of(row)) and app[0] == "Messenger"
     ]
-    return len(stamps) > 1 and _number(stamps[0]) > _number(stamps[-1])
+    return len(stamps) > 1 and when(stamps[0]) > when(stamps[-1])
 
 
 def _is_alone(rows: list[Any], sample: Sample) -> bool:
@@ -229,7 +220,7 @@ def _threads(rows: Iterable[_Row]) -> Iterator[_Row]:
     for line, row in filter(None, rows):
         replies = row.get("slackdump_thread_replies") if isinstance(row, dict) else None
         flat += [(line, one) for one in (row, *(replies or []))]
-    flat.sort(key=lambda found: _number(_stamp(found[1], "ts")))
+    flat.sort(key=lambda found: when(_stamp(found[1], "ts")))
     for line, row in flat:
         if thread := _stamp(row, "thread_ts"):
             threads[thread].setdefault(_stamp(row, "ts"), (line, row))
