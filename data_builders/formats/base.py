@@ -70,11 +70,15 @@ class FilesConfig(DialogueConfig):
         """Say whether only questions with their answers are wanted."""
         return (self.questions_only,)
 
-    def content_files(self) -> list[Path]:
-        """List the files on disk, those of folders and patterns one by one."""
+    def paths(self) -> tuple[str, ...]:
+        """Give what was named: files, folders, patterns or archives."""
         if not self.files:
             raise UserError("`files` is empty. Name at least one file, folder or pattern.")
-        return [Path(file) for file in disk_files(self.files)]
+        return self.files
+
+    def content_files(self) -> list[Path]:
+        """List the files on disk, those of folders and patterns one by one."""
+        return [Path(file) for file in disk_files(self.paths())]
 
 
 class FileCorpus(DialogueBuilder):
@@ -107,9 +111,9 @@ class FileCorpus(DialogueBuilder):
     @classmethod
     def origins(cls, config: Any) -> list[SourceCount]:
         """Name the source: the only one, however many files it has."""
-        names = [shown(Path(file).name) for file in config.files]
-        title = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-        return [SourceCount(title, cls.FORMAT, config.license)]
+        names = [shown(Path(file).name) for file in config.paths()]
+        last = names[1:2] if len(names) < 3 else [f"{len(names) - 1} more"]
+        return [SourceCount(" and ".join([names[0], *last]), cls.FORMAT, config.license)]
 
     @classmethod
     def read_sources(

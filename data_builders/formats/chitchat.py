@@ -39,10 +39,6 @@ class ChitchatPackageConfig(RowsConfig):
             )
         self.files = (path,)
 
-    def content_files(self) -> list[Path]:
-        """List the one file of the package."""
-        return [Path(self.files[0])]
-
 
 class ChitchatPackageCorpus(RowsCorpus):
     """Reads the same conversations from the installed package `chitchat-dataset`.

@@ -21,16 +21,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, without_images
-from data_builders.formats.plain_text import CORNELL_MARK, one_origin, read_rows, text_lines_of
+from data_builders.formats.plain_text import CORNELL_MARK, read_rows, text_lines_of
 from data_builders.formats.speakers import share
 from data_builders.reading import Reading, Sample, source_files
-from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, SourceCount
+from data_builders.report import BuildReport
 
 LINES, CONVERSATIONS, METADATA = "lines", "conversations", "metadata"
 _ID = re.compile(r"[^\s,'\"\[\]]+")
@@ -58,10 +56,6 @@ class CornellConfig(FilesConfig):
     def paths(self) -> tuple[str, ...]:
         """Give every path to read, once each."""
         return tuple(dict.fromkeys(path for side in self.sides().values() for path in side))
-
-    def content_files(self) -> list[Path]:
-        """List the files whose content decides whether the cache is still good."""
-        return [Path(file) for file in disk_files(self.paths())]
 
     def sides(self) -> dict[str, tuple[str, ...]]:
         """Say where to look for each of the two: paths by "lines" and "conversations"."""
@@ -93,11 +87,6 @@ class CornellCorpus(FileCorpus):
         if role not in _EXAMPLES:
             return Guess(0.9, why="columns split by +++$+++, but neither lines nor conversations")
         return Guess(0.97, {role: sample.name}, f"columns split by +++$+++: {role}")
-
-    @classmethod
-    def origins(cls, config: CornellConfig) -> list[SourceCount]:
-        """Name the source."""
-        return [one_origin(cls.FORMAT, config.paths(), config.license)]
 
     @classmethod
     def read_sources(

@@ -21,15 +21,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from pathlib import Path
 
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, without_images
-from data_builders.formats.plain_text import one_origin, unmarked_lines_of
+from data_builders.formats.plain_text import unmarked_lines_of
 from data_builders.reading import Reading, Sample, source_files
-from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, SourceCount
+from data_builders.report import BuildReport
 
 logger = logging.getLogger(__name__)
 
@@ -87,11 +85,7 @@ class ParallelConfig(FilesConfig):
                 f"(got {', '.join(self.files)} too)."
             )
 
-    def content_files(self) -> list[Path]:
-        """List the files whose content decides whether the cache is still good."""
-        return [Path(file) for file in disk_files(self.sides())]
-
-    def sides(self) -> tuple[str, str]:
+    def paths(self) -> tuple[str, str]:
         """Say which file is which: the questions and the replies."""
         if self.questions and self.replies:
             return str(self.questions), str(self.replies)
@@ -128,11 +122,6 @@ class ParallelCorpus(FileCorpus):
         return Guess(score, why=f"named like one of two files (the other one: {partner})")
 
     @classmethod
-    def origins(cls, config: ParallelConfig) -> list[SourceCount]:
-        """Name the source."""
-        return [one_origin(cls.FORMAT, config.sides(), config.license)]
-
-    @classmethod
     def read_sources(
         cls,
         config: ParallelConfig,
@@ -140,7 +129,7 @@ class ParallelCorpus(FileCorpus):
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[RawDialogue]:
         """Yield the pairs."""
-        sides = config.sides()
+        sides = config.paths()
         files = (source_files([side], progress=progress) for side in sides)
         for questions, replies in zip_longest(*files):
             if questions is None or replies is None:

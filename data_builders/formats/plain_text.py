@@ -13,14 +13,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 from data_builders.dialogue import RawDialogue, checked_turns
 from data_builders.formats.speakers import MONTH, begin_alike, names_above, share, speakers_of
 from data_builders.reading import Sample
-from data_builders.report import FileReport, RowError, SourceCount
+from data_builders.report import FileReport, RowError
 
 CORNELL_MARK = "+++$+++"
 TURN_END_MARK = "__eou__"
@@ -257,9 +256,3 @@ def _cut_turns(turns: Sequence[str], report: FileReport) -> list[tuple[str, ...]
     if alone := sum(len(run) == 1 for run in runs):
         report.note("turns left alone by such a cut", alone)
     return pieces
-
-
-def one_origin(family: str, paths: Sequence[str], license: str | None) -> SourceCount:
-    """Name the source of a family whose paths are not all in `files`."""
-    names = [Path(path).name for path in paths]
-    return SourceCount(" and ".join(names[:2]), family, license)
