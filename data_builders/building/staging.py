@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from data_builders.cleaning.pipeline import Cleaner, CleaningSettings, looks_segmented
 from data_builders.language import guess_language
+from data_builders.reading import Progress
 from data_builders.report import BuildReport, add_counts
 from data_builders.script import guess_script
 from data_builders.selecting.shards import Dialogue, write_shard
@@ -109,7 +110,7 @@ class BatchCounts:
 
 
 def stage(
-    read: Callable[[Callable[[int], None]], Iterable[Any]],
+    read: Callable[[Progress], Iterable[Any]],
     folder: Path,
     config: Any,
     report: BuildReport,
@@ -127,7 +128,7 @@ def stage(
 
 
 @contextmanager
-def bytes_bar(total: int, title: str) -> Iterator[Callable[[int], None]]:
+def bytes_bar(total: int, title: str) -> Iterator[Progress]:
     """Show how far a reading is; lend the function to call with each number of bytes read."""
     with tqdm(
         total=total,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -13,7 +13,7 @@ from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError, shown
 from data_builders.language import check_languages
-from data_builders.reading import Reading, Sample, source_files
+from data_builders.reading import Progress, Reading, Sample, source_files
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, FileReport, RowError, SourceCount
 from data_builders.selecting.settings import check_type
@@ -117,7 +117,7 @@ class FileCorpus(DialogueBuilder):
 
     @classmethod
     def read_sources(
-        cls, config: Any, report: BuildReport, progress: Callable[[int], None] | None = None
+        cls, config: Any, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of all files named by the settings, in order."""
         read, errors = 0, []

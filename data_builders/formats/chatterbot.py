@@ -10,7 +10,7 @@ Of the 1,050 entries of `english/tech_support` 10 differ: exact duplicates are d
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +19,7 @@ from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError
 from data_builders.formats.yaml_corpus import conversations_of, parsed_yaml, turns_of
+from data_builders.reading import Progress
 from data_builders.report import BuildReport, RowError, SourceCount
 
 FOLDERS = {"zh": "chinese", "en": "english", "zh-Hant": "traditionalchinese"}
@@ -93,10 +94,7 @@ class ChatterbotCorpus(DialogueBuilder):
 
     @classmethod
     def read_sources(
-        cls,
-        config: ChatterbotConfig,
-        report: BuildReport,
-        progress: Callable[[int], None] | None = None,
+        cls, config: ChatterbotConfig, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of each entry."""
         for path in config.content_files():

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, without_images
 from data_builders.formats.plain_text import CORNELL_MARK, read_rows, text_lines_of
 from data_builders.formats.speakers import share
-from data_builders.reading import Reading, Sample, source_files
+from data_builders.reading import Progress, Reading, Sample, source_files
 from data_builders.report import BuildReport
 
 LINES, CONVERSATIONS, METADATA = "lines", "conversations", "metadata"
@@ -90,10 +90,7 @@ class CornellCorpus(FileCorpus):
 
     @classmethod
     def read_sources(
-        cls,
-        config: CornellConfig,
-        report: BuildReport,
-        progress: Callable[[int], None] | None = None,
+        cls, config: CornellConfig, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the conversations whose lines are all there; file and line are theirs."""
         sides = config.sides()
@@ -113,7 +110,7 @@ class CornellCorpus(FileCorpus):
 
 
 def _files_of(
-    role: str, config: CornellConfig, report: BuildReport, progress: Callable[[int], None] | None
+    role: str, config: CornellConfig, report: BuildReport, progress: Progress | None
 ) -> Iterator[tuple[Reading, Sample]]:
     own, found, others = getattr(config, role), False, []
     for file in source_files(config.sides()[role], progress=progress):
@@ -140,7 +137,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _halved(progress: Callable[[int], None]) -> Callable[[int], None]:
+def _halved(progress: Progress) -> Progress:
     rest = 0
 
     def count(size: int) -> None:

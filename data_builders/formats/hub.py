@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, Guess
 from data_builders.formats.rows import Line, RowsConfig, read_rows, table_reader
-from data_builders.reading import Sample
+from data_builders.reading import Progress, Sample
 from data_builders.report import BuildReport, FileReport, SourceCount
 from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
 from data_builders.rows.reader import RowReader
@@ -134,7 +134,7 @@ class HubCorpus(FileCorpus):
 
     @classmethod
     def read_sources(
-        cls, config: HubConfig, report: BuildReport, progress: Callable[[int], None] | None = None
+        cls, config: HubConfig, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of the splits asked for, in order."""
         source = config.label

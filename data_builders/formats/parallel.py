@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -26,7 +26,7 @@ from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess, without_images
 from data_builders.formats.plain_text import unmarked_lines_of
-from data_builders.reading import Reading, Sample, source_files
+from data_builders.reading import Progress, Reading, Sample, source_files
 from data_builders.report import BuildReport
 
 logger = logging.getLogger(__name__)
@@ -123,10 +123,7 @@ class ParallelCorpus(FileCorpus):
 
     @classmethod
     def read_sources(
-        cls,
-        config: ParallelConfig,
-        report: BuildReport,
-        progress: Callable[[int], None] | None = None,
+        cls, config: ParallelConfig, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the pairs."""
         sides = config.paths()

@@ -14,7 +14,7 @@ that are trained (`"known": true`) and intents that are not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
-from data_builders.reading import json_rows, source_files
+from data_builders.reading import Progress, json_rows, source_files
 from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.rows.description import Description
 from data_builders.rows.reader import JsonReaders
@@ -85,10 +85,7 @@ class SmallTalkCorpus(DialogueBuilder):
 
     @classmethod
     def read_sources(
-        cls,
-        config: SmallTalkConfig,
-        report: BuildReport,
-        progress: Callable[[int], None] | None = None,
+        cls, config: SmallTalkConfig, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of each topic."""
         paths = [str(path) for path in config.content_files()]

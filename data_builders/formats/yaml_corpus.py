@@ -27,7 +27,7 @@ in the other files of the same source: `rasa nlu.yml domain.yml rules.yml`. A st
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,7 +38,7 @@ from data_builders.dialogue import RawDialogue, clean_turn
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.rows import RowsConfig, RowsCorpus, lines_of, read_rows
-from data_builders.reading import JsonRow, Reading, Sample, SourceFile, source_files
+from data_builders.reading import JsonRow, Progress, Reading, Sample, SourceFile, source_files
 from data_builders.reading.sample import MAX_ROWS
 from data_builders.report import BuildReport, RowError
 
@@ -160,7 +160,7 @@ class RasaCorpus(FileCorpus):
 
     @classmethod
     def read_sources(
-        cls, config: Any, report: BuildReport, progress: Callable[[int], None] | None = None
+        cls, config: Any, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of all files together: an answer often stands in another one."""
         assistant = _Assistant()

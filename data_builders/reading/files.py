@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 from data_builders.errors import UserError, shown
 from data_builders.reading.archives import entries, is_left_out
-from data_builders.reading.streams import CountedFile, Stream, buffered
+from data_builders.reading.streams import CountedFile, Progress, Stream, buffered
 
 HEAD_SIZE = 1 << 18
 
@@ -90,7 +90,7 @@ class Found(NamedTuple):
 
 def source_files(
     paths: Sequence[str],
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
     failed: Callable[[str, UserError], None] | None = None,
 ) -> Iterator[SourceFile]:
     """Open files one after the other, whatever they are packed in; each must be read in its turn.
@@ -138,7 +138,7 @@ def files_on_disk(paths: Sequence[str]) -> list[Found]:
     return list(files.values())
 
 
-def _open(found: Found, progress: Callable[[int], None] | None) -> Iterator[SourceFile]:
+def _open(found: Found, progress: Progress | None) -> Iterator[SourceFile]:
     name, label = shown(found.path), shown(found.label)
     disk = open(found.path, "rb", buffering=0)
     file = CountedFile(disk, progress)

@@ -38,6 +38,8 @@ DAMAGE = (
 
 # Gives so many bytes at most; none at the end.
 Pull = Callable[[int], bytes]
+# Takes the number of bytes that were read from the disk since its last call.
+Progress = Callable[[int], None]
 
 
 class Budget:
@@ -68,7 +70,7 @@ class CountedFile(io.RawIOBase):
         counted: Bytes told so far.
     """
 
-    def __init__(self, file: Any, progress: Callable[[int], None] | None) -> None:
+    def __init__(self, file: Any, progress: Progress | None) -> None:
         """Wrap a file that is open for reading, unbuffered."""
         self.file, self.progress, self.counted = file, progress, 0
         self.tell, self.fileno = file.tell, file.fileno  # type: ignore[method-assign]

@@ -38,6 +38,7 @@ from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError, shown
 from data_builders.formats.registry import FAMILIES
 from data_builders.language import check_languages
+from data_builders.reading import Progress
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.selecting.settings import check_type
@@ -123,10 +124,7 @@ class MixtureCorpus(DialogueBuilder):
 
     @classmethod
     def read_sources(
-        cls,
-        config: MixtureConfig,
-        report: BuildReport,
-        progress: Callable[[int], None] | None = None,
+        cls, config: MixtureConfig, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of one source after the other, with its number."""
         for origin, (spec, settings) in enumerate(
