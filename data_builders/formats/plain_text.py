@@ -12,7 +12,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, groupby
 from statistics import median
 from typing import NamedTuple
 
@@ -237,21 +237,17 @@ def read_rows(
 
 def _cut_turns(turns: Sequence[str], report: FileReport) -> list[tuple[str, ...]]:
     """Check the turns of one row; where one is empty, cut the dialogue in two."""
-    runs: list[list[str]] = [[]]
-    for turn in turns:
-        if turn.strip() and len(runs[-1]) < MAX_TURNS:
-            runs[-1].append(turn)
-        elif turn.strip():
-            report.note(f"dialogues cut after {MAX_TURNS:,} utterances")
-            runs.append([turn])
-        else:
-            runs.append([])
-    if len(runs) == 1:
+    empty = sum(not turn.strip() for turn in turns)
+    if not empty and len(turns) <= MAX_TURNS:
         return [checked_turns(turns)]
+    filled = [list(run) for said, run in groupby(turns, lambda t: bool(t.strip())) if said]
+    runs = [run[i : i + MAX_TURNS] for run in filled for i in range(0, len(run), MAX_TURNS)]
+    if cuts := len(runs) - len(filled):
+        report.note(f"dialogues cut after {MAX_TURNS:,} utterances", cuts)
     pieces = [checked_turns(run) for run in runs if len(run) > 1]
     if not pieces:
         raise RowError("empty text", " / ".join(turns))
-    if empty := sum(not turn.strip() for turn in turns):
+    if empty:
         report.note("empty turns, where a dialogue was cut", empty)
     if alone := sum(len(run) == 1 for run in runs):
         report.note("turns left alone by such a cut", alone)
