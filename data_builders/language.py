@@ -107,12 +107,13 @@ _LOANS = frozenset(
 _FEW = 3
 
 
-def check_languages(setting: str, languages: Iterable[str]) -> None:
-    """Refuse what is no language that is told here."""
+def check_languages(
+    languages: Iterable[str], known: Iterable[str] = LANGUAGES, setting: str = "`languages`"
+) -> None:
+    """Refuse what is none of the languages known."""
     for language in languages:
-        if language not in LANGUAGES:
-            known = ", ".join(LANGUAGES)
-            raise UserError(f"`{setting}` must be of {known} (got {language!r}).")
+        if language not in known:
+            raise UserError(f"{setting} must be of {', '.join(known)} (got {language!r}).")
 
 
 def guess_language(turns: Iterable[str]) -> str:

@@ -63,8 +63,8 @@ class FilesConfig(DialogueConfig):
         super().__post_init__()
         self.files = as_tuple(self.files)
         check_type("questions_only", self.questions_only, False)
-        check_languages("language", () if self.language is None else (self.language,))
-        check_languages("languages", self.languages)
+        check_languages(() if self.language is None else (self.language,), setting="`language`")
+        check_languages(self.languages)
 
     def only_questions(self) -> tuple[bool, ...]:
         """Say whether only questions with their answers are wanted."""

@@ -19,6 +19,7 @@ from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError
 from data_builders.formats.yaml_corpus import conversations_of, parsed_yaml, turns_of
+from data_builders.language import check_languages
 from data_builders.reading import Progress
 from data_builders.report import BuildReport, RowError, SourceCount
 
@@ -46,11 +47,7 @@ class ChatterbotConfig(DialogueConfig):
         """Check the settings before anything is read."""
         super().__post_init__()
         self.exclude_categories = as_tuple(self.exclude_categories)
-        for language in self.languages:
-            if language not in FOLDERS:
-                raise UserError(
-                    f"`languages` of chatterbot must be of {', '.join(FOLDERS)} (got {language!r})."
-                )
+        check_languages(self.languages, FOLDERS, "`languages` of chatterbot")
         if not self.languages:
             raise UserError("`languages` of chatterbot is empty. Try zh en.")
         known = {path.stem for folder in FOLDERS.values() for path in _category_files(folder)}

@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
+from data_builders.language import check_languages
 from data_builders.reading import Progress, json_rows, source_files
 from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.rows.description import Description
@@ -47,10 +48,7 @@ class SmallTalkConfig(DialogueConfig):
         """Check the settings before anything is read."""
         super().__post_init__()
         self.languages = self.languages or SMALL_TALK_LANGUAGES
-        for language in self.languages:
-            if language not in SMALL_TALK_LANGUAGES:
-                known = ", ".join(SMALL_TALK_LANGUAGES)
-                raise UserError(f"`languages` of small_talk must be of {known} (got {language!r}).")
+        check_languages(self.languages, SMALL_TALK_LANGUAGES, "`languages` of small_talk")
 
     def content_files(self) -> list[Path]:
         """List the files to read, in a stable order."""

@@ -81,7 +81,7 @@ class MixtureConfig(DialogueConfig):
             raise UserError("`sources` is empty. Name at least one.")
         for spec in self.sources:
             _check_weight(spec.weight, spec.name or spec.format)
-        check_languages("languages", self.languages)
+        check_languages(self.languages)
         self.source_configs = [spec.config(self.strict) for spec in self.sources]
 
     def only_questions(self) -> tuple[bool, ...]:

@@ -24,7 +24,7 @@ def read_saved(
 ) -> tuple[datasets.DatasetDict, BuildReport]:
     """Open a folder written by `save_to_disk`, and split it if it has no validation split."""
     check_fractions(validation_fraction, test_fraction)
-    check_languages("languages", as_tuple(languages))
+    check_languages(as_tuple(languages))
     loaded = open_saved(folder)
     if "train" not in loaded:
         raise UserError(f"{folder} has no split `train` (it has {', '.join(loaded)}). Rename one.")
