@@ -31,7 +31,8 @@ from data_builders.rows.columns import check_columns, is_weak, known_columns
 from data_builders.rows.description import Description, description_of, known_descriptions, parsed
 from data_builders.rows.json_layout import FIRST_ROWS, column_of, is_tree, whole_dialogues
 from data_builders.rows.reader import JsonReaders, RowReader, missing_column, note_cuts, row_reader
-from data_builders.rows.turns import MAX_MESSAGES, as_list, read_turns, shown
+from data_builders.rows.turns import read_turns
+from data_builders.rows.values import MAX_MESSAGES, as_list, shown
 from data_builders.rows.vocabulary import ROLES, SPLIT_NAMES, WEAK_QUESTIONS, fold
 
 # A row that breaks one of these is still a row of its kind.

@@ -25,7 +25,7 @@ from data_builders.errors import UserError
 from data_builders.placeholders import is_placeholder
 from data_builders.report import RowError
 from data_builders.rows import vocabulary as known
-from data_builders.rows.turns import no_text, number_as_text
+from data_builders.rows.values import no_text, number_as_text
 from data_builders.rows.vocabulary import fold, snake
 
 PARTS = (

@@ -10,7 +10,8 @@ from typing import Any
 
 from data_builders.reading import JsonRow, Sample
 from data_builders.rows.columns import kind_of_objects, kind_of_value, known_columns, known_sides
-from data_builders.rows.turns import MAX_MESSAGES, are_named
+from data_builders.rows.turns import are_named
+from data_builders.rows.values import MAX_MESSAGES
 from data_builders.rows.vocabulary import (
     DIALOGUES,
     GROUPS,

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from data_builders.errors import UserError
 from data_builders.formats.rows import RowsConfig, RowsCorpus
 from data_builders.report import RULES, BuildReport, FileReport, RowError
+from data_builders.rows.dialogues import Style, Turns
 from data_builders.rows.reader import JsonReaders
-from data_builders.rows.turns import MAX_MESSAGES, Style, Turns, read_turns
+from data_builders.rows.turns import read_turns
+from data_builders.rows.values import MAX_MESSAGES
 from data_builders.rows.vocabulary import ROLES
 from tests.data_builders.formats.json_rows import BOT, CALL, MORE, USER, deep, read_json, turns
 from tests.data_builders.rows.test_shapes import node
