@@ -12,7 +12,6 @@ in `known.yaml`, and one of the user's own is a file like it (`describe`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby, islice
@@ -21,6 +20,14 @@ from typing import Any, ClassVar
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
+from data_builders.formats.row_guess import (
+    can_be_read,
+    guess_of,
+    is_column,
+    is_export,
+    is_lone,
+    understood,
+)
 from data_builders.formats.separated import SeparatedConfig, SeparatedCorpus
 from data_builders.reading import JsonRow, Reading, Sample, SourceFile
 from data_builders.reading.sample import MAX_ROWS
@@ -29,22 +36,14 @@ from data_builders.rows import tables
 from data_builders.rows.cells import tree_of
 from data_builders.rows.columns import check_columns, is_weak, known_columns
 from data_builders.rows.description import Description, description_of, known_descriptions, parsed
-from data_builders.rows.json_layout import FIRST_ROWS, column_of, is_tree, whole_dialogues
+from data_builders.rows.json_layout import FIRST_ROWS, whole_dialogues
 from data_builders.rows.reader import JsonReaders, RowReader, missing_column, note_cuts, row_reader
 from data_builders.rows.turns import read_turns
-from data_builders.rows.values import MAX_MESSAGES, as_list, shown
-from data_builders.rows.vocabulary import ROLES, SPLIT_NAMES, WEAK_QUESTIONS, fold
+from data_builders.rows.values import MAX_MESSAGES
+from data_builders.rows.vocabulary import SPLIT_NAMES
 
-# A row that breaks one of these is still a row of its kind.
-_STILL_OURS = ("no reply", "empty text", "tool message", "fewer than two turns", "image")
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
-# No blank, no sentence mark, and in Chinese few characters.
-_WORD = re.compile(r"\s*(?:[^\s.,!?。，！？、…\u2e80-\uffef]+|[\u3400-\u9fff]{1,4})\s*")
-# Beside a name and a text these make the export of a messenger, which has readers of its own.
-_STAMPS = frozenset(
-    "date timestamp ts timestamp_ms date_unixtime created_at createtime create_time time".split()
-)
 Line = tuple[int, RowReader, Mapping[str, Any]]
 
 
@@ -104,19 +103,19 @@ class RowsCorpus(FileCorpus):
     def resembles(cls, sample: Sample) -> Guess | None:
         """Say how well the beginning of a file fits this kind of rows."""
         whole = whole_dialogues(sample.rows, sample.layout == "array")
-        rows = [row for row in whole if not _is_lone(row)]
-        if not rows or _is_export(rows):
+        rows = [row for row in whole if not is_lone(row)]
+        if not rows or is_export(rows):
             return None
-        if cls.NAMED is None and len(sample.rows) == MAX_ROWS and _is_column(rows):
+        if cls.NAMED is None and len(sample.rows) == MAX_ROWS and is_column(rows):
             why = "one column of texts, perhaps with another behind it"
             return Guess(0.36, why=why, alone=True)
         named = cls.NAMED or Description()
         fitting = [row for row in rows if cls.NAMED is None or named.fits(row.value)]
         readers = JsonReaders({}, named)
-        read = [row for row in fitting if _can_be_read(row.value, readers)]
+        read = [row for row in fitting if can_be_read(row.value, readers)]
         if not read or (cls.NAMED and len(fitting) * 2 <= len(rows)):
             return None
-        return _guess(read, len(rows), readers, 0.97 if cls.NAMED else 0.9)
+        return guess_of(read, len(rows), readers, 0.97 if cls.NAMED else 0.9)
 
     @classmethod
     def read_file(cls, file: Reading, config: RowsConfig) -> Iterator[RawDialogue]:
@@ -349,13 +348,13 @@ def lines_of(
     keys = [row.key for row in first if isinstance(row.value, (list, dict))]
     are_by_key = len(keys) > 1 and len(set(keys)) == len(keys)
     for row in chain(first, rows):
-        if _is_lone(row) and not are_by_key:
+        if is_lone(row) and not are_by_key:
             report.note("single values beside the rows of a file, not read")
             continue
         if row.key in SPLIT_NAMES:
             report.note(f"rows of the split {row.key!r} of a file, split anew")
         try:
-            fields, reader = _understood(row.value, readers)
+            fields, reader = understood(row.value, readers)
         except RowError as error:
             report.reject(row.line, error.rule, error.found)
             continue
@@ -370,23 +369,6 @@ def _named_rows(rows: Sequence[JsonRow]) -> Description | None:
     return next((k for k in kinds if 2 * sum(k.fits(row.value) for row in rows) > len(rows)), None)
 
 
-def _understood(value: Any, readers: JsonReaders) -> tuple[Mapping[str, Any], RowReader]:
-    if isinstance(value, list) and readers.has_columns:
-        value = {str(place): item for place, item in enumerate(as_list(value))}
-    elif isinstance(value, list) or is_tree(value):
-        value = {"dialogue": value}
-    if not isinstance(value, dict):
-        raise RowError("not an object", shown(value))
-    return value, readers.of(value)
-
-
-def _is_lone(row: JsonRow) -> bool:
-    """Say whether a member of an object is a value such as the version of a file."""
-    if row.key is None or isinstance(row.value, (list, dict)):
-        return False
-    return column_of(row.key) is None or fold(row.key) in WEAK_QUESTIONS
-
-
 def _check_names(columns: Mapping[str, str], rows: Sequence[JsonRow], where: str) -> None:
     fields = [row.value for row in rows if isinstance(row.value, dict)]
     names = tuple(dict.fromkeys(str(key) for row in fields for key in row))
@@ -394,63 +376,3 @@ def _check_names(columns: Mapping[str, str], rows: Sequence[JsonRow], where: str
         top = written if written in names else written.partition(".")[0]
         if not set("+|&") & set(written) and top not in names:
             raise UserError(missing_column(where, part, written, names))
-
-
-# --- the guess -----------------------------------------------------------------------------------
-
-
-def _can_be_read(value: Any, readers: JsonReaders) -> bool:
-    try:
-        fields, reader = _understood(value, readers)
-        if reader.group is not None:
-            return isinstance(reader.turn_of(fields)["text"], str)
-        # An intent may have no ways to ask.
-        if "patterns" not in reader.parts:
-            reader.read(fields)
-    except RowError as error:
-        return error.rule == "image" or (readers.is_named and error.rule in _STILL_OURS)
-    return True
-
-
-def _guess(read: Sequence[JsonRow], rows: int, readers: JsonReaders, sure: float) -> Guess:
-    share = len(read) / rows
-    first = read[0]
-    try:
-        fields, reader = _understood(first.value, readers)
-    except RowError:
-        return Guess(sure * share)
-    said = "lists of turns" if isinstance(first.value, list) else reader.said
-    score = sure * share if share > 0.5 else 0.4 + 0.2 * share
-    strings = isinstance(first.value, list) and first.key is not None
-    strings = strings and isinstance(first.value[0], str) and first.key not in SPLIT_NAMES
-    # Lists of strings under a key may be anything: a vocabulary, options of a program.
-    alone = strings or is_weak(reader.parts) or share <= 0.5 or _are_words(read)
-    return Guess(0.4 * share if strings else score, why=said, alone=alone)
-
-
-def _are_words(rows: Sequence[JsonRow]) -> bool:
-    """Say whether lists of texts are lists of single words: synonyms, names of animals."""
-    texts = [text for row in rows if isinstance(row.value, list) for text in row.value]
-    if not texts or not all(isinstance(text, str) for text in texts):
-        return False
-    return sum(_WORD.fullmatch(text) is not None for text in texts) > 0.9 * len(texts)
-
-
-def _is_export(rows: Sequence[JsonRow]) -> bool:
-    """Say whether the rows are messages with stamps by people with names."""
-    values = [
-        row.value.get("messages") if isinstance(row.value, dict) else row.value for row in rows
-    ]
-    lists = [items for items in values if items and isinstance(items, list)]
-    first = next((items[0] for items in lists if isinstance(items[0], dict)), {})
-    if not _STAMPS & {fold(key) for key in first}:
-        return False
-    who = first.get("role") or first.get("from") or first.get("sender_name")
-    return not (isinstance(who, str) and fold(who) in ROLES)
-
-
-def _is_column(rows: Sequence[JsonRow]) -> bool:
-    first = rows[0].key
-    return bool(column_of(first)) and all(
-        row.key == first and isinstance(row.value, str) for row in rows
-    )
