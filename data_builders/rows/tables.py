@@ -91,6 +91,7 @@ class CsvTable:
     def rows(self, wanted: Sequence[str], report: FileReport) -> Iterator[Row]:
         """Give the rows."""
         places = [(column, self.names.index(column)) for column in wanted]
+        listed = self._lists.intersection(wanted)
         width = len(self.names)
         for line, cells, broken in self._records:
             if broken is not None:
@@ -99,8 +100,10 @@ class CsvTable:
                 found = f"{len(cells)} cells, not {width}: {' , '.join(cells)}"
                 report.reject(line, "wrong number of cells", found)
             else:
-                row = {column: cells[place] for column, place in places}
-                yield line, {c: _listed(v) if c in self._lists else v for c, v in row.items()}
+                row: dict[str, Any] = {column: cells[place] for column, place in places}
+                for column in listed:
+                    row[column] = _listed(row[column])
+                yield line, row
 
 
 def _beginning(lines: Sequence[str], delimiter: str) -> tuple[list[str], list[Record]]:
