@@ -22,14 +22,7 @@ from data_builders.commands.options import check_early, make_parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; what the user can put right is said in one sentence.
-
-    Args:
-        argv: The arguments; those of the process if None.
-
-    Returns:
-        The exit code: 0, 2 after an error, 130 after Ctrl-C.
-    """
+    """Run the command, and give the exit code: 0, 2 after an error, 130 after Ctrl-C."""
     arguments = make_parser().parse_args(argv)
     return run_command(
         lambda: _check_and_run(arguments),

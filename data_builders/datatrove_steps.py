@@ -69,14 +69,9 @@ class Corpus:
         say: Callable[[str], None] = logger.info,
         **settings: Any,
     ) -> None:
-        """Find the sources; nothing is read but the beginning of each file.
+        """Find the sources as `build_dialogues` does; only the beginning of each file is read.
 
-        Args:
-            source: Files, folders, patterns or archives, or the YAML file of a mixture.
-            format: The family of the files; None guesses it for each.
-            options: Settings of the family.
-            say: Takes a line for each guess of a format.
-            **settings: Fields of `MixtureConfig`, as for `build_dialogues`.
+        `settings` are fields of `MixtureConfig`.
         """
         sources = as_tuple(source)
         if is_mixture(sources):
@@ -236,15 +231,7 @@ class SelectDialogues(PipelineStep):
         overwrite: bool = False,
         cache_dir: str | None = None,
     ) -> None:
-        """Take the folder of `WriteShards`, and the one to write.
-
-        Args:
-            corpus: The corpus that all steps share.
-            shards: The folder of `WriteShards`.
-            output: The folder of the dataset.
-            overwrite: Replace a dataset that is there.
-            cache_dir: Where `datasets` keeps what it builds.
-        """
+        """Take the folder of `WriteShards`, and the one to write, as for `build_dialogues`."""
         super().__init__()
         self.corpus = corpus
         self.shards, self.output = str(shards), str(output)

@@ -35,14 +35,7 @@ class RawDialogue(NamedTuple):
 
 
 def as_tuple(value: Any) -> tuple[str, ...]:
-    """Make a tuple of one name or of many.
-
-    Args:
-        value: A string, a path, or a sequence of these.
-
-    Returns:
-        The same as a tuple of strings.
-    """
+    """Make a tuple of strings of one name or path, or of many."""
     # Not isinstance: `datasets` puts a class of its own for `Path` into the modules of builders.
     one = isinstance(value, str) or hasattr(value, "__fspath__")
     return (str(value),) if one else tuple(str(v) for v in value or ())
@@ -51,11 +44,7 @@ def as_tuple(value: Any) -> tuple[str, ...]:
 def trimmed(text: str) -> str:
     """Strip the blanks around a text, but for the indentation that its other lines share.
 
-    Args:
-        text: A text.
-
-    Returns:
-        " a " gives "a"; of two lines of code with four blanks each both keep theirs.
+    " a " gives "a"; of two lines of code with four blanks each both keep theirs.
     """
     bare = text.strip()
     if "\n" not in bare:
@@ -68,17 +57,7 @@ def trimmed(text: str) -> str:
 
 
 def clean_turn(value: Any) -> str:
-    """Check one turn and strip the blanks around it.
-
-    Args:
-        value: What stands in the row.
-
-    Returns:
-        The text.
-
-    Raises:
-        RowError: If it is no string, is empty, or cannot be written as UTF-8.
-    """
+    """Strip the blanks around one turn; it must be a string, not empty, and fit for UTF-8."""
     if not isinstance(value, str):
         # Not repr: a list may be nested deeper than that can go.
         shown = type(value).__name__ if isinstance(value, (list, dict)) else repr(value)
@@ -94,18 +73,7 @@ def clean_turn(value: Any) -> str:
 
 
 def checked_turns(values: Iterable[Any]) -> tuple[str, ...]:
-    """Check the turns of one dialogue and strip the blanks around each.
-
-    Args:
-        values: What stands in the row, turn by turn.
-
-    Returns:
-        At least two turns, none empty.
-
-    Raises:
-        RowError: If a turn is no string, is empty or cannot be written as UTF-8, or if there
-            are fewer than two.
-    """
+    """Strip the blanks around the turns of one dialogue; there must be two of them, none empty."""
     turns = tuple(clean_turn(value) for value in values)
     if len(turns) < 2:
         raise RowError("fewer than two turns", turns)

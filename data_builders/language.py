@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from data_builders.errors import UserError
+
 LANGUAGES = ("zh", "en", "mixed", "other")
 
 _HAN_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
@@ -105,18 +107,21 @@ _LOANS = frozenset(
 _FEW = 3
 
 
+def check_languages(
+    languages: Iterable[str], known: Iterable[str] = LANGUAGES, setting: str = "`languages`"
+) -> None:
+    """Refuse what is none of the languages known."""
+    for language in languages:
+        if language not in known:
+            raise UserError(f"{setting} must be of {', '.join(known)} (got {language!r}).")
+
+
 def guess_language(turns: Iterable[str]) -> str:
-    """Guess the language from the share of Han characters and the words in Latin letters.
+    """Guess the language of a dialogue, one of `LANGUAGES`, by Han characters and Latin words.
 
     A Latin *word* weighs as much as a Han character, so that a Chinese sentence about an iPhone
-    stays Chinese.
-
-    Args:
-        turns: The turns of one dialogue.
-
-    Returns:
-        One of `LANGUAGES`: "en" only for words of English, or up to three that tell nothing;
-        French, Vietnamese or pinyin are "other".
+    stays Chinese. "en" are only words of English, or up to three that tell nothing; French,
+    Vietnamese or pinyin are "other".
     """
     text = "\n".join(turns)
     rest, runs = _HAN_RUN.subn(" ", text)
@@ -149,14 +154,7 @@ def _is_foreign(word: str) -> bool:
 
 
 def is_latin(text: str) -> bool:
-    """Say whether all letters of a text are Latin, in whatever language.
-
-    Args:
-        text: A text.
-
-    Returns:
-        True for "Größe!", False for "好", "そう" and "3.5".
-    """
+    """Say whether a text has letters, and all of them are Latin, in whatever language."""
     others = _HAN_RUN.search(text) or _OTHER.search(text)
     return not others and _LATIN_WORD.search(text) is not None
 

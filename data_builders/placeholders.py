@@ -73,12 +73,7 @@ _NAME = re.compile(
 def is_placeholder(text: str) -> bool:
     """Say whether a field that need not be filled has nothing in it, whatever the container.
 
-    Args:
-        text: A cell or the value of a key.
-
-    Returns:
-        True for "", "N/A", "<noinput>", "&lt;无输入&gt;", "如题", "无", "None" and for all that
-        `is_missing_turn` knows.
+    So have "", "N/A", "<noinput>", "无", "None", and what `is_missing_turn` knows.
     """
     if len(text) > _LONGEST:
         return _is_formula(text)
@@ -89,17 +84,10 @@ def is_placeholder(text: str) -> bool:
 
 
 def is_missing_turn(text: str, before: Sequence[str] = ()) -> bool:
-    """Say whether a turn is nothing but a mark that something is missing.
+    """Say whether a turn is only a mark that something is missing: "#N/A", "NULL", "[deleted]".
 
-    "无", "没有" and "None." are answers, so they are none here.
-
-    Args:
-        text: The turn.
-        before: The turns before it: after a question about code or tables "NULL" and
-            "=SUM(A1:A9)" are replies.
-
-    Returns:
-        True for "#N/A", "NULL", "nan", "[deleted]", "<image>", "=VLOOKUP(A2,B:C,2)", "如题".
+    "无", "没有" and "None." are answers; so are "NULL" and "=SUM(A1:A9)" after turns about code or
+    tables.
     """
     if text and text[0] not in BEGINNINGS:
         return False
@@ -117,14 +105,7 @@ def is_missing_turn(text: str, before: Sequence[str] = ()) -> bool:
 
 
 def find_placeholder(text: str) -> str:
-    """Look for what stands where a name is missing.
-
-    Args:
-        text: One turn, cleaned.
-
-    Returns:
-        The first one found, or "": "我是%name%" gives "%name%".
-    """
+    """Give what stands where a name is missing in a turn, of "我是%name%" "%name%"; or ""."""
     match = _NAME.search(text)
     return match[0] if match else ""
 
@@ -132,12 +113,7 @@ def find_placeholder(text: str) -> str:
 def placeholder_filler(words: Mapping[str, str]) -> Callable[[str], str]:
     """Give the function that puts words for placeholders.
 
-    Args:
-        words: What to put for each; none holds a placeholder itself.
-
-    Returns:
-        A pure function of one text. A placeholder that begins or ends with a Latin letter or a
-        digit is found as a whole word: "XXX" is not in "XXXL".
+    One that begins or ends with a Latin letter or a digit is a whole word: "XXX" is not in "XXXL".
     """
     pattern = re.compile("|".join(map(_whole, sorted(words, key=len, reverse=True))))
 

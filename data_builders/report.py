@@ -237,13 +237,7 @@ class BuildReport:
     def reject(self, file: str, line: int, error: RowError) -> None:
         """Count and keep one row that breaks a rule of its format, or stop there if `strict`.
 
-        Args:
-            file: The file as the user named it.
-            line: Line or entry number, from 1.
-            error: The rule broken and the value found.
-
-        Raises:
-            UserError: If `strict`.
+        `line` is the number of a line or an entry, from 1.
         """
         text = shorten(error.found)
         if self.strict:
@@ -264,9 +258,7 @@ class BuildReport:
     ) -> None:
         """Write down what is left out as a copy, into `dropped.jsonl`.
 
-        Args:
-            rule: Why.
-            rows: Turns left out, turns that stand for them, and how alike they are, from 0 to 1.
+        `rows` are turns left out, turns that stand for them, and how alike they are, from 0 to 1.
         """
         shown = sum(row["rule"] == rule for row in self.dropped_samples)
         with ExitStack() as stack:
@@ -408,6 +400,19 @@ class BuildReport:
             report.rejects_file = rejects_file
             report.rejects = list(itertools.islice(report.all_rejects(), MAX_STORED_REJECTS))
         return report
+
+
+class FileReport:
+    """The report on one file, by the name that the user knows."""
+
+    def __init__(self, name: str, report: BuildReport) -> None:
+        """Remember both."""
+        self.name, self.report = name, report
+        self.note = report.note
+
+    def reject(self, line: int, rule: str, found: object) -> None:
+        """Count and keep one row that breaks a rule, or stop there if `strict`."""
+        self.report.reject(self.name, line, RowError(rule, found))
 
 
 def add_counts(counts: dict[str, int], more: Mapping[str, int]) -> None:

@@ -29,13 +29,9 @@ _FEW = 0.1
 
 
 def guess_script(turns: Iterable[str]) -> str:
-    """Guess the script of a Chinese dialogue.
+    """Guess the script of a Chinese dialogue, one of `SCRIPTS`.
 
-    Args:
-        turns: Its turns.
-
-    Returns:
-        One of `SCRIPTS`; "neither" where it has no character that tells, or as many of both.
+    It is "neither" where it has no character that tells, or as many of both.
     """
     text = "\n".join(turns)
     more = len(_TRADITIONAL.findall(text)) - len(_SIMPLIFIED.findall(text))
@@ -43,14 +39,10 @@ def guess_script(turns: Iterable[str]) -> str:
 
 
 def script_of(counts: Mapping[str, int]) -> str:
-    """Say what script a source is in.
+    """Say what script a source is in, of which so many Chinese dialogues are in each.
 
-    Args:
-        counts: Its Chinese dialogues, by script.
-
-    Returns:
-        "traditional" or "simplified" if at least nine in ten of those that tell are, "mixed" if
-        not; "" if none tells.
+    It is one of the two if at least nine in ten of those that tell are, "mixed" if not; "" if none
+    tells.
     """
     traditional, simplified = counts.get(TRADITIONAL, 0), counts.get(SIMPLIFIED, 0)
     if not traditional + simplified:

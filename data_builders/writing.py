@@ -49,12 +49,8 @@ def whole_folder(path: str | os.PathLike[str], shared: bool = False) -> Iterator
     """Lend an empty folder, and put it in the place of `path` at the end.
 
     When the work fails nothing is left of it, and what stood there before stands there again. What
-    a killed process left is put right by the next one.
-
-    Args:
-        path: Its name in the end; folders above it are made.
-        shared: Several processes, of other machines too, may write this very content at once:
-            one of theirs stays.
+    a killed process left is put right by the next one. With `shared` several processes, of other
+    machines too, may write this very content at once: one of theirs stays.
     """
     path = Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,13 +78,8 @@ def whole_folder(path: str | os.PathLike[str], shared: bool = False) -> Iterator
 def only_writer(path: str | os.PathLike[str]) -> Iterator[None]:
     """Keep other processes from writing a folder meanwhile; one process may enter twice.
 
-    The lock is the system's: it ends with the process, however that ends.
-
-    Args:
-        path: The folder; it need not be there.
-
-    Raises:
-        UserError: If another process is at it, which is named, or nothing can be written there.
+    The folder need not be there. The lock is the system's: it ends with the process, however that
+    ends.
     """
     path = Path(path).absolute()
     place = next(parent for parent in path.parents if parent.is_dir())

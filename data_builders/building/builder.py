@@ -12,7 +12,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
@@ -29,6 +29,7 @@ from data_builders.building.staging import stage
 from data_builders.cleaning.pipeline import CleaningSettings
 from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError
+from data_builders.reading import Progress
 from data_builders.report import REPORT_FILE, RULES, BuildReport, SourceCount
 from data_builders.selecting.selection import SelectedShard, select, selected_table
 from data_builders.selecting.settings import SelectionSettings, as_plain, check_type, settings_of
@@ -167,14 +168,11 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
 
     @classmethod
     def read_sources(
-        cls, config: Any, report: BuildReport, progress: Callable[[int], None] | None = None
+        cls, config: Any, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the usable dialogues, duplicates too, and tell `report` of the rest.
 
-        Args:
-            config: The settings.
-            report: Takes the rejected rows.
-            progress: Called with the number of bytes of the files on disk that were read.
+        `progress` is called with the number of bytes of the files on disk that were read.
         """
         raise NotImplementedError
 
@@ -184,11 +182,7 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
         raise NotImplementedError
 
     def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
-        """Build into the cache of `datasets`, or find it there.
-
-        Raises:
-            UserError: If nothing usable was read, or at the first broken row if `strict`.
-        """
+        """Build into the cache of `datasets`, or find it there."""
         self._say_if_waiting()
         try:
             super().download_and_prepare(*args, **kwargs)

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from data_builders.cleaning.pipeline import Cleaner, CleaningSettings, looks_segmented
 from data_builders.language import guess_language
+from data_builders.reading import Progress
 from data_builders.report import BuildReport, add_counts
 from data_builders.script import guess_script
 from data_builders.selecting.shards import Dialogue, write_shard
@@ -109,21 +110,13 @@ class BatchCounts:
 
 
 def stage(
-    read: Callable[[Callable[[int], None]], Iterable[Any]],
+    read: Callable[[Progress], Iterable[Any]],
     folder: Path,
     config: Any,
     report: BuildReport,
     workers: int,
 ) -> list[Path]:
-    """Clean a whole corpus into shards, and give these in the order of the corpus.
-
-    Args:
-        read: Gives the raw dialogues; takes the function that counts bytes read.
-        folder: Where the shards go.
-        config: The settings of the build.
-        report: Takes the counts and the dialogues left out.
-        workers: How many processes.
-    """
+    """Clean a whole corpus into shards in a folder, and give these in the order of the corpus."""
     paths = []
     total = sum(path.stat().st_size for path in config.content_files())
     with bytes_bar(total, "Reading and cleaning") as progress:
@@ -135,7 +128,7 @@ def stage(
 
 
 @contextmanager
-def bytes_bar(total: int, title: str) -> Iterator[Callable[[int], None]]:
+def bytes_bar(total: int, title: str) -> Iterator[Progress]:
     """Show how far a reading is; lend the function to call with each number of bytes read."""
     with tqdm(
         total=total,

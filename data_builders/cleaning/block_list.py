@@ -29,11 +29,7 @@ class BlockList:
     """
 
     def __init__(self, terms: Iterable[str]) -> None:
-        """Sort the terms by what finds them.
-
-        Args:
-            terms: The terms; blank ones are left out.
-        """
+        """Sort the terms by what finds them."""
         lowered = {" ".join(term.lower().split()) for term in terms} - {""}
         self.size = len(lowered)
         self._words: dict[str, list[tuple[str, re.Pattern[str] | None]]] = {}
@@ -44,14 +40,7 @@ class BlockList:
             self._add(term)
 
     def find(self, text: str) -> str:
-        """Look for the terms in a text.
-
-        Args:
-            text: One turn.
-
-        Returns:
-            A term that is in it, or "".
-        """
+        """Give a term that is in a turn, or ""."""
         text = text.lower()
         found = ""
         if self._characters and not self._characters.isdisjoint(text):
@@ -98,16 +87,8 @@ class BlockList:
 def load_block_list(path: str | Path, steps: Sequence[Callable[[str], str]] = ()) -> BlockList:
     """Read a block list: a UTF-8 file, one term a line, comments after `#`.
 
-    Args:
-        path: The file.
-        steps: Cleaning that turns go through, to be done to the terms as well, so that a term in
-            full width or traditional characters finds what it means.
-
-    Returns:
-        The list.
-
-    Raises:
-        UserError: If the file cannot be read or has no term.
+    `steps` is the cleaning that turns go through, to be done to the terms as well: a term in full
+    width or traditional characters finds what it means.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")

@@ -89,14 +89,9 @@ _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
 def mend_mojibake(text: str) -> str:
-    """Undo a reading of UTF-8 in a one-byte encoding, in the whole text or a part of it.
+    """Undo a reading of UTF-8 in a one-byte encoding, in the whole turn or a part of it.
 
-    Args:
-        text: One turn.
-
-    Returns:
-        The mended turn, or the same one: "Itâ€™s" gives "It’s", "他说：ä½\u00a0å¥½" "他说：你好",
-        "ĺ¤§ĺŽśĺĽ˝" "大家好"; "déjà vu" stays.
+    "Itâ€™s" gives "It’s", "他说：ä½\u00a0å¥½" "他说：你好", "ĺ¤§ĺŽśĺĽ˝" "大家好"; "déjà vu" stays.
     """
     if not _MANGLED.search(text):
         return text
@@ -118,29 +113,19 @@ _ABOUT_LOST = re.compile(
 
 
 def is_damaged(text: str) -> bool:
-    """Say whether a character of the text was lost before it came here.
+    """Say whether a character of a turn was lost before it came here.
 
-    Args:
-        text: One turn.
-
-    Returns:
-        Whether U+FFFD is in it, which stands where bytes could not be decoded, or 锟斤拷, which are
-        two of them read as GBK; "锟斤拷是什么意思" is talk of it.
+    U+FFFD stands where bytes could not be decoded, and 锟斤拷 is two of them read as GBK;
+    "锟斤拷是什么意思" is talk of it.
     """
     return "\ufffd" in text or (LOST in text and not _ABOUT_LOST.search(text))
 
 
 def remove_control_characters(text: str) -> str:
-    r"""Remove what shows nothing, and write every line end as a newline.
+    """Remove what shows nothing, and write every line end as a newline.
 
     Joiners and variation selectors stay inside emoji ("👩‍🚀", "❤️"), tags inside flags, joiners
     between letters of scripts that need them. U+FFFD stays to be seen by `is_damaged`.
-
-    Args:
-        text: One turn.
-
-    Returns:
-        "a\x00b\u200bc\r\n" gives "abc\n".
     """
     if _NO_CONTROL.fullmatch(text):
         return text
@@ -151,12 +136,8 @@ def remove_control_characters(text: str) -> str:
 def is_tidy(text: str) -> bool:
     """Say whether blanks and newlines are as `normal_forms` leaves them, tabs apart.
 
-    Args:
-        text: One turn.
-
-    Returns:
-        Whether there is no blank at an end and none before a newline; no double blank if the
-        turn is of one line; no more than one empty line in a row outside code.
+    There is then no blank at an end and none before a newline; no double blank in a turn of one
+    line; no more than one empty line in a row outside code.
     """
     if "\n" in text:
         return " \n" not in text and "\n\n\n" not in text and trimmed(text) == text
@@ -164,15 +145,10 @@ def is_tidy(text: str) -> bool:
 
 
 def normal_forms(text: str) -> str:
-    r"""Write a text in NFC, letters and digits in half width, one blank where there are many.
+    r"""Write a turn in NFC, letters and digits in half width, one blank where there are many.
 
-    Blanks and tabs stay in turns of several lines and beside ` and " | ", but at the ends of lines.
-
-    Args:
-        text: One turn.
-
-    Returns:
-        "Ｈｅｌｌｏ，　１２３！" gives "Hello， 123！"; "if x:\n    y = 1" stays.
+    "Ｈｅｌｌｏ，　１２３！" gives "Hello， 123！". Blanks and tabs stay in turns of several lines
+    and beside ` and " | ", but at the ends of lines: "if x:\n    y = 1" stays.
     """
     if not _NO_FORM.fullmatch(text):
         text = _PARAGRAPH.sub("", text).translate(_FOLDED)

@@ -43,14 +43,10 @@ _PAIRS_ENOUGH = 20_000
 
 
 def looks_segmented(texts: Sequence[str]) -> bool:
-    """Say whether the Chinese of some texts was split by spaces, into characters or words.
+    """Say whether the Chinese of a file was split by spaces, into characters or words.
 
-    Args:
-        texts: Some hundred turns of one file.
-
-    Returns:
-        Whether over a third of the places between two Chinese characters hold a space. False
-        for texts without Chinese, and where a space is but a pause ("爸爸  你喝了多少酒").
+    Over a third of the places between two Chinese characters then hold a space, in some hundred
+    turns. False where a space is but a pause ("爸爸  你喝了多少酒").
     """
     split = pairs = 0
     for text in texts:
@@ -63,17 +59,11 @@ def looks_segmented(texts: Sequence[str]) -> bool:
 
 
 def join_segmented(text: str) -> str:
-    """Take the spaces out of Chinese that was split into characters or words.
+    """Take the spaces out of a turn whose Chinese was split into characters or words.
 
-    Spaces between two Latin words or numbers stay, and so does a turn without any Chinese.
-    Where *every* token is one character ("O K 啦", "我 1 8 岁") letters and digits were split too
-    and are joined.
-
-    Args:
-        text: One turn of a corpus that is known to be split.
-
-    Returns:
-        "我 用 iPhone 12 手机 听 Taylor Swift 。" gives "我用iPhone 12手机听Taylor Swift。".
+    "我 用 iPhone 12 听 Taylor Swift 。" gives "我用iPhone 12听Taylor Swift。". A turn without
+    Chinese stays, unless *every* token is one character: in "O K 啦" and "我 1 8 岁" letters and
+    digits were split too.
     """
     if " " not in text:
         return text
@@ -117,14 +107,7 @@ _LATIN = re.compile("（|[！），：；？。、]+")
 
 
 def is_unified(text: str) -> bool:
-    """Say at a glance whether no mark can be of the other width.
-
-    Args:
-        text: One turn.
-
-    Returns:
-        False also for some texts that `unify_punctuation` leaves alone.
-    """
+    """Say at a glance whether no mark can be of the other width; False is no more than a doubt."""
     if text.isascii():
         return True
     return not (_ASCII_MARK if _HAN_LETTER.search(text) else _WIDE_MARK).search(text)
@@ -134,12 +117,8 @@ def is_unified(text: str) -> bool:
 def unify_punctuation(text: str) -> str:
     """Write the marks of Chinese in full width, and those of Latin letters in half width.
 
-    Args:
-        text: One turn; neither Chinese nor Latin by its letters, or with a block of code, it
-            stays.
-
-    Returns:
-        "在吗?在的,3.5米..." gives "在吗？在的，3.5米……", "Yes！I am。" gives "Yes! I am.".
+    "在吗?在的,3.5米..." gives "在吗？在的，3.5米……", "Yes！I am。" gives "Yes! I am.". A turn of
+    neither, or with a block of code, stays.
     """
     if is_unified(text) or "```" in text:
         return text
@@ -198,14 +177,7 @@ _PRONOUNS = str.maketrans("妳牠", "你它")
 
 
 def load_simplifier() -> Callable[[str], str]:
-    """Give the function that turns traditional Chinese into simplified.
-
-    Returns:
-        A pure function: "妳看著我" gives "你看着我"; simplified text stays.
-
-    Raises:
-        UserError: If the package `opencc` is not there.
-    """
+    """Give the function that turns traditional Chinese into simplified."""
     try:
         from opencc import OpenCC
     except ImportError:

@@ -91,11 +91,7 @@ _MENTION = re.compile(
 def remove_markup(text: str) -> str:
     """Take out tags and mentions, and write entities as the characters they stand for.
 
-    Args:
-        text: One turn.
-
-    Returns:
-        "<b>好</b>&amp;快{face:12}[偷笑]" gives "好&快"; `<br>` and `{br}` become newlines.
+    "<b>好</b>&amp;快{face:12}[偷笑]" gives "好&快"; `<br>` and `{br}` become newlines.
     """
     if "&" in text:
         text = _ENTITY.sub(_unescaped, text)
@@ -106,7 +102,9 @@ def remove_markup(text: str) -> str:
         text = cut(_TAG, text)
     if "[" in text or "{" in text or "/f" in text:
         text = cut(_NAMED, cut(_NUMBERED, text))
-        text = _without_codes(text) if "[" in text else text
+    if "[" in text:
+        text = _without_pairs(cut(_PICTURE_CODE, text))
+        text = _WIKI_LINK.sub(r"\1", cut(_STRAY_CODE, text))
     if "'''" in text or "==" in text:
         text = _WIKI_HEADING.sub(r"\2", _WIKI_BOLD.sub(r"\1", text))
     if text.startswith(("回复", "回覆")):
@@ -114,11 +112,6 @@ def remove_markup(text: str) -> str:
     if "@" in text:
         text = cut(_MENTION, cut(_FORWARDED, text))
     return text
-
-
-def _without_codes(text: str) -> str:
-    text = _without_pairs(cut(_PICTURE_CODE, text))
-    return _WIKI_LINK.sub(r"\1", cut(_STRAY_CODE, text))
 
 
 def _without_hidden(text: str) -> str:
@@ -190,12 +183,6 @@ def remove_links(text: str) -> str:
     """Take out URLs (http, www., a domain with a path) and e-mail addresses.
 
     Of `[words](address)` the words stay. A bare domain ("example.com") is a name and stays.
-
-    Args:
-        text: One turn.
-
-    Returns:
-        "看 https://a.example/b?c=1 吧" gives "看 吧".
     """
     # One of these is in each, and they are rare in talk.
     if "/" not in text and "@" not in text and "www." not in text.lower():

@@ -128,14 +128,9 @@ class CleanedDialogue(NamedTuple):
     def pieces(
         self, roles: Sequence[str] = ()
     ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-        """Cut the dialogue at turns that cannot be used.
+        """Cut the dialogue at turns that cannot be used; a system prompt goes with every piece.
 
-        Args:
-            roles: Who said each turn, if that is known; a system prompt goes with every piece.
-
-        Yields:
-            Turns and roles of each piece that has a question and a reply; all of it if there is
-            nothing to cut.
+        Yields turns and roles of each piece that has a question and a reply.
         """
         turns = self.turns or ()
         if turns and "" not in turns:
@@ -172,14 +167,7 @@ class Cleaner:
     """
 
     def __init__(self, settings: CleaningSettings) -> None:
-        """Check the settings, load the block list and OpenCC where asked for.
-
-        Args:
-            settings: Which steps to do.
-
-        Raises:
-            UserError: If a setting is wrong, the block list cannot be read or OpenCC is missing.
-        """
+        """Check the settings, load the block list and OpenCC where asked for."""
         _check(settings)
         self.settings = settings
         steps = _steps(settings)
@@ -195,15 +183,7 @@ class Cleaner:
         self._is_last_check = not settings.drop_placeholders and self._block_list is None
 
     def clean(self, turns: Sequence[str], segmented: bool = False) -> CleanedDialogue:
-        """Clean the turns of one dialogue, or drop it.
-
-        Args:
-            turns: At least one turn.
-            segmented: Whether the file it is from looks split by spaces, see `looks_segmented`.
-
-        Returns:
-            The cleaned turns, or the rule that drops the dialogue.
-        """
+        """Clean the turns of one dialogue; `looks_segmented` says what its file is."""
         if self.settings.maximum_turns and len(turns) > self.settings.maximum_turns:
             return CleanedDialogue(None, TOO_MANY_TURNS, str(len(turns)))
         join = self.settings.join_segmented

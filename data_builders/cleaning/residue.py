@@ -60,13 +60,9 @@ _HINT = re.compile(r"[(（_＿^＾>＞≧=＝￣⊙╯→←┻\-－]|T[.﹏]T|Q
 
 @settled
 def remove_kaomoji(text: str) -> str:
-    """Take out faces drawn with characters.
+    """Take faces drawn with characters out of a turn.
 
-    Args:
-        text: One turn.
-
-    Returns:
-        "好的(≧▽≦)/~ ^_^" gives "好的"; "f(a+b)", "2^3" and "😀" stay.
+    "好的(≧▽≦)/~ ^_^" gives "好的"; "f(a+b)", "2^3" and "😀" stay.
     """
     return cut(_KAOMOJI, text) if _HINT.search(text) else text
 
@@ -123,16 +119,10 @@ _SCREEN_LINES = 3
 
 @settled
 def remove_subtitle_residue(text: str) -> str:
-    r"""Take out what is no speech in the lines of subtitles.
+    r"""Take out what is no speech in the lines of subtitles; a turn may end up empty.
 
-    Override tags, times, `\N`, the dashes before speakers, notes of the language spoken; whole
-    lines that are credits, episode titles, songs or notes. A turn may end up empty.
-
-    Args:
-        text: One turn.
-
-    Returns:
-        r"{\an8}－你好 －再见" gives "你好 再见", "校对：甲  时间轴：乙" gives "".
+    Override tags, times, `\N`, the dashes before speakers, notes of the language spoken, and whole
+    lines that are credits, titles, songs or notes: r"{\an8}－你好 －再见" gives "你好 再见".
     """
     if _NO_TALK_HINT.search(text):
         lines = text.split("\n")
@@ -154,13 +144,9 @@ _CODE = re.compile(r"`[^`\nA-Za-z]*[A-Za-z][^`\n]*`")
 
 @settled
 def remove_stray_marks(text: str) -> str:
-    """Take single back-ticks and hyphens from both ends of a Chinese text.
+    """Take single back-ticks and hyphens from both ends of a turn with Chinese, but not of code.
 
-    Args:
-        text: One turn; without Chinese characters, or with code in back-ticks, it stays.
-
-    Returns:
-        "- 你笑了嗎 ` -" gives "你笑了嗎".
+    "- 你笑了嗎 ` -" gives "你笑了嗎".
     """
     if not text.endswith(("`", "-")) and not text.startswith(("`", "-")):
         return text
@@ -218,12 +204,7 @@ _TRACES = (
 def rejoin_english(text: str) -> str:
     """Put the tokens of English text together as people write them.
 
-    Args:
-        text: One turn; Chinese is left alone.
-
-    Returns:
-        "I do n't know , Bob ( yet ) ." gives "I don't know, Bob (yet).", "isn ’ t it ?" gives
-        "isn't it?".
+    "I do n't know , Bob ( yet ) ." gives "I don't know, Bob (yet).".
     """
     if not _LETTER.search(text) or not any(trace in text for trace in _TRACES):
         return text

@@ -16,14 +16,7 @@ _CLOSING = tuple(",.!?;:)，。！？；：）、")
 
 
 def settled(step: Callable[[str], str]) -> Callable[[str], str]:
-    """Repeat a step until it changes nothing more, which makes it idempotent.
-
-    Args:
-        step: A function of one text.
-
-    Returns:
-        The function that repeats it, at most `MAX_ROUNDS` times.
-    """
+    """Repeat a step until it changes nothing more, which makes it idempotent."""
 
     @wraps(step)
     def until_settled(text: str) -> str:
@@ -40,12 +33,7 @@ def settled(step: Callable[[str], str]) -> Callable[[str], str]:
 def cut(pattern: re.Pattern[str], text: str) -> str:
     """Take out what matches, with the blank that would be left over.
 
-    Args:
-        pattern: What to take out.
-        text: A text.
-
-    Returns:
-        "see http://a.example now" without its URL is "see now"; unchanged if nothing matches.
+    "see http://a.example now" without its URL is "see now".
     """
     pieces = []
     end = 0

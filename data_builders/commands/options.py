@@ -110,16 +110,11 @@ def build_settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _given(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
-    values = {name: getattr(arguments, name, None) for name in names}
-    return {
-        name: dict(value) if _is_mapping(value) else value
-        for name, value in values.items()
-        if value is not None
-    }
-
-
-def _is_mapping(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], tuple)
+    given = {name: getattr(arguments, name, None) for name in names}
+    for name, value in given.items():
+        if isinstance(value, list) and value and isinstance(value[0], tuple):
+            given[name] = dict(value)
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _shared_options() -> argparse.ArgumentParser:

@@ -36,23 +36,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import cycle, groupby
 from typing import Literal
 
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.parity import Line, ParityReader, Stretch
-from data_builders.formats.plain_text import (
-    MAX_MEAN_CHARS,
-    gather,
-    talk_lines_of,
-    text_lines_of,
-    unbroken,
-)
+from data_builders.formats.plain_text import MAX_MEAN_CHARS, gather, talk_lines_of, text_lines_of
 from data_builders.formats.speakers import share
-from data_builders.reading import Sample, SourceFile, text_lines
-from data_builders.report import BuildReport, RowError
+from data_builders.reading import Reading, Sample
+from data_builders.report import FileReport
 
 LOOKAHEAD = 100
 # A damaged file may change step many times; the report names so many places of each file.
@@ -95,69 +89,56 @@ class AlternatingCorpus(FileCorpus):
         return Guess(0.2 if prose else 0.4, why="plain lines without a separator", alone=True)
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: AlternatingConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: AlternatingConfig) -> Iterator[RawDialogue]:
         """Yield the pairs of one file, and tell the report where the parity was lost."""
-        lines = unbroken(text_lines(file, report, config.encoding))
-        halves = _without_dividers(((number, _stripped(text)) for number, text in lines), report)
+        lines = ((number, text and text.strip()) for number, text in file.lines_and_gaps())
+        halves = _without_dividers(lines, file)
         if config.parity == "keep":
-            yield from _paired(_two_by_two(halves), file.name, report)
+            yield from _paired(zip(halves, cycle((True, False)), strict=False), file)
             return
         reader = ParityReader()
-        yield from _paired(reader.read(halves), file.name, report)
-        _tell(reader.stretches, file.label, report)
+        yield from _paired(reader.read(halves), file)
+        _tell(reader.stretches, file)
 
 
-def _stripped(text: str | None) -> str | None:
-    return text and text.strip()
-
-
-def _two_by_two(halves: Iterable[Line]) -> Iterator[tuple[Line, bool]]:
-    for place, line in enumerate(halves):
-        yield line, place % 2 == 0
-
-
-def _paired(
-    halves: Iterable[tuple[Line, bool]], file: str, report: BuildReport
-) -> Iterator[RawDialogue]:
+def _paired(halves: Iterable[tuple[Line, bool]], report: FileReport) -> Iterator[RawDialogue]:
     question: Line | None = None
     for line, asks in halves:
         if asks:
             if question is not None:
-                _reject_lone(question, file, report)
+                _reject_lone(question, report)
             question = line
         elif question is None:
-            _reject_lone(line, file, report)
+            _reject_lone(line, report)
         else:
             if question[1] and line[1]:
                 yield RawDialogue((question[1], line[1]), line=question[0])
             else:
-                _reject_halves(question, line, file, report)
+                _reject_halves(question, line, report)
             question = None
     if question is not None and question[1]:
-        report.reject(file, question[0], RowError("no reply", question[1]))
+        report.reject(question[0], "no reply", question[1])
 
 
-def _reject_lone(line: Line, file: str, report: BuildReport) -> None:
+def _reject_lone(line: Line, report: FileReport) -> None:
     # Where the parity is lost one line is left over.
     if line[1]:
-        report.reject(file, line[0], RowError("missing line", line[1]))
+        report.reject(line[0], "missing line", line[1])
 
 
-def _reject_halves(question: Line, reply: Line, file: str, report: BuildReport) -> None:
+def _reject_halves(question: Line, reply: Line, report: FileReport) -> None:
     if question[1] and reply[1] == "":
-        report.reject(file, question[0], RowError("no reply", question[1]))
+        report.reject(question[0], "no reply", question[1])
         return
     # Both may be missing; then there is no text left to reject.
     for (number, text), other in ((question, reply), (reply, question)):
         if text:
-            rule = "empty text" if other[1] == "" else "missing line"
-            report.reject(file, number, RowError(rule, text))
+            report.reject(number, "empty text" if other[1] == "" else "missing line", text)
 
 
-def _tell(stretches: list[Stretch], file: str, report: BuildReport) -> None:
+def _tell(stretches: list[Stretch], reading: Reading) -> None:
     """Say which lines were turned round, and which were left though they may be turned."""
+    file, report = reading.file.label, reading.report
     for stretch in stretches[:_STRETCHES_SAID]:
         lines = f"{file} lines {stretch.first:,} to {stretch.last:,}"
         if stretch.turned:
@@ -169,7 +150,7 @@ def _tell(stretches: list[Stretch], file: str, report: BuildReport) -> None:
         report.note(f"{file}: {len(more):,} more places like these: pairs", pairs)
 
 
-def _without_dividers(lines: Iterable[Line], report: BuildReport) -> Iterator[Line]:
+def _without_dividers(lines: Iterable[Line], report: FileReport) -> Iterator[Line]:
     source, held = iter(lines), deque[Line]()
     question_due = True
     while line := (held.popleft() if held else next(source, None)):
@@ -221,13 +202,10 @@ class BlockCorpus(FileCorpus):
         return Guess(0.65 * whole / len(sizes), why=why, alone=True)
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: FilesConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:
         """Yield one dialogue a block."""
-        lines = unbroken(text_lines(file, report, config.encoding))
-        utterances = ((number, line and line.strip() or None) for number, line in lines)
-        yield from gather(utterances, file.name, report)
+        lines = file.lines_and_gaps()
+        yield from gather(((number, line and line.strip() or None) for number, line in lines), file)
 
 
 class ConvCorpus(FileCorpus):
@@ -248,23 +226,18 @@ class ConvCorpus(FileCorpus):
         return Guess(0.97 if "E" in markers else 0.6, why="lines begin with E and M")
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: FilesConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:
         """Yield one dialogue a block, more where it is cut."""
-        lines = unbroken(text_lines(file, report, config.encoding))
-        yield from gather(_utterances(lines, file.name, report), file.name, report)
+        yield from gather(_utterances(file), file)
 
 
 def _marker(line: str) -> str:
     return line[:1] if line[1:2] in ("", " ", "\t") else ""
 
 
-def _utterances(
-    lines: Iterable[tuple[int, str | None]], file: str, report: BuildReport
-) -> Iterator[tuple[int, str | None]]:
+def _utterances(file: Reading) -> Iterator[tuple[int, str | None]]:
     just_begun = False
-    for number, line in lines:
+    for number, line in file.lines_and_gaps():
         marker = "" if line is None else _marker(line)
         if line is None:
             just_begun = False
@@ -275,17 +248,12 @@ def _utterances(
         elif line.strip():
             yield number, None
             if marker == "E":
-                _begin_block(line, just_begun, report)
+                if just_begun:
+                    file.note("blocks without an utterance")
+                if line[1:].strip():
+                    file.note("texts after E left out")
             else:
-                rule = "empty text" if marker == "M" else "unknown marker"
-                report.reject(file, number, RowError(rule, line))
+                file.reject(number, "empty text" if marker == "M" else "unknown marker", line)
             just_begun = marker == "E"
     if just_begun:
-        report.note("blocks without an utterance")
-
-
-def _begin_block(line: str, just_begun: bool, report: BuildReport) -> None:
-    if just_begun:
-        report.note("blocks without an utterance")
-    if line[1:].strip():
-        report.note("texts after E left out")
+        file.note("blocks without an utterance")

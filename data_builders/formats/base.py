@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -12,10 +12,10 @@ from typing import Any, ClassVar, NamedTuple
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError, shown
-from data_builders.language import LANGUAGES
-from data_builders.reading import Sample, SourceFile, source_files
+from data_builders.language import check_languages
+from data_builders.reading import Progress, Reading, Sample, source_files
 from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, RowError, SourceCount
+from data_builders.report import BuildReport, FileReport, RowError, SourceCount
 from data_builders.selecting.settings import check_type
 
 # The name of a file that is shown or played there; no HTML has it between such marks.
@@ -63,23 +63,22 @@ class FilesConfig(DialogueConfig):
         super().__post_init__()
         self.files = as_tuple(self.files)
         check_type("questions_only", self.questions_only, False)
-        if self.language is not None and self.language not in LANGUAGES:
-            known = ", ".join(LANGUAGES)
-            raise UserError(f"`language` must be of {known} (got {self.language!r}).")
-        for language in self.languages:
-            if language not in LANGUAGES:
-                known = ", ".join(LANGUAGES)
-                raise UserError(f"`languages` must be of {known} (got {language!r}).")
+        check_languages(() if self.language is None else (self.language,), setting="`language`")
+        check_languages(self.languages)
 
     def only_questions(self) -> tuple[bool, ...]:
         """Say whether only questions with their answers are wanted."""
         return (self.questions_only,)
 
-    def content_files(self) -> list[Path]:
-        """List the files on disk, those of folders and patterns one by one."""
+    def paths(self) -> tuple[str, ...]:
+        """Give what was named: files, folders, patterns or archives."""
         if not self.files:
             raise UserError("`files` is empty. Name at least one file, folder or pattern.")
-        return [Path(file) for file in disk_files(self.files)]
+        return self.files
+
+    def content_files(self) -> list[Path]:
+        """List the files on disk, those of folders and patterns one by one."""
+        return [Path(file) for file in disk_files(self.paths())]
 
 
 class FileCorpus(DialogueBuilder):
@@ -98,40 +97,27 @@ class FileCorpus(DialogueBuilder):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say how well the beginning of a file fits this family.
-
-        Args:
-            sample: The beginning of the file.
-
-        Returns:
-            The guess, or None if it cannot be one of these.
-        """
+        """Say how well the beginning of a file fits this family; None if it cannot."""
         raise NotImplementedError
 
     @classmethod
-    def read_file(cls, file: SourceFile, config: Any, report: BuildReport) -> Iterator[RawDialogue]:
-        """Yield the dialogues of one file.
+    def read_file(cls, file: Reading, config: Any) -> Iterator[RawDialogue]:
+        """Yield the dialogues of one file, and reject rows that break a rule.
 
-        Args:
-            file: The file, unpacked, at its beginning.
-            config: The settings of the family.
-            report: Takes the rows that break a rule.
-
-        Yields:
-            Dialogues with `turns`, `roles`, `line` and perhaps `lang`; the rest is filled in.
+        Dialogues have `turns`, `roles`, `line` and perhaps `lang`; the rest is filled in.
         """
         raise NotImplementedError
 
     @classmethod
     def origins(cls, config: Any) -> list[SourceCount]:
         """Name the source: the only one, however many files it has."""
-        names = [shown(Path(file).name) for file in config.files]
-        title = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-        return [SourceCount(title, cls.FORMAT, config.license)]
+        names = [shown(Path(file).name) for file in config.paths()]
+        last = names[1:2] if len(names) < 3 else [f"{len(names) - 1} more"]
+        return [SourceCount(" and ".join([names[0], *last]), cls.FORMAT, config.license)]
 
     @classmethod
     def read_sources(
-        cls, config: Any, report: BuildReport, progress: Callable[[int], None] | None = None
+        cls, config: Any, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of all files named by the settings, in order."""
         read, errors = 0, []
@@ -144,10 +130,8 @@ class FileCorpus(DialogueBuilder):
 
         for file in source_files(config.files, progress, failed):
             try:
-                for raw in cls.read_file(file, config, report):
-                    if any("</" in turn and _SHOWN.search(turn) for turn in raw.turns):
-                        report.reject(file.name, raw.line, RowError("image", raw.turns[0]))
-                        continue
+                one = Reading(file, report, config.encoding)
+                for raw in without_images(cls.read_file(one, config), one):
                     read += 1
                     yield raw._replace(
                         file=file.name,
@@ -158,3 +142,12 @@ class FileCorpus(DialogueBuilder):
                 failed(file.name, error)
         if errors and not read and not config.lenient:
             raise errors[0]
+
+
+def without_images(dialogues: Iterable[RawDialogue], report: FileReport) -> Iterator[RawDialogue]:
+    """Reject the dialogues in which an image, a sound or a film is shown or played."""
+    for raw in dialogues:
+        if any("</" in turn and _SHOWN.search(turn) for turn in raw.turns):
+            report.reject(raw.line, "image", raw.turns[0])
+        else:
+            yield raw

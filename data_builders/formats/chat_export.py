@@ -43,9 +43,9 @@ from data_builders.formats.chat_rows import (
 )
 from data_builders.formats.plain_text import Said, gather, is_json, is_stamped, speeches
 from data_builders.formats.speakers import share
-from data_builders.reading import Sample, SourceFile, sample_of, text_lines
+from data_builders.reading import Reading, Sample
 from data_builders.reading.sample import MAX_LINES
-from data_builders.report import BuildReport, shorten
+from data_builders.report import FileReport, shorten
 
 _DATE = r"(?P<date>\d{1,4}(?:\. ?|[/年-])\d{1,2}(?:\. ?|[/月-])\d{1,4}[日.]?)"
 _TIME = (
@@ -105,10 +105,10 @@ class ChatExportConfig(FilesConfig):
     def __post_init__(self) -> None:
         """Check the settings before anything is read."""
         super().__post_init__()
-        for name, least in (("pause", 0), ("speakers", 0)):
+        for name in ("pause", "speakers"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-                raise UserError(f"`{name}` must be a number of at least {least} (got {value!r}).")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+                raise UserError(f"`{name}` must be a number of at least 0 (got {value!r}).")
         if self.speakers == 1:
             raise UserError(
                 "`speakers` must be 0 or at least 2: one alone has no dialogue (got 1)."
@@ -147,21 +147,14 @@ class ChatExportCorpus(FileCorpus):
         return Guess(0.36, why="lines with times of no known layout", alone=True)
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: ChatExportConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
-        """Yield the dialogues between pauses.
-
-        Raises:
-            UserError: If no message can be told from its name and time.
-        """
-        sample = sample_of(file, config.encoding)
+    def read_file(cls, file: Reading, config: ChatExportConfig) -> Iterator[RawDialogue]:
+        """Yield the dialogues between pauses."""
+        sample = file.sample()
         messages: Iterable[Message | None]
         if is_json(sample):
-            messages = app_messages(sample, file, config.encoding, report)
+            messages = app_messages(sample, file)
         elif table := chat_table(sample):
-            lines_of = text_lines(file, report, config.encoding)
-            messages = table.messages(lines_of, file.name, report)
+            messages = table.messages(file.lines(), file)
         else:
             lines = [line for line in sample.lines if line.strip()]
             layout = _layout_of(lines)
@@ -173,13 +166,12 @@ class ChatExportCorpus(FileCorpus):
                     f"{file.name}: the times in its lines are of no known layout of a chat (found "
                     f"{shown!r}). Write them as `[2024-05-03 09:00] Ann: text`."
                 )
-            messages = _text_messages(text_lines(file, report, config.encoding), layout, report)
-        said = speeches(_said(messages, config, report), report, config.speakers)
-        yield from gather(said, file.name, report)
+            messages = _text_messages(file, layout)
+        yield from gather(speeches(_said(messages, config, file), file, config.speakers), file)
 
 
 def _said(
-    messages: Iterable[Message | None], config: ChatExportConfig, report: BuildReport
+    messages: Iterable[Message | None], config: ChatExportConfig, report: FileReport
 ) -> Iterator[Said | None]:
     """Take out what is no word of anybody, and cut at pauses."""
     last: Moments = ()
@@ -209,7 +201,8 @@ def _hours(before: Moments, after: Moments) -> float:
 
 def _layout_of(lines: list[str]) -> re.Pattern[str] | None:
     """Find the layout that most lines have, if there are names in it."""
-    if share([line for line in lines if not _LAYOUTS[4].match(line)], _is_indented) > 0.6:
+    others = [line for line in lines if not _LAYOUTS[4].match(line)]
+    if share(others, lambda line: line[:1] == "\t") > 0.6:
         return None  # The list of changes of a program.
     best, most = None, 1
     for layout in _LAYOUTS:
@@ -223,15 +216,9 @@ def _layout_of(lines: list[str]) -> re.Pattern[str] | None:
     return best if most >= 0.08 * len(lines) else None
 
 
-def _is_indented(line: str) -> bool:
-    return line[:1] == "\t"
-
-
-def _text_messages(
-    lines: Iterable[tuple[int, str]], layout: re.Pattern[str], report: BuildReport
-) -> Iterator[Message | None]:
+def _text_messages(file: Reading, layout: re.Pattern[str]) -> Iterator[Message | None]:
     message: Message | None = None
-    for number, line in lines:
+    for number, line in file.lines():
         found = layout.match(line)
         if not found and message and not _RULE.match(line) and not _is_day(line, layout):
             message = message._replace(text=f"{message.text}\n{line.rstrip()}")
@@ -244,11 +231,11 @@ def _text_messages(
             moments = moments_of(named.get("date") or "2000-01-01", named["time"])
             message = Message(number, found["name"].strip(), found["text"] or "", moments)
         elif found:
-            report.note("messages of the app itself left out")
+            file.note("messages of the app itself left out")
         elif line.strip() and _is_day(line, layout):
             yield None
         elif line.strip():
-            report.note("lines outside messages left out")
+            file.note("lines outside messages left out")
     if message:
         yield message
 

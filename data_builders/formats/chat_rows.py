@@ -10,7 +10,6 @@ date,name,message                                   any app
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -18,9 +17,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from data_builders.formats.speakers import share
-from data_builders.reading import Sample, SourceFile, json_rows
+from data_builders.reading import Reading, Sample
+from data_builders.reading.json_rows import is_json
 from data_builders.reading.sample import MAX_ROWS
-from data_builders.report import BuildReport, RowError, shorten
+from data_builders.report import BuildReport, FileReport, shorten
 from data_builders.rows import tables
 from data_builders.rows.csv_records import CsvRecords
 from data_builders.rows.vocabulary import fold
@@ -43,6 +43,8 @@ _COLUMNS = [
     )
 ]
 _WHEN = re.compile(r"(\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}[日.]?)\D{1,4}(.{0,4}\d{1,2}[:.]\d{2}.*)")
+
+_SINCE_1970 = re.compile(r"\d{9,}(?:\.\d+)?")
 
 Moments = tuple[float, ...]
 
@@ -85,28 +87,17 @@ def _seconds(*parts: int) -> float:
         return float("nan")
 
 
-def _iso(value: Any) -> Moments:
-    try:
-        found = datetime.fromisoformat(str(value))
-    except ValueError:
-        return ()
-    return ((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp(),)
-
-
-def _number(value: Any, unit: float = 1.0) -> Moments:
-    try:
-        return (float(value) / unit,)
-    except (TypeError, ValueError):
-        return ()
-
-
 def when(value: Any) -> Moments:
     """Read a time of ISO 8601, in seconds or milliseconds since 1970, or a date with a time."""
     text = str(value or "").strip()
-    if text.isdigit() and len(text) >= 9:
-        return _number(text, 1_000.0 if len(text) > 11 else 1.0)
-    found = _WHEN.match(text)
-    return _iso(text) or (moments_of(found[1], found[2]) if found else ())
+    if _SINCE_1970.fullmatch(text):
+        return (float(text) / (1_000 if float(text) >= 1e11 else 1),)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        parts = _WHEN.match(text)
+        return moments_of(parts[1], parts[2]) if parts else ()
+    return ((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp(),)
 
 
 # What a row says of a message: who, what, when; None where it is the app itself that speaks.
@@ -121,8 +112,8 @@ def _telegram(row: dict[str, Any]) -> _Told:
         kind = part.get("type", "") if isinstance(part, dict) else ""
         if not kind.startswith("mention"):
             text += str(part.get("text", "")) if isinstance(part, dict) else str(part)
-    when = _number(row.get("date_unixtime")) or _iso(row.get("date"))
-    return str(row.get("from_id") or row.get("from")), text, when
+    sent = when(row.get("date_unixtime")) or when(row.get("date"))
+    return str(row.get("from_id") or row.get("from")), text, sent
 
 
 def _discord(row: dict[str, Any]) -> _Told:
@@ -133,7 +124,7 @@ def _discord(row: dict[str, Any]) -> _Told:
     for mention in row.get("mentions") or []:
         for name in (mention.get("nickname"), mention.get("name")):
             text = text.replace(f"@{name}", "") if name else text
-    return str(author.get("id") or author.get("name")), text, _iso(row["timestamp"])
+    return str(author.get("id") or author.get("name")), text, when(row["timestamp"])
 
 
 def _slack(row: dict[str, Any]) -> _Told:
@@ -142,8 +133,8 @@ def _slack(row: dict[str, Any]) -> _Told:
         return None
     text = _SLACK_LINK.sub(lambda found: found[2] or found[1], str(row.get("text") or ""))
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    when = () if row.get("thread_ts") else _number(row["ts"])
-    return str(row["user"]), MENTION.sub("", text), when
+    sent = () if row.get("thread_ts") else when(row["ts"])
+    return str(row["user"]), MENTION.sub("", text), sent
 
 
 def _messenger(row: dict[str, Any]) -> _Told:
@@ -153,7 +144,7 @@ def _messenger(row: dict[str, Any]) -> _Told:
         text = text.encode("latin-1").decode("utf-8")
     except UnicodeError:
         pass
-    return str(row["sender_name"]), text, _number(row["timestamp_ms"], 1_000)
+    return str(row["sender_name"]), text, when(row["timestamp_ms"])
 
 
 _APPS: list[tuple[str, set[str], Callable[[dict[str, Any]], _Told]]] = [
@@ -182,13 +173,11 @@ def app_of_sample(sample: Sample) -> str:
     return fitting[0][0]
 
 
-def app_messages(
-    sample: Sample, file: SourceFile, encoding: str | None, report: BuildReport
-) -> Iterator[Message | None]:
+def app_messages(sample: Sample, file: Reading) -> Iterator[Message | None]:
     """Read the messages of a file of JSON in their order; None where a chat ends."""
-    found = _rows(file, encoding, report)
+    found = _rows(file)
     slack = any((app := _app_of(row.value)) and app[0] == "Slack" for row in sample.rows)
-    messages = _read_rows(_threads(found) if slack else found, file.name, report)
+    messages = _read_rows(_threads(found) if slack else found, file)
     # A file of Messenger has at most 10,000.
     return reversed(list(messages)) if _newest_first(sample) else messages
 
@@ -198,7 +187,7 @@ def _newest_first(sample: Sample) -> bool:
     stamps = [
         row["timestamp_ms"] for row in rows if (app := _app_of(row)) and app[0] == "Messenger"
     ]
-    return len(stamps) > 1 and _number(stamps[0]) > _number(stamps[-1])
+    return len(stamps) > 1 and when(stamps[0]) > when(stamps[-1])
 
 
 def _is_alone(rows: list[Any], sample: Sample) -> bool:
@@ -206,19 +195,16 @@ def _is_alone(rows: list[Any], sample: Sample) -> bool:
     told = [app[1](row) for row in rows if (app := _app_of(row))]
     if len({said[0] for said in told if said and said[1].strip()}) > 1:
         return False
-    try:
-        json.loads(sample.text)
-    except (ValueError, RecursionError):  # It goes on.
-        return False
-    return len(sample.rows) < MAX_ROWS
+    goes_on = len(sample.rows) == MAX_ROWS or not is_json(sample.text)
+    return not goes_on
 
 
 # A message with its line, as the file has it; None where a chat ends.
 _Row = tuple[int, Any] | None
 
 
-def _rows(file: SourceFile, encoding: str | None, report: BuildReport) -> Iterator[_Row]:
-    for row in json_rows(file, report, encoding):
+def _rows(file: Reading) -> Iterator[_Row]:
+    for row in file.json_rows():
         if row.key in (None, "messages"):
             yield row.line, row.value
         elif row.key == "chats" and isinstance(row.value, dict):
@@ -234,7 +220,7 @@ def _threads(rows: Iterable[_Row]) -> Iterator[_Row]:
     for line, row in filter(None, rows):
         replies = row.get("slackdump_thread_replies") if isinstance(row, dict) else None
         flat += [(line, one) for one in (row, *(replies or []))]
-    flat.sort(key=lambda found: _number(_stamp(found[1], "ts")))
+    flat.sort(key=lambda found: when(_stamp(found[1], "ts")))
     for line, row in flat:
         if thread := _stamp(row, "thread_ts"):
             threads[thread].setdefault(_stamp(row, "ts"), (line, row))
@@ -250,22 +236,18 @@ def _stamp(row: Any, name: str) -> str:
     return str(row.get(name) or "") if isinstance(row, dict) else ""
 
 
-def _read_rows(rows: Iterable[_Row], file: str, report: BuildReport) -> Iterator[Message | None]:
-    for row in rows:
-        if row is None:
+def _read_rows(rows: Iterable[_Row], report: FileReport) -> Iterator[Message | None]:
+    for found in rows:
+        if found is None:
             yield None
+            continue
+        line, row = found
+        if (app := _app_of(row)) is None:
+            report.reject(line, "missing field", shorten(row))
+        elif said := app[1](row):
+            yield Message(line, *said)
         else:
-            yield from _read(*row, file, report)
-
-
-def _read(line: int, row: Any, file: str, report: BuildReport) -> Iterator[Message]:
-    app = _app_of(row)
-    if app is None:
-        report.reject(file, line, RowError("missing field", shorten(row)))
-    elif said := app[1](row):
-        yield Message(line, *said)
-    else:
-        report.note("messages of the app itself left out")
+            report.note("messages of the app itself left out")
 
 
 class ChatTable(NamedTuple):
@@ -281,9 +263,7 @@ class ChatTable(NamedTuple):
     places: tuple[int, ...]
     said: str
 
-    def messages(
-        self, lines: Iterable[tuple[int, str]], file: str, report: BuildReport
-    ) -> Iterator[Message]:
+    def messages(self, lines: Iterable[tuple[int, str]], report: FileReport) -> Iterator[Message]:
         """Yield the messages below the header."""
         records = CsvRecords(iter(lines), self.delimiter)
         for place, record in enumerate(records):
@@ -293,7 +273,7 @@ class ChatTable(NamedTuple):
                     report.note("columns beside time, name and text left out", others)
             elif len(record.cells) != records.width:
                 shown = record.broken or self.delimiter.join(record.cells)
-                report.reject(file, record.line, RowError("wrong number of columns", shown))
+                report.reject(record.line, "wrong number of columns", shown)
             else:
                 time, name, text = (record.cells[cell] for cell in self.places)
                 yield Message(record.line, name.strip(), text, when(time))
@@ -313,7 +293,8 @@ def chat_table(sample: Sample) -> ChatTable | None:
         return None
     table = ChatTable(delimiter, tuple(places[0] for places in found), "")
     table = table._replace(said=", ".join(header[place].strip() for place in table.places))
-    rows = list(table.messages(enumerate(sample.lines[:-1] or sample.lines, 1), "", BuildReport()))
+    lines = enumerate(sample.lines[:-1] or sample.lines, 1)
+    rows = list(table.messages(lines, FileReport("", BuildReport())))
     speakers = [row.speaker for row in rows if row.speaker]
     again = 1 < len(set(speakers)) <= 0.7 * len(speakers) + 1
     return table if again and share(rows, lambda row: row.moments) > 0.8 else None

@@ -10,15 +10,17 @@ Of the 1,050 entries of `english/tech_support` 10 differ: exact duplicates are d
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError
-from data_builders.formats.yaml_corpus import parsed_yaml, turns_of
+from data_builders.formats.yaml_corpus import conversations_of, parsed_yaml, turns_of
+from data_builders.language import check_languages
+from data_builders.reading import Progress
 from data_builders.report import BuildReport, RowError, SourceCount
 
 FOLDERS = {"zh": "chinese", "en": "english", "zh-Hant": "traditionalchinese"}
@@ -45,11 +47,7 @@ class ChatterbotConfig(DialogueConfig):
         """Check the settings before anything is read."""
         super().__post_init__()
         self.exclude_categories = as_tuple(self.exclude_categories)
-        for language in self.languages:
-            if language not in FOLDERS:
-                raise UserError(
-                    f"`languages` of chatterbot must be of {', '.join(FOLDERS)} (got {language!r})."
-                )
+        check_languages(self.languages, FOLDERS, "`languages` of chatterbot")
         if not self.languages:
             raise UserError("`languages` of chatterbot is empty. Try zh en.")
         known = {path.stem for folder in FOLDERS.values() for path in _category_files(folder)}
@@ -93,32 +91,25 @@ class ChatterbotCorpus(DialogueBuilder):
 
     @classmethod
     def read_sources(
-        cls,
-        config: ChatterbotConfig,
-        report: BuildReport,
-        progress: Callable[[int], None] | None = None,
+        cls, config: ChatterbotConfig, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of each entry."""
         for path in config.content_files():
             folder = path.parent.name
             file, source = f"{folder}/{path.name}", f"chatterbot/{folder}/{path.stem}"
             lang = "en" if folder == "english" else "zh"
-            for number, entry in enumerate(_conversations(path), start=1):
+            alternatives = f"{folder}/{path.stem}" in ALTERNATIVES
+            content = parsed_yaml(path.read_bytes(), str(path))
+            for number, entry in conversations_of(content, str(path)):
                 try:
-                    for turns in cls._dialogues_of(entry, f"{folder}/{path.stem}"):
-                        yield RawDialogue(turns, (), file, number, lang, source)
+                    turns = turns_of(entry)
+                    both = [(turns[0], reply) for reply in turns[1:]] if alternatives else [turns]
+                    for one in both:
+                        yield RawDialogue(one, (), file, number, lang, source)
                 except RowError as error:
                     report.reject(file, number, error)
             if progress is not None:
                 progress(path.stat().st_size)
-
-    @staticmethod
-    def _dialogues_of(entry: Any, category: str) -> list[tuple[str, ...]]:
-        """Read one entry as one dialogue, or as a question with its possible replies."""
-        turns = turns_of(entry)
-        if category not in ALTERNATIVES:
-            return [turns]
-        return [(turns[0], reply) for reply in turns[1:]]
 
 
 def corpus_folder() -> Path:
@@ -134,13 +125,3 @@ def corpus_folder() -> Path:
 
 def _category_files(folder: str) -> list[Path]:
     return sorted((corpus_folder() / folder).glob("*.yml"))
-
-
-def _conversations(path: Path) -> list[Any]:
-    content = parsed_yaml(path.read_bytes(), str(path))
-    if not isinstance(content, dict) or not isinstance(content.get("conversations"), list):
-        raise UserError(
-            f"{path} is not a file of the ChatterBot corpus. "
-            "Run `pip install --force-reinstall chatterbot-corpus`."
-        )
-    return content["conversations"]

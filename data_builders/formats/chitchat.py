@@ -17,13 +17,10 @@ from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import Guess
 from data_builders.formats.rows import RowsConfig, RowsCorpus
-from data_builders.reading import Sample, SourceFile
-from data_builders.report import BuildReport
+from data_builders.reading import Reading, Sample
 from data_builders.rows.description import known_descriptions
 
 PACKAGE = "chitchat-dataset"
-_MODULE = "chitchat_dataset"
-_DATA_FILE = "dataset.json"
 
 
 @dataclass
@@ -41,10 +38,6 @@ class ChitchatPackageConfig(RowsConfig):
                 "package is read. For a file of your own choose the format `chitchat`."
             )
         self.files = (path,)
-
-    def content_files(self) -> list[Path]:
-        """List the one file of the package."""
-        return [Path(self.files[0])]
 
 
 class ChitchatPackageCorpus(RowsCorpus):
@@ -64,17 +57,17 @@ class ChitchatPackageCorpus(RowsCorpus):
         return None
 
     @classmethod
-    def read_file(cls, file: SourceFile, config: Any, report: BuildReport) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: Any) -> Iterator[RawDialogue]:
         """Yield the conversations of the package."""
-        for raw in super().read_file(file, config, report):
+        for raw in super().read_file(file, config):
             yield raw._replace(source=PACKAGE)
 
 
 def package_file() -> Path:
     """Find the data file of the installed package without importing it."""
-    spec = importlib.util.find_spec(_MODULE)
-    path = Path(spec.origin).parent / _DATA_FILE if spec and spec.origin else None
+    spec = importlib.util.find_spec("chitchat_dataset")
+    path = Path(spec.origin).parent / "dataset.json" if spec and spec.origin else None
     if path is None or not path.is_file():
-        what = "is not installed" if path is None else f"has no file {_DATA_FILE}"
+        what = "is not installed" if path is None else f"has no file {path.name}"
         raise UserError(f"The package {PACKAGE} {what}. Run `pip install {PACKAGE}`.")
     return path

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +39,8 @@ from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, Guess
 from data_builders.formats.rows import Line, RowsConfig, read_rows, table_reader
-from data_builders.reading import Sample
-from data_builders.report import BuildReport, SourceCount
+from data_builders.reading import Progress, Sample
+from data_builders.report import BuildReport, FileReport, SourceCount
 from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
 from data_builders.rows.reader import RowReader
 
@@ -134,10 +134,7 @@ class HubCorpus(FileCorpus):
 
     @classmethod
     def read_sources(
-        cls,
-        config: HubConfig,
-        report: BuildReport,
-        progress: Callable[[int], None] | None = None,
+        cls, config: HubConfig, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of the splits asked for, in order."""
         source = config.label
@@ -145,9 +142,9 @@ class HubCorpus(FileCorpus):
         with hub_errors(config.dataset_id, config.revision):
             splits = _splits(config, commit, report)
         for split, rows in splits.items():
-            where = f"{source}/{split}"
-            for raw in read_rows(_lines(rows, where, config, report), where, report):
-                yield raw._replace(file=where, lang=config.language, source=source)
+            where = FileReport(f"{source}/{split}", report)
+            for raw in read_rows(_lines(rows, config, where), where):
+                yield raw._replace(file=where.name, lang=config.language, source=source)
 
 
 @contextmanager
@@ -228,7 +225,7 @@ def _splits(
     features = next(iter(streams.values())).features if streams else None
     if isinstance(builder.config, ParquetConfig) and features:
         # Only the columns that are used are fetched.
-        reader = _reader(features.arrow_schema, config.label, config, report)
+        reader = _reader(features.arrow_schema, config, FileReport(config.label, report))
         builder.config.columns = list(reader.names)
         streams = _streams(builder, config)
     return streams
@@ -243,9 +240,7 @@ def _streams(
     return dict(loaded)
 
 
-def _lines(
-    rows: datasets.IterableDataset, where: str, config: HubConfig, report: BuildReport
-) -> Iterator[Line]:
+def _lines(rows: datasets.IterableDataset, config: HubConfig, report: FileReport) -> Iterator[Line]:
     reader, line = None, 0
     tables = rows.with_format("arrow").iter(BATCH)
     while True:
@@ -253,12 +248,12 @@ def _lines(
             table = next(tables, None)
         if table is None:
             return
-        reader = reader or _reader(table.schema, where, config, report)
+        reader = reader or _reader(table.schema, config, report)
         for values in rows_of(table, reader.names):
             line += 1
             yield line, reader, dict(zip(reader.names, values, strict=True))
 
 
-def _reader(schema: pa.Schema, where: str, config: HubConfig, report: BuildReport) -> RowReader:
+def _reader(schema: pa.Schema, config: HubConfig, report: FileReport) -> RowReader:
     kinds = {column.name: kind_of(column.type) for column in schema}
-    return table_reader(schema.names, kinds, where, config, report)
+    return table_reader(schema.names, kinds, config, report)

@@ -18,18 +18,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from pathlib import Path
 
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
-from data_builders.formats.base import FileCorpus, FilesConfig, Guess
-from data_builders.formats.plain_text import one_origin, unbroken, unmarked_lines_of
-from data_builders.reading import Sample, SourceFile, source_files, text_lines
-from data_builders.reading.files import disk_files
-from data_builders.report import BuildReport, RowError, SourceCount
+from data_builders.formats.base import FileCorpus, FilesConfig, Guess, without_images
+from data_builders.formats.plain_text import unmarked_lines_of
+from data_builders.reading import Progress, Reading, Sample, source_files
+from data_builders.report import BuildReport
 
 logger = logging.getLogger(__name__)
 
@@ -87,11 +85,7 @@ class ParallelConfig(FilesConfig):
                 f"(got {', '.join(self.files)} too)."
             )
 
-    def content_files(self) -> list[Path]:
-        """List the files whose content decides whether the cache is still good."""
-        return [Path(file) for file in disk_files(self.sides())]
-
-    def sides(self) -> tuple[str, str]:
+    def paths(self) -> tuple[str, str]:
         """Say which file is which: the questions and the replies."""
         if self.questions and self.replies:
             return str(self.questions), str(self.replies)
@@ -128,23 +122,11 @@ class ParallelCorpus(FileCorpus):
         return Guess(score, why=f"named like one of two files (the other one: {partner})")
 
     @classmethod
-    def origins(cls, config: ParallelConfig) -> list[SourceCount]:
-        """Name the source."""
-        return [one_origin(cls.FORMAT, config.sides(), config.license)]
-
-    @classmethod
     def read_sources(
-        cls,
-        config: ParallelConfig,
-        report: BuildReport,
-        progress: Callable[[int], None] | None = None,
+        cls, config: ParallelConfig, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
-        """Yield the pairs.
-
-        Raises:
-            UserError: If there are more files on one side than on the other.
-        """
-        sides = config.sides()
+        """Yield the pairs."""
+        sides = config.paths()
         files = (source_files([side], progress=progress) for side in sides)
         for questions, replies in zip_longest(*files):
             if questions is None or replies is None:
@@ -153,34 +135,28 @@ class ParallelCorpus(FileCorpus):
                     f"{extra} has no partner: {sides[0]} and {sides[1]} must name equally many "
                     "files, in the same order. Name two single files."
                 )
-            yield from _read_two(questions, replies, config, report)
+            two = [Reading(file, report, config.encoding) for file in (questions, replies)]
+            for raw in without_images(_read_two(*two), two[0]):
+                yield raw._replace(
+                    file=questions.name, lang=config.language, source=questions.label
+                )
 
 
-def _read_two(
-    questions: SourceFile, replies: SourceFile, config: ParallelConfig, report: BuildReport
-) -> Iterator[RawDialogue]:
-    sides = (unbroken(text_lines(f, report, config.encoding)) for f in (questions, replies))
-    for question, reply in zip_longest(*sides):
+def _read_two(questions: Reading, replies: Reading) -> Iterator[RawDialogue]:
+    for question, reply in zip_longest(questions.lines_and_gaps(), replies.lines_and_gaps()):
         number = (question or reply)[0]
         texts = [(line[1] or "").strip() if line else "" for line in (question, reply)]
         if all(texts):
-            yield RawDialogue(
-                (texts[0], texts[1]), (), questions.name, number, config.language, questions.label
-            )
+            yield RawDialogue((texts[0], texts[1]), line=number)
         elif any(texts):
             present, missing = (questions, reply) if texts[0] else (replies, question)
             # An empty partner differs from one that was rejected or is not in the file.
             rule = "empty text" if missing and missing[1] is not None else "missing line"
-            report.reject(present.name, number, RowError(rule, texts[0] or texts[1]))
+            present.reject(number, rule, texts[0] or texts[1])
 
 
 def parallel_partner(name: str) -> str | None:
-    """Give the name that the other one of two parallel files should have.
-
-    Returns:
-        The likeliest name of its partner ("data/tgt-train.txt", "train.enc"); None if the name
-        is not of that kind.
-    """
+    """Give the likeliest name of the other one of two parallel files, or None."""
     for words in (_REPLY_WORDS, _QUESTION_WORDS):
         for partner in _renamed(name, words):
             return partner
@@ -196,9 +172,7 @@ def is_well_named(name: str) -> bool:
 def find_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     """Find the pairs of parallel files among the files of a folder, by their names.
 
-    Returns:
-        Questions and replies, in the order of `names`; no name is in two pairs. Equal numbers
-        of lines are for the caller to check.
+    Questions and replies in the order of `names`, no name twice; the lines are not counted here.
     """
     free, pairs = dict.fromkeys(names), []
     for name in names:

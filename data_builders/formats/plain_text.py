@@ -12,15 +12,14 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
-from pathlib import Path
+from itertools import chain, groupby
 from statistics import median
 from typing import NamedTuple
 
 from data_builders.dialogue import RawDialogue, checked_turns
 from data_builders.formats.speakers import MONTH, begin_alike, names_above, share, speakers_of
 from data_builders.reading import Sample
-from data_builders.report import BuildReport, RowError, SourceCount
+from data_builders.report import FileReport, RowError
 
 CORNELL_MARK = "+++$+++"
 TURN_END_MARK = "__eou__"
@@ -72,11 +71,7 @@ _QUESTION = re.compile(r".*[?？]\W*$|.*(?:吗|呢|什么|怎么|怎样|如何|�
 
 
 def text_lines_of(sample: Sample) -> list[str]:
-    """Give the lines of a sample that are not blank, or none if it is JSON.
-
-    Returns:
-        The lines; an empty list says that no family of plain text fits.
-    """
+    """Give the lines of a sample that are not blank; none if no family of plain text fits."""
     if sample.suffix in _OTHER_SUFFIXES or is_json(sample):
         return []
     return [line for line in sample.lines if line.strip()]
@@ -85,9 +80,7 @@ def text_lines_of(sample: Sample) -> list[str]:
 def unmarked_lines_of(sample: Sample) -> list[str]:
     """Give the lines of a sample that are not blank, if nothing marks it as another format.
 
-    Returns:
-        The lines; none if it is JSON, CSV, code, a log, a chat with its times, a play with its
-        names, or has a family's mark.
+    Those are JSON, CSV, code, logs, chats with their times, plays with their names, and marks.
     """
     lines = text_lines_of(sample)
     other = share(lines, _has_mark) > 0.1 or _is_csv(sample, lines) or is_log(lines)
@@ -166,19 +159,8 @@ def _is_csv(sample: Sample, lines: list[str]) -> bool:
     return wide and count >= _CSV_SHARE * widths.total()
 
 
-def unbroken(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str | None]]:
-    """Put None where a line was rejected while it was read, so that nothing slips out of step."""
-    expected = 1
-    for number, text in lines:
-        while expected < number:
-            yield expected, None
-            expected += 1
-        yield number, text
-        expected = number + 1
-
-
 def gather(
-    utterances: Iterable[tuple[int, str | None]], file: str, report: BuildReport
+    utterances: Iterable[tuple[int, str | None]], report: FileReport
 ) -> Iterator[RawDialogue]:
     """Gather utterances into dialogues, one line each."""
     turns: list[str] = []
@@ -191,15 +173,11 @@ def gather(
                 continue
             report.note(f"dialogues cut after {MAX_TURNS:,} utterances")
         if turns:
-            yield from _closed(turns, begin, file, report)
+            try:
+                yield RawDialogue(checked_turns(turns), line=begin)
+            except RowError as error:
+                report.reject(begin, error.rule, " / ".join(turns))
             turns = []
-
-
-def _closed(turns: list[str], begin: int, file: str, report: BuildReport) -> Iterator[RawDialogue]:
-    try:
-        yield RawDialogue(checked_turns(turns), line=begin)
-    except RowError as error:
-        report.reject(file, begin, RowError(error.rule, " / ".join(turns)))
 
 
 class Said(NamedTuple):
@@ -217,14 +195,11 @@ class Said(NamedTuple):
 
 
 def speeches(
-    said: Iterable[Said | None], report: BuildReport, speakers: int = 0
+    said: Iterable[Said | None], report: FileReport, speakers: int = 0
 ) -> Iterator[tuple[int, str | None]]:
-    """Join what one speaker says in a row, and see where a dialogue ends.
+    """Join what one speaker says in a row, and see where a dialogue ends: at None in `said`.
 
-    Args:
-        said: What was said, in order; None where a dialogue ends.
-        report: Takes the number of cuts.
-        speakers: A dialogue is cut where one more speaker comes in; 0 lets all in.
+    Where more than so many `speakers` come in it is cut too; 0 lets all in.
     """
     turn: list[Said] = []
     known: set[str] = set()
@@ -248,43 +223,32 @@ def speeches(
 
 
 def read_rows(
-    rows: Iterable[tuple[int, Sequence[str]]], file: str, report: BuildReport
+    rows: Iterable[tuple[int, Sequence[str]]], report: FileReport
 ) -> Iterator[RawDialogue]:
     """Make dialogues of rows that each hold a whole one."""
     for number, turns in rows:
         try:
             pieces = _cut_turns(turns, report)
         except RowError as error:
-            report.reject(file, number, error)
+            report.reject(number, error.rule, error.found)
         else:
-            for piece in pieces:
-                yield RawDialogue(piece, line=number)
+            yield from (RawDialogue(piece, line=number) for piece in pieces)
 
 
-def _cut_turns(turns: Sequence[str], report: BuildReport) -> list[tuple[str, ...]]:
+def _cut_turns(turns: Sequence[str], report: FileReport) -> list[tuple[str, ...]]:
     """Check the turns of one row; where one is empty, cut the dialogue in two."""
-    runs: list[list[str]] = [[]]
-    for turn in turns:
-        if turn.strip() and len(runs[-1]) < MAX_TURNS:
-            runs[-1].append(turn)
-        elif turn.strip():
-            report.note(f"dialogues cut after {MAX_TURNS:,} utterances")
-            runs.append([turn])
-        else:
-            runs.append([])
-    if len(runs) == 1:
+    empty = sum(not turn.strip() for turn in turns)
+    if not empty and len(turns) <= MAX_TURNS:
         return [checked_turns(turns)]
+    filled = [list(run) for said, run in groupby(turns, lambda t: bool(t.strip())) if said]
+    runs = [run[i : i + MAX_TURNS] for run in filled for i in range(0, len(run), MAX_TURNS)]
+    if cuts := len(runs) - len(filled):
+        report.note(f"dialogues cut after {MAX_TURNS:,} utterances", cuts)
     pieces = [checked_turns(run) for run in runs if len(run) > 1]
     if not pieces:
         raise RowError("empty text", " / ".join(turns))
-    if empty := sum(not turn.strip() for turn in turns):
+    if empty:
         report.note("empty turns, where a dialogue was cut", empty)
     if alone := sum(len(run) == 1 for run in runs):
         report.note("turns left alone by such a cut", alone)
     return pieces
-
-
-def one_origin(family: str, paths: Sequence[str], license: str | None) -> SourceCount:
-    """Name the source of a family whose paths are not all in `files`."""
-    names = [Path(path).name for path in paths]
-    return SourceCount(" and ".join(names[:2]), family, license)

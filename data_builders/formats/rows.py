@@ -12,7 +12,6 @@ in `known.yaml`, and one of the user's own is a file like it (`describe`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby, islice
@@ -21,54 +20,30 @@ from typing import Any, ClassVar
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
+from data_builders.formats.row_guess import (
+    can_be_read,
+    guess_of,
+    is_column,
+    is_export,
+    is_lone,
+    understood,
+)
 from data_builders.formats.separated import SeparatedConfig, SeparatedCorpus
-from data_builders.reading import JsonRow, Sample, SourceFile, json_rows, sample_of
+from data_builders.reading import JsonRow, Reading, Sample, SourceFile
 from data_builders.reading.sample import MAX_ROWS
-from data_builders.report import BuildReport, RowError, shorten
+from data_builders.report import FileReport, RowError, shorten
 from data_builders.rows import tables
 from data_builders.rows.cells import tree_of
-from data_builders.rows.columns import (
-    check_columns,
-    is_weak,
-    known_columns,
-)
-from data_builders.rows.description import (
-    Description,
-    description_of,
-    known_descriptions,
-    parsed,
-)
-from data_builders.rows.json_layout import (
-    FIRST_ROWS,
-    column_of,
-    is_tree,
-    whole_dialogues,
-)
-from data_builders.rows.reader import (
-    JsonReaders,
-    RowReader,
-    missing_column,
-    note_cuts,
-    row_reader,
-)
-from data_builders.rows.turns import MAX_MESSAGES, as_list, read_turns, shown
-from data_builders.rows.vocabulary import (
-    ROLES,
-    SPLIT_NAMES,
-    WEAK_QUESTIONS,
-    fold,
-)
+from data_builders.rows.columns import check_columns, is_weak, known_columns
+from data_builders.rows.description import Description, description_of, known_descriptions, parsed
+from data_builders.rows.json_layout import FIRST_ROWS, whole_dialogues
+from data_builders.rows.reader import JsonReaders, RowReader, missing_column, note_cuts, row_reader
+from data_builders.rows.turns import read_turns
+from data_builders.rows.values import MAX_MESSAGES
+from data_builders.rows.vocabulary import SPLIT_NAMES
 
-# A row that breaks one of these is still a row of its kind.
-_STILL_OURS = ("no reply", "empty text", "tool message", "fewer than two turns", "image")
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
-# No blank, no sentence mark, and in Chinese few characters.
-_WORD = re.compile(r"\s*(?:[^\s.,!?。，！？、…\u2e80-\uffef]+|[\u3400-\u9fff]{1,4})\s*")
-# Beside a name and a text these make the export of a messenger, which has readers of its own.
-_STAMPS = frozenset(
-    "date timestamp ts timestamp_ms date_unixtime created_at createtime create_time time".split()
-)
 Line = tuple[int, RowReader, Mapping[str, Any]]
 
 
@@ -127,44 +102,33 @@ class RowsCorpus(FileCorpus):
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
         """Say how well the beginning of a file fits this kind of rows."""
-        rows = [
-            row
-            for row in whole_dialogues(sample.rows, sample.layout == "array")
-            if not _is_lone(row)
-        ]
-        if not rows or _is_export(rows):
+        whole = whole_dialogues(sample.rows, sample.layout == "array")
+        rows = [row for row in whole if not is_lone(row)]
+        if not rows or is_export(rows):
             return None
-        if cls.NAMED is None and len(sample.rows) == MAX_ROWS and _is_column(rows):
-            return Guess(
-                0.36, why="one column of texts, perhaps with another behind it", alone=True
-            )
+        if cls.NAMED is None and len(sample.rows) == MAX_ROWS and is_column(rows):
+            why = "one column of texts, perhaps with another behind it"
+            return Guess(0.36, why=why, alone=True)
         named = cls.NAMED or Description()
         fitting = [row for row in rows if cls.NAMED is None or named.fits(row.value)]
         readers = JsonReaders({}, named)
-        read = [row for row in fitting if _can_be_read(row.value, readers)]
+        read = [row for row in fitting if can_be_read(row.value, readers)]
         if not read or (cls.NAMED and len(fitting) * 2 <= len(rows)):
             return None
-        return _guess(read, len(rows), readers, 0.97 if cls.NAMED else 0.9)
+        return guess_of(read, len(rows), readers, 0.97 if cls.NAMED else 0.9)
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: RowsConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: RowsConfig) -> Iterator[RawDialogue]:
         """Yield the dialogues of one file."""
-        if tables.is_arrow(file):
-            yield from read_arrow(file, config, cls.NAMED, report)
-            return
-        is_json = file.suffix in JSON_SUFFIXES
-        if is_json or (sample := sample_of(file, config.encoding)).layout is not None:
-            top = file.head(64).lstrip(_BEFORE_JSON)[:1] == b"["
-            values = json_rows(file, report, config.encoding)
-            rows = lines_of(values, top, file.name, config, cls.NAMED, report)
-            yield from read_rows(rows, file.name, report)
+        if tables.is_arrow(file.file):
+            yield from _read_arrow(file, config, cls.NAMED)
+        elif file.file.suffix in JSON_SUFFIXES or file.sample().layout is not None:
+            top = file.file.head(64).lstrip(_BEFORE_JSON)[:1] == b"["
+            yield from read_rows(lines_of(file.json_rows(), top, config, cls.NAMED, file), file)
         elif cls.FORMAT == "pairs":
-            plain = SeparatedConfig(files=config.files, encoding=config.encoding, separator="\t")
-            yield from SeparatedCorpus.read_file(file, plain, report)
+            yield from SeparatedCorpus.read_file(file, SeparatedConfig(separator="\t"))
         else:
-            yield from read_csv(file, sample, config, cls.NAMED, report)
+            yield from _read_csv(file, config, cls.NAMED)
 
 
 class CsvCorpus(RowsCorpus):
@@ -203,11 +167,9 @@ class CsvCorpus(RowsCorpus):
         return None
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: RowsConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: RowsConfig) -> Iterator[RawDialogue]:
         """Yield the rows of one table."""
-        yield from read_csv(file, sample_of(file, config.encoding), config, None, report)
+        yield from _read_csv(file, config)
 
 
 class ParquetCorpus(RowsCorpus):
@@ -222,11 +184,7 @@ class ParquetCorpus(RowsCorpus):
 
     @classmethod
     def resembles(cls, sample: Sample) -> Guess | None:
-        """Say how well a file fits this family, by the columns that it says it has.
-
-        Raises:
-            UserError: If it cannot be opened, or its columns tell nothing.
-        """
+        """Say how well a file fits this family, by the columns that it says it has."""
         if not cls.is_marked(sample):
             return None
         if sample.path is None:
@@ -245,11 +203,9 @@ class ParquetCorpus(RowsCorpus):
         return mark or sample.suffix in tables.ARROW_SUFFIXES
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: RowsConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: RowsConfig) -> Iterator[RawDialogue]:
         """Yield the rows of one table."""
-        yield from read_arrow(file, config, None, report)
+        yield from _read_arrow(file, config)
 
 
 def _of_kind(name: str, description: Description) -> type[RowsCorpus]:
@@ -269,7 +225,7 @@ PairsCorpus = KNOWN_ROWS["pairs"]
 # --- rows of any container -----------------------------------------------------------------------
 
 
-def read_rows(rows: Iterable[Line], file: str, report: BuildReport) -> Iterator[RawDialogue]:
+def read_rows(rows: Iterable[Line], report: FileReport) -> Iterator[RawDialogue]:
     """Read rows with their readers.
 
     Of rows that each repeat the turns before only the last one is given, and rows of one turn are
@@ -277,8 +233,8 @@ def read_rows(rows: Iterable[Line], file: str, report: BuildReport) -> Iterator[
     """
     waiting: RawDialogue | None = None
     for (group, several), members in groupby(rows, key=_group_of):
-        each = (reader.read_row(row, file, line, report) for line, reader, row in members)
-        for raw in _of_group(members, file, report) if several else chain.from_iterable(each):
+        each = (reader.read_row(row, line, report) for line, reader, row in members)
+        for raw in _of_group(members, report) if several else chain.from_iterable(each):
             if waiting is not None and _goes_on(waiting, raw):
                 report.note("rows whose turns stand in the history of the next one")
             elif waiting is not None:
@@ -306,21 +262,19 @@ def _group_of(item: Line) -> tuple[Any, bool]:
     return (_HISTORY if reader.has_history else None), False
 
 
-def _of_group(members: Iterator[Line], file: str, report: BuildReport) -> Iterator[RawDialogue]:
+def _of_group(members: Iterator[Line], report: FileReport) -> Iterator[RawDialogue]:
     line, reader, row = next(members)
     style = reader.style()
     rows = [row, *(row for _, _, row in islice(members, MAX_MESSAGES))]
     turns = [reader.turn_of(row) for row in rows]
     try:
-        ways: list[Any] = [turns]
-        if "parent_id" in row:
-            ways = tree_of(turns, "message_id", "parent_id")
-        for way in ways:
+        for way in tree_of(turns, "message_id", "parent_id") if "parent_id" in row else [turns]:
             for found in read_turns(way, style):
-                yield RawDialogue(*found, line=line, lang=reader.description.lang)
+                lang = reader.description.lang
+                yield RawDialogue(found.turns, found.roles, line=line, lang=lang)
     except RowError as error:
-        report.reject(file, line, error)
-    note_cuts(style, file, line, report)
+        report.reject(line, error.rule, error.found)
+    note_cuts(style, line, report)
 
 
 def _named_table(names: Sequence[str], kinds: Mapping[str, str]) -> Description | None:
@@ -332,49 +286,46 @@ def _named_table(names: Sequence[str], kinds: Mapping[str, str]) -> Description 
 def table_reader(
     names: Sequence[str],
     kinds: Mapping[str, str],
-    where: str,
     config: Any,
-    report: BuildReport,
+    report: FileReport,
     named: Description | None = None,
 ) -> RowReader:
     """Find the reader of a table, and note the columns that it does not use."""
     if named is None and not config.columns:
         named = _named_table(names, kinds)
-    reader = row_reader(names, config.columns, where, kinds, config.described_as(named))
-    note_unused(reader, report)
+    reader = row_reader(names, config.columns, report.name, kinds, config.described_as(named))
+    _note_unused(reader, report)
     return reader
 
 
-def note_unused(reader: RowReader, report: BuildReport) -> None:
-    """Say which fields of a file are not used."""
+def _note_unused(reader: RowReader, report: FileReport) -> None:
     if reader.left_out:
         report.note(f"files with unused columns ({shorten(', '.join(reader.left_out))})")
 
 
-def read_csv(
-    file: SourceFile,
-    sample: Sample,
+def _read_csv(
+    file: Reading, config: RowsConfig, named: Description | None = None
+) -> Iterator[RawDialogue]:
+    if (table := tables.CsvTable.opened(file, config)) is not None:
+        yield from _read_table(table, file, config, named)
+
+
+def _read_arrow(
+    file: Reading, config: RowsConfig, named: Description | None = None
+) -> Iterator[RawDialogue]:
+    with tables.ArrowTable(file.file) as table:
+        yield from _read_table(table, file, config, named)
+
+
+def _read_table(
+    table: tables.CsvTable | tables.ArrowTable,
+    file: Reading,
     config: RowsConfig,
     named: Description | None,
-    report: BuildReport,
 ) -> Iterator[RawDialogue]:
-    """Read a table of text."""
-    table = tables.CsvTable.opened(file, sample, config, report)
-    if table is None:
-        return
-    reader = table_reader(table.header, table.kinds, file.name, config, report, named)
-    lines = ((line, reader, row) for line, row in table.rows(file.name, reader.names, report))
-    yield from read_rows(lines, file.name, report)
-
-
-def read_arrow(
-    file: SourceFile, config: RowsConfig, named: Description | None, report: BuildReport
-) -> Iterator[RawDialogue]:
-    """Read a table of Arrow."""
-    with tables.ArrowTable(file) as table:
-        reader = table_reader(table.names, table.kinds, file.name, config, report, named)
-        rows = table.rows(file.name, reader.names, report)
-        yield from read_rows(((n, reader, row) for n, row in rows), file.name, report)
+    reader = table_reader(table.names, table.kinds, config, file, named)
+    rows = table.rows(reader.names, file)
+    yield from read_rows(((line, reader, row) for line, row in rows), file)
 
 
 # --- JSON ----------------------------------------------------------------------------------------
@@ -383,33 +334,32 @@ def read_arrow(
 def lines_of(
     values: Iterable[JsonRow],
     top: bool,
-    name: str,
     config: RowsConfig,
     named: Description | None,
-    report: BuildReport,
+    report: FileReport,
 ) -> Iterator[Line]:
     """Find the reader of each row of a file; `top` says whether they stand in one list."""
     rows = whole_dialogues(values, top, config.columns)
     first = list(islice(rows, FIRST_ROWS))
-    _check_names(config.columns, first, name)
+    _check_names(config.columns, first, report.name)
     if named is None and not config.columns:
         named = _named_rows(first)
     readers, noted = JsonReaders(config.columns, config.described_as(named)), False
     keys = [row.key for row in first if isinstance(row.value, (list, dict))]
     are_by_key = len(keys) > 1 and len(set(keys)) == len(keys)
     for row in chain(first, rows):
-        if _is_lone(row) and not are_by_key:
+        if is_lone(row) and not are_by_key:
             report.note("single values beside the rows of a file, not read")
             continue
         if row.key in SPLIT_NAMES:
             report.note(f"rows of the split {row.key!r} of a file, split anew")
         try:
-            fields, reader = _understood(row.value, readers)
+            fields, reader = understood(row.value, readers)
         except RowError as error:
-            report.reject(name, row.line, error)
+            report.reject(row.line, error.rule, error.found)
             continue
         if not noted:
-            note_unused(reader, report)
+            _note_unused(reader, report)
             noted = True
         yield row.line, reader, fields
 
@@ -419,23 +369,6 @@ def _named_rows(rows: Sequence[JsonRow]) -> Description | None:
     return next((k for k in kinds if 2 * sum(k.fits(row.value) for row in rows) > len(rows)), None)
 
 
-def _understood(value: Any, readers: JsonReaders) -> tuple[Mapping[str, Any], RowReader]:
-    if isinstance(value, list) and readers.has_columns:
-        value = {str(place): item for place, item in enumerate(as_list(value))}
-    elif isinstance(value, list) or is_tree(value):
-        value = {"dialogue": value}
-    if not isinstance(value, dict):
-        raise RowError("not an object", shown(value))
-    return value, readers.of(value)
-
-
-def _is_lone(row: JsonRow) -> bool:
-    """Say whether a member of an object is a value such as the version of a file."""
-    if row.key is None or isinstance(row.value, (list, dict)):
-        return False
-    return column_of(row.key) is None or fold(row.key) in WEAK_QUESTIONS
-
-
 def _check_names(columns: Mapping[str, str], rows: Sequence[JsonRow], where: str) -> None:
     fields = [row.value for row in rows if isinstance(row.value, dict)]
     names = tuple(dict.fromkeys(str(key) for row in fields for key in row))
@@ -443,63 +376,3 @@ def _check_names(columns: Mapping[str, str], rows: Sequence[JsonRow], where: str
         top = written if written in names else written.partition(".")[0]
         if not set("+|&") & set(written) and top not in names:
             raise UserError(missing_column(where, part, written, names))
-
-
-# --- the guess -----------------------------------------------------------------------------------
-
-
-def _can_be_read(value: Any, readers: JsonReaders) -> bool:
-    try:
-        fields, reader = _understood(value, readers)
-        if reader.group is not None:
-            return isinstance(reader.turn_of(fields)["text"], str)
-        # An intent may have no ways to ask.
-        if "patterns" not in reader.parts:
-            reader.read(fields)
-    except RowError as error:
-        return error.rule == "image" or (readers.is_named and error.rule in _STILL_OURS)
-    return True
-
-
-def _guess(read: Sequence[JsonRow], rows: int, readers: JsonReaders, sure: float) -> Guess:
-    share = len(read) / rows
-    first = read[0]
-    try:
-        fields, reader = _understood(first.value, readers)
-    except RowError:
-        return Guess(sure * share)
-    said = "lists of turns" if isinstance(first.value, list) else reader.said
-    score = sure * share if share > 0.5 else 0.4 + 0.2 * share
-    strings = isinstance(first.value, list) and first.key is not None
-    strings = strings and isinstance(first.value[0], str) and first.key not in SPLIT_NAMES
-    # Lists of strings under a key may be anything: a vocabulary, options of a program.
-    alone = strings or is_weak(reader.parts) or share <= 0.5 or _are_words(read)
-    return Guess(0.4 * share if strings else score, why=said, alone=alone)
-
-
-def _are_words(rows: Sequence[JsonRow]) -> bool:
-    """Say whether lists of texts are lists of single words: synonyms, names of animals."""
-    texts = [text for row in rows if isinstance(row.value, list) for text in row.value]
-    if not texts or not all(isinstance(text, str) for text in texts):
-        return False
-    return sum(_WORD.fullmatch(text) is not None for text in texts) > 0.9 * len(texts)
-
-
-def _is_export(rows: Sequence[JsonRow]) -> bool:
-    """Say whether the rows are messages with stamps by people with names."""
-    values = [
-        row.value.get("messages") if isinstance(row.value, dict) else row.value for row in rows
-    ]
-    lists = [items for items in values if items and isinstance(items, list)]
-    first = next((items[0] for items in lists if isinstance(items[0], dict)), {})
-    if not _STAMPS & {fold(key) for key in first}:
-        return False
-    who = first.get("role") or first.get("from") or first.get("sender_name")
-    return not (isinstance(who, str) and fold(who) in ROLES)
-
-
-def _is_column(rows: Sequence[JsonRow]) -> bool:
-    first = rows[0].key
-    return bool(column_of(first)) and all(
-        row.key == first and isinstance(row.value, str) for row in rows
-    )

@@ -38,7 +38,6 @@ from data_builders.formats.plain_text import (
     read_rows,
     speeches,
     text_lines_of,
-    unbroken,
 )
 from data_builders.formats.speakers import (
     ANSWERS,
@@ -55,8 +54,8 @@ from data_builders.formats.speakers import (
     speakers_of,
     stand_apart,
 )
-from data_builders.reading import Sample, SourceFile, sample_of, text_lines
-from data_builders.report import BuildReport, RowError
+from data_builders.reading import Reading, Sample
+from data_builders.report import FileReport
 
 _RULE = re.compile(
     rf"(?!#+ (?:[^:：]{{1,30}}[:：]|(?i:{ROLE})$))"
@@ -109,29 +108,23 @@ class ScriptCorpus(FileCorpus):
         return Guess(score, why=why, alone=doubt or not names.sure)
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: FilesConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:
         """Yield the dialogues between dividers."""
-        sample = sample_of(file, config.encoding)
+        sample = file.sample()
         found, above = _names_of(sample)
         names = set(map(role_of, found.counted))
         first = _unquoted(sample.lines)
         blank_cuts = _blank_lines_cut(first, name_above if above else found.take)
         rules = blank_cuts or any(map(_RULE.match, first))
         each = not rules and bool(names) and names <= ASKS | ANSWERS
-        lines = unbroken(text_lines(file, report, config.encoding))
+        lines = file.lines_and_gaps()
         if _is_quoted(sample.lines):
             lines = ((number, line and _QUOTED.sub("", line)) for number, line in lines)
-        if above:
-            apart = stand_apart(first)
-            below = _Below(
-                set(found.counted), apart, apart and len(names) >= _CAST, blank_cuts, each
-            )
-            said = below.said(lines, file.name, report)
-        else:
-            said = _said(lines, found.take, file.name, report, blank_cuts, each)
-        yield from gather(speeches(said, report), file.name, report)
+        apart = above and stand_apart(first)
+        cast = None if above else found.take
+        play = apart and len(names) >= _CAST
+        script = _Script(cast, set(found.counted), apart, play, blank_cuts, each)
+        yield from gather(speeches(script.said(lines, file), file), file)
 
 
 class ParlaiCorpus(FileCorpus):
@@ -157,12 +150,9 @@ class ParlaiCorpus(FileCorpus):
         return Guess(0.96, why="numbered lines with a tab before the reply")
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: FilesConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:
         """Yield one dialogue an episode."""
-        lines = text_lines(file, report, config.encoding)
-        yield from read_rows(_episodes(lines, file.name, report), file.name, report)
+        yield from read_rows(_episodes(file.lines(), file), file)
 
 
 def _has_tab(line: str) -> bool:
@@ -198,45 +188,19 @@ def _blank_lines_cut(lines: list[str], named: Callable[[str], object]) -> bool:
     return len(sizes) > 1 and share(sizes, lambda size: size > 1) > 0.5
 
 
-def _said(
-    lines: Iterable[tuple[int, str | None]],
-    take: Take,
-    file: str,
-    report: BuildReport,
-    blank_cuts: bool,
-    each: bool,
-) -> Iterator[Said | None]:
-    last: Said | None = None
-    for number, line in lines:
-        if line is None or _RULE.match(line) or (blank_cuts and not line.strip()):
-            yield None
-            last = None
-        elif not line.strip():
-            continue
-        elif _DIRECTION.match(line):
-            report.note("stage directions left out")
-        elif found := take(line):
-            if each and role_of(found[0]) in ASKS:
-                yield None
-            last = Said(number, *found)
-            yield last
-        elif last:
-            yield last._replace(line=number, text=line.strip())
-        else:
-            report.reject(file, number, RowError("no speaker", line))
-
-
-class _Below(NamedTuple):
-    """How to read speeches below names on lines of their own.
+class _Script(NamedTuple):
+    """How speeches and their names stand in a script.
 
     Attributes:
+        take: Takes a name off the beginning of a line; None where names are lines of their own.
         names: Those seen at the beginning; the others speak too.
-        apart: A name stands at the beginning of a paragraph.
+        apart: A name above what is said stands at the beginning of a paragraph.
         play: A paragraph without a name is a stage direction, and no more of a speech.
         blank_cuts: Blank lines stand between dialogues.
         each: Each question begins a dialogue.
     """
 
+    take: Take | None
     names: set[str]
     apart: bool
     play: bool
@@ -244,19 +208,21 @@ class _Below(NamedTuple):
     each: bool
 
     def said(
-        self, lines: Iterable[tuple[int, str | None]], file: str, report: BuildReport
+        self, lines: Iterable[tuple[int, str | None]], report: FileReport
     ) -> Iterator[Said | None]:
         last: Said | None = None
         fresh, spoken, aside = True, False, False
         for number, line in lines:
             begins, fresh = fresh, line is None or not line.strip()
-            if line is None or _RULE.match(line) or _SCENE.match(line):
+            if line is None or _RULE.match(line) or (not self.take and _SCENE.match(line)):
                 yield None
                 last, aside = None, self.play
-            elif not line.strip():
-                if self.blank_cuts and spoken:
+            elif fresh:
+                if self.blank_cuts and (spoken or self.take):
                     yield None
                     last = None
+            elif self.take and _DIRECTION.match(line):
+                report.note("stage directions left out")
             elif found := self.speaker(line, begins):
                 if self.each and role_of(found[0]) in ASKS:
                     yield None
@@ -270,10 +236,12 @@ class _Below(NamedTuple):
                 spoken = True
                 yield last._replace(line=number, text=line.strip())
             else:
-                report.reject(file, number, RowError("no speaker", line))
+                report.reject(number, "no speaker", line)
 
     def speaker(self, line: str, begins: bool) -> tuple[str, str] | None:
         """Take the name of a line, and what stands behind it."""
+        if self.take:
+            return self.take(line)
         name = name_above(line) or ""
         if name and (begins if self.apart else "," not in name or name in self.names):
             return name, ""
@@ -282,7 +250,7 @@ class _Below(NamedTuple):
 
 
 def _episodes(
-    lines: Iterable[tuple[int, str]], file: str, report: BuildReport
+    lines: Iterable[tuple[int, str]], report: FileReport
 ) -> Iterator[tuple[int, list[str]]]:
     turns: list[str] = []
     context: list[str] = []
@@ -291,7 +259,7 @@ def _episodes(
         row = _exchange(line)
         if row is None:
             if line.strip():
-                report.reject(file, number, RowError("unknown marker", line))
+                report.reject(number, "unknown marker", line)
             continue
         begins, text, label, ends = row
         if begins:
@@ -317,7 +285,7 @@ def _episodes(
 
 
 def _closed(
-    begin: int, turns: list[str], context: list[str], report: BuildReport
+    begin: int, turns: list[str], context: list[str], report: FileReport
 ) -> Iterator[tuple[int, list[str]]]:
     if context:
         report.note("texts without a reply left out", len(context))

@@ -22,7 +22,7 @@ are taken for one only if the file is named by itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -41,8 +41,8 @@ from data_builders.formats.plain_text import (
     text_lines_of,
 )
 from data_builders.formats.speakers import are_labels, share
-from data_builders.reading import Sample, SourceFile, text_lines
-from data_builders.report import BuildReport, RowError
+from data_builders.reading import Reading, Sample
+from data_builders.report import FileReport
 
 # Tried in this order; of two that do equally well the first counts, so ` | ` is before `|`.
 SEPARATORS = ("\t", " +++$+++ ", "|||", "||", " | ", "|", "::", "=>", "->", "＝", "｜", "=")
@@ -134,21 +134,19 @@ class SeparatedCorpus(FileCorpus):
         return Guess(0.4, options, "several columns with tabs, perhaps turns", alone=True)
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: SeparatedConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: SeparatedConfig) -> Iterator[RawDialogue]:
         """Yield the pairs of one file, or with `columns_are_turns` its longer dialogues."""
-        lines = text_lines(file, report, config.encoding)
+        lines = file.lines()
         separator = config.separator
         if separator is None:
             first = list(islice(lines, SEARCHED_LINES))
-            separator = _found_or_tab([text for _, text in first if text.strip()], report)
+            separator = _found_or_tab([text for _, text in first if text.strip()], file)
             lines = chain(first, lines)
-        rows = _rows(lines, separator, config, file.name, report)
+        rows = _rows(lines, separator, config, file)
         if config.columns_are_turns:
-            yield from read_rows(rows, file.name, report)
+            yield from read_rows(rows, file)
         else:
-            yield from _pairs(rows, separator, file.name, report)
+            yield from _pairs(rows, separator, file)
 
 
 class DailyDialogCorpus(FileCorpus):
@@ -163,17 +161,15 @@ class DailyDialogCorpus(FileCorpus):
         lines = text_lines_of(sample)
         marked = share(lines, lambda line: TURN_END_MARK in line)
         # The Ubuntu corpus has the mark too, in cells of CSV and beside `__eot__`.
-        if marked < 0.5 or sample.suffix == ".csv" or share(lines, _has_end_of_talk) > 0.2:
+        ubuntu = share(lines, lambda line: "__eot__" in line) > 0.2
+        if marked < 0.5 or sample.suffix == ".csv" or ubuntu:
             return None
         return Guess(0.97 if marked > 0.9 else 0.9, why=f"turns end with {TURN_END_MARK}")
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: FilesConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:
         """Yield one dialogue a line, more where it is cut."""
-        lines = text_lines(file, report, config.encoding)
-        yield from read_rows(_marked_rows(lines, report), file.name, report)
+        yield from read_rows(_marked_rows(file), file)
 
 
 class DoubanCorpus(FileCorpus):
@@ -193,20 +189,13 @@ class DoubanCorpus(FileCorpus):
         return Guess(0.95 if len(lines) > 2 else 0.7, why="lines begin with a label, 0 or 1")
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: FilesConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:
         """Yield the dialogues of label 1, and count those of label 0."""
-        lines = text_lines(file, report, config.encoding)
-        yield from read_rows(_true_rows(lines, file.name, report), file.name, report)
+        yield from read_rows(_true_rows(file), file)
 
 
 def find_separator(lines: Sequence[str]) -> str | None:
-    """Find what separates question and reply.
-
-    Returns:
-        The separator that cuts the most lines in two; None if none cuts four fifths of them.
-    """
+    """Find the separator that cuts the most lines in two; None if none cuts four fifths of them."""
     best, best_share = None, _LEAST_SHARE
     for separator in SEPARATORS:
         fit = share(lines, partial(_is_pair, separator=separator))
@@ -220,7 +209,7 @@ def _is_pair(line: str, separator: str) -> bool:
     return bool(found and separator not in reply and question.strip() and reply.strip())
 
 
-def _found_or_tab(lines: Sequence[str], report: BuildReport) -> str:
+def _found_or_tab(lines: Sequence[str], report: FileReport) -> str:
     found = find_separator(lines)
     if found is None and lines:
         # One stray file of a folder must not stop the build; all its lines can be looked up.
@@ -229,44 +218,35 @@ def _found_or_tab(lines: Sequence[str], report: BuildReport) -> str:
 
 
 def _rows(
-    lines: Iterator[tuple[int, str]],
-    separator: str,
-    config: SeparatedConfig,
-    file: str,
-    report: BuildReport,
+    lines: Iterator[tuple[int, str]], separator: str, config: SeparatedConfig, report: FileReport
 ) -> Iterator[tuple[int, list[str]]]:
     most = config.most_columns
     for number, line in lines:
         if separator not in line and not line.strip():
             continue
         columns = line.split(separator)
-        if config.columns_are_turns:
-            _drop_unfilled(columns)
+        # Tables give every row the width of the widest.
+        while config.columns_are_turns and len(columns) > 1 and not columns[-1].strip():
+            columns.pop()
         if number == 1 and _is_header(columns, config.header):
             report.note("header lines left out")
         elif 2 <= len(columns) <= most:
             yield number, columns
         else:
-            report.reject(file, number, RowError("wrong number of columns", line))
+            report.reject(number, "wrong number of columns", line)
 
 
 def _pairs(
-    rows: Iterator[tuple[int, list[str]]], separator: str, file: str, report: BuildReport
+    rows: Iterator[tuple[int, list[str]]], separator: str, report: FileReport
 ) -> Iterator[RawDialogue]:
     for number, columns in rows:
         question, reply = columns[0].strip(), columns[1].strip()
         if not (question and reply):
-            report.reject(file, number, RowError("empty text", separator.join(columns)))
+            report.reject(number, "empty text", separator.join(columns))
             continue
         if len(columns) > 2:
             report.note("columns after the reply left out", len(columns) - 2)
         yield RawDialogue((question, reply), line=number)
-
-
-def _drop_unfilled(columns: list[str]) -> None:
-    # Tables give every row the width of the widest.
-    while len(columns) > 1 and not columns[-1].strip():
-        columns.pop()
 
 
 def _is_header(columns: Sequence[str], header: bool | None) -> bool:
@@ -288,14 +268,8 @@ def _said_in(lines: Sequence[str], separator: str) -> float | None:
     return min(share(first, is_talk), share([cell for row in rows for cell in row[:2]], is_talk))
 
 
-def _has_end_of_talk(line: str) -> bool:
-    return "__eot__" in line
-
-
-def _marked_rows(
-    lines: Iterable[tuple[int, str]], report: BuildReport
-) -> Iterator[tuple[int, list[str]]]:
-    for number, line in lines:
+def _marked_rows(file: Reading) -> Iterator[tuple[int, list[str]]]:
+    for number, line in file.lines():
         if not line.strip():
             continue
         columns = line.split("\t")
@@ -304,7 +278,7 @@ def _marked_rows(
             continue
         spoken = [column for column in columns if TURN_END_MARK in column]
         if left_out := sum(map(bool, map(str.strip, columns))) - len(spoken):
-            report.note("annotation columns left out", left_out)
+            file.note("annotation columns left out", left_out)
         # A line without any mark is shown whole in its reject.
         yield number, [turn for column in spoken or [line] for turn in _turns(column)]
 
@@ -317,15 +291,13 @@ def _turns(text: str) -> list[str]:
     return turns
 
 
-def _true_rows(
-    lines: Iterable[tuple[int, str]], file: str, report: BuildReport
-) -> Iterator[tuple[int, list[str]]]:
-    for number, line in lines:
+def _true_rows(file: Reading) -> Iterator[tuple[int, list[str]]]:
+    for number, line in file.lines():
         label, *turns = line.split("\t")
         label = label.strip()
         if label == "1":
             yield number, turns
         elif label == "0":
-            report.note(FALSE_REPLIES)
+            file.note(FALSE_REPLIES)
         elif line.strip():
-            report.reject(file, number, RowError("unknown label", line))
+            file.reject(number, "unknown label", line)

@@ -14,16 +14,17 @@ that are trained (`"known": true`) and intents that are not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
 from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError
-from data_builders.reading import json_rows, source_files
+from data_builders.language import check_languages
+from data_builders.reading import Progress, json_rows, source_files
 from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.rows.description import Description
 from data_builders.rows.reader import JsonReaders
@@ -31,7 +32,6 @@ from data_builders.selecting.splits import SPLITS
 
 FOLDER = Path(__file__).parents[1] / "corpora" / "small_talk"
 SMALL_TALK_LANGUAGES = ("zh", "en")
-_ROLES = ("user", "assistant")
 
 
 @dataclass
@@ -48,10 +48,7 @@ class SmallTalkConfig(DialogueConfig):
         """Check the settings before anything is read."""
         super().__post_init__()
         self.languages = self.languages or SMALL_TALK_LANGUAGES
-        for language in self.languages:
-            if language not in SMALL_TALK_LANGUAGES:
-                known = ", ".join(SMALL_TALK_LANGUAGES)
-                raise UserError(f"`languages` of small_talk must be of {known} (got {language!r}).")
+        check_languages(self.languages, SMALL_TALK_LANGUAGES, "`languages` of small_talk")
 
     def content_files(self) -> list[Path]:
         """List the files to read, in a stable order."""
@@ -86,10 +83,7 @@ class SmallTalkCorpus(DialogueBuilder):
 
     @classmethod
     def read_sources(
-        cls,
-        config: SmallTalkConfig,
-        report: BuildReport,
-        progress: Callable[[int], None] | None = None,
+        cls, config: SmallTalkConfig, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of each topic."""
         paths = [str(path) for path in config.content_files()]
@@ -99,15 +93,13 @@ class SmallTalkCorpus(DialogueBuilder):
             split = name if name in SPLITS else "train"
             for row in json_rows(file, report):
                 try:
-                    ((turns, _),) = readers.of(row.value).read(row.value)
+                    ((turns, _, _),) = readers.of(row.value).read(row.value)
                 except RowError as error:
                     report.reject(file.name, row.line, error)
                     continue
                 source = f"{cls.FORMAT}/{language}/{row.value.get('topic', name)}"
-                roles = tuple(islice(_ROLES * len(turns.turns), len(turns.turns)))
-                yield RawDialogue(
-                    turns.turns, roles, file.name, row.line, language, source, split=split
-                )
+                roles = tuple(islice(cycle(("user", "assistant")), len(turns)))
+                yield RawDialogue(turns, roles, file.name, row.line, language, source, split=split)
 
 
 def small_talk_rows(language: str, split: str) -> Iterator[dict[str, Any]]:

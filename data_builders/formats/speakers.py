@@ -135,8 +135,7 @@ def speaker_and_text(line: str) -> tuple[str, str] | None:
 def speakers_of(lines: Sequence[str]) -> Names:
     """Find the names that begin lines, if the lines are speeches of a few people.
 
-    Returns:
-        The names; none unless half of the lines have one and names come again.
+    None are found unless half of the lines have one and names come again.
     """
     found = Counter(said[0] for line in lines if (said := speaker_and_text(line)))
     if found and found.keys() <= {name for name in found if role_of(name) in ANSWERS}:
@@ -224,8 +223,7 @@ def stand_apart(lines: Sequence[str]) -> bool:
 def names_above(lines: Sequence[str]) -> Counter[str]:
     """Count the names that stand on lines of their own, above what they say.
 
-    Returns:
-        How often each speaks; empty unless names come again, and words follow them.
+    None count unless names come again, and words follow them.
     """
     found: Counter[str] = Counter()
     apart, followed, last, before = stand_apart(lines), 0, "", ""

@@ -11,9 +11,7 @@ at: nothing is written beside it, and none of its views, triggers or functions i
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -24,9 +22,9 @@ from data_builders.dialogue import RawDialogue
 from data_builders.errors import UserError, shown
 from data_builders.formats.base import Guess
 from data_builders.formats.rows import RowsConfig, RowsCorpus, read_rows, table_reader
-from data_builders.reading import Sample, SourceFile
+from data_builders.reading import Reading, Sample
 from data_builders.reading.streams import DAMAGE, damaged, missing_extra
-from data_builders.report import BuildReport, RowError, shorten
+from data_builders.report import FileReport, shorten
 from data_builders.rows.columns import known_columns
 
 SQLITE, ZIP = "SQLite format 3", "PK\x03\x04"
@@ -71,28 +69,28 @@ class TablesCorpus(RowsCorpus):
         return sample.text.startswith((SQLITE, ZIP))
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: RowsConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: RowsConfig) -> Iterator[RawDialogue]:
         """Yield the rows of all tables whose columns are known; `line` numbers them."""
-        seen, unknown = [], None
+        seen, errors = False, []
         with ExitStack() as stack:
-            for table in _tables(_on_disk(file, stack), file.name, stack):
-                where = f"{file.name}/{shown(table.title)}"
+            path = stack.enter_context(file.file.on_disk())
+            for table in _tables(path, file.name, stack):
+                report = FileReport(f"{file.name}/{shown(table.title)}", file.report)
                 try:
-                    reader = table_reader(table.names, {}, where, config, report)
+                    reader = table_reader(table.names, {}, config, report)
                 except UserError as error:
                     report.note(f"tables passed over, columns not known ({shown(table.title)})")
-                    unknown = unknown or error
+                    errors.append(error)
                     continue
-                seen.append(table)
-                lines = ((line, reader, row) for line, row in _named(table, where, report))
-                yield from read_rows(lines, where, report)
+                seen = True
+                lines = ((line, reader, row) for line, row in _named(table, report))
+                yield from read_rows(lines, report)
         if not seen:
-            raise unknown or UserError(f"{file.name} holds no table. Check where it is from.")
+            none = UserError(f"{file.name} holds no table. Check where it is from.")
+            raise errors[0] if errors else none
 
 
-def _named(table: Table, where: str, report: BuildReport) -> Iterator[tuple[int, dict[str, Any]]]:
+def _named(table: Table, report: FileReport) -> Iterator[tuple[int, dict[str, Any]]]:
     line = 1
     try:
         for line, cells in table.rows:
@@ -100,22 +98,12 @@ def _named(table: Table, where: str, report: BuildReport) -> Iterator[tuple[int,
     except UserError:
         raise
     except _DAMAGE as error:
-        report.reject(where, line + 1, RowError("damaged file", shorten(error)))
+        report.reject(line + 1, "damaged file", shorten(error))
 
 
 def _text(cell: Any) -> Any:
     known = cell is None or isinstance(cell, (str, bytes, bool, int, float))
     return cell if known else str(cell)  # dates and the like
-
-
-def _on_disk(file: SourceFile, stack: ExitStack) -> str:
-    """Give a path to a file, unpacked if need be: neither kind can be read as a stream."""
-    if file.path is not None:
-        return file.path
-    folder = stack.enter_context(tempfile.TemporaryDirectory())
-    with open(Path(folder, "unpacked"), "wb") as copy:
-        shutil.copyfileobj(file.stream, copy)
-    return copy.name
 
 
 def _tables(path: str, name: str, stack: ExitStack) -> Iterator[Table]:

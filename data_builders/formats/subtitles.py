@@ -36,8 +36,8 @@ from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.plain_text import gather
 from data_builders.formats.speakers import Take, speakers_of
-from data_builders.reading import Sample, SourceFile, sample_of, text_lines
-from data_builders.report import BuildReport, RowError
+from data_builders.reading import Reading, Sample
+from data_builders.report import BuildReport, FileReport
 
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})(?:[.,:](\d{1,3}))?"
 _TIMES = re.compile(rf"\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?$")
@@ -91,10 +91,9 @@ class SubtitlesConfig(FilesConfig):
     def __post_init__(self) -> None:
         """Check the settings before anything is read."""
         super().__post_init__()
-        if isinstance(self.pause, bool) or not isinstance(self.pause, int | float):
-            raise UserError(f"`pause` must be a number of seconds (got {self.pause!r}).")
-        if not self.pause > 0:
-            raise UserError(f"`pause` must be above 0 seconds (got {self.pause}).")
+        number = isinstance(self.pause, int | float) and not isinstance(self.pause, bool)
+        if not number or not self.pause > 0:
+            raise UserError(f"`pause` must be a number of seconds above 0 (got {self.pause!r}).")
 
 
 class SubtitlesCorpus(FileCorpus):
@@ -113,26 +112,19 @@ class SubtitlesCorpus(FileCorpus):
         return Guess(0.98 if cues > 1 else 0.8, why="cues with the times they are shown")
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: SubtitlesConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
-        """Yield the dialogues between pauses.
-
-        Raises:
-            UserError: If there is not a single cue.
-        """
-        sample = sample_of(file, config.encoding)
-        lines = text_lines(file, report, config.encoding)
-        events = b"\nDialogue:" in file.head() or "Dialogue:".encode("utf-16-le") in file.head()
-        cues = _events(lines) if events else _cues(lines, file.name, report)
+    def read_file(cls, file: Reading, config: SubtitlesConfig) -> Iterator[RawDialogue]:
+        """Yield the dialogues between pauses."""
+        sample, head = file.sample(), file.file.head()
+        events = b"\nDialogue:" in head or "Dialogue:".encode("utf-16-le") in head
+        cues = _events(file.lines()) if events else _cues(file.lines(), file)
         take = None if events else _names_in(sample)
-        spoken = _spoken(_counted(cues, file.name), take, report)
-        yield from gather(_joined(spoken, config.pause, bool(take), report), file.name, report)
+        spoken = _spoken(_counted(cues, file.name), take, file)
+        yield from gather(_joined(spoken, config.pause, bool(take), file), file)
 
 
 def _names_in(sample: Sample) -> Take | None:
     """Say how names are taken off, if most cues begin with them."""
-    cues = _cues(enumerate(sample.lines, start=1), sample.name, BuildReport())
+    cues = _cues(enumerate(sample.lines, start=1), FileReport(sample.name, BuildReport()))
     texts = [_plain(cue.texts[0]) for cue in cues if cue.texts]
     named = speakers_of(texts)
     return named.take if named.counted.total() > _LEAST_NAMED * len(texts) else None
@@ -153,7 +145,7 @@ def _counted(cues: Iterable[_Cue], name: str) -> Iterator[_Cue]:
         )
 
 
-def _cues(lines: Iterable[tuple[int, str]], file: str, report: BuildReport) -> Iterator[_Cue]:
+def _cues(lines: Iterable[tuple[int, str]], report: FileReport) -> Iterator[_Cue]:
     cue: _Cue | None = None
     for number, line in lines:
         if found := _TIMES.match(line):
@@ -164,7 +156,7 @@ def _cues(lines: Iterable[tuple[int, str]], file: str, report: BuildReport) -> I
             times = found.groups()
             cue = _Cue(number, _seconds(times[:4]), _seconds(times[4:8]), [])
         elif "-->" in line and not cue:
-            report.reject(file, number, RowError("broken times", line))
+            report.reject(number, "broken times", line)
         elif cue and line.strip():
             cue.texts.append(line.strip())
         elif cue:
@@ -195,7 +187,7 @@ def _seconds(clock: tuple[str | None, ...]) -> float:
     return 3_600 * int(hours) + 60 * int(minutes) + int(seconds) + float(f"0.{fraction}")
 
 
-def _spoken(cues: Iterable[_Cue], take: Take | None, report: BuildReport) -> Iterator[_Spoken]:
+def _spoken(cues: Iterable[_Cue], take: Take | None, report: FileReport) -> Iterator[_Spoken]:
     """Give each cue the turns that are spoken in it, and leave out those without any."""
     last: _Cue | None = None
     for cue in cues:
@@ -243,7 +235,7 @@ def _speech(text: str) -> str:
 
 
 def _joined(
-    cues: Iterable[_Spoken], pause: float, named: bool, report: BuildReport
+    cues: Iterable[_Spoken], pause: float, named: bool, report: FileReport
 ) -> Iterator[tuple[int, str | None]]:
     held, line, end, speaker = "", 0, 0.0, ""
     for cue in cues:
@@ -253,7 +245,8 @@ def _joined(
             if named:
                 goes_on = bool(held) and not apart and who in ("", speaker)
             else:
-                goes_on = not place and gap < _JOIN_SECONDS and _is_open(held, text)
+                ended = not held or not _OPEN_END.search(held) or not _GOES_ON.match(text)
+                goes_on = not place and gap < _JOIN_SECONDS and not ended
                 if goes_on:
                     report.note("cues joined that go on with a sentence")
             speaker = who or speaker
@@ -268,7 +261,3 @@ def _joined(
         end = max(cue.end, cue.begin)
     if held:
         yield line, held
-
-
-def _is_open(held: str, text: str) -> bool:
-    return bool(held and _OPEN_END.search(held) and _GOES_ON.match(text))

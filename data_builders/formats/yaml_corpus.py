@@ -27,7 +27,7 @@ in the other files of the same source: `rasa nlu.yml domain.yml rules.yml`. A st
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,7 +38,7 @@ from data_builders.dialogue import RawDialogue, clean_turn
 from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.rows import RowsConfig, RowsCorpus, lines_of, read_rows
-from data_builders.reading import JsonRow, Sample, SourceFile, source_files
+from data_builders.reading import JsonRow, Progress, Reading, Sample, SourceFile, source_files
 from data_builders.reading.sample import MAX_ROWS
 from data_builders.report import BuildReport, RowError
 
@@ -81,6 +81,10 @@ def parsed_yaml(content: bytes, name: str) -> Any:
         raise UserError(f"{name} is no YAML in UTF-8: {reason}. Correct it there.") from None
 
 
+def _content_of(file: SourceFile) -> Any:
+    return parsed_yaml(file.stream.read(_MAX_BYTES + 1), file.name)
+
+
 def _check_shape(text: str, name: str) -> None:
     """Refuse what no dialogue is like: the loader in C goes down without a word at some depth."""
     aliases = 0
@@ -97,6 +101,14 @@ def _check_shape(text: str, name: str) -> None:
                 f"{name}: its YAML is nested deeper than {_MAX_DEPTH} levels, or its aliases "
                 "(*name) stand in each other. Write it out plainly."
             )
+
+
+def conversations_of(content: Any, name: str) -> Iterator[tuple[int, Any]]:
+    """Give the entries of a file of ChatterBot, with their numbers."""
+    entries = content.get("conversations") if isinstance(content, dict) else None
+    if not isinstance(entries, list):
+        raise UserError(f"{name} has no list `conversations`. Choose another format or file.")
+    yield from enumerate(entries, start=1)
 
 
 def turns_of(entry: Any) -> tuple[str, ...]:
@@ -123,19 +135,13 @@ class ConversationsCorpus(FileCorpus):
         return Guess(0.98, why="a list `conversations`")
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: FilesConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:
         """Yield the dialogues of one file; `line` is the number of the entry."""
-        content = parsed_yaml(file.stream.read(_MAX_BYTES + 1), file.name)
-        entries = content.get("conversations") if isinstance(content, dict) else None
-        if not isinstance(entries, list):
-            raise UserError(f"{file.name} has no list `conversations`. Choose another format.")
-        for number, entry in enumerate(entries, start=1):
+        for number, entry in conversations_of(_content_of(file.file), file.name):
             try:
                 yield RawDialogue(turns_of(entry), line=number)
             except RowError as error:
-                report.reject(file.name, number, error)
+                file.reject(number, error.rule, error.found)
 
 
 class RasaCorpus(FileCorpus):
@@ -154,12 +160,12 @@ class RasaCorpus(FileCorpus):
 
     @classmethod
     def read_sources(
-        cls, config: Any, report: BuildReport, progress: Callable[[int], None] | None = None
+        cls, config: Any, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of all files together: an answer often stands in another one."""
         assistant = _Assistant()
         for file in source_files(config.files, progress=progress):
-            assistant.learn(parsed_yaml(file.stream.read(_MAX_BYTES + 1), file.name), file)
+            assistant.learn(_content_of(file), file)
         yield from (raw._replace(lang=config.language) for raw in assistant.dialogues())
         unanswered = len(assistant.examples.keys() - assistant.answers.keys())
         if unanswered:
@@ -188,15 +194,12 @@ class YamlRowsCorpus(RowsCorpus):
         return super().resembles(sample._replace(rows=rows, layout="array"))
 
     @classmethod
-    def read_file(
-        cls, file: SourceFile, config: RowsConfig, report: BuildReport
-    ) -> Iterator[RawDialogue]:
+    def read_file(cls, file: Reading, config: RowsConfig) -> Iterator[RawDialogue]:
         """Yield the dialogues of one file; `line` is the number of the row."""
-        content = parsed_yaml(file.stream.read(_MAX_BYTES + 1), file.name)
+        content = _content_of(file.file)
         if not isinstance(content, list):
             raise UserError(f"{file.name} is no list of rows. Choose another format.")
-        lines = lines_of(_rows(content), True, file.name, config, None, report)
-        yield from read_rows(lines, file.name, report)
+        yield from read_rows(lines_of(_rows(content), True, config, None, file), file)
 
 
 def _rows(values: list[Any]) -> list[JsonRow]:

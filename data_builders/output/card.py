@@ -18,7 +18,14 @@ from data_builders.output.markdown import escape, one_line, table
 from data_builders.output.pictures import CAPTIONS
 from data_builders.output.privacy import without_paths
 from data_builders.output.statistics import DatasetStatistics, SplitStatistics
-from data_builders.report import DROPPED_FILE, REJECTS_FILE, BuildReport, SourceCount, counted
+from data_builders.report import (
+    DROPPED_FILE,
+    EXACT_DUPLICATE,
+    REJECTS_FILE,
+    BuildReport,
+    SourceCount,
+    counted,
+)
 
 CARD_FILE = "README.md"
 PLACEHOLDER = "your-name/your-dataset"
@@ -46,19 +53,11 @@ def write_card(
     pictures: Sequence[Path] = (),
     show_replies: bool = True,
 ) -> Path:
-    """Write the README.md of a dataset folder, ready for the Hub.
+    """Write the README.md of a dataset folder, ready for the Hub, and give its path.
 
-    Args:
-        folder: The folder that `save_to_disk` wrote.
-        report: What became of every row.
-        statistics: What `describe` gave.
-        settings: The settings of the build; `name` titles the card (else the folder does),
-            `license` goes into its header. Paths are cut to their last part, secrets left out.
-        pictures: What `draw_pictures` gave, inside `folder`.
-        show_replies: List the most frequent replies; they are the user's data, nice or not.
-
-    Returns:
-        The file.
+    `name` among the settings titles it (else the folder does), and their `license` goes into its
+    header; paths are cut to their last part, secrets left out. The most frequent replies are the
+    user's data, nice or not: `show_replies` lists them.
     """
     folder = Path(folder)
     name = one_line(str(settings.get("name") or folder.absolute().name), 80) or "dialogues"
@@ -199,21 +198,16 @@ def _copies(report: BuildReport) -> str:
 
 def left_out(report: BuildReport) -> list[tuple[str, str, dict[str, int]]]:
     """Gather what a build left out, changed and noted: kind, unit, and counts by rule."""
-    return [
-        ("dropped by", "dialogues", _dropped(report)),
+    copies = {EXACT_DUPLICATE: report.duplicates, "not in the languages asked for": report.filtered}
+    more = {"rows more than dialogues, by cuts and weights": report.extra_rows}
+    found = [
+        ("dropped by", "dialogues", {**copies, **report.dropped}),
         ("left out by", "pairs", report.pairs_dropped),
         ("rejected by", "rows", report.rejected),
         ("changed by", "turns", report.changed),
-        ("noted", "times", _noted(report)),
+        ("noted", "times", {**more, **report.notes}),
     ]
-
-
-def _dropped(report: BuildReport) -> dict[str, int]:
-    counts = {
-        "exact duplicate": report.duplicates,
-        "not in the languages asked for": report.filtered,
-    }
-    return {rule: n for rule, n in {**counts, **report.dropped}.items() if n}
+    return [(what, unit, {rule: n for rule, n in of.items() if n}) for what, unit, of in found]
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
@@ -221,11 +215,6 @@ def _settings(settings: Mapping[str, Any]) -> str:
     shown = {name: value for name, value in plain.items() if name != "name"}
     rows = [[one_line(name, 60), one_line(_value(value), 200)] for name, value in shown.items()]
     return table(["setting", "value"], rows) if rows else "The defaults."
-
-
-def _noted(report: BuildReport) -> dict[str, int]:
-    more = {"rows more than dialogues, by cuts and weights": report.extra_rows}
-    return {what: n for what, n in {**more, **report.notes}.items() if n}
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -46,18 +46,7 @@ def card_header(
     statistics: DatasetStatistics,
     settings: Mapping[str, Any],
 ) -> str:
-    """Write the YAML header that the Hub reads.
-
-    Args:
-        folder: The folder that `save_to_disk` wrote.
-        name: The title.
-        report: Tells the licences of the sources.
-        statistics: What `describe` gave.
-        settings: `license` stands for the whole dataset.
-
-    Returns:
-        The header with its two rules.
-    """
+    """Write the YAML header that the Hub reads; `license` in the settings stands for all of it."""
     counts = statistics.counts("languages")
     size = next((size for limit, size in _SIZES if statistics.dialogues < limit), "n>1T")
     data = DatasetCardData(
@@ -104,13 +93,6 @@ def _configs(folder: Path, statistics: DatasetStatistics) -> dict[str, Any]:
 
 
 def hub_license(text: str) -> str:
-    """Find the Hub's identifier of a licence.
-
-    Args:
-        text: As the user wrote it: "CC BY-NC 4.0".
-
-    Returns:
-        The identifier, "other" if the Hub has none.
-    """
+    """Find the Hub's identifier of a licence, of "CC BY-NC 4.0" too; "other" if it has none."""
     found = re.sub(r"[\s_]+", "-", text.strip().lower()).replace("license", "").strip("-")
     return found if found in HUB_LICENSES else "other"

@@ -27,16 +27,7 @@ STATISTICS_FILE = "statistics.json"
 def save_result(result: BuildResult, output: str | Path, overwrite: bool = False) -> list[str]:
     """Write dataset, report, card and pictures to a folder that appears whole or not at all.
 
-    Args:
-        result: What `build_dialogues` gave.
-        output: The folder to write.
-        overwrite: Replace a dataset that is already there.
-
-    Returns:
-        What else there is to say, a line each: pictures that could not be drawn.
-
-    Raises:
-        UserError: If `check_output` refuses the folder, or another process is writing it.
+    What else there is to say is given back, a line each: pictures that could not be drawn.
     """
     output = Path(output).absolute()
     with only_writer(output):
@@ -104,8 +95,7 @@ def _data_files(folder: Path) -> Iterator[Path]:
 def check_output(output: str | Path, overwrite: bool = False) -> None:
     """Refuse to write over what must not be lost; to be called before the work.
 
-    Raises:
-        UserError: If it is there, unless `overwrite` and made by this package.
+    What is there may be replaced with `overwrite`, if this package made it.
     """
     output = Path(output)
     sweep(output)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import datasets
 
-from data_builders.building.builder import DIALOGUE_FEATURES
 from data_builders.errors import UserError
 from data_builders.output.card import coarse_words, left_out
 from data_builders.output.markdown import one_line
 from data_builders.output.statistics import DatasetStatistics, SplitStatistics, describe
 from data_builders.output.terminal import fit
 from data_builders.report import REPORT_FILE, BuildReport, counted
+from data_builders.sources.saved import check_columns, open_saved
 from data_builders.widths import display_width
 
 # Below this no bar is left beside its label.
@@ -27,14 +27,9 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def inspect_lines(path: str | Path, samples: int = 3) -> Iterator[str]:
-    """Say what is in a dataset folder, line by line.
+    """Say what is in a dataset folder, with so many dialogues of each split, always the same ones.
 
-    Args:
-        path: A folder with a `DatasetDict` of this package's columns.
-        samples: How many dialogues of each split to show; always the same ones.
-
-    Yields:
-        Lines no wider than the terminal, with nothing in them that could control it.
+    The lines are no wider than the terminal, with nothing in them that could control it.
     """
     if samples < 0:
         raise UserError(f"`samples` must be 0 or more (got {samples}). Use 0 to show none.")
@@ -47,30 +42,11 @@ def inspect_lines(path: str | Path, samples: int = 3) -> Iterator[str]:
 
 
 def load_dialogues(folder: Path) -> datasets.DatasetDict:
-    """Load a folder and make sure that it is a `DatasetDict` of dialogues."""
-    if not folder.is_dir():
-        kind = "is a file" if folder.exists() else "does not exist"
-        raise UserError(f"{folder} {kind}. Name a dataset folder that `data_builders` wrote.")
-    if not (folder / "dataset_dict.json").is_file():
-        raise UserError(
-            f"{folder} has no dataset_dict.json, so it is not a dataset with splits saved by "
-            "`save_to_disk`. Build one with `python -m data_builders`."
-        )
-    try:
-        loaded = datasets.load_from_disk(str(folder))
-    except Exception as error:  # pyarrow and datasets have no common error for a broken file
-        raise UserError(
-            f"{folder} cannot be read ({one_line(str(error), 200)}). Build it again."
-        ) from error
-    for name, split in loaded.items():
-        missing = [column for column in DIALOGUE_FEATURES if column not in split.column_names]
-        if missing:
-            raise UserError(
-                f"The split {name} of {folder} has no column {', '.join(missing)} (it has "
-                f"{', '.join(split.column_names)}), so it holds no dialogues of this package. "
-                "Build it with `python -m data_builders`."
-            )
-    return loaded
+    """Load a folder of dialogues."""
+    loaded = open_saved(folder)
+    for split in loaded.values():
+        check_columns(split, folder)
+    return datasets.DatasetDict(loaded)
 
 
 def bar_chart(counts: Mapping[str, int], width: int) -> Iterator[str]:

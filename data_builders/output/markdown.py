@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 _BIDI = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # References where a backslash is read differently inside and outside a table.
@@ -49,7 +50,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], plain: bool = F
     Returns:
         The table without a line end.
     """
-    written = _without_bars if plain else escape
+    written = partial(re.sub, r"\|", r"\\|") if plain else escape
     names = " | ".join(written(name.lstrip(">")) for name in head)
     rule = "|".join("---:" if name.startswith(">") else "---" for name in head)
     lines = [f"| {names} |", f"|{rule}|"]
@@ -57,7 +58,3 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], plain: bool = F
         cells = [f"{one:,}" if isinstance(one, int) else written(str(one)) for one in row]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _without_bars(text: str) -> str:
-    return text.replace("|", "\\|")

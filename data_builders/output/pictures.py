@@ -31,14 +31,7 @@ _LANGUAGE_NAMES = {"zh": "Chinese", "en": "English", "mixed": "both", "other": "
 
 
 def draw_pictures(statistics: DatasetStatistics, folder: str | Path) -> list[Path]:
-    """Draw the length, turn, language and source counts over all splits.
-
-    Returns:
-        The files, named as in `CAPTIONS`; one that would compare nothing is left out.
-
-    Raises:
-        UserError: If matplotlib is not installed.
-    """
+    """Draw what `CAPTIONS` lists over all splits; one that would compare nothing is left out."""
     figure_class = _figure_class()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -91,11 +91,8 @@ def find_leaks(
 ) -> Iterator[Leak]:
     """Look through a text line by line, for at most one leak a line.
 
-    Args:
-        text: What would be published.
-        places: Beginnings of paths, as `machine_places` gives them.
-        secrets: Tokens in use now, whatever they look like.
-        names: Of machines, as `machine_names` gives them.
+    Paths begin as `machine_places` gives them, `names` are of machines, as `machine_names` gives
+    them; tokens in use are `secrets`, whatever their form.
     """
     known = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
     begins = "|".join(_beginning(place.rstrip("/\\")) for place in places)

@@ -14,6 +14,7 @@ from data_builders.errors import UserError
 from data_builders.output.card import CARD_FILE, PLACEHOLDER
 from data_builders.output.hub import check_repo_id, hub_errors
 from data_builders.output.privacy import find_leaks, machine_names, machine_places
+from data_builders.sources.saved import open_saved
 
 logger = logging.getLogger(__name__)
 
@@ -58,14 +59,7 @@ def push_dataset(
 
 
 def _loaded(folder: Path) -> datasets.DatasetDict:
-    try:
-        loaded = datasets.load_from_disk(str(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(
-            f"{folder} is not a dataset saved by this package. Build one with "
-            "`python -m data_builders` first."
-        ) from None
-    splits = loaded if isinstance(loaded, dict) else {"train": loaded}
+    splits = open_saved(folder)
     # datasets 5.2 pushes a split without rows, and then can load none of the dataset.
     kept = {name: split for name, split in splits.items() if len(split)}
     if not kept:

@@ -26,6 +26,7 @@ TOP_REPLIES = 20
 MAX_REPLY = 1000
 MAX_SOURCES = 200
 OTHER_SOURCES = "(other sources)"
+_NOTHING = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,13 @@ class Histogram:
             return f"{low:,}+"
         high = self.edges[place + 1] - 1
         return f"{low}" if low == high else f"{low}-{high}"
+
+    @classmethod
+    def of(cls, edges: tuple[int, ...], values: np.ndarray = _NOTHING) -> Histogram:
+        """Count values by bins."""
+        places = np.searchsorted(edges, values, side="right") - 1
+        counts = np.bincount(places, minlength=len(edges))
+        return cls(edges, tuple(counts.tolist()), int(values.sum()))
 
     def __add__(self, other: Histogram) -> Histogram:
         """Join the counts of two histograms with the same bins."""
@@ -151,8 +159,7 @@ class DatasetStatistics:
     def histogram(self, name: str) -> Histogram:
         """Add up "question_lengths", "reply_lengths" or "turns" over the splits."""
         edges = TURN_EDGES if name == "turns" else LENGTH_EDGES
-        empty = Histogram(edges, (0,) * len(edges), 0)
-        return sum((getattr(split, name) for split in self.splits.values()), empty)
+        return sum((getattr(one, name) for one in self.splits.values()), Histogram.of(edges))
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, ready for JSON."""
@@ -164,26 +171,11 @@ def describe(dataset: datasets.DatasetDict) -> DatasetStatistics:
     return DatasetStatistics({str(name): _describe_split(s) for name, s in dataset.items()})
 
 
-class _Bins:
-    """A histogram that grows."""
-
-    def __init__(self, edges: tuple[int, ...]) -> None:
-        self.edges, self.total = edges, 0
-        self.counts = np.zeros(len(edges), dtype=np.int64)
-
-    def add(self, values: np.ndarray) -> None:
-        places = np.searchsorted(self.edges, values, side="right") - 1
-        self.counts += np.bincount(places, minlength=len(self.edges))
-        self.total += int(values.sum())
-
-    def histogram(self) -> Histogram:
-        return Histogram(self.edges, tuple(self.counts.tolist()), self.total)
-
-
 def _describe_split(split: datasets.Dataset) -> SplitStatistics:
     split = split.select_columns(["turns", "roles", "lang", "source"])
     dialogues = pairs = characters = coarse = 0
-    turns, questions, replies = (_Bins(e) for e in (TURN_EDGES, LENGTH_EDGES, LENGTH_EDGES))
+    turns = Histogram.of(TURN_EDGES)
+    questions = replies = Histogram.of(LENGTH_EDGES)
     columns: dict[str, Counter[str]] = {"lang": Counter(), "source": Counter()}
     for batch in dialogue_batches(split):
         lengths = pc.utf8_length(batch.turns).to_numpy(zero_copy_only=False)
@@ -192,9 +184,9 @@ def _describe_split(split: datasets.Dataset) -> SplitStatistics:
         characters += int(lengths.sum())
         spoken_in = np.repeat(np.arange(len(batch.lengths)), batch.lengths)
         coarse += len(np.unique(spoken_in[hold_coarse_words(batch.turns)]))
-        turns.add(batch.lengths)
-        questions.add(lengths[batch.replies - 1])
-        replies.add(lengths[batch.replies])
+        turns += Histogram.of(TURN_EDGES, batch.lengths)
+        questions += Histogram.of(LENGTH_EDGES, lengths[batch.replies - 1])
+        replies += Histogram.of(LENGTH_EDGES, lengths[batch.replies])
         for name, counter in columns.items():
             for found in pc.value_counts(batch.table[name]):
                 counter[found["values"].as_py() or "(none)"] += found["counts"].as_py()
@@ -207,9 +199,9 @@ def _describe_split(split: datasets.Dataset) -> SplitStatistics:
         multi_reply_questions=texts.multi_reply_questions,
         characters=characters,
         coarse=coarse,
-        question_lengths=questions.histogram(),
-        reply_lengths=replies.histogram(),
-        turns=turns.histogram(),
+        question_lengths=questions,
+        reply_lengths=replies,
+        turns=turns,
         languages=_ordered(columns["lang"]),
         sources=_first_sources(columns["source"]),
         top_replies=_frequent(texts, pairs),

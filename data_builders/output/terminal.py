@@ -37,14 +37,10 @@ def columns(
     width: int | None = None,
     indent: str = "",
 ) -> list[str]:
-    """Lay rows out in columns.
+    """Lay rows out in columns, those of numbers (`right`) aligned to the right.
 
-    Args:
-        rows: Cells, equally many in each row.
-        right: Which columns hold numbers, aligned to the right.
-        width: Cells of a whole line, shared equally by the columns, whose texts are shortened;
-            None makes each column as wide as its widest text.
-        indent: What each line begins with, beside `width`.
+    The columns share `width` cells equally, and their texts are shortened; None makes each as wide
+    as its widest text. Each line begins with `indent`, which does not count.
     """
     if width is None:
         widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]

@@ -4,10 +4,14 @@
 from data_builders.reading.files import SourceFile, source_files
 from data_builders.reading.json_rows import JsonRow, json_rows
 from data_builders.reading.lines import text_lines
+from data_builders.reading.one_file import Reading
 from data_builders.reading.sample import Sample, sample_of
+from data_builders.reading.streams import Progress
 
 __all__ = [
     "JsonRow",
+    "Progress",
+    "Reading",
     "Sample",
     "SourceFile",
     "json_rows",

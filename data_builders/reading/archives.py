@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import accumulate
 from pathlib import PurePosixPath
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from data_builders.reading.streams import (
     DAMAGE,
     Budget,
     CountedFile,
+    Pull,
     Stream,
     Unpacked,
     damaged,
@@ -75,9 +77,7 @@ class _Archive(NamedTuple):
     budget: Budget
     depth: int = 0
 
-    def member(
-        self, path: PurePosixPath, regular: bool, read: Callable[[], Callable[[int], bytes]]
-    ) -> Iterator[Entry]:
+    def member(self, path: PurePosixPath, regular: bool, pull: Pull) -> Iterator[Entry]:
         """Yield one member, unpacked if it is packed once more, or nothing if it is no data."""
         name = f"{self.name}/{path}"
         if not regular:
@@ -88,11 +88,7 @@ class _Archive(NamedTuple):
         if is_left_out(str(path)):
             logger.info("%s left out", name)
             return
-        try:
-            stream = Stream(read())
-        except UserError as error:
-            stream = Stream(None, error)
-        entry = Entry(name, f"{self.label}/{path}", str(path), stream)
+        entry = Entry(name, f"{self.label}/{path}", str(path), Stream(pull))
         yield from _unpack(entry, self.budget, self.depth)
 
     def empty(self) -> UserError:
@@ -101,31 +97,14 @@ class _Archive(NamedTuple):
 
 
 def is_left_out(path: str) -> bool:
-    """Say if a file of a folder or an archive is no data: hidden, Markdown, or a licence.
-
-    Args:
-        path: Relative to the folder or archive, with slashes.
-    """
+    """Say if a file of a folder or an archive is no data: hidden, Markdown, or a licence."""
     name = path[path.rfind("/") + 1 :].upper()
     hidden = path[0] == "." or "/." in path or "__MACOSX" in path
     return hidden or name.endswith(".MD") or name.startswith(("LICENSE", "README"))
 
 
 def entries(file: CountedFile, name: str, label: str, size: int) -> Iterator[Entry]:
-    """Unpack one file on disk as far as it goes.
-
-    Args:
-        file: The open file.
-        name: As the user gave it.
-        label: Short, for the dataset.
-        size: Bytes on disk.
-
-    Yields:
-        Files; each must be read before the next is asked for.
-
-    Raises:
-        UserError: If an archive is damaged, unsafe or empty.
-    """
+    """Unpack one file on disk as far as it goes; read each entry before asking for the next."""
     progress, file.progress = file.progress, None
     head = file.read(8)
     file.seek(0)
@@ -218,9 +197,8 @@ def _tar_entries(entry: Entry, archive: _Archive) -> Iterator[Entry]:
             if member.isdir():
                 continue
             found = True
-            content = tar.extractfile(member) if member.isfile() else None
-            pull = _member_reader(content, f"{archive.name}/{path}", stream)
-            yield from archive.member(path, content is not None and not member.issparse(), pull)
+            pull = _reader(partial(tar.extractfile, member), f"{archive.name}/{path}", stream)
+            yield from archive.member(path, member.isfile() and not member.issparse(), pull)
         if stream.error is not None:
             raise stream.error
     except DAMAGE as error:
@@ -229,13 +207,19 @@ def _tar_entries(entry: Entry, archive: _Archive) -> Iterator[Entry]:
         raise archive.empty()
 
 
-def _member_reader(
-    content: Any, name: str, stream: Stream | None = None, budget: Budget | None = None
-) -> Callable[[], Callable[[int], bytes]]:
-    """Read a member; what a tar holds was paid for when the tar was unpacked."""
+def _reader(
+    opened: Callable[[], Any],
+    name: str,
+    stream: Stream | None = None,
+    budget: Budget | None = None,
+) -> Pull:
+    """Open a member when it is read; what a tar holds was paid for when the tar was unpacked."""
+    content: Any = None
 
     def pull(size: int) -> bytes:
+        nonlocal content
         try:
+            content = content or opened()
             data: bytes = content.read1(size)
         except DAMAGE as error:
             cause = stream.error if stream is not None else None
@@ -244,7 +228,7 @@ def _member_reader(
             budget.spend(len(data), name)
         return data
 
-    return lambda: pull
+    return pull
 
 
 def _opened_zip(file: CountedFile, archive: _Archive) -> zipfile.ZipFile:
@@ -261,22 +245,15 @@ def _zip_entries(contents: zipfile.ZipFile, archive: _Archive) -> Iterator[Entry
     for member in members:
         path = _member_path(_zip_name(member), archive.name)
         kind = stat.S_IFMT(member.external_attr >> 16)
-        read = _zip_reader(contents, member, f"{archive.name}/{path}", archive.budget)
-        yield from archive.member(path, kind in (0, stat.S_IFREG), read)
+        name = f"{archive.name}/{path}"
+        pull = _reader(partial(_zip_member, contents, member, name), name, budget=archive.budget)
+        yield from archive.member(path, kind in (0, stat.S_IFREG), pull)
 
 
-def _zip_reader(
-    contents: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, budget: Budget
-) -> Callable[[], Callable[[int], bytes]]:
-    def read() -> Callable[[int], bytes]:
-        if member.flag_bits & 1:
-            raise UserError(f"{name}: encrypted. Unpack the archive with its password.")
-        try:
-            return _member_reader(contents.open(member), name, budget=budget)()
-        except DAMAGE as error:
-            raise damaged(name, "zip archive", error) from None
-
-    return read
+def _zip_member(contents: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Any:
+    if member.flag_bits & 1:
+        raise UserError(f"{name}: encrypted. Unpack the archive with its password.")
+    return contents.open(member)
 
 
 def _zip_name(member: zipfile.ZipInfo) -> str:
@@ -358,7 +335,7 @@ def _seven_zip_entries(file: CountedFile, archive: _Archive) -> Iterator[Entry]:
         raise failed or archive.empty()
 
 
-def _spooled(file: Any, start: int, size: int) -> Callable[[], Callable[[int], bytes]]:
+def _spooled(file: Any, start: int, size: int) -> Pull:
     left = size
 
     def pull(wanted: int) -> bytes:
@@ -368,7 +345,7 @@ def _spooled(file: Any, start: int, size: int) -> Callable[[], Callable[[int], b
         left -= len(data)
         return data
 
-    return lambda: pull
+    return pull
 
 
 def _member_path(name: str, archive: str) -> PurePosixPath:

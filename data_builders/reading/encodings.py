@@ -124,18 +124,7 @@ class Encoding(NamedTuple):
 
 
 def named_encoding(name: str, head: bytes) -> Encoding:
-    """Look up the encoding a user asks for.
-
-    Args:
-        name: Any name Python knows.
-        head: The beginning of the file, for its byte order mark.
-
-    Returns:
-        The encoding.
-
-    Raises:
-        UserError: If there is no such encoding of text.
-    """
+    """Look up the encoding a user asks for; the beginning of the file has its byte order mark."""
     try:
         codec = codecs.lookup(name).name
         "".encode(codec)  # Refuses codecs that are not of text, such as hex.
@@ -155,14 +144,7 @@ def named_encoding(name: str, head: bytes) -> Encoding:
 
 
 def guess_encoding(head: bytes) -> Encoding:
-    """Find out the encoding of a text.
-
-    Args:
-        head: Its beginning, perhaps cut within a character.
-
-    Returns:
-        The likeliest encoding; not plausible if nobody should read it so without having looked.
-    """
+    """Find the likeliest encoding of a text by its beginning, perhaps cut within a character."""
     for bom, codec in BOMS:
         if head.startswith(bom):
             return Encoding(codec, len(bom))

@@ -6,14 +6,17 @@ from __future__ import annotations
 import glob
 import io
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from data_builders.errors import UserError, shown
 from data_builders.reading.archives import entries, is_left_out
-from data_builders.reading.streams import CountedFile, Stream, buffered
+from data_builders.reading.streams import CountedFile, Progress, Stream, buffered
 
 HEAD_SIZE = 1 << 18
 
@@ -39,15 +42,9 @@ class SourceFile:
         source: str | None = None,
         path: str | None = None,
     ) -> None:
-        """Wrap a stream at its beginning.
+        """Wrap a stream of unpacked bytes at its beginning.
 
-        Args:
-            name: The name for messages.
-            label: The name for the dataset.
-            stream: Unpacked bytes.
-            suffix: Of the unpacked name; None takes that of `name`.
-            source: The label of the file on disk; None takes `label`.
-            path: Where it lies on the disk, if the bytes are those of a file there.
+        Without a suffix that of `name` is taken, without a source the label.
         """
         self.name, self.label, self.source, self.path = name, label, source or label, path
         self.suffix = os.path.splitext(name)[1].lower() if suffix is None else suffix
@@ -56,15 +53,19 @@ class SourceFile:
         self.stream: BinaryIO = buffered(self._ahead)
 
     def head(self, size: int = HEAD_SIZE) -> bytes:
-        """Give the first bytes; `stream` still begins at the beginning.
-
-        Args:
-            size: How many at most.
-
-        Returns:
-            The bytes; of a damaged file those before the damage.
-        """
+        """Give the first bytes, before any damage; `stream` still begins at the beginning."""
         return self._ahead.peek(size)
+
+    @contextmanager
+    def on_disk(self) -> Iterator[str]:
+        """Lend a path to it, unpacked if need be, for what cannot be read as a stream."""
+        if self.path is not None:
+            yield self.path
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "unpacked"), "wb") as copy:
+                shutil.copyfileobj(self.stream, copy)
+            yield copy.name
 
     def failure(self) -> Exception | None:
         """Say why nothing of it can be read; None if something can."""
@@ -89,10 +90,12 @@ class Found(NamedTuple):
 
 def source_files(
     paths: Sequence[str],
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
     failed: Callable[[str, UserError], None] | None = None,
 ) -> Iterator[SourceFile]:
-    """Open files one after the other, whatever they are packed in.
+    """Open files one after the other, whatever they are packed in; each must be read in its turn.
+
+    What cannot be read fails when it is; of a folder it is passed over.
 
     Args:
         paths: Files, folders, glob patterns, archives, and members as "archive.zip/member".
@@ -100,13 +103,6 @@ def source_files(
             their sum is the size of the files.
         failed: Takes the name of an archive that is damaged or unsafe, and why, where the others
             are to be read all the same; None raises that.
-
-    Yields:
-        Files; each must be read before the next is asked for. What cannot be read fails when it
-        is; of a folder it is passed over.
-
-    Raises:
-        UserError: If a path does not exist or holds no file, or an archive is damaged or unsafe.
     """
     for found in files_on_disk(paths):
         if not found.unread:
@@ -119,32 +115,12 @@ def source_files(
 
 
 def disk_files(paths: Sequence[str]) -> list[str]:
-    """List the files on disk that `source_files` would open.
-
-    Args:
-        paths: As for `source_files`.
-
-    Returns:
-        Their paths, in order.
-
-    Raises:
-        UserError: If a path does not exist or holds no file.
-    """
+    """List the paths on disk that `source_files` would open, in order."""
     return [found.path for found in files_on_disk(paths) if not found.unread]
 
 
 def files_on_disk(paths: Sequence[str]) -> list[Found]:
-    """List the files on disk, each once, and say of which nothing will be read.
-
-    Args:
-        paths: As for `source_files`.
-
-    Returns:
-        What was found, in order.
-
-    Raises:
-        UserError: If a path does not exist or holds no file.
-    """
+    """List the files on disk, each once and in order, and say of which nothing will be read."""
     files: dict[object, Found] = {}
     for given in paths:
         for found, status in _expand(str(given)):
@@ -162,7 +138,7 @@ def files_on_disk(paths: Sequence[str]) -> list[Found]:
     return list(files.values())
 
 
-def _open(found: Found, progress: Callable[[int], None] | None) -> Iterator[SourceFile]:
+def _open(found: Found, progress: Progress | None) -> Iterator[SourceFile]:
     name, label = shown(found.path), shown(found.label)
     disk = open(found.path, "rb", buffering=0)
     file = CountedFile(disk, progress)

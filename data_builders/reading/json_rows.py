@@ -46,18 +46,7 @@ def json_rows(
 
     The content tells the layout: one value a line; one array, of which each element is a row;
     one object, of which each member is a row, and of a member that is an array each element.
-
-    Args:
-        file: The file, not read yet.
-        report: Takes the rows that are no JSON.
-        encoding: What the user says it is; None finds it out.
-
-    Yields:
-        The rows, in order.
-
-    Raises:
-        UserError: If there is no such encoding, or the file is a damaged archive (after the
-            rows before the damage were yielded).
+    What is no JSON is rejected.
     """
     source = TextSource(file, encoding)
     layout = json_layout(source.head_text(), file.suffix, source.whole)
@@ -184,20 +173,14 @@ class _Reader:
 
 
 def json_layout(head: str, suffix: str, whole: bool) -> str | None:
-    """Tell the layout of a JSON file.
+    """Tell the layout of a JSON file by the beginning of its text; `whole`: that is all of it.
 
-    Args:
-        head: The beginning of its text.
-        suffix: Of its name, in lower case: settles what a file of a single value is.
-        whole: Whether that is all of it.
-
-    Returns:
-        "lines": a value a line; "values": values over several lines, one after the other;
-        "array"; "object"; None if it is no JSON.
+    It is "lines": a value a line; "values": values over several lines, one after the other;
+    "array"; "object"; None if it is no JSON. The suffix settles what a file of a single value is.
     """
     text = head.strip(" \t\r\n")
     lines = _first_lines(head, whole)
-    parsed = [_parses(line) for line in lines]
+    parsed = [is_json(line) for line in lines]
     # The first line alone: a broken first row must not hide that the others are rows.
     by_line = bool(parsed) and (parsed[0] or sum(parsed) > len(parsed) / 2)
     if text[:1] not in ("[", "{"):
@@ -214,10 +197,9 @@ def json_layout(head: str, suffix: str, whole: bool) -> str | None:
 
 def _is_one_row(text: str) -> bool:
     """Say whether an object is a row itself: a text in it, and no value that holds rows."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+    if not is_json(text):
         return False
+    value = json.loads(text)
     members = [m for v in value.values() for m in (v if isinstance(v, list) else [v])]
     holds_rows = any(isinstance(member, (list, dict)) for member in members)
     return any(isinstance(member, str) for member in value.values()) and not holds_rows
@@ -229,9 +211,10 @@ def _first_lines(head: str, whole: bool) -> list[str]:
     return [line for line in (lines if whole else lines[:-1]) if line.strip()][:_TRIED]
 
 
-def _parses(line: str) -> bool:
+def is_json(text: str) -> bool:
+    """Say whether a text is one whole value."""
     try:
-        json.loads(line)
+        json.loads(text)
     except (ValueError, RecursionError):
         return False
     return True

@@ -53,13 +53,7 @@ class BrokenError(Exception):
     """
 
     def __init__(self, error: RowError, behind: bool = False, too_long: bool = False) -> None:
-        """Remember what is wrong.
-
-        Args:
-            error: The rule broken.
-            behind: Whether the position is behind the value.
-            too_long: Whether it is only too long.
-        """
+        """Remember what is wrong."""
         super().__init__(error.rule)
         self.error, self.behind, self.too_long = error, behind, too_long
 
@@ -74,12 +68,7 @@ class TextBuffer:
     """
 
     def __init__(self, source: TextSource, report: BuildReport) -> None:
-        """Begin at the beginning.
-
-        Args:
-            source: The file.
-            report: Takes the count of NUL characters.
-        """
+        """Begin at the beginning."""
         self.text, self.pos, self.ended = "", 0, False
         self._source = source
         self._pieces = _pieces(source, report)
@@ -89,11 +78,7 @@ class TextBuffer:
         self._decode = json.JSONDecoder().raw_decode
 
     def more(self) -> bool:
-        """Drop what was read, and add at least as much as is left.
-
-        Returns:
-            Whether there was more.
-        """
+        """Drop what was read, and add at least as much as is left; say whether there was more."""
         self.line()
         pieces, added = [self.text[self.pos :]], 0
         while added <= len(pieces[0]):
@@ -126,14 +111,7 @@ class TextBuffer:
                 return ""
 
     def value(self) -> Any:
-        """Read the value at the position and go behind it.
-
-        Returns:
-            What JSON makes of it.
-
-        Raises:
-            BrokenError: If it cannot be read.
-        """
+        """Read the value at the position and go behind it."""
         while True:
             try:
                 value, end = self._decode(self.text, self.pos)
@@ -236,19 +214,11 @@ def _without_nuls(text: str, broken: bool, report: BuildReport) -> Iterator[tupl
 
 
 def go_on(buffer: TextBuffer, close: str, like: Any) -> bool:
-    """Move the buffer from a broken element to the next one that can be read.
+    """Move the buffer from a broken element to the comma before one that can be read, or the end.
 
     The brackets tell where the broken one ends, if they match. If not, or if something of the
-    same keys as the element before stands earlier, that is the next.
-
-    Args:
-        buffer: Stands at the broken element.
-        close: What ends the array or object: "]" or "}".
-        like: The last element that could be read; None if there was none.
-
-    Returns:
-        Whether there is one, or the end of the array or object; the buffer stands at the comma
-        before it, or at the end mark.
+    same keys as the element before (`like`) stands earlier, that is the next. `close` ends the
+    array or object. False if nothing more can be read.
     """
     buffer.drop()
     while not buffer.ended and len(buffer.text) - buffer.pos < LOOK_AHEAD:
@@ -273,14 +243,9 @@ def go_on(buffer: TextBuffer, close: str, like: Any) -> bool:
 
 
 def skip_value(buffer: TextBuffer, close: str) -> bool:
-    """Move the buffer behind a value of any size, holding none of it.
+    """Move the buffer behind a value of any size, holding none of it, in what `close` ends.
 
-    Args:
-        buffer: Stands at the value.
-        close: What ends the array or object that the value is in.
-
-    Returns:
-        Whether its end was found; the buffer stands at the comma or the end mark behind it.
+    False if its end was not found.
     """
     depth, in_string = 0, False
     while True:
@@ -333,8 +298,7 @@ def _element_end(buffer: TextBuffer, stop: int, close: str) -> int | None:
 def _find(buffer: TextBuffer, close: str, keys: Any) -> tuple[int | None, int]:
     """Find the comma before an element that can be read, if need be one with these keys.
 
-    Returns:
-        Where it is, and up to where was looked.
+    Also gives up to where was looked.
     """
     decode, text, pos = json.JSONDecoder().raw_decode, buffer.text, buffer.pos
     pattern = _NEXT_ITEM if close == "]" else _NEXT_MEMBER

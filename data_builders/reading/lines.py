@@ -31,15 +31,7 @@ class TextSource:
     """
 
     def __init__(self, file: SourceFile, encoding: str | None) -> None:
-        """Find out the encoding.
-
-        Args:
-            file: The file, not read yet.
-            encoding: What the user says it is; None looks.
-
-        Raises:
-            UserError: If there is no such encoding.
-        """
+        """Find out the encoding, if the user does not say it."""
         head = file.head()
         self.found = found = named_encoding(encoding, head) if encoding else guess_encoding(head)
         self.name, self.title, self.sure = file.name, found.codec, found.sure
@@ -53,14 +45,7 @@ class TextSource:
             self.head = self.head.decode(found.codec, "replace").encode("utf-8", "replace")
 
     def opened(self, report: BuildReport) -> TextSource:
-        """Begin to read the text, not only to look at its beginning.
-
-        Args:
-            report: Takes a note of an encoding that is a guess.
-
-        Raises:
-            UserError: If the encoding cannot be told.
-        """
+        """Begin to read the text, and note a guessed encoding or refuse it."""
         if doubt := self.doubt():
             raise UserError(f"{self.name}: {doubt}")
         self._report = report
@@ -86,11 +71,7 @@ class TextSource:
         return _recoded(self._bytes(), self.title) if self._recode else self._bytes()
 
     def revise(self, block: bytes) -> None:
-        """Settle on an encoding by the first bytes that are not ASCII.
-
-        Args:
-            block: Holds them; all before it was ASCII.
-        """
+        """Settle on an encoding by the first bytes that are not ASCII."""
         found = guess_encoding(block)
         if found.sure and found.plausible and not found.bom and _keeps_ascii(found.codec):
             self.codec = self.title = found.codec
@@ -144,22 +125,11 @@ def _decode(
 def text_lines(
     file: SourceFile, report: BuildReport, encoding: str | None = None
 ) -> Iterator[tuple[int, str]]:
-    r"""Yield the lines of a text file, blank ones included.
+    r"""Yield the lines of a text file, blank ones included, with their numbers from 1.
 
     A line ends at `\n` or `\r\n`; at a lone `\r` only if the beginning of the file has no
-    `\n`. Lines that cannot be decoded are rejected; NUL characters are removed.
-
-    Args:
-        file: The file, not read yet.
-        report: Takes the rejected lines.
-        encoding: What the user says it is; None finds it out.
-
-    Yields:
-        The number of the line, from 1, and its text without the end.
-
-    Raises:
-        UserError: If there is no such encoding, or the file is a damaged archive (after the
-            lines before the damage were yielded).
+    `\n`. Lines that cannot be decoded are rejected; NUL characters are removed. An archive that
+    is damaged raises that after the lines before the damage.
     """
     return _numbered(TextSource(file, encoding).opened(report), report)
 

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import io
-import json
 from itertools import islice
 from typing import Any, NamedTuple
 
 from data_builders.errors import UserError
 from data_builders.reading.files import SourceFile
-from data_builders.reading.json_rows import json_layout, json_rows
+from data_builders.reading.json_rows import is_json, json_layout, json_rows
 from data_builders.reading.lines import TextSource
 from data_builders.report import BuildReport
 
@@ -49,12 +48,7 @@ class Sample(NamedTuple):
 def sample_of(file: SourceFile, encoding: str | None = None) -> Sample:
     """Look at the beginning of a file; its stream still begins at the beginning.
 
-    Args:
-        file: The file, not read yet.
-        encoding: What the user says it is; None finds it out.
-
-    Returns:
-        The sample; of what is no text, something that fits no format.
+    What is no text gives something that fits no format.
     """
     try:
         source = TextSource(file, encoding)
@@ -64,7 +58,7 @@ def sample_of(file: SourceFile, encoding: str | None = None) -> Sample:
     layout = json_layout(text, file.suffix, source.whole)
     rows, rejected = _first_rows(file, encoding) if layout else ([], 0)
     # A text such as "[Anna] hello" begins like an array and is none.
-    if rejected > len(rows) or (not rows and not _is_json(text)):
+    if rejected > len(rows) or (not rows and not is_json(text)):
         rows, layout = [], None
     layout = "lines" if layout == "values" else layout
     lines = _whole_lines(text, source.whole)
@@ -86,14 +80,6 @@ def _first_rows(file: SourceFile, encoding: str | None) -> tuple[list[Any], int]
     except UserError:  # Its encoding cannot be told.
         return [], 1
     return rows, sum(report.rejected.values())
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _whole_lines(text: str, whole: bool) -> list[str]:

@@ -38,30 +38,20 @@ DAMAGE = (
 
 # Gives so many bytes at most; none at the end.
 Pull = Callable[[int], bytes]
+# Takes the number of bytes that were read from the disk since its last call.
+Progress = Callable[[int], None]
 
 
 class Budget:
     """How much the compressed files within one file on disk may unpack to, all in all."""
 
     def __init__(self, compressed_size: int) -> None:
-        """Begin at nothing unpacked.
-
-        Args:
-            compressed_size: Bytes of the file on disk.
-        """
+        """Begin at nothing unpacked of so many bytes on disk."""
         self.compressed_size = compressed_size
         self.unpacked = 0
 
     def spend(self, count: int, name: str) -> None:
-        """Count unpacked bytes.
-
-        Args:
-            count: How many more.
-            name: Of what, for the message.
-
-        Raises:
-            UserError: If they are too many to be a corpus.
-        """
+        """Count unpacked bytes, and refuse what are too many to be a corpus."""
         self.unpacked += count
         if self.unpacked > max(BOMB_FLOOR, MAX_RATIO * self.compressed_size):
             raise UserError(
@@ -80,13 +70,8 @@ class CountedFile(io.RawIOBase):
         counted: Bytes told so far.
     """
 
-    def __init__(self, file: Any, progress: Callable[[int], None] | None) -> None:
-        """Wrap an open file.
-
-        Args:
-            file: Opened for reading, unbuffered.
-            progress: Takes the numbers.
-        """
+    def __init__(self, file: Any, progress: Progress | None) -> None:
+        """Wrap a file that is open for reading, unbuffered."""
         self.file, self.progress, self.counted = file, progress, 0
         self.tell, self.fileno = file.tell, file.fileno  # type: ignore[method-assign]
 
@@ -133,12 +118,7 @@ class Stream(io.RawIOBase):
     """
 
     def __init__(self, pull: Pull | None, error: Exception | None = None) -> None:
-        """Begin at the beginning.
-
-        Args:
-            pull: Gives the bytes; None for what cannot be read at all.
-            error: Why that is so.
-        """
+        """Begin at the beginning; without `pull` nothing can be read, for the reason of `error`."""
         self.error = error
         self._source = pull
         self._ahead = b""
@@ -194,24 +174,13 @@ class Unpacked:
     """Gives the content of a compressed stream, which may consist of several parts."""
 
     def __init__(self, packed: Pull, kind: str, name: str, budget: Budget) -> None:
-        """Begin at the beginning.
-
-        Args:
-            packed: Gives the compressed bytes.
-            kind: "gzip", "bzip2", "xz" or "zstd".
-            name: The file, for messages.
-            budget: Pays for what is unpacked.
-        """
+        """Begin at the beginning of "gzip", "bzip2", "xz" or "zstd"."""
         self._packed, self._kind, self._name, self._budget = packed, kind, name, budget
         self._decompressor: Any = _decompressor(kind, name)
         self._input = b""
 
     def __call__(self, size: int) -> bytes:
-        """Unpack once, at most so many bytes.
-
-        Raises:
-            UserError: If the compressed stream is damaged, cut short, or a bomb.
-        """
+        """Unpack once, at most so many bytes."""
         while not self._decompressor.eof or self._next_part():
             if data := self._unpack(size):
                 self._budget.spend(len(data), self._name)
@@ -251,16 +220,7 @@ class Unpacked:
 
 
 def damaged(name: str, kind: str, error: Exception) -> Exception:
-    """Turn what a library raises for damage into a sentence.
-
-    Args:
-        name: The file.
-        kind: What it is.
-        error: What was raised.
-
-    Returns:
-        A `UserError`, or the error itself if the disk is to blame and not the content.
-    """
+    """Word what a library raises for damage; an error of the disk, not of the content, stays."""
     if isinstance(error, UserError) or (isinstance(error, OSError) and error.errno is not None):
         return error
     return UserError(
@@ -270,13 +230,7 @@ def damaged(name: str, kind: str, error: Exception) -> Exception:
 
 
 def missing_extra(name: str, kind: str, extra: str) -> UserError:
-    """Make the error for a kind of file whose library is not installed.
-
-    Args:
-        name: The file.
-        kind: What it is.
-        extra: The extra of this package that brings the library.
-    """
+    """Make the error for a kind of file whose library an extra of this package brings."""
     return UserError(
         f"{name}: {kind} files need a library more. Install it with "
         f"`pip install 'tfchat-hf[{extra}]'`, or unpack the file by hand."

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from data_builders.report import RowError
-from data_builders.rows.turns import MAX_MESSAGES, TOOL_STEP, no_text, shown
+from data_builders.rows.values import MAX_MESSAGES, TOOL_STEP, no_text, shown
 from data_builders.rows.vocabulary import BAD_IF_YES, ROLES, fold
 
 # [INST], <|im_start|>user, <|start_header_id|>user<|end_header_id|>, <|user|>, [Human]:, ### Human:

@@ -25,7 +25,7 @@ from data_builders.errors import UserError
 from data_builders.placeholders import is_placeholder
 from data_builders.report import RowError
 from data_builders.rows import vocabulary as known
-from data_builders.rows.turns import no_text, number_as_text
+from data_builders.rows.values import no_text, number_as_text
 from data_builders.rows.vocabulary import fold, snake
 
 PARTS = (
@@ -233,12 +233,8 @@ def _question(question: str, usable: Mapping[str, str]) -> str:
 def kind_of_objects(keys: tuple[str, ...]) -> str:
     """Say what a list of objects with these keys holds.
 
-    Args:
-        keys: Their keys.
-
-    Returns:
-        "turns" of text with speaker, or of a text a role; "pairs" of question and reply, which
-        need not have to do with each other; "list" of anything else.
+    It is "turns" of text with speaker, or of a text a role; "pairs" of question and reply, which
+    need not have to do with each other; "list" of anything else.
     """
     folded = {fold(key): key for key in keys}
     first = _first_in(folded)

@@ -25,7 +25,7 @@ import yaml
 
 from data_builders.errors import UserError
 from data_builders.rows.columns import PARTS, check_columns, value_at
-from data_builders.rows.vocabulary import ROLE_ORDER, ROLES, fold
+from data_builders.rows.vocabulary import BAD_IF_NO, BAD_IF_YES, NO, ROLE_ORDER, ROLES, YES, fold
 
 KNOWN = Path(__file__).parents[1] / "formats" / "known.yaml"
 
@@ -66,6 +66,18 @@ class Description:
         return bool(self.known_by) and all(
             any(_is_there(row, path) for path in either.split("|")) for either in self.known_by
         )
+
+    def is_label(self, name: str) -> bool:
+        """Say whether a field tells if its row is any good."""
+        if self.drop_if is None:
+            return name in self.minimum or fold(name) in (*BAD_IF_NO, *BAD_IF_YES)
+        return name in self.minimum or name in self.drop_if
+
+    def is_bad(self, name: str, value: str) -> bool:
+        """Say whether a label says that its row is none; the value is folded."""
+        if self.drop_if is None:
+            return value in (NO if fold(name) in BAD_IF_NO else YES)
+        return value in self.drop_if.get(name, ())
 
 
 def _is_there(row: Any, path: str) -> bool:

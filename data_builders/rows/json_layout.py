@@ -9,13 +9,9 @@ from itertools import chain, groupby, islice
 from typing import Any
 
 from data_builders.reading import JsonRow, Sample
-from data_builders.rows.columns import (
-    kind_of_objects,
-    kind_of_value,
-    known_columns,
-    known_sides,
-)
-from data_builders.rows.turns import MAX_MESSAGES, are_named
+from data_builders.rows.columns import kind_of_objects, kind_of_value, known_columns, known_sides
+from data_builders.rows.turns import are_named
+from data_builders.rows.values import MAX_MESSAGES
 from data_builders.rows.vocabulary import (
     DIALOGUES,
     GROUPS,
@@ -44,14 +40,9 @@ def whole_dialogues(
 ) -> Iterator[JsonRow]:
     """Put together what is one row or one dialogue, and was read piece by piece.
 
-    Args:
-        rows: What stands in the array or the object that a file is, or its lines.
-        top: Whether it is an array.
-        columns: The setting, which may name the list of turns.
-
-    Yields:
-        An object of which a member is a list of turns as one row, a list of turns as one dialogue,
-        an object of columns row by row, and all others as they are.
+    Gives an object of which a member is a list of turns (which `columns` may name) as one row, a
+    list of turns as one dialogue, an object of columns row by row, and all others as they are.
+    `top`: the file is an array.
     """
     rows = _members(iter(rows), {columns.get("dialogue"), columns.get("messages")} - {None})
     head = list(islice(rows, FIRST_ROWS))
@@ -153,10 +144,8 @@ def _is_turn(row: JsonRow, top: bool) -> bool:
 def is_message(value: Any, sure: bool = True) -> bool:
     """Say whether a value is one message and no row that holds a list of them.
 
-    Args:
-        value: An item of a list.
-        sure: Whether the list may be one of anything: then a "user" does not make it one of
-            messages, since it may also be one of reviews.
+    If the list may be one of anything (`sure`), a "user" does not make it one of messages: it may
+    also be one of reviews.
     """
     if not isinstance(value, dict) or any(
         fold(key) in (*DIALOGUES, *GROUPS, "parent_id") or snake(key) in GROUPS for key in value

@@ -16,8 +16,8 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 
 from data_builders.errors import UserError
-from data_builders.reading import Sample, SourceFile, text_lines
-from data_builders.report import BuildReport, RowError, shorten
+from data_builders.reading import Reading, Sample, SourceFile
+from data_builders.report import FileReport, RowError, shorten
 from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
 from data_builders.rows.cells import list_in_text, marked_turns
 from data_builders.rows.columns import kind_of_value, known_columns, known_sides
@@ -51,13 +51,13 @@ class CsvTable:
     """A table of text.
 
     Attributes:
-        header: The names of its columns.
-        kinds: Which columns hold lists as JSON, or nothing but numbers.
+        names: Its columns.
+        kinds: Which of them hold lists as JSON, or nothing but numbers.
     """
 
     def __init__(self, header: list[str], records: Iterable[Record]) -> None:
         """Remember what `opened` has found."""
-        self.header = header
+        self.names = header
         first = list(islice(records := iter(records), _FIRST_RECORDS))
         self._records = chain(first, records)
         cells = [one.cells for one in first if one.broken is None and len(one.cells) == len(header)]
@@ -71,15 +71,14 @@ class CsvTable:
         self.kinds |= {name: "number" for name, column in columns if _are_numbers(column)}
 
     @classmethod
-    def opened(
-        cls, file: SourceFile, sample: Sample, config: Any, report: BuildReport
-    ) -> CsvTable | None:
+    def opened(cls, file: Reading, config: Any) -> CsvTable | None:
         """Read the header of a table."""
+        sample = file.sample()
         if not any(line.strip() for line in sample.lines) and not sample.text.strip():
             return None
         alone = bool(sample.lines) and _bare(sample.lines[0]) in config.columns.values()
         delimiter = config.delimiter or ("," if alone else _delimiter(sample, file.name))
-        records = CsvRecords(text_lines(file, report, config.encoding), delimiter)
+        records = CsvRecords(file.lines(), delimiter)
         first = next((record for record in records if not _mark(record)), None)
         if first is None:
             return None
@@ -89,21 +88,22 @@ class CsvTable:
         numbers = [str(number) for number in range(1, len(first.cells) + 1)]
         return cls(numbers, chain([first], records))
 
-    def rows(self, name: str, wanted: Sequence[str], report: BuildReport) -> Iterator[Row]:
+    def rows(self, wanted: Sequence[str], report: FileReport) -> Iterator[Row]:
         """Give the rows."""
-        places = [(column, self.header.index(column)) for column in wanted]
-        width = len(self.header)
+        places = [(column, self.names.index(column)) for column in wanted]
+        listed = self._lists.intersection(wanted)
+        width = len(self.names)
         for line, cells, broken in self._records:
             if broken is not None:
-                report.reject(name, line, RowError("unclosed quote", broken))
+                report.reject(line, "unclosed quote", broken)
             elif len(cells) != width:
                 found = f"{len(cells)} cells, not {width}: {' , '.join(cells)}"
-                report.reject(name, line, RowError("wrong number of cells", found))
+                report.reject(line, "wrong number of cells", found)
             else:
-                yield line, {column: self._value(column, cells[place]) for column, place in places}
-
-    def _value(self, column: str, cell: str) -> Any:
-        return _listed(cell) if column in self._lists else cell
+                row: dict[str, Any] = {column: cells[place] for column, place in places}
+                for column in listed:
+                    row[column] = _listed(row[column])
+                yield line, row
 
 
 def _beginning(lines: Sequence[str], delimiter: str) -> tuple[list[str], list[Record]]:
@@ -229,7 +229,7 @@ class ArrowTable:
         """Close it."""
         self._stack.close()
 
-    def rows(self, name: str, wanted: Sequence[str], report: BuildReport) -> Iterator[Row]:
+    def rows(self, wanted: Sequence[str], report: FileReport) -> Iterator[Row]:
         """Give the rows."""
         line, bar = 0, _Bar(self._file)
         try:
@@ -239,7 +239,7 @@ class ArrowTable:
                     yield line, dict(zip(wanted, values, strict=True))
                 bar.go_to(share)
         except (pa.ArrowException, OSError) as error:
-            report.reject(name, line + 1, RowError("damaged file", _first_line(error)))
+            report.reject(line + 1, "damaged file", _first_line(error))
 
 
 class _Bar:

@@ -18,71 +18,26 @@ text) cuts the dialogue: what stands before it and after it are dialogues of the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import Any, NamedTuple
 
-from data_builders.dialogue import clean_turn
-from data_builders.placeholders import is_placeholder
 from data_builders.report import RowError
 from data_builders.rows import vocabulary as known
+from data_builders.rows.dialogues import Said, Style, Turns, assembled
+from data_builders.rows.values import TOOL_STEP, as_list, is_filled, no_text, shown, text_in
 from data_builders.rows.vocabulary import ROLE_ORDER, ROLES, TOOL_ROLES, fold
 
-# One list of a file that is one dialogue: beyond this it is none, and would fill the memory.
-MAX_MESSAGES = 10_000
-# "女：去哪儿？", "Usr: hello". No sentence mark stands in a name; a half-width colon is also in
-# "12:30", so after other names than these it counts only where every line has one.
-_PREFIX = re.compile(r"\s*([^\s：:，。！？；、,!?;]{1,12})\s*([：:])\s*")
-_SPEAKING = frozenset("男女问答甲乙") | frozenset("abcdefgmw")
 # What is nothing but the name of a speaker, and what no name has in it.
 _SPEAKER = re.compile(
     rf"[A-Za-z甲乙男女]|(?i:{'|'.join(name for name in ROLES if len(name) > 1)})"
     r"|(?i:speaker|person|participant|agent|user|说话人)[ _#-]?\w{1,2}"
 )
+
 _NO_NAME = re.compile(r"[。！？.!?,，；;]|.{25}")
+
 # What MOSS puts around its turns.
 _WRAPPED = re.compile(r"^<\|[A-Za-z ]+\|>:?\s*|<eo[a-z]>$")
-
-
-# Stands for what a tool did before the answer that is shown.
-TOOL_STEP = object()
-# Who says what is context for the next reply and no reply itself.
-_CONTEXT = "context"
-
-
-class Turns(NamedTuple):
-    """One dialogue: turns of which none is blank, and the role of each where somebody tells."""
-
-    turns: tuple[str, ...]
-    roles: tuple[str, ...] = ()
-
-
-@dataclass
-class Style:
-    """What a description says of lists of turns.
-
-    Attributes:
-        roles: What the source calls system, user and assistant, folded.
-        prefixes: Whether each text begins with the name of its speaker; None looks at them.
-        replace: What stands for something else in all texts.
-        cuts: Counts the turns that cut a dialogue, by rule.
-        joined: How many turns were joined to the one before.
-        counts: What else is to be said of the dialogues, and how often.
-    """
-
-    roles: Mapping[str, str] = field(default_factory=lambda: ROLES)
-    prefixes: bool | None = None
-    replace: Mapping[str, str] = field(default_factory=dict)
-    cuts: dict[str, int] = field(default_factory=dict)
-    joined: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def count(self, what: str, times: int = 1) -> None:
-        """Count something that the report is to say."""
-        self.counts[what] = self.counts.get(what, 0) + times
 
 
 class _Keys(NamedTuple):
@@ -129,144 +84,26 @@ class _List(NamedTuple):
     named: bool = False
 
 
-class Said(NamedTuple):
-    """One turn before it is known who speaks.
-
-    Attributes:
-        text: What was said.
-        who: The speaker as the source names him; None if it does not.
-        wrong: Why it cannot be used.
-        learned: Whether it may be learned as a reply; otherwise it is context.
-    """
-
-    text: str
-    who: Any = None
-    wrong: RowError | None = None
-    learned: bool = True
-
-
 def read_turns(
     items: Any, style: Style, speakers: Any = None, system: str | None = None
 ) -> list[Turns]:
-    """Read a list of turns.
+    """Read a list of turns: one dialogue, or more where turns cut it.
 
     Args:
         items: The list.
         style: What a description says of it.
         speakers: Beside it, who speaks each turn.
         system: What stands before the dialogue.
-
-    Returns:
-        At least one dialogue; more where turns cut it.
-
-    Raises:
-        RowError: If no dialogue can be had from it.
     """
     seen = _seen(as_list(items), style)
     said = [one for item in items for one in _said_in(item, style, seen)]
     if isinstance(speakers, list) and len(speakers) == len(said):
         said = [one._replace(who=who) for one, who in zip(said, speakers, strict=True)]
     elif isinstance(speakers, list) and speakers:
-        style.count("lists of speakers that are not as long as the turns, not used")
+        style.counts["lists of speakers that are not as long as the turns, not used"] += 1
     if len(said) > 1 and isinstance(items[0], dict) and all(one.who is None for one in said):
-        style.count("dialogues whose turns do not say who speaks, taken turn by turn")
-    return assembled(_without_prefixes(said, style), style, system)
-
-
-def assembled(said: Sequence[Said], style: Style, system: str | None = None) -> list[Turns]:
-    """Find out who speaks, join neighbours, and cut where a turn cannot be used."""
-    said = [_checked(one, style) for one in said]
-    said, with_roles = _with_roles(said, style)
-    found: list[Turns] = []
-    broken: RowError | None = None
-    first = next((i for i, one in enumerate(said) if one.who != "system"), len(said))
-    if with_roles and first:
-        system = "\n".join(one.text for one in said[:first])
-        said = said[first:]
-    for piece in _pieces(said, with_roles):
-        turns, who = _joined(piece, style)
-        try:
-            found.append(_dialogue(turns, who, with_roles, system))
-        except RowError as error:
-            broken = broken or error
-    wrong = [one.wrong for one in said if one.wrong is not None]
-    if not found:
-        raise (wrong or [broken or RowError("fewer than two turns", "no turns")])[0]
-    for cut in wrong:
-        style.cuts[cut.rule] = style.cuts.get(cut.rule, 0) + 1
-    return found
-
-
-def as_list(value: Any) -> list[Any]:
-    """Check that something is a list of a bearable length."""
-    if not isinstance(value, list):
-        raise no_text(value) if isinstance(value, bytes) else RowError("not a list", shown(value))
-    if len(value) > MAX_MESSAGES:
-        raise RowError("too many messages", f"more than {MAX_MESSAGES:,}")
-    return value
-
-
-def shown(value: Any) -> str:
-    """Say in a few words what a value is, however large it may be."""
-    if isinstance(value, dict):
-        return f"keys: {', '.join(map(str, islice(value, 8))) or 'none'}"
-    return f"a list of {len(value)}" if isinstance(value, list) else repr(value)
-
-
-def is_filled(value: Any) -> bool:
-    """Say whether a field that names something has anything in it."""
-    if isinstance(value, (list, tuple)):
-        return any(map(is_filled, value))
-    if isinstance(value, dict):
-        return any(map(is_filled, value.values()))
-    return not is_placeholder(value) if isinstance(value, str) else bool(value)
-
-
-def no_text(value: Any) -> RowError:
-    """Give the error for a value that should be a text."""
-    if isinstance(value, bytes):
-        return RowError("not valid UTF-8", value)
-    return RowError("not a string", shown(value))
-
-
-def number_as_text(value: Any) -> Any:
-    """Write a number as text, of 3.0 (a column with gaps) "3"; give anything else as it is."""
-    if not isinstance(value, (int, float, Decimal)) or isinstance(value, bool):
-        return value
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def text_in(content: Any) -> str:
-    """Give the text of a turn that may consist of parts."""
-    content = content if isinstance(content, str) else number_as_text(content)
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = [text for part in as_list(content) if (text := _text_of_part(part)) is not None]
-        return "\n".join(parts)
-    if isinstance(content, dict):
-        return _text_of_part(content) or ""
-    raise no_text(content)
-
-
-def _text_of_part(part: Any) -> str | None:
-    if isinstance(part, str):
-        return part
-    if not isinstance(part, dict):
-        raise no_text(part)
-    kind = fold(part.get("type") or part.get("content_type") or "")
-    if kind in known.IMAGE_PARTS or any(fold(key) in known.IMAGE_PARTS for key in part):
-        raise RowError("image", shown(part))
-    if kind in known.TOOL_PARTS or any(key in part for key in known.TOOL_KEYS):
-        raise RowError("tool message", shown(part))
-    if kind in known.THOUGHT_PARTS or part.get("thought") is True:
-        return None
-    for key in ("text", "value", "content", "parts"):
-        if isinstance(part.get(key), str):
-            return part[key]
-        if key == "parts" and isinstance(part.get(key), list):
-            return text_in(part[key])
-    raise no_text(part)
+        style.counts["dialogues whose turns do not say who speaks, taken turn by turn"] += 1
+    return assembled(said, style, system)
 
 
 def _seen(items: list[Any], style: Style) -> _List:
@@ -309,9 +146,7 @@ def _name(key: str, value: Any) -> Any:
 def are_named(items: Sequence[Any], strict: bool = False) -> bool:
     """Say whether the items of a list are each [speaker, text, ...].
 
-    Args:
-        items: The list.
-        strict: Whether only names count that are nothing but names: "A", "user", "Speaker 1".
+    With `strict` only names count that are nothing but names: "A", "user", "Speaker 1".
     """
     pairs = [item for item in items if isinstance(item, list) and len(item) > 1]
     if len(pairs) < max(2, len(items)) or not all(isinstance(p[1], str) for p in pairs):
@@ -328,7 +163,7 @@ def _said_in(item: Any, style: Style, seen: _List) -> Iterator[Said]:
     """Give the turns of one item of a list; what cannot be used says why."""
     try:
         if item is TOOL_STEP:
-            style.count("messages of tools before an answer left out")
+            style.counts["messages of tools before an answer left out"] += 1
         elif isinstance(item, dict):
             yield from _of_object({k: v for k, v in item.items() if v is not None}, style, seen)
         elif isinstance(item, list):
@@ -378,7 +213,7 @@ def _of_object(item: dict[str, Any], style: Style, seen: _List) -> Iterator[Said
         raise RowError("bad by its label", shown(item))
     learned = not any(fold(item[name]) in known.NO for name in keys.weights)
     if not learned and style.roles.get(fold(who)) == "assistant":
-        style.count("replies of weight 0 that are context and not learned")
+        style.counts["replies of weight 0 that are context and not learned"] += 1
     learned = learned and item.get("is_learned_elsewhere") is not True
     yield Said(text_in(item[text]), who, learned=learned)
 
@@ -427,134 +262,3 @@ def _by_role(
             yield Said(_WRAPPED.sub("", text_in(item[key]).strip()), named[key])
         except RowError as error:
             yield Said("", named[key], error)
-
-
-def _without_prefixes(said: list[Said], style: Style) -> list[Said]:
-    """Take "Usr: " off the texts where it names the speaker."""
-    if style.prefixes is False or any(one.who is not None for one in said):
-        return said
-    found = [_PREFIX.match(one.text) for one in said]
-    names = [fold(match[1]) if match else "" for match in found]
-    if style.prefixes is None and not _are_speakers(names):
-        return said
-    return [
-        one._replace(text=one.text[match.end() :], who=match[1]) if match and _names(match) else one
-        for one, match in zip(said, found, strict=True)
-    ]
-
-
-def _names(match: re.Match[str]) -> bool:
-    name = fold(match[1])
-    return match[2] == "：" or name in ROLES or name in _SPEAKING
-
-
-def _are_speakers(names: Sequence[str]) -> bool:
-    # Two letters "a" and "b" may be options of a question, as far as one can see.
-    return len(names) > 1 and all(name in ROLES and len(name) > 1 for name in names)
-
-
-def _checked(one: Said, style: Style) -> Said:
-    if one.wrong is not None:
-        return one
-    try:
-        text = usable_text(one.text, style)
-        return one if text is one.text else one._replace(text=text)
-    except RowError as error:
-        if error.rule == "image":
-            raise
-        # An empty system prompt says nothing.
-        if one.who is not None and style.roles.get(fold(one.who)) == "system":
-            return one._replace(text="")
-        return one._replace(wrong=error)
-
-
-def usable_text(text: str, style: Style) -> str:
-    """Check a text, and put what is meant for what stands for it."""
-    if "<" in text and known.IMAGE_MARK.search(text):
-        raise RowError("image", text)
-    # No blanks stay around a line break.
-    for mark, meant in style.replace.items():
-        pieces = text.split(mark)
-        text = meant.join(map(str.strip, pieces) if meant.isspace() else pieces)
-    return clean_turn(text)
-
-
-def _with_roles(said: list[Said], style: Style) -> tuple[list[Said], bool]:
-    """Name the speakers by their roles, if the source does."""
-    named = [one for one in said if one.who is not None]
-    roles = {str(one.who): style.roles.get(fold(one.who)) for one in named}
-    heard = [roles[str(one.who)] for one in named if one.wrong is None or one.text]
-    usable = [role for role in heard if role]
-    if not usable or not _tell_roles(roles, usable, said):
-        return [one._replace(who=None if one.who is None else str(one.who)) for one in said], False
-    # Where nobody else answers, "system" is the one who does.
-    answers = "assistant" not in usable and "user" in usable
-    if answers and "system" in usable[usable.index("user") :]:
-        roles = {name: "assistant" if role == "system" else role for name, role in roles.items()}
-    return [_role_said(one, roles) for one in said if one.text or one.wrong], True
-
-
-def _tell_roles(roles: Mapping[str, Any], usable: list[str], said: list[Said]) -> bool:
-    if all(roles.values()) and all(one.who is not None or one.wrong for one in said):
-        return True
-    return {"user", "assistant"} <= set(usable)
-
-
-def _role_said(one: Said, roles: Mapping[str, str | None]) -> Said:
-    role = roles.get(str(one.who))
-    if role is None and one.wrong is None:
-        return one._replace(wrong=RowError("unknown role", one.who))
-    return one._replace(who=role)
-
-
-def _pieces(said: Iterable[Said], with_roles: bool) -> Iterator[list[Said]]:
-    piece: list[Said] = []
-    for one in said:
-        if one.wrong is not None:
-            yield piece
-            piece = []
-            continue
-        if not one.learned and with_roles:
-            one = one._replace(who=_CONTEXT if one.who == "assistant" else one.who)
-        elif not one.learned:
-            # Without roles every turn but the first is a reply.
-            yield piece
-            piece = []
-        piece.append(one)
-    yield piece
-
-
-def _joined(piece: Iterable[Said], style: Style) -> tuple[list[str], list[Any]]:
-    turns: list[str] = []
-    who: list[Any] = []
-    for one in piece:
-        if turns and one.who is not None and one.who == who[-1]:
-            turns[-1] += "\n" + one.text
-            style.joined += 1
-        else:
-            turns.append(one.text)
-            who.append(one.who)
-    return turns, who
-
-
-def _dialogue(turns: list[str], who: list[Any], with_roles: bool, system: str | None) -> Turns:
-    if not with_roles:
-        if len(turns) < 2:
-            raise RowError("fewer than two turns", turns[0] if turns else "no turns")
-        if system is None:
-            return Turns(tuple(turns))
-        who = roles_of(len(turns))
-    elif "user" not in who or "assistant" not in who[who.index("user") :]:
-        raise RowError("no reply", f"roles: {', '.join(who) or 'none'}")
-    elif _CONTEXT in who:
-        # Of the assistant's turns all are learned: what is not, stands among the user's. Behind
-        # the last reply it is of no use.
-        end = len(who) - who[::-1].index("assistant")
-        turns, who = turns[:end], ["user" if w == _CONTEXT else w for w in who[:end]]
-    before = [] if system is None else [system]
-    return Turns((*before, *turns), (*("system" for _ in before), *who))
-
-
-def roles_of(turns: int) -> list[str]:
-    """Give the roles of turns of which the last one is the reply, whatever the first one is."""
-    return ["assistant" if (turns - i) % 2 else "user" for i in range(turns)]

@@ -94,20 +94,8 @@ def make_builder(
 ) -> DialogueBuilder:
     """Choose the builder for a source and give it its settings; nothing is built yet.
 
-    Args:
-        sources: As for `build_dialogues`, but for saved folders.
-        format: The family of the files; None guesses it for each.
-        options: Settings of the family.
-        cache_dir: Where `datasets` keeps what it builds.
-        say: Takes a line for each guess of a format.
-        root: The folder in which a mixture's files are looked for; None leaves it to the mixture.
-        **settings: Fields of `DialogueConfig`.
-
-    Returns:
-        The builder.
-
-    Raises:
-        UserError: If a setting or a file is not what it should be.
+    The arguments are those of `build_dialogues`, but for saved folders; `root` is the folder in
+    which a mixture's files are looked for.
     """
     settings = {key: value for key, value in settings.items() if value is not None}
     # "messages" alone is a folder of that name: what reads files is no corpus by itself.

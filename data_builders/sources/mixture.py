@@ -37,7 +37,8 @@ from data_builders.building.builder import DialogueBuilder, DialogueConfig
 from data_builders.dialogue import RawDialogue, as_tuple
 from data_builders.errors import UserError, shown
 from data_builders.formats.registry import FAMILIES
-from data_builders.language import LANGUAGES
+from data_builders.language import check_languages
+from data_builders.reading import Progress
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.selecting.settings import check_type
@@ -79,15 +80,8 @@ class MixtureConfig(DialogueConfig):
         if not self.sources:
             raise UserError("`sources` is empty. Name at least one.")
         for spec in self.sources:
-            if not 0 < spec.weight <= MAXIMUM_WEIGHT:
-                raise UserError(
-                    f"`weight` must be above 0 and at most {MAXIMUM_WEIGHT} (got {spec.weight} for "
-                    f"{spec.shown_name()}). To leave a source out, delete it."
-                )
-        for language in self.languages:
-            if language not in LANGUAGES:
-                known = ", ".join(LANGUAGES)
-                raise UserError(f"`languages` must be of {known} (got {language!r}).")
+            _check_weight(spec.weight, spec.name or spec.format)
+        check_languages(self.languages)
         self.source_configs = [spec.config(self.strict) for spec in self.sources]
 
     def only_questions(self) -> tuple[bool, ...]:
@@ -130,10 +124,7 @@ class MixtureCorpus(DialogueBuilder):
 
     @classmethod
     def read_sources(
-        cls,
-        config: MixtureConfig,
-        report: BuildReport,
-        progress: Callable[[int], None] | None = None,
+        cls, config: MixtureConfig, report: BuildReport, progress: Progress | None = None
     ) -> Iterator[RawDialogue]:
         """Yield the dialogues of one source after the other, with its number."""
         for origin, (spec, settings) in enumerate(
@@ -163,20 +154,12 @@ class _Reading(NamedTuple):
 
 
 def read_mixture(
-    path: str | Path,
-    say: Callable[[str], None] = lambda line: None,
-    root: str | Path | None = None,
+    path: str | Path, say: Callable[[str], None] = lambda line: None, root: str | Path | None = None
 ) -> dict[str, Any]:
-    """Read a mixture's YAML file.
+    """Read a mixture's YAML file, as keyword arguments of `MixtureConfig`.
 
-    Args:
-        path: The file.
-        say: Takes a line for each guess of a format, and for each source that is left out.
-        root: The folder in which the files of the sources are looked for; None takes what the
-            YAML file says.
-
-    Returns:
-        Keyword arguments of `MixtureConfig`.
+    `say` takes a line for each guess of a format and for each source that is left out; files are
+    looked for in `root`, if not where the YAML file says.
     """
     path = Path(path)
     content, lines = _read_yaml(path)
@@ -294,12 +277,7 @@ def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
             f"{where} must be a mapping with `files` or a `format` (got {reprlib.repr(entry)})."
         )
     weight = entry.get("weight", 1.0)
-    number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-    if not number or not 0 < weight <= MAXIMUM_WEIGHT:
-        raise UserError(
-            f"{where}: `weight` must be a number above 0 and at most {MAXIMUM_WEIGHT} (got "
-            f"{reprlib.repr(weight)}). To leave a source out, delete it."
-        )
+    _check_weight(weight, where)
     options = {key: value for key, value in entry.items() if key not in _OWN_KEYS}
     for key in _PATH_KEYS:
         if key in entry:
@@ -322,6 +300,15 @@ def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
     found = find_sources(files, options=options, say=reading.say)
     given = {key: value for key, value in shared.items() if value is not None}
     return [replace(spec, **given) for spec in found]
+
+
+def _check_weight(weight: Any, where: str) -> None:
+    number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+    if not number or not 0 < weight <= MAXIMUM_WEIGHT:
+        raise UserError(
+            f"{where}: `weight` must be a number above 0 and at most {MAXIMUM_WEIGHT} (got "
+            f"{reprlib.repr(weight)}). To leave a source out, delete it."
+        )
 
 
 def _beside(value: Any, folder: Path) -> Any:

@@ -11,8 +11,8 @@ import datasets
 from data_builders.building.builder import DIALOGUE_FEATURES, check_not_empty
 from data_builders.dialogue import as_tuple
 from data_builders.errors import UserError
-from data_builders.language import LANGUAGES
-from data_builders.report import BuildReport, SourceCount
+from data_builders.language import check_languages
+from data_builders.report import BuildReport, SourceCount, shorten
 from data_builders.selecting.splits import check_fractions, first_question, split_of
 
 
@@ -22,19 +22,13 @@ def read_saved(
     validation_fraction: float = 0.05,
     test_fraction: float = 0.05,
 ) -> tuple[datasets.DatasetDict, BuildReport]:
-    """Open a folder written by `save_to_disk`, and split it if it has no validation split.
-
-    Returns:
-        The dataset, and a report that counts its rows.
-
-    Raises:
-        UserError: If it is not a dataset of dialogues, or nothing of it is left to train on.
-    """
+    """Open a folder written by `save_to_disk`, and split it if it has no validation split."""
     check_fractions(validation_fraction, test_fraction)
-    for language in as_tuple(languages):
-        if language not in LANGUAGES:
-            raise UserError(f"`languages` must be of {', '.join(LANGUAGES)} (got {language!r}).")
-    splits = {name: _checked(split, folder) for name, split in _loaded(folder).items()}
+    check_languages(as_tuple(languages))
+    loaded = open_saved(folder)
+    if "train" not in loaded:
+        raise UserError(f"{folder} has no split `train` (it has {', '.join(loaded)}). Rename one.")
+    splits = {name: _checked(split, folder) for name, split in loaded.items()}
     if "validation" not in splits:
         train = splits.pop("train")
         splits = {**_split(train, validation_fraction, test_fraction), **splits}
@@ -57,28 +51,35 @@ def is_saved(path: Path) -> bool:
     return any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
 
 
-def _loaded(folder: Path) -> dict[str, datasets.Dataset]:
+def open_saved(folder: Path) -> dict[str, datasets.Dataset]:
+    """Open what `save_to_disk` has written; what has no splits is all "train"."""
+    if not folder.is_dir():
+        kind = "is a file" if folder.exists() else "does not exist"
+        raise UserError(f"{folder} {kind}. Name a dataset folder that `data_builders` wrote.")
+    if not is_saved(folder):
+        raise UserError(
+            f"{folder} is not a dataset saved by `save_to_disk`. Build one with "
+            "`python -m data_builders`, or name a file instead."
+        )
     try:
         loaded = datasets.load_from_disk(str(folder))
-    except FileNotFoundError:
-        raise UserError(
-            f"{folder} is not a dataset saved by `save_to_disk`. Make one with "
-            "`python -m data_builders`, or name a file instead."
-        ) from None
-    if isinstance(loaded, datasets.Dataset):
-        return {"train": loaded}
-    if "train" not in loaded:
-        raise UserError(f"{folder} has no split `train` (it has {', '.join(loaded)}). Rename one.")
-    return dict(loaded)
+    except Exception as error:  # pyarrow and datasets have no common error for a broken file
+        raise UserError(f"{folder} cannot be read ({shorten(error)}). Build it again.") from error
+    return {"train": loaded} if isinstance(loaded, datasets.Dataset) else dict(loaded)
 
 
-def _checked(split: datasets.Dataset, folder: Path) -> datasets.Dataset:
+def check_columns(split: datasets.Dataset, folder: Path) -> None:
+    """Refuse what holds no dialogues of this package."""
     missing = [name for name in DIALOGUE_FEATURES if name not in split.features]
     if missing:
         raise UserError(
             f"{folder} has no column {', '.join(f'`{name}`' for name in missing)} "
             f"(it has {', '.join(split.column_names)}). Add it, or rename the column that holds it."
         )
+
+
+def _checked(split: datasets.Dataset, folder: Path) -> datasets.Dataset:
+    check_columns(split, folder)
     split = split.select_columns(list(DIALOGUE_FEATURES))
     if split.features == DIALOGUE_FEATURES:
         return split

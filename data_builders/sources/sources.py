@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_builders.building.builder import DialogueConfig
 from data_builders.errors import UserError, shown
 from data_builders.formats.base import FilesConfig
-from data_builders.formats.cornell import find_companion
 from data_builders.formats.parallel import find_pairs
 from data_builders.formats.registry import (
     FAMILIES,
@@ -25,7 +22,7 @@ from data_builders.formats.registry import (
     guess_format,
 )
 from data_builders.formats.rows import JSON_SUFFIXES
-from data_builders.reading import Sample, SourceFile, sample_of, source_files, text_lines
+from data_builders.reading import SourceFile, sample_of, source_files, text_lines
 from data_builders.reading.files import Found, files_on_disk
 from data_builders.report import BuildReport
 from data_builders.rows.columns import unknown_sentence
@@ -66,17 +63,7 @@ class SourceSpec:
     lenient: bool = False
 
     def config(self, strict: bool = False) -> DialogueConfig:
-        """Make the settings of the family.
-
-        Args:
-            strict: Stop at the first broken row.
-
-        Returns:
-            The checked settings.
-
-        Raises:
-            UserError: If the family, or one of its settings, is not known.
-        """
+        """Make the settings of the family, and check them."""
         if str(self.format) not in FAMILIES:
             known = ", ".join(FAMILIES)
             raise UserError(f"There is no format {self.format!r}. Choose from {known}.")
@@ -104,15 +91,7 @@ class SourceSpec:
 
 
 def check_options(format: str, options: Iterable[str]) -> None:
-    """Refuse settings that a family does not have.
-
-    Args:
-        format: The name of the family.
-        options: The names of the settings.
-
-    Raises:
-        UserError: If one is not known.
-    """
+    """Refuse settings that a family does not have."""
     for key in options:
         if key not in FAMILIES[format].BUILDER_CONFIG_CLASS.__dataclass_fields__:
             raise UserError(f"The format {format} has no setting `{key}`.")
@@ -131,12 +110,6 @@ def find_sources(
         format: The family of all of them; None guesses each.
         options: Settings for all of them, such as an encoding.
         say: Takes a line for each guess, and for each file that is passed over.
-
-    Returns:
-        The sources in order.
-
-    Raises:
-        UserError: If a file named by itself is of no known format, or nothing is left.
     """
     options = dict(options or {})
     if format is not None:
@@ -297,7 +270,11 @@ class _Finder:
             return _Kind([], error=error)
         try:
             sample = sample_of(file, self.options.get("encoding"))
-            with _on_disk(file, sample) as sample:
+            if any(family.is_marked(sample) for family in TABLE_FAMILIES):
+                # The columns of a table may stand at its end.
+                with file.on_disk() as path:
+                    guess = guess_format(sample._replace(path=path), self.options)
+            else:
                 guess = guess_format(sample, self.options)
         except (UserError, OSError) as error:
             return _Kind([], error=error)
@@ -359,35 +336,29 @@ class _Finder:
             and not kind.error
             and (kind.guess is None or kind.guess.format in _PLAIN)
         ]
-        joined = {}
-        for questions, replies in find_pairs(plain):
-            if self.count_lines(questions) == self.count_lines(replies):
-                options = {"questions": questions, "replies": replies, **self.options}
-                lenient = self.lenient(questions, replies)
-                spec = SourceSpec("parallel", options, lenient=lenient)
-                joined[questions] = joined[replies] = spec
+        joined: dict[str, SourceSpec] = {}
+        for pair in find_pairs(plain):
+            if len(set(map(self.count_lines, pair))) == 1:
+                joined |= self.joined("parallel", *pair)
         return joined
 
     def cornell(self, kinds: Sequence[_Kind]) -> dict[str, SourceSpec]:
         """Join lines and conversations of one folder, the ones named most alike."""
-        parts: dict[str, list[str]] = {"lines": [], "conversations": []}
-        for kind in kinds:
-            for role in parts:
-                if (
-                    kind.guess
-                    and kind.guess.format == "cornell"
-                    and role in kind.guess.guess.options
-                ):
-                    parts[role] += kind.names
-        joined = {}
-        for name in parts["conversations"]:
-            near = [n for n in parts["lines"] if Path(n).parent == Path(name).parent]
-            if near:
-                best = find_companion(name, near) or near[0]
-                options = {"lines": best, "conversations": name, **self.options}
-                spec = SourceSpec("cornell", options, lenient=self.lenient(name, best))
-                joined[name] = joined[best] = spec
+        found = [(n, k.guess.guess.options) for k in kinds if k.guess for n in k.names]
+        roles = _PAIRED["cornell"]
+        lines, conversations = ([n for n, told in found if role in told] for role in roles)
+        joined: dict[str, SourceSpec] = {}
+        for name in conversations:
+            if near := [n for n in lines if Path(n).parent == Path(name).parent]:
+                (best,) = get_close_matches(name, near, n=1, cutoff=0)
+                joined |= self.joined("cornell", best, name)
         return joined
+
+    def joined(self, format: str, *names: str) -> dict[str, SourceSpec]:
+        """Make one source of two files, by the name of each."""
+        options = {**dict(zip(_PAIRED[format], names, strict=True)), **self.options}
+        spec = SourceSpec(format, options, lenient=self.lenient(*names))
+        return dict.fromkeys(names, spec)
 
     def count_lines(self, name: str) -> int:
         lines = text_lines(next(source_files([name])), BuildReport(), self.options.get("encoding"))
@@ -409,19 +380,6 @@ def _has_dialogues(kind: _Kind) -> bool:
         return next(iter(family.read_sources(config, BuildReport())), None) is not None
     except UserError:
         return True  # said when it is read
-
-
-@contextmanager
-def _on_disk(file: SourceFile, sample: Sample) -> Iterator[Sample]:
-    """Unpack a table that is in another file, for its columns stand at its end."""
-    if sample.path is not None or not any(family.is_marked(sample) for family in TABLE_FAMILIES):
-        yield sample
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "unpacked")
-        with open(path, "wb") as copy:
-            shutil.copyfileobj(file.stream, copy)
-        yield sample._replace(path=str(path))
 
 
 def _archive_of(name: str) -> str:

@@ -7,53 +7,19 @@ import json
 import logging
 import random
 import socket
-import sys
 from pathlib import Path
 
-import datasets
 import pytest
-import yaml
 
-import data_builders.formats.chatterbot as chatterbot_module
-from data_builders import (
-    DIALOGUE_FEATURES,
-    ChatterbotCorpus,
-    PairsCorpus,
-    build_dialogues,
-    save_result,
-    split_of,
-)
+from data_builders import PairsCorpus, build_dialogues, save_result, split_of
 from data_builders.errors import UserError
-from data_builders.language import guess_language
-from data_builders.report import MAX_TEXT, RowError, shorten
-from data_builders.selecting.splits import first_question, normalize_question
-
-
-@pytest.fixture(scope="module")
-def shared_cache(tmp_path_factory) -> str:
-    return str(tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture(scope="module")
-def chatterbot(shared_cache):
-    return build_dialogues("chatterbot", cache_dir=shared_cache)
+from data_builders.report import MAX_TEXT, shorten
 
 
 def write(path: Path, rows: list, ending: str = "\n") -> Path:
     lines = [row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows]
     path.write_bytes((ending.join(lines) + ending).encode("utf-8"))
     return path
-
-
-# No cleaning at all.
-AS_IS = {
-    "join_segmented": "never",
-    "mojibake": False,
-    "control_characters": False,
-    "normal_forms": False,
-    "punctuation": False,
-    "maximum_chars": 0,
-}
 
 
 def good(count: int) -> list[dict]:
@@ -68,19 +34,6 @@ def all_rows(result) -> list[dict]:
     return [row for split in result.dataset.values() for row in split]
 
 
-# --- splits ---------------------------------------------------------------------------------
-
-
-def test_same_question_written_differently_is_on_one_side():
-    spellings = ["How are you?", "how are you", "  HOW ARE YOU!! ", "Ｈｏｗ　ａｒｅ　ｙｏｕ？"]
-    assert len({normalize_question(text) for text in spellings}) == 1
-    assert len({split_of(text, 0.5) for text in spellings}) == 1
-
-
-def test_punctuation_alone_is_not_one_question():
-    assert normalize_question("？？") != normalize_question("!!")
-
-
 def test_split_is_frozen():
     # Pinned: another hash or normalisation would move rows between releases.
     assert [split_of(f"question {i}", 0.3, 0.2)[0] for i in range(12)] == list("ttvtttvvttvv")
@@ -90,148 +43,6 @@ def test_shares_are_near_the_fractions():
     sides = [split_of(f"q{i}", 0.1, 0.2) for i in range(5000)]
     assert 0.08 < sides.count("validation") / 5000 < 0.12
     assert 0.18 < sides.count("test") / 5000 < 0.22
-
-
-def test_a_test_split_takes_nothing_from_validation():
-    for i in range(500):
-        before, after = split_of(f"q{i}", 0.1), split_of(f"q{i}", 0.1, 0.2)
-        assert after == before or (before, after) == ("train", "test")
-
-
-@pytest.mark.parametrize("fractions", [(-0.1, 0.0), (1.0, 0.0), (0.5, 0.5), (float("nan"), 0.0)])
-def test_impossible_fractions_are_refused(tmp_path, fractions):
-    path = write(tmp_path / "a.jsonl", good(3))
-    with pytest.raises(UserError, match="fraction"):
-        build(path, validation_fraction=fractions[0], test_fraction=fractions[1])
-
-
-def test_system_prompt_does_not_decide_the_split():
-    assert first_question(("be nice", "hi", "hello"), ("system", "user", "assistant")) == "hi"
-
-
-def test_adding_rows_moves_no_row(tmp_path):
-    path = write(tmp_path / "a.jsonl", good(60))
-    before = build(path, validation_fraction=0.3).dataset
-    write(path, [{"question": f"new {i}", "reply": "x"} for i in range(60)] + good(60)[::-1])
-    after = build(path, validation_fraction=0.3).dataset
-    for name in ("train", "validation"):
-        assert len(before[name]) > 5
-        assert set(before[name]["id"]) <= set(after[name]["id"])
-
-
-# --- chatterbot -----------------------------------------------------------------------------
-
-
-def test_chatterbot_counts_agree_with_the_yaml(chatterbot, shared_cache):
-    distinct, entries, broken = set(), 0, 0
-    for folder in ("chinese", "english"):
-        for path in (chatterbot_module.corpus_folder() / folder).glob("*.yml"):
-            if path.stem == "coding":
-                continue
-            for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["conversations"]:
-                if not isinstance(entry, list):
-                    entries, broken = entries + 1, broken + 1
-                    continue
-                turns = tuple(str(turn).strip() for turn in entry)
-                # One question with several replies in these two, one conversation elsewhere.
-                lists = [turns]
-                if (folder, path.stem) in {("english", "emotion"), ("english", "computers")}:
-                    lists = [(turns[0], reply) for reply in turns[1:]]
-                entries += len(lists)
-                distinct.update(lists)
-    every = {"near_duplicates": False, "leak_free": False, "maximum_question_count": 0}
-    result = build_dialogues("chatterbot", cache_dir=shared_cache, selection=every, cleaning=AS_IS)
-    report = result.report
-    assert sum(report.rejected.values()) == broken
-    assert report.duplicates == entries - len(distinct) - broken > 1000
-    # What begins a longer one is learned there.
-    distinct -= {turns[:n] for turns in distinct for n in range(2, len(turns))}
-    assert (report.rows_read, report.kept) == (entries, len(distinct))
-    assert {tuple(row["turns"]) for row in all_rows(result)} == distinct
-    assert chatterbot.report.rows_read == entries
-    assert chatterbot.report.kept > 0.985 * len(distinct)
-
-
-def test_chatterbot_rows_follow_the_schema(chatterbot):
-    assert chatterbot.dataset["train"].features == DIALOGUE_FEATURES
-    rows = all_rows(chatterbot)
-    assert len({row["id"] for row in rows}) == len(rows)
-    assert all(len(row["id"]) == 16 and int(row["id"], 16) >= 0 for row in rows)
-    assert all(row["roles"] == [] and len(row["turns"]) >= 2 for row in rows)
-    assert {row["source"] for row in rows} >= {"chatterbot/english/ai", "chatterbot/chinese/ai"}
-    assert {row["lang"] for row in rows} == {"zh", "en"}
-
-
-def test_chatterbot_no_question_on_both_sides(chatterbot):
-    sides = [
-        {normalize_question(turns[0]) for turns in split["turns"]}
-        for split in chatterbot.dataset.values()
-    ]
-    assert sides[1] and not sides[0] & sides[1]
-
-
-def test_chatterbot_leaves_coding_out_unless_told(chatterbot, shared_cache):
-    assert "chatterbot/english/coding" not in {row["source"] for row in all_rows(chatterbot)}
-    full = build_dialogues(
-        "chatterbot", languages=("en",), exclude_categories=(), cache_dir=shared_cache
-    )
-    assert "chatterbot/english/coding" in {row["source"] for row in all_rows(full)}
-
-
-def test_chatterbot_as_a_plain_datasets_builder(shared_cache):
-    builder = ChatterbotCorpus(languages=("zh",), cache_dir=shared_cache)
-    assert isinstance(builder, datasets.GeneratorBasedBuilder)
-    builder.download_and_prepare()
-    assert set(builder.as_dataset()["train"]["lang"]) == {"zh"}
-
-
-def test_chatterbot_traditional_characters_count_as_chinese(shared_cache):
-    result = build_dialogues("chatterbot", languages=("zh-Hant",), cache_dir=shared_cache)
-    assert {row["lang"] for row in all_rows(result)} == {"zh"}
-    assert all("/traditionalchinese/" in row["source"] for row in all_rows(result))
-
-
-@pytest.mark.parametrize(
-    "settings, message",
-    [({"languages": ("fr",)}, "fr"), ({"exclude_categories": ("codng",)}, "codng")],
-)
-def test_chatterbot_wrong_settings_name_the_value(settings, message):
-    with pytest.raises(UserError, match=message):
-        ChatterbotCorpus(**settings)
-
-
-def test_chatterbot_missing_package_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "chatterbot_corpus", None)
-    with pytest.raises(UserError, match="pip install chatterbot-corpus"):
-        ChatterbotCorpus()
-
-
-def test_chatterbot_values_that_are_not_text():
-    assert chatterbot_module.turns_of(["When?", 1969]) == ("When?", "1969")
-    for entry in (["Yes?", True], ["How much?", 1.10], [{"a": "b"}, "c"], ["q", None]):
-        with pytest.raises(RowError, match="not a string"):
-            chatterbot_module.turns_of(entry)
-
-
-def test_chatterbot_rejects_name_file_and_entry(monkeypatch, tmp_path):
-    for folder in chatterbot_module.FOLDERS.values():
-        (tmp_path / folder).mkdir()
-    text = "conversations:\n- - hi\n  - hello\n- - sure?\n  - yes\n- [alone]\n- - a\n  - b\n  - 3\n"
-    (tmp_path / "english" / "tiny.yml").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(chatterbot_module, "corpus_folder", lambda: tmp_path)
-    settings = {"languages": ("en",), "cache_dir": str(tmp_path / "cache")}
-    result = build_dialogues("chatterbot", validation_fraction=0.0, **settings)
-    found = [(r.file, r.line, r.rule) for r in result.report.rejects]
-    assert found == [
-        ("english/tiny.yml", 2, "not a string"),
-        ("english/tiny.yml", 3, "fewer than two turns"),
-    ]
-    assert result.dataset["train"]["turns"][:] == [["hi", "hello"], ["a", "b", "3"]]
-    with pytest.raises(UserError, match=r"english/tiny\.yml:2: not a string .*True"):
-        build_dialogues("chatterbot", strict=True, **settings)
-
-
-# --- the user's own files -------------------------------------------------------------------
 
 
 def test_three_shapes_mixed(tmp_path):
@@ -286,7 +97,8 @@ def test_every_broken_row_is_counted_and_none_stops_the_build(tmp_path):
     assert (report.kept, report.rows_read) == (2, len(BROKEN) + 2)
 
 
-@pytest.mark.parametrize("row, rule", BROKEN)
+# One that is no JSON, one of a missing field, one of a broken turn.
+@pytest.mark.parametrize("row, rule", [BROKEN[0], BROKEN[3], BROKEN[15]])
 def test_strict_names_file_line_rule_and_next_step(tmp_path, row, rule):
     path = write(tmp_path / "a.jsonl", [*good(1), row])
     with pytest.raises(UserError) as caught:
@@ -316,29 +128,6 @@ def test_tab_separated_lines(tmp_path):
         (7, "empty text"),
         (8, "wrong encoding"),
     ]
-
-
-def test_json_array_reports_true_lines(tmp_path):
-    path = tmp_path / "a.json"
-    text = '\ufeff[\n {"question": "q",\n  "reply": "r"},\n\n {"question": "only"},\n'
-    path.write_text(text + ' {"dialogue": ["a", "b"]}]\n', encoding="utf-8")
-    result = build(path, validation_fraction=0.0)
-    assert result.dataset["train"]["turns"][:] == [["q", "r"], ["a", "b"]]
-    assert [(r.line, r.rule) for r in result.report.rejects] == [(5, "missing key")]
-
-
-def test_broken_array_loses_only_what_is_broken(tmp_path):
-    path = tmp_path / "a.json"
-    rows = ['{"question": "q1", "reply": "r"}', '{"question": oops}', '{"question": "q2", ']
-    path.write_text("[\n" + ",\n".join(rows), encoding="utf-8")
-    report = build(path, format="json", validation_fraction=0.0).report
-    assert report.kept == 1
-    assert {(r.line, r.rule) for r in report.rejects} == {(3, "bad JSON"), (4, "bad JSON")}
-
-
-def test_json_of_one_object_is_one_row(tmp_path):
-    (tmp_path / "a.json").write_text('{"question": "q", "reply": "r"}', encoding="utf-8")
-    assert build(tmp_path / "a.json", validation_fraction=0.0).report.kept == 1
 
 
 @pytest.mark.parametrize("text", ["", "[]", "[1, 2]"])
@@ -388,12 +177,6 @@ def test_changed_content_is_built_again_even_at_equal_size_and_time(tmp_path):
     assert all_rows(build(path, validation_fraction=0.0))[0]["turns"] == ["q", "new"]
 
 
-def test_changed_setting_is_built_again(tmp_path):
-    path = write(tmp_path / "a.jsonl", good(40))
-    assert len(build(path, validation_fraction=0.0).dataset["validation"]) == 0
-    assert len(build(path, validation_fraction=0.5).dataset["validation"]) > 5
-
-
 def test_languages_choose_rows_by_guess(tmp_path):
     rows = ["今天天气怎么样\t很好", "我想买 iPhone\t好的", "how are you\tfine", "Привет\tда"]
     path = write(tmp_path / "a.txt", rows)
@@ -401,21 +184,6 @@ def test_languages_choose_rows_by_guess(tmp_path):
     assert (report.languages, report.filtered) == ({"zh": 2}, 2)
     with pytest.raises(UserError, match="'de'"):
         build(path, languages=("de",))
-
-
-@pytest.mark.parametrize(
-    "turns, language",
-    [
-        (["你好", "好"], "zh"),
-        (["hello", "hi there"], "en"),
-        (["apple 是什么", "a fruit you can eat, 苹果"], "mixed"),
-        (["こんにちは、元気ですか", "はい"], "other"),
-        (["안녕하세요", "네"], "other"),
-        (["123", "?!"], "other"),
-    ],
-)
-def test_language_guess(turns, language):
-    assert guess_language(turns) == language
 
 
 @pytest.mark.parametrize(
@@ -449,17 +217,6 @@ def test_a_built_dataset_is_no_corpus(tmp_path):
         build_dialogues([str(tmp_path / "out"), str(more)], cache_dir=str(tmp_path / "cache"))
 
 
-def test_utf16_is_read(tmp_path):
-    (tmp_path / "a.tsv").write_bytes("你好\t好\nq\tr\n".encode("utf-16"))
-    result = build(tmp_path / "a.tsv", validation_fraction=0.0)
-    assert result.dataset["train"]["turns"][:] == [["你好", "好"], ["q", "r"]]
-
-
-def test_missing_file_is_one_sentence_with_a_next_step(tmp_path):
-    with pytest.raises(UserError, match="does not exist.*Check the path"):
-        build(tmp_path / "nowhere.jsonl")
-
-
 def test_nothing_left_to_train_on_is_an_error(tmp_path):
     questions = [q for q in (f"q{i}" for i in range(50)) if split_of(q, 0.5) == "validation"]
     path = write(tmp_path / "a.jsonl", [{"question": q, "reply": "r"} for q in questions])
@@ -480,55 +237,6 @@ def test_shorten_copes_with_anything():
     assert shorten(b"\xff" * 10_000).startswith("\\xff") and len(shorten(b"\xff" * 10_000)) == 80
     assert shorten("a\n\tb") == "a b"
     shorten("\ud800").encode("utf-8")
-
-
-# --- saved folders --------------------------------------------------------------------------
-
-
-def test_saved_result_comes_back_the_same(tmp_path):
-    result = build(write(tmp_path / "a.jsonl", good(40)), validation_fraction=0.3)
-    save_result(result, tmp_path / "out")
-    again = build_dialogues(str(tmp_path / "out"), validation_fraction=0.9)
-    for name in ("train", "validation"):
-        assert again.dataset[name].to_list() == result.dataset[name].to_list()
-    assert again.report.splits == result.report.splits
-
-
-def test_empty_validation_split_can_be_saved_and_loaded(tmp_path):
-    result = build(write(tmp_path / "a.jsonl", good(3)), validation_fraction=0.0)
-    save_result(result, tmp_path / "out")
-    assert len(build_dialogues(str(tmp_path / "out")).dataset["validation"]) == 0
-    assert any("validation split is empty" in line for line in result.report.lines())
-
-
-def test_saved_plain_dataset_is_split_like_a_file(tmp_path):
-    result = build(write(tmp_path / "a.jsonl", good(40)), validation_fraction=0.3)
-    whole = datasets.concatenate_datasets(list(result.dataset.values()))
-    whole.save_to_disk(tmp_path / "whole")
-    before = sorted(tmp_path.joinpath("whole").iterdir())
-    again = build_dialogues(str(tmp_path / "whole"), validation_fraction=0.3)
-    for name in ("train", "validation"):
-        assert set(again.dataset[name]["id"]) == set(result.dataset[name]["id"])
-    assert sorted(tmp_path.joinpath("whole").iterdir()) == before
-
-
-def test_saved_folder_with_a_missing_column_says_which(tmp_path):
-    result = build(write(tmp_path / "a.jsonl", good(3)), validation_fraction=0.0)
-    result.dataset["train"].remove_columns(["roles", "lang"]).save_to_disk(tmp_path / "bad")
-    with pytest.raises(UserError, match="no column `roles`, `lang` .*it has id, turns, source"):
-        build_dialogues(str(tmp_path / "bad"))
-
-
-def test_saved_folder_with_a_wrong_type_says_which(tmp_path):
-    row = {"id": ["1"], "turns": ["a b"], "roles": [[""]], "lang": ["en"], "source": ["s"]}
-    datasets.Dataset.from_dict(row).save_to_disk(tmp_path / "bad")
-    with pytest.raises(UserError, match="`turns` must be List"):
-        build_dialogues(str(tmp_path / "bad"))
-
-
-def test_saved_folder_of_something_else(tmp_path):
-    with pytest.raises(UserError, match="holds no file"):
-        build_dialogues(str(tmp_path))
 
 
 def test_rejects_are_written_through_one_open_file(tmp_path, monkeypatch):

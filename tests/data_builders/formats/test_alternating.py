@@ -20,6 +20,7 @@ from data_builders.formats.alternating import (
 )
 from data_builders.formats.plain_text import MAX_TURNS
 from data_builders.formats.small_talk import small_talk_rows
+from data_builders.reading import Reading
 from data_builders.report import BuildReport
 from tests.data_builders.formats.text_formats import (
     arbitrary_lines,
@@ -177,7 +178,8 @@ def test_strict_stops_at_the_line_that_is_left_over():
     del lines[1_001]
     report, config = BuildReport(strict=True), AlternatingCorpus.BUILDER_CONFIG_CLASS()
     with pytest.raises(UserError, match=r"a\.txt:\d{3,4}: missing line"):
-        list(AlternatingCorpus.read_file(source_of("\n".join(lines)), config, report))
+        file = Reading(source_of("\n".join(lines)), report)
+        list(AlternatingCorpus.read_file(file, config))
 
 
 @pytest.mark.parametrize("seed", range(5))

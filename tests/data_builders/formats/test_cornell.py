@@ -19,7 +19,6 @@ from data_builders.formats.cornell import (
     CornellCorpus,
     LineTable,
     cornell_role,
-    find_companion,
 )
 from data_builders.reading import sample_of
 from data_builders.report import BuildReport
@@ -60,6 +59,13 @@ def read_two(folder, lines, conversations, **settings):
         **settings,
     )
     return list(CornellCorpus.read_sources(config, report)), report
+
+
+def test_conversations_about_a_picture_are_rejected(tmp_path):
+    lines = lines_text([*LINES, ("L6", "u0", "m0", "ANN", "See <img>boat.jpg</img>.")])
+    found, report = read_two(tmp_path, lines, conversations_text([["L1", "L2"], ["L6", "L4"]]))
+    assert [raw.turns for raw in found] == [("Where to?", "Home.")]
+    assert rejected(report) == [(2, "image")]
 
 
 @one_folder
@@ -244,21 +250,6 @@ def test_roles_and_guess():
     assert guess_of(CornellCorpus, "a\tb\n") is None
 
 
-@pytest.mark.parametrize(
-    ("name", "names", "found"),
-    [
-        ("movie_lines.txt", ["movie_lines.txt", "movie_conversations.txt"], 1),
-        ("x/egret_conversations.txt", ["egret_lines.txt", "x/egret_lines.txt"], 1),
-        ("movie_lines.head.txt", ["titles.txt", "movie_conversations.txt.gz"], 1),
-        ("Movie_Lines.txt", ["Movie_Conversations.txt"], 0),
-        ("movie_lines.txt", ["titles.txt"], None),
-        ("titles.txt", ["movie_lines.txt"], None),
-    ],
-)
-def test_companion_by_name(name, names, found):
-    assert find_companion(name, names) == (None if found is None else names[found])
-
-
 @given(st.dictionaries(st.text("L0123", max_size=4), st.text(max_size=5), max_size=20))
 def test_table_gives_back_what_was_put_in(expected):
     expected = {
@@ -267,24 +258,20 @@ def test_table_gives_back_what_was_put_in(expected):
     table = LineTable()
     for name, text in expected.items():
         table.add(name, text)
-    assert table.finish() == 0
-    asked = [*expected, "another"]
-    assert list(table.texts(asked)) == [*expected.values(), None]
+    assert table.repeated == 0
+    assert list(map(table.text, [*expected, "another"])) == [*expected.values(), None]
     table.close()
 
 
-def test_table_on_disk(monkeypatch):
-    monkeypatch.setattr(cornell, "_MEMORY_BYTES", 100)
+def test_a_table_larger_than_its_cache_keeps_the_first_of_equal_ids(monkeypatch):
+    monkeypatch.setattr(cornell, "_CACHE_KB", 10)
     table = LineTable()
-    for number in range(5_000):
-        table.add(f"L{number}", f"text {number}")
-    assert table.finish() == 0
-    assert list(table.texts(["L4999", "L0", "L77", "L5000"])) == [
-        "text 4999",
-        "text 0",
-        "text 77",
-        None,
-    ]
+    for number in (*range(5_000), 77):
+        table.add(f"L{number}", f"text {number}" * (1 + table.repeated))
+    table.add("L77", "another")
+    assert table.repeated == 2
+    texts = ["text 4999", "text 0", "text 77", None]
+    assert list(map(table.text, ["L4999", "L0", "L77", "L5000"])) == texts
     table.close()
 
 

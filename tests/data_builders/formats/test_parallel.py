@@ -35,6 +35,13 @@ def read_two(folder, questions, replies, **settings):
     return list(ParallelCorpus.read_sources(config, report)), report
 
 
+def test_pairs_about_a_picture_are_rejected(tmp_path):
+    replies = "A boat.\n<img>hat.jpg</img>\nA cat."
+    found, report = read_two(tmp_path, "<img>boat.jpg</img>?\nWhich hat?\nWhose <p>?", replies)
+    assert [raw.turns for raw in found] == [("Whose <p>?", "A cat.")]
+    assert rejected(report) == [(1, "image"), (2, "image")]
+
+
 @one_folder
 @given(pairs)
 def test_written_and_read_back(tmp_path, expected):

@@ -11,10 +11,17 @@ import pytest
 from data_builders.errors import UserError
 from data_builders.formats.base import FilesConfig
 from data_builders.formats.registry import guess_format
-from data_builders.formats.yaml_corpus import ConversationsCorpus, RasaCorpus, is_corpus
+from data_builders.formats.yaml_corpus import (
+    ConversationsCorpus,
+    RasaCorpus,
+    is_corpus,
+    parsed_yaml,
+)
 from data_builders.reading import sample_of, source_files
 from data_builders.report import BuildReport
 from data_builders.sources.sources import find_sources
+from tests.data_builders.formats.json_rows import turns
+from tests.data_builders.rows.test_shapes import read as read_one
 
 TALKS = """
 categories: [greetings]
@@ -124,3 +131,32 @@ def test_other_yaml_is_no_corpus(tmp_path: Path, text: str) -> None:
 def test_what_is_not_of_that_shape_is_said(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError, match="a.yml"):
         read(ConversationsCorpus, written(tmp_path, a=text))
+
+
+@pytest.mark.parametrize(
+    ("text", "talks"),
+    [
+        ("# ours\n---\n- instruction: >-\n    在吗？\n    Hello\n  input: ''\n  response: 在。\n",
+         [("在吗？ Hello", "在。")]),
+        ("- question: 在吗？\n  answer: 在。\n- question: Open?\n  answer: 'Yes.'\n",
+         [("在吗？", "在。"), ("Open?", "Yes.")]),
+        ("- - 在吗？\n  - 在。\n- - Open?\n  - 'Yes.'\n", [("在吗？", "在。"), ("Open?", "Yes.")]),
+        ("- messages:\n  - {role: user, content: 在吗？}\n  - {role: assistant, content: 在。}\n",
+         [("在吗？", "在。")]),
+    ],
+)  # fmt: skip
+def test_a_list_in_yaml_is_read_as_rows(tmp_path: Path, text: str, talks: Any) -> None:
+    path = tmp_path / "talk.yaml"
+    path.write_text(text, encoding="utf-8")
+    found, report, kind = read_one(path)
+    assert kind == "yaml" and not report.rejected and is_corpus(path)
+    assert turns(found) == talks
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["- " + "[" * 100_000, "- " * 5_000 + "a", "- &a [*a]", "- &a [b]\n- &c [*a, *a]\n- [*c, *c]"],
+)
+def test_yaml_that_would_fill_the_memory_or_the_stack_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="nested deeper"):
+        parsed_yaml(text.encode(), "a.yaml")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data_builders.dialogue import RawDialogue
 from data_builders.formats.base import FileCorpus, Guess
-from data_builders.reading import SourceFile, sample_of
+from data_builders.reading import Reading, SourceFile, sample_of
 from data_builders.report import BuildReport
 
 # What neither the line reader nor a family takes for a mark or an end of a line.
@@ -32,15 +32,7 @@ arbitrary_lines = st.lists(
 
 
 def source_of(content: str | bytes, name: str = "a.txt") -> SourceFile:
-    """Make a file in memory.
-
-    Args:
-        content: Its text or its bytes.
-        name: Its name.
-
-    Returns:
-        The file at its beginning.
-    """
+    """Make a file in memory, at its beginning."""
     raw = content.encode("utf-8") if isinstance(content, str) else content
     return SourceFile(name, name, io.BytesIO(raw))
 
@@ -48,42 +40,18 @@ def source_of(content: str | bytes, name: str = "a.txt") -> SourceFile:
 def read_text(
     corpus: type[FileCorpus], content: str | bytes, **settings: object
 ) -> tuple[list[RawDialogue], BuildReport]:
-    """Read a text with a family.
-
-    Args:
-        corpus: The family.
-        content: Text or bytes.
-        **settings: Settings of the family.
-
-    Returns:
-        The dialogues and the report.
-    """
+    """Read a text with a family and its settings."""
     report = BuildReport()
     config = corpus.BUILDER_CONFIG_CLASS(**settings)
-    return list(corpus.read_file(source_of(content), config, report)), report
+    file = Reading(source_of(content), report, config.encoding)
+    return list(corpus.read_file(file, config)), report
 
 
 def guess_of(corpus: type[FileCorpus], content: str, name: str = "a.txt") -> Guess | None:
-    """Ask a family about a text.
-
-    Args:
-        corpus: The family.
-        content: The text.
-        name: The name of the file.
-
-    Returns:
-        Its guess.
-    """
+    """Ask a family about a text."""
     return corpus.resembles(sample_of(source_of(content, name)))
 
 
 def rejected(report: BuildReport) -> list[tuple[int, str]]:
-    """List what was rejected.
-
-    Args:
-        report: Of a read.
-
-    Returns:
-        Line and rule of each.
-    """
+    """List what was rejected, as line and rule."""
     return [(reject.line, reject.rule) for reject in report.rejects]

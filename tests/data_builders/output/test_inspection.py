@@ -170,20 +170,19 @@ def test_other_things_are_refused_by_name(tmp_path, folder):
     file = tmp_path / "chat.txt"
     file.write_text("hi")
     assert "chat.txt is a file" in refusal(file)
-    assert "dataset_dict.json" in refusal(tmp_path)
+    assert "not a dataset saved" in refusal(tmp_path)
     assert "`samples` must be 0 or more (got -1)" in refusal(folder, -1)
 
 
-def test_a_single_split_is_refused(tmp_path):
-    datasets.Dataset.from_dict({"a": [1]}).save_to_disk(tmp_path / "one")
-    assert "not a dataset with splits" in refusal(tmp_path / "one")
+def test_a_single_split_is_shown_too(folder):
+    assert next(inspect_lines(folder / "train")).startswith("train: ")
 
 
 def test_other_columns_are_refused(tmp_path):
     other = datasets.Dataset.from_dict({"text": ["hi"], "lang": ["en"]})
     datasets.DatasetDict(train=other).save_to_disk(tmp_path / "other")
     message = refusal(tmp_path / "other")
-    assert "no column id, turns, roles, source (it has text, lang)" in message
+    assert "no column `id`, `turns`, `roles`, `source` (it has text, lang)" in message
 
 
 def test_a_damaged_folder_is_refused(folder):

@@ -330,7 +330,7 @@ def test_what_is_wrong_is_one_sentence(folder, what, capsys):
 
 
 def test_sources_beyond_yaml(folder):
-    with pytest.raises(UserError, match="must be above 0"):
+    with pytest.raises(UserError, match="must be a number above 0"):
         MixtureCorpus(sources=[SourceSpec("pairs", {"files": ("a.tsv",)}, weight=-1)])
 
 
