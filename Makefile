@@ -4,6 +4,8 @@
 # make smoke   what `make chat` does, in seconds and without a keyboard
 # make test-oldest, make test-newest   the tests with the oldest transformers that pyproject.toml
 #              allows and with the newest, each in a virtual environment of its own
+# make pictures, make notebooks   the pictures of docs/learn from runs/toy, which is trained first,
+#              and its chapters as Jupyter notebooks
 # Every target makes the virtual environment first where it is missing.
 
 PYTHON ?= python3
@@ -12,7 +14,7 @@ BIN := $(VENV)/bin
 MODEL := runs/quickstart
 STAMP := $(VENV)/.installed
 
-.PHONY: chat train test test-oldest test-newest style smoke clean
+.PHONY: chat train test test-oldest test-newest style smoke pictures notebooks clean
 
 chat: $(STAMP)
 	@test -f $(MODEL)/metrics.json || $(BIN)/python train_hf.py configs/quickstart.yaml --resume
@@ -54,6 +56,14 @@ smoke: $(STAMP)
 	$(BIN)/python train_hf.py configs/quickstart.yaml --output_dir runs/smoke --overwrite \
 		--max_steps 5 --d_model 32 --encoder_ffn_dim 64 --decoder_ffn_dim 64
 	$(BIN)/python chat_hf.py runs/smoke --demo
+
+pictures: $(STAMP)
+	@test -f runs/toy/metrics.json || $(BIN)/python train_hf.py configs/toy.yaml
+	$(BIN)/python docs/learn/pictures.py --output docs/learn/pictures
+
+notebooks: $(STAMP)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[notebooks]'
+	$(BIN)/python docs/learn/notebooks.py
 
 # The stamp is written last: an installation that was cut off is done again.
 $(STAMP): pyproject.toml constraints.txt

@@ -46,7 +46,7 @@ for line in sys.stdin:
     if not (child := os.fork()):
         os.chdir(folder)
         sys.argv, sys.path[:0] = words, [folder]
-        sys.stdout = open("printed.txt", "w", encoding="utf-8")
+        sys.stdout = open("printed.txt", "a", encoding="utf-8")
         try:
             if words[0] == "-c":
                 exec(compile(words[1], "-c", "exec"), {"__name__": "__main__"})
