@@ -23,8 +23,9 @@ from data_builders.command_line import CommandParser, did_you_mean, run_command,
 from data_builders.errors import UserError  # noqa: E402
 from tfchat_hf.pretrained import SMALL_TALK  # noqa: E402
 
-FONTS = ("Noto Sans CJK SC", "WenQuanYi Micro Hei", "Source Han Sans SC", "Source Han Sans CN")
-FONTS += ("PingFang SC", "Hiragino Sans GB", "Heiti SC", "Microsoft YaHei", "SimHei")
+# matplotlib may see the first font of a collection alone: of Noto's that is the Japanese one.
+FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "Source Han Sans SC")
+FONTS += ("PingFang SC", "Hiragino Sans GB", "Heiti TC", "Microsoft YaHei", "SimHei")
 SUFFIXES = {"en": ".png", "zh": ".zh-CN.png"}
 # Blue and orange of Okabe and Ito, told apart with any colour vision and in grey.
 BLUE, ORANGE, GREY, INK = "#0072B2", "#E69F00", "#999999", "#333333"
