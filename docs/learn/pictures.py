@@ -53,9 +53,9 @@ class Sheet(NamedTuple):
         """Name the token that ends a text."""
         return self.words("end", "结束")
 
-    def panels(self, *sizes: int, **settings: Any) -> Any:
-        """Make panels; give them as an array, or the only one."""
-        return self.figure.subplots(*sizes, **settings)
+    def title(self, axes: Any, english: str, chinese: str, **how: Any) -> None:
+        """Write above a panel what it shows."""
+        axes.set_title(self.words(english, chinese), **how)
 
 
 def loaded(folder: Path) -> tuple[Any, Any]:
@@ -83,17 +83,18 @@ def taught(folder: Path, **wanted: bool) -> tuple[Any, Any, Any]:
 
 def heat(axes: Any, values: Any, rows: Sequence[str], columns: Sequence[str], **how: Any) -> None:
     """Draw a table of weights from 0 to 1, dark where it is large."""
-    axes.imshow(np.asarray(values), cmap="Blues", **{"vmin": 0, "vmax": 1, **how})
+    how = {"vmin": 0, "vmax": 1, "interpolation": "nearest", **how}
+    axes.imshow(np.asarray(values), cmap="Blues", **how)
     axes.set_yticks(range(len(rows)), rows)
     axes.set_xticks(range(len(columns)), columns)
     axes.tick_params(length=0)
 
 
-def numbers(axes: Any, values: Any, form: str = "{:.2f}", dark: float = 0.6) -> None:
+def numbers(axes: Any, values: Any, dark: float = 0.6) -> None:
     """Write its number into each cell of a table."""
     for (row, column), value in np.ndenumerate(np.asarray(values)):
         color = "white" if value > dark else INK
-        axes.text(column, row, form.format(value), ha="center", va="center", color=color)
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=color)
 
 
 def tokens(sheet: Sheet) -> None:
@@ -103,26 +104,23 @@ def tokens(sheet: Sheet) -> None:
     text = "研究生命的起源"
     with open_word_cutter() as cutter:
         spans = [(a, b) for a in range(len(text)) for b in range(a + 1, len(text) + 1)]
-        known = {(a, b): cutter.log_probability(text[a:b]) for a, b in spans if b - a == 1
-                 or cutter.frequencies.get(text[a:b])}  # fmt: skip
+        words = [(a, b) for a, b in spans if b - a == 1 or cutter.frequencies.get(text[a:b])]
+        known = {(a, b): cutter.log_probability(text[a:b]) for a, b in words}
         ends = np.cumsum([len(word) for word in cutter.jieba_words(text)]).tolist()
     best = set(zip([0, *ends], ends, strict=False))
-    axes = sheet.panels()
+    axes = sheet.figure.subplots()
     for (begin, end), score in known.items():
-        color = BLUE if (begin, end) in best else GREY
-        middle, height = (begin + end) / 2, 0.5 * (end - begin)
-        across = np.linspace(0, np.pi, 50)
-        axes.plot(middle - (end - begin) / 2 * np.cos(across), height * np.sin(across),
-                  color=color, linewidth=2.5 if color == BLUE else 1)  # fmt: skip
-        axes.text(middle, height + 0.06, f"{score:.1f}", ha="center", color=color, fontsize=9)
+        color, width = (BLUE, 2.5) if (begin, end) in best else (GREY, 1)
+        middle, half, across = (begin + end) / 2, (end - begin) / 2, np.linspace(0, np.pi, 50)
+        arc = middle - half * np.cos(across), half * np.sin(across)
+        axes.plot(*arc, color=color, linewidth=width)
+        axes.text(middle, half + 0.06, f"{score:.1f}", ha="center", color=color, fontsize=9)
     for place, character in enumerate(text):
         axes.text(place + 0.5, -0.3, character, ha="center", va="center", fontsize=15)
     axes.set(xlim=(-0.1, len(text) + 0.1), ylim=(-0.6, 1.9))
     axes.axis("off")
-    axes.set_title(
-        sheet.words("Every word of the dictionary, with log p; blue: the likeliest path",
-                    "词典里的每个词和它的 log p；蓝色是最可能的一条路"), loc="left"
-    )  # fmt: skip
+    english = "Every word of the dictionary, with log p; blue: the likeliest path"
+    sheet.title(axes, english, "词典里的每个词和它的 log p；蓝色是最可能的一条路", loc="left")
 
 
 WORDS = "一 二 三 四 七 狗 猫 鱼 咖啡 茶 奶茶 冷 热 凉".split()
@@ -133,10 +131,9 @@ def embeddings(sheet: Sheet) -> None:
     model, tokenizer = loaded(SMALL_TALK)
     table = model.get_input_embeddings().weight.detach()
     chosen = torch.nn.functional.normalize(table[tokenizer.convert_tokens_to_ids(WORDS)], dim=-1)
-    axes = sheet.panels()
+    axes = sheet.figure.subplots()
     heat(axes, chosen @ chosen.T, WORDS, WORDS, vmax=0.6)
-    axes.set_title(sheet.words("Cosine of the angle between two embeddings",
-                               "两个嵌入向量夹角的余弦"), loc="left")  # fmt: skip
+    sheet.title(axes, "Cosine of the angle between two embeddings", "两个嵌入向量夹角的余弦")
     sheet.figure.colorbar(axes.images[0], ax=axes, shrink=0.8)
 
 
@@ -145,17 +142,17 @@ def positions(sheet: Sheet) -> None:
     from tfchat_hf.model.layers_tfchat import sinusoidal_table
 
     table = sinusoidal_table(32, 64)
-    left, right = sheet.panels(1, 2, width_ratios=[3, 2])
+    left, right = sheet.figure.subplots(1, 2, width_ratios=[3, 2])
     left.imshow(table, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
     left.axvline(31.5, color=INK, linewidth=0.8)
     left.set_xlabel(sheet.words("dimension: 32 sines, 32 cosines", "维：32 个正弦，32 个余弦"))
     left.set_ylabel(sheet.words("position", "位置"))
-    for start, color in ((0, BLUE), (8, ORANGE)):
+    for start, color, width in ((0, BLUE, 3), (8, ORANGE, 1.2)):
+        name = sheet.words(f"from position {start}", f"从位置 {start} 起")
         products = table[start] @ table[start : start + 20].T
-        right.plot(products, color=color, linewidth=3 if start == 0 else 1.2,
-                   label=sheet.words(f"from position {start}", f"从位置 {start} 起"))  # fmt: skip
+        right.plot(products, color=color, linewidth=width, label=name)
     right.set_xlabel(sheet.words("distance", "距离"))
-    right.set_title(sheet.words("product of two", "两个向量的内积"), fontsize=10)
+    sheet.title(right, "product of two", "两个向量的内积", fontsize=10)
     right.legend(frameon=False)
 
 
@@ -168,7 +165,7 @@ def attention(sheet: Sheet) -> None:
     names = list("天地玄")
     scores = np.array(Q) @ np.array(K).T / 2**0.5
     weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
-    panels = sheet.panels(1, 3, width_ratios=[3, 3, 2])
+    panels = sheet.figure.subplots(1, 3, width_ratios=[3, 3, 2])
     heat(panels[0], scores, names, names, vmax=3)
     numbers(panels[0], scores, dark=1.8)
     panels[0].set_title("$QK^T/\\sqrt{d_k}$")
@@ -177,7 +174,7 @@ def attention(sheet: Sheet) -> None:
     panels[1].set_title("softmax")
     heat(panels[2], weights @ np.array(V), names, ["1", "2"], vmax=10)
     numbers(panels[2], weights @ np.array(V), dark=6)
-    panels[2].set_title(sheet.words("weights times $V$", "权重乘 $V$"))
+    sheet.title(panels[2], "weights times $V$", "权重乘 $V$")
     panels[0].set_ylabel(sheet.words("asks", "谁在问"))
     for panel in panels[:2]:
         panel.set_xlabel(sheet.words("is asked", "问到谁"))
@@ -185,26 +182,26 @@ def attention(sheet: Sheet) -> None:
 
 def heads(sheet: Sheet) -> None:
     """Draw where each head of the decoder looks in the question."""
-    model, outputs, _ = taught(sheet.model, output_attentions=True)
+    _, outputs, _ = taught(sheet.model, output_attentions=True)
     asked, written = [*QUESTION, sheet.end()], [*QUESTION[::-1], sheet.end()]
-    panels = sheet.panels(2, len(outputs.cross_attentions[0][0]), squeeze=False)
+    panels = sheet.figure.subplots(2, len(outputs.cross_attentions[0][0]))
     for layer, row in enumerate(panels):
         for head, axes in enumerate(row):
             heat(axes, outputs.cross_attentions[layer][0, head], written, asked)
             axes.tick_params(labelsize=7)
             named = (f"layer {layer + 1}, head {head + 1}", f"第 {layer + 1} 层，头 {head + 1}")
-            axes.set_title(sheet.words(*named), fontsize=9)
+            sheet.title(axes, *named, fontsize=9)
 
 
 def masks(sheet: Sheet) -> None:
     """Draw who may look at whom in the reply, and who does."""
-    _, outputs, labels = taught(sheet.model, output_attentions=True)
+    _, outputs, _ = taught(sheet.model, output_attentions=True)
     read = [sheet.words("start", "开始"), *QUESTION[::-1]]
-    left, right = sheet.panels(1, 2)
+    left, right = sheet.figure.subplots(1, 2)
     heat(left, np.tril(np.ones((len(read), len(read)))), read, read, vmax=2)
-    left.set_title(sheet.words("may look at (blue)", "可以看（蓝色）"))
+    sheet.title(left, "may look at (blue)", "可以看（蓝色）")
     heat(right, outputs.decoder_attentions[0][0].mean(0), read, read)
-    right.set_title(sheet.words("looks at: layer 1, mean of heads", "看了哪里：第 1 层，各头平均"))
+    sheet.title(right, "looks at: layer 1, mean of heads", "看了哪里：第 1 层，各头平均")
     for axes in (left, right):
         axes.set_xlabel(sheet.words("is asked", "问到谁"))
     left.set_ylabel(sheet.words("asks", "谁在问"))
@@ -214,18 +211,16 @@ def encoder(sheet: Sheet) -> None:
     """Draw which neurons of the feed-forward part of both layers fire at which token."""
     model, outputs, _ = taught(sheet.model, output_hidden_states=True)
     names = [*QUESTION, sheet.end()]
-    panels = sheet.panels(2, 1)
+    panels = sheet.figure.subplots(2, 1)
     for number, (layer, axes) in enumerate(zip(model.model.encoder.layers, panels, strict=True)):
         with torch.no_grad():
             given = outputs.encoder_hidden_states[number]
             middle = layer.self_attn_layer_norm(given + layer.self_attn(given)[0])
             inner = layer.activation_fn(layer.fc1(middle))[0]
-        heat(axes, inner, names, [], vmax=float(inner.max()), aspect="auto",
-             interpolation="nearest")  # fmt: skip
-        share = float((inner > 0).float().mean())
-        axes.set_title(sheet.words(f"layer {number + 1}: {share:.0%} of the neurons fire",
-                                   f"第 {number + 1} 层：{share:.0%} 的神经元有输出"),
-                       fontsize=10, loc="left")  # fmt: skip
+        heat(axes, inner, names, [], vmax=float(inner.max()), aspect="auto")
+        share = f"{float((inner > 0).float().mean()):.0%}"
+        english = f"layer {number + 1}: {share} of the neurons fire"
+        sheet.title(axes, english, f"第 {number + 1} 层：{share} 的神经元有输出", loc="left")
     panels[1].set_xlabel(sheet.words("the 256 neurons, dark: strong", "256 个神经元，越深越强"))
 
 
@@ -233,41 +228,39 @@ def decoder(sheet: Sheet) -> None:
     """Draw where the decoder looks in the question, the heads of a layer put together."""
     _, outputs, _ = taught(sheet.model, output_attentions=True)
     asked, written = [*QUESTION, sheet.end()], [*QUESTION[::-1], sheet.end()]
-    panels = sheet.panels(1, 2)
+    panels = sheet.figure.subplots(1, 2)
     for layer, axes in enumerate(panels):
         weights = outputs.cross_attentions[layer][0].mean(0)
         heat(axes, weights, written, asked)
         numbers(axes, weights)
-        axes.set_title(sheet.words(f"decoder layer {layer + 1}", f"解码器第 {layer + 1} 层"))
+        sheet.title(axes, f"decoder layer {layer + 1}", f"解码器第 {layer + 1} 层")
         axes.set_xlabel(sheet.words("question", "问题"))
     panels[0].set_ylabel(sheet.words("token to be written", "要写的词元"))
 
 
 def output(sheet: Sheet) -> None:
     """Draw the probability of each character at each place of the reply."""
-    model, outputs, labels = taught(sheet.model)
-    columns = [*labels[0].tolist()]
-    shares = outputs.logits[0].softmax(-1)
-    rest = 1 - shares[:, columns].sum(-1, keepdim=True)
-    values = torch.cat((shares[:, columns], rest), dim=-1)
+    _, outputs, labels = taught(sheet.model)
+    shares = outputs.logits[0].softmax(-1)[:, labels[0]]
+    values = torch.cat((shares, 1 - shares.sum(-1, keepdim=True)), dim=-1)
     names = [*QUESTION[::-1], sheet.end()]
-    axes = sheet.panels()
+    axes = sheet.figure.subplots()
     heat(axes, values, names, [*names, sheet.words("others", "其余")])
     numbers(axes, values)
     axes.set_ylabel(sheet.words("right token", "正确的词元"))
     axes.set_xlabel(sheet.words("probability of", "各词元的概率"))
     unsure = "Never quite sure: it was taught to leave 0.1", "从不百分之百肯定：训练要它留出 0.1"
-    axes.set_title(sheet.words(*unsure), fontsize=10)
+    sheet.title(axes, *unsure, fontsize=10)
 
 
 def adam(sheet: Sheet) -> None:
     """Draw the learning rate over the steps: the paper's, for two warm-ups, and the toy's."""
-    left, right = sheet.panels(1, 2)
+    left, right = sheet.figure.subplots(1, 2)
     steps = np.arange(1, 20001)
     for warmup, color in ((4000, BLUE), (8000, ORANGE)):
         rate = 512**-0.5 * np.minimum(steps**-0.5, steps * warmup**-1.5)
         left.plot(steps, rate, color=color, label=f"warmup {warmup}")
-    left.set_title(sheet.words("the paper, $d_{model}=512$", "论文，$d_{model}=512$"), fontsize=10)
+    sheet.title(left, "the paper, $d_{model}=512$", "论文，$d_{model}=512$", fontsize=10)
     left.legend(frameon=False)
     steps = np.arange(1, 1001)
     rate = 1e-3 * np.minimum(steps / 100, (1000 - steps) / 900)
@@ -287,24 +280,24 @@ def writing(sheet: Sheet) -> None:
         given = tokenizer("我很难过", return_tensors="pt")
         logits = model(**given, decoder_input_ids=start).logits[0, -1]
     likeliest = logits.topk(6).indices
-    axes = sheet.panels()
+    axes = sheet.figure.subplots()
     for number, (heat_of, color) in enumerate(((0.5, BLUE), (1.0, ORANGE), (2.0, GREY))):
         places = np.arange(len(likeliest)) + (number - 1) * 0.27
-        axes.bar(places, (logits / heat_of).softmax(-1)[likeliest], 0.27, color=color,
-                 label=f"$T={heat_of}$")  # fmt: skip
+        shares = (logits / heat_of).softmax(-1)[likeliest]
+        axes.bar(places, shares.numpy(), 0.27, color=color, label=f"$T={heat_of}$")
     axes.set_xticks(range(len(likeliest)), tokenizer.convert_ids_to_tokens(likeliest))
     axes.set_ylabel(sheet.words("probability", "概率"))
-    axes.set_title(sheet.words("First word of the reply to 我很难过 (I am very sad)",
-                               "对“我很难过”的回复，第一个词"), loc="left")  # fmt: skip
+    english = "First word of the reply to 我很难过 (I am very sad)"
+    sheet.title(axes, english, "对“我很难过”的回复，第一个词", loc="left")
     axes.legend(frameon=False)
 
 
 def whole(sheet: Sheet) -> None:
     """Draw what the output layer would say after each part of the decoder."""
     model, outputs, labels = taught(sheet.model, output_hidden_states=True)
-    axes = sheet.panels()
-    stages = [sheet.words("embedding", "嵌入"), *(
-        sheet.words(f"decoder layer {n}", f"解码器第 {n} 层") for n in (1, 2))]  # fmt: skip
+    axes = sheet.figure.subplots()
+    layers = [sheet.words(f"decoder layer {n}", f"解码器第 {n} 层") for n in (1, 2)]
+    stages = [sheet.words("embedding", "嵌入"), *layers]
     _, tokenizer = loaded(sheet.model)
     with torch.no_grad():
         said = [model.predict(state)[0].softmax(-1) for state in outputs.decoder_hidden_states]
@@ -316,8 +309,7 @@ def whole(sheet: Sheet) -> None:
             color = "white" if right[row, column] > 0.6 else INK
             axes.text(column, row, shown, ha="center", va="center", color=color)
     axes.set_xlabel(sheet.words("right token; blue: its probability", "正确的词元；越蓝概率越大"))
-    axes.set_title(sheet.words("What it would say if it stopped there", "如果到此为止，它会说什么"),
-                   loc="left")  # fmt: skip
+    sheet.title(axes, "What it would say if it stopped there", "如果到此为止，它会说什么")
 
 
 # In the order of the chapters, with the height of each in inches.
@@ -358,7 +350,7 @@ def drawn(names: Sequence[str], model: Path, folder: Path) -> Iterator[Path]:
                 known[name](Sheet(figure, language, model))
                 figure.savefig(folder / f"{name}{suffix}", dpi=100)
             with Image.open(folder / f"{name}{suffix}") as image:  # a third of the bytes
-                image.convert("RGB").quantize(64).save(folder / f"{name}{suffix}", optimize=True)
+                image.convert("RGB").quantize(128).save(folder / f"{name}{suffix}", optimize=True)
             yield folder / f"{name}{suffix}"
 
 
