@@ -5,6 +5,8 @@
 # make smoke   what `make chat` does, in seconds and without a keyboard
 # make test-oldest, make test-newest   the tests with the oldest transformers that pyproject.toml
 #              allows and with the newest, each in a virtual environment of its own
+# make pictures, make notebooks   the pictures of docs/learn from runs/toy, which is trained first,
+#              and its chapters as Jupyter notebooks
 # Every target makes the virtual environment first where it is missing.
 
 PYTHON ?= python3
@@ -13,7 +15,7 @@ BIN := $(VENV)/bin
 MODEL := runs/quickstart
 STAMP := $(VENV)/.installed
 
-.PHONY: chat train test test-oldest test-newest style translations smoke clean
+.PHONY: chat train test test-oldest test-newest style translations smoke pictures notebooks clean
 
 chat: $(STAMP)
 	@test -f $(MODEL)/metrics.json || $(BIN)/python train_hf.py configs/quickstart.yaml --resume
@@ -59,16 +61,20 @@ smoke: $(STAMP)
 		--max_steps 5 --d_model 32 --encoder_ffn_dim 64 --decoder_ffn_dim 64
 	$(BIN)/python chat_hf.py runs/smoke --demo
 
-# make pictures-structure   draw docs/*.svg again: the network, a layer and a reply of the model that
-#              `make chat` has trained, and the tables of two chapters
-.PHONY: pictures-structure
 LOOK = $(BIN)/python -m tfchat_hf.look $(MODEL)
-pictures-structure: $(STAMP)
+pictures: $(STAMP)
+	@test -f runs/toy/metrics.json || $(BIN)/python train_hf.py configs/toy.yaml
+	$(BIN)/python docs/learn/pictures.py --output docs/learn/pictures
+	@test -f $(MODEL)/metrics.json || $(BIN)/python train_hf.py configs/quickstart.yaml --resume
 	$(LOOK) "Who are you?" --structure docs/network.svg --layer docs/layer.svg \
-		--animation docs/reply.svg
+		--animation docs/reply.svg --language en
 	$(LOOK) "你喜欢吃什么？" --structure docs/network.zh-CN.svg --layer docs/layer.zh-CN.svg \
 		--animation docs/reply.zh-CN.svg --language zh
 	$(BIN)/python benchmarks/table_pictures.py
+
+notebooks: $(STAMP)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[notebooks]'
+	$(BIN)/python docs/learn/notebooks.py
 
 # The stamp is written last: an installation that was cut off is done again.
 $(STAMP): pyproject.toml constraints.txt

@@ -28,7 +28,13 @@ settings.load_profile("repeatable")
 
 # The files that take longest, which begin first: so no process is left with one at the end.
 _LONGEST = (
-    *("test_readme.py", "test_onnx_model.py", "test_docs_decoding.py", "test_faults.py"),
+    *(
+        "test_learn.py",
+        "test_readme.py",
+        "test_onnx_model.py",
+        "test_docs_decoding.py",
+        "test_faults.py",
+    ),
     *("test_train_cli.py", "test_faults_cli.py", "test_docs_training.py", "test_docs.py"),
     *("test_exactness_cli.py", "test_export.py", "test_pins.py", "test_tokenization.py"),
 )

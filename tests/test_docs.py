@@ -48,7 +48,7 @@ FOLLOWED = [
 ALL_PAGES = sorted(f"docs/{page.name}" for page in DOCS.glob("*.md"))
 COMMANDS = (("python", "-m", "data_builders"), ("tfchat-data",))
 # No beginning of a file tells these: they are two files, a table of bytes, a package, the Hub.
-NOT_GUESSED = {"parquet", "tables", "small_talk", "chatterbot", "chitchat-dataset", "hub"}
+NOT_GUESSED = {"parquet", "tables", "small_talk", "toy", "chatterbot", "chitchat-dataset", "hub"}
 # Where the name of a file is a part of the guess.
 FILES = {"parallel": "src-train.txt", "conversations": "corpus.yml", "rasa": "corpus.yml"}
 FILES["yaml"] = FILES["rasa"]

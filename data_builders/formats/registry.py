@@ -21,6 +21,7 @@ from data_builders.formats.separated import DailyDialogCorpus, DoubanCorpus, Sep
 from data_builders.formats.small_talk import SmallTalkCorpus
 from data_builders.formats.spreadsheets import TablesCorpus
 from data_builders.formats.subtitles import SubtitlesCorpus
+from data_builders.formats.toy import ToyCorpus
 from data_builders.formats.yaml_corpus import ConversationsCorpus, RasaCorpus, YamlRowsCorpus
 from data_builders.reading import Sample
 
@@ -54,7 +55,7 @@ TABLE_FAMILIES = (ParquetCorpus, TablesCorpus)
 FILE_FAMILIES = {**KNOWN_ROWS, **FILE_FAMILIES}
 OTHER_FAMILIES: dict[str, type[DialogueBuilder]] = {
     family.FORMAT: family
-    for family in (SmallTalkCorpus, ChatterbotCorpus, ChitchatPackageCorpus, HubCorpus)
+    for family in (SmallTalkCorpus, ToyCorpus, ChatterbotCorpus, ChitchatPackageCorpus, HubCorpus)
 }
 # Their `languages` choose what is read; empty, it is all that they have.
 OWN_LANGUAGES = (SmallTalkCorpus.FORMAT, ChatterbotCorpus.FORMAT)
