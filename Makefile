@@ -5,8 +5,9 @@
 # make smoke   what `make chat` does, in seconds and without a keyboard
 # make test-oldest, make test-newest   the tests with the oldest transformers that pyproject.toml
 #              allows and with the newest, each in a virtual environment of its own
-# make pictures, make notebooks   the pictures of docs/learn from runs/toy, which is trained first,
-#              and its chapters as Jupyter notebooks
+# make pictures    draw the pictures of docs/ again, from runs/toy and the quickstart model, which
+#              are trained first where they are missing
+# make notebooks   the chapters of docs/learn as Jupyter notebooks
 # Every target makes the virtual environment first where it is missing.
 
 PYTHON ?= python3

@@ -102,7 +102,7 @@ def test_the_drawing_in_the_docs_is_of_the_quickstart_model(page: str, language:
     run.model.vocab_size = run.data.vocab_size
     structure = Structure(TFChatForConditionalGeneration(run.model))
     drawn = draw_network(structure, "runs/quickstart", language)
-    assert drawn == (ROOT / "docs" / page).read_text(encoding="utf-8"), "make pictures-structure"
+    assert drawn == (ROOT / "docs" / page).read_text(encoding="utf-8"), "make pictures"
 
 
 def test_files_are_listed_in_the_order_in_which_a_message_meets_them(tmp_path) -> None:
