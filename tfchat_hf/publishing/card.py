@@ -19,7 +19,8 @@ from data_builders.output.privacy import without_paths
 from data_builders.report import ENOUGH_QUESTIONS, REPORT_FILE, BuildReport, counted
 
 from ..settings.arguments import RunArguments, TFChatTrainingArguments
-from .curves import CURVES_PICTURE, Curves, curves_part, draw_curves, read_curves
+from ..settings.run_folder import CURVES_PICTURE
+from .curves import Curves, curves_part, draw_curves, read_curves
 from .results import Metrics, choose_samples, evaluation, sample_table, selection, weak_points
 from .upload_plan import CARD_FILE
 from .usage import reads, usage
