@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import copy
 import difflib
+import errno
 import logging
 import os
 import sys
@@ -21,6 +22,11 @@ logger = logging.getLogger(__name__)
 
 WRONG = 2
 STOPPED = 130
+NO_SPACE = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your share of the disk is used up",
+    errno.EFBIG: "a file would be larger than this system allows",
+}
 
 
 class OutputError(UserError):
@@ -208,6 +214,17 @@ def run_command(work: Callable[[], int | None], stopped: str | None = None) -> i
         return WRONG
 
 
+def _of_the_system(error: OSError) -> str:
+    """Say what an error of the system means, and what to do; empty where it says so itself."""
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in NO_SPACE:
+        return f"{NO_SPACE[error.errno]}{where}. Make room, and run the same command again."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        what = error.filename or "a folder"
+        return f"{what} may not be read or written. Change its rights, or choose another place."
+    return ""
+
+
 @contextmanager
 def printing() -> Iterator[None]:
     """Say it where results cannot be printed: a full disk is then not that of the work."""
@@ -235,6 +252,8 @@ def sentence(error: BaseException) -> str:
     """Say an error on one line: our own words as they are, all that a library says in many."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, OSError) and (told := _of_the_system(error)):
+        return shown(told)
     # A key that is missing is all that a KeyError says.
     kind = f"{type(error).__name__}: " if isinstance(error, LookupError) else ""
     return shown(kind + " ".join(str(error).split()) or repr(error))

@@ -34,6 +34,10 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield fresh
         os.replace(fresh, path)
+    except OSError as error:
+        if error.filename in (None, str(fresh)):  # of a full disk nothing else is told
+            error.filename = str(path)
+        raise
     finally:
         fresh.unlink(missing_ok=True)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import datasets
 
 from data_builders.building.builder import DialogueBuilder
-from data_builders.command_line import say, tell
+from data_builders.command_line import NO_SPACE, say, tell
 from data_builders.commands.options import build_settings, family_options
 from data_builders.commands.weighing import as_records, weigh, weighing_lines
 from data_builders.errors import UserError, shown
@@ -26,12 +26,6 @@ from data_builders.output.references import group_references, write_references
 from data_builders.report import REJECTS_FILE, REPORT_FILE, BuildReport, counted
 from data_builders.sources.build import built, is_mixture, make_builder
 from data_builders.writing import only_writer, sweep
-
-_NO_SPACE = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "your share of the disk is used up",
-    errno.EFBIG: "a file would be larger than this system allows",
-}
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -148,9 +142,9 @@ def explain(error: OSError) -> str:
     # NumPy's own words for a write that was cut short carry no number.
     short = error.errno is None and "requested and" in str(error)
     number = errno.ENOSPC if short else error.errno
-    if number in _NO_SPACE:
+    if number in NO_SPACE:
         return (
-            f"{_NO_SPACE[number]}. Make room, or name another place with --cache-dir and "
+            f"{NO_SPACE[number]}. Make room, or name another place with --cache-dir and "
             "--output, and run the same command again: finished parts are taken over."
         )
     if isinstance(error, FileNotFoundError) and error.filename:

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from data_builders.command_line import CommandParser, say, sentence, tell
+from data_builders.command_line import CommandParser, run_command, say, sentence, tell
+from data_builders.writing import whole_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,3 +63,20 @@ def test_work_goes_on_where_the_reader_of_its_results_has_seen_enough(tmp_path):
         ["sh", "-c", shell, "sh", sys.executable, work, done], cwd=ROOT, stderr=subprocess.PIPE
     )
     assert (done.exists(), told.stderr) == (True, b"")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "error: the disk is full ({place}). Make room, and run the same"),
+        (errno.EROFS, "error: {place} may not be read or written. Change its rights"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named_with_what_to_do(tmp_path, capsys, number, words):
+    def work() -> None:
+        with whole_file(tmp_path / "out.json"):
+            raise OSError(number, os.strerror(number))
+
+    assert run_command(work) == 2
+    assert words.format(place=tmp_path / "out.json") in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -18,6 +18,7 @@ from data_builders.command_line import CommandParser, must_be_one_of, run_comman
 from data_builders.translation import _, joined
 from data_builders.writing import only_writer
 
+from ..settings.full_disk import disk_errors
 from ..settings.run_folder import check_not_in_training
 from ..text.console import quiet_libraries
 from ..text.errors import UserError
@@ -79,7 +80,8 @@ def export_run(
     from .model_folder import load_model, load_tokenizer
 
     output, made_from = output or run / engine, weight_digests(run)
-    with only_writer(output), new_folder(output, overwrite) as draft:
+    full = disk_errors("the export", output.parent, "Put that right, and export again.")
+    with only_writer(output), full, new_folder(output, overwrite) as draft:
         model = load_model(run, dtype=torch.float32).eval()
         tokenizer = load_tokenizer(str(run), str(run), model.config.vocab_size)
         write_notes(draft, run, engine, package.__version__, int8, network_modules(model))

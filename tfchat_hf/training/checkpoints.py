@@ -7,12 +7,10 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_model
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
@@ -21,6 +19,7 @@ from transformers.trainer_utils import TrainOutput
 
 from data_builders.writing import write_whole
 
+from ..settings.full_disk import disk_errors
 from ..settings.run_folder import (
     STAGING,
     STATE_FILE,
@@ -32,37 +31,6 @@ from .time_budget import TrainingClock
 
 # Of an optimizer's groups: what the settings say.
 _RATES = ("initial_lr", "betas", "eps", "weight_decay")
-
-
-@contextlib.contextmanager
-def disk_errors(what: str, folder: Path, advice: str) -> Iterator[None]:
-    """Turn the many errors of a full disk into one `OSError` that can be shown to a user.
-
-    safetensors raises an error of its own, torch.save a RuntimeError about its archive.
-
-    Args:
-        what: what is being written, as the subject of a sentence.
-        folder: where it goes.
-        advice: what the user does next.
-
-    Raises:
-        OSError: in place of what was raised; that is its cause.
-    """
-    try:
-        yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not _of_torch_save(error):
-            raise
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        free = shutil.disk_usage(folder).free / 1e6
-        raise OSError(
-            f"{what} could not be written to {folder} ({free:,.1f} MB free): {reason}. {advice}"
-        ) from error
-
-
-def _of_torch_save(error: RuntimeError) -> bool:
-    """Tell the errors of torch.save's archive writer from all others."""
-    return any(word in str(error) for word in ("inline_container", "PytorchStreamWriter"))
 
 
 def publish(staged: Path, final: Path) -> None:
@@ -193,7 +161,12 @@ class WholeCheckpointTrainer(Seq2SeqTrainer):
             sweep(folder)
         self.accelerator.wait_for_everyone()
         self._staging = folder / STAGING
-        advice = "The checkpoints before it are whole: make room, then add --resume."
+        advice = "Put that right, then begin with the same command again."
+        if list_checkpoints(folder):
+            instead = " instead of --overwrite" if self.args.overwrite else ""
+            advice = (
+                f"The checkpoints before it are whole: put that right, then add --resume{instead}."
+            )
         try:
             with disk_errors(f"`{name}`", folder, advice):
                 super()._save_checkpoint(model, trial)

@@ -32,11 +32,11 @@ from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..publishing.card import write_model_card
 from ..publishing.results import describe_selection
 from ..settings.arguments import RunArguments, TFChatTrainingArguments
+from ..settings.full_disk import disk_errors
 from ..settings.init_from import origin_name
 from ..settings.run_folder import SAMPLES_FILE, RunFolder
 from .batch_sampler import UpdatePlan
 from .callbacks import ProgressLine
-from .checkpoints import disk_errors
 from .set_up import RunData, peak_learning_rate, planned_updates, warmup_updates
 from .throughput import ThroughputCallback
 from .trainer import TFChatTrainer
@@ -162,7 +162,7 @@ def write_finished_run(
     # All processes measure together, one writes.
     if not trainer.args.should_save:
         return
-    advice = "Training is done and its last checkpoint is whole: make room, then add --resume."
+    advice = "Training is done and its last checkpoint is whole: put that right, then add --resume."
     split = "validation" if data.questions["validation"] else "train"
     samples = _samples(split, data.questions[split], replies[split])
     lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in samples]
