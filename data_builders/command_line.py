@@ -161,7 +161,8 @@ def run_command(work: Callable[[], int | None], stopped: str | None = None) -> i
 
     Args:
         work: What to do. It gives the exit code; None is 0.
-        stopped: What Ctrl-C means for what was done so far, where it means more than an end.
+        stopped: What Ctrl-C means for what was done so far, where it means more than an end:
+            English, looked up when it is shown.
 
     Returns:
         The code of `work`; 2 after an error that its line explains, 130 after Ctrl-C.
@@ -177,7 +178,7 @@ def run_command(work: Callable[[], int | None], stopped: str | None = None) -> i
         _silence_output()
         return 0
     except KeyboardInterrupt:
-        tell("\n" + (_("stopped.") if stopped is None else stopped))
+        tell("\n" + (_("stopped.") if stopped is None else _(stopped)))
         return STOPPED
     except (UserError, OSError, RuntimeError, MemoryError) as error:
         # RuntimeError is what torch says of a full memory; any other one is a mistake of ours, as

@@ -1,8 +1,9 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """Bring the Chinese catalogue up to date with the texts in the code: `make translations`.
 
-A text of the code is the first argument of `_` and the first two of `counted_text`, each `help`,
-`description` and `epilog` of a command line, and the docstring of a module whose command shows it.
+A text of the code is the first one given to `_`, `marked` and `require`, both of `counted_text`,
+each `help`, `description` and `epilog` of a command line and what a command says when it is
+`stopped`, and the docstring of a module whose command shows it.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ MO = PO.with_suffix(".mo")
 SPEAKING = (
     ROOT / "data_builders/command_line.py",
     ROOT / "data_builders/writing.py",
+    ROOT / "data_builders/report.py",
     ROOT / "tfchat_hf",
 )
 LICENCE = "# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0"
 # One day for ever: the file changes with its texts alone.
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
-SHOWN = {"help", "description", "epilog"}
+SHOWN = {"help", "description", "epilog", "stopped"}
 # What argparse itself says.
 ARGPARSE = (
     *("usage: ", "arguments", "options"),
@@ -50,8 +52,10 @@ def messages(path: Path) -> Iterator[tuple[int, Message]]:
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         texts = [one.value for one in node.args if isinstance(one, ast.Constant)]
-        if name == "_" and texts:
+        if name in ("_", "marked", "require") and texts:
             yield node.lineno, texts[0]
+        elif name == "_" and _is_docstring(node.args[0]):
+            yield 1, ast.get_docstring(tree, clean=False) or ""
         elif name == "counted_text":
             yield node.lineno, (texts[0], texts[1])
         for keyword in node.keywords:
@@ -59,8 +63,12 @@ def messages(path: Path) -> Iterator[tuple[int, Message]]:
                 continue
             if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
                 yield node.lineno, keyword.value.value
-            elif isinstance(keyword.value, ast.Name) and keyword.value.id == "__doc__":
+            elif _is_docstring(keyword.value):
                 yield 1, ast.get_docstring(tree, clean=False) or ""
+
+
+def _is_docstring(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "__doc__"
 
 
 def texts_of_the_code() -> Catalog:

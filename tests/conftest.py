@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+# What commands say is compared with English, whatever the machine speaks.
+os.environ["LANGUAGE"] = "en"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -33,6 +36,15 @@ _LONGEST = (
 # What starts, stops or limits processes, each in another way on every system.
 _OF_PROCESSES = {"multiprocessing", "pty", "resource", "signal", "subprocess"}
 _IMPORT = re.compile(r"^ *(?:from ([.\w]+) )?import \(?([\w., ]*)", flags=re.M)
+
+
+@pytest.fixture(autouse=True)
+def speaks_english() -> Iterator[None]:
+    """Speak English again after a test of another language."""
+    yield
+    translation = sys.modules.get("data_builders.translation")
+    if translation is not None:
+        translation.use_language("en")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

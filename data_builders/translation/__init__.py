@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import gettext
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 LANGUAGES = ("en", "zh")
@@ -43,7 +43,7 @@ def spoken_language() -> str:
     return _spoken
 
 
-def _(text: str, **values: object) -> str:
+def _(text: str, /, **values: object) -> str:
     """Return a text in the language of the user, with values in the places of their names.
 
     Args:
@@ -55,6 +55,11 @@ def _(text: str, **values: object) -> str:
     return found.format(**values) if values else found
 
 
+def marked(text: str) -> str:
+    """Return a text as it is: English that `_` looks up later, where it is shown."""
+    return text
+
+
 def counted_text(one: str, many: str, number: int, **values: object) -> str:
     """Return the first text for one and the second for more, with ``{number}`` in its place."""
     return _catalogue.ngettext(one, many, number).format(number=number, **values)
@@ -63,6 +68,11 @@ def counted_text(one: str, many: str, number: int, **values: object) -> str:
 def joined(*sentences: str) -> str:
     """Put sentences one after the other: with a blank between them, which Chinese has not."""
     return ("" if _spoken == "zh" else " ").join(sentences)
+
+
+def listed(parts: Iterable[str], are_long: bool = False) -> str:
+    """Put the members of a list one after the other, with the comma or semicolon of the language."""
+    return (_("; ") if are_long else _(", ")).join(parts)
 
 
 use_language(language_of(os.environ))

@@ -17,13 +17,6 @@ catalogue = pytest.importorskip("tests.catalogue", reason="needs the extra dev")
 _PERCENT = re.compile(r"%\([a-z_]+\)[sdr]|%[sdr]")
 
 
-@pytest.fixture(autouse=True)
-def spoken_before():
-    before = translation.spoken_language()
-    yield
-    translation.use_language(before)
-
-
 def texts(message):
     """A text and its Chinese, or a singular and a plural and theirs, in pairs."""
     if isinstance(message.id, str):

@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from data_builders.translation import _
+
 from ..text.errors import UserError
 
 _PACKAGE = Path(__file__).parents[1]
@@ -27,8 +29,12 @@ def find_settings(name: str) -> Path:
     shipped = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
     if name not in shipped:
         raise UserError(
-            f"There is no settings file {name}, and none of that name comes with this package "
-            f"(which has {', '.join(sorted(shipped))}). Give a file, or one of these names."
+            _(
+                "There is no settings file {name}, and none of that name comes with this package "
+                "(which has {names}). Give a file, or one of these names.",
+                name=name,
+                names=", ".join(sorted(shipped)),
+            )
         )
     return shipped[name]
 
@@ -45,11 +51,16 @@ def find_model(name: str) -> str:
             raise UserError(_unfinished_text(folder))
         return str(folder)
     if folder.exists():
-        raise UserError(f"{name} is a file; give the folder of the model it belongs to.")
+        raise UserError(
+            _("{name} is a file; give the folder of the model it belongs to.", name=name)
+        )
     if _looks_like_a_path(name):
         raise UserError(
-            f"There is no model folder {name}. Train the small one with `make chat` or "
-            "`tfchat-train quickstart`, or give another folder or a Hub id."
+            _(
+                "There is no model folder {name}. Train the small one with `make chat` or "
+                "`tfchat-train quickstart`, or give another folder or a Hub id.",
+                name=name,
+            )
         )
     return name
 
@@ -62,7 +73,11 @@ def check_run_folder(run: Path) -> None:
     """
     if not run.is_dir():
         raise UserError(
-            f"There is no folder {run}. Give the `output_dir` of a finished run, such as runs/mine."
+            _(
+                "There is no folder {run}. Give the `output_dir` of a finished run, such as "
+                "runs/mine.",
+                run=run,
+            )
         )
     find_model(str(run))
 
@@ -78,8 +93,16 @@ def _unfinished_text(folder: Path) -> str:
     """Say that a folder holds no model, and name its newest checkpoint if there is one."""
     steps = [p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit()]
     newest = max(steps, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-    hint = f"its newest checkpoint is {newest}" if newest else "train one with `make chat`"
-    return f"{folder} holds no config.json, so no finished model; {hint}."
+    if newest is None:
+        return _(
+            "{folder} holds no config.json, so no finished model; train one with `make chat`.",
+            folder=folder,
+        )
+    return _(
+        "{folder} holds no config.json, so no finished model; its newest checkpoint is {newest}.",
+        folder=folder,
+        newest=newest,
+    )
 
 
 def check_question_files(source: Path, output: Path, overwrite: bool) -> None:
@@ -89,10 +112,17 @@ def check_question_files(source: Path, output: Path, overwrite: bool) -> None:
         UserError: Says which of the two, and why.
     """
     if not source.is_file():
-        raise UserError(f"`--input` {source} is not a file. Give a .jsonl or .txt file.")
+        raise UserError(
+            _("`--input` {source} is not a file. Give a .jsonl or .txt file.", source=source)
+        )
+    problem = None
     if output.is_dir():
-        raise UserError(f"`--output` {output} is a folder; give a file name in it.")
-    if output.exists() and os.path.samefile(source, output):
-        raise UserError(f"`--output` {output} is the input itself; give another name.")
-    if output.exists() and not overwrite:
-        raise UserError(f"`--output` {output} is there already; add --overwrite to replace it.")
+        problem = _("`--output` {output} is a folder; give a file name in it.", output=output)
+    elif output.exists() and os.path.samefile(source, output):
+        problem = _("`--output` {output} is the input itself; give another name.", output=output)
+    elif output.exists() and not overwrite:
+        problem = _(
+            "`--output` {output} is there already; add --overwrite to replace it.", output=output
+        )
+    if problem is not None:
+        raise UserError(problem)

@@ -17,6 +17,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import Seq2SeqTrainer
 
+from data_builders.translation import _, joined
 from data_builders.writing import write_whole
 
 from ..settings.run_folder import (
@@ -52,9 +53,14 @@ def disk_errors(what: str, folder: Path, advice: str) -> Iterator[None]:
             raise
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         free = shutil.disk_usage(folder).free / 1e6
-        raise OSError(
-            f"{what} could not be written to {folder} ({free:,.1f} MB free): {reason}. {advice}"
-        ) from error
+        told = _(
+            "{what} could not be written to {folder} ({free:,.1f} MB free): {reason}.",
+            what=what,
+            folder=folder,
+            free=free,
+            reason=reason,
+        )
+        raise OSError(joined(told, advice)) from error
 
 
 def _of_torch_save(error: RuntimeError) -> bool:
@@ -188,7 +194,7 @@ class WholeCheckpointTrainer(Seq2SeqTrainer):
             sweep(folder)
         self.accelerator.wait_for_everyone()
         self._staging = folder / STAGING
-        advice = "The checkpoints before it are whole: make room, then add --resume."
+        advice = _("The checkpoints before it are whole: make room, then add --resume.")
         try:
             with disk_errors(f"`{name}`", folder, advice):
                 super()._save_checkpoint(model, trial)

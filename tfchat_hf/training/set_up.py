@@ -13,6 +13,8 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 from transformers.trainer_utils import IntervalStrategy
 
+from data_builders.translation import _
+
 from ..examples.preparing import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
 from ..examples.questions import Question, collect_questions, frequent_replies
 from ..examples.rows import ExampleRows
@@ -226,8 +228,12 @@ def _check_pieces(args: TFChatTrainingArguments, plan: UpdatePlan) -> None:
     most = math.ceil(pairs)
     if 1 < pieces > most:
         raise UserError(
-            f"`gradient_accumulation_steps` must be at most {most}, the pairs that "
-            f"an update has (got {pieces}). Lower it, or raise the size of an update."
+            _(
+                "`gradient_accumulation_steps` must be at most {most}, the pairs that an update "
+                "has (got {pieces}). Lower it, or raise the size of an update.",
+                most=most,
+                pieces=pieces,
+            )
         )
 
 
@@ -235,8 +241,11 @@ def _do_without_validation(args: TFChatTrainingArguments, data: DataArguments) -
     """Turn evaluation off where there is nothing to evaluate on."""
     if args.load_best_model_at_end:
         raise UserError(
-            "`load_best_model_at_end` needs validation examples and there are none. Raise "
-            f"`validation_fraction` (now {data.validation_fraction}) or add data."
+            _(
+                "`load_best_model_at_end` needs validation examples and there are none. Raise "
+                "`validation_fraction` (now {share}) or add data.",
+                share=data.validation_fraction,
+            )
         )
     args.eval_strategy = IntervalStrategy.NO
 
