@@ -14,6 +14,7 @@ from data_builders.errors import UserError
 from data_builders.language import LANGUAGES
 from data_builders.report import BuildReport, SourceCount
 from data_builders.selecting.splits import check_fractions, first_question, split_of
+from data_builders.translation import _, listed
 
 
 def read_saved(
@@ -62,13 +63,22 @@ def _loaded(folder: Path) -> dict[str, datasets.Dataset]:
         loaded = datasets.load_from_disk(str(folder))
     except FileNotFoundError:
         raise UserError(
-            f"{folder} is not a dataset saved by `save_to_disk`. Make one with "
-            "`python -m data_builders`, or name a file instead."
+            _(
+                "{folder} is not a dataset saved by `save_to_disk`. Make one with "
+                "`python -m data_builders`, or name a file instead.",
+                folder=folder,
+            )
         ) from None
     if isinstance(loaded, datasets.Dataset):
         return {"train": loaded}
     if "train" not in loaded:
-        raise UserError(f"{folder} has no split `train` (it has {', '.join(loaded)}). Rename one.")
+        raise UserError(
+            _(
+                "{folder} has no split `train` (it has {names}). Rename one.",
+                folder=folder,
+                names=listed(loaded),
+            )
+        )
     return dict(loaded)
 
 

@@ -71,7 +71,7 @@ def joined(*sentences: str) -> str:
 
 
 def listed(parts: Iterable[str], are_long: bool = False) -> str:
-    """Put the members of a list one after the other, with the comma or semicolon of the language."""
+    """Put the members of a list one after the other, with the comma of the language."""
     return (_("; ") if are_long else _(", ")).join(parts)
 
 

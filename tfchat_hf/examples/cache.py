@@ -20,6 +20,7 @@ from typing import Any
 import datasets
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from data_builders.translation import _
 from data_builders.writing import whole_folder
 
 from ..text import tokenization, tokenizer_training, vocabulary
@@ -137,6 +138,14 @@ def _load(folder: Path) -> PreTrainedTokenizerBase | None:
             tokenizer.init_kwargs.pop(key, None)
     # `tokenizers` raises bare Exception for a file that it cannot parse.
     except Exception as error:
-        logger.warning("The cached tokenizer %s is damaged (%s) and is made anew.", folder, error)
+        warn_of_damage(folder, error)
         return None
     return tokenizer
+
+
+def warn_of_damage(folder: Path, error: Exception) -> None:
+    """Say that an entry is made anew, and why."""
+    told = _(
+        "{folder} in the cache is damaged ({error}) and is made anew.", folder=folder, error=error
+    )
+    logger.warning("%s", told)

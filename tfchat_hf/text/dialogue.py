@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from data_builders.command_line import must_be_one_of
+from data_builders.translation import _
+
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -50,12 +53,19 @@ def examples_from_dialogue(
     """
     if max_context_turns < 1:
         raise UserError(
-            f"`max_context_turns` must be at least 1 (got {max_context_turns}). "
-            "Use 1 to answer the last turn alone."
+            _(
+                "`max_context_turns` must be at least 1 (got {turns}). Use 1 to answer the last "
+                "turn alone.",
+                turns=max_context_turns,
+            )
         )
     if roles and len(roles) != len(turns):
         raise UserError(
-            f"`roles` must be empty or name one role a turn (got {len(roles)} for {len(turns)})."
+            _(
+                "`roles` must be empty or name one role a turn (got {roles} for {turns}).",
+                roles=len(roles),
+                turns=len(turns),
+            )
         )
     return [
         DialogueExample(tuple(turns[max(0, place - max_context_turns) : place]), turns[place])
@@ -95,10 +105,13 @@ def encode_context(
         The ids, how many turns were dropped, and how many ids the newest turn lost.
     """
     if not turns:
-        raise UserError("a context needs at least one turn (got none).")
+        raise UserError(_("a context needs at least one turn (got none)."))
     if max_source_length < 2:
         raise UserError(
-            f"`max_source_length` must be at least 2, one token and </s> (got {max_source_length})."
+            _(
+                "`max_source_length` must be at least 2, one token and </s> (got {length}).",
+                length=max_source_length,
+            )
         )
     *older, newest = _encode_texts(tokenizer, turns)
     room = max_source_length - 1
@@ -134,28 +147,29 @@ def messages_to_turns(
         The turns and, for each, its role; "developer" has become "system".
     """
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
-        raise UserError(f"`messages` must be a list (got {type(messages).__name__}).")
+        kind = type(messages).__name__
+        raise UserError(_("`messages` must be a list (got {kind}).", kind=kind))
     if not messages:
-        raise UserError("`messages` must hold at least one message (got none).")
+        raise UserError(_("`messages` must hold at least one message (got none)."))
     turns, roles = [], []
     for place, message in enumerate(messages):
         if not isinstance(message, Mapping):
             raise UserError(
-                f"messages[{place}] must be an object with `role` and `content` "
-                f"(got {type(message).__name__})."
+                _(
+                    "messages[{place}] must be an object with `role` and `content` (got {kind}).",
+                    place=place,
+                    kind=type(message).__name__,
+                )
             )
         if message.get("role") not in ROLES:
-            raise UserError(
-                f"messages[{place}].role must be one of {', '.join(ROLES)} "
-                f"(got {message.get('role')!r})."
-            )
+            raise UserError(must_be_one_of(f"messages[{place}].role", ROLES, message.get("role")))
         role = "system" if message["role"] == "developer" else message["role"]
         text = _content_text(message.get("content"), f"messages[{place}].content")
         if role != "system" or reads_system:
             turns.append(text)
             roles.append(role)
     if not turns:
-        raise UserError("`messages` must hold a message of the user (got none). Add one.")
+        raise UserError(_("`messages` must hold a message of the user (got none). Add one."))
     return turns, roles
 
 
@@ -167,8 +181,12 @@ def _content_text(content: Any, where: str) -> str:
             kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
             if kind != "text":
                 raise UserError(
-                    f'{where}[{place}] must be {{"type": "text", "text": ...}}: '
-                    f"this model reads text only (got {kind!r})."
+                    _(
+                        '{where} must be {{"type": "text", "text": ...}}: this model reads text '
+                        "only (got {kind!r}).",
+                        where=f"{where}[{place}]",
+                        kind=kind,
+                    )
                 )
             texts.append(_plain_text(part.get("text"), f"{where}[{place}].text"))
         return "".join(texts)
@@ -179,15 +197,22 @@ def _plain_text(content: Any, where: str) -> str:
     """Refuse what is no text, or text that cannot be written as UTF-8."""
     if not isinstance(content, str):
         raise UserError(
-            f"{where} must be a string, or a content a list of text parts "
-            f"(got {type(content).__name__})."
+            _(
+                "{where} must be a string, or a content a list of text parts (got {kind}).",
+                where=where,
+                kind=type(content).__name__,
+            )
         )
     try:
         content.encode("utf-8")
     except UnicodeEncodeError as error:
         raise UserError(
-            f"{where} must be Unicode text (got half of a surrogate pair at character "
-            f"{error.start}). Send the whole character."
+            _(
+                "{where} must be Unicode text (got half of a surrogate pair at character "
+                "{number}). Send the whole character.",
+                where=where,
+                number=error.start,
+            )
         ) from None
     return content
 
