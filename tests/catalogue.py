@@ -31,6 +31,7 @@ MO = PO.with_suffix(".mo")
 # Who speaks Chinese. The commands that build data speak English, but for what training shows.
 SPEAKING = (
     ROOT / "data_builders/command_line.py",
+    ROOT / "data_builders/translation/__init__.py",
     ROOT / "data_builders/writing.py",
     ROOT / "data_builders/report.py",
     ROOT / "data_builders/reading/files.py",

@@ -89,7 +89,7 @@ def test_the_option_speaks_first_wherever_it_stands(words, capsys):
     parser.add_argument("--name", help="folder of a finished run")
     with pytest.raises(SystemExit):
         parser.parse_args(words)
-    assert capsys.readouterr().err == "错误：没有选项 `--nam`。您是不是想写 `--name`？\n"
+    assert capsys.readouterr().err == "错误：没有选项 `--nam`。你是不是想写 `--name`？\n"
 
 
 def test_help_is_in_the_language_that_was_asked_for(capsys):

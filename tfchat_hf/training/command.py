@@ -51,10 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _help_or_train(words: Sequence[str]) -> int:
     arguments = without_language(words)
+    logging.addLevelName(logging.WARNING, _("WARNING"))
     if arguments and not {"-h", "--help"} & set(arguments):
         return _check_and_train(arguments)
     reference = find_settings("reference")
-    say(_(__doc__ or "") + "\n" + _("Every key, explained: {file}", file=reference))
+    say(_(__doc__) + "\n" + _("Every key, explained: {file}", file=reference))
     return 0 if arguments else WRONG
 
 
