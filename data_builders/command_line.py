@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from data_builders.errors import UserError, shown, shown_lines
-from data_builders.translation import LANGUAGES, _, joined, use_language
+from data_builders.translation import LANGUAGES, _, joined, reason_of, use_language
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +203,7 @@ def printing() -> Iterator[None]:
             _(
                 "The results cannot be printed: {reason} where standard output goes. "
                 "Send it elsewhere and run the same command again.",
-                reason=error.strerror,
+                reason=reason_of(error),
             )
         ) from None
 
@@ -217,6 +217,8 @@ def sentence(error: BaseException) -> str:
     """Say an error on one line: our own words as they are, all that a library says in many."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return shown(_("{file}: {reason}", file=error.filename, reason=reason_of(error)))
     # A key that is missing is all that a KeyError says.
     kind = f"{type(error).__name__}: " if isinstance(error, LookupError) else ""
     return shown(kind + " ".join(str(error).split()) or repr(error))

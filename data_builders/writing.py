@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from data_builders.errors import UserError
-from data_builders.translation import _
+from data_builders.translation import _, reason_of
 
 LEFTOVER_SECONDS = 2 * 24 * 3600
 
@@ -111,7 +111,7 @@ def only_writer(path: str | os.PathLike[str]) -> Iterator[None]:
             _(
                 "Nothing can be written in {place} ({reason}). Choose another folder.",
                 place=place,
-                reason=error.strerror,
+                reason=reason_of(error),
             )
         ) from None
     try:

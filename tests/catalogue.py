@@ -10,6 +10,8 @@ for what it counts too: `RULES`, the rules of selection, and what `note` is told
 from __future__ import annotations
 
 import ast
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -35,6 +37,7 @@ SPEAKING = (
     ROOT / "data_builders/writing.py",
     ROOT / "data_builders/report.py",
     ROOT / "data_builders/reading/files.py",
+    ROOT / "data_builders/sources/mixture.py",
     ROOT / "data_builders/sources/saved.py",
     ROOT / "data_builders/sources/sources.py",
     ROOT / "tfchat_hf",
@@ -56,6 +59,14 @@ CORPUS = (
     *(*SCRIPTS, MIXED, *SPLITS, EXACT_DUPLICATE, *pair_texts.RULES),
     *(selection.NEAR, selection.BEGINNING, selection.ENTROPY, selection.LEAK),
     *(selection.REPLY_CAP, selection.QUESTION_CAP, selection.NO_PAIR, selection.WEIGHT),
+)
+# What the system says of files.
+SYSTEM = tuple(
+    os.strerror(number)
+    for number in (
+        *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
+        *(errno.ENOSPC, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENAMETOOLONG, errno.EPIPE),
+    )
 )
 Message = str | tuple[str, str]
 
@@ -102,6 +113,8 @@ def texts_of_the_code() -> Catalog:
     )
     for text in ARGPARSE:
         catalog.add(text, auto_comments=["argparse"])
+    for text in SYSTEM:
+        catalog.add(text, auto_comments=["of the system"])
     for text in (*CORPUS, *noted()):
         catalog.add(text, auto_comments=["what the report of a build counts"])
     for root in SPEAKING:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import gettext
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -63,6 +64,25 @@ def marked(text: str) -> str:
 def counted_text(one: str, many: str, number: int, **values: object) -> str:
     """Return the first text for one and the second for more, with ``{number}`` in its place."""
     return _catalogue.ngettext(one, many, number).format(number=number, **values)
+
+
+def retold(said: str, templates: Iterable[str]) -> str:
+    """Say in the language of the user what code without access to the catalogue has said.
+
+    Args:
+        said: An English text with its values in it.
+        templates: `marked` texts, of which it is one. What is none of them stays as it is.
+    """
+    for template in templates:
+        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(template))
+        if found := re.fullmatch(pattern, said):
+            return _(template, **found.groupdict())
+    return said
+
+
+def reason_of(error: OSError) -> str:
+    """Return what the system says of an error, in the language of the user where it is known."""
+    return _(error.strerror or str(error))
 
 
 def joined(*sentences: str) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import re
 from collections.abc import Hashable, Mapping, Sequence
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from data_builders.translation import _, marked
+from data_builders.command_line import must_be_one_of
+from data_builders.translation import _, marked, reason_of, retold
 from data_builders.writing import write_whole
 
 from ..text.errors import UserError
@@ -26,6 +28,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 COMMAND_LINE = marked("command line")
+# What `TFChatConfig` says, which knows no catalogue.
+_NETWORK_RULES = (
+    marked(
+        "`{name}` must divide `d_model` (got {heads} and {width}). Use a head count such as "
+        "{nearest}."
+    ),
+    marked(
+        "`position_embedding_type='rotary'` needs an even head size (got `d_model` {width} / "
+        "`{name}` {heads} = {size})."
+    ),
+    marked("`position_embedding_type` must be 'sinusoidal' or 'rotary' (got {value})."),
+    marked("Sinusoidal positions need an even `d_model` (got {width}). Use {next}."),
+)
 
 
 class Setting(NamedTuple):
@@ -117,7 +132,8 @@ def read_yaml(path: str) -> dict[str, Setting]:
         reason = getattr(error, "problem", None) or type(error).__name__
         raise _at(where, _("not valid YAML: {reason}.", reason=reason)) from error
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or _("it is not UTF-8 text")
+        is_read = isinstance(error, UnicodeDecodeError)
+        reason = _("it is not UTF-8 text") if is_read else reason_of(error)
         raise UserError(
             _("cannot read the settings file {path}: {reason}.", path=path, reason=reason)
         ) from error
@@ -204,10 +220,20 @@ def build_arguments(settings: Mapping[str, Setting]) -> RunArguments:
     except UserError:
         raise
     except (ValueError, ImportError, StrictDataclassError) as error:
-        # transformers' own checks, some of them several lines long
-        reason = error.__cause__ if isinstance(error, StrictDataclassError) else error
-        raise UserError(" ".join(str(reason).split())) from error
+        # transformers' own checks, some of them several lines long, and those of the network
+        cause = error.__cause__ if isinstance(error, StrictDataclassError) else error
+        reason = " ".join(str(cause).split())
+        raise _no_choice(reason, settings) or UserError(retold(reason, _NETWORK_RULES)) from error
     return run
+
+
+def _no_choice(reason: str, settings: Mapping[str, Setting]) -> UserError | None:
+    """Name the setting whose word is none of transformers' own: it names the word alone."""
+    found = re.fullmatch(r"(.*) is not a valid \w+, please select one of (\[.*\])", reason)
+    if found is None:
+        return None
+    key = next(key for key, setting in settings.items() if str(setting.value) == found[1])
+    return settings[key].problem(must_be_one_of(key, ast.literal_eval(found[2]), found[1]))
 
 
 def _pairs_over_tokens(settings: dict[str, Setting]) -> dict[str, Setting]:

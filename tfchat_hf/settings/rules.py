@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 from transformers import GenerationConfig, Trainer, get_scheduler
+from transformers.activations import ACT2FN
 from transformers.integrations import get_reporting_integration_callbacks
 
 from data_builders.command_line import must_be_one_of
@@ -40,6 +41,7 @@ def check_settings(run: RunArguments) -> None:
         UserError: names the setting, the rule, the value and the way out.
     """
     _check_choice("tokenizer_scheme", run.data.tokenizer_scheme, TOKENIZER_SCHEMES)
+    _check_choice("activation_function", run.model.activation_function, list(ACT2FN))
     _check_choice("generation_preset", run.generation.generation_preset, list(PRESETS))
     _check_generation(run.generation)
     _check_lengths(run)
