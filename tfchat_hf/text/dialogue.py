@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from data_builders.command_line import must_be_one_of
 from data_builders.translation import _
 
 from .errors import UserError
@@ -162,7 +161,14 @@ def messages_to_turns(
                 )
             )
         if message.get("role") not in ROLES:
-            raise UserError(must_be_one_of(f"messages[{place}].role", ROLES, message.get("role")))
+            raise UserError(
+                _(
+                    "messages[{place}].role must be one of {roles} (got {role!r}).",
+                    place=place,
+                    roles=", ".join(ROLES),
+                    role=message.get("role"),
+                )
+            )
         role = "system" if message["role"] == "developer" else message["role"]
         text = _content_text(message.get("content"), f"messages[{place}].content")
         if role != "system" or reads_system:
