@@ -36,6 +36,7 @@ SPEAKING = (
     ROOT / "data_builders/translation/__init__.py",
     ROOT / "data_builders/writing.py",
     ROOT / "data_builders/report.py",
+    ROOT / "data_builders/output",
     ROOT / "data_builders/reading/files.py",
     ROOT / "data_builders/sources/mixture.py",
     ROOT / "data_builders/sources/saved.py",

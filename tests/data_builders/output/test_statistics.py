@@ -14,7 +14,7 @@ import pytest
 import data_builders.output.counting as counting
 from data_builders.building.builder import DIALOGUE_FEATURES
 from data_builders.errors import UserError
-from data_builders.output.pictures import CAPTIONS, ascii_label, draw_pictures
+from data_builders.output.pictures import CAPTIONS, draw_pictures, drawn_label
 from data_builders.output.statistics import (
     LENGTH_EDGES,
     MAX_REPLY,
@@ -206,10 +206,11 @@ def statistics() -> DatasetStatistics:
     return describe(datasets.DatasetDict(train=split(rows)))
 
 
-def test_pictures_are_small_white_png_files(tmp_path, statistics):
+def test_pictures_of_two_bars_and_more_are_small_white_png_files(tmp_path, statistics):
     image = pytest.importorskip("matplotlib.image")
     paths = draw_pictures(statistics, tmp_path / "pictures")
-    assert [path.name for path in paths] == list(CAPTIONS)
+    assert len(statistics.counts("languages")) == 1
+    assert [path.name for path in paths] == [name for name in CAPTIONS if name != "languages.png"]
     for path in paths:
         assert path.stat().st_size < 60_000
         pixels = image.imread(path)
@@ -261,11 +262,11 @@ def test_missing_matplotlib_says_what_to_install(tmp_path, statistics, monkeypat
     ],
 )
 def test_labels_in_pictures_are_ascii(label, drawn):
-    assert ascii_label(label, 3) == drawn
+    assert drawn_label(label, 3) == drawn
 
 
 def test_long_labels_keep_their_end():
-    label = ascii_label("folder/" * 9 + "part_7.json", 1)
+    label = drawn_label("folder/" * 9 + "part_7.json", 1)
     assert len(label) == 32 and label.endswith("part_7.json")
 
 
