@@ -79,9 +79,9 @@ def range_problem(name: str, value: Any) -> str | None:
             **told,
         )
     elif name in _ABOVE_ZERO:
-        most = _ABOVE_ZERO[name]
-        holds = 0 < value <= most
-        rule = _("`{name}` must be above 0 and at most {most:,} (got {value}).", most=most, **told)
+        told["most"] = _ABOVE_ZERO[name]
+        holds = 0 < value <= _ABOVE_ZERO[name]
+        rule = _("`{name}` must be above 0 and at most {most:,} (got {value}).", **told)
     elif name in _BELOW_ONE:
         holds = 0 <= value < 1
         rule = _("`{name}` must be at least 0 and below 1 (got {value}).", **told)

@@ -132,8 +132,8 @@ def read_yaml(path: str) -> dict[str, Setting]:
         reason = getattr(error, "problem", None) or type(error).__name__
         raise _at(where, _("not valid YAML: {reason}.", reason=reason)) from error
     except (OSError, UnicodeDecodeError) as error:
-        is_read = isinstance(error, UnicodeDecodeError)
-        reason = _("it is not UTF-8 text") if is_read else reason_of(error)
+        unread = _("it is not UTF-8 text")
+        reason = reason_of(error) if isinstance(error, OSError) else unread
         raise UserError(
             _("cannot read the settings file {path}: {reason}.", path=path, reason=reason)
         ) from error
