@@ -9,13 +9,22 @@ import numpy as np
 
 from data_builders.selecting.copies import alike
 from data_builders.selecting.shards import Shards, read_turns
-from data_builders.selecting.similarity import BANDS, distinct, mix
+from data_builders.selecting.similarity import (
+    BANDS,
+    LEAST_SHARED,
+    distinct,
+    least_shared,
+    mix,
+    shared_marks,
+)
 from data_builders.selecting.workers import ordered_map
 
 # Sorting works on parts of about this many keys, so that its memory does not grow with the corpus.
 _PART = 2_000_000
 # Texts of twice as many dialogues lie in memory while they are compared.
 _CANDIDATES_A_TASK = 10_000
+# Who met more dialogues than that which only share a phrase is made of phrases.
+_MOST_STRANGERS = 4
 
 
 def first_places(keys: np.ndarray, alive: np.ndarray) -> np.ndarray:
@@ -130,6 +139,22 @@ def _candidates(shards: Shards, alive: np.ndarray) -> np.ndarray:
     # A pair is one number, the later one in its high half: sorted so, a task's pairs stand in few
     # shards.
     found = np.zeros(0, dtype=np.uint64)
+    marks, strangers = shards.marks(), np.zeros(len(alive), dtype=np.uint8)
+    for one, other in _met(shards, alive):
+        likely = shared_marks(marks, one, marks, other) >= LEAST_SHARED
+        strangers[other[~likely]] += 1
+        pairs = other[likely].astype(np.uint64) << np.uint64(32)
+        found = distinct(np.concatenate([found, pairs | one[likely].astype(np.uint64)]))
+    earlier = (found & np.uint64(2**32 - 1)).astype(np.int64)
+    later = (found >> np.uint64(32)).astype(np.int64)
+    likely = shared_marks(marks, earlier, marks, later) >= least_shared(
+        strangers[later] > _MOST_STRANGERS
+    )
+    return np.stack([earlier[likely], later[likely]], axis=1)
+
+
+def _met(shards: Shards, alive: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield places of dialogues that agree in a band, the later ones each once at a time."""
     for number in range(BANDS):
         keys = shards.band(number)
         for chosen in _parts(keys, alive & (keys != 0)):
@@ -139,10 +164,7 @@ def _candidates(shards: Shards, alive: np.ndarray) -> np.ndarray:
             for earlier in (begins[later], later - 1):
                 one, other = ordered[earlier], ordered[later]
                 likely = shards.pairs_of[one] == shards.pairs_of[other]
-                pairs = other[likely].astype(np.uint64) << np.uint64(32)
-                found = distinct(np.concatenate([found, pairs | one[likely].astype(np.uint64)]))
-    halves = [found & np.uint64(2**32 - 1), found >> np.uint64(32)]
-    return np.stack(halves, axis=1).astype(np.int64)
+                yield one[likely], other[likely]
 
 
 def _parts(keys: np.ndarray, alive: np.ndarray) -> Iterator[np.ndarray]:

@@ -25,14 +25,8 @@ from data_builders.selecting.duplicates import (
     repeated,
 )
 from data_builders.selecting.entropy import too_open
-from data_builders.selecting.leaks import (
-    TRAIN,
-    NearCopy,
-    Pairs,
-    find_near_copies,
-    leaking_pairs,
-    questions_at,
-)
+from data_builders.selecting.held_out import TRAIN, Pairs, questions_at
+from data_builders.selecting.leaks import NearCopy, find_near_copies, leaking_pairs
 from data_builders.selecting.pair_texts import RULES, rejected_pairs
 from data_builders.selecting.shards import (
     SCHEMA,

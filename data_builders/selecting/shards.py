@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from data_builders.selecting.similarity import BANDS, band_hashes, encode
+from data_builders.selecting.similarity import BAND_ROWS, BANDS, encode, signatures
 from data_builders.selecting.splits import (
     normalize_question,
     question_key,
@@ -38,6 +38,7 @@ SCHEMA = pa.schema(
         "content": pa.uint64(),
         "folded": pa.uint64(),
         "bands": pa.list_(pa.uint64(), BANDS),
+        "marks": pa.list_(pa.uint8(), BANDS * BAND_ROWS),
         "questions": pa.list_(pa.uint64()),
         "replies": pa.list_(pa.uint64()),
         "prefixes": pa.list_(pa.uint64()),
@@ -87,7 +88,7 @@ def write_shard(
     """
     folded = [[normalize_question(turn) for turn in d.turns] for d in dialogues]
     places = [reply_places(d.turns, d.roles) for d in dialogues]
-    bands = band_hashes(encode(["\n".join(turns) for turns in folded]))
+    signed = signatures(encode(["\n".join(turns) for turns in folded]))
     columns = {
         "id": [d.id for d in dialogues],
         "turns": [d.turns for d in dialogues],
@@ -98,7 +99,10 @@ def write_shard(
         "split": [split_number(split) for split in splits or [None] * len(dialogues)],
         "content": [d.content_key for d in dialogues],
         "folded": [question_key("\n".join(turns)) for turns in folded],
-        "bands": pa.FixedSizeListArray.from_arrays(pa.array(bands.reshape(-1)), BANDS),
+        **{
+            name: pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+            for name, values in signed._asdict().items()
+        },
         **_pair_keys(folded, places),
     }
     arrays = [
@@ -204,11 +208,15 @@ class Shards:
         Returns:
             uint64 per dialogue; 0 for short ones.
         """
-        parts = [
-            np.asarray(_array(path, "bands").flatten()).reshape(-1, BANDS)[:, number].copy()
-            for path in self.paths
-        ]
+        parts = [_rows(path, "bands", BANDS)[:, number].copy() for path in self.paths]
         return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+
+    def marks(self) -> np.ndarray:
+        """Give the MinHash signatures in short: uint8, (dialogues, BANDS * BAND_ROWS)."""
+        found = np.zeros((len(self), BANDS * BAND_ROWS), np.uint8)
+        for path, rows, _ in self.spans():
+            found[rows] = _rows(path, "marks", BANDS * BAND_ROWS)
+        return found
 
     def pair_keys(self, column: str) -> np.ndarray:
         """Give one key per pair.
@@ -268,6 +276,10 @@ def value_lengths(column: pa.ChunkedArray) -> np.ndarray:
 
 def _array(path: str, column: str) -> Any:
     return open_shard(path)[column].combine_chunks()
+
+
+def _rows(path: str, column: str, width: int) -> np.ndarray:
+    return np.asarray(_array(path, column).flatten()).reshape(-1, width)
 
 
 def _content(dialogue: Dialogue) -> str:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from data_builders.selecting.similarity import (
     BAND_ROWS,
     BANDS,
-    band_hashes,
     deletion_variants,
     encode,
     mix,
+    signatures,
 )
 from tests.data_builders.memory_corpus import shortened
 
@@ -121,7 +121,7 @@ def texts_of_similarity(low: float, high: float, count: int) -> list[tuple[str, 
 
 
 def share_found(pairs: list[tuple[str, str, float]]) -> float:
-    one, other = (band_hashes(encode([pair[side] for pair in pairs])) for side in (0, 1))
+    one, other = (signatures(encode([pair[side] for pair in pairs])).bands for side in (0, 1))
     return float((one == other).any(axis=1).mean())
 
 
@@ -140,7 +140,7 @@ def test_bands_leave_most_dissimilar_texts_alone():
 
 
 def test_bands_of_the_shortest_texts_are_zero_and_of_others_never():
-    bands = band_hashes(encode(["xyz", "wxyz", "", "天" * 200]))
+    bands = signatures(encode(["xyz", "wxyz", "", "天" * 200])).bands
     assert bands.shape == (4, BANDS)
     assert (bands != 0).all(axis=1).tolist() == [False, True, False, True]
     assert (bands != 0).any(axis=1).tolist() == [False, True, False, True]
@@ -149,9 +149,9 @@ def test_bands_of_the_shortest_texts_are_zero_and_of_others_never():
 @given(st.lists(st.text(min_size=24, max_size=60), min_size=1, max_size=4))
 def test_bands_do_not_depend_on_the_batch(texts):
     texts = [text.encode("utf-8", "ignore").decode("utf-8") for text in texts]
-    together = band_hashes(encode(texts))
+    together = signatures(encode(texts)).bands
     for row, text in zip(together, texts, strict=True):
-        assert (row == band_hashes(encode([text]))[0]).all()
+        assert (row == signatures(encode([text])).bands[0]).all()
 
 
 # --- numbers --------------------------------------------------------------------------------
@@ -177,4 +177,4 @@ def test_mix_is_splitmix64(values):
 
 def test_no_texts_at_all():
     assert len(deletion_variants(encode([])).hashes) == 0
-    assert band_hashes(encode([])).shape == (0, BANDS)
+    assert signatures(encode([])).bands.shape == (0, BANDS)
