@@ -341,7 +341,7 @@ class BuildReport:
         yield from self._script_lines()
         if self.notes:
             notes = (
-                _("{what}: {number:,}", what=_said_note(what), number=number)
+                _("{what}: {number:,}", what=said_note(what), number=number)
                 for what, number in self.notes.items()
             )
             yield _("also: {each}", each=listed(notes, are_long=True))
@@ -470,7 +470,7 @@ def _counts(counts: dict[str, int]) -> str:
     return listed(f"{_(name)} {number:,}" for name, number in counts.items())
 
 
-def _said_note(what: str) -> str:
+def said_note(what: str) -> str:
     """Say a note in the language of the user; what it names in brackets stays as it is."""
     head, bracket, named = what.partition(" (")
     return _(what) if _(head) == head else _(head) + bracket + named
