@@ -59,6 +59,17 @@ smoke: $(STAMP)
 		--max_steps 5 --d_model 32 --encoder_ffn_dim 64 --decoder_ffn_dim 64
 	$(BIN)/python chat_hf.py runs/smoke --demo
 
+# make pictures-structure   draw docs/*.svg again: the network, a layer and a reply of the model that
+#              `make chat` has trained, and the tables of two chapters
+.PHONY: pictures-structure
+LOOK = $(BIN)/python -m tfchat_hf.look $(MODEL)
+pictures-structure: $(STAMP)
+	$(LOOK) "Who are you?" --structure docs/network.svg --layer docs/layer.svg \
+		--animation docs/reply.svg
+	$(LOOK) "你喜欢吃什么？" --structure docs/network.zh-CN.svg --layer docs/layer.zh-CN.svg \
+		--animation docs/reply.zh-CN.svg --language zh
+	$(BIN)/python benchmarks/table_pictures.py
+
 # The stamp is written last: an installation that was cut off is done again.
 $(STAMP): pyproject.toml constraints.txt
 	$(call environment,$(VENV))

@@ -23,6 +23,7 @@ from data_builders.command_line import CommandParser, run_command, sentence, tel
 
 from ..text.errors import UserError
 from ..text.tokenizer_training import SCHEMES
+from .drawings import add_drawing_options, draw, wants_drawings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -46,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     """Write one explanation after the other."""
+    if wants_drawings(options):
+        return draw(options.text, options)
     _check(options)
     texts = iter(options.text) if options.text else _lines_of_standard_input()
     tell(f"Loading {options.tokenizer or 'the tokenizer'} ...")
@@ -146,6 +149,7 @@ def _parser() -> CommandParser:
     parser.add_argument(
         "--top", type=int, default=1, metavar="N", help="other paths to show at one place"
     )
+    add_drawing_options(parser)
     parser.add_argument("--json", action="store_true", help="the same as JSON, a line a text")
     return parser
 
