@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from data_builders.translation import spoken_language, use_language
+from data_builders.translation import speaking, spoken_language
 
 # As matplotlib calls them, the first that is found is taken. Latin letters are in all of them.
 CHINESE_FONTS = (
@@ -35,15 +35,11 @@ def lettering() -> Iterator[None]:
     """
     import matplotlib
 
-    before, font = spoken_language(), chinese_font()
-    use_language("zh" if font else "en")
-    try:
-        # The minus sign of matplotlib is not in all of them.
-        letters = {"font.family": [font], "axes.unicode_minus": False} if font else {}
-        with matplotlib.rc_context(letters):
-            yield
-    finally:
-        use_language(before)
+    font = chinese_font()
+    # The minus sign of matplotlib is not in all of them.
+    letters = {"font.family": [font], "axes.unicode_minus": False} if font else {}
+    with speaking("zh" if font else "en"), matplotlib.rc_context(letters):
+        yield
 
 
 def chinese_font() -> str | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -116,3 +117,16 @@ def test_what_was_left_out_of_a_split_is_told_in_chinese():
     assert _data_line("train", counts, 9) == (
         "训练集：3 段对话，2 个问答对（去掉 1 个重复；去掉 4 个超过 9 词元的回复）"
     )
+
+
+def test_what_programs_read_is_the_same_in_every_language(tmp_path):
+    settings = write_settings(tmp_path)
+    for language in ("en", "zh"):
+        words = ["--language", language, "--output_dir", str(tmp_path / language)]
+        assert train_hf.main([str(settings), *words]) == 0
+    english, chinese = (
+        json.loads((tmp_path / language / "metrics.json").read_text()) for language in ("en", "zh")
+    )
+    for name in ("update_size", "device"):
+        assert english["run"][name] == chinese["run"][name]
+    assert english["data"] == chinese["data"]

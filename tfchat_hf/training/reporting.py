@@ -17,7 +17,7 @@ import torch
 import transformers
 
 from data_builders.report import ENOUGH_QUESTIONS
-from data_builders.translation import _, counted_text, listed, marked
+from data_builders.translation import _, counted_text, listed, marked, speaking
 from data_builders.writing import write_whole
 
 from ..engines.model_folder import save_for_hub
@@ -202,7 +202,8 @@ def write_finished_run(
     # Before the last evaluation, which adds to the history.
     history = list(trainer.state.log_history)
     selection = describe_selection(trainer.state, trainer.args)
-    described = _describe_run(data, trainer)
+    with speaking("en"):  # metrics.json is for programs too
+        described = _describe_run(data, trainer)
     started = time.monotonic()
     metrics, replies = _measure(model, data, trainer)
     seconds = {"evaluation_seconds": round(time.monotonic() - started, 1)}
