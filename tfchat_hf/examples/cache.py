@@ -102,7 +102,12 @@ def train_tokenizer_once(
         # Loaded again, so that a first start and a later one work with the very same thing.
         tokenizer = _load(folder)
     if tokenizer is None:
-        raise OSError(f"the tokenizer just written to {folder} cannot be read. Check the disk.")
+        raise OSError(
+            _(
+                "the tokenizer just written to {folder} cannot be read. Check the disk.",
+                folder=folder,
+            )
+        )
     return tokenizer
 
 
@@ -132,7 +137,8 @@ def _load(folder: Path) -> PreTrainedTokenizerBase | None:
         # trust_remote_code=False: the folder must never run code.
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         if len(tokenizer) != tokens:
-            raise ValueError(f"{len(tokenizer)} tokens instead of {tokens}")
+            found = len(tokenizer)
+            raise ValueError(_("{found} tokens instead of {tokens}", found=found, tokens=tokens))
         # Marks of having been loaded, which would be saved with the run.
         for key in ("is_local", "local_files_only"):
             tokenizer.init_kwargs.pop(key, None)

@@ -217,8 +217,10 @@ def _read_entry(folder: Path, in_memory: bool = False) -> PreparedData:
     opened = {}
     for name, size in manifest["bytes"].items():
         path = folder / name
-        if path.stat().st_size != size:
-            raise ValueError(f"{name} has {path.stat().st_size} bytes instead of {size}")
+        if (found := path.stat().st_size) != size:
+            raise ValueError(
+                _("{file} has {found} bytes instead of {size}", file=name, found=found, size=size)
+            )
         opened[path.stem] = Dataset.from_file(str(path), in_memory=in_memory)
     train = opened["train"]
     augmented = opened.get("augmented", ())
