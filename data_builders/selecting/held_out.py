@@ -26,11 +26,9 @@ from data_builders.selecting.splits import SPLITS, normalize_question, reply_pla
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 
 _TEXTS_FILE = "held_out_texts.arrow"
-# So many of those that look like a held-out question are measured. Where a template is filled in
-# a thousand ways, everything looks like everything.
-_MEASURED = 4
-# Who looks like more than that is in a crowd.
-_CROWD = 16
+# So many of those that look like a held-out question are measured. Where more do, as where a
+# template is filled in a thousand ways, everything looks like everything, and fewer are.
+_MEASURED, _MEASURED_IN_A_CROWD = 16, 4
 # So many of `_TEXTS_AT_ONCE` stand for all that agree in a band, and a band in which more held-out
 # texts agree than the second number is a phrase that many have.
 _OF_A_BAND, _MOST_OF_A_BAND = 8, 64
@@ -84,14 +82,15 @@ def best_met(parts: Sequence[Met]) -> Met:
     owners = owners[order]
     begins = np.searchsorted(owners, owners)
     totals = np.bincount(begins, counts[order], minlength=len(owners)).astype(np.int32)
-    kept = np.arange(len(owners)) - begins < _MEASURED
+    most = np.where(totals[begins] > _MEASURED, _MEASURED_IN_A_CROWD, _MEASURED)
+    kept = np.arange(len(owners)) - begins < most
     return Met(owners[kept], ranks[order][kept], pairs[order][kept], totals[kept])
 
 
 def likely_met(met: Met) -> Met:
     """Leave out those that share one phrase of many with a question in a crowd."""
     _, begins, which = np.unique(met.owners, return_index=True, return_inverse=True)
-    least = least_shared(met.counts[begins][which] > _CROWD)
+    least = least_shared(met.counts[begins][which] > _MEASURED)
     likely = met.ranks >= least
     return Met(*(column[likely] for column in met))
 

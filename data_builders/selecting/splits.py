@@ -44,10 +44,12 @@ _SADNESS = (
 )
 _RAISED = re.compile("[\xb2\xb3\xb9\u2070-\u2079]+")
 _CIRCLED = re.compile("(?=[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793])")
-_MAY_MEAN = re.compile(
+# Each begins with what it looks for: such a search passes over the rest of a text at once.
+_MARKS = re.compile(
     rf"[\d\xb2\xb3\xb9\u2070-\u2079\u2160-\u24ff\u2776-\u2793#\uff03\u2260{_SADNESS}]"
-    r"|[!\uff01]=|(?<![\w.])\.(?=[A-Z]{2}|net\b)|(?<![a-zA-Z])[a-zA-Z]\((?=\w)|[iI]{3}|[xX]{3}|:-?\("
 )
+_DOT = re.compile(r"\.(?<![\w.]\.)(?=[A-Z]{2}|net\b)")
+_BRACKET = re.compile(r"\((?:(?<=:\()|(?<=:-\()|(?<=[a-zA-Z]\()(?<![a-zA-Z]{2}\()(?=\w))")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _BETWEEN = re.compile(r"(?<=\d)[^\w]+(?=\d)")
 _MEANT = re.compile(
@@ -93,7 +95,7 @@ def signed(text: str) -> str:
     Returns:
         The text, in NFKC if there is such punctuation.
     """
-    if _MAY_MEAN.search(text) is None:
+    if not _may_mean(text):
         return text
     text = _CIRCLED.sub("\u2299", _RAISED.sub(lambda raised: "^" + raised.group(), text))
     text = unicodedata.normalize("NFKC", text).replace("\u2260", "!=")
@@ -102,6 +104,18 @@ def signed(text: str) -> str:
     text = _MEANT.sub(lambda mark: _SIGNS[mark.group().strip()], text)
     text = _ROMAN.sub(lambda number: _APART.join(number.group()), text)
     return _SAD.sub(SAD, text)
+
+
+def _may_mean(text: str) -> bool:
+    letters = text.lower()
+    return bool(
+        _MARKS.search(text)
+        or ("=" in text and ("!=" in text or "\uff01=" in text))
+        or ("." in text and _DOT.search(text))
+        or ("(" in text and _BRACKET.search(text))
+        or "iii" in letters
+        or "xxx" in letters
+    )
 
 
 def _between(match: re.Match[str]) -> str:

@@ -116,8 +116,8 @@ def test_the_command_prints_the_table_and_writes_the_files(
 @pytest.mark.parametrize(
     ("order", "says"),
     [
-        (["--structure"], "needs a model before its options .got 0 of 1"),
-        (["RUN", "--animation", "a.svg"], "a model and a question .*got 1 of 2"),
+        (["--structure"], "needs one model before its options .got 0 words"),
+        (["RUN", "--animation", "a.svg"], "a model and a question .*got 1 words"),
         (["RUN", "--structure", "a.png"], "end in .svg.*got a.png"),
         (["RUN", "--layer", "nowhere/a.svg"], "a folder that is there"),
         (["runs/nowhere", "--structure"], "no model folder runs/nowhere"),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from data_builders.command_line import say, tell
 from data_builders.output.terminal import fit
+from data_builders.translation import _, spoken_language
 from data_builders.writing import write_whole
 
 from ..text.errors import UserError
@@ -36,9 +37,6 @@ def add_drawing_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--layer", metavar="FILE", help="draw an encoder layer's operators")
     group.add_argument("--animation", metavar="FILE", help="draw the reply to a question, moving")
-    group.add_argument(
-        "--language", choices=("en", "zh"), default="en", help="of the drawings (default en)"
-    )
 
 
 def wants_drawings(options: argparse.Namespace) -> bool:
@@ -53,16 +51,27 @@ def draw(words: Sequence[str], options: argparse.Namespace) -> None:
         words: The model, and the question of an animation.
         options: The command line.
     """
-    wanted = ("a model", "a question") if options.animation else ("a model",)
-    if len(words) != len(wanted):
+    if options.animation and len(words) != 2:
         raise UserError(
-            f"a drawing needs {' and '.join(wanted)} before its options (got {len(words)} of "
-            f"{len(wanted)}). Give them first, e.g. runs/quickstart."
+            _(
+                "The drawing of a reply needs a model and a question before its options (got "
+                "{number} words). Give them first, such as runs/quickstart and a question in "
+                "quotation marks.",
+                number=len(words),
+            )
+        )
+    if not options.animation and len(words) != 1:
+        raise UserError(
+            _(
+                "A drawing needs one model before its options (got {number} words). Give it "
+                "first, such as runs/quickstart.",
+                number=len(words),
+            )
         )
     for file in (options.structure, options.layer, options.animation):
         _check_file(file)
     name = words[0]
-    tell(f"Loading {name} ...")
+    tell(_("Loading {name} ...", name=name))
     # What draws imports torch, and `--help` need not.
     from transformers.utils.logging import disable_progress_bar
 
@@ -75,9 +84,10 @@ def draw(words: Sequence[str], options: argparse.Namespace) -> None:
 
     disable_progress_bar()
     model, tokenizer = load_for_chat(name, "cpu")
-    about = (_title(name), options.language)
+    language = spoken_language()
+    about = (_title(name), language)
     if options.structure == _TABLE:
-        say(write_table(Structure(model), texts(options.language, "table")))
+        say(write_table(Structure(model), texts(language, "table")))
     elif options.structure:
         write_whole(options.structure, draw_network(Structure(model), *about))
     if options.layer:
@@ -99,6 +109,9 @@ def _check_file(file: str | None) -> None:
     path = Path(file or "")
     if path.suffix != ".svg" or not path.parent.is_dir():
         raise UserError(
-            f"a drawing's file must end in .svg, in a folder that is there (got {file}). "
-            "Name one such as network.svg."
+            _(
+                "A drawing's file must end in .svg, in a folder that is there (got {file}). Name "
+                "one such as network.svg.",
+                file=file,
+            )
         )
