@@ -3,13 +3,24 @@
 
 import unicodedata
 
+from data_builders.translation import _
+
 # Two of the marks that steer text are letters to Persian and to emoji.
 _LETTERS = "\u200c\u200d"
 _STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 class UserError(ValueError):
-    """What a user can put right: commands print its text as it is, and no traceback."""
+    """What a user can put right: commands print its text as it is, and no traceback.
+
+    Args:
+        text: English, looked up as `_` does: a literal, so that it can be found.
+        values: What stands for ``{name}`` in it.
+    """
+
+    def __init__(self, text: str = "", **values: object) -> None:
+        """Say it in the language of the user."""
+        super().__init__(_(text, **values))
 
     def __str__(self) -> str:
         """Give the text, in which no name can steer the terminal."""

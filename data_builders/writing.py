@@ -100,19 +100,15 @@ def only_writer(path: str | os.PathLike[str]) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise UserError(
-            _(
-                "{owner} is writing {path}. Wait until it has ended, or name another folder.",
-                owner=_owner(Path(lock.lock_file)),
-                path=path,
-            )
+            "{owner} is writing {path}. Wait until it has ended, or name another folder.",
+            owner=_owner(Path(lock.lock_file)),
+            path=path,
         ) from None
     except OSError as error:
         raise UserError(
-            _(
-                "Nothing can be written in {place} ({reason}). Choose another folder.",
-                place=place,
-                reason=reason_of(error),
-            )
+            "Nothing can be written in {place} ({reason}). Choose another folder.",
+            place=place,
+            reason=reason_of(error),
         ) from None
     try:
         with suppress(OSError):  # Windows lets nobody write to what is locked

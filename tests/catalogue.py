@@ -1,10 +1,11 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """Bring the Chinese catalogue up to date with the texts in the code: `make translations`.
 
-A text of the code is the first one given to `_`, `marked` and `require`, both of `counted_text`,
-each `help`, `description` and `epilog` of a command line and what a command says when it is
-`stopped`, and the docstring of a module whose command shows it. The report of a build has names
-for what it counts too: `RULES`, the rules of selection, and what `note` is told, until a bracket.
+A text of the code is the first one given to `_`, `marked`, `require` and `UserError`, both of
+`counted_text`, each `help`, `description` and `epilog` of a command line and what a command says
+when it is `stopped`, and the docstring of a module whose command shows it. The report of a build
+has names for what it counts too: `RULES`, the rules of selection, and what `note` is told, until a
+bracket.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ SPEAKING = (
 LICENCE = "# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0"
 # One day for ever: the file changes with its texts alone.
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
+TAKING = {"_", "marked", "require", "UserError", "OutputError"}
 SHOWN = {"help", "description", "epilog", "stopped"}
 # What argparse itself says.
 ARGPARSE = (
@@ -83,7 +85,7 @@ def messages(path: Path) -> Iterator[tuple[int, Message]]:
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         texts = [one.value for one in node.args if isinstance(one, ast.Constant)]
-        if name in ("_", "marked", "require") and texts:
+        if name in TAKING and texts:
             yield node.lineno, texts[0]
         elif name == "_" and _is_docstring(node.args[0]):
             yield 1, ast.get_docstring(tree, clean=False) or ""

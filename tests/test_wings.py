@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A wing may import itself and whatever stands before it.
 HOUSES = {
     "data_builders": (
-        "errors translation writing command_line placeholders script report dialogue language "
+        "translation errors writing command_line placeholders script report dialogue language "
         "reading rows cleaning selecting building formats sources output datatrove_steps "
         "commands __main__"
     ).split(),

@@ -98,10 +98,8 @@ def _figure_class() -> Any:
         from matplotlib.figure import Figure
     except ImportError:
         raise UserError(
-            _(
-                "The pictures of the card need matplotlib, which is not installed. Run "
-                '`pip install "tfchat-hf[plots]"`, or build without pictures.'
-            )
+            "The pictures of the card need matplotlib, which is not installed. Run "
+            '`pip install "tfchat-hf[plots]"`, or build without pictures.'
         ) from None
     return Figure
 

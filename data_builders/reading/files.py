@@ -14,7 +14,6 @@ from typing import BinaryIO, NamedTuple
 from data_builders.errors import UserError, shown
 from data_builders.reading.archives import entries, is_left_out
 from data_builders.reading.streams import CountedFile, Stream, buffered
-from data_builders.translation import _
 
 HEAD_SIZE = 1 << 18
 
@@ -186,7 +185,7 @@ def _open(found: Found, progress: Callable[[int], None] | None) -> Iterator[Sour
     if missing:
         file.close()
         raise UserError(
-            _("{name} has no member {member}. Check the name.", name=name, member=min(missing))
+            "{name} has no member {member}. Check the name.", name=name, member=min(missing)
         )
     # Members left out, and the index of a zip: the bar must end at the end.
     if progress is not None and size > file.counted:
@@ -203,16 +202,14 @@ def _expand(given: str) -> list[tuple[Found, os.stat_result | None]]:
     if stat.S_ISREG(status.st_mode):
         return [(Found(path, os.path.basename(path)), status)]
     if not stat.S_ISDIR(status.st_mode):
-        raise UserError(
-            _("{path} is a device or a pipe. Save it as a file first.", path=shown(path))
-        )
+        raise UserError("{path} is a device or a pipe. Save it as a file first.", path=shown(path))
     return _checked(_folder(path), given)
 
 
 def _pattern_or_member(given: str, path: str) -> list[tuple[Found, os.stat_result | None]]:
     if os.path.islink(path):
         raise UserError(
-            _("{path} is a link that leads nowhere. Name the file itself.", path=shown(given))
+            "{path} is a link that leads nowhere. Name the file itself.", path=shown(given)
         )
     matches = sorted(glob.glob(path, recursive=True))
     if matches:
@@ -227,8 +224,8 @@ def _pattern_or_member(given: str, path: str) -> list[tuple[Found, os.stat_resul
         label = os.path.basename(archive)
         return [(Found(archive, label, frozenset([shown(member)])), os.stat(archive))]
     if glob.has_magic(path):
-        raise UserError(_("{path} matches no file. Check the path.", path=shown(given)))
-    raise UserError(_("{path} does not exist. Check the path.", path=shown(given)))
+        raise UserError("{path} matches no file. Check the path.", path=shown(given))
+    raise UserError("{path} does not exist. Check the path.", path=shown(given))
 
 
 def _checked(
@@ -236,11 +233,9 @@ def _checked(
 ) -> list[tuple[Found, os.stat_result | None]]:
     if not found:
         raise UserError(
-            _(
-                "{path} holds no file (hidden files, *.md, README* and LICENSE* are left out). "
-                "Name the files themselves.",
-                path=shown(given),
-            )
+            "{path} holds no file (hidden files, *.md, README* and LICENSE* are left out). "
+            "Name the files themselves.",
+            path=shown(given),
         )
     return found
 

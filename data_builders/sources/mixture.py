@@ -42,7 +42,6 @@ from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.selecting.settings import check_type
 from data_builders.sources.sources import SourceSpec, find_sources
-from data_builders.translation import _
 
 # Keys of a source that are not settings of its family.
 _OWN_KEYS = ("format", "files", "name", "license", "weight")
@@ -183,11 +182,9 @@ def read_mixture(
     content, lines = _read_yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("sources"), list):
         raise UserError(
-            _(
-                "{path} must have a list `sources`, each with `files` or a `format`, to be a "
-                "mixture. If it holds dialogues itself, name what it is with --format.",
-                path=path,
-            )
+            "{path} must have a list `sources`, each with `files` or a `format`, to be a "
+            "mixture. If it holds dialogues itself, name what it is with --format.",
+            path=path,
         )
     known = set(MixtureConfig.__dataclass_fields__) - {"version", "data_dir", "data_files"}
     known |= {"root", "skip_missing"}
@@ -228,7 +225,7 @@ def _read_yaml(path: Path) -> tuple[Any, list[int]]:
         _check_nodes(node, path, {})
         content = yaml.safe_load(text)
     except FileNotFoundError:
-        raise UserError(_("{path} does not exist. Check the path.", path=path)) from None
+        raise UserError("{path} does not exist. Check the path.", path=path) from None
     except UserError:
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:

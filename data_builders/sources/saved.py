@@ -14,7 +14,7 @@ from data_builders.errors import UserError
 from data_builders.language import LANGUAGES
 from data_builders.report import BuildReport, SourceCount
 from data_builders.selecting.splits import check_fractions, first_question, split_of
-from data_builders.translation import _, listed
+from data_builders.translation import listed
 
 
 def read_saved(
@@ -63,21 +63,17 @@ def _loaded(folder: Path) -> dict[str, datasets.Dataset]:
         loaded = datasets.load_from_disk(str(folder))
     except FileNotFoundError:
         raise UserError(
-            _(
-                "{folder} is not a dataset saved by `save_to_disk`. Make one with "
-                "`python -m data_builders`, or name a file instead.",
-                folder=folder,
-            )
+            "{folder} is not a dataset saved by `save_to_disk`. Make one with "
+            "`python -m data_builders`, or name a file instead.",
+            folder=folder,
         ) from None
     if isinstance(loaded, datasets.Dataset):
         return {"train": loaded}
     if "train" not in loaded:
         raise UserError(
-            _(
-                "{folder} has no split `train` (it has {names}). Rename one.",
-                folder=folder,
-                names=listed(loaded),
-            )
+            "{folder} has no split `train` (it has {names}). Rename one.",
+            folder=folder,
+            names=listed(loaded),
         )
     return dict(loaded)
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
-from data_builders.translation import _, counted_text, listed
+from data_builders.translation import counted_text, listed
 
 from ..settings.arguments import DataArguments, RunArguments
 from ..settings.reading import COMMAND_LINE, Setting, build_arguments, read_yaml
@@ -100,12 +100,10 @@ def load_evaluation_split(
     questions = collect_questions(examples, corpus, tokenizer, limit, seed)
     if not questions:
         raise UserError(
-            _(
-                "`dataset` {dataset}: no question of its {split} split is left; each of them is in "
-                "the training split too, or its replies are too long. Take another one.",
-                dataset=settings.dataset,
-                split=chosen,
-            )
+            "`dataset` {dataset}: no question of its {split} split is left; each of them is in "
+            "the training split too, or its replies are too long. Take another one.",
+            dataset=settings.dataset,
+            split=chosen,
         )
     name, fingerprint = Path(settings.dataset).name, built[chosen]._fingerprint
     return EvaluationSplit(chosen, questions, examples, train, tokenizer, seed, name, fingerprint)
@@ -126,12 +124,10 @@ def run_settings(folder: Path, dataset: str | None = None) -> RunArguments:
     file = folder / SETTINGS_FILE
     if not file.is_file():
         raise UserError(
-            _(
-                "{folder} has no {file}, which says what the model was trained on. Give the "
-                "folder of a finished run of train_hf.py.",
-                folder=folder,
-                file=SETTINGS_FILE,
-            )
+            "{folder} has no {file}, which says what the model was trained on. Give the "
+            "folder of a finished run of train_hf.py.",
+            folder=folder,
+            file=SETTINGS_FILE,
         )
     keys = {item.name for item in fields(DataArguments)} - set(_TOKENIZER_TRAINING)
     keys |= set(_OTHER_KEYS)
@@ -151,14 +147,12 @@ def choose_split(built: DatasetDict, split: str | None, dataset: str) -> str:
             name: counted_text("{number} row", "{number} rows", len(built[name])) for name in built
         }
         raise UserError(
-            _(
-                "`split` {split} has no dialogues in {dataset} (found {found}). Take another "
-                "split, or build the data with `python -m data_builders build ... --test-fraction "
-                "0.05`.",
-                split=chosen,
-                dataset=dataset,
-                found=listed(f"{name} ({number})" for name, number in rows.items()),
-            )
+            "`split` {split} has no dialogues in {dataset} (found {found}). Take another "
+            "split, or build the data with `python -m data_builders build ... --test-fraction "
+            "0.05`.",
+            split=chosen,
+            dataset=dataset,
+            found=listed(f"{name} ({number})" for name, number in rows.items()),
         )
     return chosen
 

@@ -132,21 +132,17 @@ def load_or_train_tokenizer(
         )
     if not Path(settings.tokenizer).is_dir():
         raise UserError(
-            _(
-                "`tokenizer` must be a folder with a tokenizer.json (got {folder}). Make one with "
-                "`python -m tfchat_hf.text.tokenizer_training`, or delete the line.",
-                folder=settings.tokenizer,
-            )
+            "`tokenizer` must be a folder with a tokenizer.json (got {folder}). Make one with "
+            "`python -m tfchat_hf.text.tokenizer_training`, or delete the line.",
+            folder=settings.tokenizer,
         )
     # trust_remote_code=False: else a terminal is asked about the model code beside it.
     tokenizer = AutoTokenizer.from_pretrained(settings.tokenizer, trust_remote_code=False)
     if tokenizer.sep_token_id is None or tokenizer.eos_token_id is None:
         raise UserError(
-            _(
-                "`tokenizer` {folder} has no <sep> or </s> token. Make one with "
-                "`python -m tfchat_hf.text.tokenizer_training`.",
-                folder=settings.tokenizer,
-            )
+            "`tokenizer` {folder} has no <sep> or </s> token. Make one with "
+            "`python -m tfchat_hf.text.tokenizer_training`.",
+            folder=settings.tokenizer,
         )
     return tokenizer
 

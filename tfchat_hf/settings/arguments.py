@@ -146,10 +146,8 @@ class TFChatTrainingArguments(Seq2SeqTrainingArguments):
         """Settle what depends on the device, then let transformers check the rest."""
         if not self.output_dir:
             raise UserError(
-                _(
-                    "`output_dir` is not set. Say where the run goes, for example `output_dir: "
-                    "runs/mine`."
-                )
+                "`output_dir` is not set. Say where the run goes, for example `output_dir: "
+                "runs/mine`."
             )
         on_gpu = torch.cuda.is_available() and not self.use_cpu
         self.bf16, self.precision_reason = _choose_bf16(self.bf16, self.fp16, on_gpu)

@@ -109,12 +109,10 @@ def _check_source(source: str, output_dir: str | None) -> None:
             *folder.resolve().parents,
         ):
             raise UserError(
-                _(
-                    "`init_from` {source} must not lie in `output_dir` {output_dir}, which the run "
-                    "writes to. Choose another --output_dir, or --resume to go on with that run.",
-                    source=source,
-                    output_dir=output_dir,
-                )
+                "`init_from` {source} must not lie in `output_dir` {output_dir}, which the run "
+                "writes to. Choose another --output_dir, or --resume to go on with that run.",
+                source=source,
+                output_dir=output_dir,
             )
     elif folder.exists() or not is_hub_id(source):
         what = _("`init_from` {source} is no folder and no id of the Hub.", source=source)
@@ -217,12 +215,10 @@ def check_same_tokenizer(
     """
     if _pipeline(tokenizer) != _pipeline(given):
         raise UserError(
-            _(
-                "`tokenizer` {name} is another one than that of `init_from` {origin}, whose "
-                "weights know no other. Delete the line `tokenizer`.",
-                name=name,
-                origin=origin,
-            )
+            "`tokenizer` {name} is another one than that of `init_from` {origin}, whose "
+            "weights know no other. Delete the line `tokenizer`.",
+            name=name,
+            origin=origin,
         )
 
 
@@ -266,10 +262,8 @@ def load_weights(source: str, config: TFChatConfig) -> TFChatForConditionalGener
         raise UserError(joined(what, _(_ADVICE)))
     if not all(weight.isfinite().all() for weight in model.parameters()):
         raise UserError(
-            _(
-                "`init_from` {source} has weights that are no numbers. Take another model.",
-                source=source,
-            )
+            "`init_from` {source} has weights that are no numbers. Take another model.",
+            source=source,
         )
     # How it answers is the new run's to say.
     model.generation_config = GenerationConfig.from_model_config(config)

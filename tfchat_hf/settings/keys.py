@@ -134,14 +134,14 @@ def convert(key: str, value: Any) -> Any:
     if "None" in types and str(value).lower() in ("null", "none"):
         return None
     if value is None:
-        raise UserError(_("`{key}` has no value. Give one or delete the line.", key=key))
+        raise UserError("`{key}` has no value. Give one or delete the line.", key=key)
     kinds = [name for name in types if name != "None"]
     for kind in sorted(kinds, key="str".__eq__):  # almost anything can be read as a text
         with contextlib.suppress(KeyError, TypeError, ValueError):
             return _read_as(kind, value)
     expected = _(" or ").join(_(_WORDING.get(kind, _TEXT)) for kind in kinds)
     raise UserError(
-        _("`{key}` must be {expected} (got {value!r}).", key=key, expected=expected, value=value)
+        "`{key}` must be {expected} (got {value!r}).", key=key, expected=expected, value=value
     )
 
 

@@ -29,12 +29,10 @@ def find_settings(name: str) -> Path:
     shipped = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
     if name not in shipped:
         raise UserError(
-            _(
-                "There is no settings file {name}, and none of that name comes with this package "
-                "(which has {names}). Give a file, or one of these names.",
-                name=name,
-                names=", ".join(sorted(shipped)),
-            )
+            "There is no settings file {name}, and none of that name comes with this package "
+            "(which has {names}). Give a file, or one of these names.",
+            name=name,
+            names=", ".join(sorted(shipped)),
         )
     return shipped[name]
 
@@ -51,16 +49,12 @@ def find_model(name: str) -> str:
             raise UserError(_unfinished_text(folder))
         return str(folder)
     if folder.exists():
-        raise UserError(
-            _("{name} is a file; give the folder of the model it belongs to.", name=name)
-        )
+        raise UserError("{name} is a file; give the folder of the model it belongs to.", name=name)
     if _looks_like_a_path(name):
         raise UserError(
-            _(
-                "There is no model folder {name}. Train the small one with `make chat` or "
-                "`tfchat-train quickstart`, or give another folder or a Hub id.",
-                name=name,
-            )
+            "There is no model folder {name}. Train the small one with `make chat` or "
+            "`tfchat-train quickstart`, or give another folder or a Hub id.",
+            name=name,
         )
     return name
 
@@ -73,11 +67,8 @@ def check_run_folder(run: Path) -> None:
     """
     if not run.is_dir():
         raise UserError(
-            _(
-                "There is no folder {run}. Give the `output_dir` of a finished run, such as "
-                "runs/mine.",
-                run=run,
-            )
+            "There is no folder {run}. Give the `output_dir` of a finished run, such as runs/mine.",
+            run=run,
         )
     find_model(str(run))
 
@@ -113,7 +104,7 @@ def check_question_files(source: Path, output: Path, overwrite: bool) -> None:
     """
     if not source.is_file():
         raise UserError(
-            _("`--input` {source} is not a file. Give a .jsonl or .txt file.", source=source)
+            "`--input` {source} is not a file. Give a .jsonl or .txt file.", source=source
         )
     problem = None
     if output.is_dir():

@@ -55,7 +55,7 @@ class Setting(NamedTuple):
 
 
 def _at(place: str, problem: str) -> UserError:
-    return UserError(_("{place}: {problem}", place=place, problem=problem))
+    return UserError("{place}: {problem}", place=place, problem=problem)
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -135,7 +135,7 @@ def read_yaml(path: str) -> dict[str, Setting]:
         unread = _("it is not UTF-8 text")
         reason = reason_of(error) if isinstance(error, OSError) else unread
         raise UserError(
-            _("cannot read the settings file {path}: {reason}.", path=path, reason=reason)
+            "cannot read the settings file {path}: {reason}.", path=path, reason=reason
         ) from error
     if node is None or not isinstance(content, dict):
         kind = type(content).__name__

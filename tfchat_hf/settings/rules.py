@@ -12,7 +12,6 @@ from transformers.activations import ACT2FN
 from transformers.integrations import get_reporting_integration_callbacks
 
 from data_builders.command_line import must_be_one_of
-from data_builders.translation import _
 
 from ..model.generation_tfchat import PRESETS
 from ..text.errors import UserError
@@ -66,7 +65,7 @@ def require(holds: object, text: str, /, **values: object) -> None:
         values: That stand in it.
     """
     if not holds:
-        raise UserError(_(text, **values))
+        raise UserError(text, **values)
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
@@ -86,12 +85,10 @@ def _check_generation(answers: GenerationArguments) -> None:
     except ValueError as error:
         first = _says(error).partition("- `")[2].partition(" - `")[0]
         raise UserError(
-            _(
-                "the `generation_` settings contradict each other or `generation_preset` "
-                "{preset}: {reason}",
-                preset=answers.generation_preset,
-                reason=f"`{first}",
-            )
+            "the `generation_` settings contradict each other or `generation_preset` "
+            "{preset}: {reason}",
+            preset=answers.generation_preset,
+            reason=f"`{first}",
         ) from error
 
 
@@ -187,13 +184,11 @@ def _check_compiler(training: TFChatTrainingArguments) -> None:
         torch.compile(torch.nn.Identity(), backend=backend, mode=mode)
     except Exception as error:  # of torch and of what stands in for its compiler
         raise UserError(
-            _(
-                "`torch_compile_backend` {backend} and `torch_compile_mode` {mode} cannot be used: "
-                "{reason}",
-                backend=backend,
-                mode=mode,
-                reason=_says(error),
-            )
+            "`torch_compile_backend` {backend} and `torch_compile_mode` {mode} cannot be used: "
+            "{reason}",
+            backend=backend,
+            mode=mode,
+            reason=_says(error),
         ) from error
 
 
@@ -250,24 +245,20 @@ def _check_optimizer(training: TFChatTrainingArguments) -> None:
         optimizer = kind([torch.nn.Parameter(torch.zeros(2, 2))], **options)
     except Exception as error:  # of many libraries
         raise UserError(
-            _(
-                "`optim` {name} cannot be used with the settings of the optimizer: {reason}",
-                name=training.optim.value,
-                reason=_says(error),
-            )
+            "`optim` {name} cannot be used with the settings of the optimizer: {reason}",
+            name=training.optim.value,
+            reason=_says(error),
         ) from error
     schedule, options = training.lr_scheduler_type, training.lr_scheduler_kwargs
     try:
         get_scheduler(schedule, optimizer, 1, 10, options)
     except Exception as error:
         raise UserError(
-            _(
-                "`lr_scheduler_type` {name} cannot be used with `lr_scheduler_kwargs` {options}: "
-                "{reason}",
-                name=getattr(schedule, "value", schedule),
-                options=options,
-                reason=_says(error),
-            )
+            "`lr_scheduler_type` {name} cannot be used with `lr_scheduler_kwargs` {options}: "
+            "{reason}",
+            name=getattr(schedule, "value", schedule),
+            options=options,
+            reason=_says(error),
         ) from error
 
 
@@ -306,7 +297,7 @@ def _check_reporters(names: str | list[str]) -> None:
                 reporter()
         except (ImportError, RuntimeError, ValueError) as error:
             raise UserError(
-                _("`report_to` {name!r} cannot be used: {reason}", name=name, reason=_says(error))
+                "`report_to` {name!r} cannot be used: {reason}", name=name, reason=_says(error)
             ) from error
 
 

@@ -100,38 +100,30 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise UserError(
-                _(
-                    "`output_dir` {path} is a file. Choose another name for the run folder.",
-                    path=self.path,
-                )
+                "`output_dir` {path} is a file. Choose another name for the run folder.",
+                path=self.path,
             )
         self._check_own(resume)
         if overwrite or resume:
             return
         if RunFolder(self.path / REPLACEMENT).checkpoints():
             raise UserError(
-                _(
-                    "`output_dir` {path} holds a run and an unfinished one that is to replace it. "
-                    "Add --resume to go on with the new one, or --overwrite to begin it anew.",
-                    path=self.path,
-                )
+                "`output_dir` {path} holds a run and an unfinished one that is to replace it. "
+                "Add --resume to go on with the new one, or --overwrite to begin it anew.",
+                path=self.path,
             )
         if self.finished:
             raise UserError(
-                _(
-                    "`output_dir` {path} holds a finished run. Add --overwrite to train it anew, "
-                    "or choose another --output_dir.",
-                    path=self.path,
-                )
+                "`output_dir` {path} holds a finished run. Add --overwrite to train it anew, "
+                "or choose another --output_dir.",
+                path=self.path,
             )
         if checkpoints := self.checkpoints():
             raise UserError(
-                _(
-                    "`output_dir` {path} holds an unfinished run ({name}). Add --resume to go on "
-                    "with it, or --overwrite to begin anew.",
-                    path=self.path,
-                    name=checkpoints[0].name,
-                )
+                "`output_dir` {path} holds an unfinished run ({name}). Add --resume to go on "
+                "with it, or --overwrite to begin anew.",
+                path=self.path,
+                name=checkpoints[0].name,
             )
 
     def _check_own(self, resume: bool) -> None:
@@ -142,12 +134,10 @@ class RunFolder:
         names += [path.name for path in self.checkpoints()]
         if names:
             raise UserError(
-                _(
-                    "`output_dir` {path} holds {names}, which no run of this program wrote and "
-                    "this one would write over. Choose another --output_dir, or move them away.",
-                    path=self.path,
-                    names=", ".join(names[:3]) + (" ..." if len(names) > 3 else ""),
-                )
+                "`output_dir` {path} holds {names}, which no run of this program wrote and "
+                "this one would write over. Choose another --output_dir, or move them away.",
+                path=self.path,
+                names=", ".join(names[:3]) + (" ..." if len(names) > 3 else ""),
             )
 
     def settle(self) -> None:
@@ -207,37 +197,28 @@ def check_finished(folder: Path, with_memory: bool) -> None:
     """Refuse a folder that is no finished run, or has no memory where one was asked for."""
     if not folder.is_dir():
         raise UserError(
-            _(
-                "There is no folder {run}. Give the `output_dir` of a finished run, such as "
-                "runs/mine.",
-                run=folder,
-            )
+            "There is no folder {run}. Give the `output_dir` of a finished run, such as runs/mine.",
+            run=folder,
         )
     if not (folder / METRICS_FILE).is_file():
         raise UserError(
-            _(
-                "{folder} holds no finished run (no {file} in it). Finish it with the command that "
-                "began it and --resume, then push.",
-                folder=folder,
-                file=METRICS_FILE,
-            )
+            "{folder} holds no finished run (no {file} in it). Finish it with the command that "
+            "began it and --resume, then push.",
+            folder=folder,
+            file=METRICS_FILE,
         )
     weights = folder / _WEIGHTS_FILE
     if weights.is_file() and (problem := weights_problem(weights)):
         raise UserError(
-            _(
-                "{folder} cannot be published: {problem}. Train it anew with --overwrite.",
-                folder=folder,
-                problem=problem,
-            )
+            "{folder} cannot be published: {problem}. Train it anew with --overwrite.",
+            folder=folder,
+            problem=problem,
         )
     if with_memory and not (folder / MEMORY_FOLDER).is_dir():
         raise UserError(
-            _(
-                "{folder} has no memory to push. Write it with `python -m tfchat_hf.memory build "
-                "{folder}`, or leave out --push_memory.",
-                folder=folder,
-            )
+            "{folder} has no memory to push. Write it with `python -m tfchat_hf.memory build "
+            "{folder}`, or leave out --push_memory.",
+            folder=folder,
         )
 
 

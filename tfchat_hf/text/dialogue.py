@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from data_builders.translation import _
-
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -52,19 +50,15 @@ def examples_from_dialogue(
     """
     if max_context_turns < 1:
         raise UserError(
-            _(
-                "`max_context_turns` must be at least 1 (got {turns}). Use 1 to answer the last "
-                "turn alone.",
-                turns=max_context_turns,
-            )
+            "`max_context_turns` must be at least 1 (got {turns}). Use 1 to answer the last "
+            "turn alone.",
+            turns=max_context_turns,
         )
     if roles and len(roles) != len(turns):
         raise UserError(
-            _(
-                "`roles` must be empty or name one role a turn (got {roles} for {turns}).",
-                roles=len(roles),
-                turns=len(turns),
-            )
+            "`roles` must be empty or name one role a turn (got {roles} for {turns}).",
+            roles=len(roles),
+            turns=len(turns),
         )
     return [
         DialogueExample(tuple(turns[max(0, place - max_context_turns) : place]), turns[place])
@@ -104,13 +98,11 @@ def encode_context(
         The ids, how many turns were dropped, and how many ids the newest turn lost.
     """
     if not turns:
-        raise UserError(_("a context needs at least one turn (got none)."))
+        raise UserError("a context needs at least one turn (got none).")
     if max_source_length < 2:
         raise UserError(
-            _(
-                "`max_source_length` must be at least 2, one token and </s> (got {length}).",
-                length=max_source_length,
-            )
+            "`max_source_length` must be at least 2, one token and </s> (got {length}).",
+            length=max_source_length,
         )
     *older, newest = _encode_texts(tokenizer, turns)
     room = max_source_length - 1
@@ -147,27 +139,23 @@ def messages_to_turns(
     """
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
         kind = type(messages).__name__
-        raise UserError(_("`messages` must be a list (got {kind}).", kind=kind))
+        raise UserError("`messages` must be a list (got {kind}).", kind=kind)
     if not messages:
-        raise UserError(_("`messages` must hold at least one message (got none)."))
+        raise UserError("`messages` must hold at least one message (got none).")
     turns, roles = [], []
     for place, message in enumerate(messages):
         if not isinstance(message, Mapping):
             raise UserError(
-                _(
-                    "messages[{place}] must be an object with `role` and `content` (got {kind}).",
-                    place=place,
-                    kind=type(message).__name__,
-                )
+                "messages[{place}] must be an object with `role` and `content` (got {kind}).",
+                place=place,
+                kind=type(message).__name__,
             )
         if message.get("role") not in ROLES:
             raise UserError(
-                _(
-                    "messages[{place}].role must be one of {roles} (got {role!r}).",
-                    place=place,
-                    roles=", ".join(ROLES),
-                    role=message.get("role"),
-                )
+                "messages[{place}].role must be one of {roles} (got {role!r}).",
+                place=place,
+                roles=", ".join(ROLES),
+                role=message.get("role"),
             )
         role = "system" if message["role"] == "developer" else message["role"]
         text = _content_text(message.get("content"), f"messages[{place}].content")
@@ -175,7 +163,7 @@ def messages_to_turns(
             turns.append(text)
             roles.append(role)
     if not turns:
-        raise UserError(_("`messages` must hold a message of the user (got none). Add one."))
+        raise UserError("`messages` must hold a message of the user (got none). Add one.")
     return turns, roles
 
 
@@ -187,12 +175,10 @@ def _content_text(content: Any, where: str) -> str:
             kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
             if kind != "text":
                 raise UserError(
-                    _(
-                        '{where} must be {{"type": "text", "text": ...}}: this model reads text '
-                        "only (got {kind!r}).",
-                        where=f"{where}[{place}]",
-                        kind=kind,
-                    )
+                    '{where} must be {{"type": "text", "text": ...}}: this model reads text '
+                    "only (got {kind!r}).",
+                    where=f"{where}[{place}]",
+                    kind=kind,
                 )
             texts.append(_plain_text(part.get("text"), f"{where}[{place}].text"))
         return "".join(texts)
@@ -203,22 +189,18 @@ def _plain_text(content: Any, where: str) -> str:
     """Refuse what is no text, or text that cannot be written as UTF-8."""
     if not isinstance(content, str):
         raise UserError(
-            _(
-                "{where} must be a string, or a content a list of text parts (got {kind}).",
-                where=where,
-                kind=type(content).__name__,
-            )
+            "{where} must be a string, or a content a list of text parts (got {kind}).",
+            where=where,
+            kind=type(content).__name__,
         )
     try:
         content.encode("utf-8")
     except UnicodeEncodeError as error:
         raise UserError(
-            _(
-                "{where} must be Unicode text (got half of a surrogate pair at character "
-                "{number}). Send the whole character.",
-                where=where,
-                number=error.start,
-            )
+            "{where} must be Unicode text (got half of a surrogate pair at character "
+            "{number}). Send the whole character.",
+            where=where,
+            number=error.start,
         ) from None
     return content
 

@@ -94,32 +94,26 @@ def _check_settings(
         raise UserError(must_be_one_of("scheme", SCHEMES, scheme))
     if vocab_size < SMALLEST_VOCABULARY:
         raise UserError(
-            _(
-                "`vocab_size` must be at least {least}: {special} special tokens and 256 bytes "
-                "(got {size}). Use 2000 or more for a real corpus.",
-                least=SMALLEST_VOCABULARY,
-                special=len(SPECIAL_TOKENS),
-                size=vocab_size,
-            )
+            "`vocab_size` must be at least {least}: {special} special tokens and 256 bytes "
+            "(got {size}). Use 2000 or more for a real corpus.",
+            least=SMALLEST_VOCABULARY,
+            special=len(SPECIAL_TOKENS),
+            size=vocab_size,
         )
     if isinstance(texts, str):
-        raise UserError(_("`texts` must be a list of texts (got one string). Use [text]."))
+        raise UserError("`texts` must be a list of texts (got one string). Use [text].")
     if isinstance(user_dictionaries, (str, Path)):
         raise UserError(
-            _(
-                "`user_dictionaries` must be a list of files (got {path!r}). Use [path].",
-                path=user_dictionaries,
-            )
+            "`user_dictionaries` must be a list of files (got {path!r}). Use [path].",
+            path=user_dictionaries,
         )
     if user_dictionaries and scheme == "char":
-        raise UserError(_("the scheme `char` knows no words: leave out the user dictionaries."))
+        raise UserError("the scheme `char` knows no words: leave out the user dictionaries.")
     if whole_dictionary and scheme != "word":
         raise UserError(
-            _(
-                "the whole dictionary goes with the scheme `word` (got {scheme!r}). Use --scheme "
-                "word, or leave it out.",
-                scheme=scheme,
-            )
+            "the whole dictionary goes with the scheme `word` (got {scheme!r}). Use --scheme "
+            "word, or leave it out.",
+            scheme=scheme,
         )
 
 
@@ -149,7 +143,7 @@ def _texts_that_say_something(texts: Iterable[str]) -> Iterator[str]:
             seen = True
             yield text
     if not seen:
-        raise UserError(_("the corpus must hold some text to train a tokenizer on (got none)."))
+        raise UserError("the corpus must hold some text to train a tokenizer on (got none).")
 
 
 def load_training_turns(dataset_dir: str | Path) -> tuple[Iterator[str], int]:
@@ -168,20 +162,16 @@ def load_training_turns(dataset_dir: str | Path) -> tuple[Iterator[str], int]:
     if isinstance(dataset, DatasetDict):
         if "train" not in dataset:
             raise UserError(
-                _(
-                    "{folder} must have a split `train` (got {names}).",
-                    folder=dataset_dir,
-                    names=listed(dataset) or "-",
-                )
+                "{folder} must have a split `train` (got {names}).",
+                folder=dataset_dir,
+                names=listed(dataset) or "-",
             )
         dataset = dataset["train"]
     if "turns" not in dataset.column_names:
         raise UserError(
-            _(
-                "{folder} must have a column `turns` (got {names}).",
-                folder=dataset_dir,
-                names=listed(dataset.column_names),
-            )
+            "{folder} must have a column `turns` (got {names}).",
+            folder=dataset_dir,
+            names=listed(dataset.column_names),
         )
     return turns_of(dataset), len(dataset)
 
@@ -190,11 +180,9 @@ def check_dataset(dataset_dir: str | Path) -> None:
     """Refuse what is no folder."""
     if not Path(dataset_dir).is_dir():
         raise UserError(
-            _(
-                "DATASET_DIR must be a folder made by `python -m data_builders` (got {folder}, "
-                "which does not exist or is a file).",
-                folder=dataset_dir,
-            )
+            "DATASET_DIR must be a folder made by `python -m data_builders` (got {folder}, "
+            "which does not exist or is a file).",
+            folder=dataset_dir,
         )
 
 
@@ -236,19 +224,15 @@ def check_output(output: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise UserError(
-            _(
-                "--output must not exist yet (got {output}). Choose another folder or --overwrite.",
-                output=output,
-            )
+            "--output must not exist yet (got {output}). Choose another folder or --overwrite.",
+            output=output,
         )
     foreign = not output.is_dir() or not (output / "tokenizer.json").is_file()
     if foreign or (output / "config.json").exists():
         raise UserError(
-            _(
-                "--overwrite replaces only a folder that holds a tokenizer and no model (got "
-                "{output}). Choose another folder.",
-                output=output,
-            )
+            "--overwrite replaces only a folder that holds a tokenizer and no model (got "
+            "{output}). Choose another folder.",
+            output=output,
         )
 
 

@@ -149,10 +149,8 @@ def _memory_errors() -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise UserError(
-            _(
-                "the memory of the device is full. Add --find_batch_size, or raise "
-                "`gradient_accumulation_steps`: the training stays the same."
-            )
+            "the memory of the device is full. Add --find_batch_size, or raise "
+            "`gradient_accumulation_steps`: the training stays the same."
         ) from error
 
 
@@ -181,11 +179,9 @@ def _open_folder(
         return checkpoint
     if folder.finished and args.resume:
         raise UserError(
-            _(
-                "{folder} holds a finished run and no whole checkpoint to go on from. Begin "
-                "another run with its weights: --init_from {folder} and another --output_dir.",
-                folder=folder.path,
-            )
+            "{folder} holds a finished run and no whole checkpoint to go on from. Begin "
+            "another run with its weights: --init_from {folder} and another --output_dir.",
+            folder=folder.path,
         )
     if args.resume:
         report(_("no checkpoint to resume from: starting at the beginning"))

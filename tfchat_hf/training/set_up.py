@@ -13,8 +13,6 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 from transformers.trainer_utils import IntervalStrategy
 
-from data_builders.translation import _
-
 from ..examples.preparing import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
 from ..examples.questions import Question, collect_questions, frequent_replies
 from ..examples.rows import ExampleRows
@@ -228,12 +226,10 @@ def _check_pieces(args: TFChatTrainingArguments, plan: UpdatePlan) -> None:
     most = math.ceil(pairs)
     if 1 < pieces > most:
         raise UserError(
-            _(
-                "`gradient_accumulation_steps` must be at most {most}, the pairs that an update "
-                "has (got {pieces}). Lower it, or raise the size of an update.",
-                most=most,
-                pieces=pieces,
-            )
+            "`gradient_accumulation_steps` must be at most {most}, the pairs that an update "
+            "has (got {pieces}). Lower it, or raise the size of an update.",
+            most=most,
+            pieces=pieces,
         )
 
 
@@ -241,11 +237,9 @@ def _do_without_validation(args: TFChatTrainingArguments, data: DataArguments) -
     """Turn evaluation off where there is nothing to evaluate on."""
     if args.load_best_model_at_end:
         raise UserError(
-            _(
-                "`load_best_model_at_end` needs validation examples and there are none. Raise "
-                "`validation_fraction` (now {share}) or add data.",
-                share=data.validation_fraction,
-            )
+            "`load_best_model_at_end` needs validation examples and there are none. Raise "
+            "`validation_fraction` (now {share}) or add data.",
+            share=data.validation_fraction,
         )
     args.eval_strategy = IntervalStrategy.NO
 

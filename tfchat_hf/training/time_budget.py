@@ -69,11 +69,9 @@ class TrainingClock:
         """
         if not minutes > 0:
             raise UserError(
-                _(
-                    "`max_minutes` must be above 0 (got {minutes}). Leave it out to train for "
-                    "`num_train_epochs` or `max_steps`.",
-                    minutes=minutes,
-                )
+                "`max_minutes` must be above 0 (got {minutes}). Leave it out to train for "
+                "`num_train_epochs` or `max_steps`.",
+                minutes=minutes,
             )
         self.seconds = 60.0 * minutes
         guess = min(_GUESSED_SHARE * self.seconds, _GUESSED_SECONDS)

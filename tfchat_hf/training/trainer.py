@@ -214,11 +214,9 @@ class TFChatTrainer(WholeCheckpointTrainer):
             return
         if not self.losses.is_plain:
             raise UserError(
-                _(
-                    "the network attends, or makes its loss, in another way than training does for "
-                    "speed, and `unlikelihood_weight` and `frequency_weight` know no other way. "
-                    "Set both to 0."
-                )
+                "the network attends, or makes its loss, in another way than training does for "
+                "speed, and `unlikelihood_weight` and `frequency_weight` know no other way. "
+                "Set both to 0."
             )
         report(
             _(

@@ -14,8 +14,6 @@ from typing import Any
 
 from tokenizers import Regex, pre_tokenizers
 
-from data_builders.translation import _
-
 from ..errors import UserError
 
 # Han characters as the inside of a character class. Written out, and not as \p{Han}, because
@@ -120,10 +118,8 @@ def open_word_cutter(user_dictionaries: Sequence[str | Path] = ()) -> Iterator[W
         import jieba
     except ImportError as error:
         raise UserError(
-            _(
-                "cutting text into words needs the package jieba. Install it (pip install jieba), "
-                "or use the scheme `char`."
-            )
+            "cutting text into words needs the package jieba. Install it (pip install jieba), "
+            "or use the scheme `char`."
         ) from error
     jieba.setLogLevel(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="tfchat-jieba-") as private:
@@ -144,11 +140,9 @@ def _read_dictionary(segmenter: Any, path: Path) -> list[str]:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            _(
-                "a user dictionary must be a text file in UTF-8 (got {path}: {error}).",
-                path=path,
-                error=error,
-            )
+            "a user dictionary must be a text file in UTF-8 (got {path}: {error}).",
+            path=path,
+            error=error,
         ) from error
     words = []
     for number, line in enumerate(lines, 1):
@@ -157,13 +151,11 @@ def _read_dictionary(segmenter: Any, path: Path) -> list[str]:
         found = _DICTIONARY_LINE.fullmatch(line.strip())
         if found is None:
             raise UserError(
-                _(
-                    "{path}, line {number}: a user dictionary has a word, then a frequency and a "
-                    "tag if wanted, separated by blanks (got {line!r}).",
-                    path=path,
-                    number=number,
-                    line=line.strip(),
-                )
+                "{path}, line {number}: a user dictionary has a word, then a frequency and a "
+                "tag if wanted, separated by blanks (got {line!r}).",
+                path=path,
+                number=number,
+                line=line.strip(),
             )
         word, frequency, tag = found.groups()
         segmenter.add_word(word, None if frequency is None else int(frequency), tag)
