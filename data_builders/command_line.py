@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from data_builders.errors import UserError, shown, shown_lines
-from data_builders.translation import LANGUAGES, _, joined, reason_of, use_language
+from data_builders.translation import LANGUAGES, _, joined, listed, reason_of, use_language
+from data_builders.widths import display_width, wrapped
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class CommandParser(argparse.ArgumentParser):
             self.add_argument(
                 "--language",
                 choices=LANGUAGES,
+                default=argparse.SUPPRESS,  # it is read before all others, and no setting
                 help="language of what is shown: zh or en (as the locale says)",
             )
 
@@ -103,6 +105,13 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     def start_section(self, heading: str | None) -> None:
         super().start_section(_(heading or ""))
 
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrapped(" ".join(text.split()), width)
+
+    def _format_usage(self, *args: Any) -> str:
+        usage, title = super()._format_usage(*args), _("usage: ")
+        return usage.replace("\n ", "\n " + " " * (display_width(title) - len(title)))
+
     def _format_text(self, text: str) -> str:
         return super()._format_text(_(text))
 
@@ -143,7 +152,17 @@ def must_be_one_of(option: str, known: Iterable[str], value: object) -> str:
     return _(
         "`{option}` must be one of {choices} (got {value!r}).",
         option=option,
-        choices=", ".join(known),
+        choices=listed(known),
+        value=value,
+    )
+
+
+def must_be_at_least(option: str, least: int, value: object) -> str:
+    """Return the sentence for an option with too small a value."""
+    return _(
+        "`{option}` must be at least {least} (got {value}).",
+        option=option,
+        least=least,
         value=value,
     )
 
@@ -175,7 +194,7 @@ def run_command(work: Callable[[], int | None], stopped: str | None = None) -> i
         return code
     except BrokenPipeError:
         # `| head` has seen enough; Python would complain once more when it flushes.
-        _silence_output()
+        silence_output()
         return 0
     except KeyboardInterrupt:
         tell("\n" + (_("stopped.") if stopped is None else _(stopped)))
@@ -198,7 +217,7 @@ def printing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _silence_output()
+        silence_output()
         raise OutputError(
             _(
                 "The results cannot be printed: {reason} where standard output goes. "
@@ -208,7 +227,7 @@ def printing() -> Iterator[None]:
         ) from None
 
 
-def _silence_output() -> None:
+def silence_output() -> None:
     """Let what is still to be printed go nowhere: Python would complain when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -225,10 +244,16 @@ def sentence(error: BaseException) -> str:
 
 
 def say(text: str) -> None:
-    """Write a line of the results at once, also into a file."""
-    with printing():
-        sys.stdout.write(shown_lines(text) + "\n")
-        sys.stdout.flush()
+    """Write a line of the results at once, also into a file.
+
+    Where its reader has seen enough (`| head`), the work goes on: its product may be files.
+    """
+    try:
+        with printing():
+            sys.stdout.write(shown_lines(text) + "\n")
+            sys.stdout.flush()
+    except BrokenPipeError:
+        silence_output()
 
 
 def tell(text: str) -> None:

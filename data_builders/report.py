@@ -345,9 +345,9 @@ class BuildReport:
                 for what, number in self.notes.items()
             )
             yield _("also: {each}", each=listed(notes, are_long=True))
-        yield from self._held_out_lines()
+        yield from self.held_out_lines()
 
-    def _held_out_lines(self) -> Iterator[str]:
+    def held_out_lines(self) -> Iterator[str]:
         """Say which held-out sides are too small, why, and what to do."""
         reason = self._leak_sentence()
         for side, questions in self.held_out.items():

@@ -2,10 +2,10 @@
 """Bring the Chinese catalogue up to date with the texts in the code: `make translations`.
 
 A text of the code is the first one given to `_`, `marked`, `require` and `UserError`, both of
-`counted_text`, each `help`, `description` and `epilog` of a command line and what a command says
-when it is `stopped`, and the docstring of a module whose command shows it. The report of a build
-has names for what it counts too: `RULES`, the rules of selection, and what `note` is told, until a
-bracket.
+`counted_text`, each `help`, `description` and `epilog` of a command line, `about` of a setting and
+what a command says when it is `stopped`, and the docstring of a module whose command shows it. The
+report of a build has names for what it counts too: `RULES`, the rules of selection, and what `note`
+is told, until a bracket.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ SPEAKING = (
     ROOT / "data_builders/writing.py",
     ROOT / "data_builders/report.py",
     ROOT / "data_builders/output",
+    ROOT / "data_builders/cleaning/coarse_words.py",
     ROOT / "data_builders/reading/files.py",
     ROOT / "data_builders/sources/mixture.py",
     ROOT / "data_builders/sources/saved.py",
@@ -47,8 +48,8 @@ SPEAKING = (
 LICENCE = "# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0"
 # One day for ever: the file changes with its texts alone.
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
+SHOWN = {"help", "description", "epilog", "about", "stopped"}
 TAKING = {"_", "marked", "require", "UserError", "OutputError"}
-SHOWN = {"help", "description", "epilog", "stopped"}
 # What argparse itself says.
 ARGPARSE = (
     *("usage: ", "arguments", "options"),
@@ -81,14 +82,16 @@ def messages(path: Path) -> Iterator[tuple[int, Message]]:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "RULES":
             rules = [one for one in ast.walk(node.value) if isinstance(one, ast.Constant)]
             yield from ((node.lineno, one.value) for one in rules)
+        if isinstance(node, ast.Name) and node.id == "__doc__":
+            yield 1, ast.get_docstring(tree, clean=False) or ""
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         texts = [one.value for one in node.args if isinstance(one, ast.Constant)]
         if name in TAKING and texts:
             yield node.lineno, texts[0]
-        elif name == "_" and _is_docstring(node.args[0]):
-            yield 1, ast.get_docstring(tree, clean=False) or ""
+        elif name == "OwnSetting":
+            yield node.lineno, str(texts[-1])
         elif name == "counted_text":
             yield node.lineno, (texts[0], texts[1])
         for keyword in node.keywords:
@@ -96,12 +99,6 @@ def messages(path: Path) -> Iterator[tuple[int, Message]]:
                 continue
             if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
                 yield node.lineno, keyword.value.value
-            elif _is_docstring(keyword.value):
-                yield 1, ast.get_docstring(tree, clean=False) or ""
-
-
-def _is_docstring(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id == "__doc__"
 
 
 def texts_of_the_code() -> Catalog:

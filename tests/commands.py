@@ -51,6 +51,7 @@ class Command:
         cwd: Path = ROOT,
         environment: Mapping[str, str] | None = None,
         session: bool = False,
+        output: Path | None = None,
     ) -> None:
         """Start `python` with these arguments.
 
@@ -59,9 +60,11 @@ class Command:
             cwd: Where the command stands.
             environment: All that it finds there; none for what this process has.
             session: Whether it begins a session of its own.
+            output: Where standard output goes; none for a file that `communicate` reads.
         """
         self._said = [tempfile.NamedTemporaryFile() for _ in range(2)]
         out, err = (file.name for file in self._said)
+        out = out if output is None else str(output)
         given = dict(os.environ if environment is None else environment)
         words = [str(word) for word in arguments]
         self._process = FORKS.Process(target=_run, args=(words, str(cwd), given, out, err, session))

@@ -22,7 +22,7 @@ import train_hf
 from tests import cli_runs
 from tfchat_hf.model import layers_tfchat, modeling_tfchat
 from tfchat_hf.model.generation_tfchat import PRESETS
-from tfchat_hf.publishing.card import PLACEHOLDER
+from tfchat_hf.publishing.upload_plan import PLACEHOLDER
 from tfchat_hf.settings.run_folder import checkpoint_problem
 
 SETTINGS = {

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A wing may import itself and whatever stands before it.
 HOUSES = {
     "data_builders": (
-        "translation errors writing command_line placeholders script report dialogue language "
-        "reading rows cleaning selecting building formats sources output datatrove_steps "
+        "translation widths errors writing command_line placeholders script report dialogue "
+        "language reading rows cleaning selecting building formats sources output datatrove_steps "
         "commands __main__"
     ).split(),
     "tfchat_hf": (

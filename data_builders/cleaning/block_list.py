@@ -120,13 +120,14 @@ def load_block_list(path: str | Path, steps: Sequence[Callable[[str], str]] = ()
         raise UserError(
             f"`block_list`: {path} is not UTF-8 (byte {error.start}). Save it as UTF-8."
         ) from None
-    block_list = BlockList(_terms(text, steps))
+    block_list = BlockList(read_terms(text, steps))
     if not block_list.size:
         raise UserError(f"`block_list`: {path} has no term. Write one a line, or leave it out.")
     return block_list
 
 
-def _terms(text: str, steps: Sequence[Callable[[str], str]]) -> Iterator[str]:
+def read_terms(text: str, steps: Sequence[Callable[[str], str]] = ()) -> Iterator[str]:
+    """Yield the terms of a list, one a line, which may be empty; `steps` are done to each."""
     for line in text.splitlines():
         term = _COMMENT.sub("", line).strip()
         for step in steps:

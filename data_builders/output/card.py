@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from data_builders.cleaning.coarse_words import HOW_TO_LEAVE_OUT
 from data_builders.output.card_header import card_header
 from data_builders.output.markdown import escape, one_line, table
 from data_builders.output.pictures import CAPTIONS
@@ -69,8 +70,10 @@ def write_card(
         _introduction(statistics),
         _part(_("How to load"), _loading(name)),
         _part(_("Sources"), _sources(report, statistics)),
-        _part(_("Splits"), _splits(statistics, settings)),
-        _part(_("What was left out or changed"), _drops(report)),
+        _part(_("Splits"), _splits(report, statistics, settings)),
+        _part(
+            _("What was left out or changed"), _drops(report) + "\n\n" + coarse_words(statistics)
+        ),
         _part(_("Left out as copies"), _copies(report) if show_replies else ""),
         _part(_("Settings"), _settings(settings)),
         _part(_("In pictures"), _pictures(folder, pictures)),
@@ -139,7 +142,7 @@ def _source_row(origin: SourceCount) -> list[object]:
     return [_label(origin.name), one_line(origin.format, 40), stated, origin.read, origin.kept]
 
 
-def _splits(statistics: DatasetStatistics, settings: Mapping[str, Any]) -> str:
+def _splits(report: BuildReport, statistics: DatasetStatistics, settings: Mapping[str, Any]) -> str:
     head = _numbers(
         *(_("dialogues"), _("pairs"), _("distinct questions"), _("distinct replies")),
         *(_("questions with several replies"), _("characters")),
@@ -150,7 +153,11 @@ def _splits(statistics: DatasetStatistics, settings: Mapping[str, Any]) -> str:
         "Lengths are in characters. A pair is a reply and the turn before it; every turn after the "
         "first is a reply, or where roles are told those of the assistant."
     )
-    told = [table([_("split"), *head], rows), what, _how_split(settings)]
+    small = [
+        _("{sentence}.", sentence=f"{line[0].upper()}{line[1:]}")
+        for line in report.held_out_lines()
+    ]
+    told = [table([_("split"), *head], rows), *small, what, _how_split(settings)]
     return "\n\n".join(told)
 
 
@@ -210,6 +217,23 @@ def _drops(report: BuildReport) -> str:
     if report.rejected:
         parts.append(_("`{file}` of the build lists the rejected rows.", file=REJECTS_FILE))
     return "\n\n".join(parts) or _("Nothing.")
+
+
+def coarse_words(statistics: DatasetStatistics) -> str:
+    """Say how much abuse and obscenity there is, and what can be done about it."""
+    count, total = statistics.coarse, statistics.dialogues
+    if not count:
+        return _("No dialogue holds a word of the short list of coarse words that is counted.")
+    told = counted_text(
+        "{number:,} dialogue of {total:,} ({share:.2g} %) hold a word of a short list of coarse "
+        "words.",
+        "{number:,} dialogues of {total:,} ({share:.2g} %) hold a word of a short list of coarse "
+        "words.",
+        count,
+        total=total,
+        share=100 * count / total,
+    )
+    return joined(told, _(HOW_TO_LEAVE_OUT))
 
 
 def _copies(report: BuildReport) -> str:

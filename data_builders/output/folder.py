@@ -12,7 +12,7 @@ from pathlib import Path
 import datasets
 
 from data_builders.errors import UserError
-from data_builders.output.card import write_card
+from data_builders.output.card import coarse_words, write_card
 from data_builders.output.counting import is_whole
 from data_builders.output.pictures import draw_pictures
 from data_builders.output.statistics import describe
@@ -59,6 +59,8 @@ def _write(result: BuildResult, folder: Path, name: str) -> list[str]:
         pictures = draw_pictures(statistics, folder)
     except UserError as error:
         notes.append(_("the card has no pictures: {error}", error=error))
+    if statistics.coarse:
+        notes.append(coarse_words(statistics))
     write_card(folder, result.report, statistics, {"name": name, **result.settings}, pictures)
     (folder / BUILD_FILE).write_text(json.dumps({"build_id": result.build_id}))
     return notes

@@ -11,11 +11,12 @@ import datasets
 
 from data_builders.building.builder import DIALOGUE_FEATURES
 from data_builders.errors import UserError
-from data_builders.output.card import left_out
+from data_builders.output.card import coarse_words, left_out
 from data_builders.output.markdown import one_line
 from data_builders.output.statistics import DatasetStatistics, SplitStatistics, describe
-from data_builders.output.terminal import display_width, fit
+from data_builders.output.terminal import fit
 from data_builders.report import REPORT_FILE, BuildReport, counted
+from data_builders.widths import display_width
 
 # Below this no bar is left beside its label.
 MIN_WIDTH = 40
@@ -102,6 +103,8 @@ def _lines(
     )
     for split, counts in statistics.splits.items():
         yield from _split_lines(split, counts)
+    if statistics.coarse:
+        yield f"  {coarse_words(statistics)}"
     yield from _report_lines(report, width)
     for title, bars in (
         ("languages (dialogues)", statistics.counts("languages")),

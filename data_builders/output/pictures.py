@@ -10,8 +10,8 @@ from typing import Any
 from data_builders.errors import UserError
 from data_builders.output.lettering import can_be_drawn, lettering
 from data_builders.output.statistics import DatasetStatistics, Histogram
-from data_builders.output.terminal import display_width
 from data_builders.translation import _, marked
+from data_builders.widths import display_width
 
 # What each picture shows; also its alternative text.
 CAPTIONS = {
@@ -38,7 +38,7 @@ def draw_pictures(statistics: DatasetStatistics, folder: str | Path) -> list[Pat
     """Draw the length, turn, language and source counts over all splits.
 
     Returns:
-        The files, named as in `CAPTIONS`; one of less than two bars is left out.
+        The files, named as in `CAPTIONS`; one that would compare nothing is left out.
 
     Raises:
         UserError: If matplotlib is not installed.
@@ -108,7 +108,7 @@ def _lengths(figure_class: Any, statistics: DatasetStatistics) -> Any:
     questions = statistics.histogram("question_lengths")
     replies = statistics.histogram("reply_lengths")
     labels = [label for label, _ in (questions + replies).bars()]
-    if not labels:
+    if len(labels) < 2:
         return None
     figure, axes = _axes(figure_class, CAPTIONS["lengths.png"], 3.4)
     for shift, color, name, counts in (
@@ -130,7 +130,7 @@ def _turns(figure_class: Any, turns: Histogram) -> Any:
         return None
     figure, axes = _axes(figure_class, CAPTIONS["turns.png"], 2.8)
     places = range(len(bars))
-    # Few bars would else be as wide as the picture.
+    # Few bars would else fill the whole picture.
     drawn = axes.bar(places, [count for _, count in bars], 0.7, color=BLUE)
     axes.bar_label(drawn, [_short(count) for _, count in bars], color=_INK, fontsize=8, padding=2)
     axes.set_xlim(min(-0.6, len(bars) / 2 - 3.5), max(len(bars) - 0.4, len(bars) / 2 + 2.5))

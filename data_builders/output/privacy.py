@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
@@ -79,22 +80,35 @@ def machine_places(*folders: str | Path) -> list[str]:
     return sorted(place for place in places if len(place) >= _SHORTEST_PLACE)
 
 
-def find_leaks(text: str, places: Sequence[str], secrets: Sequence[str] = ()) -> Iterator[Leak]:
+def machine_names() -> list[str]:
+    """List the name of this machine, if it is no word that a text may have too."""
+    name = socket.gethostname().partition(".")[0]
+    return [name] if len(name) >= _SHORTEST_PLACE and re.search(r"[\d_-]", name) else []
+
+
+def find_leaks(
+    text: str, places: Sequence[str], secrets: Sequence[str] = (), names: Sequence[str] = ()
+) -> Iterator[Leak]:
     """Look through a text line by line, for at most one leak a line.
 
     Args:
         text: What would be published.
         places: Beginnings of paths, as `machine_places` gives them.
         secrets: Tokens in use now, whatever they look like.
+        names: Of machines, as `machine_names` gives them.
     """
     known = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
     begins = "|".join(_beginning(place.rstrip("/\\")) for place in places)
     place = re.compile(rf"(?<![\w.~-])(?:{begins})" if begins else r"(?!)")
+    named = "|".join(map(re.escape, names))
+    machine = re.compile(rf"(?<![\w-])(?:{named})(?![\w-])" if named else r"(?!)")
     for number, line in enumerate(text.splitlines(), start=1):
         if _TOKENS.search(line) or any(secret in line for secret in known):
             yield Leak(number, "an access token")
         elif _HOMES.search(line) or place.search(line):
             yield Leak(number, "a path of a machine")
+        elif machine.search(line):
+            yield Leak(number, "the name of a machine")
 
 
 def _beginning(place: str) -> str:

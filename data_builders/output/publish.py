@@ -7,12 +7,13 @@ import logging
 from pathlib import Path
 
 import datasets
-from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi
+from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi, get_token
 from huggingface_hub.errors import RepositoryNotFoundError
 
 from data_builders.errors import UserError
 from data_builders.output.card import CARD_FILE, PLACEHOLDER
 from data_builders.output.hub import check_repo_id, hub_errors
+from data_builders.output.privacy import find_leaks, machine_names, machine_places
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ def push_dataset(
     check_repo_id(repo_id, "the name of the dataset", PLACEHOLDER)
     folder = Path(folder)
     splits = _loaded(folder)
+    _check_card(folder / CARD_FILE, token)
     api = HfApi(endpoint=datasets.config.HF_ENDPOINT, token=token)
     with hub_errors(repo_id):
         if private and _is_public(api, repo_id):
@@ -71,6 +73,16 @@ def _loaded(folder: Path) -> datasets.DatasetDict:
     if len(kept) < len(splits):
         logger.info("splits without rows are not pushed: %s", ", ".join(splits.keys() - kept))
     return datasets.DatasetDict(kept)
+
+
+def _check_card(path: Path, token: str | None) -> None:
+    """Refuse a card with a secret or a place of this machine in it."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    secrets = [token or "", get_token() or ""]
+    for leak in find_leaks(text, machine_places(path.parent), secrets, machine_names()):
+        raise UserError(
+            f"{path}:{leak.line}: {leak.kind}, which would be public. Take it out of the card."
+        )
 
 
 def _is_public(api: HfApi, repo_id: str) -> bool:

@@ -15,6 +15,7 @@ import datasets
 import numpy as np
 import pyarrow.compute as pc
 
+from data_builders.cleaning.coarse_words import hold_coarse_words
 from data_builders.output.counting import TextCounts, count_texts, dialogue_batches
 
 # Lower bounds of the bins, each about half as much again as the one before.
@@ -89,6 +90,7 @@ class SplitStatistics:
         multi_reply_questions: Questions with at least two different replies: in a held-out
             split those that have more than one reference.
         characters: Characters of all turns.
+        coarse: Dialogues in which some turn holds a word of the list of coarse words.
         question_lengths: Characters of the question, over pairs.
         reply_lengths: Characters of the reply, over pairs.
         turns: Turns per dialogue.
@@ -104,6 +106,7 @@ class SplitStatistics:
     distinct_replies: int
     multi_reply_questions: int
     characters: int
+    coarse: int
     question_lengths: Histogram
     reply_lengths: Histogram
     turns: Histogram
@@ -132,6 +135,11 @@ class DatasetStatistics:
     def pairs(self) -> int:
         """Replies over all splits."""
         return sum(split.pairs for split in self.splits.values())
+
+    @property
+    def coarse(self) -> int:
+        """Dialogues with a coarse word over all splits."""
+        return sum(split.coarse for split in self.splits.values())
 
     def counts(self, name: str) -> dict[str, int]:
         """Add up dialogues by "languages" or "sources" over the splits, most first."""
@@ -174,7 +182,7 @@ class _Bins:
 
 def _describe_split(split: datasets.Dataset) -> SplitStatistics:
     split = split.select_columns(["turns", "roles", "lang", "source"])
-    dialogues = pairs = characters = 0
+    dialogues = pairs = characters = coarse = 0
     turns, questions, replies = (_Bins(e) for e in (TURN_EDGES, LENGTH_EDGES, LENGTH_EDGES))
     columns: dict[str, Counter[str]] = {"lang": Counter(), "source": Counter()}
     for batch in dialogue_batches(split):
@@ -182,6 +190,8 @@ def _describe_split(split: datasets.Dataset) -> SplitStatistics:
         dialogues += len(batch.lengths)
         pairs += len(batch.replies)
         characters += int(lengths.sum())
+        spoken_in = np.repeat(np.arange(len(batch.lengths)), batch.lengths)
+        coarse += len(np.unique(spoken_in[hold_coarse_words(batch.turns)]))
         turns.add(batch.lengths)
         questions.add(lengths[batch.replies - 1])
         replies.add(lengths[batch.replies])
@@ -196,6 +206,7 @@ def _describe_split(split: datasets.Dataset) -> SplitStatistics:
         distinct_replies=texts.distinct_replies,
         multi_reply_questions=texts.multi_reply_questions,
         characters=characters,
+        coarse=coarse,
         question_lengths=questions.histogram(),
         reply_lengths=replies.histogram(),
         turns=turns.histogram(),

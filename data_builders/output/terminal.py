@@ -3,21 +3,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Sequence
 
+from data_builders.widths import cells, display_width
+
 GAP = "  "
-
-
-def display_width(text: str) -> int:
-    """Count terminal cells: a Chinese character takes two, an accent put on a letter none."""
-    return sum(_cells(character) for character in text)
-
-
-def _cells(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def fit(text: str, width: int) -> str:
@@ -26,7 +16,7 @@ def fit(text: str, width: int) -> str:
         return text
     used, kept = 1, ""
     for character in text:
-        used += _cells(character)
+        used += cells(character)
         if used > width:
             break
         kept += character
@@ -64,9 +54,9 @@ def columns(
         rows = [[shorten(cell, widths[0]) for cell in row] for row in rows]
     lines = []
     for row in rows:
-        cells = []
+        filled = []
         for place, (cell, room) in enumerate(zip(row, widths, strict=True)):
             padding = " " * (room - display_width(cell))
-            cells.append(padding + cell if place in right else cell + padding)
-        lines.append((indent + GAP.join(cells)).rstrip())
+            filled.append(padding + cell if place in right else cell + padding)
+        lines.append((indent + GAP.join(filled)).rstrip())
     return lines

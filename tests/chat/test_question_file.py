@@ -6,13 +6,12 @@ from __future__ import annotations
 import errno
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.another_writer import another_writer
 from tests.chat.small_chat import SENTENCES, sampled
 from tests.memory.small_memory import TALKS, dialogues
 from tfchat_hf.chat.partial_output import PartialOutput
@@ -27,15 +26,6 @@ from tfchat_hf.chat.recall import Recall
 from tfchat_hf.chat.session import load_session
 from tfchat_hf.memory import Memory
 from tfchat_hf.text.errors import UserError
-
-ROOT = Path(__file__).parents[2]
-HOLDS = """
-import sys
-from data_builders.writing import only_writer
-with only_writer(sys.argv[1]):
-    print("held", flush=True)
-    sys.stdin.readline()
-"""
 
 
 @pytest.mark.parametrize(
@@ -229,12 +219,11 @@ def test_a_memory_of_other_pairs_is_another_one():
 
 def test_a_second_run_into_the_same_file_is_refused(session, questions, tmp_path):
     output, answer = tmp_path / "out.jsonl", session.reply_to_many
-    began = [sys.executable, "-c", HOLDS, str(output)]
-    with subprocess.Popen(began, stdout=subprocess.PIPE, stdin=subprocess.PIPE, cwd=ROOT) as other:
-        assert other.stdout.readline() == b"held\n"
-        with pytest.raises(UserError, match=f"process {other.pid}, begun "):
-            answer_file(session, questions, output)
-        other.communicate(b"\n")
+    with (
+        another_writer(output) as other,
+        pytest.raises(UserError, match=f"process {other.pid}, begun "),
+    ):
+        answer_file(session, questions, output)
     assert answer_file(session, questions, output).rows == 30
     assert session.reply_to_many == answer
 

@@ -159,3 +159,9 @@ def test_four_lines_answer_with_a_model_that_brings_its_own_code(folder: Path) -
     with torch.inference_mode():
         made = model.generate(ids, max_new_tokens=6)
     assert own.reply == clean_reply(tokenizer.decode(made[0], skip_special_tokens=True))
+
+
+def test_the_memory_is_switched_by_chinese_words(session):
+    assert "memory off" in said(session, "/记忆 关") and not session.recall.on
+    assert "memory on" in said(session, "/记忆 开") and session.recall.on
+    assert "/memory on" in said(session, "/记忆 啊") and session.recall.on

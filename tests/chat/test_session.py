@@ -14,6 +14,7 @@ from tests.chat.small_chat import SENTENCES, sampled, watch_fast_decoding
 from tfchat_hf.chat.session import ChatSession, clean_reply
 from tfchat_hf.chat.streaming import ReplyTextStreamer
 from tfchat_hf.fast import FastDecoder
+from tfchat_hf.text.errors import UserError
 
 
 def test_streamed_pieces_join_to_what_generate_makes(session):
@@ -54,6 +55,16 @@ def test_fast_replies_are_the_plain_ones(model, tokenizer, session, monkeypatch,
     assert [list(fast.stream(message)) for message in SENTENCES[:3]] == plain
     assert decoded == ([] if preset == "beam" else [None] * 3)
     assert fast.history == session.history
+
+
+def test_half_a_character_from_python_is_one_sentence_and_the_talk_goes_on(session):
+    for ask in (session.reply, lambda text: session.reply_to_many([["你好"], [text]])):
+        with pytest.raises(UserError, match="half of a surrogate pair at character 1"):
+            ask("a\ud800")
+    assert session.history == []
+    with pytest.raises(UserError, match="must be a list of texts"):
+        session.reply_to_many(["你好"])
+    assert session.reply("你好") and session.history[0] == "你好"
 
 
 def test_a_stream_never_holds_half_a_character(session):

@@ -109,19 +109,19 @@ def test_every_preset_answers_at_once_and_in_batches(session, name):
 
 def test_presets_are_listed_with_what_they_are_for(session):
     session.settings.set("preset", "creative")
-    lines = session.settings.describe_presets()
+    rows = session.settings.describe_presets()
     names = [*session.model.preset_names(), "candidates", "mutual"]
-    assert [line[2:].split()[0] for line in lines] == names
-    assert all(len(line.split()) > 4 and len(line) < 100 for line in lines)
-    assert [line.split()[1] for line in lines if line.startswith("*")] == ["creative"]
+    assert [word[2:] for word, _ in rows] == names
+    assert all(3 < len(about.split()) and len(about) < 80 for _, about in rows)
+    assert [word for word, _ in rows if word[0] == "*"] == ["* creative"]
 
 
 def test_presets_of_the_models_own_are_described_by_what_they_change(session):
     session.model.generation_config.presets = {"mine": {"do_sample": True, "top_p": 0.3}}
     try:
-        line, _, mutual = session.settings.describe_presets()
-        assert "mutual" in mutual and "--reverse-model" in mutual
-        assert "do_sample true" in line and "top_p 0.3" in line
+        (_, mine), _, (name, mutual) = session.settings.describe_presets()
+        assert name == "  mutual" and "--reverse-model" in mutual
+        assert "do_sample true" in mine and "top_p 0.3" in mine
     finally:
         del session.model.generation_config.presets
 
@@ -172,11 +172,11 @@ def test_a_reverse_model_that_nobody_asks_is_refused(session):
 
 
 def test_every_setting_is_shown_with_its_range(session):
-    lines = session.settings.describe()
-    assert [line.split()[0] for line in lines] == list(SETTINGS)
-    assert max(map(len, lines)) < 80
-    assert any("max_new_tokens" in line and "1 to 31" in line for line in lines)
-    assert SETTINGS["top_p"].about in session.settings.explain("top_p")
+    rows = {name: session.settings.describe(name) for name in SETTINGS}
+    assert all(words.split()[0] == name for name, (words, _) in rows.items())
+    assert max(len(words) + len(allowed) for words, allowed in rows.values()) < 78
+    assert "1 to 31" in rows["max_new_tokens"][1]
+    assert SETTINGS["top_p"].about == session.settings.about("top_p")
 
 
 @pytest.mark.parametrize("field", ["max_new_tokens", "max_length"])

@@ -9,7 +9,8 @@ import json
 import pytest
 
 from tfchat_hf.chat import terminal as chat_terminal
-from tfchat_hf.chat.terminal import Terminal, is_command, welcome
+from tfchat_hf.chat.slash_commands import is_command
+from tfchat_hf.chat.terminal import Terminal, welcome
 
 
 @pytest.fixture

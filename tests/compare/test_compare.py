@@ -187,7 +187,7 @@ def test_with_a_reverse_model_the_rows_that_need_it_are_there(run: Path, tmp_pat
     assert main([*call, "--output", str(tmp_path / "out")]) == 0
     found = read(tmp_path / "out")
     assert [row["name"] for row in found["rows"]][:2] == ["greedy", "mutual"]
-    assert found["reverse_model"] == "reverse" and not found["notes"]
+    assert found["reverse_model"] == "reverse" and not found["left_out"]
 
 
 def test_a_reverse_model_of_another_vocabulary_is_refused(

@@ -44,3 +44,19 @@ def test_work_goes_on_where_nobody_reads_its_notices(tmp_path, broken):
     command = shell or f'exec "$1" -c "$2" {end} >"$3"'
     subprocess.run(["sh", "-c", command, "sh", sys.executable, work, done], cwd=ROOT, check=True)
     assert done.read_text() == "done\n"
+
+
+def test_work_goes_on_where_the_reader_of_its_results_has_seen_enough(tmp_path):
+    done = tmp_path / "done"
+    work = (
+        "import pathlib, sys\nfrom data_builders.command_line import run_command, say\n"
+        "def work():\n"
+        "    for _ in range(3):\n        say('x' * 100_000)\n"
+        "    pathlib.Path(sys.argv[1]).touch()\n"
+        "sys.exit(run_command(work))\n"
+    )
+    shell = '"$1" -c "$2" "$3" | true'
+    told = subprocess.run(
+        ["sh", "-c", shell, "sh", sys.executable, work, done], cwd=ROOT, stderr=subprocess.PIPE
+    )
+    assert (done.exists(), told.stderr) == (True, b"")

@@ -94,6 +94,11 @@ def test_the_option_speaks_first_wherever_it_stands(words, capsys):
     assert capsys.readouterr().err == "错误：没有选项 `--nam`。你是不是想写 `--name`？\n"
 
 
+def test_the_language_is_no_setting_of_the_command():
+    parser = command_line.CommandParser(speaks=True)
+    assert vars(parser.parse_args(["--language", "zh"])) == vars(parser.parse_args([])) == {}
+
+
 def test_help_is_in_the_language_that_was_asked_for(capsys):
     translation.use_language("zh")
     parser = command_line.CommandParser(speaks=True)

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
+from tests.another_writer import another_writer
 from tests.engines.exported import questions, saved_run
 from tfchat_hf.chat.session import ChatSession
 from tfchat_hf.engines import dependencies, export, fingerprints, load_engine, onnx_export
@@ -144,6 +145,38 @@ def test_nothing_is_left_of_an_export_that_fails(
     assert command(run, engine) == 2
     assert "it says something else" in capsys.readouterr().err
     assert sorted(path.name for path in run.iterdir()) == before
+
+
+@pytest.mark.parametrize("written", ["run", "run/marian"], ids=["training", "export"])
+def test_an_export_beside_another_writer_is_refused_and_a_killed_one_is_no_obstacle(
+    tmp_path: Path, capsys: pytest.CaptureFixture, written: str
+) -> None:
+    saved_run(tmp_path / "run")
+    with another_writer(tmp_path / written) as other:
+        assert command(tmp_path / "run", "marian") == 2
+        assert f"Another run (process {other.pid}, begun " in capsys.readouterr().err
+        assert not (tmp_path / "run" / "marian").exists()
+        other.kill()
+    assert command(tmp_path / "run", "marian") == 0
+    assert not list(tmp_path.rglob(".*.lock"))
+
+
+def test_a_run_that_is_written_during_its_export_is_not_exported(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    saved_run(run)
+    fit = export.fit_template
+
+    def meanwhile(draft: Path, config: object) -> None:
+        fit(draft, config)
+        saved_run(run, encoder_layers=1)
+
+    monkeypatch.setattr(export, "fit_template", meanwhile)
+    before = {path.name for path in run.iterdir()}
+    assert command(run, "marian") == 2
+    assert "has been written to meanwhile" in capsys.readouterr().err
+    assert {path.name for path in run.iterdir()} == before
 
 
 @both

@@ -218,7 +218,7 @@ def test_blanks_and_controls_are_visible():
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("啊" * (LONGEST_TEXT + 1), "at most 1,000.*got 1,001"), ("a\udce4", "valid Unicode")],
+    [("啊" * (LONGEST_TEXT + 1), "at most 1,000.*got 1,001"), ("a\udce4", "must be Unicode")],
 )
 def test_texts_that_cannot_be_explained(text, says, tokenizers):
     with pytest.raises(ValueError, match=says):
@@ -254,7 +254,7 @@ def test_command_explains_texts_and_lines(folder, capsys, monkeypatch):
         (["--tokenizer", "nowhere", "a"], "--tokenizer.*got nowhere"),
         (["--tokenizer", "FOLDER", "--scheme", "char", "a"], "got both"),
         (["--tokenizer", "FOLDER", "--top", "0", "a"], "--top.*got 0"),
-        (["--tokenizer", "FOLDER", "a\udce4"], "valid Unicode"),
+        (["--tokenizer", "FOLDER", "a\udce4"], "must be Unicode"),
         (["--tokenizer", "BROKEN", "a"], "can be read"),
         (["--tokenizer", "FOLDER"], "UTF-8"),
         (["--scheme", "char", "--vocab-size", "5", "a"], "at least 261"),

@@ -15,7 +15,8 @@ from tests.memory.small_memory import TALKS, small_memory
 from tfchat_hf.memory import Memory
 from tfchat_hf.memory.__main__ import main
 from tfchat_hf.publishing.card import build_model_card
-from tfchat_hf.publishing.push import PushOrder, plan_upload, publish
+from tfchat_hf.publishing.push import PushOrder, publish
+from tfchat_hf.publishing.upload_plan import plan_upload
 from tfchat_hf.settings.run_folder import RunFolder
 from tfchat_hf.text.errors import UserError
 
@@ -73,8 +74,9 @@ def test_a_memory_that_is_not_there_cannot_be_pushed(made: Path) -> None:
 
 def test_an_index_is_no_model(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
+    order = PushOrder(REPOSITORY, dry_run=True, push_memory=True)
     with pytest.raises(UserError, match="no weights"):
-        plan_upload(folder, REPOSITORY, with_memory=True)
+        publish(folder, order, report=list)
 
 
 def test_a_new_run_begins_without_the_old_memory(folder: Path) -> None:

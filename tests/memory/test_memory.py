@@ -43,6 +43,11 @@ def test_what_says_nothing_or_says_it_twice_is_left_out() -> None:
     assert memory.pairs["reply"][:] == ["好。"]
 
 
+def test_half_a_character_is_one_sentence_and_no_error_of_a_library() -> None:
+    with pytest.raises(UserError, match="half of a surrogate pair at character 0"):
+        small_memory().look_up(["\ud800"])
+
+
 def test_a_corpus_without_replies_is_refused() -> None:
     with pytest.raises(UserError, match="no question with a reply to remember in 1 dialogue"):
         Memory.from_dataset(dialogues(("你好",)))

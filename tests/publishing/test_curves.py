@@ -82,13 +82,22 @@ def test_the_picture_is_the_same_for_the_same_numbers_and_other_for_others(tmp_p
 
 def test_the_picture_has_the_learning_rate_and_the_line_of_people() -> None:
     pytest.importorskip("matplotlib")
-    losses, diversity, rate = curves_figure(read_curves(LOG), selected=20, people=0.8).axes
+    log = [*LOG, {"step": 15, "learning_rate": 5e-4}]
+    losses, diversity, rate = curves_figure(read_curves(log), selected=20, people=0.8).axes
     assert [axes.get_ylabel() for axes in (diversity, rate)] == ["distinct-2", "learning rate"]
     assert diversity.get_ylim()[0] == rate.get_ylim()[0] == 0
     lines = {line.get_label(): list(line.get_ydata()) for line in diversity.lines}
     assert lines["people"] == [0.8, 0.8] and lines["distinct-2"] == [0.1, 0.2]
-    assert list(rate.lines[0].get_ydata()) == [1e-3]
+    assert list(rate.lines[0].get_ydata()) == [1e-3, 5e-4]
+    assert len({axes.get_xlim() for axes in (losses, diversity, rate)}) == 1
     assert "people" not in [line.get_label() for line in losses.lines]
+
+
+def test_a_single_point_is_a_dot_beside_a_curve_and_no_panel_by_itself() -> None:
+    pytest.importorskip("matplotlib")
+    log = [{"step": 5, "loss": 4.0, "learning_rate": 1e-3}, *LOG[2:3], *LOG[4:5]]
+    losses, diversity = curves_figure(read_curves(log), None, None).axes
+    assert losses.lines[0].get_marker() == "." and diversity.get_ylabel() == "distinct-2"
 
 
 def test_no_picture_without_matplotlib_or_without_a_curve(

@@ -1,8 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""A finished run goes to the Hub whole, once and without secrets, or not at all.
-
-What goes is the model and its card; whatever else lies in the folder stays.
-"""
+"""A finished run goes to the Hub whole, once and without secrets, or not at all."""
 
 from __future__ import annotations
 
@@ -17,20 +14,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
 from huggingface_hub import ModelCard, constants
 
+from tests.another_writer import another_writer
 from tests.finished_run import finished_run
 from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
 from tfchat_hf.publishing import push
 from tfchat_hf.publishing.__main__ import main
 from tfchat_hf.publishing.push import (
     PushOrder,
-    plan_upload,
     publish,
     publish_after_training,
     push_order,
-    readable,
 )
 from tfchat_hf.text.errors import UserError
 
@@ -74,112 +69,6 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
 
 def commits(hub: FakeHub) -> int:
     return len(hub.repositories[REPOSITORY].commits) - 1
-
-
-def names(folder: Path, with_logs: bool = False) -> set[str]:
-    return {upload.name for upload in plan_upload(folder, REPOSITORY, with_logs).uploads}
-
-
-def test_the_model_its_code_its_card_and_its_results_go(folder: Path) -> None:
-    # Written out: a new file must be thought about before it becomes public.
-    code = {path.name for path in folder.glob("*_tfchat.py")}
-    assert len(code) >= 4
-    assert names(folder) - code - {"curves.png"} == {
-        "README.md",
-        "model.safetensors",
-        "config.json",
-        "generation_config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "chat_template.jinja",
-        "metrics.json",
-        "run_config.yaml",
-    }
-
-
-def test_the_rest_stays_and_each_has_its_reason(folder: Path) -> None:
-    (folder / "training_args.bin").write_bytes(b"pickled")
-    (folder / "linked.safetensors").symlink_to(folder / "model.safetensors")
-    stays = plan_upload(folder, REPOSITORY).stays
-    assert set(stays) == {
-        "checkpoint-9/",
-        "samples.jsonl",
-        "notes.txt",
-        "training_args.bin",
-        "linked.safetensors",
-    }
-    assert "resume" in stays["checkpoint-9/"] and "--with_logs" in stays["samples.jsonl"]
-    assert "code" in stays["training_args.bin"]
-
-
-def test_logs_go_only_when_asked_for_and_pickles_never(folder: Path) -> None:
-    (folder / "runs" / "host").mkdir(parents=True)
-    for name in ("events.out.tfevents.1", "model.pt", "config.json"):
-        (folder / "runs" / "host" / name).write_bytes(b"{}")
-    added = names(folder, with_logs=True) - names(folder)
-    assert added == {"samples.jsonl", "runs/host/events.out.tfevents.1"}
-
-
-def test_the_card_names_the_repository_and_the_file_here_stays_as_it_was(folder: Path) -> None:
-    before = (folder / "README.md").read_text(encoding="utf-8")
-    (card,) = (u for u in plan_upload(folder, REPOSITORY).uploads if u.name == "README.md")
-    assert before.count('name = "your-name/your-model"') == 1
-    assert f'name = "{REPOSITORY}"' in card.read_text() and "your-name" not in card.read_text()
-    assert card.size == len(card.read_text().encode())
-    assert (folder / "README.md").read_text(encoding="utf-8") == before
-
-
-def test_the_settings_go_without_their_paths_and_with_all_else(folder: Path) -> None:
-    plan = plan_upload(folder, REPOSITORY)
-    (sent,) = (u for u in plan.uploads if u.name == "run_config.yaml")
-    shown = yaml.safe_load(sent.read_text())
-    kept = yaml.safe_load((folder / "run_config.yaml").read_text(encoding="utf-8"))
-    assert Path(kept["dataset"]).is_absolute() and shown["dataset"] == "pairs.jsonl"
-    assert shown["output_dir"] == "mine"
-    assert {key for key in kept if kept[key] != shown[key]} == {"dataset", "output_dir"}
-    assert "generation_max_new_tokens" in shown
-
-
-def test_an_unfinished_run_is_refused_with_the_way_on(folder: Path) -> None:
-    (folder / "metrics.json").unlink()
-    with pytest.raises(UserError, match="no finished run.*--resume"):
-        plan_upload(folder, REPOSITORY)
-    with pytest.raises(UserError, match="is no folder"):
-        plan_upload(folder / "nowhere", REPOSITORY)
-
-
-def test_weights_as_pickle_are_refused_by_name(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(UserError, match=r"pytorch_model\.bin.*can run code"):
-        plan_upload(folder, REPOSITORY)
-
-
-def test_torn_weights_and_a_missing_tokenizer_are_refused(folder: Path) -> None:
-    whole = (folder / "model.safetensors").read_bytes()
-    (folder / "model.safetensors").write_bytes(whole[:-100])
-    with pytest.raises(UserError, match="cut off"):
-        plan_upload(folder, REPOSITORY)
-    (folder / "model.safetensors").write_bytes(whole)
-    (folder / "tokenizer.json").unlink()
-    with pytest.raises(UserError, match=r"lacks tokenizer\.json"):
-        plan_upload(folder, REPOSITORY)
-
-
-def test_the_lines_name_every_file_with_its_size(folder: Path) -> None:
-    plan = plan_upload(folder, REPOSITORY)
-    lines = list(plan.lines(REPOSITORY))
-    assert lines[0].startswith(f"to upload to {REPOSITORY}: {len(plan.uploads)} files, ")
-    size = readable((folder / "tokenizer.json").stat().st_size)
-    (line,) = (line for line in lines if line.split()[0] == "tokenizer.json")
-    assert size in line and "the tokenizer" in line
-    assert len(lines) == 2 + len(plan.uploads) + len(plan.stays)
-
-
-@pytest.mark.parametrize(
-    ("size", "words"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (84_040_000, "84.0 MB")]
-)
-def test_sizes_are_written_for_people(size: int, words: str) -> None:
-    assert readable(size) == words
 
 
 @pytest.mark.slow  # test_push_to_hub has a stranger too
@@ -228,6 +117,12 @@ def test_a_dry_run_lists_all_and_asks_the_hub_nothing(
         "model.safetensors" in said and "checkpoint-9/" in said and "nothing was uploaded" in said
     )
     assert hub.requests == [] and hub.repositories == {}
+
+
+def test_a_run_that_is_being_trained_is_not_pushed(hub: FakeHub, folder: Path) -> None:
+    with another_writer(folder) as other, pytest.raises(UserError, match=f"process {other.pid},"):
+        publish(folder, ORDER, report=list)
+    assert hub.requests == []
 
 
 @pytest.mark.parametrize("private", [True, None])
@@ -342,25 +237,6 @@ def test_without_a_network_the_run_stays_finished_and_the_command_is_told(
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(UserError, match="cannot be reached"):
         publish(folder, ORDER, report=list)
-    assert hub.requests == []
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "kind"),
-    [
-        ("README.md", f"by me with {TOKEN}", "an access token"),
-        ("metrics.json", '{"from": "hf_' + "x" * 30 + '"}', "an access token"),
-        ("config.json", '{"_name_or_path": "FOLDER/checkpoint-9"}', "a path of a machine"),
-        ("README.md", "see /home/somebody/data", "a path of a machine"),
-    ],
-)
-def test_a_secret_in_a_file_is_named_with_its_line_and_not_repeated(
-    hub: FakeHub, folder: Path, name: str, text: str, kind: str
-) -> None:
-    (folder / name).write_text("\n\n" + text.replace("FOLDER", str(folder)), encoding="utf-8")
-    with pytest.raises(UserError, match=f"{name}, line 3: {kind}") as refused:
-        publish(folder, ORDER, report=list)
-    assert TOKEN not in str(refused.value) and "somebody" not in str(refused.value)
     assert hub.requests == []
 
 

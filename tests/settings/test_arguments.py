@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import fields
@@ -129,6 +130,9 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
         (["--report_to", "wandb"], ["wandb"]),
         (["stray"], ["stray"]),
         (["--validation_fraction", "1"], ["validation_fraction"]),
+        (["--validation_fraction", "0.2"], ["`dataset` small_talk is split already", "0.2"]),
+        (["--test_fraction", "0"], ["`dataset` small_talk is split already", "Delete"]),
+        (["--exclude_categories", "ai"], ["`exclude_categories`", "chatterbot", "small_talk"]),
         (
             ["--generation_preset", "creative", "--generation_do_sample", "false"],
             ["generation_preset` creative", "do_sample", "temperature"],
@@ -164,6 +168,18 @@ def test_bad_values_are_explained(argv, words):
     message = error_of(["--seed=1", *argv, "--output_dir", "a"])
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize(
+    ("splits", "refused"), [(["train", "validation"], True), (["train"], False)]
+)
+def test_a_fraction_that_a_saved_dataset_would_not_use_is_refused(tmp_path, splits, refused):
+    (tmp_path / "dataset_dict.json").write_text(json.dumps({"splits": splits}), encoding="utf-8")
+    argv = ["--dataset", str(tmp_path), "--validation_fraction", "0.99", "--output_dir", "a"]
+    if refused:
+        assert "build the data anew" in error_of(argv)
+    else:
+        assert parse_arguments(argv).data.validation_fraction == 0.99
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,19 @@ def test_clearing_a_replacement_leaves_the_run(tmp_path):
     (tmp_path / REPLACEMENT / "samples_during_training.jsonl").touch()
     run.workplace(overwrite=True, resume=False).clear()
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_files_of_a_finished_model_come_whole_or_not_at_all(tmp_path, error):
+    run = make_run(tmp_path, "old", "curves.png")
+    with contextlib.suppress(KeyboardInterrupt), run.adding() as fresh:
+        (fresh / "model.safetensors").write_text("new")
+        if error:
+            raise error
+    kept = dict.fromkeys(("run_config.yaml", "config.json", "README.md"), "old")
+    # A picture of the run before would be of other numbers.
+    assert contents(tmp_path) == {**kept, "model.safetensors": "old" if error else "new"}
+    assert not run.finished and {path.name for path in tmp_path.iterdir()} == {*contents(tmp_path)}
 
 
 # How many renames happen before the process dies; the one that finishes it is any later one.

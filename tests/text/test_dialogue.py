@@ -17,6 +17,7 @@ from tfchat_hf.text.dialogue import (
     messages_to_turns,
     reads_system,
 )
+from tfchat_hf.text.errors import UserError
 from tfchat_hf.text.tokenization import SPECIAL_TOKENS, chat_template
 from tfchat_hf.text.tokenizer_training import SCHEMES, train_tokenizer
 
@@ -220,6 +221,20 @@ def test_wrong_dialogues_are_refused() -> None:
         examples_from_dialogue(["a", "b"], ["user"])
     with pytest.raises(ValueError, match="at least 1.*got 0"):
         examples_from_dialogue(["a", "b"], max_context_turns=0)
+
+
+@pytest.mark.parametrize(
+    ("turns", "says"),
+    [
+        (["你好", "a\ud83d"], r"turns\[1\] must be Unicode text.*pair at character 1"),
+        (["你好", None], r"turns\[1\] must be a text.*NoneType"),
+        ("你好", "`turns` must be a list of texts"),
+    ],
+)
+def test_turns_that_are_no_texts_are_named(turns: object, says: str) -> None:
+    tokenizer = train_tokenizer(["你好"], scheme="char", vocab_size=300)
+    with pytest.raises(UserError, match=says):
+        encode_context(tokenizer, turns, 20)
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,23 @@ def test_a_rate_that_ruins_the_weights_ends_the_run_at_its_last_good_checkpoint(
     assert train(made, run, "--resume", "--max_steps", "4") == 0
 
 
+def test_a_loss_that_is_no_number_ends_the_run_before_the_next_update(
+    made, tmp_path, monkeypatch, capsys
+):
+    add, seen = TFChatTrainer.compute_loss, []
+
+    def spoiling(trainer: TFChatTrainer, *args: object, **kwargs: object) -> torch.Tensor:
+        seen.append(trainer.state.global_step)
+        loss = add(trainer, *args, **kwargs)
+        return loss * float("nan") if seen[-1] == 2 else loss
+
+    monkeypatch.setattr(TFChatTrainer, "compute_loss", spoiling)
+    longer = ["--max_steps", "50", "--logging_steps", "50", "--save_steps", "50"]
+    assert train(made, tmp_path / "run", *longer) == 2
+    assert "training went wrong by update 3: loss or weights" in capsys.readouterr().err
+    assert set(seen) == {0, 1, 2}
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("saving", [["--save_strategy", "no"], ["--save_steps", "1"]])
 def test_weights_that_are_no_numbers_are_no_finished_run(

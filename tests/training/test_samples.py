@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from transformers import TrainerControl, TrainerState
 
-from data_builders.output.terminal import display_width
+from data_builders.widths import display_width
 from tfchat_hf.examples.questions import Question
 from tfchat_hf.training.samples import (
     SAMPLES_DURING_TRAINING,

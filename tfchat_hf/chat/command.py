@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_builders.command_line import WRONG, CommandParser, run_command, tell
+from data_builders.translation import _
 
 from ..pretrained import SMALL_TALK
 from ..settings.places import check_question_files, find_model
@@ -74,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--preset", metavar="NAME", help="a named set of settings (see /presets)")
     for name in SETTING_OPTIONS:
         option = "--" + name.replace("_", "-")
-        parser.add_argument(option, dest=name, metavar="VALUE", help=f"as /set {name} VALUE")
+        parser.add_argument(option, dest=name, metavar="VALUE", help="as /set %(dest)s VALUE")
     return parser
 
 
@@ -109,11 +110,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     args = parser.parse_args(argv)
     if (args.input is None) != (args.output is None):
-        parser.error("--input and --output go together")
+        parser.error(_("--input and --output go together"))
     if args.input is None and {args.batch_size, args.batch_tokens} != {None}:
-        parser.error("--batch-size and --batch-tokens go with --input")
-    hint = " The same command goes on from here." if args.input else ""
-    return run_command(lambda: _check_and_run(args), f"Stopped.{hint}")
+        parser.error(_("--batch-size and --batch-tokens go with --input"))
+    stopped = _("Stopped. The same command goes on from here.") if args.input else None
+    return run_command(lambda: _check_and_run(args), stopped)
 
 
 def _check_and_run(args: argparse.Namespace) -> int:
@@ -126,7 +127,7 @@ def _check_and_run(args: argparse.Namespace) -> int:
         check_question_files(args.input, args.output, args.overwrite)
     if args.once is not None:
         args.once = _message(args.once)
-    tell(f"Loading {args.model} ...")
+    tell(_("Loading {model} ...", model=args.model))
     return _run(args)
 
 

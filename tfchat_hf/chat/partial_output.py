@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data_builders.translation import _, marked
 from data_builders.writing import write_json
 
 from ..text.errors import UserError
@@ -81,8 +82,10 @@ class PartialOutput:
         changed = self._changed(job) if self.path.exists() else []
         if changed and not overwrite:
             raise UserError(
-                f"{self.path} was begun from another {' and '.join(changed)}. Repeat that command "
-                "to finish it, or add --overwrite to begin anew."
+                "{path} was begun from another {changed}. Repeat that command to finish it, "
+                "or add --overwrite to begin anew.",
+                path=self.path,
+                changed=_(" and ").join(map(_, changed)),
             )
         if self.path.exists() and not changed:
             self._take_up()
@@ -96,7 +99,7 @@ class PartialOutput:
             before = json.loads(self.note_path.read_text(encoding="utf-8"))
             return [name for name in job if before.get(name) != job[name]]
         except (OSError, ValueError, AttributeError):
-            return ["input, model or settings"]
+            return [marked("input, model or settings")]
 
     def __enter__(self) -> PartialOutput:
         """Open for writing."""

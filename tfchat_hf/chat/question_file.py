@@ -12,12 +12,14 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from data_builders.command_line import must_be_at_least
 from data_builders.reading.encodings import guess_encoding
+from data_builders.translation import _, counted_text, joined, listed, marked, reason_of
 from data_builders.writing import only_writer
 
 from ..engines.fingerprints import answering_code, model_digest, tokenizer_digest
 from ..settings.places import check_question_files
-from ..text.dialogue import messages_to_turns
+from ..text.dialogue import check_text, messages_to_turns
 from ..text.errors import UserError
 from .partial_output import PartialOutput, QuestionRow
 from .session import ChatSession
@@ -25,7 +27,9 @@ from .settings import SETTINGS
 
 logger = logging.getLogger(__name__)
 
-SHAPES = "`question` (text), `dialogue` (list of texts) or `messages` (list of role and content)"
+SHAPES = marked(
+    "`question` (text), `dialogue` (list of texts) or `messages` (list of role and content)"
+)
 _LOOKED_AT = 1 << 20
 # Questions are sorted by length among so many; a chunk's replies wait for each other, on disk.
 ROWS_PER_CHUNK = 4096
@@ -52,7 +56,7 @@ class BatchLimits:
         """Refuse what allows no batch."""
         for option, value in (("--batch-size", self.rows), ("--batch-tokens", self.tokens)):
             if value < 1:
-                raise UserError(f"`{option}` must be at least 1 (got {value}).")
+                raise UserError(must_be_at_least(option, 1, value))
 
     def most_rows(self, source_length: int, reply_room: int, copies: int) -> int:
         """Return how many questions fit when the longest has `source_length` tokens."""
@@ -83,16 +87,23 @@ class BatchReport:
 
     def sentence(self, output: Path) -> str:
         """Say in a line or two what was done."""
-        text = f"{self.rows} rows in {output}"
+        found = counted_text(
+            "{number} row in {output}.", "{number} rows in {output}.", self.rows, output=output
+        )
+        said = [found]
         if self.resumed:
-            text += f", {self.resumed} of them from the run that was stopped"
+            said.append(_("{count} of them are from the run that was stopped.", count=self.resumed))
         if self.shortened:
-            text += f"; {self.shortened} were too long and lost their oldest part"
+            said.append(
+                _("{count} were too long and lost their oldest part.", count=self.shortened)
+            )
         if self.bad_lines:
-            lines = ", ".join(map(str, self.bad_lines[:20]))
             more = ", ..." if len(self.bad_lines) > 20 else ""
-            text += f"; {len(self.bad_lines)} with `error` (lines {lines}{more})"
-        return text + "."
+            lines = ", ".join(map(str, self.bad_lines[:20])) + more
+            said.append(
+                _("{count} with `error` (lines {lines}).", count=len(self.bad_lines), lines=lines)
+            )
+        return joined(*said)
 
 
 def answer_file(
@@ -137,8 +148,10 @@ def _answer_file(
         partial.finish()
     except OSError as error:
         raise UserError(
-            f"{output} could not be written ({error.strerror}). What was answered is kept; the "
-            "same command goes on from there once that is put right."
+            "{output} could not be written ({reason}). What was answered is kept; the "
+            "same command goes on from there once that is put right.",
+            output=output,
+            reason=reason_of(error),
         ) from error
     return report
 
@@ -154,13 +167,13 @@ def _job(session: ChatSession, source: Path, limits: BatchLimits) -> dict[str, o
         **{name: session.settings.value(name) for name in SETTINGS},
     }
     job = {
-        "input": hashlib.sha256(source.read_bytes()).hexdigest(),
-        "model": model_digest(session.model),
-        "tokenizer": tokenizer_digest(session.tokenizer),
-        "reverse model": None if reverse is None else model_digest(reverse),
+        marked("input"): hashlib.sha256(source.read_bytes()).hexdigest(),
+        marked("model"): model_digest(session.model),
+        marked("tokenizer"): tokenizer_digest(session.tokenizer),
+        marked("reverse model"): None if reverse is None else model_digest(reverse),
         **session.recall.state(),
-        "set of settings": settings,
-        "version of the code": answering_code(),
+        marked("set of settings"): settings,
+        marked("version of the code"): answering_code(),
     }
     return json.loads(json.dumps(job, default=str))
 
@@ -240,14 +253,18 @@ def read_rows(source: Path, reads_system: bool = True) -> list[QuestionRow]:
         try:
             text = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
         except UnicodeDecodeError as error:
-            rows.append(QuestionRow(number, {"line": number}, error=f"not valid UTF-8: {error}"))
+            rows.append(
+                QuestionRow(
+                    number, {"line": number}, error=_("not valid UTF-8: {error}", error=error)
+                )
+            )
             continue
         if text and plain:
             rows.append(QuestionRow(number, {"question": text}, [text]))
         elif text:
             rows.append(_parse_json(number, text, reads_system))
     if not rows:
-        raise UserError(f"`--input` {source} has no rows; write one question a line.")
+        raise UserError("`--input` {source} has no rows; write one question a line.", source=source)
     return rows
 
 
@@ -264,7 +281,7 @@ def _as_utf8(source: Path) -> bytes:
         text = content[found.bom :].decode(found.codec)
     except UnicodeDecodeError:
         return content
-    logger.warning("%s is no UTF-8; it is read as %s.", source, found.codec)
+    logger.warning(_("%s is no UTF-8; it is read as %s."), source, found.codec)
     return text.encode()
 
 
@@ -273,9 +290,11 @@ def _parse_json(number: int, text: str, reads_system: bool) -> QuestionRow:
     try:
         row = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return QuestionRow(number, {"line": number, "text": text}, error=f"not JSON: {error}")
+        return QuestionRow(
+            number, {"line": number, "text": text}, error=_("not JSON: {error}", error=error)
+        )
     if not isinstance(row, dict):
-        return QuestionRow(number, {"line": number, "text": text}, error="not a JSON object")
+        return QuestionRow(number, {"line": number, "text": text}, error=_("not a JSON object"))
     try:
         return QuestionRow(number, row, row_turns(row, reads_system))
     except (ValueError, TypeError, KeyError) as error:
@@ -294,17 +313,24 @@ def row_turns(row: dict[str, object], reads_system: bool = True) -> list[str]:
     """
     shapes = [key for key in ("question", "dialogue", "messages") if key in row]
     if len(shapes) != 1:
-        found = " and ".join(shapes) or f"only {', '.join(row) or 'nothing'}"
-        raise UserError(f"a row needs exactly one of {SHAPES}; this one has {found}")
+        found = _(" and ").join(shapes) or _("only {keys}", keys=listed(row) or _("nothing"))
+        raise UserError(
+            "a row needs exactly one of {shapes}; this one has {found}",
+            shapes=_(SHAPES),
+            found=found,
+        )
     for key in ("reply", "from"):
         if key in row:
-            raise UserError(f"the row has a `{key}` already, which would be lost; rename that key")
+            raise UserError(
+                "the row has a `{key}` already, which would be lost; rename that key", key=key
+            )
     turns = []
     for turn in _turns_of(shapes[0], row[shapes[0]], reads_system):
         if not isinstance(turn, str) or not turn.strip():
-            raise UserError(f"every turn in `{shapes[0]}` must be text that says something")
-        if any("\ud800" <= character <= "\udfff" for character in turn):
-            raise UserError(f"`{shapes[0]}` holds half of a character (a lone surrogate)")
+            raise UserError(
+                "every turn in `{shapes}` must be text that says something", shapes=shapes[0]
+            )
+        check_text(turn, f"every turn in `{shapes[0]}`")
         turns.append(turn.strip())
     return turns
 
@@ -314,7 +340,7 @@ def _turns_of(shape: str, value: object, reads_system: bool) -> list[object]:
     if shape == "question":
         return [value]
     if not isinstance(value, list) or not value:
-        raise UserError(f"`{shape}` must be a list with at least one entry")
+        raise UserError("`{shape}` must be a list with at least one entry", shape=shape)
     if shape == "dialogue":
         return value
     turns, roles = messages_to_turns(value, reads_system)

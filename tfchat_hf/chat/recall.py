@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from data_builders.report import counted
+from data_builders.translation import _, counted_text, marked
 
 from ..memory import Memory, MemoryAnswer, has_memory
 from ..memory.memory import Origin
@@ -17,10 +17,6 @@ from ..text.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-NO_MEMORY = (
-    "This model has no memory. Write one with `python -m tfchat_hf.memory build FOLDER`, or train "
-    "with `memory: true`."
-)
 _SHOWN = 3
 
 
@@ -80,7 +76,10 @@ class Recall:
     def _known(self) -> Memory:
         """Return the memory, or refuse what nobody can do without one."""
         if self.memory is None:
-            raise UserError(NO_MEMORY)
+            raise UserError(
+                "This model has no memory. Write one with `python -m tfchat_hf.memory build "
+                "FOLDER`, or train with `memory: true`."
+            )
         return self.memory
 
     def state(self) -> dict[str, object]:
@@ -90,7 +89,7 @@ class Recall:
         digest = hashlib.sha256(repr(self.memory.config).encode())
         for rows in self.memory.pairs.iter(10_000):
             digest.update(repr(rows).encode())
-        return {"memory": [self.threshold, digest.hexdigest()]}
+        return {marked("memory"): [self.threshold, digest.hexdigest()]}
 
     def describe(self) -> str:
         """Say in a line how the memory stands.
@@ -98,36 +97,50 @@ class Recall:
         Raises:
             UserError: There is none.
         """
-        return (
-            f"memory {'on' if self.on else 'off'}: "
-            f"{counted(len(self._known()), 'pair')}, answers from a "
-            f"score of {self.threshold:.2f} on"
-        )
+        values = {"pairs": pairs(len(self._known())), "threshold": self.threshold}
+        if self.on:
+            return _("memory on: {pairs}, answers from a score of {threshold:.2f} on", **values)
+        return _("memory off: {pairs}, answers from a score of {threshold:.2f} on", **values)
 
     def explain(self) -> Iterator[str]:
         """Say in lines where the last reply came from."""
         if self.last is None:
-            yield "Nothing has been said yet."
+            yield _("Nothing has been said yet.")
             return
         found = self.last.remembered
-        if self.last.source == "memory":
+        is_remembered = self.last.source == "memory"
+        if is_remembered:
             best, *found = found
-            yield f"Remembered, score {best.score:.2f} (from {self.threshold:.2f} on):"
-            yield f"  {best.question} -> {best.reply}  ({best.source})"
-        elif self.memory is None:
-            yield "The network's own words; this model has no memory."
-        elif not found:
-            why = "knows nothing near" if self.on else "is off"
-            yield f"The network's own words; the memory {why}."
-        else:
-            yield (
-                "The network's own words: nothing remembered reaches a score of "
-                f"{self.threshold:.2f}."
+            yield _(
+                "Remembered, score {score:.2f} (from {threshold:.2f} on):",
+                score=best.score,
+                threshold=self.threshold,
             )
+            yield f"  {best.question} -> {best.reply}  ({best.source})"
+        else:
+            yield self._why_own_words(bool(found))
         if found:
-            yield "Also near:" if self.last.source == "memory" else "Nearest:"
+            yield _("Also near:") if is_remembered else _("Nearest:")
         for one in found[:_SHOWN]:
             yield f"  {one.score:.2f}  {one.question} -> {one.reply}"
+
+    def _why_own_words(self, found: bool) -> str:
+        """Say why the network answered."""
+        if self.memory is None:
+            return _("The network's own words; this model has no memory.")
+        if found:
+            return _(
+                "The network's own words: nothing remembered reaches a score of {threshold:.2f}.",
+                threshold=self.threshold,
+            )
+        if self.on:
+            return _("The network's own words; the memory knows nothing near.")
+        return _("The network's own words; the memory is off.")
+
+
+def pairs(number: int) -> str:
+    """Count pairs of a question and a reply."""
+    return counted_text("{number:,} pair", "{number:,} pairs", number)
 
 
 def load_recall(
@@ -150,6 +163,6 @@ def load_recall(
         return Recall(Memory.from_pretrained(name), turns_read, scorer)
     except UserError as error:
         if has_memory(Path(name).expanduser()):
-            raise UserError(f"{error} Or leave it out with --no-memory.") from error
+            raise UserError("{error} Or leave it out with --no-memory.", error=error) from error
         logger.debug("no memory", exc_info=True)
         return Recall()

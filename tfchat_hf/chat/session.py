@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 
 from data_builders.command_line import sentence
+from data_builders.translation import _, counted_text
 
 from ..engines.model_folder import choose_device, load_for_chat
 from ..fast import FastDecoder
@@ -23,7 +24,7 @@ from ..fast.decoding import generate_options
 from ..fast.replies import reply_to_questions
 from ..memory.ranking import ModelScorer
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..text.dialogue import encode_context
+from ..text.dialogue import check_text, check_turns, encode_context
 from ..text.errors import UserError
 from ..text.tokenization import describe_tokens
 from .recall import Recall, load_recall
@@ -137,6 +138,7 @@ class ChatSession:
 
         Closing the iterator early stops the model; what it had said by then is remembered.
         """
+        check_text(message, "the message")
         turns = [*filter(None, self.history), message]  # no model was trained to read silence
         if (known := self.recall.reply_to(turns)) is not None:
             return self._remembering(message, iter([known]))
@@ -184,6 +186,7 @@ class ChatSession:
 
     def encode(self, turns: Sequence[str]) -> tuple[list[int], list[str]]:
         """Return the encoder input for `turns` and a sentence for each thing that did not fit."""
+        check_turns(turns)
         most = _CHARACTERS_PER_TOKEN * self.max_source_length
         newest = [turn[-most:] for turn in list(turns)[-self.max_context_turns :]]
         try:
@@ -191,20 +194,36 @@ class ChatSession:
         except BaseException as error:
             if type(error).__name__ != "PanicException":  # how Rust says that it cannot go on
                 raise
-            raise UserError(f"The tokenizer fails at this message ({sentence(error)}).") from None
+            raise UserError(
+                "The tokenizer fails at this message ({error}).", error=sentence(error)
+            ) from None
         notices = []
         if encoded.dropped_turns:
-            what = "turn was" if encoded.dropped_turns == 1 else "turns were"
-            notices.append(
-                f"The {encoded.dropped_turns} oldest {what} left out: the model reads at most "
-                f"{self.max_source_length} tokens. /reset starts anew."
+            left_out = counted_text(
+                "The {number} oldest turn was left out: the model reads at most {most} tokens. "
+                "/reset starts anew.",
+                "The {number} oldest turns were left out: the model reads at most {most} tokens. "
+                "/reset starts anew.",
+                encoded.dropped_turns,
+                most=self.max_source_length,
             )
-        if encoded.truncated_tokens:
-            count = f"first {encoded.truncated_tokens} tokens were"
-            what = count if len(turns[-1]) <= most else "beginning was"
+            notices.append(left_out)
+        if encoded.truncated_tokens and len(turns[-1]) <= most:
             notices.append(
-                f"The message is too long: its {what} cut; the model reads at most "
-                f"{self.max_source_length}."
+                _(
+                    "The message is too long: its first {count} tokens were cut; the model reads "
+                    "at most {most}.",
+                    count=encoded.truncated_tokens,
+                    most=self.max_source_length,
+                )
+            )
+        elif encoded.truncated_tokens:
+            notices.append(
+                _(
+                    "The message is too long: its beginning was cut; the model reads at most "
+                    "{most}.",
+                    most=self.max_source_length,
+                )
             )
         return list(encoded.input_ids), notices
 
@@ -225,7 +244,7 @@ class ChatSession:
         config = self.settings.generation_config()
         if self.fast is None or self.settings.rerank_by or self.fast.options(config):
             return None
-        return (
+        return _(
             "`--fast` is for greedy search, drawing and candidates: with these settings (beams, "
             "stop strings) replies are made as without it."
         )
@@ -328,13 +347,15 @@ def load_session(
     """
     if int8 and engine == "torch" and choose_device(device).type != "cpu":
         raise UserError(
-            f"`--int8` is for the CPU (got `--device {device}`, which is a GPU here). "
-            "Use --device cpu, or leave out --int8."
+            "`--int8` is for the CPU (got `--device {device}`, which is a GPU here). Use "
+            "--device cpu, or leave out --int8.",
+            device=device,
         )
     if fast and engine != "torch":
         raise UserError(
-            f"`--fast` is a way of torch's (got `--engine {engine}`, which is fast by itself). "
-            "Leave out one of the two."
+            "`--fast` is a way of torch's (got `--engine {engine}`, which is fast by "
+            "itself). Leave out one of the two.",
+            engine=engine,
         )
     model, tokenizer = load_for_chat(name, device, engine, int8)
     reverse = load_for_chat(reverse_model, device)[0] if reverse_model is not None else None

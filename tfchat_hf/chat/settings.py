@@ -8,20 +8,24 @@ without one from the model's generation_config.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from transformers import GenerationConfig
+
+from data_builders.translation import _, joined, listed
+from data_builders.widths import padded
 
 from ..fast import decoding
 from ..model.generation_tfchat import OWN_SETTINGS, TFChatGenerationMixin
 from ..text.errors import UserError
 
-_YES = {"true", "yes", "on", "1"}
-_NO = {"false", "no", "off", "0"}
+YES = {"true", "yes", "on", "1", "是", "开"}
+NO = {"false", "no", "off", "0", "否", "关"}
+_DEFAULT = ("default", "none", "默认")
 
 # Setting one of these says that sampling is wanted; under greedy search they would do nothing.
 IMPLIES_SAMPLING = ("temperature", "top_p", "top_k")
-_LIKELIEST = " For the likeliest token each time take `--preset greedy`, or /set do_sample false."
 # What a preset says nothing about stays when one is chosen.
 KEPT_BY_PRESETS = ("seed", "max_new_tokens")
 # Shown here with transformers' settings; those that are missing belong to whoever tunes a preset.
@@ -54,17 +58,20 @@ class Setting:
     def range_text(self) -> str:
         """Say the allowed values in words."""
         if self.kind is bool:
-            return "true or false"
+            return _("true or false (on or off)")
         if self.kind is str:
-            return "a name; /presets lists them"
-        noun = "a whole number" if self.kind is int else "a number"
-        start = f"above {self.low}" if self.open_low else f"from {self.low}"
-        return f"{noun} {start} to {self.high}"
+            return _("a name; /presets lists them")
+        ends = {"low": self.low, "high": self.high}
+        if self.kind is int:
+            return _("a whole number from {low} to {high}", **ends)
+        if self.open_low:
+            return _("a number above {low} to {high}", **ends)
+        return _("a number from {low} to {high}", **ends)
 
     def parse(self, text: str) -> bool | int | float | None:
         """Return the value that `text` spells, or None where it is not an allowed one."""
         if self.kind is bool:
-            return True if text.lower() in _YES else False if text.lower() in _NO else None
+            return True if text.lower() in YES else False if text.lower() in NO else None
         try:
             value = self.kind(text)
         except ValueError:
@@ -131,11 +138,10 @@ class ChatSettings:
             self._choose_preset(text)
             return
         before = dict(self.chosen)
-        if text.lower() in ("default", "none"):
+        if text.lower() in _DEFAULT:
             self.chosen.pop(name, None)
         elif (value := setting.parse(text)) is None:
-            hint = _LIKELIEST if name == "temperature" else ""
-            raise UserError(f"`{name}` must be {setting.range_text()} (got {text!r}).{hint}")
+            raise UserError(joined(*_wrong_value(name, setting, text)))
         else:
             self.chosen[name] = value
             if name in IMPLIES_SAMPLING or (name == "num_candidates" and value > 1):
@@ -151,31 +157,34 @@ class ChatSettings:
         candidates, beams = (int(self.value(n) or 1) for n in ("num_candidates", "num_beams"))
         if candidates > 1 and beams > 1:
             raise UserError(
-                f"`num_candidates` {candidates} are drawn, and `num_beams` {beams} draws none. Set "
-                "one of the two to 1."
+                "`num_candidates` {candidates} are drawn, and `num_beams` {beams} draws "
+                "none. Set one of the two to 1.",
+                candidates=candidates,
+                beams=beams,
             )
         if candidates > 1 and not self.value("do_sample"):
             raise UserError(
-                f"`num_candidates` {candidates} needs replies that differ, and `do_sample` is "
-                "false. Set `do_sample` to true, or `num_candidates` to 1."
+                "`num_candidates` {candidates} needs replies that differ, and `do_sample` is "
+                "false. Set `do_sample` to true, or `num_candidates` to 1.",
+                candidates=candidates,
             )
 
     def preset_names(self) -> list[str]:
         """Name the presets of the model."""
         return decoding.preset_names(self.presets) if self.presets is not None else []
 
-    def describe_presets(self) -> list[str]:
+    def describe_presets(self) -> list[tuple[str, str]]:
         """List every preset with what it is for; the one in force has a star."""
         chosen = self.chosen.get("preset")
         return [
-            f"{'*' if name == chosen else ' '} {name:<14}{self._about_preset(name)}"
+            (f"{'*' if name == chosen else ' '} {name}", self._about_preset(name))
             for name in self.preset_names()
         ]
 
     def _about_preset(self, name: str) -> str:
         """Say what a preset is for; of a model's own one, what differs from its default."""
         if name in decoding.ABOUT:
-            return decoding.ABOUT[name]
+            return _(decoding.ABOUT[name])
         preset = None if self.presets is None else self.presets.preset(name)
         values = {key: getattr(preset, key, None) for key in SETTINGS}
         changed = [
@@ -183,18 +192,20 @@ class ChatSettings:
             for key, value in values.items()
             if value is not None and value != getattr(self.own, key, None)
         ]
-        return ", ".join(changed) or "as the model does by itself"
+        return ", ".join(changed) or _("as the model does by itself")
 
     def _choose_preset(self, name: str) -> None:
         """Start from a preset, or from the model's own configuration again."""
-        if name.lower() in ("default", "none"):
+        if name.lower() in _DEFAULT:
             base = self.own
         elif name in self.preset_names():
             base = decoding.preset(self.presets, name)
         else:
-            names = ", ".join(self.preset_names()) or "none"
+            names = listed(self.preset_names()) or _("none")
             raise UserError(
-                f"`preset` must be one of the model's (got {name!r}). Presets: {names}."
+                "`preset` must be one of the model's (got {name!r}). Presets: {names}.",
+                name=name,
+                names=names,
             )
         self.base = base
         self.chosen = {key: self.chosen[key] for key in KEPT_BY_PRESETS if key in self.chosen}
@@ -204,7 +215,11 @@ class ChatSettings:
     def _known(self, name: str) -> Setting:
         """Return what setting `name` accepts for this model."""
         if name not in SETTINGS:
-            raise UserError(f"There is no setting {name!r}. Settings: {', '.join(SETTINGS)}.")
+            raise UserError(
+                "There is no setting {name!r}. Settings: {settings}.",
+                name=name,
+                settings=listed(SETTINGS),
+            )
         if name == "max_new_tokens":  # the decoder has no positions for more
             return replace(SETTINGS[name], high=self.max_reply)
         return SETTINGS[name]
@@ -260,22 +275,36 @@ class ChatSettings:
             config.max_new_tokens = self.reply_length()
         return config
 
-    def explain(self, name: str) -> str:
-        """Say what one setting does, its value in force and its range."""
-        return f"{self._line(name)}\n  {self._known(name).about}"
+    def about(self, name: str) -> str:
+        """Say what one setting does."""
+        return _(self._known(name).about)
 
-    def describe(self) -> list[str]:
-        """List every setting with its value in force and where that comes from."""
-        return [self._line(name) for name in SETTINGS]
-
-    def _line(self, name: str) -> str:
-        """Say one setting, its value, its source and its range, in at most 79 columns."""
-        self._known(name)
-        value = self.value(name)
-        shown = "not set" if value is None else str(value).lower()
-        source = "model" if self.base is self.own else "preset"
-        if value is None:
+    def describe(self, name: str) -> tuple[str, str]:
+        """Say one setting, its value in force and where that comes from; and its range."""
+        known = self._known(name)
+        source = _("model") if self.base is self.own else _("preset")
+        if self.value(name) is None:
             source = ""
         elif name in self.chosen:
-            source = "set here"
-        return f"{name:<21}{shown:<9} {source:<9}{self._known(name).range_text()}"
+            source = _("set here")
+        words = f"{name:<21}{padded(self.shown(name), 9)} {padded(source, 8)}"
+        return words, known.range_text()
+
+    def shown(self, name: str) -> str:
+        """Write the value in force."""
+        value = self.value(name)
+        return _("not set") if value is None else str(value).lower()
+
+
+def _wrong_value(name: str, setting: Setting, text: str) -> Iterator[str]:
+    """Say what a setting must be, and what is meant by a temperature of 0."""
+    yield _(
+        "`{name}` must be {range} (got {value!r}).",
+        name=name,
+        range=setting.range_text(),
+        value=text,
+    )
+    if name == "temperature":
+        yield _(
+            "For the likeliest token each time take `--preset greedy`, or /set do_sample false."
+        )

@@ -267,8 +267,9 @@ class ReplyTextStreamer(BatchTextStreamer):
         """Refuse a batch."""
         if rows != 1:
             raise UserError(
-                f"`ReplyTextStreamer` streams one reply (got a batch of {rows}). "
-                "Use `BatchTextStreamer`."
+                "`ReplyTextStreamer` streams one reply (got a batch of {rows}). Use "
+                "`BatchTextStreamer`.",
+                rows=rows,
             )
         return super()._begin(rows)
 

@@ -6,20 +6,22 @@ from __future__ import annotations
 import json
 import os
 import sys
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from data_builders.command_line import WRONG, OutputError, printing, sentence
-from data_builders.report import counted
+from data_builders.translation import _, counted_text, listed, marked
 
 from ..fast.decoding import MUTUAL
 from ..settings.run_folder import METRICS_FILE
-from ..text.console import one_line, printable
+from ..text.console import one_line, printable, two_columns
 from ..text.errors import UserError
+from .recall import pairs
 from .session import ChatSession
+from .settings import NO, SETTINGS, YES
+from .slash_commands import help_text, is_command, known_commands, read_command
 
 try:
     import readline
@@ -30,20 +32,7 @@ DEMO_QUESTIONS = ("你好", "你是谁", "What can you do?")
 HISTORY_FILE = "~/.tfchat_history"
 HISTORY_LINES = 1000
 
-HELP = """\
-/set NAME VALUE   change how replies are made, e.g. /set temperature 0.7; VALUE may be default
-/set              show all settings; /set NAME says what one does
-/presets          show named sets of settings; /set preset NAME chooses one
-/history          show what has been said
-/why              say where the last reply came from
-/memory on|off    answer from the model's memory of its corpus, or in its own words only
-/reset            forget it
-/help             this text
-/exit             leave (also /quit, Ctrl-D)
-Ctrl-C stops a reply. Lines that are pasted together are one message. To send a
-message that begins with /, put a blank before it."""
-
-BAD_UTF8 = "That line is not valid UTF-8 and was not sent; type or save it as UTF-8."
+BAD_UTF8 = marked("That line is not valid UTF-8 and was not sent; type or save it as UTF-8.")
 # Up to so many parameters a model knows little more than its corpus says.
 SMALL = 50_000_000
 
@@ -88,10 +77,11 @@ class Terminal:
 
     def command(self, line: str) -> None:
         """Run a line that `is_command`."""
-        name, *arguments = unicodedata.normalize("NFKC", line).split()
-        action = self.commands.get(name.lower())
+        name, arguments = read_command(line)
+        action = self.commands.get(name)
         if action is None:
-            self.say(f"There is no command {name}. Commands: {', '.join(self.commands)}.")
+            known = known_commands()
+            self.say(_("There is no command {name}. Commands: {known}.", name=name, known=known))
             return
         try:
             action(arguments)
@@ -103,7 +93,7 @@ class Terminal:
         anything = False
         try:
             with printing(), closing(self.session.stream(message)) as pieces:
-                self.out.write("model> ")
+                self.out.write(_("model> "))
                 self.out.flush()
                 for piece in pieces:
                     shown = printable(piece)
@@ -112,79 +102,87 @@ class Terminal:
                     self.out.flush()
                 self.out.write(self._ending(anything))
         except KeyboardInterrupt:
-            self.out.write(" (stopped)\n")
+            self.out.write(" " + _("(stopped)") + "\n")
         except OutputError:
             raise
         # E.g. settings that do not go together, or no GPU memory left: the chat goes on.
         except REPLY_ERRORS as error:
-            self.say(f"\nThis reply failed: {sentence(error)} Try /reset or other /set.")
+            why = sentence(error)
+            self.say("\n" + _("This reply failed: {error} Try /reset or other /set.", error=why))
         self.out.flush()
 
     def _ending(self, anything: bool) -> str:
         """End the line of a reply, with a word where it was remembered."""
         if not anything:
-            return "(the model has no reply)\n"
+            return _("(the model has no reply)") + "\n"
         if self.session.recall.last is None or self.session.recall.last.source != "memory":
             return "\n"
-        return "  \x1b[2m(remembered)\x1b[0m\n" if self.out.isatty() else "  (remembered)\n"
+        word = _("(remembered)")
+        return f"  \x1b[2m{word}\x1b[0m\n" if self.out.isatty() else f"  {word}\n"
 
     def _why(self, arguments: list[str]) -> None:
         self.say("\n".join(self.session.recall.explain()))
 
     def _memory(self, arguments: list[str]) -> None:
         recall = self.session.recall
-        if arguments not in ([], ["on"], ["off"]):
+        word = "".join(arguments)
+        if word and word not in YES | NO:
             raise UserError("Write /memory on, /memory off, or /memory alone.")
-        if arguments:
-            recall.switch(arguments == ["on"])
+        if word:
+            recall.switch(word in YES)
         self.say(recall.describe())
 
     def _help(self, arguments: list[str]) -> None:
-        self.say(HELP)
+        self.say(help_text())
 
     def _reset(self, arguments: list[str]) -> None:
         self.session.reset()
-        self.say("Forgotten; a new conversation begins.")
+        self.say(_("Forgotten; a new conversation begins."))
 
     def _set(self, arguments: list[str]) -> None:
         settings = self.session.settings
         if not arguments:
-            self.say("\n".join(settings.describe()))
+            self.say(two_columns([settings.describe(name) for name in SETTINGS]))
             return
         if len(arguments) == 1:
-            self.say(settings.explain(arguments[0]))
+            (name,) = arguments
+            self.say(f"{two_columns([settings.describe(name)])}\n  {settings.about(name)}")
             return
         if len(arguments) != 2:
             raise UserError("Write /set NAME VALUE, e.g. /set temperature 0.7, or /set alone.")
         name, value = arguments
         if (name, value) == ("preset", MUTUAL):
             self.session.need_reverse_model()
-        before = set(settings.chosen) - {"preset"}
+        before, came_whole = set(settings.chosen) - {"preset"}, settings.comes_whole
         settings.set(name, value)
-        self.say(f"{name} = {str(settings.value(name)).lower()}")
+        self.say(f"{name} = {settings.shown(name)}")
         if name != "do_sample" and settings.chosen.get("do_sample") and "do_sample" not in before:
-            self.say("do_sample = true: without it this setting would change nothing.")
+            self.say(_("do_sample = true: without it this setting would change nothing."))
         if dropped := before - set(settings.chosen) - {name}:
-            self.say(f"Set before and dropped now: {', '.join(sorted(dropped))}.")
-        if settings.comes_whole:
-            self.say("A reply comes whole now: it is chosen among beams or candidates at its end.")
+            self.say(_("Set before and dropped now: {dropped}.", dropped=listed(sorted(dropped))))
+        if settings.comes_whole and not came_whole:
+            self.say(
+                _("A reply comes whole now: it is chosen among beams or candidates at its end.")
+            )
         if notice := self.session.why_not_fast():
             self.say(f"({notice})")
 
     def _presets(self, arguments: list[str]) -> None:
-        lines = self.session.settings.describe_presets()
-        self.say("\n".join(lines or ["This model has no presets."]))
+        rows = self.session.settings.describe_presets()
+        self.say(two_columns(rows) if rows else _("This model has no presets."))
 
     def _history(self, arguments: list[str]) -> None:
         turns = self.session.history
         if not turns:
-            self.say("Nothing has been said yet.")
+            self.say(_("Nothing has been said yet."))
         for number, turn in enumerate(turns):
-            who = "you" if number % 2 == 0 else "model"
-            self.say(f"{who}> {turn or '(no reply)'}")
+            who = _("you> ") if number % 2 == 0 else _("model> ")
+            self.say(who + (turn or _("(no reply)")))
         if len(turns) >= self.session.max_context_turns:
-            count = self.session.max_context_turns
-            self.say(f"(The model reads the newest {count}, your next message included.)")
+            most = self.session.max_context_turns
+            self.say(
+                _("(The model reads the newest {most}, your next message included.)", most=most)
+            )
 
     def _exit(self, arguments: list[str]) -> None:
         self.done = True
@@ -195,31 +193,44 @@ def welcome(session: ChatSession) -> str:
     # Another engine's model has no weights to count here.
     weights: Iterable[Any] = getattr(session.model, "parameters", tuple)()
     count = sum(weight.numel() for weight in weights)
-    size = f"{count:,} parameters" if count else "an exported model"
-    lines = [
-        f"{session.name}: {size} on {session.model.device}, reads the newest "
-        f"{counted(session.max_context_turns, 'turn')}{_memory_words(session)}.",
-        *_corpus_words(Path(session.name).expanduser() / METRICS_FILE),
-    ]
-    if 0 < count < SMALL:
-        lines.append(
-            "A model of this size mostly remembers its corpus: expect its sentences, not knowledge."
-        )
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            _what_it_is(session, count),
+            *_corpus_words(Path(session.name).expanduser() / METRICS_FILE),
+            *_size_words(count),
+        ]
+    )
 
 
-def _corpus_words(metrics: Path) -> list[str]:
+def _what_it_is(session: ChatSession, count: int) -> str:
+    values = {
+        "name": session.name,
+        "size": _("{count:,} parameters", count=count) if count else _("an exported model"),
+        "device": session.model.device,
+        "turns": counted_text("{number} turn", "{number} turns", session.max_context_turns),
+    }
+    if session.recall.memory is None or not session.recall.on:
+        return _("{name}: {size} on {device}, reads the newest {turns}.", **values)
+    values["pairs"] = pairs(len(session.recall.memory))
+    return _("{name}: {size} on {device}, reads the newest {turns}, remembers {pairs}.", **values)
+
+
+def _corpus_words(metrics: Path) -> Iterator[str]:
     """Say what a run's model was trained on, where the run tells."""
     with suppress(OSError, ValueError, LookupError, TypeError):
         data = json.loads(metrics.read_text(encoding="utf-8"))["data"]
-        pairs = counted(int(data["train"]["pairs"]), "pair")
-        return [f"Trained on {pairs} of question and reply ({', '.join(data['languages'])})."]
-    return []
+        yield _(
+            "Trained on {pairs} of question and reply ({languages}).",
+            pairs=pairs(int(data["train"]["pairs"])),
+            languages=listed(data["languages"]),
+        )
 
 
-def _memory_words(session: ChatSession) -> str:
-    memory = session.recall.memory if session.recall.on else None
-    return "" if memory is None else f", remembers {counted(len(memory), 'pair')}"
+def _size_words(count: int) -> Iterator[str]:
+    if 0 < count < SMALL:
+        yield _(
+            "A model of this size mostly remembers its corpus: expect its sentences, not knowledge."
+        )
 
 
 def run_terminal(session: ChatSession, keep_lines: bool = True) -> int:
@@ -230,7 +241,8 @@ def run_terminal(session: ChatSession, keep_lines: bool = True) -> int:
         keep_lines: Whether what is typed can be recalled next time, from `HISTORY_FILE`.
     """
     terminal = Terminal(session, sys.stdout, sys.stdout)
-    terminal.say(f"{welcome(session)}\nType a message; /help lists the commands, /exit leaves.")
+    terminal.say(welcome(session))
+    terminal.say(_("Type a message; /help lists the commands, /exit leaves."))
     if readline is not None:
         # Else each line of what is pasted would be a message of its own; libedit knows no such.
         readline.parse_and_bind("set enable-bracketed-paste on")
@@ -249,12 +261,12 @@ def _keyboard_loop(terminal: Terminal) -> None:
     warned = False
     while not terminal.done:
         try:
-            line = input("you> ")
+            line = input(_("you> "))
         except EOFError:
             terminal.say("")
             return
         except KeyboardInterrupt:
-            terminal.say("" if warned else "\nCtrl-C again, or /exit, leaves.")
+            terminal.say("" if warned else "\n" + _("Ctrl-C again, or /exit, leaves."))
             if warned:
                 return
             warned = True
@@ -266,18 +278,13 @@ def _keyboard_loop(terminal: Terminal) -> None:
 def _take_line(terminal: Terminal, line: str) -> None:
     """Handle one line from the keyboard."""
     if not is_text(line):
-        terminal.say(BAD_UTF8)
+        terminal.say(_(BAD_UTF8))
         if readline is not None and (length := readline.get_current_history_length()):
             readline.remove_history_item(length - 1)  # keeps the history file valid UTF-8
     elif is_command(line):
         terminal.command(line)
     elif line.strip():
         terminal.answer(line.strip())
-
-
-def is_command(line: str) -> bool:
-    """Tell a command from a message: one line with a slash, which a Chinese keyboard makes wide."""
-    return line[:1] in ("/", "\uff0f") and "\n" not in line
 
 
 def is_text(line: str) -> bool:
@@ -313,8 +320,8 @@ def run_pipe(session: ChatSession, stdin: BinaryIO | None) -> int:
                 reply = session.reply(line.strip())
         except REPLY_ERRORS as error:
             code = WRONG
-            why = BAD_UTF8 if isinstance(error, UnicodeDecodeError) else sentence(error)
-            terminal.say(f"Line {number}: {why}")
+            why = _(BAD_UTF8) if isinstance(error, UnicodeDecodeError) else sentence(error)
+            terminal.say(_("Line {number}: {why}", number=number, why=why))
         with printing():
             print(one_line(reply), file=terminal.out, flush=True)
     return run_demo(session) if empty else code
@@ -326,7 +333,7 @@ def run_demo(session: ChatSession) -> int:
     terminal.say(welcome(session))
     for question in DEMO_QUESTIONS:
         session.reset()
-        terminal.say(f"you> {question}")
+        terminal.say(_("you> ") + question)
         terminal.answer(question)
     session.reset()
     return 0

@@ -18,7 +18,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_builders.command_line import CommandParser, run_command, say, tell
+from data_builders.command_line import CommandParser, must_be_at_least, run_command, say, tell
+from data_builders.translation import _
 
 from ..settings.places import check_run_folder
 from ..text.console import quiet_libraries
@@ -49,14 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program's name; None takes the real one.
     """
     options = read_options(argv)
-    stopped = "Stopped. What was decoded is kept: the same command goes on from it."
+    stopped = _("Stopped. What was decoded is kept: the same command goes on from it.")
     return run_command(lambda: _run(options), stopped)
 
 
 def _run(options: Options) -> None:
     """Check what is cheap to check, and do the work."""
     _check(options)
-    tell(f"Loading {options.run} ...")
+    tell(_("Loading {run} ...", run=options.run))
     quiet_libraries()
     from .compare import compare_presets
 
@@ -67,14 +68,14 @@ def _check(options: Options) -> None:
     """Refuse numbers and folders that cannot be, before anything slow begins."""
     for name, least in {"questions": 0, "batch_size": 1, "seeds": 1, "samples": 0}.items():
         if (value := getattr(options, name)) < least:
-            option = name.replace("_", "-")
-            raise UserError(f"`--{option}` must be at least {least} (got {value}).")
+            raise UserError(must_be_at_least("--" + name.replace("_", "-"), least, value))
     for path in (options.run, options.reverse_model):
         if path is not None:
             check_run_folder(path)
     if options.output.exists() and not options.output.is_dir():
         raise UserError(
-            f"`--output` {options.output} is a file. Choose another name for the folder."
+            "`--output` {output} is a file. Choose another name for the folder.",
+            output=options.output,
         )
 
 

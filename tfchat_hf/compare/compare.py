@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from transformers import DataCollatorForSeq2Seq, PreTrainedModel, PreTrainedTokenizerBase
 
-from data_builders.report import counted
+from data_builders.translation import _, counted_text
 from data_builders.writing import write_whole
 
 from ..chat.session import load_session
@@ -59,12 +59,19 @@ def compare_presets(options: Options, say: Say) -> list[RowFigures]:
         UserError: A setting, folder or model cannot be used; the message says what to do.
     """
     model, tokenizer, reverse = load_models(options.run, options.reverse_model, options.device)
-    rows, notes = plan_rows(model, options.presets, options.settings, reverse is not None)
-    for note in notes:
-        say(note)
+    rows, left_out = plan_rows(model, options.presets, options.settings, reverse is not None)
+    for name in left_out:
+        say(_("{row} is left out: it needs --reverse-model", row=name))
     asked = load_evaluation_split(options.run, options.dataset, options.split, options.questions)
     say(
-        f"{counted(len(asked.questions), 'question')} of the {asked.split} split of {asked.dataset}"
+        _(
+            "{questions} of the {split} split of {dataset}",
+            questions=counted_text(
+                "{number:,} question", "{number:,} questions", len(asked.questions)
+            ),
+            split=asked.split,
+            dataset=asked.dataset,
+        )
     )
     about = _about(options, asked, model)
     store = ReplyStore(options.output / "replies", _replies_depend_on(options, about))
@@ -73,18 +80,23 @@ def compare_presets(options: Options, say: Say) -> list[RowFigures]:
     options.output.mkdir(parents=True, exist_ok=True)
     about["loss"] = _loss(options, asked, model, about["model"]["sha256"])
     say(
-        f"perplexity {about['loss']['perplexity']:.1f} on "
-        f"{counted(about['loss']['replies'], 'reply', 'replies')}"
+        _(
+            "perplexity {perplexity:.1f} on {replies}",
+            perplexity=about["loss"]["perplexity"],
+            replies=counted_text(
+                "{number:,} reply", "{number:,} replies", about["loss"]["replies"]
+            ),
+        )
     )
     described = describe_rows(answered, asked.questions, asked.frequent)
     for name, texts in baseline_replies(asked.questions, asked.train, asked.seed).items():
         described.append(describe_baseline(name, texts, asked.questions, asked.frequent))
-    _write(options.output, about, described, notes, say)
+    _write(options.output, about, described, left_out, say)
     if options.samples:
         samples = {row.name: replies[0].texts for row, replies in answered}
         path = options.output / SAMPLES_FILE
         _write_samples(path, asked.questions[: options.samples], samples)
-        say(f"{path}: questions and replies, not for publishing")
+        say(_("{path}: questions and replies, not for publishing", path=path))
     return described
 
 
@@ -103,13 +115,16 @@ def load_models(
     second = load_session(str(reverse), device, memory=False)
     if not getattr(second.model.config, "swap_sides", False):
         raise UserError(
-            f"`--reverse-model` {reverse} was not trained with `swap_sides: true`, so it does not "
-            "say which question a reply belongs to. Train one that was."
+            "`--reverse-model` {reverse} was not trained with `swap_sides: true`, so it "
+            "does not say which question a reply belongs to. Train one that was.",
+            reverse=reverse,
         )
     if second.tokenizer.get_vocab() != session.tokenizer.get_vocab():
         raise UserError(
-            f"`--reverse-model` {reverse} has another vocabulary than {run}. Train it with "
-            f"`tokenizer: {run}`."
+            "`--reverse-model` {reverse} has another vocabulary than {run}. Train it "
+            "with `tokenizer: {run}`.",
+            reverse=reverse,
+            run=run,
         )
     return session.model, session.tokenizer, second.model
 
@@ -127,22 +142,31 @@ def _answer_all(
             decoder.try_out(row)
         except ValueError as error:
             kind = "preset" if row.is_preset else "--setting"
-            raise UserError(f"`{kind}` {row.name!r} cannot be used: {error}") from error
+            raise UserError(
+                "`{kind}` {name!r} cannot be used: {error}", kind=kind, name=row.name, error=error
+            ) from error
     return [(row, [_answer(row, seed, decoder, store, say) for seed in own]) for row, own in asked]
 
 
 def _answer(row: Row, seed: int, decoder: Decoder, store: ReplyStore, say: Say) -> Replies:
     """Return the replies of a row and a seed."""
     count = len(decoder.questions)
-    name = f"{row.name}, seed {seed}" if row.sampled else row.name
+    name = _("{row}, seed {seed}", row=row.name, seed=seed) if row.sampled else row.name
     found = store.read(row, seed, count)
     if found is not None:
-        say(f"{name}: kept from an earlier call")
+        say(_("{name}: kept from an earlier call", name=name))
         return found
     with tqdm(total=count, desc=name, unit="question", disable=None, leave=False) as bar:
         found = decoder.answer(row, seed, bar.update)
     store.write(row, seed, found)
-    say(f"{name}: {counted(found.tokens, 'token')} in {found.seconds:.1f} s")
+    say(
+        _(
+            "{name}: {tokens} in {seconds:.1f} s",
+            name=name,
+            tokens=counted_text("{number:,} token", "{number:,} tokens", found.tokens),
+            seconds=found.seconds,
+        )
+    )
     return found
 
 
@@ -222,18 +246,22 @@ def _model_digest(folder: Path) -> str:
 
 
 def _write(
-    folder: Path, about: dict[str, Any], rows: Sequence[RowFigures], notes: Sequence[str], say: Say
+    folder: Path,
+    about: dict[str, Any],
+    rows: Sequence[RowFigures],
+    left_out: Sequence[str],
+    say: Say,
 ) -> None:
     """Write figures, table and picture, and say the tables."""
-    content = {**about, "rows": [row.as_json() for row in rows], "notes": list(notes)}
+    content = {**about, "rows": [row.as_json() for row in rows], "left_out": list(left_out)}
     write_json(json.loads(json.dumps(content, default=str)), folder / JSON_FILE)
-    write_whole(folder / PAGE_FILE, comparison_page(about, rows, notes))
+    write_whole(folder / PAGE_FILE, comparison_page(about, rows, left_out))
     drawn = draw_comparison(rows, folder / PICTURE_FILE)
     say(f"\n{figures_table(rows, plain=True)}\n\n{goals_table(rows, plain=True)}\n")
     written = [JSON_FILE, PAGE_FILE, *([PICTURE_FILE] if drawn else [])]
     say(f"{folder}: {', '.join(written)}")
     if not drawn:
-        say("no picture: matplotlib is missing; pip install 'tfchat-hf[plots]'")
+        say(_("no picture: matplotlib is missing; pip install 'tfchat-hf[plots]'"))
 
 
 def _write_samples(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -15,6 +14,8 @@ from typing import Any
 import yaml
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from data_builders.command_line import did_you_mean
+from data_builders.translation import _, joined, listed
 from data_builders.writing import write_whole
 
 from ..chat.settings import IMPLIES_SAMPLING
@@ -84,7 +85,7 @@ def plan_rows(
         has_reverse_model: Whether rows that need one can be decoded.
 
     Returns:
-        The rows, the greedy one first, and a note on each preset that is left out.
+        The rows, the greedy one first, and the names of presets that need a reverse model.
 
     Raises:
         UserError: A preset or setting cannot be.
@@ -95,17 +96,18 @@ def plan_rows(
         row = read_setting(model, text)
         if row.name in [*known, *BASELINES, *(other.name for other in rows)]:
             raise UserError(
-                f"`--setting` {row.name!r} is the name of another row. Give it a name of its own."
+                "`--setting` {name!r} is the name of another row. Give it a name of its own.",
+                name=row.name,
             )
         if row.needs_reverse_model and not has_reverse_model:
             raise UserError(
-                f"`--setting` {row.name!r} has rerank_by=reverse, which needs a second model. "
-                "Add --reverse-model with the folder of a run trained with `swap_sides: true`."
+                "`--setting` {name!r} has rerank_by=reverse, which needs a second model. Add "
+                "--reverse-model with the folder of a run trained with `swap_sides: true`.",
+                name=row.name,
             )
         rows.append(row)
     left_out = [row for row in rows if row.needs_reverse_model and not has_reverse_model]
-    notes = [f"{row.name} is left out: it needs --reverse-model" for row in left_out]
-    return [row for row in rows if row not in left_out], notes
+    return [row for row in rows if row not in left_out], [row.name for row in left_out]
 
 
 def _chosen_presets(known: Sequence[str], chosen: Sequence[str] | None) -> list[str]:
@@ -113,13 +115,18 @@ def _chosen_presets(known: Sequence[str], chosen: Sequence[str] | None) -> list[
     for name in chosen or ():
         if name not in known:
             raise UserError(
-                f"`--presets` must be among {', '.join(known)} (got {name!r}). Other settings go "
-                f"into a row of their own: {_EXAMPLE}"
+                "`--presets` must be among {known} (got {name!r}). Other settings go into a "
+                "row of their own: {example}",
+                known=listed(known),
+                name=name,
+                example=_EXAMPLE,
             )
     if BASE_ROW not in known:
         raise UserError(
-            f"The model has no preset {BASE_ROW!r}, with which all others are compared (it has "
-            f"{', '.join(known) or 'none'}). Add it to `presets` in its generation_config.json."
+            "The model has no preset {base_row!r}, with which all others are compared "
+            "(it has {known}). Add it to `presets` in its generation_config.json.",
+            base_row=BASE_ROW,
+            known=listed(known) or _("none"),
         )
     return list(dict.fromkeys([BASE_ROW, *(known if chosen is None else chosen)]))
 
@@ -136,14 +143,19 @@ def read_setting(model: PreTrainedModel, text: str) -> Row:
     name, colon, rest = (part.strip() for part in text.partition(":"))
     if not colon or not _NAME.fullmatch(name):
         raise UserError(
-            "`--setting` must be a name of ASCII letters, digits and .-_, a colon and settings "
-            f"(got {text!r}). Write {_EXAMPLE}."
+            "`--setting` must be a name of ASCII letters, digits and .-_, a colon and "
+            "settings (got {given!r}). Write {example}.",
+            given=text,
+            example=_EXAMPLE,
         )
     values = dict(_values(name, rest))
     base, known = str(values.pop("preset", BASE_ROW)), preset_names(model)
     if base not in known:
         raise UserError(
-            f"`--setting` {name!r}: `preset` must be one of {', '.join(known)} (got {base!r})."
+            "`--setting` {name!r}: `preset` must be one of {known} (got {base!r}).",
+            name=name,
+            known=listed(known),
+            base=base,
         )
     config = preset(model, base)
     for key, value in values.items():
@@ -160,8 +172,11 @@ def _values(name: str, text: str) -> Iterator[tuple[str, Any]]:
         key, _, value = (piece.strip() for piece in part.partition("="))
         if not value:
             raise UserError(
-                f"`--setting` {name!r}: settings are written key=value (got {part!r}). "
-                f"Write {_EXAMPLE}."
+                "`--setting` {name!r}: settings are written key=value (got {part!r}). Write "
+                "{example}.",
+                name=name,
+                part=part,
+                example=_EXAMPLE,
             )
         try:
             read = yaml.safe_load(value)
@@ -170,22 +185,29 @@ def _values(name: str, text: str) -> Iterator[tuple[str, Any]]:
             yield key, float(read) if number else read
         except (yaml.YAMLError, ValueError):
             raise UserError(
-                f"`--setting` {name!r}: `{key}` has a value that cannot be read (got {value!r}). "
-                "Write numbers, true, false or a word."
+                "`--setting` {name!r}: `{key}` has a value that cannot be read (got "
+                "{value!r}). Write numbers, true, false or a word.",
+                name=name,
+                key=key,
+                value=value,
             ) from None
 
 
 def _check_key(name: str, key: str, config: GenerationConfig) -> None:
     """Refuse a setting that `generate()` does not know, and one that a row cannot have."""
     if key in _NOT_HERE:
-        raise UserError(f"`--setting` {name!r}: `{key}` is the same for all rows. Leave it out.")
+        raise UserError(
+            "`--setting` {name!r}: `{key}` is the same for all rows. Leave it out.",
+            name=name,
+            key=key,
+        )
     public = {one for one in vars(config) if one[0] != "_"}
     known = sorted(public | {*OWN_SETTINGS, *RERANK_SETTINGS})
     if key not in known:
         nearest = [one for one in known if one.startswith(key)]
-        nearest = nearest or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        advice = f"Did you mean `{nearest[0]}`?" if nearest else "generate() has no such setting."
-        raise UserError(f"`--setting` {name!r}: unknown setting `{key}`. {advice}")
+        what = _("`--setting` {name!r}: unknown setting `{key}`.", name=name, key=key)
+        none_near = _("generate() has no such setting.")
+        raise UserError(joined(what, did_you_mean(key, nearest or known, none_near)))
 
 
 # --------------------------------------------------------------------------------- the replies

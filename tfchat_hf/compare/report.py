@@ -33,13 +33,15 @@ _COLUMNS = {
 _GOALS = {"loops": "loops", "distinct_2": "distinct-2", "bleu": "BLEU"}
 
 
-def comparison_page(about: dict[str, Any], rows: Sequence[RowFigures], notes: Sequence[str]) -> str:
+def comparison_page(
+    about: dict[str, Any], rows: Sequence[RowFigures], left_out: Sequence[str]
+) -> str:
     """Write the page.
 
     Args:
         about: Of model and questions, as in the JSON file.
         rows: Of the table.
-        notes: On what was left out.
+        left_out: Presets that need a reverse model.
     """
     asked, loss = about["questions"], about["loss"]
     lines = [
@@ -59,7 +61,7 @@ def comparison_page(about: dict[str, Any], rows: Sequence[RowFigures], notes: Se
         goals_table(rows),
         "",
         *(f"- {line}" for line in _legend(about, rows)),
-        *(f"- {note}." for note in notes),
+        *(f"- {name} is left out: it needs --reverse-model." for name in left_out),
     ]
     return "\n".join(lines) + "\n"
 

@@ -13,13 +13,15 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
+from data_builders.translation import _
+
 from ..fast.reranking import RERANK_SETTINGS
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import OWN_SETTINGS, TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel
 from ..text.errors import UserError
 from .ctranslate2_weights import ctranslate2_folder
-from .dependencies import engine_package
+from .dependencies import engine_package, export_again
 
 # Translated below.
 _TRANSLATED = set(
@@ -160,7 +162,7 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
         _check_settings(config, self._suited_presets)
         for name, value in rest.items():
             if value is not None and name not in ("use_cache", "output_attentions"):
-                raise UserError(f"CTranslate2 has no `{name}`. Use `--engine torch`.")
+                raise UserError("CTranslate2 has no `{name}`. Use `--engine torch`.", name=name)
         return config
 
     def _suited_presets(self) -> list[str]:
@@ -181,8 +183,11 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
         for name, length in lengths.items():
             if length > limit:
                 raise UserError(
-                    f"`{name}` asks for {length} positions, but `config.max_position_embeddings` "
-                    f"is {limit}. Use at most {limit}."
+                    "`{name}` asks for {length} positions, but `config.max_position_embeddings` "
+                    "is {limit}. Use at most {limit}.",
+                    name=name,
+                    length=length,
+                    limit=limit,
                 )
 
     def _translate(
@@ -253,9 +258,12 @@ class _Follower:
             return
         if rows > 1 or (config.num_return_sequences or 1) > 1 or (config.num_beams or 1) > 1:
             raise UserError(
-                "CTranslate2 streams one reply to one question, without beams (got "
-                f"{rows} questions, `num_return_sequences` {config.num_return_sequences or 1}, "
-                f"`num_beams` {config.num_beams or 1}). Leave `streamer` out."
+                "CTranslate2 streams one reply to one question, without beams (got {rows} "
+                "questions, `num_return_sequences` {num_return_sequences}, `num_beams` "
+                "{num_beams}). Leave `streamer` out.",
+                rows=rows,
+                num_return_sequences=config.num_return_sequences or 1,
+                num_beams=config.num_beams or 1,
             )
         self.streamer.put(torch.tensor([[self.start]]))
 
@@ -285,8 +293,10 @@ def _open(path: Path, int8: bool, threads: int | None) -> Any:
         )
     except (RuntimeError, ValueError) as error:
         raise UserError(
-            f"{path} cannot be loaded ({error}). Export the run again with `python -m "
-            "tfchat_hf.engines.export RUN --engine ctranslate2 --overwrite`."
+            "{path} cannot be loaded ({error}). {again}",
+            path=path,
+            error=error,
+            again=export_again("ctranslate2"),
         ) from error
 
 
@@ -314,10 +324,14 @@ def _check_settings(config: GenerationConfig, preset_names: Callable[[], list[st
             continue
         if name in _OFF_AT_ONE and value == 1:
             continue
-        ways = " or ".join(f"preset {one!r}" for one in preset_names())
+        presets = [repr(one) for one in preset_names()]
+        ways = [_("preset {name}", name=one) for one in presets]
+        ways += ["`--engine onnx`", "`--engine torch`"]
         raise UserError(
-            f"CTranslate2 has no `{name}` (got {value!r}). Switch it off, use "
-            f"{ways + ', or ' if ways else ''}`--engine onnx` or `--engine torch`."
+            "CTranslate2 has no `{name}` (got {value!r}). Switch it off, or use {ways}.",
+            name=name,
+            value=value,
+            ways=_(" or ").join(ways),
         )
     _check_together(config)
 
@@ -327,14 +341,17 @@ def _check_together(config: GenerationConfig) -> None:
     beams = config.num_beams or 1
     if beams > 1 and config.do_sample:
         raise UserError(
-            f"CTranslate2 cannot draw with beams (got `do_sample` true, `num_beams` {beams}). "
-            "Use one of them, or `--engine torch`."
+            "CTranslate2 cannot draw with beams (got `do_sample` true, `num_beams` "
+            "{beams}). Use one of them, or `--engine torch`.",
+            beams=beams,
         )
     if beams > 1 and (config.repetition_penalty or 1) != 1:
         raise UserError(
             "With beams CTranslate2 takes `repetition_penalty` for another number than "
-            f"transformers (got {config.repetition_penalty}, `num_beams` {beams}). Set it to 1, "
-            "or use `--engine torch`."
+            "transformers (got {repetition_penalty}, `num_beams` {beams}). Set it to 1, "
+            "or use `--engine torch`.",
+            repetition_penalty=config.repetition_penalty,
+            beams=beams,
         )
 
 
@@ -350,8 +367,9 @@ def _check_early_stopping(config: GenerationConfig, asked: bool | str | None) ->
     """
     if (config.num_beams or 1) > 1 and asked not in (None, True):
         raise UserError(
-            f"With beams CTranslate2 has `early_stopping` true only (got {asked!r}). Set it to "
-            "true or leave it out, or use `--engine torch`."
+            "With beams CTranslate2 has `early_stopping` true only (got {asked!r}). Set "
+            "it to true or leave it out, or use `--engine torch`.",
+            asked=asked,
         )
 
 

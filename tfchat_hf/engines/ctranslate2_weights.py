@@ -11,6 +11,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from data_builders.translation import listed
+
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.errors import UserError
@@ -110,8 +112,10 @@ def _shape(config: TFChatConfig, heads: int) -> dict[str, Any]:
     name = config.activation_function
     if name not in _ACTIVATIONS:
         raise UserError(
-            f"CTranslate2 has no `activation_function` {name!r}; it has "
-            f"{', '.join(_ACTIVATIONS)}. Use `--engine onnx` or `--engine torch`."
+            "CTranslate2 has no `activation_function` {name!r}; it has {known}. "
+            "Use `--engine onnx` or `--engine torch`.",
+            name=name,
+            known=listed(_ACTIVATIONS),
         )
     common = need_package("ctranslate2.specs.common_spec", "ctranslate2")
     shape = {

@@ -6,13 +6,15 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+from data_builders.translation import _, listed, marked
+
 from ..text.errors import UserError
 
 ENGINES = ("ctranslate2", "onnx")
 # A folder for transformers alone: exported like the engines, and loaded by nothing of this project.
 MARIAN = "marian"
 EXPORTS = (*ENGINES, MARIAN)
-HOW_TO_LOAD_MARIAN = (
+HOW_TO_LOAD_MARIAN = marked(
     "Load it with `AutoModelForSeq2SeqLM.from_pretrained(FOLDER)` of transformers; to chat here, "
     "give the run's folder and `--engine torch`."
 )
@@ -34,17 +36,40 @@ def need_package(module: str, engine: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise UserError(
-            f"The {engine} engine needs the package {module}, which cannot be imported ({error}). "
-            f"Install it with `pip install 'tfchat-hf[{engine}]'`, or use `--engine torch`."
+            "The {engine} engine needs the package {module}, which cannot be imported "
+            "({error}). Install it with `pip install 'tfchat-hf[{engine}]'`, or use "
+            "`--engine torch`.",
+            engine=engine,
+            module=module,
+            error=error,
         ) from error
 
 
 def check_engine(engine: str) -> None:
     """Refuse a name that is none of `ENGINES`."""
     if engine == MARIAN:
-        raise UserError(f"`{MARIAN}` is an export and no engine. {HOW_TO_LOAD_MARIAN}")
+        raise UserError(
+            "`{name}` is an export and no engine. {how_to_load}",
+            name=MARIAN,
+            how_to_load=_(HOW_TO_LOAD_MARIAN),
+        )
     if engine not in ENGINES:
         raise UserError(
-            f"`engine` must be one of {', '.join(ENGINES)} (got {engine!r}). "
-            "The model without an export is `--engine torch`."
+            "`engine` must be one of {engines} (got {engine!r}). The model without an "
+            "export is `--engine torch`.",
+            engines=listed(ENGINES),
+            engine=engine,
         )
+
+
+def export_again(engine: str) -> str:
+    """Say how to make an export anew.
+
+    Args:
+        engine: One of `EXPORTS`, perhaps with another option behind it.
+    """
+    return _(
+        "Export the run again with `python -m tfchat_hf.engines.export RUN --engine {engine} "
+        "--overwrite`.",
+        engine=engine,
+    )

@@ -14,8 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_builders.command_line import CommandParser, run_command, say, tell
+from data_builders.command_line import CommandParser, must_be_one_of, run_command, say, tell
+from data_builders.translation import _, joined
+from data_builders.writing import only_writer
 
+from ..settings.run_folder import check_not_in_training
 from ..text.console import quiet_libraries
 from ..text.errors import UserError
 from .dependencies import EXPORTS, MARIAN, engine_package
@@ -29,7 +32,7 @@ from .exported_folder import (
     open_engine,
     write_notes,
 )
-from .fingerprints import differing_code, network_modules
+from .fingerprints import differing_code, network_modules, weight_digests
 
 if TYPE_CHECKING:
     import torch
@@ -75,8 +78,8 @@ def export_run(
 
     from .model_folder import load_model, load_tokenizer
 
-    output = output or run / engine
-    with new_folder(output, overwrite) as draft:
+    output, made_from = output or run / engine, weight_digests(run)
+    with only_writer(output), new_folder(output, overwrite) as draft:
         model = load_model(run, dtype=torch.float32).eval()
         load_tokenizer(str(run), str(run), model.config.vocab_size)
         write_notes(draft, run, engine, package.__version__, int8, network_modules(model))
@@ -90,6 +93,11 @@ def export_run(
             check_export(model, open_engine(draft, engine, threads=1), engine)
         fit_template(draft, model.config)
         note_files(draft)
+        if weight_digests(run) != made_from:
+            raise UserError(
+                f"{run} has been written to meanwhile, so nothing was exported. Wait until that "
+                "has ended, and export again."
+            )
     return output
 
 
@@ -105,27 +113,36 @@ def check_order(
     """Refuse what cannot be exported, before anything is loaded; see `export_run`."""
     _check_options(engine, int8, for_ct2_converter, plain)
     check_run(run)
+    check_not_in_training(run)
     check_output(output or run / engine, overwrite)
     if changed := differing_code(run):
         raise UserError(
-            f"{run} carries another {' and '.join(changed)} than this package, so the export would "
-            "be of another network. Put the change into the package too, or train again."
+            "{run} carries another {changed} than this package, so the export would be "
+            "of another network. Put the change into the package too, or train again.",
+            run=run,
+            changed=_(" and ").join(changed),
         )
 
 
 def _check_options(engine: str, int8: bool, for_ct2_converter: bool, plain: bool) -> None:
     """Refuse an unknown engine, and options of another one."""
     if engine not in EXPORTS:
-        raise UserError(f"`engine` must be one of {', '.join(EXPORTS)} (got {engine!r}).")
+        raise UserError(must_be_one_of("engine", EXPORTS, engine))
     if int8 and engine == MARIAN:
         raise UserError(
             "A Marian folder holds float32 (got `--int8`). Leave it out, or use `--engine onnx` or "
             "`--engine ctranslate2`."
         )
     if for_ct2_converter and engine != MARIAN:
-        raise UserError(f"`--for-ct2-converter` needs `--engine {MARIAN}` (got {engine}).")
+        raise UserError(
+            "`--for-ct2-converter` needs `--engine {needed}` (got {engine}).",
+            needed=MARIAN,
+            engine=engine,
+        )
     if plain and engine != "onnx":
-        raise UserError(f"`--plain` adds ONNX graphs (got `--engine {engine}`). Leave it out.")
+        raise UserError(
+            "`--plain` adds ONNX graphs (got `--engine {engine}`). Leave it out.", engine=engine
+        )
 
 
 def _write_engine(
@@ -171,12 +188,19 @@ def check_export(
         found = exported.log_probabilities(**inputs, replies=replies)  # (rows, target)
     apart = float((found - expected).abs().max())
     if not apart <= _TOLERANCE:  # also where one of them is no number
-        other = "`--engine onnx`, which follows all but attention, or "
-        raise UserError(
-            f"The {engine} export computes something else than the network's code: "
-            f"log-probabilities up to {apart:.2g} apart (allowed: {_TOLERANCE}), so it is not "
-            f"kept. Use {other if engine == 'ctranslate2' else ''}`--engine torch`."
+        what = _(
+            "The {engine} export computes something else than the network's code: "
+            "log-probabilities up to {apart:.2g} apart (allowed: {allowed}), so it is not kept.",
+            engine=engine,
+            apart=apart,
+            allowed=_TOLERANCE,
         )
+        way_out = _("Use `--engine torch`.")
+        if engine == "ctranslate2":
+            way_out = _(
+                "Use `--engine onnx`, which follows all but attention, or `--engine torch`."
+            )
+        raise UserError(joined(what, way_out))
 
 
 def _probe(config: TFChatConfig) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
@@ -220,15 +244,15 @@ def build_parser() -> CommandParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Export as the command line says, and return the exit code."""
     options = vars(build_parser().parse_args(argv))
-    return run_command(lambda: _export(options), "stopped: nothing was written.")
+    return run_command(lambda: _export(options), _("stopped: nothing was written."))
 
 
 def _export(options: dict[str, Any]) -> None:
     """Check what is cheap to check, and export."""
     check_order(**options)
-    tell(f"Loading PyTorch and {options['run']} ...")
+    tell(_("Loading PyTorch and {run} ...", run=options["run"]))
     quiet_libraries()
-    say(f"Exported to {export_run(**options)}.")
+    say(_("Exported to {folder}.", folder=export_run(**options)))
 
 
 if __name__ == "__main__":

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_builders.command_line import sentence
+from data_builders.translation import _, listed
 from data_builders.writing import whole_folder
 
 from ..text.errors import UserError
-from .dependencies import HOW_TO_LOAD_MARIAN, MARIAN, check_engine, engine_package
+from .dependencies import HOW_TO_LOAD_MARIAN, MARIAN, check_engine, engine_package, export_again
 from .fingerprints import code_digests, file_digest, weight_digests
 
 if TYPE_CHECKING:
@@ -94,15 +95,11 @@ def open_engine(
         raise
     except Exception as error:  # each engine has errors of its own
         raise UserError(
-            f"{folder} cannot be loaded ({sentence(error)}). {_again(engine)}"
+            "{path} cannot be loaded ({error}). {again}",
+            path=folder,
+            error=sentence(error),
+            again=export_again(engine),
         ) from error
-
-
-def _again(engine: str) -> str:
-    return (
-        f"Export the run again with `python -m tfchat_hf.engines.export RUN --engine {engine} "
-        "--overwrite`."
-    )
 
 
 def find_export(name: str | os.PathLike, engine: str) -> Path:
@@ -121,8 +118,14 @@ def find_export(name: str | os.PathLike, engine: str) -> Path:
     command = f"python -m tfchat_hf.engines.export {run} --engine {engine}"
     if not (folder / NOTES).is_file():
         if not given.is_dir():
-            raise UserError(f"There is no folder {name}; an engine reads an exported folder.")
-        raise UserError(f"{given} is not exported for this engine yet. Do it with `{command}`.")
+            raise UserError(
+                "There is no folder {name}; an engine reads an exported folder.", name=name
+            )
+        raise UserError(
+            "{given} is not exported for this engine yet. Do it with `{command}`.",
+            given=given,
+            command=command,
+        )
     notes = _read_notes(folder, engine)
     is_of_run = folder != given or folder.name == engine
     if is_of_run and any(run.glob("model*.safetensors")):
@@ -132,25 +135,45 @@ def find_export(name: str | os.PathLike, engine: str) -> Path:
 
 def _read_notes(folder: Path, engine: str) -> dict[str, Any]:
     """Read the notes of an exported folder; refuse those of another engine or format."""
-    again = _again(engine)
+    again = export_again(engine)
     try:
         notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
         found, form = notes["engine"], notes["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder / NOTES} cannot be read ({error}). {again}") from error
+        raise UserError(
+            "{notes} cannot be read ({error}). {again}",
+            notes=folder / NOTES,
+            error=error,
+            again=again,
+        ) from error
     if found == MARIAN:
-        raise UserError(f"{folder} holds a Marian model. {HOW_TO_LOAD_MARIAN}")
+        raise UserError(
+            "{folder} holds a Marian model. {how_to_load}",
+            folder=folder,
+            how_to_load=_(HOW_TO_LOAD_MARIAN),
+        )
     if found != engine:
         raise UserError(
-            f"{folder} was exported for the engine {found}, not {engine}. Use `--engine {found}`."
+            "{folder} was exported for the engine {found}, not {engine}. Use `--engine {found}`.",
+            folder=folder,
+            found=found,
+            engine=engine,
         )
     if form != FORMAT:
-        raise UserError(f"{folder} has format {form}, this version reads {FORMAT}. {again}")
+        raise UserError(
+            "{folder} has format {form}, this version reads {format}. {again}",
+            folder=folder,
+            form=form,
+            format=FORMAT,
+            again=again,
+        )
     for name, digest in notes.get("files", {}).items():
         path = folder / name
         if path.is_file() and file_digest(path) != digest:  # what is missing, its reader names
-            why = "it is not as it was exported, but cut off or changed"
-            raise UserError(f"{path} cannot be loaded ({why}). {again}")
+            why = _("it is not as it was exported, but cut off or changed")
+            raise UserError(
+                "{path} cannot be loaded ({error}). {again}", path=path, error=why, again=again
+            )
     return notes
 
 
@@ -160,15 +183,22 @@ def _check_not_stale(notes: dict[str, Any], folder: Path, run: Path, command: st
     if noted != found:
         changed = [name for name in {**noted, **found} if noted.get(name) != found.get(name)]
         raise UserError(
-            f"{folder} was made from other weights or settings than those that are in {run} now "
-            f"(changed: {', '.join(changed)}). Export again with `{command}`."
+            "{folder} was made from other weights or settings than those that are in "
+            "{run} now (changed: {changed}). Export again with `{command}`.",
+            folder=folder,
+            run=run,
+            changed=listed(changed),
+            command=command,
         )
     before, now = notes["code_sha256"], code_digests(notes["network_modules"], run)
     changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if changed:
         raise UserError(
-            f"{folder} was made from other code than the network's now (changed: "
-            f"{', '.join(changed)}). Export again with `{command}`."
+            "{folder} was made from other code than the network's now (changed: "
+            "{changed}). Export again with `{command}`.",
+            folder=folder,
+            changed=listed(changed),
+            command=command,
         )
 
 
@@ -177,11 +207,13 @@ def check_run(run: Path) -> None:
     for name in ("config.json", "tokenizer.json"):
         if not (run / name).is_file():
             raise UserError(
-                f"{run} holds no {name}, so no finished model. Give the folder of a finished run."
+                "{run} holds no {name}, so no finished model. Give the folder of a finished run.",
+                run=run,
+                name=name,
             )
     if not any(run.glob("model*.safetensors")):
         raise UserError(
-            f"{run} holds no model.safetensors. Give the folder of a run, not of an export."
+            "{run} holds no model.safetensors. Give the folder of a run, not of an export.", run=run
         )
 
 
@@ -210,11 +242,15 @@ def check_output(output: Path, overwrite: bool) -> None:
         return
     if not (output / NOTES).is_file() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(
-            f"{output} exists and is no exported folder ({NOTES} is missing), so it is not "
-            "replaced. Give another `--output`."
+            "{output} exists and is no exported folder ({notes} is missing), so it is "
+            "not replaced. Give another `--output`.",
+            output=output,
+            notes=NOTES,
         )
     if not overwrite:
-        raise UserError(f"{output} exists. Add `--overwrite`, or give another `--output`.")
+        raise UserError(
+            "{output} exists. Add `--overwrite`, or give another `--output`.", output=output
+        )
 
 
 def copy_run_files(run: Path, folder: Path, names: Iterable[str] = COPIED) -> None:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from transformers.activations import ACT2FN
 
 from data_builders.command_line import sentence
+from data_builders.translation import reason_of
 
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import OWN_SETTINGS
@@ -76,8 +77,9 @@ def check_model_files(folder: Path) -> None:
     shapes = _weight_shapes(folder)
     if not shapes:
         raise UserError(
-            f"{folder} holds no weights (model.safetensors; files in pickle format are not read). "
-            "Give the folder of a finished run."
+            "{folder} holds no weights (model.safetensors; files in pickle format are "
+            "not read). Give the folder of a finished run.",
+            folder=folder,
         )
     _check_shapes(folder / CONFIG, config, shapes)
 
@@ -93,8 +95,11 @@ def check_tokenizer_files(folder: Path) -> None:
     growth = math.prod(_growth(step) for step in _steps(steps))
     if growth > _MOST_GROWTH:
         raise UserError(
-            f"{folder / TOKENIZER}: `normalizer` may make a text {growth:,.0f} times as long (at "
-            f"most {_MOST_GROWTH}). Take a tokenizer that leaves texts as they are."
+            "{tokenizer}: `normalizer` may make a text {growth:,.0f} times as long (at "
+            "most {most_growth}). Take a tokenizer that leaves texts as they are.",
+            tokenizer=folder / TOKENIZER,
+            growth=growth,
+            most_growth=_MOST_GROWTH,
         )
 
 
@@ -107,14 +112,23 @@ def check_tokenizer(name: object, tokenizer: Any, vocab_size: int) -> None:
     count = 1 + max(tokenizer.get_vocab().values(), default=-1)
     if count > vocab_size:
         raise UserError(
-            f"{name}: the tokenizer has another vocabulary, of {count} tokens, than the model, of "
-            f"{vocab_size} (`vocab_size` in {CONFIG}). Call "
-            f"`model.resize_token_embeddings({count})` and save the model, or take the tokenizer "
-            "that it was trained with."
+            "{name}: the tokenizer has another vocabulary, of {count} tokens, than the "
+            "model, of {vocab_size} (`vocab_size` in {config}). Call "
+            "`model.resize_token_embeddings({count})` and save the model, or take the "
+            "tokenizer that it was trained with.",
+            name=name,
+            count=count,
+            vocab_size=vocab_size,
+            config=CONFIG,
         )
     for role in ("eos_token", "sep_token"):
         if getattr(tokenizer, role) is None:
-            raise UserError(f"{name}: {TOKENIZER_CONFIG} names no `{role}`, which a chat needs.")
+            raise UserError(
+                "{name}: {tokenizer_config} names no `{role}`, which a chat needs.",
+                name=name,
+                tokenizer_config=TOKENIZER_CONFIG,
+                role=role,
+            )
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -127,22 +141,36 @@ def read_json(path: Path) -> dict[str, Any]:
         text = path.read_bytes().decode("utf-8")
         content = json.loads(text)
     except FileNotFoundError:
-        raise UserError(f"{path.parent} holds no {path.name}. Copy it from the run.") from None
+        raise UserError(
+            "{parent} holds no {name}. Copy it from the run.", parent=path.parent, name=path.name
+        ) from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+        raise UserError(
+            "{path} cannot be read ({reason}).", path=path, reason=reason_of(error)
+        ) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 ({error.reason}). Save it as UTF-8.") from None
+        raise UserError(
+            "{path} is not UTF-8 ({reason}). Save it as UTF-8.", path=path, reason=error.reason
+        ) from None
     except json.JSONDecodeError as error:
         if text.startswith("\ufeff"):
             raise UserError(
-                f"{path} begins with a byte order mark (BOM). Save it as UTF-8 without one."
+                "{path} begins with a byte order mark (BOM). Save it as UTF-8 without one.",
+                path=path,
             ) from None
-        raise UserError(f"{path}:{error.lineno}: this is no JSON ({error.msg}).") from None
+        raise UserError(
+            "{path}:{lineno}: this is no JSON ({msg}).",
+            path=path,
+            lineno=error.lineno,
+            msg=error.msg,
+        ) from None
     except RecursionError:
-        raise UserError(f"{path} is no JSON of ours: its lists go too deep.") from None
+        raise UserError("{path} is no JSON of ours: its lists go too deep.", path=path) from None
     if not isinstance(content, dict):
         found = type(content).__name__
-        raise UserError(f"{path} must hold an object, {{...}} (got a {found}).")
+        raise UserError(
+            "{path} must hold an object, {{...}} (got a {found}).", path=path, found=found
+        )
     return content
 
 
@@ -155,15 +183,23 @@ def check_config(path: Path, content: Mapping[str, Any]) -> TFChatConfig:
     for name, most in _LARGEST.items():  # the types are looked at below
         value = content.get(name, 1)
         if isinstance(value, int | float) and not 1 <= value <= most:
-            raise UserError(f"{path}: `{name}` must be from 1 to {most:,} (got {value}).")
+            raise UserError(
+                "{path}: `{name}` must be from 1 to {most:,} (got {value}).",
+                path=path,
+                name=name,
+                most=most,
+                value=value,
+            )
     try:
         config = TFChatConfig.from_dict(dict(content))
     except Exception as error:  # many kinds, of huggingface_hub and of transformers
         raise UserError(f"{path}: {sentence(error.__cause__ or error)}") from error
     if config.activation_function not in ACT2FN:
         raise UserError(
-            f"{path}: `activation_function` must be one that transformers has, such as relu, gelu "
-            f"or silu (got {config.activation_function!r})."
+            "{path}: `activation_function` must be one that transformers has, such as "
+            "relu, gelu or silu (got {activation_function!r}).",
+            path=path,
+            activation_function=config.activation_function,
         )
     ids = {name: getattr(config, name) for name in (*_IDS, "sep_token_id")}
     for name, value in ids.items():
@@ -177,8 +213,11 @@ def _check_bytes(path: Path, config: TFChatConfig) -> None:
     first, most = config.first_byte_token_id, config.vocab_size - 128
     if first is not None and not 0 <= first <= most:
         raise UserError(
-            f"{path}: `first_byte_token_id` must be null or from 0 to {most}, for 128 tokens stand "
-            f"there (got {first})."
+            "{path}: `first_byte_token_id` must be null or from 0 to {most}, for 128 "
+            "tokens stand there (got {first}).",
+            path=path,
+            most=most,
+            first=first,
         )
     for run in config.character_runs or ():
         if not (
@@ -188,8 +227,10 @@ def _check_bytes(path: Path, config: TFChatConfig) -> None:
             and run[2] > 0
         ):
             raise UserError(
-                f"{path}: each entry of `character_runs` must be [id, character, times] (got "
-                f"{str(run)[:80]})."
+                "{path}: each entry of `character_runs` must be [id, character, times] (got "
+                "{run}).",
+                path=path,
+                run=str(run)[:80],
             )
 
 
@@ -202,7 +243,9 @@ def check_generation(path: Path, vocab_size: int) -> None:
     content = read_json(path)
     presets = content.get("presets") or {}
     if not isinstance(presets, dict) or not all(isinstance(one, dict) for one in presets.values()):
-        raise UserError(f"{path}: `presets` must be an object with an object for each name.")
+        raise UserError(
+            "{path}: `presets` must be an object with an object for each name.", path=path
+        )
     for where, settings in (("", content), *((f"presets.{k}.", v) for k, v in presets.items())):
         for name, value in settings.items():
             if value is None:
@@ -211,7 +254,13 @@ def check_generation(path: Path, vocab_size: int) -> None:
                 _check_number(path, where + name, value, *_NUMBERS[name])
             elif name in ("do_sample", "use_cache", "renormalize_logits"):
                 if not isinstance(value, bool):
-                    raise UserError(f"{path}: `{where}{name}` must be true or false (got {value}).")
+                    raise UserError(
+                        "{path}: `{where}{name}` must be true or false (got {value}).",
+                        path=path,
+                        where=where,
+                        name=name,
+                        value=value,
+                    )
             elif name in _IDS:
                 _check_ids(path, where + name, value, vocab_size)
 
@@ -219,8 +268,15 @@ def check_generation(path: Path, vocab_size: int) -> None:
 def _check_number(path: Path, name: str, value: Any, kind: type, low: float, high: float) -> None:
     is_number = isinstance(value, int if kind is int else int | float) and value is not True
     if not is_number or value is False or not low <= value <= high:
-        noun = "a whole number" if kind is int else "a number"
-        raise UserError(f"{path}: `{name}` must be {noun} from {low} to {high} (got {value!r}).")
+        values = {"path": path, "name": name, "low": low, "high": high, "value": value}
+        if kind is int:
+            raise UserError(
+                "{path}: `{name}` must be a whole number from {low} to {high} (got {value!r}).",
+                **values,
+            )
+        raise UserError(
+            "{path}: `{name}` must be a number from {low} to {high} (got {value!r}).", **values
+        )
 
 
 def _check_ids(path: Path, name: str, value: Any, vocab_size: int) -> None:
@@ -229,7 +285,11 @@ def _check_ids(path: Path, name: str, value: Any, vocab_size: int) -> None:
     for one in ids:
         if type(one) is not int or not 0 <= one < vocab_size:
             raise UserError(
-                f"{path}: `{name}` must be an id from 0 to {vocab_size - 1} (got {value!r})."
+                "{path}: `{name}` must be an id from 0 to {most} (got {value!r}).",
+                path=path,
+                name=name,
+                most=vocab_size - 1,
+                value=value,
             )
 
 
@@ -244,10 +304,14 @@ def _weight_shapes(folder: Path) -> dict[str, list[int]]:
             with safe_open(path, framework="pt") as file:
                 shapes |= {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
         except OSError as error:
-            raise UserError(f"{path} cannot be read ({error.strerror or error}).") from error
+            raise UserError(
+                "{path} cannot be read ({reason}).", path=path, reason=reason_of(error)
+            ) from error
         except SafetensorError as error:
             raise UserError(
-                f"{path} is not whole ({error}). Copy it again, or take another checkpoint."
+                "{path} is not whole ({error}). Copy it again, or take another checkpoint.",
+                path=path,
+                error=error,
             ) from error
     return shapes
 
@@ -257,7 +321,11 @@ def _check_shapes(path: Path, config: TFChatConfig, shapes: Mapping[str, list[in
     for name, found in _sizes(shapes).items():
         if (told := getattr(config, name)) != found:
             raise UserError(
-                f"{path}: `{name}` must be {found}, as in the weights beside it (got {told})."
+                "{path}: `{name}` must be {found}, as in the weights beside it (got {told}).",
+                path=path,
+                name=name,
+                found=found,
+                told=told,
             )
 
 

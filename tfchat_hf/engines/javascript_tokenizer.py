@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from data_builders.command_line import CommandParser, run_command, say, tell
+from data_builders.translation import _
 
 from ..text.errors import UserError
 from ..text.tokenization import SPECIAL_TOKENS, UNK_TOKEN, special_added_tokens, wrap_tokenizer
@@ -49,13 +50,18 @@ def load_saved(folder: str | Path) -> PreTrainedTokenizerFast:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # of a damaged file the Rust part raises just this
         raise UserError(
-            f"the tokenizer in DIR must load with AutoTokenizer (got {folder}, which says: "
-            f"{' '.join(str(error).split())[:200]}). Make it anew, or fetch it again."
+            "the tokenizer in DIR must load with AutoTokenizer (got {folder}, which "
+            "says: {error}). Make it anew, or fetch it again.",
+            folder=folder,
+            error=" ".join(str(error).split())[:200],
         ) from error
     if problem := _foreign(tokenizer):
         raise UserError(
-            f"DIR must hold a tokenizer made by `python -m tfchat_hf.text.tokenizer_training` "
-            f"(got {folder}, {problem}). Give the folder that this command wrote."
+            "DIR must hold a tokenizer made by `python -m "
+            "tfchat_hf.text.tokenizer_training` (got {folder}, {problem}). Give the "
+            "folder that this command wrote.",
+            folder=folder,
+            problem=problem,
         )
     return tokenizer
 
@@ -64,20 +70,21 @@ def _check_folder(folder: str | Path) -> None:
     """Refuse a folder without a tokenizer."""
     if not Path(folder, "tokenizer.json").is_file():
         raise UserError(
-            f"DIR must be a folder with a tokenizer.json (got {folder}). Make one with "
-            "`python -m tfchat_hf.text.tokenizer_training`."
+            "DIR must be a folder with a tokenizer.json (got {folder}). Make one with "
+            "`python -m tfchat_hf.text.tokenizer_training`.",
+            folder=folder,
         )
 
 
 def _foreign(tokenizer: PreTrainedTokenizerFast) -> str | None:
     """Say what shows that a tokenizer is not one of this project; None if nothing does."""
     if not getattr(tokenizer, "is_fast", False):
-        return "which is not a fast tokenizer"
+        return _("which is not a fast tokenizer")
     if not _model_of(tokenizer).get("byte_fallback"):
-        return "whose model has no byte fallback"
+        return _("whose model has no byte fallback")
     ids = {number: piece for piece, number in tokenizer.get_vocab().items()}
     if tuple(ids.get(number) for number in range(SMALLEST_VOCABULARY)) != BASE_PIECES:
-        return f"whose first {SMALLEST_VOCABULARY} tokens are others"
+        return _("whose first {count} tokens are others", count=SMALLEST_VOCABULARY)
     return None
 
 
@@ -173,22 +180,31 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: The command line; None for that of the process.
     """
     options = _parser().parse_args(arguments)
-    return run_command(lambda: _rewrite(options), "stopped: nothing was written.")
+    return run_command(lambda: _rewrite(options), _("stopped: nothing was written."))
 
 
 def _rewrite(options: argparse.Namespace) -> None:
     """Check what is cheap to check, rewrite, save and say what was made."""
     check_output(options.output, options.overwrite)
     _check_folder(options.folder)
-    tell(f"Loading {options.folder} ...")
+    tell(_("Loading {folder} ...", folder=options.folder))
     tokenizer = load_saved(options.folder)
     rewritten = javascript_tokenizer(tokenizer)
     save_for_javascript(rewritten, options.output, options.overwrite)
-    kept = "as it was" if rewritten is tokenizer else "now spelled in bytes"
-    say(
-        f"{options.output}: {len(rewritten):,} tokens, the vocabulary {kept}, "
-        "the chat template in tokenizer_config.json"
-    )
+    values = {"output": options.output, "count": len(rewritten)}
+    if rewritten is tokenizer:
+        told = _(
+            "{output}: {count:,} tokens, the vocabulary as it was, the chat template in "
+            "tokenizer_config.json",
+            **values,
+        )
+    else:
+        told = _(
+            "{output}: {count:,} tokens, the vocabulary now spelled in bytes, the chat template "
+            "in tokenizer_config.json",
+            **values,
+        )
+    say(told)
 
 
 if __name__ == "__main__":

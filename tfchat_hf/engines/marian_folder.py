@@ -12,6 +12,8 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForSeq2SeqLM, MarianConfig, MarianMTModel
 
+from data_builders.translation import _, listed
+
 from ..text.errors import UserError
 from .exported_folder import TOKENIZER_FILES, copy_run_files
 from .marian_card import marian_generation_config, write_card
@@ -101,9 +103,11 @@ def check_same_logits(model: TFChatForConditionalGeneration, folder: Path) -> No
     allowed = _TOLERANCE * max(1.0, float(ours.abs().max()))
     if not difference <= allowed:  # also where one is not a number
         raise UserError(
-            f"As a Marian model this one has other logits (by up to {difference:.3g}, allowed are "
-            f"{allowed:.3g}), so its network is not Marian's. Publish the run as it is, with its "
-            "own code."
+            "As a Marian model this one has other logits (by up to {difference:.3g}, "
+            "allowed are {allowed:.3g}), so its network is not Marian's. Publish the run "
+            "as it is, with its own code.",
+            difference=difference,
+            allowed=allowed,
         )
 
 
@@ -137,8 +141,11 @@ def check_architecture(config: TFChatConfig) -> None:
         value = getattr(config, name, marians)
         if value != marians:
             raise UserError(
-                f"Marian has `{name}` {marians!r} only (got {value!r}). Use `--engine onnx`, or "
-                "publish the run as it is, with its own code."
+                "Marian has `{name}` {marians!r} only (got {value!r}). Use `--engine onnx`, "
+                "or publish the run as it is, with its own code.",
+                name=name,
+                marians=marians,
+                value=value,
             )
 
 
@@ -152,22 +159,31 @@ def check_converter(config: TFChatConfig, tokens: int) -> None:
     Raises:
         UserError: names the setting.
     """
-    way_out = "Leave out `--for-ct2-converter`, or use `--engine ctranslate2`."
+    way_out = _("Leave out `--for-ct2-converter`, or use `--engine ctranslate2`.")
     heads = config.encoder_attention_heads, config.decoder_attention_heads
     if heads[0] != heads[1]:
         raise UserError(
-            "ct2-transformers-converter takes `encoder_attention_heads` for both sides (got "
-            f"{heads[0]}, and {heads[1]} `decoder_attention_heads`). {way_out}"
+            "ct2-transformers-converter takes `encoder_attention_heads` for both sides "
+            "(got {encoder}, and {decoder} `decoder_attention_heads`). {way_out}",
+            encoder=heads[0],
+            decoder=heads[1],
+            way_out=way_out,
         )
     if config.activation_function not in _CONVERTER_ACTIVATIONS:
         raise UserError(
-            f"ct2-transformers-converter has no `activation_function` "
-            f"{config.activation_function!r}; it has {', '.join(_CONVERTER_ACTIVATIONS)}. {way_out}"
+            "ct2-transformers-converter has no `activation_function` "
+            "{name!r}; it has {known}. {way_out}",
+            name=config.activation_function,
+            known=listed(_CONVERTER_ACTIVATIONS),
+            way_out=way_out,
         )
     if config.vocab_size != tokens:
         raise UserError(
             "ct2-transformers-converter wants a token for each id (got `vocab_size` "
-            f"{config.vocab_size} and a tokenizer of {tokens}). {way_out}"
+            "{vocab_size} and a tokenizer of {tokens}). {way_out}",
+            vocab_size=config.vocab_size,
+            tokens=tokens,
+            way_out=way_out,
         )
 
 
@@ -247,11 +263,12 @@ def _load(marian: MarianMTModel, weights: dict[str, torch.Tensor]) -> None:
         raise _other_weights(str(error).splitlines()[-1].strip()) from error
     strange = sorted({*missing, *unexpected} - set(_POSITIONS))
     if strange:
-        raise _other_weights(", ".join(strange[:3]))
+        raise _other_weights(listed(strange[:3]))
 
 
 def _other_weights(what: str) -> UserError:
     return UserError(
-        f"The model has other weights than Marian ({what}), so its network was changed. Publish "
-        "the run as it is, with its own code."
+        "The model has other weights than Marian ({what}), so its network was "
+        "changed. Publish the run as it is, with its own code.",
+        what=what,
     )

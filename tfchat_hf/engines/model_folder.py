@@ -12,7 +12,8 @@ import torch
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from data_builders.command_line import sentence
+from data_builders.command_line import must_be_one_of, sentence
+from data_builders.translation import _, listed
 
 from .. import TFChatForConditionalGeneration, TFChatPreTrainedModel
 from ..settings.places import find_model
@@ -53,17 +54,22 @@ def load_model(source: str | os.PathLike, **options: Any) -> Any:
         check_model_files(folder)
         if not (folder / GENERATION).is_file():
             logger.warning(
-                "%s holds no %s: replies are made as transformers makes them by itself, by greedy "
-                "search and without this project's presets.",
+                _(
+                    "%s holds no %s: replies are made as transformers makes them by itself, by "
+                    "greedy search and without this project's presets."
+                ),
                 folder,
                 GENERATION,
             )
     if changed := differing_code(Path(source)):
         logger.warning(
-            "%s carries another %s than this package, whose network answers now. Put the change "
-            "into the package too, or load the folder without it, with `trust_remote_code=True`.",
+            _(
+                "%s carries another %s than this package, whose network answers now. Put the "
+                "change into the package too, or load the folder without it, with "
+                "`trust_remote_code=True`."
+            ),
             source,
-            " and ".join(changed),
+            _(" and ").join(changed),
         )
     # A config.json may name a kernel as its attention, which would be fetched and run. The argument
     # goes before it only where the configuration was loaded by itself.
@@ -89,9 +95,11 @@ def check_finite(name: str, model: torch.nn.Module) -> None:
     for weight_name, weight in model.named_parameters():
         if not bool(torch.isfinite(weight).all()):
             raise UserError(
-                f"Model {name!r} has weights that are no numbers (`{weight_name}`), so it says "
-                "nothing. Take a checkpoint from before, or train again with a lower "
-                "`learning_rate`."
+                "Model {name!r} has weights that are no numbers (`{weight_name}`), so it "
+                "says nothing. Take a checkpoint from before, or train again with a lower "
+                "`learning_rate`.",
+                name=name,
+                weight_name=weight_name,
             )
 
 
@@ -113,9 +121,11 @@ def save_for_hub(
     """
     if len(tokenizer) > model.config.vocab_size:
         raise UserError(
-            f"The tokenizer has {len(tokenizer)} ids, but `config.vocab_size` is "
-            f"{model.config.vocab_size}. Call `model.resize_token_embeddings({len(tokenizer)})` "
-            "first, or save the tokenizer that the model was trained with."
+            "The tokenizer has {tokenizer} ids, but `config.vocab_size` is {vocab_size}. "
+            "Call `model.resize_token_embeddings({tokenizer})` first, or save the "
+            "tokenizer that the model was trained with.",
+            tokenizer=len(tokenizer),
+            vocab_size=model.config.vocab_size,
         )
     # The Trainer switches the cache off in the configuration while it trains.
     model.config.use_cache = True
@@ -142,12 +152,13 @@ def load_for_chat(
         UserError: There is no such model, or it is not one to chat with.
     """
     if engine not in (TORCH, *ENGINES):
-        names = ", ".join((TORCH, *ENGINES))
-        raise UserError(f"`--engine` must be one of {names} (got {engine!r}).")
+        raise UserError(must_be_one_of("--engine", (TORCH, *ENGINES), engine))
     if engine != TORCH and device not in ("auto", "cpu"):
         raise UserError(
-            f"`--engine {engine}` runs on the CPU (got `--device {device}`). Use --device cpu, "
-            "or --engine torch."
+            "`--engine {engine}` runs on the CPU (got `--device {device}`). Use --device "
+            "cpu, or --engine torch.",
+            engine=engine,
+            device=device,
         )
     target = choose_device(device) if engine == TORCH else None
     source = find_model(name)
@@ -185,8 +196,10 @@ def _cannot_load(name: str, error: Exception) -> UserError:
     """Say on one line what a library said in many."""
     logger.debug("loading failed", exc_info=True)
     return UserError(
-        f"Model {name!r} cannot be loaded: {sentence(error).rstrip('.')}. Give the folder of a "
-        "finished run, or the id of a TFChat model on the Hub."
+        "Model {name!r} cannot be loaded: {error}. Give the folder of a finished "
+        "run, or the id of a TFChat model on the Hub.",
+        name=name,
+        error=sentence(error).rstrip("."),
     )
 
 
@@ -194,12 +207,16 @@ def _check_model(name: str, model: Any, missing: set[str]) -> None:
     """Refuse another kind of model, or half of one."""
     if not isinstance(model, TFChatForConditionalGeneration):
         raise UserError(
-            f"Model {name!r} is of type {model.config.model_type!r}; chat needs a TFChat model."
+            "Model {name!r} is of type {model_type!r}; chat needs a TFChat model.",
+            name=name,
+            model_type=model.config.model_type,
         )
     if missing:
         raise UserError(
-            f"Model {name!r} lacks weights ({', '.join(sorted(missing)[:3])} ...): "
-            "the file is not a whole TFChat model. Train again or take another checkpoint."
+            "Model {name!r} lacks weights ({missing} ...): the file is not a whole "
+            "TFChat model. Train again or take another checkpoint.",
+            name=name,
+            missing=listed(sorted(missing)[:3]),
         )
 
 
@@ -212,9 +229,10 @@ def choose_device(device: str) -> torch.device:
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         logger.debug("device refused", exc_info=True)
-        gpus = ", ".join(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+        gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
         raise UserError(
-            f"`--device` must be one that torch can use here (got {device!r}). "
-            f"Use auto, cpu{', ' + gpus if gpus else ''}."
+            "`--device` must be one that torch can use here (got {device!r}). Use {known}.",
+            device=device,
+            known=listed(["auto", "cpu", *gpus]),
         ) from error
     return chosen

@@ -142,8 +142,10 @@ class _Writer:
         except Exception as error:  # of tracing, of translating, of the network itself
             reason = str(error.__cause__ or error).strip().splitlines() or [repr(error)]
             raise UserError(
-                f"torch.onnx.export cannot follow the network's {type(part).__name__} "
-                f"({reason[0]}). Use `--engine torch`, or write the network without what is named."
+                "torch.onnx.export cannot follow the network's {part} ({reason}). Use "
+                "`--engine torch`, or write the network without what is named.",
+                part=type(part).__name__,
+                reason=reason[0],
             ) from error
         return rename(shorten(program.model_proto, self.onnx.numpy_helper.to_array))
 

@@ -19,7 +19,7 @@ from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel, shift_tokens_right
 from ..text.errors import UserError
-from .dependencies import engine_package
+from .dependencies import engine_package, export_again
 from .onnx_names import (
     BARRED,
     cache_head_dim,
@@ -109,8 +109,10 @@ class OnnxModel(TFChatPreTrainedModel, TFChatGenerationMixin):
         for name in ("num_beams", "num_beam_groups"):
             if (values.get(name) or 1) > 1:
                 raise UserError(
-                    f"The onnx engine has no beam search (got `{name}` {values[name]}). Use 1, or "
-                    "`--engine ctranslate2` or `--engine torch`."
+                    "The onnx engine has no beam search (got `{name}` {given}). Use 1, or "
+                    "`--engine ctranslate2` or `--engine torch`.",
+                    name=name,
+                    given=values[name],
                 )
         if kwargs.get("custom_generate") is None:
             if values.get("return_dict_in_generate"):
@@ -205,8 +207,10 @@ class OnnxEncoder:
         limit = config.max_position_embeddings
         if config.position_embedding_type != "rotary" and input_ids.shape[1] > limit:
             raise UserError(
-                f"`input_ids` holds {input_ids.shape[1]} tokens, but "
-                f"`config.max_position_embeddings` is {limit}. Shorten the text."
+                "`input_ids` holds {count} tokens, but `config.max_position_embeddings` is "
+                "{limit}. Shorten the text.",
+                count=input_ids.shape[1],
+                limit=limit,
             )
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         inputs = {
@@ -301,7 +305,11 @@ class OnnxStepper:
             Logits `(batch, vocab_size)`, float32.
         """
         if position >= self.room:
-            raise UserError(f"There is room for {self.room} steps (got position {position}).")
+            raise UserError(
+                "There is room for {room} steps (got position {position}).",
+                room=self.room,
+                position=position,
+            )
         self.arrays["input_ids"][:, 0] = tokens.numpy()
         self.arrays["past_length"].fill(position)
         self.arrays["total_length"][0] = position + 1
@@ -324,18 +332,22 @@ def _refuse(given: dict[str, Any]) -> None:
         value = given.get(name)
         if value is not None and value is not False:
             raise UserError(
-                f"The onnx engine has no `{name}`: it gives tokens, from the start token on, by "
-                "greedy search or sampling. Leave it out, or use `--engine torch`."
+                "The onnx engine has no `{name}`: it gives tokens, from the start token on, "
+                "by greedy search or sampling. Leave it out, or use `--engine torch`.",
+                name=name,
             )
 
 
 def _open(path: Path, int8: bool, threads: int | None) -> Any:
     """Return a session over a graph's file."""
     runtime = engine_package("onnx")
-    again = "Export the run again with `python -m tfchat_hf.engines.export RUN --engine onnx"
     if not path.is_file():
-        option = " --int8" if int8 else ""
-        raise UserError(f"{path.parent} holds no {path.name}. {again}{option} --overwrite`.")
+        raise UserError(
+            "{parent} holds no {name}. {again}",
+            parent=path.parent,
+            name=path.name,
+            again=export_again("onnx --int8" if int8 else "onnx"),
+        )
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     if threads is not None:
@@ -344,5 +356,8 @@ def _open(path: Path, int8: bool, threads: int | None) -> Any:
         return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own types, one for each way to fail
         raise UserError(
-            f"{path} cannot be loaded ({sentence(error)}). {again} --overwrite`."
+            "{path} cannot be loaded ({error}). {again}",
+            path=path,
+            error=sentence(error),
+            again=export_again("onnx"),
         ) from error

@@ -19,6 +19,7 @@ from datasets import Dataset, concatenate_datasets
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from data_builders import BuildResult, build_dialogues
+from data_builders.cleaning.coarse_words import hold_coarse_words
 from data_builders.translation import _, counted_text
 from data_builders.writing import whole_folder
 
@@ -98,6 +99,10 @@ class PreparedData:
         counts = pc.value_counts(languages).to_pylist()
         least = LANGUAGE_SHARE * len(languages)
         return sorted(one["values"] for one in counts if one["counts"] > least)
+
+    def coarse_replies(self) -> int:
+        """Count the training replies with a word of the list of coarse words."""
+        return int(hold_coarse_words(arrow_column(self.train, "reply")).sum())
 
     def validation_characters(self) -> int:
         """Count the characters of all validation replies."""

@@ -19,6 +19,8 @@ from transformers import (
 from transformers.generation import GenerationMode
 from transformers.modeling_outputs import BaseModelOutput
 
+from data_builders.translation import _
+
 from ..text.errors import UserError
 from .loops import DecoderStepper, decode
 from .prepacked_linear import PrepackedLinear, can_be_prepacked, why_no_int8
@@ -53,7 +55,10 @@ class FastDecoder:
     def __init__(self, weight_dtype: str | None = None) -> None:
         """Prepack nothing yet."""
         if weight_dtype not in (None, "int8"):
-            raise UserError(f'`weight_dtype` must be None or "int8" (got {weight_dtype!r}).')
+            raise UserError(
+                '`weight_dtype` must be None or "int8" (got {weight_dtype!r}).',
+                weight_dtype=weight_dtype,
+            )
         self.weight_dtype = weight_dtype
         self.prepacked: dict[nn.Module, PrepackedLinear] = {}
         self.graphs: dict = {}
@@ -113,25 +118,29 @@ class FastDecoder:
         count = getattr(config, "num_candidates", None) or 1
         if count > 1:
             raise UserError(
-                f"`num_candidates={count}` of the generation configuration would be ignored. Use "
-                "`custom_generate=tfchat_hf.fast.reranking.Reranking(...)`, or set it to 1."
+                "`num_candidates={count}` of the generation configuration would be ignored. "
+                "Use `custom_generate=tfchat_hf.fast.reranking.Reranking(...)`, or set it to "
+                "1.",
+                count=count,
             )
         asked = {
             f"`num_beams={config.num_beams}`": config.get_generation_mode() not in _MODES,
             "`return_dict_in_generate=True`": config.return_dict_in_generate,
-            "a prompt for the reply (`decoder_input_ids`)": input_ids.shape[1] > 1,
+            _("a prompt for the reply (`decoder_input_ids`)"): input_ids.shape[1] > 1,
         }
         for what, is_asked in asked.items():
             if is_asked:
                 raise UserError(
-                    f"`FastDecoder` makes tokens by greedy search and sampling, and {what} asks "
-                    "for more. Leave it out, or `custom_generate` (`--fast`, `--int8`)."
+                    "`FastDecoder` makes tokens by greedy search and sampling, and {what} asks "
+                    "for more. Leave it out, or `custom_generate` (`--fast`, `--int8`).",
+                    what=what,
                 )
         reason = why_no_int8(model.device, model.dtype) if self.weight_dtype == "int8" else None
         if reason:
             raise UserError(
-                f'`weight_dtype="int8"` needs float32 weights on a CPU with int8 products, and '
-                f"{reason}. Leave it out, or move the model with `.float().cpu()`."
+                '`weight_dtype="int8"` needs float32 weights on a CPU with int8 products, '
+                "and {reason}. Leave it out, or move the model with `.float().cpu()`.",
+                reason=reason,
             )
 
     def _new_stepper(self, network: PreTrainedModel) -> Stepper:
@@ -207,15 +216,17 @@ class FastDecoder:
                 stepper.select(swapped)
                 order = order[swapped]
         except Exception as error:  # whatever somebody's module makes of a prepacked layer
-            logger.warning("Fast decoding fails here (%r): the network itself decodes.", error)
+            logger.warning(_("Fast decoding fails here (%r): the network itself decodes."), error)
             return False
         apart = (torch.stack(found, dim=1) - expected).abs().amax() / expected.abs().amax()
         allowed = _INT8_TOLERANCE if self.weight_dtype else _TOLERANCE.get(model.dtype, 1e-3)
         if bool(apart <= allowed):
             return True
         logger.warning(
-            "Fast decoding gives other scores than the network here (%.2g apart, %.2g allowed): "
-            "the network itself decodes, as fast as it can.",
+            _(
+                "Fast decoding gives other scores than the network here (%.2g apart, %.2g "
+                "allowed): the network itself decodes, as fast as it can."
+            ),
             apart,
             allowed,
         )

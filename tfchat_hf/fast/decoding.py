@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, PreTrainedModel
 
+from data_builders.translation import marked
+
 from ..model.generation_tfchat import preset_settings
 from . import FastDecoder
 from .reranking import RERANK_SETTINGS, Reranking
@@ -32,13 +34,15 @@ _RERANKED: dict[str, dict[str, Any]] = {
     MUTUAL: {**_DRAWN, "num_candidates": 16, "rerank_by": "reverse", "rerank_weight": 0.5},
 }
 ABOUT = {
-    "greedy": "the likeliest token each time; nothing against loops",
-    "precise": "greedy without loops: the same reply every time, close to the data",
-    "beam": "beam search: likely replies, safe and alike",
-    "balanced": "the same reply every time, but not the one that fits any question",
-    "creative": "draws freely: every reply another one",
-    CANDIDATES: "draws 32 and takes the one that this message makes likelier than no message",
-    MUTUAL: "draws 16 and asks a reverse model which fits (`--reverse-model`)",
+    "greedy": marked("the likeliest token each time; nothing against loops"),
+    "precise": marked("greedy without loops: the same reply every time, close to the data"),
+    "beam": marked("beam search: likely replies, safe and alike"),
+    "balanced": marked("the same reply every time, but not the one that fits any question"),
+    "creative": marked("draws freely: every reply another one"),
+    CANDIDATES: marked(
+        "draws 32 and takes the one that this message makes likelier than no message"
+    ),
+    MUTUAL: marked("draws 16 and asks a reverse model which fits (`--reverse-model`)"),
 }
 
 

@@ -27,6 +27,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from data_builders.translation import _
+
 from ..model import generation_tfchat as own
 
 # A batch is made smaller once so many of its rows are done: copying the rest costs a step or so.
@@ -274,7 +276,7 @@ def draw(scores: torch.Tensor, numbers: torch.Tensor) -> torch.LongTensor:
     reached = probabilities.cumsum(-1)
     total = reached[:, -1:]
     if not (total > 0).all():
-        raise RuntimeError("Nothing can be drawn: the settings bar every token of a reply.")
+        raise RuntimeError(_("Nothing can be drawn: the settings bar every token of a reply."))
     # Below the total, else rounding might choose the last token, which may be a barred one.
     highest = total.nextafter(torch.zeros_like(total))
     at = torch.minimum(numbers * total, highest)

@@ -17,6 +17,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from data_builders.translation import _
+
 # Prepacked for so many rows, a weight is also the fastest for one (measured from 1 to 64).
 _ROWS = 32
 # To call them costs 0.015 ms more than torch's own product: for a weight of 256 by 256 numbers all
@@ -80,10 +82,12 @@ def can_be_prepacked(module: nn.Module) -> bool:
 def why_no_int8(device: torch.device, dtype: torch.dtype) -> str | None:
     """Say why products in 8 bits cannot be had; None where they can."""
     if torch.backends.quantized.engine == "none":
-        return "this build of torch has no int8 products"
+        return _("this build of torch has no int8 products")
     if device.type != "cpu":
-        return f"the model is on {device.type}"
-    return None if dtype == torch.float32 else f"the weights are {dtype} instead of float32"
+        return _("the model is on {device}", device=device.type)
+    if dtype == torch.float32:
+        return None
+    return _("the weights are {dtype} instead of float32", dtype=dtype)
 
 
 def _bias(linear: nn.Linear) -> torch.Tensor:

@@ -21,6 +21,8 @@ from transformers import (
 )
 from transformers.utils import ModelOutput
 
+from data_builders.command_line import must_be_one_of
+
 from ..model.generation_tfchat import empty_message_states
 from ..text.errors import UserError
 from . import FastDecoder
@@ -88,14 +90,18 @@ class Reranking:
     ) -> None:
         """Keep the settings."""
         if rerank_by not in RERANK_BY:
-            raise UserError(f"`rerank_by` must be one of {RERANK_BY} (got {rerank_by!r}).")
+            raise UserError(must_be_one_of("rerank_by", RERANK_BY, rerank_by))
         if not isinstance(num_candidates, int) or not 1 <= num_candidates <= 512:
             raise UserError(
-                "`num_candidates` must be a whole number between 1 and 512 "
-                f"(got {num_candidates!r})."
+                "`num_candidates` must be a whole number between 1 and 512 (got "
+                "{num_candidates!r}).",
+                num_candidates=num_candidates,
             )
         if not 0 <= rerank_weight <= 2:
-            raise UserError(f"`rerank_weight` must lie between 0 and 2 (got {rerank_weight}).")
+            raise UserError(
+                "`rerank_weight` must lie between 0 and 2 (got {rerank_weight}).",
+                rerank_weight=rerank_weight,
+            )
         if (reverse_model is None) == (rerank_by == "reverse"):
             raise UserError(
                 '`rerank_by="reverse"` needs `reverse_model`, and only it does: train one with '
@@ -234,23 +240,29 @@ class Reranking:
         start = model.config.decoder_start_token_id
         if (input_ids[:, 0] != start).any():
             raise UserError(
-                f"Replies are scored from the token that the model was trained to start with, "
-                f"{start}, and `decoder_start_token_id` is {int(input_ids[0, 0])}. Leave it out."
+                "Replies are scored from the token that the model was trained to start with, "
+                "{start}, and `decoder_start_token_id` is {found}. Leave it out.",
+                start=start,
+                found=int(input_ids[0, 0]),
             )
         if not config.do_sample and count > 1:
             raise UserError(
-                f"`num_candidates={count}` needs different candidates, and `do_sample=False` finds "
-                "one. Set `do_sample=True`."
+                "`num_candidates={count}` needs different candidates, and `do_sample=False` "
+                "finds one. Set `do_sample=True`.",
+                count=count,
             )
         if returned > count:
             raise UserError(
-                f"`num_return_sequences={returned}` is more than `num_candidates={count}`. Raise "
-                "`num_candidates`, or ask for fewer."
+                "`num_return_sequences={returned}` is more than `num_candidates={count}`. "
+                "Raise `num_candidates`, or ask for fewer.",
+                returned=returned,
+                count=count,
             )
         if config.eos_token_id is None:
             raise UserError(
-                f"`num_candidates={count}` scores replies up to their end, and `eos_token_id` is "
-                "None. Set it, or make one reply."
+                "`num_candidates={count}` scores replies up to their end, and `eos_token_id` "
+                "is None. Set it, or make one reply.",
+                count=count,
             )
         if self.rerank_by == "reverse":
             if question_ids is None:
@@ -367,14 +379,17 @@ def check_reverse_model(model: PreTrainedModel, reverse_model: PreTrainedModel) 
         )
     if reverse_model.config.vocab_size != model.config.vocab_size:
         raise UserError(
-            f"`reverse_model` has a vocabulary of {reverse_model.config.vocab_size} tokens and "
-            f"this model one of {model.config.vocab_size}: they must share one tokenizer. Train "
-            "the reverse model with `tokenizer: RUN` of this model."
+            "`reverse_model` has a vocabulary of {other} tokens and this model one "
+            "of {own}: they must share one tokenizer. Train the reverse model "
+            "with `tokenizer: RUN` of this model.",
+            other=reverse_model.config.vocab_size,
+            own=model.config.vocab_size,
         )
     if reverse_model.device != model.device:
         raise UserError(
-            f"`reverse_model` is on {reverse_model.device} and this model on {model.device}. "
-            "Move one of them with `.to()`."
+            "`reverse_model` is on {other} and this model on {own}. Move one of them with `.to()`.",
+            other=reverse_model.device,
+            own=model.device,
         )
 
 

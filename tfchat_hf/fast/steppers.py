@@ -18,6 +18,8 @@ from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import output_capturing
 
+from data_builders.translation import _
+
 from ..model.layers_tfchat import CACHE
 
 logger = logging.getLogger(__name__)
@@ -248,4 +250,4 @@ class RecordedStep:
             self.graph = graph
         except RuntimeError as error:
             self.logits = found
-            logger.warning("No graph can be recorded here (%s): decoding without.", error)
+            logger.warning(_("No graph can be recorded here (%s): decoding without."), error)

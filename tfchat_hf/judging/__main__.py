@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from data_builders.command_line import CommandParser, run_command
+from data_builders.translation import _
 
 from . import relevance, scores, sheet_command
 
@@ -30,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = CommandParser(speaks=True, prog="python -m tfchat_hf.judging", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
-        command.add_options(commands.add_parser(name, description=command.__doc__))
+        command.add_options(commands.add_parser(name))
     options = parser.parse_args(argv)
-    stopped = "Stopped. Replies that were written stay: the same command goes on."
+    stopped = _("Stopped. Replies that were written stay: the same command goes on.")
     return run_command(lambda: COMMANDS[options.command].run(options), stopped)
 
 

@@ -16,25 +16,27 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.command_line import say, tell
+from data_builders.translation import _, marked
 
 from ..settings.places import check_run_folder
 from ..text.console import quiet_libraries
 from ..text.errors import UserError
 
 _TITLES = {
-    "question_gain": ("gain of the question", "{:.3f} nats a token"),
+    "question_gain": (marked("gain of the question"), marked("{:.3f} nats a token")),
     "hits_at_1": ("hits@1", "{:.3f}"),
     "mrr": ("MRR", "{:.3f}"),
-    "hits_at_1_pmi": ("hits@1, less the reply alone", "{:.3f}"),
-    "mrr_pmi": ("MRR, less the reply alone", "{:.3f}"),
-    "candidates": ("replies to choose from", "{:.1f}"),
-    "relevance_questions": ("questions", "{:,}"),
-    "without_wrong_question": ("of them alone in their source", "{:,}"),
+    "hits_at_1_pmi": (marked("hits@1, less the reply alone"), "{:.3f}"),
+    "mrr_pmi": (marked("MRR, less the reply alone"), "{:.3f}"),
+    "candidates": (marked("replies to choose from"), "{:.1f}"),
+    "relevance_questions": (marked("questions"), "{:,}"),
+    "without_wrong_question": (marked("of them alone in their source"), "{:,}"),
 }
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
+    parser.description = __doc__
     add = parser.add_argument
     add("run", type=Path, help="folder of a finished run")
     add("--dataset", help="where its data lies now, if not where it lay")
@@ -48,9 +50,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Measure and print."""
     if options.questions < 0:
-        raise UserError(f"`--questions` must be at least 0 (got {options.questions}); 0 is all.")
+        raise UserError(
+            "`--questions` must be at least 0 (got {questions}); 0 is all.",
+            questions=options.questions,
+        )
     check_run_folder(options.run)
-    tell(f"Loading {options.run} ...")
+    tell(_("Loading {run} ...", run=options.run))
     figures = _measure(options)
     say(json.dumps(figures, indent=2, ensure_ascii=False) if options.json else _lines(figures))
 
@@ -82,5 +87,5 @@ def _lines(figures: dict[str, dict[str, Any]]) -> str:
         lines += ["", f"{name}:"] if lines else [f"{name}:"]
         for key, value in row.items():
             title, form = _TITLES[key]
-            lines.append(f"  {title}: {form.format(value)}")
+            lines.append(f"  {_(title)}: {_(form).format(value)}")
     return "\n".join(lines)

@@ -24,6 +24,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from data_builders.command_line import say
+from data_builders.translation import _, listed, marked
 
 from ..text.errors import UserError
 from .sheet import Key, read_marks
@@ -34,6 +35,7 @@ _Z = 1.96
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
+    parser.description = __doc__
     add = parser.add_argument
     add("sheets", nargs="+", type=Path, metavar="SHEET", help="a marked sheet, one for each judge")
     add("--key", type=Path, help="its key (default: key.json beside the first sheet)")
@@ -67,8 +69,12 @@ def score_sheets(
     key = Key.read(key_path)
     against = key.systems[0] if against is None else against
     if against not in key.systems:
-        known = ", ".join(key.systems)
-        raise UserError(f"`--against` must be a system of the sheet: {known} (got {against}).")
+        known = listed(key.systems)
+        raise UserError(
+            "`--against` must be a system of the sheet: {known} (got {against}).",
+            known=known,
+            against=against,
+        )
     judges = {name: read_marks(sheet, key, key_path) for name, sheet in _judges(sheets).items()}
     # It takes a second to import; what is wrong with a sheet is said before.
     from data_builders.language import guess_language
@@ -213,7 +219,8 @@ def group_cases(
     groups: dict[Group, dict[str, list[Case]]] = {}
     for row, marks in zip(key.rows, zip(*judges, strict=True), strict=True):
         language = guess_language(row.turns[-1:])
-        group = Group(language, "one turn" if len(row.turns) == 1 else "several turns")
+        kind = marked("one turn") if len(row.turns) == 1 else marked("several turns")
+        group = Group(language, kind)
         systems = groups.setdefault(group, {name: [] for name in key.systems})
         case = _case(marks, guess_language([row.reply]) == language)
         for name in row.of:
@@ -306,21 +313,22 @@ def report_text(report: dict[str, Any]) -> str:
     if len(report["systems"]) > 1:
         lines += ["", _differences_table(report)]
     if len(judges) > 1:
-        lines += ["", "With several judges a reply counts by the mean of their marks."]
+        lines += ["", _("With several judges a reply counts by the mean of their marks.")]
         lines += [_agreement_line(found) for found in report["agreement"]]
     return "\n".join(lines)
 
 
 def _shares_table(report: dict[str, Any], judges: Sequence[str]) -> str:
     """Write the shares of each system, and with several judges what each of them found."""
-    alone = [f"{name}: acceptable, good" for name in judges] if len(judges) > 1 else []
-    heads = ["language", "asked", "system", "acceptable (95 %)", "good", "language kept", *alone]
+    alone = [_("{name}: acceptable, good", name=name) for name in judges if len(judges) > 1]
+    heads = [_("language"), _("asked"), _("system"), _("acceptable (95 %)"), _("good")]
+    heads += [_("language kept"), *alone]
     rows = []
     for group in report["groups"]:
         for name, row in group["systems"].items():
             cells = [
                 group["language"],
-                f"{row['asked']}, {group['kind']}",
+                f"{row['asked']}, {_(group['kind'])}",
                 name,
                 f"{row['acceptable']:.0%} ({_range(row['interval'], '{:.0%}')})",
                 f"{row['good']:.0%}",
@@ -334,16 +342,17 @@ def _shares_table(report: dict[str, Any], judges: Sequence[str]) -> str:
 
 def _differences_table(report: dict[str, Any]) -> str:
     """Write how each system differs from the one they are compared with."""
-    heads = ["language", "asked", "system", f"acceptable, less {report['against']}: points (95 %)"]
+    heads = [_("language"), _("asked"), _("system")]
+    heads += [_("acceptable, less {name}: points (95 %)", name=report["against"])]
     rows = []
     for group in report["groups"]:
         for name, row in group["systems"].items():
             if found := row.get("difference"):
                 value = f"{100 * found['value']:+.0f} ({_range(found['interval'], '{:+.0%}')})"
-                cells = [group["language"], f"{row['asked']}, {group['kind']}", name]
+                cells = [group["language"], f"{row['asked']}, {_(group['kind'])}", name]
                 cells += [value.replace("%", ""), f"{found['better']}, {found['worse']}"]
                 rows.append([*cells, "< 0.001" if found["p"] < 0.001 else f"{found['p']:.3f}"])
-    return _table([*heads, "better, worse", "p"], rows)
+    return _table([*heads, _("better, worse"), "p"], rows)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -356,18 +365,22 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _agreement_line(found: dict[str, Any]) -> str:
     """Say how alike two judges are."""
     one, other = found["judges"]
-    return (
-        f"{one} and {other}, {found['replies']} replies: acceptable or not alike in "
-        f"{found['acceptable']:.0%} (kappa {_kappa(found['acceptable_kappa'])}), the same of three "
-        f"marks in {found['marks']:.0%} (kappa {_kappa(found['marks_kappa'])})."
+    return _(
+        "{one} and {other}, {replies} replies: acceptable or not alike in {acceptable:.0%} (kappa "
+        "{acceptable_kappa}), the same of three marks in {marks:.0%} (kappa {marks_kappa}).",
+        **{name: value for name, value in found.items() if not name.endswith("kappa")},
+        one=one,
+        other=other,
+        acceptable_kappa=_kappa(found["acceptable_kappa"]),
+        marks_kappa=_kappa(found["marks_kappa"]),
     )
 
 
 def _kappa(value: float | None) -> str:
     """Write a kappa, which there is none of where both gave one mark throughout."""
-    return "none" if value is None else f"{value:.2f}"
+    return _("none") if value is None else f"{value:.2f}"
 
 
 def _range(interval: Sequence[float], form: str) -> str:
     """Write both ends of an interval."""
-    return " to ".join(form.format(end) for end in interval)
+    return _(" to ").join(form.format(end) for end in interval)

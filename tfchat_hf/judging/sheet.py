@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from data_builders.translation import _
 from data_builders.writing import write_whole
 
 from ..text.errors import UserError
@@ -86,15 +87,19 @@ class Key:
         Raises:
             UserError: The file is no key, or was changed.
         """
-        wrong = f"{path} is no key of a sheet: give the key.json that was written with it."
         try:
             content = json.loads(_text_of(path))
             key = cls(content["systems"], [SheetRow(**row) for row in content["rows"]])
             digest = key.digest
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(wrong) from error
+            raise UserError(
+                "{path} is no key of a sheet: give the key.json that was written with it.",
+                path=path,
+            ) from error
         if digest != content.get("digest"):
-            raise UserError(f"{path} was changed: its digest is not that of its rows. Restore it.")
+            raise UserError(
+                "{path} was changed: its digest is not that of its rows. Restore it.", path=path
+            )
         return key
 
 
@@ -110,7 +115,12 @@ def make_key(
     """
     for name, given in replies.items():
         if len(given) != len(questions):
-            raise UserError(f"{name}: {len(given)} replies to {len(questions)} questions.")
+            raise UserError(
+                "{name}: {given} replies to {questions} questions.",
+                name=name,
+                given=len(given),
+                questions=len(questions),
+            )
     draw = random.Random(seed)
     rows = []
     for place, turns in enumerate(questions):
@@ -183,8 +193,14 @@ def read_marks(path: Path, key: Key, key_path: Path) -> list[int]:
     wrong = [(line, mark) for line, mark, _ in lines if mark not in MARKS]
     if wrong:
         line, mark = wrong[0]
-        more = f", and so in {len(wrong) - 1} more rows" if len(wrong) > 1 else ""
-        raise UserError(f"{path}:{line}: the mark must be 0, 1 or 2 (got {mark!r}{more}).")
+        values = {"path": path, "line": line, "mark": mark}
+        if len(wrong) == 1:
+            raise UserError("{path}:{line}: the mark must be 0, 1 or 2 (got {mark!r}).", **values)
+        raise UserError(
+            "{path}:{line}: the mark must be 0, 1 or 2 (got {mark!r}, and so in {more} more rows).",
+            **values,
+            more=len(wrong) - 1,
+        )
     marks = {cells: int(mark) for _, mark, cells in lines}
     return [marks[row.cells] for row in key.rows]
 
@@ -197,19 +213,31 @@ def _rows_of(path: Path) -> Iterator[tuple[int, str, Cells]]:
         for row in reader:
             if begun == 1 and tuple(row) != HEADER:
                 raise UserError(
-                    f"{path}:1: the columns must be {', '.join(HEADER)}, separated by tabs (got "
-                    f"{', '.join(row)[:80]}). Save the sheet as it was written."
+                    "{path}:1: the columns must be {header}, separated by tabs (got {row}). Save "
+                    "the sheet as it was written.",
+                    path=path,
+                    header=", ".join(HEADER),
+                    row=", ".join(row)[:80],
                 )
             if len(row) not in (0, len(HEADER)):
                 raise UserError(
-                    f"{path}:{begun}: a row has {len(HEADER)} cells (got {len(row)}). Restore it."
+                    "{path}:{begun}: a row has {header} cells (got {row}). Restore it.",
+                    path=path,
+                    begun=begun,
+                    header=len(HEADER),
+                    row=len(row),
                 )
             if row and begun > 1:
                 # A keyboard for Chinese may write the digits in full width.
                 yield begun, unicodedata.normalize("NFKC", row[0]).strip(), Cells(*row[1:])
             begun = reader.line_num + 1
     except csv.Error as error:
-        raise UserError(f"{path}:{begun}: no tab-separated values ({error}).") from error
+        raise UserError(
+            "{path}:{begun}: no tab-separated values ({error}).",
+            path=path,
+            begun=begun,
+            error=error,
+        ) from error
 
 
 def _difference(
@@ -217,22 +245,32 @@ def _difference(
 ) -> str:
     """Say where a sheet is not the one of the key."""
     left = Counter(row.cells for row in key.rows)
-    for line, _, cells in lines:
+    for line, _mark, cells in lines:
         left[cells] -= 1
         if left[cells] < 0:
-            return (
-                f"{path}:{line}: {key_path} does not know this row. Give the key that was written "
-                "with the sheet, or restore the row."
+            return _(
+                "{path}:{line}: {key} does not know this row. Give the key that was written with "
+                "the sheet, or restore the row.",
+                path=path,
+                line=line,
+                key=key_path,
             )
-    missing = left.total()
-    return f"{path} lacks {missing} of the {len(key.rows)} rows of {key_path}. Restore them."
+    return _(
+        "{path} lacks {missing} of the {count} rows of {key}. Restore them.",
+        path=path,
+        missing=left.total(),
+        count=len(key.rows),
+        key=key_path,
+    )
 
 
 def _text_of(path: Path) -> str:
     """Read a file that people may have saved in any program."""
     if not path.is_file():
-        raise UserError(f"{path} is not there.")
+        raise UserError("{path} is not there.", path=path)
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 ({error}). Save it as UTF-8.") from error
+        raise UserError(
+            "{path} is not UTF-8 ({error}). Save it as UTF-8.", path=path, error=error
+        ) from error

@@ -19,8 +19,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_builders.command_line import say, tell
-from data_builders.report import counted
+from data_builders.command_line import must_be_at_least, say, tell
+from data_builders.translation import _, counted_text, listed
 from data_builders.writing import write_whole
 
 from ..settings.places import find_model
@@ -47,6 +47,7 @@ SHEET, PAGE, KEY, QUESTIONS = "sheet.tsv", "sheet.html", "key.json", "questions.
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
+    parser.description = __doc__
     add = parser.add_argument
     add("--input", type=Path, metavar="FILE", help="questions, as `chat_hf.py --input` reads them")
     add(
@@ -85,21 +86,26 @@ def _check(options: argparse.Namespace, systems: Sequence[System]) -> None:
     if not names:
         raise UserError("there must be something to judge (got none). Add --system NAME=MODEL.")
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"each system needs a name of its own (got {twice[0]} twice).")
+        raise UserError("each system needs a name of its own (got {twice} twice).", twice=twice[0])
     if options.input is None and options.dataset is None:
         raise UserError("questions come from `--input FILE` or `--dataset NAME` (got neither).")
     if unknown := [name for name in options.baselines if name not in BASELINES]:
-        raise UserError(f"`--baselines` knows {', '.join(BASELINES)} (got {unknown[0]!r}).")
+        raise UserError(
+            "`--baselines` knows {baselines} (got {unknown!r}).",
+            baselines=listed(BASELINES),
+            unknown=unknown[0],
+        )
     if options.baselines and options.dataset is None:
         raise UserError("`--baselines` come from a corpus (got none). Add --dataset NAME.")
     for name in ("questions", "context_turns"):
         if getattr(options, name) < 1:
-            option = name.replace("_", "-")
-            raise UserError(f"`--{option}` must be at least 1 (got {getattr(options, name)}).")
+            option = "--" + name.replace("_", "-")
+            raise UserError(must_be_at_least(option, 1, getattr(options, name)))
     if (options.output / SHEET).exists() and not options.overwrite:
         raise UserError(
-            f"{options.output / SHEET} is there already, perhaps with marks. Give another "
-            "--output, or add --overwrite."
+            "{sheet} is there already, perhaps with marks. Give another --output, or add "
+            "--overwrite.",
+            sheet=options.output / SHEET,
         )
     if options.input is not None:
         check_questions(options.input)
@@ -109,7 +115,7 @@ def _check(options: argparse.Namespace, systems: Sequence[System]) -> None:
 
 def _make_sheet(options: argparse.Namespace, systems: Sequence[System]) -> None:
     """Collect questions and replies, and write the files."""
-    tell("Loading datasets and the questions ...")
+    tell(_("Loading datasets and the questions ..."))
     quiet_libraries()
     asked = _questions(options)
     replies = {
@@ -125,7 +131,7 @@ def _make_sheet(options: argparse.Namespace, systems: Sequence[System]) -> None:
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in asked.rows)
     write_whole(questions, text)
     for name, session in models.items():
-        say(f"{name} answers ...")
+        say(_("{name} answers ...", name=name))
         path = options.output / "replies" / f"{name}.jsonl"
         replies_of_model(session, questions, path, say)
         replies[name] = replies_of_file(path, asked.turns)
@@ -141,11 +147,15 @@ def _write(folder: Path, key: Key) -> None:
     write_sheet(key, folder / SHEET)
     questions, systems = key.rows[-1].number, len(key.systems)
     say(
-        f"{counted(len(key.rows), 'reply', 'replies')} to "
-        f"{counted(questions, 'question')} from {counted(systems, 'system')}, equal ones once"
+        _(
+            "{replies} to {questions} from {systems}, equal ones once",
+            replies=counted_text("{number:,} reply", "{number:,} replies", len(key.rows)),
+            questions=counted_text("{number:,} question", "{number:,} questions", questions),
+            systems=counted_text("{number:,} system", "{number:,} systems", systems),
+        )
     )
-    say(f"for the judges: {folder / PAGE} or {folder / SHEET}")
-    say(f"not for them: {folder / KEY}")
+    say(_("for the judges: {page} or {sheet}", page=folder / PAGE, sheet=folder / SHEET))
+    say(_("not for them: {key}", key=folder / KEY))
 
 
 def _questions(options: argparse.Namespace) -> Asked:
@@ -158,7 +168,14 @@ def _questions(options: argparse.Namespace) -> Asked:
         limit, turns = options.questions, options.context_turns
         asked = corpus_questions(corpus, options.dataset, options.split, limit, turns, options.seed)
         if len(asked.turns) < limit:
-            say(f"{options.dataset} keeps back {counted(len(asked.turns), 'question')}, no more")
+            say(
+                counted_text(
+                    "{dataset} keeps back {number:,} question, no more",
+                    "{dataset} keeps back {number:,} questions, no more",
+                    len(asked.turns),
+                    dataset=options.dataset,
+                )
+            )
     asked.train = corpus["train"]
     return asked
 

@@ -57,14 +57,19 @@ def questions_of_file(path: Path) -> Asked:
     rows = read_rows(path)
     for row in rows:
         if row.error:
-            raise UserError(f"{path}:{row.line}: {row.error}. Mend the row or take it out.")
+            raise UserError(
+                "{path}:{line}: {error}. Mend the row or take it out.",
+                path=path,
+                line=row.line,
+                error=row.error,
+            )
     return Asked([row.row for row in rows], [row.turns for row in rows])
 
 
 def check_questions(path: Path) -> None:
     """Refuse a file of questions that is not there."""
     if not path.is_file():
-        raise UserError(f"`--input` {path} is not a file. Give a .jsonl or .txt file.")
+        raise UserError("`--input` {path} is not a file. Give a .jsonl or .txt file.", path=path)
 
 
 def read_corpus(dataset: str) -> DatasetDict:
@@ -101,8 +106,10 @@ def corpus_questions(
         known.pop(example.context, None)
     if not known:
         raise UserError(
-            f"`--dataset` {dataset}: each question of its {chosen} split is in the training split "
-            "too. Give questions with `--input`."
+            "`--dataset` {dataset}: each question of its {chosen} split is in the "
+            "training split too. Give questions with `--input`.",
+            dataset=dataset,
+            chosen=chosen,
         )
     drawn = random.Random(seed).sample(list(known), min(limit, len(known)))
     rows = [{"question": one[0]} if len(one) == 1 else {"dialogue": list(one)} for one in drawn]
@@ -189,8 +196,9 @@ def read_system(text: str) -> System:
     name, equals, source = text.partition("=")
     if not equals or not source or not _NAME.fullmatch(name):
         raise UserError(
-            "`--system` must be NAME=REPLIES.jsonl or NAME=MODEL[:preset], the name of letters, "
-            f"digits, blanks and . + - (got {text!r})."
+            "`--system` must be NAME=REPLIES.jsonl or NAME=MODEL[:preset], the name of "
+            "letters, digits, blanks and . + - (got {given!r}).",
+            given=text,
         )
     model, colon, preset = source.rpartition(":")
     if colon and model and _PRESET.fullmatch(preset) and not Path(source).exists():
@@ -201,7 +209,9 @@ def read_system(text: str) -> System:
 def check_replies(path: Path) -> None:
     """Refuse a file of replies that is not there."""
     if not path.is_file():
-        raise UserError(f"{path} is not there. Make it with `chat_hf.py --input ... --output`.")
+        raise UserError(
+            "{path} is not there. Make it with `chat_hf.py --input ... --output`.", path=path
+        )
 
 
 def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]:
@@ -230,18 +240,31 @@ def replies_of_file(path: Path, questions: Sequence[Sequence[str]]) -> list[str]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             found = f"{type(error).__name__}: {error}"
             raise UserError(
-                f"{path}:{line}: not a question with its `reply` ({found}). Make the file with "
-                "`chat_hf.py --input ... --output`."
+                "{path}:{line}: not a question with its `reply` ({found}). Make the file "
+                "with `chat_hf.py --input ... --output`.",
+                path=path,
+                line=line,
+                found=found,
             ) from error
         if len(replies) < len(questions) and turns != list(questions[len(replies)]):
             asked = questions[len(replies)][-1]
             raise UserError(
-                f"{path}:{line}: must answer question {len(replies) + 1}, {asked!r} (got "
-                f"{turns[-1]!r}). Answer the same list in the same order."
+                "{path}:{line}: must answer question {number}, {asked!r} (got {turns!r}). "
+                "Answer the same list in the same order.",
+                path=path,
+                line=line,
+                number=len(replies) + 1,
+                asked=asked,
+                turns=turns[-1],
             )
         replies.append(reply.strip())
     if len(replies) != len(questions):
-        raise UserError(f"{path}: {len(replies)} replies to {len(questions)} questions.")
+        raise UserError(
+            "{path}: {replies} replies to {questions} questions.",
+            path=path,
+            replies=len(replies),
+            questions=len(questions),
+        )
     return replies
 
 

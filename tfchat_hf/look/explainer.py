@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from ..text.dialogue import check_text
 from ..text.errors import UserError
 from ..text.vocabulary.word_cutter import open_word_cutter
 from .search import Lattice, Merge, Path, Symbol, apply_merges, score_of
@@ -241,13 +242,7 @@ def _check_text(text: str) -> None:
             f"a text to explain must have at most {LONGEST_TEXT:,} characters (got "
             f"{len(text):,}). Give a sentence of it."
         )
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(
-            f"a text must be valid Unicode (got {text[error.start]!a} at character "
-            f"{error.start}). Give it in UTF-8."
-        ) from None
+    check_text(text, "a text")
 
 
 def _bytes(character: str, begin: int) -> list[Symbol]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from data_builders.output.terminal import display_width
+from data_builders.widths import display_width
 
 Point = tuple[float, float]
 

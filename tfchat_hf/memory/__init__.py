@@ -48,6 +48,7 @@ def check_memory(folder: Path, name: str | None = None) -> None:
     if not has_memory(folder):
         name = name or str(folder)
         raise UserError(
-            f"{name} has no memory. Write one with `python -m tfchat_hf.memory build {name}`, or "
-            "train with `memory: true`."
+            "{name} has no memory. Write one with `python -m tfchat_hf.memory build "
+            "{name}`, or train with `memory: true`.",
+            name=name,
         )

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.command_line import CommandParser, run_command, say, tell
+from data_builders.translation import _
 
 from ..settings.run_folder import SETTINGS_FILE
 from ..text.console import quiet_libraries
@@ -33,20 +34,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     work = _build if arguments.command == "build" else _ask
-    return run_command(lambda: work(arguments), stopped="Stopped. Nothing was changed.")
+    return run_command(lambda: work(arguments), stopped=_("Stopped. Nothing was changed."))
 
 
 def _build(arguments: argparse.Namespace) -> None:
     """Write the memory of a run."""
     run = arguments.run
     if not run.is_dir():
-        raise UserError(f"{run} is no folder. Give the `output_dir` of a finished run.")
+        raise UserError("{run} is no folder. Give the `output_dir` of a finished run.", run=run)
     if not (run / SETTINGS_FILE).is_file() and arguments.dataset is None:
         raise UserError(
-            f"{run} has no {SETTINGS_FILE} that names its data. Add --dataset, a corpus or "
-            "what `python -m data_builders build` wrote."
+            "{run} has no {settings_file} that names its data. Add --dataset, a corpus "
+            "or what `python -m data_builders build` wrote.",
+            run=run,
+            settings_file=SETTINGS_FILE,
         )
-    tell(f"reading the data of {run} ...")
+    tell(_("reading the data of {run} ...", run=run))
     quiet_libraries()
     from .building import build_for_run
 
@@ -58,7 +61,7 @@ def _ask(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.run).expanduser()
     if folder.is_dir():
         check_memory(folder, arguments.run)
-    tell(f"loading {arguments.run} ...")
+    tell(_("loading {run} ...", run=arguments.run))
     quiet_libraries()
     from ..engines.model_folder import load_for_chat
     from .memory import Memory
@@ -70,11 +73,13 @@ def _ask(arguments: argparse.Namespace) -> None:
     for one in found:
         say(f"{one.score:.2f}  {one.question} -> {one.reply}  ({one.source})")
     if not found:
-        say("nothing shares a letter with it")
+        say(_("nothing shares a letter with it"))
     elif memory.answers(found):
-        say(f"answered from the memory (from {memory.threshold_of(found[0]):.2f} on)")
+        score = memory.threshold_of(found[0])
+        say(_("answered from the memory (from {score:.2f} on)", score=score))
     else:
-        say(f"left to the model (below {memory.threshold_of(found[0]):.2f})")
+        score = memory.threshold_of(found[0])
+        say(_("left to the model (below {score:.2f})", score=score))
 
 
 def _parser() -> CommandParser:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from data_builders.report import counted
+from data_builders.translation import _, counted_text, joined
 
 from ..engines.model_folder import load_for_chat
 from ..examples.preparing import read_dialogues
@@ -65,7 +65,13 @@ def write_memory(
     target = memory.save_pretrained(folder)
     threshold = memory.config.threshold if scorer is None else memory.config.threshold_with_model
     words = _threshold_words(threshold, memory.config.calibration)
-    report(f"memory: {counted(len(memory), 'pair')} in {target}; {words}")
+    found = counted_text(
+        "memory: {number:,} pair in {folder};",
+        "memory: {number:,} pairs in {folder};",
+        len(memory),
+        folder=target,
+    )
+    report(joined(found, words))
     return {
         "pairs": len(memory),
         "threshold": threshold,
@@ -76,10 +82,16 @@ def write_memory(
 def _threshold_words(threshold: float, noted: dict[str, Any] | None) -> str:
     """Word the score from which on the memory answers, and why."""
     if noted is None:
-        return f"answers from a score of {threshold:.2f} on, too few held-out questions"
-    return (
-        f"answers from a score of {threshold:.2f} on, which "
-        f"{100 * noted['answered']:.0f} % of {noted['questions']:,} held-out questions reach"
+        return _(
+            "answers from a score of {threshold:.2f} on, too few held-out questions",
+            threshold=threshold,
+        )
+    return _(
+        "answers from a score of {threshold:.2f} on, which {share:.0f} % of {questions:,} held-out "
+        "questions reach",
+        threshold=threshold,
+        share=100 * noted["answered"],
+        questions=noted["questions"],
     )
 
 

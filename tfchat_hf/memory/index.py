@@ -193,7 +193,11 @@ class QuestionIndex:
         arrays = load_file(path)
         needed = (*_ARRAYS, "common", "common_frequency", "size")
         if missing := [name for name in needed if name not in arrays]:
-            raise UserError(f"{path} holds no `{missing[0]}`: it is no index. Build it anew.")
+            raise UserError(
+                "{path} holds no `{missing}`: it is no index. Build it anew.",
+                path=path,
+                missing=missing[0],
+            )
         grams, starts, places, counts = (arrays[name] for name in _ARRAYS)
         frequency = np.diff(starts).astype(np.int32)
         frequency[arrays["common"]] = arrays["common_frequency"]

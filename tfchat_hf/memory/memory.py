@@ -17,11 +17,11 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from safetensors import SafetensorError
 
 from data_builders.language import guess_language
-from data_builders.report import counted
 from data_builders.selecting.splits import reply_places
+from data_builders.translation import counted_text
 from data_builders.writing import whole_folder
 
-from ..text.dialogue import encode_context
+from ..text.dialogue import check_turns, encode_context
 from ..text.errors import UserError
 from . import CONFIG_FILE, MEMORY_FOLDER, check_memory
 from .index import QuestionIndex, normalize
@@ -135,8 +135,11 @@ class Memory:
         found, left_out = pairs_by_language(dialogues)
         if not found:
             raise UserError(
-                "there is no question with a reply to remember in "
-                f"{counted(len(dialogues), 'dialogue')}. Give the training side of a corpus."
+                "there is no question with a reply to remember in {dialogues}. Give the "
+                "training side of a corpus.",
+                dialogues=counted_text(
+                    "{number:,} dialogue", "{number:,} dialogues", len(dialogues)
+                ),
             )
         logger.info("%d pairs left out of the memory", left_out)
         languages, first = {}, 0
@@ -183,8 +186,11 @@ class Memory:
             content = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
                 raise UserError(
-                    f"The memory {folder} has the format {content['format']} (this version reads "
-                    f"{FORMAT}). Build it anew with `python -m tfchat_hf.memory build`."
+                    "The memory {folder} has the format {found} (this version reads {format}). "
+                    "Build it anew with `python -m tfchat_hf.memory build`.",
+                    folder=folder,
+                    found=content["format"],
+                    format=FORMAT,
                 )
             languages = {name: tuple(ends) for name, ends in content["languages"].items()}
             names = ("threshold", "threshold_with_model", "calibration")
@@ -195,8 +201,10 @@ class Memory:
             raise
         except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
             raise UserError(
-                f"The memory {folder} is damaged ({error}). Build it anew with "
-                "`python -m tfchat_hf.memory build`."
+                "The memory {folder} is damaged ({error}). Build it anew with `python -m "
+                "tfchat_hf.memory build`.",
+                folder=folder,
+                error=error,
             ) from error
         return cls(pairs, indexes, config)
 
@@ -216,6 +224,7 @@ class Memory:
         Returns:
             The best first, each reply once; empty where no question shares anything.
         """
+        check_turns(turns)
         candidates = []
         for language in self._languages_for(turns[-1]):
             first = self.config.languages[language][0]
@@ -342,7 +351,9 @@ def _memory_folder(name: str | os.PathLike) -> Path:
         except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(
-                f"{name} is no folder here, and its memory cannot be had from the Hub: {reason}"
+                "{name} is no folder here, and its memory cannot be had from the Hub: {reason}",
+                name=name,
+                reason=reason,
             ) from error
     check_memory(folder, str(name))
     return folder / MEMORY_FOLDER

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_builders.command_line import CommandParser, run_command
+from data_builders.command_line import CommandParser, run_command, say
+from data_builders.translation import _
 from data_builders.writing import whole_folder
 
 from ..settings.run_folder import MEMORY_FOLDER
@@ -48,14 +49,19 @@ def pack(run: Path, target: Path = SMALL_TALK) -> None:
     for name in (*FILES, MEMORY_FOLDER):
         if not (run / name).exists():
             raise UserError(
-                f"{run} has no {name}. Train it to its end with `memory: true` "
-                "(configs/small_talk.yaml)."
+                "{run} has no {name}. Train it to its end with `memory: true` "
+                "(configs/small_talk.yaml).",
+                run=run,
+                name=name,
             )
     size = (run / "model.safetensors").stat().st_size
     if size > MOST_BYTES:
         raise UserError(
-            f"{run}: the weights have {size:,} bytes (at most {MOST_BYTES:,} go into the "
-            "package). Take a smaller `d_model` or fewer layers."
+            "{run}: the weights have {size:,} bytes (at most {most_bytes:,} go into the "
+            "package). Take a smaller `d_model` or fewer layers.",
+            run=run,
+            size=size,
+            most_bytes=MOST_BYTES,
         )
     with whole_folder(target) as fresh:
         for name in FILES:
@@ -74,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _pack_and_say(run: Path) -> None:
     pack(run)
-    print(f"{SMALL_TALK.name}: the model of {run.name} is in the package now")
+    say(_("{name}: the model of {run} is in the package now", name=SMALL_TALK.name, run=run.name))
 
 
 if __name__ == "__main__":

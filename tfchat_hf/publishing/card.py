@@ -12,16 +12,18 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from data_builders.cleaning.coarse_words import HOW_TO_LEAVE_OUT
 from data_builders.output.card_header import hub_license
 from data_builders.output.markdown import escape, one_line, table
 from data_builders.output.privacy import without_paths
 from data_builders.report import ENOUGH_QUESTIONS, REPORT_FILE, BuildReport, counted
 
-from ..engines.model_folder import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
 from ..settings.arguments import RunArguments, TFChatTrainingArguments
-from .curves import CURVES_PICTURE, Curves, curves_part, draw_curves, read_curves
-from .push import CARD_FILE, PLACEHOLDER
+from ..settings.run_folder import CURVES_PICTURE
+from .curves import Curves, curves_part, draw_curves, read_curves
 from .results import Metrics, choose_samples, evaluation, sample_table, selection, weak_points
+from .upload_plan import CARD_FILE
+from .usage import reads, usage
 
 TAGS = ["tfchat", "chatbot", "conversational", "dialogue", "encoder-decoder", "custom_code"]
 # The Hub gave up its own task for encoder-decoders, text2text-generation, and files chat models
@@ -72,9 +74,6 @@ def write_model_card(
     chosen = (metrics.get("selection") or {}).get("step")
     people = ((metrics.get("baselines") or {}).get("human") or {}).get("distinct_2")
     picture = draw_curves(curves, folder / CURVES_PICTURE, chosen, people)
-    if not picture:
-        # One of an earlier run would be of other numbers.
-        (folder / CURVES_PICTURE).unlink(missing_ok=True)
     card = build_model_card(run, metrics, example, curves, choose_samples(samples), picture)
     card.save(folder / CARD_FILE)
 
@@ -103,7 +102,7 @@ def build_model_card(
     known: Metrics = defaultdict(dict, {key: part for key, part in metrics.items() if part})
     name = one_line(Path(run.training.output_dir).name, 80) or "model"
     parts = {
-        "How to use": _usage(run, known, example),
+        "How to use": usage(run, known, example),
         "Training data": _data(run, known),
         "Training": _joined(_settings(run, known["run"]), _speed(known["run"])),
         "Curves": curves_part(curves or {}, known["selection"].get("step"), picture),
@@ -196,7 +195,7 @@ def _introduction(run: RunArguments, metrics: Metrics) -> str:
     return (
         f"A small encoder-decoder chat model for {named}, {trained} with TFChat-HF: "
         f"{size}{model.encoder_layers} encoder and {model.decoder_layers} decoder layers of width "
-        f"{model.d_model}. It reads {_reads(run)}, at most {run.data.max_source_length} tokens."
+        f"{model.d_model}. It reads {reads(run)}, at most {run.data.max_source_length} tokens."
     )
 
 
@@ -204,80 +203,6 @@ def _origin(name: str) -> str:
     """Name the model that a run began with; one of the Hub can be looked up."""
     shown = one_line(name, 80).replace("`", "")
     return f"[{shown}](https://huggingface.co/{shown})" if "/" in shown else f"`{shown}`"
-
-
-def _reads(run: RunArguments) -> str:
-    """Say how much of a conversation the model reads."""
-    turns = run.data.max_context_turns
-    return "the last turn alone" if turns == 1 else f"the last {turns} turns"
-
-
-def _usage(run: RunArguments, metrics: Metrics, example: str) -> str:
-    """Give the code that loads the model and gets one reply, one in a conversation, a pipeline."""
-    # JSON is Python here, on one line; a back-tick could end the block.
-    message = json.dumps(example, ensure_ascii=False).replace("`", "\\u0060")
-    memory = metrics["memory"]
-    remembered = _MEMORY.format_map({**memory, "message": message}) if memory else ""
-    return f'''It needs transformers {OLDEST_TRANSFORMERS} or newer; tested up to
-{NEWEST_TESTED_TRANSFORMERS}.
-
-```python
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-
-name = "{PLACEHOLDER}"
-tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=True)
-model = AutoModelForSeq2SeqLM.from_pretrained(name, trust_remote_code=True)
-
-inputs = tokenizer({message}, split_special_tokens=True, return_tensors="pt")
-reply = model.generate(**inputs)
-print(tokenizer.decode(reply[0], skip_special_tokens=True))
-```
-
-The network is not part of transformers: `trust_remote_code=True` runs the Python files of this
-repository, so read them first. `split_special_tokens=True` keeps a message that spells `</s>` a
-text. `generate` follows `generation_config.json`, with which the figures below were measured.
-Other ways to decode are saved beside it under names (`model.preset_names()`), and single settings
-go on top. In a conversation:
-
-```python
-messages = [
-    {{"role": "user", "content": {message}}},
-    {{"role": "assistant", "content": tokenizer.decode(reply[0], skip_special_tokens=True)}},
-    {{"role": "user", "content": {message}}},
-]
-inputs = tokenizer.apply_chat_template(
-    messages, truncation=True, return_tensors="pt", return_dict=True
-)
-reply = model.generate(**inputs, preset="creative", temperature=0.8)
-print(tokenizer.decode(reply[0], skip_special_tokens=True))
-```
-
-Of the messages the chat template passes on {_reads(run)}; what is too long is cut at its
-beginning. With a pipeline:
-
-```python
-from transformers import pipeline
-
-chat = pipeline(model="{PLACEHOLDER}", trust_remote_code=True)
-print(chat({message}))
-```{remembered}'''
-
-
-_MEMORY = f'''
-
-The model has a memory: {{pairs:,}} questions of its training data with their replies.
-Where a question resembles one of them (a score of {{threshold:.2f}} or more), the
-remembered reply is the answer; elsewhere the network writes its own. The figures below are the
-network's alone. The memory holds the training data word for word and is in this repository only if
-there is a folder `memory`; then, with TFChat-HF installed:
-
-```py
-from tfchat_hf.memory import Memory
-
-memory = Memory.from_pretrained("{PLACEHOLDER}")
-answer = memory.answer(model, tokenizer, [{{message}}])
-print(answer.reply, answer.source)
-```'''
 
 
 def list_sources(report: BuildReport, dataset: str | Path) -> list[dict[str, Any]]:
@@ -424,7 +349,7 @@ def _limits(run: RunArguments, metrics: Metrics) -> str:
     """List what not to expect of the model: what its figures show, then what holds for all."""
     named, train = _language_names(metrics), metrics["data"].get("train") or {}
     longest = f"at most {run.data.max_source_length} tokens"
-    lines = [*weak_points(metrics), f"It reads {_reads(run)}, {longest}, and forgets the rest."]
+    lines = [*weak_points(metrics), f"It reads {reads(run)}, {longest}, and forgets the rest."]
     if named:
         lines.append(f"It was trained on {named}; expect nothing of any other.")
     if not run.data.swap_sides and train.get("reads_system") is False:
@@ -436,6 +361,17 @@ def _limits(run: RunArguments, metrics: Metrics) -> str:
         "It knows nothing beyond its training pairs and states wrong things with confidence. "
         "Do not use it for advice.",
         "It repeats whatever opinions, names and mistakes its training data hold; training "
-        "filters nothing for offence.",
+        f"filters nothing for offence.{_coarse(metrics['data'])} {HOW_TO_LEAVE_OUT}",
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _coarse(data: Mapping[str, Any]) -> str:
+    """Say how many training replies are coarse; empty where nobody counted."""
+    count, pairs = data.get("coarse_replies"), (data.get("train") or {}).get("pairs")
+    if count is None or not pairs:
+        return ""
+    return (
+        f" {count:,} of {pairs:,} training replies ({100 * count / pairs:.2g} %) hold a word of a "
+        "short list of coarse words."
+    )

@@ -12,7 +12,8 @@ from data_builders.output.lettering import lettering
 from data_builders.output.markdown import table
 from data_builders.translation import _, marked
 
-CURVES_PICTURE = "curves.png"
+from ..settings.run_folder import CURVES_PICTURE
+
 MAX_ROWS = 10
 # By the name in the log: the heading, and how a number is written.
 _COLUMNS = {
@@ -133,7 +134,12 @@ def curves_figure(curves: Curves, selected: int | None, people: float | None) ->
     """Make the figure of `draw_curves`, a panel for each kind of curve that there is."""
     from matplotlib.figure import Figure
 
-    panels = [(colors, words) for colors, words in _PANELS if colors.keys() & curves.keys()]
+    panels = [
+        (colors, words)
+        for colors, words in _PANELS
+        if max(len(curves.get(name, ())) for name in colors) > 1
+    ]
+    last = max(max(values) for values in curves.values())
     figure = Figure((1.8 + 3.6 * len(panels), 3.2), facecolor="white", layout="constrained")
     places = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (colors, words) in zip(places, panels, strict=True):
@@ -141,6 +147,8 @@ def curves_figure(curves: Curves, selected: int | None, people: float | None) ->
             axes.axhline(people, color=_INK, linewidth=0.8, linestyle="--", label=_("people"))
         _draw_panel(axes, curves, colors, selected)
         axes.set_ylabel(_(words), color=_INK)
+        # Panels side by side are compared.
+        axes.set_xlim(0, 1.02 * last)
         if "loss" not in colors:
             # A small change of a small number is not to look like a large one.
             axes.set_ylim(bottom=0)
@@ -151,7 +159,8 @@ def _draw_panel(axes: Any, curves: Curves, colors: dict[str, str], selected: int
     """Draw some curves over the updates into one pair of axes."""
     for name, color in colors.items():
         if values := curves.get(name):
-            dots = "." if name.startswith("eval_") else None
+            # A line through a single point would not be seen.
+            dots = "." if name.startswith("eval_") or len(values) == 1 else None
             label = _(_COLUMNS[name][0] if name in _COLUMNS else "learning rate")
             axes.plot(list(values), list(values.values()), color=color, label=label, marker=dots)
     if selected is not None:

@@ -28,6 +28,9 @@ from typing import Any
 from transformers import GenerationConfig
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
+from data_builders.command_line import must_be_at_least
+from data_builders.translation import _
+
 from ..chat.streaming import PieceTable, interrupts_held, next_item
 from ..fast import FastDecoder
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
@@ -82,7 +85,7 @@ class BatchingQueue:
         # No locks, which Ctrl-C may leave held: a SimpleQueue is one step or none.
         self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for _ in range(max_waiting):
+        for _place in range(max_waiting):
             self._places.put(None)
         self._waiting: deque[Request] = deque()  # the worker's alone
         self._closing, self._abandon = threading.Event(), threading.Event()
@@ -167,14 +170,18 @@ class BatchingQueue:
         limit = config.max_position_embeddings
         if not 0 < len(input_ids) <= limit:
             raise UserError(
-                f"`input_ids` must hold 1 to {limit} tokens (got {len(input_ids)}). Use "
-                "`encode_context`, which leaves out the oldest turns."
+                "`input_ids` must hold 1 to {limit} tokens (got {count}). Use "
+                "`encode_context`, which leaves out the oldest turns.",
+                limit=limit,
+                count=len(input_ids),
             )
         for token in input_ids:
             if not isinstance(token, int) or not 0 <= token < config.vocab_size:
                 raise UserError(
-                    f"`input_ids` must be token ids from 0 to {config.vocab_size - 1} "
-                    f"(got {token!r}). Use the model's own tokenizer."
+                    "`input_ids` must be token ids from 0 to {most} (got {token!r}). Use "
+                    "the model's own tokenizer.",
+                    most=config.vocab_size - 1,
+                    token=token,
                 )
         if on_text is not None and self._table is None:
             raise UserError("`on_text` needs a tokenizer: BatchingQueue(model, tokenizer).")
@@ -182,13 +189,16 @@ class BatchingQueue:
     def _enter(self, request: Request) -> None:
         """Put a request into the inbox, if there is a place for it."""
         if self._closing.is_set():
-            raise QueueClosedError("The queue is closed and takes no more requests.")
+            raise QueueClosedError(_("The queue is closed and takes no more requests."))
         try:
             self._places.get_nowait()
         except queue.Empty:
             raise QueueFullError(
-                f"{self.max_waiting} requests wait already (`max_waiting`). Try again later, or "
-                "allow more."
+                _(
+                    "{count} requests wait already (`max_waiting`). Try again later, or allow "
+                    "more.",
+                    count=self.max_waiting,
+                )
             ) from None
         self._inbox.put(request)
         if self._ended.is_set():  # closed in between: nobody will look into the inbox
@@ -256,7 +266,7 @@ class BatchingQueue:
         """Tell whether nobody wants the reply any more, and tell the one who asked."""
         reason = "cancelled" if self._abandon.is_set() else request.reason_to_stop()
         if reason == "deadline" and request.future.set_running_or_notify_cancel():
-            error = TimeoutError("The deadline passed while the request waited for a batch.")
+            error = TimeoutError(_("The deadline passed while the request waited for a batch."))
             request.future.set_exception(error)
         elif reason == "cancelled":
             Future.cancel(request.future)  # without setting `stop`, whose lock may be lost
@@ -272,7 +282,7 @@ class BatchingQueue:
             except IndexError:  # several threads may be at it
                 return
             if future.set_running_or_notify_cancel():
-                future.set_exception(QueueClosedError("The queue was closed."))
+                future.set_exception(QueueClosedError(_("The queue was closed.")))
 
 
 def _key(config: GenerationConfig, seed: int | None, options: dict[str, Any]) -> object:
@@ -287,17 +297,22 @@ def _key(config: GenerationConfig, seed: int | None, options: dict[str, Any]) ->
 def _check_options(seed: object, stop: object, deadline: object) -> None:
     """Refuse what would stop the thread that all callers wait for."""
     if not (seed is None or (isinstance(seed, int) and -(2**63) <= seed < 2**63)):
-        raise UserError(f"`seed` must be a whole number of 64 bits (got {seed!r}).")
+        raise UserError("`seed` must be a whole number of 64 bits (got {seed!r}).", seed=seed)
     if not (stop is None or hasattr(stop, "is_set")):
-        raise UserError(f"`stop` must be a threading.Event (got {stop!r}).")
+        raise UserError("`stop` must be a threading.Event (got {stop!r}).", stop=stop)
     if not (deadline is None or (isinstance(deadline, int | float) and deadline == deadline)):
-        raise UserError(f"`deadline` must be a time of `time.monotonic()` (got {deadline!r}).")
+        raise UserError(
+            "`deadline` must be a time of `time.monotonic()` (got {deadline!r}).", deadline=deadline
+        )
 
 
 def _check_limits(max_batch_size: int, max_wait_ms: float, max_waiting: int) -> None:
     """Refuse a queue that could answer nobody."""
     for name, value in (("max_batch_size", max_batch_size), ("max_waiting", max_waiting)):
         if value < 1:
-            raise UserError(f"`{name}` must be at least 1 (got {value}).")
+            raise UserError(must_be_at_least(name, 1, value))
     if not 0 <= max_wait_ms < float("inf"):
-        raise UserError(f"`max_wait_ms` must be 0 or more milliseconds (got {max_wait_ms}).")
+        raise UserError(
+            "`max_wait_ms` must be 0 or more milliseconds (got {max_wait_ms}).",
+            max_wait_ms=max_wait_ms,
+        )

@@ -14,6 +14,8 @@ from typing import Any
 
 from transformers import GenerationConfig
 
+from data_builders.translation import _
+
 from ..chat.streaming import GrowingText, PieceTable, interrupts_held, next_item
 
 
@@ -201,7 +203,10 @@ class Answer:
         if not self.done:
             self.done = True
             if not isinstance(error, Exception):  # would end the caller's thread, or its process
-                error = RuntimeError(f"The model stopped with {type(error).__name__}: {error}")
+                kind = type(error).__name__
+                error = RuntimeError(
+                    _("The model stopped with {kind}: {error}", kind=kind, error=error)
+                )
             self.request.future.set_exception(error)
 
     def _new_text(self) -> GrowingText | None:

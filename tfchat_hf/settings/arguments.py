@@ -35,7 +35,7 @@ class DataArguments:
     dataset: str = "small_talk"
     languages: list[str] = field(default_factory=list)
     exclude_categories: list[str] = field(default_factory=lambda: ["coding"])
-    validation_fraction: float = 0.05
+    validation_fraction: float | None = None
     test_fraction: float | None = None
     strict: bool = False
     dataset_cache_dir: str | None = None

@@ -98,9 +98,11 @@ def parse_arguments(argv: Sequence[str]) -> RunArguments:
     settings = read_settings(argv)
     # Here: it loads torch.
     from .init_from import with_settings_of_origin
+    from .rules import check_used
 
     settings, origin = with_settings_of_origin(settings)
     run = build_arguments(settings)
+    check_used(run.data)
     run.origin = origin
     return run
 

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from transformers import GenerationConfig, Trainer, get_scheduler
@@ -24,6 +26,8 @@ from .arguments import (
     higher_is_better,
 )
 
+# Corpora of this package by name.
+CHATTERBOT, SMALL_TALK = "chatterbot", "small_talk"
 # The metrics of each evaluation.
 _EVERY_EVALUATION = ("selection_score", "loss", "perplexity", "bits_per_character")
 _OF_RANKING = ("question_gain", "hits_at_1", "mrr", "hits_at_1_pmi", "mrr_pmi")
@@ -130,6 +134,41 @@ def _check_data(data: DataArguments) -> None:
         "`swap_sides` and `add_lowercase_questions` contradict each other: with sides swapped the "
         "question is what the model writes. Delete one of the two lines.",
     )
+
+
+def check_used(data: DataArguments) -> None:
+    """Refuse settings that the dataset would make no use of.
+
+    Raises:
+        UserError: Names them and the way out.
+    """
+    require(
+        data.exclude_categories == DataArguments().exclude_categories or data.dataset == CHATTERBOT,
+        "`exclude_categories` is for `dataset: {corpus}` (got {dataset}). Delete the line.",
+        corpus=CHATTERBOT,
+        dataset=data.dataset,
+    )
+    fractions = (data.validation_fraction, data.test_fraction)
+    require(
+        fractions == (None, None) or not _has_sides(data.dataset),
+        "`dataset` {dataset} is split already, so `validation_fraction` and `test_fraction` would "
+        "not be used (got {validation} and {test}). Delete them, or build the data anew with other "
+        "ones.",
+        dataset=data.dataset,
+        validation=data.validation_fraction,
+        test=data.test_fraction,
+    )
+
+
+def _has_sides(dataset: str) -> bool:
+    """Tell whether a dataset says by itself what is held out."""
+    if dataset == SMALL_TALK:
+        return True
+    try:
+        known = json.loads((Path(dataset) / "dataset_dict.json").read_text(encoding="utf-8"))
+        return "validation" in known["splits"]
+    except (OSError, ValueError, KeyError, TypeError):  # whoever loads it says what is wrong
+        return False
 
 
 def _check_with_data(training: TFChatTrainingArguments, data: DataArguments) -> None:

@@ -10,14 +10,15 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from data_builders.translation import _
-from data_builders.writing import write_whole
+from data_builders.writing import only_writer, write_whole
 
 from ..text.errors import UserError
 from .reading import write_yaml
@@ -28,6 +29,7 @@ DATA_FILE = "data_report.json"
 # Beside a model.
 MEMORY_FOLDER = "memory"
 SAMPLES_FILE = "samples.jsonl"
+CURVES_PICTURE = "curves.png"
 # Where `--overwrite` trains: what stands in the folder stays until the new run is whole. Then it is
 # renamed to the second, and from there its parts take their places.
 REPLACEMENT, _ARRIVING = ".replacement", ".arriving"
@@ -37,7 +39,7 @@ _WRITTEN_FILES = (
     DATA_FILE,
     SAMPLES_FILE,
     "samples_during_training.jsonl",
-    "curves.png",
+    CURVES_PICTURE,
     "model.safetensors",
 )
 # Written too, and left where they are until the next run writes its own.
@@ -182,15 +184,50 @@ class RunFolder:
         """Write the settings that a run is trained with."""
         write_yaml(settings, self.path / SETTINGS_FILE)
 
-    def reopen(self) -> None:
-        """Take away the mark of a finished run, before its files are written anew."""
-        (self.path / METRICS_FILE).unlink(missing_ok=True)
+    @contextmanager
+    def adding(self) -> Iterator[Path]:
+        """Lend an empty folder, and put the files in it into the run folder at the end, each whole.
+
+        Whatever stops the work leaves the files that were there, and no mark of a finished run.
+        """
+        # Of a run that was trained further, the figures are no longer those of its model.
+        for name in (METRICS_FILE, CURVES_PICTURE):
+            (self.path / name).unlink(missing_ok=True)
+        staging = self.path / STAGING
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        try:
+            yield staging
+            for file in sorted(staging.iterdir()):
+                os.replace(file, self.path / file.name)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
     def finish(self, metrics: dict[str, Any]) -> None:
         """Write metrics.json, the mark of a finished run, and take the place of the one before."""
         write_json(metrics, self.path / METRICS_FILE)
         if self.place != self.path:
             RunFolder(self.place).settle()
+
+
+def only_training(folder: Path) -> AbstractContextManager[None]:
+    """Keep a second training out of a run folder."""
+    folder = folder.expanduser().absolute()
+    # Of a folder that is mounted alone, the one above cannot hold a lock.
+    apart = not folder.is_dir() or os.access(folder.parent, os.W_OK)
+    return only_writer(folder if apart else folder / "training")
+
+
+def check_not_in_training(folder: Path) -> None:
+    """Refuse a run whose files are about to change.
+
+    Raises:
+        UserError: Says which process trains it, and since when.
+    """
+    places = (folder, folder.expanduser().absolute().parent)
+    if any(os.access(place, os.W_OK) for place in places):  # else nothing can be trained there
+        with only_training(folder):
+            pass
 
 
 def check_finished(folder: Path, with_memory: bool) -> None:

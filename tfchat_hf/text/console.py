@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import shutil
 import unicodedata
+from collections.abc import Sequence
 
-from data_builders.command_line import prepare_streams
+from data_builders.widths import display_width, padded, wrapped
 
-__all__ = ["one_line", "prepare_streams", "printable", "quiet_libraries"]
+# Where the second column would be narrower, its texts stand below those of the first.
+_NARROW, _INDENT = 24, "    "
 
 _KEPT = "\n\t\u200c\u200d"
 # Control, format, surrogate and private characters, and the separators of lines and paragraphs.
@@ -35,3 +38,25 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Put a reply on one line, for pipes that pair questions and replies by line."""
     return printable(" ".join(text.splitlines()))
+
+
+def paragraph(text: str) -> str:
+    """Break a text into lines of the terminal, never within a word."""
+    return "\n".join(wrapped(text, _room()))
+
+
+def two_columns(rows: Sequence[tuple[str, str]]) -> str:
+    """Lay out words with what is said of each, as a help has them, for the terminal's width."""
+    first = max(display_width(word) for word, _text in rows) + 2
+    is_narrow = _room() - first < _NARROW
+    indent = _INDENT if is_narrow else " " * first
+    lines = []
+    for word, text in rows:
+        texts = wrapped(text, _room() - len(indent))
+        head = [word.rstrip()] if is_narrow else [padded(word, first) + texts.pop(0)]
+        lines += [*head, *(indent + line for line in texts)]
+    return "\n".join(lines)
+
+
+def _room() -> int:
+    return shutil.get_terminal_size().columns - 1  # some break a line that is full

@@ -104,6 +104,7 @@ def encode_context(
             "`max_source_length` must be at least 2, one token and </s> (got {length}).",
             length=max_source_length,
         )
+    check_turns(turns)
     *older, newest = _encode_texts(tokenizer, turns)
     room = max_source_length - 1
     if len(newest) > room:
@@ -120,7 +121,37 @@ def encode_context(
 
 def encode_reply(tokenizer: PreTrainedTokenizerBase, reply: str) -> list[int]:
     """Encode a reply as labels: its ids and ``</s>``, never shortened."""
+    check_text(reply, "a reply")
     return [*_encode_texts(tokenizer, [reply])[0], tokenizer.eos_token_id]
+
+
+def check_turns(turns: Sequence[str]) -> None:
+    """Refuse turns that are no texts.
+
+    Raises:
+        UserError: Says which turn, and what is wrong with it.
+    """
+    if isinstance(turns, str):
+        raise UserError("`turns` must be a list of texts (got a single text). Put it into a list.")
+    for place, turn in enumerate(turns):
+        check_text(turn, f"turns[{place}]")
+
+
+def check_text(text: Any, where: str) -> None:
+    """Refuse what is no text, or one that cannot be written as UTF-8; `where` names it."""
+    if not isinstance(text, str):
+        raise UserError(
+            "{where} must be a text (got {kind}).", where=where, kind=type(text).__name__
+        )
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(
+            "{where} must be Unicode text (got half of a surrogate pair at character {number}). "
+            "Give the whole character, in UTF-8.",
+            where=where,
+            number=error.start,
+        ) from None
 
 
 def messages_to_turns(
@@ -193,15 +224,7 @@ def _plain_text(content: Any, where: str) -> str:
             where=where,
             kind=type(content).__name__,
         )
-    try:
-        content.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise UserError(
-            "{where} must be Unicode text (got half of a surrogate pair at character "
-            "{number}). Send the whole character.",
-            where=where,
-            number=error.start,
-        ) from None
+    check_text(content, where)
     return content
 
 

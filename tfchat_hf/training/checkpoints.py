@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_model
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import Seq2SeqTrainer
+from transformers.trainer_utils import TrainOutput
 
 from data_builders.translation import _, joined
 from data_builders.writing import write_whole
@@ -27,6 +29,7 @@ from ..settings.run_folder import (
     discard,
     list_checkpoints,
 )
+from .time_budget import TrainingClock
 
 # Of an optimizer's groups: what the settings say.
 _RATES = ("initial_lr", "betas", "eps", "weight_decay")
@@ -180,6 +183,8 @@ class WholeCheckpointTrainer(Seq2SeqTrainer):
     that looks like a checkpoint.
     """
 
+    # Of a run that ends with a time.
+    clock: TrainingClock | None = None
     _staging: Path | None = None
 
     def _get_output_dir(self, trial: Any) -> str:
@@ -223,3 +228,46 @@ class WholeCheckpointTrainer(Seq2SeqTrainer):
         self.state.best_model_checkpoint = str(path) if known else None
         if self.args.should_save:
             self.state.save_to_json(str(folder / STAGING / f"checkpoint-{step}" / STATE_FILE))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """Go on with the state of a checkpoint and the rates of the settings.
+
+        transformers takes the rates of the checkpoint too: what was changed would not be used.
+        """
+        rates = read_rates(self.optimizer)
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None and not self.is_deepspeed_enabled:
+            take_rates(self.optimizer, self.lr_scheduler, rates, self.clock is not None)
+
+    def load_weights(self, folder: str | Path) -> None:
+        """Take the weights of a checkpoint."""
+        # transformers would warn of tied weights, which the file holds once, as missing.
+        load_model(self.model, Path(folder) / "model.safetensors")
+
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
+    ) -> None:
+        if self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            self.load_weights(resume_from_checkpoint)
+
+    def _load_best_model(self) -> None:
+        if self.is_fsdp_enabled:
+            super()._load_best_model()
+        else:
+            self.load_weights(self.state.best_model_checkpoint)
+
+    def _finalize_training(
+        self, trial: Any, num_train_samples: int | float, start_time: float
+    ) -> TrainOutput:
+        """End training; which checkpoints stay was settled when they were written.
+
+        transformers would delete all but the best here, the one that Ctrl-C has just made among
+        them.
+        """
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            return super()._finalize_training(trial, num_train_samples, start_time)
+        finally:
+            self.args.save_total_limit = limit

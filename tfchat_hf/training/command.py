@@ -20,16 +20,22 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
-from data_builders.command_line import WRONG, run_command, say, tell, without_language
+from data_builders.command_line import (
+    WRONG,
+    run_command,
+    say,
+    silence_output,
+    tell,
+    without_language,
+)
 from data_builders.translation import _
-from data_builders.writing import only_writer
 
 from ..settings.places import find_settings
 from ..settings.reading import Setting, read_settings
-from ..settings.run_folder import RunFolder
+from ..settings.run_folder import RunFolder, only_training
 from .threads import shorten_spinning
 
 
@@ -63,21 +69,12 @@ def _check_and_train(arguments: Sequence[str]) -> int:
     """Say what is wrong before torch loads, which takes seconds."""
     settings = read_settings(arguments)
     first = os.environ.get("RANK", "0") == "0"
-    with _only_training(settings) if first else nullcontext():
+    folder = settings.get("output_dir")
+    with only_training(Path(folder.value)) if first and folder else nullcontext():
         _check_folder(settings)
         if first:
             tell(_("Loading PyTorch and transformers ..."))
         return _train(arguments)
-
-
-def _only_training(settings: Mapping[str, Setting]) -> AbstractContextManager[None]:
-    """Keep a second training out of the folder."""
-    if "output_dir" not in settings:
-        return nullcontext()
-    folder = Path(settings["output_dir"].value).expanduser().absolute()
-    # Of a folder that is mounted alone, the one above cannot hold a lock.
-    apart = not folder.is_dir() or os.access(folder.parent, os.W_OK)
-    return only_writer(folder if apart else folder / "training")
 
 
 def _check_folder(settings: Mapping[str, Setting]) -> None:
@@ -104,9 +101,14 @@ def _train(arguments: Sequence[str]) -> int:
     run = parse_arguments(arguments)
 
     def report(line: str) -> None:
-        if run.training.should_log:
+        if not run.training.should_log:
+            return
+        try:
             tqdm.write(line)  # above the progress bar, where there is one
             sys.stdout.flush()
+        except OSError:  # `| head` has ended, the terminal is gone, a disk is full
+            silence_output()
+            tell("note: nobody takes what is printed any more; training goes on.")
 
     request = StopRequest()
     with request.listening():

@@ -25,7 +25,8 @@ HOPELESS = 3.0
 class LossWatch:
     """Adds up the losses of updates on the device, and looks at them now and then.
 
-    Each look waits for the device, so there is one a log and one a checkpoint.
+    Each look waits for the device, so there is one a log and one a checkpoint. A CPU is not waited
+    for: there a loss that is no number ends the run at once.
     """
 
     def __init__(self, vocabulary: int) -> None:
@@ -51,6 +52,13 @@ class LossWatch:
         if step == self._first_step:
             # Of a new network, whose weights may be worse than guessing, or of one to go on with.
             self._first += loss
+
+    def look(self, trainer: TFChatTrainer) -> None:
+        """Check between two updates where that costs nothing; a sum keeps what is no number."""
+        if self._sum is None or self._sum.device.type != "cpu" or trainer.args.world_size > 1:
+            return
+        if not math.isfinite(self._sum.item()):
+            self.check(trainer)
 
     def check(self, trainer: TFChatTrainer) -> None:
         """Look at what came since the last look; every process calls this.

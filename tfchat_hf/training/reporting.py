@@ -212,22 +212,20 @@ def write_finished_run(
     if not trainer.args.should_save:
         return
     advice = _("Training is done and its last checkpoint is whole: make room, then add --resume.")
-    # Of a run that was trained further, the figures are no longer those of its model.
-    folder.reopen()
-    with disk_errors(_("the finished model"), folder.path, advice):
-        save_for_hub(model, data.tokenizer, str(folder.path))
+    split = "validation" if data.questions["validation"] else "train"
+    samples = _samples(split, data.questions[split], replies[split])
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in samples]
+    # A greeting: a question of the corpus could be anything.
+    example = "你好" if {"zh", "mixed"} & set(data.examples.languages()) else "Hello"
+    with disk_errors(_("the finished model"), folder.path, advice), folder.adding() as fresh:
+        save_for_hub(model, data.tokenizer, str(fresh))
         if trainer.args.memory:
             dialogues = read_dialogues(data.settings).dataset
             scorer = ModelScorer(model.eval(), data.tokenizer)
             metrics["memory"] = write_memory(folder.path, dialogues, report, scorer)
-    split = "validation" if data.questions["validation"] else "train"
-    samples = _samples(split, data.questions[split], replies[split])
-    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in samples]
-    write_whole(folder.path / SAMPLES_FILE, "".join(lines))
-    # A greeting: a question of the corpus could be anything.
-    example = "你好" if {"zh", "mixed"} & set(data.examples.languages()) else "Hello"
+        write_whole(fresh / SAMPLES_FILE, "".join(lines))
+        write_model_card(fresh, run, metrics, example, history, samples)
     folder.note_settings(settings)
-    write_model_card(folder.path, run, metrics, example, history, samples)
     folder.finish(metrics)
     _report_results(metrics, report)
     report(_("finished: {folder}", folder=folder.place))
@@ -282,8 +280,12 @@ def _measure(
         asked = data.questions["validation"]
         texts = baseline_replies(asked, examples.train, args.seed)
         metrics["baselines"] = score_baselines(asked, texts, frequent)
-    languages = {"languages": examples.languages(), "sources": data.sources}
-    metrics["data"] = {**examples.report(), **languages}
+    metrics["data"] = {
+        **examples.report(),
+        "languages": examples.languages(),
+        "sources": data.sources,
+        "coarse_replies": examples.coarse_replies(),
+    }
     return metrics, replies
 
 

@@ -16,6 +16,7 @@ from transformers import Trainer, TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
 from data_builders.output.markdown import table
+from data_builders.output.privacy import without_paths
 from data_builders.output.terminal import GAP, columns, shorten
 from data_builders.translation import _, listed
 from data_builders.writing import write_whole
@@ -196,7 +197,10 @@ class TensorBoardWithSamples(WhileTraining, TensorBoardCallback):
         # TensorBoard hides what an earlier process wrote from this step on: it is trained again.
         purge = state.global_step + 1 if state.global_step else 0
         self.tb_writer = self._SummaryWriter(log_dir=folder, purge_step=purge)
-        TensorBoardCallback.on_train_begin(self, args, state, control, **kwargs)
+        # transformers' own callback writes the paths of this machine too.
+        for name, told in {"args": args, "model_config": kwargs["model"].config}.items():
+            text = json.dumps(without_paths(told.to_dict()), ensure_ascii=False, indent=2)
+            self.tb_writer.add_text(name, text)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Draw the numbers of training; the evaluation after it is of the selected checkpoint."""

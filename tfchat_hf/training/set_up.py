@@ -13,6 +13,8 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 from transformers.trainer_utils import IntervalStrategy
 
+from data_builders.translation import _
+
 from ..examples.preparing import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
 from ..examples.questions import Question, collect_questions, frequent_replies
 from ..examples.rows import ExampleRows
@@ -236,10 +238,12 @@ def _check_pieces(args: TFChatTrainingArguments, plan: UpdatePlan) -> None:
 def _do_without_validation(args: TFChatTrainingArguments, data: DataArguments) -> None:
     """Turn evaluation off where there is nothing to evaluate on."""
     if args.load_best_model_at_end:
+        share = data.validation_fraction
+        now = "" if share is None else _(" (now {value})", value=share)
         raise UserError(
             "`load_best_model_at_end` needs validation examples and there are none. Raise "
-            "`validation_fraction` (now {share}) or add data.",
-            share=data.validation_fraction,
+            "`validation_fraction`{now} or add data.",
+            now=now,
         )
     args.eval_strategy = IntervalStrategy.NO
 

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
-from safetensors.torch import load_model
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 from transformers import (
@@ -43,7 +42,7 @@ from ..text.errors import UserError
 from .batch_sampler import EpochCallback, UpdateSampler, update_plan
 from .callbacks import ProgressBar, evaluations_since_best
 from .cheap_dropout import use_cheap_dropout
-from .checkpoints import WholeCheckpointTrainer, read_rates, take_rates
+from .checkpoints import WholeCheckpointTrainer
 from .data_collator import NoisyQuestions, TrainingCollator
 from .divergence import LossWatch
 from .losses import LossOptions, TrainingLoss, fast_loss_agrees
@@ -169,6 +168,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
         """Count a batch and learn from it."""
+        self.watch.look(self)
         self.meter.count(inputs["counts"])
         loss = super().training_step(model, inputs, num_items_in_batch)
         self.watch.add(loss, self.state.global_step)
@@ -342,7 +342,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
             return False
         best = state.best_model_checkpoint if self.args.load_best_model_at_end else None
         # By its name: the run folder may have been moved since.
-        self._load_weights(checkpoint.parent / Path(best or checkpoint).name)
+        self.load_weights(checkpoint.parent / Path(best or checkpoint).name)
         self.state = state
         return True
 
@@ -353,53 +353,11 @@ class TFChatTrainer(WholeCheckpointTrainer):
             return True
         return bool(patience) and evaluations_since_best(self.args, state) >= patience
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        """Go on with the state of a checkpoint and the rates of the settings.
-
-        transformers takes the rates of the checkpoint too: what was changed would not be used.
-        """
-        rates = read_rates(self.optimizer)
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None and not self.is_deepspeed_enabled:
-            take_rates(self.optimizer, self.lr_scheduler, rates, self.clock is not None)
-
-    def _load_weights(self, folder: str | Path) -> None:
-        # transformers would warn of tied weights, which the file holds once, as missing.
-        load_model(self.model, Path(folder) / "model.safetensors")
-
-    def _load_from_checkpoint(
-        self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
-    ) -> None:
-        if self.is_fsdp_enabled:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-        else:
-            self._load_weights(resume_from_checkpoint)
-
-    def _load_best_model(self) -> None:
-        if self.is_fsdp_enabled:
-            super()._load_best_model()
-        else:
-            self._load_weights(self.state.best_model_checkpoint)
-
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Save a checkpoint, if it is a good one; its time does not count as training."""
         self.watch.check(self)
         with self.meter.paused():
             super()._save_checkpoint(model, trial)
-
-    def _finalize_training(
-        self, trial: Any, num_train_samples: int | float, start_time: float
-    ) -> TrainOutput:
-        """End training; which checkpoints stay was settled when they were written.
-
-        transformers would delete all but the best here, the one that Ctrl-C has just made among
-        them.
-        """
-        limit, self.args.save_total_limit = self.args.save_total_limit, None
-        try:
-            return super()._finalize_training(trial, num_train_samples, start_time)
-        finally:
-            self.args.save_total_limit = limit
 
     # ------------------------------------------------------- what transformers' own figures ask
 

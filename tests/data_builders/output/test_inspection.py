@@ -16,8 +16,8 @@ import data_builders.output.inspection as inspect_module
 from data_builders.building.builder import DIALOGUE_FEATURES
 from data_builders.errors import UserError
 from data_builders.output.inspection import bar_chart, inspect_lines
-from data_builders.output.terminal import display_width
 from data_builders.report import REPORT_FILE, BuildReport, SourceCount
+from data_builders.widths import display_width
 
 
 def row(*turns: str, roles: tuple[str, ...] = (), lang: str = "en", source: str = "a") -> dict:

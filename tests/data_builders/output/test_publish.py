@@ -156,6 +156,16 @@ def test_a_folder_without_a_dataset_is_refused(tmp_path: Path) -> None:
         push_dataset(tmp_path, REPOSITORY)
 
 
+def test_a_card_with_a_place_of_this_machine_is_refused_before_anything_is_sent(
+    hub: FakeHub, folder: Path
+) -> None:
+    with (folder / "README.md").open("a", encoding="utf-8") as card:
+        card.write(f"built from {folder}/raw.txt\n")
+    with pytest.raises(UserError, match=r"README.md:13: a path of a machine"):
+        push_dataset(folder, REPOSITORY)
+    assert hub.requests == []
+
+
 def test_without_a_network_the_sentence_says_so_and_keeps_the_token(folder: Path) -> None:
     with pytest.raises(UserError, match="cannot be reached") as caught:
         push_dataset(folder, REPOSITORY, token=TOKEN)

@@ -84,6 +84,7 @@ def test_numbers_of_a_tiny_dataset():
     assert (found.distinct_questions, found.distinct_replies) == (3, 3)
     assert found.multi_reply_questions == 1
     assert found.characters == 7 + 5 + 9 + 14
+    assert found.coarse == 0
     assert found.languages == {"en": 3, "zh": 1}
     assert found.sources == {"a": 3, "b": 1}
     assert found.top_replies[0] == ("hello", 3, 3 / 5)
@@ -93,6 +94,17 @@ def test_numbers_of_a_tiny_dataset():
     assert found.question_lengths.bars() == [("2", 4), ("3-4", 0), ("5-6", 1)]
     assert found.reply_lengths.bars() == [("2", 1), ("3-4", 1), ("5-6", 3)]
     assert found.reply_lengths.mean == (5 + 3 + 5 + 2 + 5) / 5
+
+
+def test_dialogues_with_coarse_words_are_counted_once_and_no_part_of_a_word_is_one():
+    rows = [
+        row("What a SHIT day", "shit happens, fuck it"),
+        row("你好", "你个shit", "好"),
+        row("你是傻b吗", "不是"),
+        row("shitake, a peacock", "Scunthorpe"),
+        row("大家好", "嗯"),
+    ]
+    assert described(rows).coarse == 3
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -201,16 +213,16 @@ def test_the_last_bin_is_open():
 @pytest.fixture(scope="module")
 def statistics() -> DatasetStatistics:
     rows = [
-        row(*r["turns"], source=f"语料/闲聊{i % 20}.txt") for i, r in enumerate(random_rows(4, 90))
+        row(*r["turns"], lang=r["lang"], source=f"语料/闲聊{i % 20}.txt")
+        for i, r in enumerate(random_rows(4, 90))
     ]
     return describe(datasets.DatasetDict(train=split(rows)))
 
 
-def test_pictures_of_two_bars_and_more_are_small_white_png_files(tmp_path, statistics):
+def test_pictures_are_small_white_png_files(tmp_path, statistics):
     image = pytest.importorskip("matplotlib.image")
     paths = draw_pictures(statistics, tmp_path / "pictures")
-    assert len(statistics.counts("languages")) == 1
-    assert [path.name for path in paths] == [name for name in CAPTIONS if name != "languages.png"]
+    assert [path.name for path in paths] == list(CAPTIONS)
     for path in paths:
         assert path.stat().st_size < 60_000
         pixels = image.imread(path)
@@ -238,9 +250,19 @@ def test_drawing_leaves_pyplot_alone(tmp_path, statistics, monkeypatch):
     assert draw_pictures(statistics, tmp_path)
 
 
-def test_no_pictures_of_nothing(tmp_path):
+@pytest.mark.parametrize(
+    ("rows", "drawn"),
+    [
+        ([], []),
+        ([row("hi", "ho"), row("ha", "he")], []),
+        ([row("hi", "hello"), row("ha", "hey there")], ["lengths.png"]),
+        ([row("hi", "ho"), row("ha", "he", lang="zh")], ["languages.png"]),
+    ],
+)
+def test_no_pictures_of_nothing_and_of_a_single_bar(tmp_path, rows, drawn):
     pytest.importorskip("matplotlib")
-    assert draw_pictures(describe(datasets.DatasetDict(train=split([]))), tmp_path) == []
+    paths = draw_pictures(describe(datasets.DatasetDict(train=split(rows))), tmp_path)
+    assert [path.name for path in paths] == drawn
 
 
 def test_missing_matplotlib_says_what_to_install(tmp_path, statistics, monkeypatch):

@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_builders.output.terminal import columns, display_width, fit, shorten
-
-
-@pytest.mark.parametrize(
-    ("text", "cells"), [("abc", 3), ("你好", 4), ("，", 2), ("Ａ", 2), ("e\u0301", 1), ("", 0)]
-)
-def test_width_in_cells(text, cells):
-    assert display_width(text) == cells
+from data_builders.output.terminal import columns, fit, shorten
+from data_builders.widths import display_width
 
 
 @pytest.mark.parametrize(
