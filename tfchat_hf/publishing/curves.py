@@ -83,14 +83,11 @@ def curves_part(curves: Curves, selected: int | None = None, picture: bool = Fal
         cells = [
             "".join(map(_COLUMNS[c][1].format, v)) for c, v in zip(columns, known, strict=True)
         ]
-        rows.append([f"{step:,}{' (kept)' if step == selected else ''}", *cells])
-    shown = (
-        f"![Losses, diversity and learning rate over the updates]({CURVES_PICTURE})\n\n"
-        if picture
-        else ""
-    )
-    head = [">update", *(f">{_COLUMNS[name][0]}" for name in columns)]
-    what = "Training loss is what was minimised, validation loss the plain cross-entropy."
+        rows.append([_("{step:,} (kept)", step=step) if step == selected else f"{step:,}", *cells])
+    caption = _("Losses, diversity and learning rate over the updates")
+    shown = f"![{caption}]({CURVES_PICTURE})\n\n" if picture else ""
+    head = [f">{_('update')}", *(f">{_(_COLUMNS[name][0])}" for name in columns)]
+    what = _("Training loss is what was minimised, validation loss the plain cross-entropy.")
     return f"{shown}{table(head, rows)}\n\n{what}"
 
 
