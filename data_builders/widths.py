@@ -31,10 +31,16 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - display_width(text))
 
 
-def wrapped(text: str, width: int) -> list[str]:
-    """Break a text into lines of at most so many cells; only a longer word is left whole."""
+def wrapped(text: str, width: int, whole: bool = True) -> list[str]:
+    """Break a text into lines of at most so many cells; a longer word is left `whole`, or not."""
     lines = [""]
     for piece in filter(None, _PIECE.findall(text)):
+        if not whole and display_width(piece.rstrip()) > width:
+            for character in piece:
+                if lines[-1] and display_width(lines[-1] + character.rstrip()) > width:
+                    lines.append("")
+                lines[-1] += character
+            continue
         if lines[-1] and display_width(lines[-1] + piece.rstrip()) > width:
             lines.append("")
         lines[-1] += piece

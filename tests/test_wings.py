@@ -18,8 +18,8 @@ HOUSES = {
         "commands __main__"
     ).split(),
     "tfchat_hf": (
-        "model text settings examples fast engines memory measuring publishing training pretrained "
-        "chat serving judging compare look"
+        "model text settings examples fast engines convert memory measuring publishing training "
+        "pretrained chat serving judging compare look"
     ).split(),
 }
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "tfchat_hf.publishing": "push it to the Hub",
     "tfchat_hf.engines.export": "for CTranslate2, onnxruntime, or as a Marian without code",
     "tfchat_hf.engines.javascript_tokenizer": "its tokenizer for transformers.js",
+    "tfchat_hf.convert": "a checkpoint of the original TFChat, read without running it",
     "tfchat_hf.pretrained": "put a run in the place of the model in the package",
 }
 

@@ -41,3 +41,14 @@ def test_lines_break_between_words_and_between_hanzi(text, width, lines):
 def test_nothing_but_blanks_is_lost_by_breaking(text, width):
     lines = wrapped(text, width)
     assert "".join("".join(lines).split()) == "".join(text.split())
+
+
+def test_a_word_longer_than_a_line_is_broken_where_it_need_not_stay_whole():
+    assert wrapped("unbreakable 好", 5, whole=False) == ["unbre", "akabl", "e 好"]
+
+
+@given(st.text("ab 你好，。（）", max_size=40), st.integers(8, 20))
+def test_no_line_is_wider_than_asked(text, width):
+    lines = wrapped(text, width, whole=False)
+    assert all(display_width(line) <= width for line in lines)
+    assert "".join("".join(lines).split()) == "".join(text.split())

@@ -8,6 +8,8 @@ One reply, or a few, and out again:
     python chat_hf.py --once "你好"
     python chat_hf.py --demo
     printf '你好\n你是谁\n' | python chat_hf.py
+Questions of its training data, the replies there beside its own:
+    python chat_hf.py --from-training 5
 A file of questions (.txt, or .jsonl with question, dialogue or messages in each row):
     python chat_hf.py --input questions.jsonl --output replies.jsonl
 Named ways to decode, exported models, and a model that chooses among candidates:
@@ -32,7 +34,7 @@ from data_builders.command_line import WRONG, CommandParser, run_command, tell
 from data_builders.translation import _
 
 from ..pretrained import SMALL_TALK
-from ..settings.places import check_question_files, find_model
+from ..settings.places import check_question_files, check_training_questions, find_model
 from ..text.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,6 +59,15 @@ def build_parser() -> argparse.ArgumentParser:
     way.add_argument("--once", metavar="TEXT", help="print the reply to TEXT and end")
     way.add_argument("--demo", action="store_true", help="ask three fixed questions and end")
     way.add_argument("--input", type=Path, metavar="FILE", help="answer every row of FILE")
+    way.add_argument(
+        "--from-training",
+        type=int,
+        metavar="N",
+        help="ask N questions of the training data, without the memory; --seed draws others",
+    )
+    parser.add_argument(
+        "--dataset", metavar="DATA", help="for --from-training, if not the data the run names"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="where --input's replies go")
     parser.add_argument(
         "--batch-size", type=int, metavar="N", help="most rows at once for --input (64)"
@@ -113,6 +124,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(_("--input and --output go together"))
     if args.input is None and {args.batch_size, args.batch_tokens} != {None}:
         parser.error(_("--batch-size and --batch-tokens go with --input"))
+    if args.from_training is None and args.dataset is not None:
+        parser.error(_("--dataset goes with --from-training"))
+    if args.from_training is not None and args.from_training < 1:
+        parser.error(
+            _("`--from-training` must be at least 1 (got {number}).", number=args.from_training)
+        )
     stopped = _("Stopped. The same command goes on from here.") if args.input else None
     return run_command(lambda: _check_and_run(args), stopped)
 
@@ -125,6 +142,9 @@ def _check_and_run(args: argparse.Namespace) -> int:
     find_model(args.model)
     if args.input:
         check_question_files(args.input, args.output, args.overwrite)
+    if args.from_training:
+        check_training_questions(args.model, args.dataset)
+        args.no_memory = True  # it would give back the very replies that ours stand beside
     if args.once is not None:
         args.once = _message(args.once)
     tell(_("Loading {model} ...", model=args.model))
@@ -165,13 +185,15 @@ def _run(args: argparse.Namespace) -> int:
             session.settings.set(name, value)
     if notice := session.why_not_fast():
         tell(f"({notice})")
-    if args.reverse_model and (args.input or args.once is not None or args.demo):
+    if args.reverse_model and (
+        args.input or args.once is not None or args.demo or args.from_training
+    ):
         session.check_reverse_model()
     return _talk(session, args)
 
 
 def _talk(session: ChatSession, args: argparse.Namespace) -> int:
-    """Answer a file, a message, the demonstration's questions, a person or a pipe."""
+    """Answer a file, the training data, a message, three questions, a person or a pipe."""
     from . import terminal
 
     if args.input:
@@ -182,6 +204,10 @@ def _talk(session: ChatSession, args: argparse.Namespace) -> int:
         report = answer_file(session, args.input, args.output, limits, args.overwrite)
         tell(report.sentence(args.output))
         return WRONG if report.nothing_answered else 0
+    if args.from_training:
+        from .from_training import run_from_training
+
+        return run_from_training(session, args.from_training, args.dataset)
     if args.once is not None:
         return terminal.run_once(session, args.once)
     if args.demo:

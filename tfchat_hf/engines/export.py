@@ -81,7 +81,7 @@ def export_run(
     output, made_from = output or run / engine, weight_digests(run)
     with only_writer(output), new_folder(output, overwrite) as draft:
         model = load_model(run, dtype=torch.float32).eval()
-        load_tokenizer(str(run), str(run), model.config.vocab_size)
+        tokenizer = load_tokenizer(str(run), str(run), model.config.vocab_size)
         write_notes(draft, run, engine, package.__version__, int8, network_modules(model))
         if engine == MARIAN:
             from .marian_folder import write_marian
@@ -91,7 +91,7 @@ def export_run(
             copy_run_files(run, draft)
             _write_engine(model, run, draft, engine, int8, plain)
             check_export(model, open_engine(draft, engine, threads=1), engine)
-        fit_template(draft, model.config)
+        fit_template(draft, tokenizer, model.config)
         note_files(draft)
         if weight_digests(run) != made_from:
             raise UserError(

@@ -20,6 +20,8 @@ from .dependencies import HOW_TO_LOAD_MARIAN, MARIAN, check_engine, engine_packa
 from .fingerprints import code_digests, file_digest, weight_digests
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase as Tokenizer
+
     from ..model.configuration_tfchat import TFChatConfig
     from .ctranslate2_model import CTranslate2Model
     from .onnx_model import OnnxModel
@@ -260,12 +262,12 @@ def copy_run_files(run: Path, folder: Path, names: Iterable[str] = COPIED) -> No
             shutil.copyfile(run / name, folder / name)
 
 
-def fit_template(folder: Path, config: TFChatConfig) -> None:
+def fit_template(folder: Path, tokenizer: Tokenizer, config: TFChatConfig) -> None:
     """Let the copied tokenizer show the model what it reads: that of an older run shows more."""
-    from ..text.tokenization import chat_template
+    from ..text.tokenization import fit_tokenizer
 
-    template = chat_template(config.max_context_turns, config.reads_system_messages)
-    (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+    fit_tokenizer(tokenizer, config)
+    (folder / "chat_template.jinja").write_text(tokenizer.chat_template, encoding="utf-8")
     path = folder / "tokenizer_config.json"
     settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     settings["truncation_side"] = "left"

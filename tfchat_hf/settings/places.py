@@ -106,14 +106,27 @@ def check_question_files(source: Path, output: Path, overwrite: bool) -> None:
         raise UserError(
             "`--input` {source} is not a file. Give a .jsonl or .txt file.", source=source
         )
-    problem = None
     if output.is_dir():
-        problem = _("`--output` {output} is a folder; give a file name in it.", output=output)
-    elif output.exists() and os.path.samefile(source, output):
-        problem = _("`--output` {output} is the input itself; give another name.", output=output)
-    elif output.exists() and not overwrite:
-        problem = _(
+        raise UserError("`--output` {output} is a folder; give a file name in it.", output=output)
+    if output.exists() and os.path.samefile(source, output):
+        raise UserError(
+            "`--output` {output} is the input itself; give another name.", output=output
+        )
+    if output.exists() and not overwrite:
+        raise UserError(
             "`--output` {output} is there already; add --overwrite to replace it.", output=output
         )
-    if problem is not None:
-        raise UserError(problem)
+
+
+def check_training_questions(model: str, dataset: str | None) -> None:
+    """Refuse to ask from the training data of a model whose folder does not name it.
+
+    Raises:
+        UserError: Says what to add.
+    """
+    if dataset is None and not (Path(model).expanduser() / "run_config.yaml").is_file():
+        raise UserError(
+            "`--from-training`: {model} holds no run_config.yaml that names its data. Add "
+            "--dataset, a corpus or what `python -m data_builders build` wrote.",
+            model=model,
+        )

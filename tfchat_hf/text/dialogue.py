@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import UserError
+from .tokenization import question_end
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -106,17 +107,18 @@ def encode_context(
         )
     check_turns(turns)
     *older, newest = _encode_texts(tokenizer, turns)
-    room = max_source_length - 1
+    end = question_end(tokenizer)
+    room = max_source_length - len(end)
     if len(newest) > room:
-        end = newest[len(newest) - room :]
-        return EncodedContext([*end, tokenizer.eos_token_id], len(older), len(newest) - room)
+        kept = newest[len(newest) - room :]
+        return EncodedContext([*kept, *end], len(older), len(newest) - room)
     ids, dropped = newest, len(older)
     for turn in reversed(older):
         if len(turn) + 1 + len(ids) > room:
             break
         ids = [*turn, tokenizer.sep_token_id, *ids]
         dropped -= 1
-    return EncodedContext([*ids, tokenizer.eos_token_id], dropped, 0)
+    return EncodedContext([*ids, *end], dropped, 0)
 
 
 def encode_reply(tokenizer: PreTrainedTokenizerBase, reply: str) -> list[int]:

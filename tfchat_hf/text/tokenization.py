@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from tokenizers import AddedToken, Tokenizer, decoders, processors
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PAD_TOKEN, BOS_TOKEN, EOS_TOKEN, UNK_TOKEN, SEP_TOKEN = "<pad>", "<s>", "</s>", "<unk>", "<sep>"
@@ -58,11 +60,15 @@ _CHAT_TEMPLATE = """\
   {{- raise_exception("`messages` must hold a message of the user (got none). Add one.") -}}
 {%- endif -%}
 {{- chat.turnsNEWEST | join(sep_token) -}}
-{{- eos_token -}}
-"""
+END"""
 
 
-def chat_template(max_context_turns: int | None = None, reads_system: bool = True) -> str:
+def chat_template(
+    max_context_turns: int | None = None,
+    reads_system: bool = True,
+    others: Sequence[str] = (),
+    ends: bool = True,
+) -> str:
     """Write the Jinja template: turns joined by ``<sep>``, then ``</s>``, as `encode_context`.
 
     A text that spells a special token gets a blank in it: what a template writes is one string,
@@ -72,18 +78,22 @@ def chat_template(max_context_turns: int | None = None, reads_system: bool = Tru
     Args:
         max_context_turns: How many of the newest turns are written; None for all.
         reads_system: Write system messages as turns; else they are left out.
+        others: Special tokens beside `SPECIAL_TOKENS`.
+        ends: Write ``</s>`` behind the turns.
     """
     newest = "all turns" if max_context_turns is None else f"newest turns: {max_context_turns}"
     system = "read as turns" if reads_system else "left out, for training had none"
     roles = ["system", "developer"] * reads_system + ["user", "assistant"]
     defuse = "".join(
-        f" | replace('{token}', '{token.replace('<', '< ', 1)}')" for token in SPECIAL_TOKENS
+        f" | replace('{token}', '{token.replace('<', '< ', 1)}')"
+        for token in dict.fromkeys((*SPECIAL_TOKENS, *others))
     )
     filled = {
         "COMMENT": f"What this model reads: {newest}; system messages are {system}.",
         "READ_ROLES": str(roles).replace("'", '"'),
         "DEFUSE": defuse,
         "NEWEST": "" if max_context_turns is None else f"[-{max_context_turns}:]",
+        "END": "{{- eos_token -}}\n" if ends else "",
     }
     template = _CHAT_TEMPLATE
     for name, text in filled.items():
@@ -172,6 +182,14 @@ def describe_tokens(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
         config.character_runs = character_runs(tokenizer)
 
 
+def question_end(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the ids behind a question: ``</s>``, or none where a call appends none.
+
+    The original's encoder has never read an end token.
+    """
+    return [tokenizer.eos_token_id] if tokenizer.num_special_tokens_to_add() else []
+
+
 def fit_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
     """Make a tokenizer show its model what the model was trained to read, wherever it is loaded.
 
@@ -180,5 +198,10 @@ def fit_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) 
         config: Tells how many turns the model reads, and whether system messages are among them.
     """
     reads_system = getattr(config, "reads_system_messages", False)
-    tokenizer.chat_template = chat_template(config.max_context_turns, reads_system)
+    tokenizer.chat_template = chat_template(
+        config.max_context_turns,
+        reads_system,
+        tokenizer.all_special_tokens,
+        ends=bool(question_end(tokenizer)),
+    )
     tokenizer.truncation_side = "left"
