@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from data_builders.errors import UserError, shown, shown_lines
-from data_builders.translation import LANGUAGES, _, joined, listed, use_language
+from data_builders.translation import LANGUAGES, _, joined, listed, reason_of, use_language
 from data_builders.widths import display_width, wrapped
 
 logger = logging.getLogger(__name__)
@@ -186,7 +186,8 @@ def run_command(work: Callable[[], int | None], stopped: str | None = None) -> i
 
     Args:
         work: What to do. It gives the exit code; None is 0.
-        stopped: What Ctrl-C means for what was done so far, where it means more than an end.
+        stopped: What Ctrl-C means for what was done so far, where it means more than an end:
+            English, looked up when it is shown.
 
     Returns:
         The code of `work`; 2 after an error that its line explains, 130 after Ctrl-C.
@@ -202,7 +203,7 @@ def run_command(work: Callable[[], int | None], stopped: str | None = None) -> i
         silence_output()
         return 0
     except KeyboardInterrupt:
-        tell("\n" + (_("stopped.") if stopped is None else stopped))
+        tell("\n" + (_("stopped.") if stopped is None else _(stopped)))
         return STOPPED
     except (UserError, OSError, RuntimeError, MemoryError) as error:
         # RuntimeError is what torch says of a full memory; any other one is a mistake of ours, as
@@ -216,12 +217,15 @@ def run_command(work: Callable[[], int | None], stopped: str | None = None) -> i
 
 def _of_the_system(error: OSError) -> str:
     """Say what an error of the system means, and what to do; empty where it says so itself."""
-    where = f" ({error.filename})" if error.filename else ""
     if error.errno in NO_SPACE:
-        return f"{NO_SPACE[error.errno]}{where}. Make room, and run the same command again."
+        where = f" ({error.filename})" if error.filename else ""
+        room = _("Make room, and run the same command again.")
+        return joined(f"{_(NO_SPACE[error.errno])}{where}" + _("."), room)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        what = error.filename or "a folder"
-        return f"{what} may not be read or written. Change its rights, or choose another place."
+        return _(
+            "{file} may not be read or written. Change its rights, or choose another place.",
+            file=error.filename or _("a folder"),
+        )
     return ""
 
 
@@ -238,7 +242,7 @@ def printing() -> Iterator[None]:
             _(
                 "The results cannot be printed: {reason} where standard output goes. "
                 "Send it elsewhere and run the same command again.",
-                reason=error.strerror,
+                reason=reason_of(error),
             )
         ) from None
 
@@ -254,6 +258,8 @@ def sentence(error: BaseException) -> str:
         return str(error)
     if isinstance(error, OSError) and (told := _of_the_system(error)):
         return shown(told)
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return shown(_("{file}: {reason}", file=error.filename, reason=reason_of(error)))
     # A key that is missing is all that a KeyError says.
     kind = f"{type(error).__name__}: " if isinstance(error, LookupError) else ""
     return shown(kind + " ".join(str(error).split()) or repr(error))

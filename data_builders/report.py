@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TextIO
 
 from data_builders.errors import UserError
 from data_builders.script import MIXED, SCRIPTS, script_of
+from data_builders.translation import _, counted_text, joined, listed, marked
 
 logger = logging.getLogger(__name__)
 
@@ -241,10 +242,15 @@ class BuildReport:
         """
         text = shorten(error.found)
         if self.strict:
-            raise UserError(
-                f"{file}:{line}: {error.rule} (found {text!r}). {RULES[error.rule]} "
-                "Without `strict` such rows are left out and listed."
+            place = _(
+                "{file}:{line}: {rule} (found {text!r}).",
+                file=file,
+                line=line,
+                rule=_(error.rule),
+                text=text,
             )
+            advice = _("Without `strict` such rows are left out and listed.")
+            raise UserError(joined(place, _(RULES[error.rule]), advice))
         _add(self.rejected, error.rule, 1)
         self._store(Reject(file, line, error.rule, text))
 
@@ -294,51 +300,78 @@ class BuildReport:
 
     def lines(self) -> Iterator[str]:
         """Say the counts in a few lines for a terminal."""
-        yield f"{counted(self.rows_read, 'row')} read from {_names(self.sources)}"
-        yield (
-            f"{counted(self.kept, 'dialogue')} kept: {_counts(self.splits)} "
-            f"({_counts(self.languages)})"
+        yield counted_text(
+            "{number:,} row read from {sources}",
+            "{number:,} rows read from {sources}",
+            self.rows_read,
+            sources=_names(self.sources),
+        )
+        yield counted_text(
+            "{number:,} dialogue kept: {splits} ({languages})",
+            "{number:,} dialogues kept: {splits} ({languages})",
+            self.kept,
+            splits=_counts(self.splits),
+            languages=_counts(self.languages),
         )
         if self.pieces:
-            yield f"dialogues more than rows, which hold several or are cut: {self.pieces:,}"
+            yield _(
+                "dialogues more than rows, which hold several or are cut: {number:,}",
+                number=self.pieces,
+            )
         if self.duplicates:
-            yield f"exact duplicates dropped: {self.duplicates:,}"
+            yield _("exact duplicates dropped: {number:,}", number=self.duplicates)
         if self.filtered:
-            yield f"not in the languages asked for: {self.filtered:,}"
-        if self.dropped:
-            yield f"dialogues dropped: {sum(self.dropped.values()):,} ({_counts(self.dropped)})"
-        if self.pairs_dropped:
-            yield f"pairs left out: {_counts(self.pairs_dropped)}"
-        if self.rejected:
-            yield f"rows rejected: {sum(self.rejected.values()):,} ({_counts(self.rejected)})"
-        if self.changed:
-            yield f"turns changed by cleaning: {_counts(self.changed)}"
+            yield _("not in the languages asked for: {number:,}", number=self.filtered)
+        for text, counts in (
+            (marked("dialogues dropped: {number:,} ({each})"), self.dropped),
+            (marked("pairs left out: {each}"), self.pairs_dropped),
+            (marked("rows rejected: {number:,} ({each})"), self.rejected),
+            (marked("turns changed by cleaning: {each}"), self.changed),
+        ):
+            if counts:
+                yield _(text, number=sum(counts.values()), each=_counts(counts))
         yield from self._script_lines()
         if self.notes:
-            notes = (f"{what}: {number:,}" for what, number in self.notes.items())
-            yield f"also: {'; '.join(notes)}"
+            notes = (
+                _("{what}: {number:,}", what=said_note(what), number=number)
+                for what, number in self.notes.items()
+            )
+            yield _("also: {each}", each=listed(notes, are_long=True))
         yield from self.held_out_lines()
 
     def held_out_lines(self) -> Iterator[str]:
         """Say which held-out sides are too small, why, and what to do."""
-        leaks = self.pairs_dropped.get("near copy on another side", 0)
-        reason = (
-            f". {counted(leaks, 'pair')} went because another side asks nearly the same "
-            f"({DROPPED_FILE} lists them): in a corpus of one template, add other data, or keep "
-            "them with `leak_free` off" if leaks else ""
-        )  # fmt: skip
+        reason = self._leak_sentence()
         for side, questions in self.held_out.items():
             if questions and questions < ENOUGH_QUESTIONS:
-                yield (
-                    f"only {counted(questions, 'question')} held out for {side}, too few to "
-                    f"measure by ({ENOUGH_QUESTIONS} are the least): add data, or raise "
-                    f"`{side}_fraction`{reason}"
+                few = counted_text(
+                    "only {number} question held out for {side}, too few to measure by ({enough} "
+                    "are the least): add data, or raise `{setting}`",
+                    "only {number} questions held out for {side}, too few to measure by ({enough} "
+                    "are the least): add data, or raise `{setting}`",
+                    questions,
+                    side=_(side),
+                    enough=ENOUGH_QUESTIONS,
+                    setting=f"{side}_fraction",
                 )
+                yield few + reason
         if not self.splits.get("validation"):
-            yield (
-                "the validation split is empty: add data, or raise the validation fraction"
-                f"{reason if 'validation' in self.held_out else ''}"
-            )
+            empty = _("the validation split is empty: add data, or raise the validation fraction")
+            yield empty + (reason if "validation" in self.held_out else "")
+
+    def _leak_sentence(self) -> str:
+        """Say how much went because of copies on another side; nothing where nothing did."""
+        leaks = self.pairs_dropped.get("near copy on another side", 0)
+        if not leaks:
+            return ""
+        return counted_text(
+            ". {number:,} pair went because another side asks nearly the same ({file} lists them): "
+            "in a corpus of one template, add other data, or keep them with `leak_free` off",
+            ". {number:,} pairs went because another side asks nearly the same ({file} lists "
+            "them): in a corpus of one template, add other data, or keep them with `leak_free` off",
+            leaks,
+            file=DROPPED_FILE,
+        )
 
     def _script_lines(self) -> Iterator[str]:
         """Say the script of the Chinese, and what to do where the sources differ."""
@@ -346,15 +379,21 @@ class BuildReport:
         if not any(sums.values()):
             return
         shares = ((script, count / sum(sums.values())) for script, count in sums.items() if count)
-        said = ", ".join(f"{script} {share:.0%}" for script, share in shares)
-        yield f"script of the Chinese dialogues: {said}"
+        said = listed(f"{_(script)} {share:.0%}" for script, share in shares)
+        yield _("script of the Chinese dialogues: {shares}", shares=said)
         by_script: dict[str, list[str]] = {}
         for origin in self.origins:
             if script := script_of(origin.scripts):
                 by_script.setdefault(script, []).append(origin.name)
         if len(by_script) > 1 or MIXED in by_script:
-            each = "; ".join(f"{script} in {_names(by_script[script])}" for script in by_script)
-            yield f"the script differs: {each}. `to_simplified` makes it one"
+            each = listed(
+                (
+                    _("{script} in {sources}", script=_(script), sources=_names(by_script[script]))
+                    for script in by_script
+                ),
+                are_long=True,
+            )
+            yield _("the script differs: {each}. `to_simplified` makes it one", each=each)
 
     def add(self, other: BuildReport) -> None:
         """Add what another part of the same corpus has counted; its rejects are kept too."""
@@ -426,9 +465,17 @@ def _add(counts: dict[str, int], name: str, count: int) -> None:
 
 
 def _names(names: list[str], most: int = 4) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    listed_names = listed(names[:most])
+    if len(names) <= most:
+        return listed_names
+    return _("{names} and {number} more", names=listed_names, number=len(names) - most)
 
 
 def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {number:,}" for name, number in counts.items())
+    return listed(f"{_(name)} {number:,}" for name, number in counts.items())
+
+
+def said_note(what: str) -> str:
+    """Say a note in the language of the user; what it names in brackets stays as it is."""
+    head, bracket, named = what.partition(" (")
+    return _(what) if _(head) == head else _(head) + bracket + named

@@ -18,6 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from data_builders.errors import UserError
+from data_builders.translation import _, reason_of
 
 LEFTOVER_SECONDS = 2 * 24 * 3600
 
@@ -94,17 +95,20 @@ def only_writer(path: str | os.PathLike[str]) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise UserError(
-            f"{_owner(Path(lock.lock_file))} is writing {path}. Wait until it has ended, or name "
-            "another folder."
+            "{owner} is writing {path}. Wait until it has ended, or name another folder.",
+            owner=_owner(Path(lock.lock_file)),
+            path=path,
         ) from None
     except OSError as error:
         raise UserError(
-            f"Nothing can be written in {place} ({error.strerror}). Choose another folder."
+            "Nothing can be written in {place} ({reason}). Choose another folder.",
+            place=place,
+            reason=reason_of(error),
         ) from None
     try:
         with suppress(OSError):  # Windows lets nobody write to what is locked
             began = datetime.now().isoformat(" ", "seconds")
-            Path(lock.lock_file).write_text(f"process {os.getpid()}, begun {began}")
+            Path(lock.lock_file).write_text(f"{os.getpid()} {began}")
         yield
     finally:
         if lock.lock_counter == 1:
@@ -117,8 +121,9 @@ def only_writer(path: str | os.PathLike[str]) -> Iterator[None]:
 def _owner(lock_file: Path) -> str:
     with suppress(OSError, UnicodeDecodeError):
         if told := lock_file.read_text().strip():
-            return f"Another run ({told})"
-    return "Another run"
+            number, _comma, began = told.partition(" ")
+            return _("Another run (process {number}, begun {began})", number=number, began=began)
+    return _("Another run")
 
 
 def sweep(path: str | os.PathLike[str], shared: bool = False) -> None:
@@ -129,7 +134,7 @@ def sweep(path: str | os.PathLike[str], shared: bool = False) -> None:
     """
     path = Path(path).absolute()
     for left in path.parent.glob(f".{glob.escape(path.name)}.*-*"):
-        kind, _, rest = left.name.removeprefix(f".{path.name}.").partition("-")
+        kind, _dash, rest = left.name.removeprefix(f".{path.name}.").partition("-")
         process = rest.partition("-")[0]
         if kind not in ("new", "old") or not process.isdigit():
             continue

@@ -1,14 +1,18 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """Bring the Chinese catalogue up to date with the texts in the code: `make translations`.
 
-A text of the code is the first argument of `_`, `marked` and `UserError` and the first two of
-`counted_text`, each `help`, `description` and `epilog` of a command line and `about` of a setting,
-and the docstring of a module whose command shows it.
+A text of the code is the first one given to `_`, `marked`, `require` and `UserError`, both of
+`counted_text`, each `help`, `description` and `epilog` of a command line, `about` of a setting and
+what a command says when it is `stopped`, and the docstring of a module whose command shows it. The
+report of a build has names for what it counts too: `RULES`, the rules of selection, and what `note`
+is told, until a bracket.
 """
 
 from __future__ import annotations
 
 import ast
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,21 +23,33 @@ from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from data_builders.report import EXACT_DUPLICATE
+from data_builders.script import MIXED, SCRIPTS
+from data_builders.selecting import pair_texts, selection
+from data_builders.selecting.splits import SPLITS
+
 ROOT = Path(__file__).parents[1]
 PO = ROOT / "data_builders/translation/zh.po"
 MO = PO.with_suffix(".mo")
-# Who speaks Chinese. The commands that build data speak English.
+# Who speaks Chinese. The commands that build data speak English, but for what training shows.
 SPEAKING = (
     ROOT / "data_builders/command_line.py",
     ROOT / "data_builders/translation/__init__.py",
     ROOT / "data_builders/writing.py",
+    ROOT / "data_builders/report.py",
+    ROOT / "data_builders/output",
+    ROOT / "data_builders/cleaning/coarse_words.py",
+    ROOT / "data_builders/reading/files.py",
+    ROOT / "data_builders/sources/mixture.py",
+    ROOT / "data_builders/sources/saved.py",
+    ROOT / "data_builders/sources/sources.py",
     ROOT / "tfchat_hf",
 )
 LICENCE = "# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0"
 # One day for ever: the file changes with its texts alone.
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
-SHOWN = {"help", "description", "epilog", "about"}
-TAKING = {"_", "marked", "UserError", "OutputError"}
+SHOWN = {"help", "description", "epilog", "about", "stopped"}
+TAKING = {"_", "marked", "require", "UserError", "OutputError"}
 # What argparse itself says.
 ARGPARSE = (
     *("usage: ", "arguments", "options"),
@@ -42,6 +58,20 @@ ARGPARSE = (
     *("invalid %(type)s value: %(value)r", "expected at least one argument"),
     "one of the arguments %s is required",
 )
+# What the report of a build counts, by its names.
+CORPUS = (
+    *(*SCRIPTS, MIXED, *SPLITS, EXACT_DUPLICATE, *pair_texts.RULES),
+    *(selection.NEAR, selection.BEGINNING, selection.ENTROPY, selection.LEAK),
+    *(selection.REPLY_CAP, selection.QUESTION_CAP, selection.NO_PAIR, selection.WEIGHT),
+)
+# What the system says of files.
+SYSTEM = tuple(
+    os.strerror(number)
+    for number in (
+        *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
+        *(errno.ENOSPC, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENAMETOOLONG, errno.EPIPE),
+    )
+)
 Message = str | tuple[str, str]
 
 
@@ -49,6 +79,9 @@ def messages(path: Path) -> Iterator[tuple[int, Message]]:
     """Find the texts of one module: (line, the text, or its singular and plural)."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "RULES":
+            rules = [one for one in ast.walk(node.value) if isinstance(one, ast.Constant)]
+            yield from ((node.lineno, one.value) for one in rules)
         if isinstance(node, ast.Name) and node.id == "__doc__":
             yield 1, ast.get_docstring(tree, clean=False) or ""
         if not isinstance(node, ast.Call):
@@ -80,11 +113,31 @@ def texts_of_the_code() -> Catalog:
     )
     for text in ARGPARSE:
         catalog.add(text, auto_comments=["argparse"])
+    for text in SYSTEM:
+        catalog.add(text, auto_comments=["of the system"])
+    for text in (*CORPUS, *noted()):
+        catalog.add(text, auto_comments=["what the report of a build counts"])
     for root in SPEAKING:
         for path in sorted([root] if root.is_file() else root.rglob("*.py")):
             for _line, text in messages(path):
                 catalog.add(text, locations=[(path.relative_to(ROOT).as_posix(), 0)])
     return catalog
+
+
+def noted() -> Iterator[str]:
+    """Find what the builders note in the report of a build."""
+    for path in sorted((ROOT / "data_builders").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            if not called or node.func.attr != "note":
+                continue
+            what = node.args[0]
+            if isinstance(what, ast.JoinedStr):
+                head, bracket, _rest = ast.unparse(what)[2:-1].partition(" ({")
+                if bracket:
+                    yield head
+            elif isinstance(what, ast.Constant):
+                yield what.value
 
 
 def read_catalogue() -> Catalog:

@@ -235,3 +235,10 @@ def test_the_exit_codes_are_those_of_the_program(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     codes = [int(code) for code in re.findall(r"^\| (\d+) \|", text, flags=re.M)]
     assert codes == [0, 2, NOT_PUSHED, INTERRUPTED]
+
+
+def test_a_chinese_page_explains_each_setting() -> None:
+    settings = (ROOT / "configs/reference.yaml").read_text(encoding="utf-8")
+    pages = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("docs/*.zh-CN.md"))
+    keys = re.findall(r"^(\w+):", settings, flags=re.M)
+    assert [key for key in keys if not re.search(rf"`{key}\b", pages)] == []

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_builders.cleaning.block_list import read_terms
+from data_builders.translation import marked
 
 # What can be done about it.
-HOW_TO_LEAVE_OUT = (
+HOW_TO_LEAVE_OUT = marked(
     "`python -m data_builders build ... --block-list FILE` leaves out dialogues with a word of a "
     "list of yours."
 )

@@ -24,25 +24,20 @@ from data_builders.report import (
     REJECTS_FILE,
     BuildReport,
     SourceCount,
-    counted,
+    said_note,
 )
+from data_builders.translation import _, counted_text, joined, listed, marked
 
 CARD_FILE = "README.md"
 PLACEHOLDER = "your-name/your-dataset"
-NOT_STATED = "not stated"
+NOT_STATED = marked("not stated")
 REPLY_WIDTH = 40
 MAX_ROWS = 50
-_HOW_SPLIT = (
-    "Lengths are in characters. A pair is a reply and the turn before it; every turn after the "
-    "first is a reply, or where roles are told those of the assistant.\n\n"
-    "A dialogue goes to a split by a hash of its first question, whose case, width, punctuation "
-    "and blanks are folded before{shares}. So all dialogues that begin with one question stand on "
-    "one side, with all replies to it, also across sources, and data added later moves no row."
-)
-_LEAK_FREE = (
-    " Where a held-out question, or a near copy of it, is asked on another side too, that pair is "
-    "left out there."
-)
+_LANGUAGES = {
+    "zh": marked("Chinese"),
+    "en": marked("English"),
+    "mixed": marked("Chinese and English mixed"),
+}
 
 
 def write_card(
@@ -65,16 +60,16 @@ def write_card(
         card_header(folder, name, report, statistics, settings),
         f"# {escape(name)}",
         _introduction(statistics),
-        "## How to load\n\n" + _loading(name),
-        "## Sources\n\n" + _sources(report, statistics),
-        "## Splits\n\n" + _splits(report, statistics, settings),
-        "## What was left out or changed\n\n" + _drops(report) + "\n\n" + coarse_words(statistics),
-        "## Left out as copies\n\n" + _copies(report)
-        if show_replies and report.dropped_samples
-        else "",
-        "## Settings\n\n" + _settings(settings),
-        "## In pictures\n\n" + _pictures(folder, pictures) if pictures else "",
-        "## Most frequent replies\n\n" + _replies(statistics) if show_replies else "",
+        _part(_("How to load"), _loading(name)),
+        _part(_("Sources"), _sources(report, statistics)),
+        _part(_("Splits"), _splits(report, statistics, settings)),
+        _part(
+            _("What was left out or changed"), _drops(report) + "\n\n" + coarse_words(statistics)
+        ),
+        _part(_("Left out as copies"), _copies(report) if show_replies else ""),
+        _part(_("Settings"), _settings(settings)),
+        _part(_("In pictures"), _pictures(folder, pictures)),
+        _part(_("Most frequent replies"), _replies(statistics) if show_replies else ""),
     ]
     path = folder / CARD_FILE
     text = "\n\n".join(part for part in parts if part) + "\n"
@@ -82,17 +77,21 @@ def write_card(
     return path
 
 
+def _part(title: str, text: str) -> str:
+    return text and f"## {title}\n\n{text}"
+
+
 def _introduction(statistics: DatasetStatistics) -> str:
-    names = {"zh": "Chinese", "en": "English", "mixed": "Chinese and English mixed"}
-    counts = statistics.counts("languages")
-    told = ", ".join(
-        f"{n:,} {names.get(lang, escape(one_line(lang, 20)))}" for lang, n in counts.items()
-    )
-    return (
-        f"{counted(statistics.dialogues, 'dialogue')} with "
-        f"{counted(statistics.pairs, 'pair')} of question and reply "
-        f"({told or 'none'}), built with TFChat-HF. Each row has `id`, `turns` (what was said, in "
-        "order), `roles` (one of system, user and assistant a turn, or empty), `lang` and `source`."
+    counts = statistics.counts("languages").items()
+    names = {lang: _(_LANGUAGES.get(lang) or escape(one_line(lang, 20))) for lang, _n in counts}
+    told = listed(_("{number:,} {language}", number=n, language=names[lang]) for lang, n in counts)
+    return _(
+        "{dialogues} with {pairs} of question and reply ({languages}), built with TFChat-HF. Each "
+        "row has `id`, `turns` (what was said, in order), `roles` (one of system, user and "
+        "assistant a turn, or empty), `lang` and `source`.",
+        dialogues=counted_text("{number:,} dialogue", "{number:,} dialogues", statistics.dialogues),
+        pairs=counted_text("{number:,} pair", "{number:,} pairs", statistics.pairs),
+        languages=told or _("none"),
     )
 
 
@@ -100,50 +99,84 @@ def _loading(name: str) -> str:
     # The code block is the one place where nothing can be escaped.
     folder = re.sub(r"[^\w. -]", "_", name)
     return (
-        "From this folder:\n\n```python\nimport datasets\n\n"
+        _("From this folder:") + "\n\n```python\nimport datasets\n\n"
         f'dialogues = datasets.load_from_disk("{folder}")\n```\n\n'
-        "From the Hub, once it is there:\n\n```python\nimport datasets\n\n"
+        + _("From the Hub, once it is there:")
+        + "\n\n```python\nimport datasets\n\n"
         f'dialogues = datasets.load_dataset("{PLACEHOLDER}")\n```'
     )
 
 
 def _sources(report: BuildReport, statistics: DatasetStatistics) -> str:
     weighted = any(origin.weight != 1 for origin in report.origins)
-    head = ["source", "format", "licence", ">rows read", ">dialogues kept"]
+    head = [_("source"), _("format"), _("licence"), *_numbers(_("rows read"), _("dialogues kept"))]
     rows = [_source_row(origin) for origin in report.origins]
     if weighted:
-        head.append(">weight")
+        head += _numbers(_("weight"))
         rows = [[*row, f"{o.weight:g}"] for row, o in zip(rows, report.origins, strict=True)]
     counts = statistics.counts("sources").items()
     labels = [[place, _label(name), n] for place, (name, n) in enumerate(counts, start=1)]
-    return (
-        f"{_first_rows(head, rows)}\n\n"
-        "Whoever publishes this dataset must check the licence of each source.\n\n"
-        "What the column `source` holds (a picture may show the number for the name):\n\n"
-        + _first_rows([">number", "source", ">dialogues"], labels)
-    )
+    parts = [
+        _first_rows(head, rows),
+        _("Whoever publishes this dataset must check the licence of each source."),
+        _("What the column `source` holds (a picture may show the number for the name):"),
+        _first_rows([*_numbers(_("number")), _("source"), *_numbers(_("dialogues"))], labels),
+    ]
+    return "\n\n".join(parts)
+
+
+def _numbers(*names: str) -> list[str]:
+    return [f">{name}" for name in names]
 
 
 def _source_row(origin: SourceCount) -> list[object]:
-    stated = one_line(origin.license or NOT_STATED, 100)
+    stated = one_line(origin.license or _(NOT_STATED), 100)
     return [_label(origin.name), one_line(origin.format, 40), stated, origin.read, origin.kept]
 
 
 def _splits(report: BuildReport, statistics: DatasetStatistics, settings: Mapping[str, Any]) -> str:
-    head = ["split", ">dialogues", ">pairs", ">distinct questions", ">distinct replies"]
-    head += [">questions with several replies", ">characters"]
-    head += [">mean question", ">mean reply", ">most frequent reply"]
+    head = _numbers(
+        *(_("dialogues"), _("pairs"), _("distinct questions"), _("distinct replies")),
+        *(_("questions with several replies"), _("characters")),
+        *(_("mean question"), _("mean reply"), _("most frequent reply")),
+    )
     rows = [_split_row(name, split) for name, split in statistics.splits.items()]
+    what = _(
+        "Lengths are in characters. A pair is a reply and the turn before it; every turn after the "
+        "first is a reply, or where roles are told those of the assistant."
+    )
+    small = [
+        _("{sentence}.", sentence=f"{line[0].upper()}{line[1:]}")
+        for line in report.held_out_lines()
+    ]
+    told = [table([_("split"), *head], rows), *small, what, _how_split(settings)]
+    return "\n\n".join(told)
+
+
+def _how_split(settings: Mapping[str, Any]) -> str:
     shares = [
-        f"{100 * settings[f'{name}_fraction']:g} % of the questions for {name}"
+        _(
+            "{share:g} % of the questions for {split}",
+            share=100 * settings[f"{name}_fraction"],
+            split=_(name),
+        )
         for name in ("validation", "test")
         if settings.get(f"{name}_fraction")
     ]
-    kept = [value for name, value in _flat(settings).items() if name.endswith("leak_free")]
-    told = _HOW_SPLIT.format(shares=f" ({', '.join(shares)})" if shares else "")
-    small = [f"{line[0].upper()}{line[1:]}." for line in report.held_out_lines()]
-    told += "" if False in kept else _LEAK_FREE
-    return "\n\n".join([table(head, rows), *small, told])
+    how = _(
+        "A dialogue goes to a split by a hash of its first question, whose case, width, "
+        "punctuation and blanks are folded before{shares}. So all dialogues that begin with one "
+        "question stand on one side, with all replies to it, also across sources, and data added "
+        "later moves no row.",
+        shares=_(" ({what})", what=listed(shares)) if shares else "",
+    )
+    if False in [value for name, value in _flat(settings).items() if name.endswith("leak_free")]:
+        return how
+    free = _(
+        "Where a held-out question, or a near copy of it, is asked on another side too, that pair "
+        "is left out there."
+    )
+    return joined(how, free)
 
 
 def _split_row(name: str, split: SplitStatistics) -> list[object]:
@@ -163,24 +196,36 @@ def _split_row(name: str, split: SplitStatistics) -> list[object]:
 
 def _drops(report: BuildReport) -> str:
     parts = [
-        _first_rows([head, f">{unit}"], sorted(counts.items(), key=itemgetter(1), reverse=True))
+        _first_rows(
+            [_(head), *_numbers(_(unit))],
+            [
+                [said_note(name), count]
+                for name, count in sorted(counts.items(), key=itemgetter(1), reverse=True)
+            ],
+        )
         for head, unit, counts in left_out(report)
         if counts
     ]
     if report.rejected:
-        parts.append(f"`{REJECTS_FILE}` of the build lists the rejected rows.")
-    return "\n\n".join(parts) or "Nothing."
+        parts.append(_("`{file}` of the build lists the rejected rows.", file=REJECTS_FILE))
+    return "\n\n".join(parts) or _("Nothing.")
 
 
 def coarse_words(statistics: DatasetStatistics) -> str:
     """Say how much abuse and obscenity there is, and what can be done about it."""
     count, total = statistics.coarse, statistics.dialogues
     if not count:
-        return "No dialogue holds a word of the short list of coarse words that is counted."
-    return (
-        f"{counted(count, 'dialogue')} of {total:,} ({100 * count / total:.2g} %) hold a word of a "
-        f"short list of coarse words. {HOW_TO_LEAVE_OUT}"
+        return _("No dialogue holds a word of the short list of coarse words that is counted.")
+    told = counted_text(
+        "{number:,} dialogue of {total:,} ({share:.2g} %) hold a word of a short list of coarse "
+        "words.",
+        "{number:,} dialogues of {total:,} ({share:.2g} %) hold a word of a short list of coarse "
+        "words.",
+        count,
+        total=total,
+        share=100 * count / total,
     )
+    return joined(told, _(HOW_TO_LEAVE_OUT))
 
 
 def _copies(report: BuildReport) -> str:
@@ -188,24 +233,33 @@ def _copies(report: BuildReport) -> str:
         [
             *(one_line(" / ".join(row[side]), 80) for side in ("dropped", "kept")),
             f"{row['alike']:.2f}",
-            row["rule"],
+            _(row["rule"]),
         ]
         for row in report.dropped_samples[:20]
     ]
-    told = f"Some of them, each with what stands for it; `{DROPPED_FILE}` of the build has all.\n\n"
-    return told + table(["left out", "stays", ">alike", "rule"], rows)
+    if not rows:
+        return ""
+    told = _(
+        "Some of them, each with what stands for it; `{file}` of the build has all.",
+        file=DROPPED_FILE,
+    )
+    head = [_("left out"), _("stays"), *_numbers(_("alike")), _("rule")]
+    return f"{told}\n\n{table(head, rows)}"
 
 
 def left_out(report: BuildReport) -> list[tuple[str, str, dict[str, int]]]:
     """Gather what a build left out, changed and noted: kind, unit, and counts by rule."""
-    copies = {EXACT_DUPLICATE: report.duplicates, "not in the languages asked for": report.filtered}
-    more = {"rows more than dialogues, by cuts and weights": report.extra_rows}
+    copies = {
+        EXACT_DUPLICATE: report.duplicates,
+        marked("not in the languages asked for"): report.filtered,
+    }
+    more = {marked("rows more than dialogues, by cuts and weights"): report.extra_rows}
     found = [
-        ("dropped by", "dialogues", {**copies, **report.dropped}),
-        ("left out by", "pairs", report.pairs_dropped),
-        ("rejected by", "rows", report.rejected),
-        ("changed by", "turns", report.changed),
-        ("noted", "times", {**more, **report.notes}),
+        (marked("dropped by"), marked("dialogues"), {**copies, **report.dropped}),
+        (marked("left out by"), marked("pairs"), report.pairs_dropped),
+        (marked("rejected by"), marked("rows"), report.rejected),
+        (marked("changed by"), marked("turns"), report.changed),
+        (marked("noted"), marked("times"), {**more, **report.notes}),
     ]
     return [(what, unit, {rule: n for rule, n in of.items() if n}) for what, unit, of in found]
 
@@ -214,7 +268,7 @@ def _settings(settings: Mapping[str, Any]) -> str:
     plain = _flat(without_paths(settings))
     shown = {name: value for name, value in plain.items() if name != "name"}
     rows = [[one_line(name, 60), one_line(_value(value), 200)] for name, value in shown.items()]
-    return table(["setting", "value"], rows) if rows else "The defaults."
+    return table([_("setting"), _("value")], rows) if rows else _("The defaults.")
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
@@ -241,7 +295,7 @@ def _pictures(folder: Path, pictures: Sequence[Path]) -> str:
         inside = picture.absolute().is_relative_to(folder.absolute())
         place = picture.absolute().relative_to(folder.absolute()) if inside else Path(picture.name)
         lines.append(
-            f"![{CAPTIONS.get(picture.name, escape(picture.stem))}]({quote(place.as_posix())})"
+            f"![{_(CAPTIONS.get(picture.name, escape(picture.stem)))}]({quote(place.as_posix())})"
         )
     return "\n\n".join(lines)
 
@@ -252,8 +306,15 @@ def _replies(statistics: DatasetStatistics) -> str:
         [one_line(reply.text, REPLY_WIDTH), reply.count, f"{100 * reply.share:.2f} %"]
         for reply in split.top_replies
     ]
-    said = f"Of the {counted(split.pairs, 'pair')} in `{escape(name)}`:\n\n"
-    return said + table(["reply", ">times", ">share"], rows) if rows else "There are none."
+    if not rows:
+        return _("There are none.")
+    said = counted_text(
+        "Of the {number:,} pair in `{split}`:",
+        "Of the {number:,} pairs in `{split}`:",
+        split.pairs,
+        split=escape(name),
+    )
+    return f"{said}\n\n{table([_('reply'), *_numbers(_('times'), _('share'))], rows)}"
 
 
 def _label(name: str) -> str:
@@ -263,5 +324,7 @@ def _label(name: str) -> str:
 
 
 def _first_rows(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    more = f"\n\n… and {len(rows) - MAX_ROWS:,} more." if len(rows) > MAX_ROWS else ""
-    return table(head, rows[:MAX_ROWS]) + more
+    shown = table(head, rows[:MAX_ROWS])
+    if len(rows) <= MAX_ROWS:
+        return shown
+    return f"{shown}\n\n" + _("… and {number:,} more.", number=len(rows) - MAX_ROWS)

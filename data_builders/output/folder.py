@@ -18,6 +18,7 @@ from data_builders.output.pictures import draw_pictures
 from data_builders.output.statistics import describe
 from data_builders.report import REPORT_FILE
 from data_builders.sources.build import BuildResult
+from data_builders.translation import _
 from data_builders.writing import only_writer, sweep, whole_folder
 
 BUILD_FILE = "build.json"
@@ -48,7 +49,7 @@ def _write(result: BuildResult, folder: Path, name: str) -> list[str]:
     try:
         pictures = draw_pictures(statistics, folder)
     except UserError as error:
-        notes.append(f"the card has no pictures: {error}")
+        notes.append(_("the card has no pictures: {error}", error=error))
     if statistics.coarse:
         notes.append(coarse_words(statistics))
     write_card(folder, result.report, statistics, {"name": name, **result.settings}, pictures)

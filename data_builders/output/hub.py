@@ -18,11 +18,11 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import validate_repo_id
 
 from data_builders.errors import UserError
+from data_builders.translation import _, joined, marked
 
-NO_TOKEN = "Pushing needs a token of the Hub. Run `hf auth login`, or set HF_TOKEN."
+NO_TOKEN = marked("Pushing needs a token of the Hub. Run `hf auth login`, or set HF_TOKEN.")
 # A gateway that has lost its Hub answers with a page of HTML.
 UNREACHABLE = (HTTPError, ConnectionError, TimeoutError, JSONDecodeError)
-_AGAIN = "push again with the same command; what has arrived is not sent twice."
 
 
 def check_repo_id(repo_id: str, setting: str, placeholder: str) -> None:
@@ -34,8 +34,10 @@ def check_repo_id(repo_id: str, setting: str, placeholder: str) -> None:
         fine = False
     if not fine:
         raise UserError(
-            f"{setting} must be owner/name, of letters, digits, `-`, `_` and `.`, at most 96 of "
-            f"them (got {repo_id!r}). Take your own name on the Hub for the owner."
+            "{setting} must be owner/name, of letters, digits, `-`, `_` and `.`, at most 96 of "
+            "them (got {name!r}). Take your own name on the Hub for the owner.",
+            setting=setting,
+            name=repo_id,
         )
 
 
@@ -52,24 +54,44 @@ def hub_errors(repo_id: str) -> Iterator[None]:
     except HfHubHTTPError as error:
         raise UserError(_refused(repo_id, error.response.status_code)) from None
     except (OfflineModeIsEnabled, *UNREACHABLE):
-        what = "Unset HF_HUB_OFFLINE" if constants.HF_HUB_OFFLINE else "Check the network"
-        raise UserError(
-            f"The Hub cannot be reached, so {repo_id} was not pushed. {what}, and {_AGAIN}"
-        ) from None
+        told = (
+            _(
+                "The Hub cannot be reached, so {name} was not pushed. Unset HF_HUB_OFFLINE, and",
+                name=repo_id,
+            )
+            if constants.HF_HUB_OFFLINE
+            else _(
+                "The Hub cannot be reached, so {name} was not pushed. Check the network, and",
+                name=repo_id,
+            )
+        )
+        raise UserError(joined(told, _again())) from None
 
 
 def _refused(repo_id: str, status: int) -> str:
     """Word an answer of the Hub that is no success."""
     if status == 401:
-        return (
-            f"The Hub does not know the token given for {repo_id}. Run `hf auth login`, or set "
-            "HF_TOKEN to one that may write."
+        return _(
+            "The Hub does not know the token given for {name}. Run `hf auth login`, or set "
+            "HF_TOKEN to one that may write.",
+            name=repo_id,
         )
     if status in (403, 404):
-        return (
-            f"The token may not write to {repo_id}. Check the owner's name, and that the token "
-            "has the right to write there."
+        return _(
+            "The token may not write to {name}. Check the owner's name, and that the token has the "
+            "right to write there.",
+            name=repo_id,
         )
     if status == 429:
-        return f"The Hub has had too many requests from you (429). Wait some minutes, and {_AGAIN}"
-    return f"The Hub answers {status} when {repo_id} is pushed. Wait a little, and {_AGAIN}"
+        many = _("The Hub has had too many requests from you (429). Wait some minutes, and")
+        return joined(many, _again())
+    told = _(
+        "The Hub answers {status} when {name} is pushed. Wait a little, and",
+        status=status,
+        name=repo_id,
+    )
+    return joined(told, _again())
+
+
+def _again() -> str:
+    return _("push again with the same command; what has arrived is not sent twice.")

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from data_builders.translation import marked
+
 # The forms of the tokens that lie about on machines where models are trained.
 _TOKENS = re.compile(
     r"\bhf_[A-Za-z0-9]{20,}"
@@ -101,11 +103,11 @@ def find_leaks(
     machine = re.compile(rf"(?<![\w-])(?:{named})(?![\w-])" if named else r"(?!)")
     for number, line in enumerate(text.splitlines(), start=1):
         if _TOKENS.search(line) or any(secret in line for secret in known):
-            yield Leak(number, "an access token")
+            yield Leak(number, marked("an access token"))
         elif _HOMES.search(line) or place.search(line):
-            yield Leak(number, "a path of a machine")
+            yield Leak(number, marked("a path of a machine"))
         elif machine.search(line):
-            yield Leak(number, "the name of a machine")
+            yield Leak(number, marked("the name of a machine"))
 
 
 def _beginning(place: str) -> str:

@@ -160,7 +160,9 @@ def _open(found: Found, progress: Progress | None) -> Iterator[SourceFile]:
         raise
     if missing:
         file.close()
-        raise UserError(f"{name} has no member {min(missing)}. Check the name.")
+        raise UserError(
+            "{name} has no member {member}. Check the name.", name=name, member=min(missing)
+        )
     # Members left out, and the index of a zip: the bar must end at the end.
     if progress is not None and size > file.counted:
         progress(size - file.counted)
@@ -176,13 +178,15 @@ def _expand(given: str) -> list[tuple[Found, os.stat_result | None]]:
     if stat.S_ISREG(status.st_mode):
         return [(Found(path, os.path.basename(path)), status)]
     if not stat.S_ISDIR(status.st_mode):
-        raise UserError(f"{shown(path)} is a device or a pipe. Save it as a file first.")
+        raise UserError("{path} is a device or a pipe. Save it as a file first.", path=shown(path))
     return _checked(_folder(path), given)
 
 
 def _pattern_or_member(given: str, path: str) -> list[tuple[Found, os.stat_result | None]]:
     if os.path.islink(path):
-        raise UserError(f"{shown(given)} is a link that leads nowhere. Name the file itself.")
+        raise UserError(
+            "{path} is a link that leads nowhere. Name the file itself.", path=shown(given)
+        )
     matches = sorted(glob.glob(path, recursive=True))
     if matches:
         # "**" matches folders besides the files in them.
@@ -195,8 +199,9 @@ def _pattern_or_member(given: str, path: str) -> list[tuple[Found, os.stat_resul
         member = path[len(archive) + 1 :].replace(os.sep, "/")
         label = os.path.basename(archive)
         return [(Found(archive, label, frozenset([shown(member)])), os.stat(archive))]
-    what = "matches no file" if glob.has_magic(path) else "does not exist"
-    raise UserError(f"{shown(given)} {what}. Check the path.")
+    if glob.has_magic(path):
+        raise UserError("{path} matches no file. Check the path.", path=shown(given))
+    raise UserError("{path} does not exist. Check the path.", path=shown(given))
 
 
 def _checked(
@@ -204,8 +209,9 @@ def _checked(
 ) -> list[tuple[Found, os.stat_result | None]]:
     if not found:
         raise UserError(
-            f"{shown(given)} holds no file (hidden files, *.md, README* and LICENSE* are left "
-            "out). Name the files themselves."
+            "{path} holds no file (hidden files, *.md, README* and LICENSE* are left out). "
+            "Name the files themselves.",
+            path=shown(given),
         )
     return found
 

@@ -165,8 +165,9 @@ def read_mixture(
     content, lines = _read_yaml(path)
     if not isinstance(content, dict) or not isinstance(content.get("sources"), list):
         raise UserError(
-            f"{path} must have a list `sources`, each with `files` or a `format`, to be a mixture. "
-            "If it holds dialogues itself, name what it is with --format."
+            "{path} must have a list `sources`, each with `files` or a `format`, to be a "
+            "mixture. If it holds dialogues itself, name what it is with --format.",
+            path=path,
         )
     known = set(MixtureConfig.__dataclass_fields__) - {"version", "data_dir", "data_files"}
     known |= {"root", "skip_missing"}
@@ -207,7 +208,7 @@ def _read_yaml(path: Path) -> tuple[Any, list[int]]:
         _check_nodes(node, path, {})
         content = yaml.safe_load(text)
     except FileNotFoundError:
-        raise UserError(f"{path} does not exist. Check the path.") from None
+        raise UserError("{path} does not exist. Check the path.", path=path) from None
     except UserError:
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -30,6 +30,7 @@ from data_builders.rows.json_layout import row_names
 from data_builders.rows.tables import look
 from data_builders.selecting.settings import check_type
 from data_builders.sources.saved import is_saved
+from data_builders.translation import _, joined, listed
 
 # So many files of one kind in a folder are one corpus (SmileChat: 55,165 of one dialogue each).
 MANY_FILES = 50
@@ -116,16 +117,18 @@ def find_sources(
         return [SourceSpec(format, {"files": tuple(paths), **options})]
     found = _Finder(options, say).find(paths)
     if not found:
-        raise UserError(f"{', '.join(paths)}: no file of a known format. {_ADVICE}")
+        what = _("{names}: no file of a known format.", names=listed(paths))
+        raise UserError(joined(what, _advice()))
     return found
 
 
-_ADVICE = "See `python -m data_builders formats`, and name the format with --format."
+def _advice() -> str:
+    return _("See `python -m data_builders formats`, and name the format with --format.")
 
 
 def _refusal(name: str, guess: GuessedFormat | None) -> str:
     if not Path(name).stat().st_size:
-        return f"{name} is empty. Check where it is from."
+        return _("{name} is empty. Check where it is from.", name=name)
     if guess is not None and guess.format in _PAIRED:
         two = " and ".join(_PAIRED[guess.format])
         return f"{name}: {guess.format} is two files, {two}, and this is one. Name both."
@@ -141,7 +144,7 @@ def _refusal(name: str, guess: GuessedFormat | None) -> str:
             f"{name}: most of its beginning is no JSON. Write one whole object a line, or one "
             "array; with --format json what can be read is read, and the rest is listed."
         )
-    return f"{name}: no known format of dialogues. {_ADVICE}"
+    return joined(_("{name}: no known format of dialogues.", name=name), _advice())
 
 
 def _table_refusal(name: str, header: Sequence[str]) -> str:
@@ -362,7 +365,7 @@ class _Finder:
 
     def count_lines(self, name: str) -> int:
         lines = text_lines(next(source_files([name])), BuildReport(), self.options.get("encoding"))
-        return sum(1 for _ in lines)
+        return sum(1 for _line in lines)
 
 
 def _is_together(kind: _Kind) -> bool:

@@ -12,7 +12,8 @@ import argparse
 import gettext
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 LANGUAGES = ("en", "zh")
@@ -37,6 +38,17 @@ def use_language(language: str) -> None:
     if language != "en":
         with (Path(__file__).parent / f"{language}.mo").open("rb") as file:
             _catalogue = gettext.GNUTranslations(file)
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Speak a language for the time of a `with` block."""
+    before = _spoken
+    use_language(language)
+    try:
+        yield
+    finally:
+        use_language(before)
 
 
 def spoken_language() -> str:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import errno
 import gettext
+import os
 import re
 from string import Formatter
 
@@ -116,3 +118,26 @@ def test_a_language_that_is_not_spoken_is_refused():
 
 def test_a_message_after_two_dashes_chooses_nothing():
     assert command_line.without_language(["--", "--language", "zh"]) == ["--", "--language", "zh"]
+
+
+def test_what_code_without_the_catalogue_says_is_said_again():
+    rules = ["there is no option `{name}`.", "there is no command `{name}`."]
+    translation.use_language("zh")
+    assert translation.retold("there is no command `x.y`.", rules) == "没有命令 `x.y`。"
+    assert translation.retold("there is nothing.", rules) == "there is nothing."
+    translation.use_language("en")
+    assert translation.retold("there is no command `x`.", rules) == "there is no command `x`."
+
+
+def test_reasons_of_the_system_are_said_where_they_are_known():
+    translation.use_language("zh")
+    for number, said in ((errno.ENOSPC, "磁盘已满"), (errno.EXDEV, os.strerror(errno.EXDEV))):
+        assert translation.reason_of(OSError(number, os.strerror(number))) == said
+    assert translation.reason_of(OSError("of a library")) == "of a library"
+
+
+def test_a_language_is_spoken_for_a_while():
+    with pytest.raises(RuntimeError), translation.speaking("zh"):
+        assert translation.listed(["一", "二"]) == "一，二"
+        raise RuntimeError
+    assert translation.listed(["1", "2"]) == "1, 2"

@@ -19,6 +19,7 @@ from transformers import TrainerState
 
 import train_hf
 from data_builders.report import BuildReport, SourceCount
+from data_builders.translation import use_language
 from tests.finished_run import LOG, METRICS, SAMPLES, tiny_run
 from tests.test_train_cli import SETTINGS
 from tfchat_hf.engines.model_folder import NEWEST_TESTED_TRANSFORMERS, OLDEST_TRANSFORMERS
@@ -407,3 +408,24 @@ def test_an_example_with_quotes_and_ticks_stays_one_line_of_code(tmp_path: Path)
     heard: list[str] = []
     exec(line, {"tokenizer": lambda message, **_: heard.append(message)})
     assert heard == [example]
+
+
+def test_the_card_of_a_chinese_user_is_in_chinese_with_the_same_figures_and_header(
+    tmp_path: Path,
+) -> None:
+    told = json.loads(GOLDEN.with_name("golden_run.json").read_text(encoding="utf-8"))
+    run, curves = tiny_run(tmp_path, *told["options"]), read_curves(told["log"])
+    made = (run, told["metrics"], told["example"], curves, told["samples"], True)
+    english = str(build_model_card(*made))
+    use_language("zh")
+    chinese = str(build_model_card(*made))
+    assert chinese.split("\n---\n")[0] == english.split("\n---\n")[0]
+    # Code, names and replies of the corpus stay as they are.
+    prose = re.sub(r"```.*?```|`[^`]*`|^---.*?^---|\]\([^)]*\)", "", chinese, flags=re.S | re.M)
+    prose = prose.replace(section(chinese, "回复示例"), "")
+    assert re.findall(r"[A-Za-z]{3,} [a-z]{3,}", prose) == []
+    numbers = [
+        re.findall(r"\d+\.\d{3}", section(text, title))
+        for text, title in ((english, "Evaluation"), (chinese, "评估"))
+    ]
+    assert sorted(numbers[0]) == sorted(numbers[1]) != []

@@ -153,6 +153,9 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
             ["--metric_for_best_model", "bleu", "--greater_is_better", "false"],
             ["metric_for_best_model", "a higher value is better", "Delete"],
         ),
+        (["--activation_function", "reluu"], ["`activation_function` must be one of", "'reluu'"]),
+        (["--optim", "adamm"], ["command line: `optim` must be one of adamw_torch", "'adamm'"]),
+        (["--eval_strategy", "x"], ["command line: `eval_strategy` must be one of no, steps"]),
         (["--model_license", "see: the file"], ["model_license", "'see: the file'", "apache-2.0"]),
         (["--model_license_link", "my.txt"], ["model_license_link", "'my.txt'", "LICENSE.md"]),
         (

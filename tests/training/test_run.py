@@ -148,7 +148,7 @@ def test_weights_that_are_no_numbers_are_no_finished_run(
     assert not (run / "metrics.json").exists()
     kept = sorted(path.name for path in run.glob("checkpoint-*"))
     assert kept == ([] if "no" in saving else ["checkpoint-1", "checkpoint-2", "checkpoint-3"])
-    last = f"{run / 'checkpoint-3'} is good" if kept else "there is no checkpoint before it"
+    last = f"{run / 'checkpoint-3'} is good" if kept else "There is no checkpoint before it"
     assert last in said.err
 
 

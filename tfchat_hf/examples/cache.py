@@ -20,6 +20,7 @@ from typing import Any
 import datasets
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from data_builders.translation import _
 from data_builders.writing import whole_folder
 
 from ..text import tokenization, tokenizer_training, vocabulary
@@ -101,7 +102,12 @@ def train_tokenizer_once(
         # Loaded again, so that a first start and a later one work with the very same thing.
         tokenizer = _load(folder)
     if tokenizer is None:
-        raise OSError(f"the tokenizer just written to {folder} cannot be read. Check the disk.")
+        raise OSError(
+            _(
+                "the tokenizer just written to {folder} cannot be read. Check the disk.",
+                folder=folder,
+            )
+        )
     return tokenizer
 
 
@@ -131,12 +137,21 @@ def _load(folder: Path) -> PreTrainedTokenizerBase | None:
         # trust_remote_code=False: the folder must never run code.
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         if len(tokenizer) != tokens:
-            raise ValueError(f"{len(tokenizer)} tokens instead of {tokens}")
+            found = len(tokenizer)
+            raise ValueError(_("{found} tokens instead of {tokens}", found=found, tokens=tokens))
         # Marks of having been loaded, which would be saved with the run.
         for key in ("is_local", "local_files_only"):
             tokenizer.init_kwargs.pop(key, None)
     # `tokenizers` raises bare Exception for a file that it cannot parse.
     except Exception as error:
-        logger.warning("The cached tokenizer %s is damaged (%s) and is made anew.", folder, error)
+        warn_of_damage(folder, error)
         return None
     return tokenizer
+
+
+def warn_of_damage(folder: Path, error: Exception) -> None:
+    """Say that an entry is made anew, and why."""
+    told = _(
+        "{folder} in the cache is damaged ({error}) and is made anew.", folder=folder, error=error
+    )
+    logger.warning("%s", told)

@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
-from data_builders.report import counted
+from data_builders.translation import counted_text, listed
 
 from ..settings.arguments import DataArguments, RunArguments
-from ..settings.reading import Setting, build_arguments, read_yaml
+from ..settings.reading import COMMAND_LINE, Setting, build_arguments, read_yaml
 from ..settings.run_folder import SETTINGS_FILE
 from ..text.errors import UserError
 from .preparing import load_or_train_tokenizer, prepare_data, read_dialogues
@@ -100,8 +100,10 @@ def load_evaluation_split(
     questions = collect_questions(examples, corpus, tokenizer, limit, seed)
     if not questions:
         raise UserError(
-            f"`dataset` {settings.dataset}: no question of its {chosen} split is left; each of "
-            "them is in the training split too, or its replies are too long. Take another one."
+            "`dataset` {dataset}: no question of its {split} split is left; each of them is in "
+            "the training split too, or its replies are too long. Take another one.",
+            dataset=settings.dataset,
+            split=chosen,
         )
     name, fingerprint = Path(settings.dataset).name, built[chosen]._fingerprint
     return EvaluationSplit(chosen, questions, examples, train, tokenizer, seed, name, fingerprint)
@@ -122,15 +124,17 @@ def run_settings(folder: Path, dataset: str | None = None) -> RunArguments:
     file = folder / SETTINGS_FILE
     if not file.is_file():
         raise UserError(
-            f"{folder} has no {SETTINGS_FILE}, which says what the model was trained on. Give the "
-            "folder of a finished run of train_hf.py."
+            "{folder} has no {file}, which says what the model was trained on. Give the "
+            "folder of a finished run of train_hf.py.",
+            folder=folder,
+            file=SETTINGS_FILE,
         )
     keys = {item.name for item in fields(DataArguments)} - set(_TOKENIZER_TRAINING)
     keys |= set(_OTHER_KEYS)
     raw = {key: value for key, value in read_yaml(str(file)).items() if key in keys}
     raw |= {name: Setting(str(folder), str(file)) for name in ("tokenizer", "output_dir")}
     if dataset is not None:
-        raw["dataset"] = Setting(dataset, "command line")
+        raw["dataset"] = Setting(dataset, COMMAND_LINE)
     return build_arguments(raw)
 
 
@@ -139,10 +143,16 @@ def choose_split(built: DatasetDict, split: str | None, dataset: str) -> str:
     filled = [name for name in ("test", "validation") if name in built and len(built[name])]
     chosen = split or next(iter(filled), "validation")
     if chosen not in filled:
-        found = ", ".join(f"{name} ({counted(len(rows), 'row')})" for name, rows in built.items())
+        rows = {
+            name: counted_text("{number} row", "{number} rows", len(built[name])) for name in built
+        }
         raise UserError(
-            f"`split` {chosen} has no dialogues in {dataset} (found {found}). Take another split, "
-            "or build the data with `python -m data_builders build ... --test-fraction 0.05`."
+            "`split` {split} has no dialogues in {dataset} (found {found}). Take another "
+            "split, or build the data with `python -m data_builders build ... --test-fraction "
+            "0.05`.",
+            split=chosen,
+            dataset=dataset,
+            found=listed(f"{name} ({number})" for name, number in rows.items()),
         )
     return chosen
 

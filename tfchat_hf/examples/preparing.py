@@ -20,7 +20,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from data_builders import BuildResult, build_dialogues
 from data_builders.cleaning.coarse_words import hold_coarse_words
-from data_builders.report import counted
+from data_builders.translation import _, counted_text
 from data_builders.writing import whole_folder
 
 from ..settings.arguments import DataArguments
@@ -33,6 +33,7 @@ from .cache import (
     entry_folder,
     source_version,
     train_tokenizer_once,
+    warn_of_damage,
 )
 from .rows import ExampleRows, ListColumn, arrow_column, number_column, select_rows, write_rows
 from .tokenized import (
@@ -136,15 +137,17 @@ def load_or_train_tokenizer(
         )
     if not Path(settings.tokenizer).is_dir():
         raise UserError(
-            f"`tokenizer` must be a folder with a tokenizer.json (got {settings.tokenizer}). "
-            "Make one with `python -m tfchat_hf.text.tokenizer_training`, or delete the line."
+            "`tokenizer` must be a folder with a tokenizer.json (got {folder}). Make one with "
+            "`python -m tfchat_hf.text.tokenizer_training`, or delete the line.",
+            folder=settings.tokenizer,
         )
     # trust_remote_code=False: else a terminal is asked about the model code beside it.
     tokenizer = AutoTokenizer.from_pretrained(settings.tokenizer, trust_remote_code=False)
     if tokenizer.sep_token_id is None or tokenizer.eos_token_id is None:
         raise UserError(
-            f"`tokenizer` {settings.tokenizer} has no <sep> or </s> token. "
-            "Make one with `python -m tfchat_hf.text.tokenizer_training`."
+            "`tokenizer` {folder} has no <sep> or </s> token. Make one with "
+            "`python -m tfchat_hf.text.tokenizer_training`.",
+            folder=settings.tokenizer,
         )
     return tokenizer
 
@@ -205,7 +208,7 @@ def _cached(folder: Path) -> PreparedData | None:
     try:
         return _read_entry(folder)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        logger.warning("The cached examples %s are damaged (%s) and are made anew.", folder, error)
+        warn_of_damage(folder, error)
         return None
 
 
@@ -215,8 +218,10 @@ def _read_entry(folder: Path, in_memory: bool = False) -> PreparedData:
     opened = {}
     for name, size in manifest["bytes"].items():
         path = folder / name
-        if path.stat().st_size != size:
-            raise ValueError(f"{name} has {path.stat().st_size} bytes instead of {size}")
+        if (found := path.stat().st_size) != size:
+            raise ValueError(
+                _("{file} has {found} bytes instead of {size}", file=name, found=found, size=size)
+            )
         opened[path.stem] = Dataset.from_file(str(path), in_memory=in_memory)
     train = opened["train"]
     augmented = opened.get("augmented", ())
@@ -240,12 +245,18 @@ def _write_entry(
     train_counts, keys = _write_split("train", folder, dialogues, tokenizer, settings, nothing)
     if not train_counts.pairs:
         raise UserError(
-            f"`dataset` {settings.dataset} gives no training pairs: {train_counts.dialogues} "
-            "dialogues, "
-            f"{counted(train_counts.long_replies_dropped, 'reply', 'replies')} longer than "
-            f"`max_target_length` {settings.max_target_length}. Check the data or raise it."
+            counted_text(
+                "`dataset` {dataset} gives no training pairs: {dialogues} dialogues, {number} "
+                "reply longer than `max_target_length` {limit}. Check the data or raise it.",
+                "`dataset` {dataset} gives no training pairs: {dialogues} dialogues, {number} "
+                "replies longer than `max_target_length` {limit}. Check the data or raise it.",
+                train_counts.long_replies_dropped,
+                dataset=settings.dataset,
+                dialogues=train_counts.dialogues,
+                limit=settings.max_target_length,
+            )
         )
-    counts, _ = _write_split("validation", folder, dialogues, tokenizer, settings, keys)
+    counts, _keys = _write_split("validation", folder, dialogues, tokenizer, settings, keys)
     if settings.add_lowercase_questions:
         train = Dataset.from_file(str(folder / "train.arrow"))
         write_augmented_questions(train, tokenizer, settings, folder / "augmented.arrow")

@@ -22,7 +22,7 @@ from ..engines.model_folder import load_for_chat
 from ..examples.preparing import read_dialogues
 from ..settings.arguments import DataArguments
 from ..settings.reading import read_yaml
-from ..settings.run_folder import SETTINGS_FILE
+from ..settings.run_folder import SETTINGS_FILE, RunFolder
 from ..text.overlap import token_f1
 from .memory import Memory, Pair, pairs_of
 from .ranking import ModelScorer, Scorer
@@ -69,7 +69,8 @@ def write_memory(
         "memory: {number:,} pair in {folder};",
         "memory: {number:,} pairs in {folder};",
         len(memory),
-        folder=target,
+        folder=RunFolder(folder).place
+        / target.name,  # a run that replaces another is not there yet
     )
     report(joined(found, words))
     return {

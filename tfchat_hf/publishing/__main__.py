@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.command_line import CommandParser, run_command, say, tell
+from data_builders.translation import _, marked
 
 from ..settings.run_folder import check_finished
 
@@ -28,15 +29,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when it is done, 2 for an error that the message explains.
     """
     asked = vars(_parser().parse_args(argv))
-    stopped = "stopped: nothing of it is visible. The same command goes on."
-    return run_command(lambda: _push(asked), stopped)
+    return run_command(
+        lambda: _push(asked),
+        stopped="stopped: nothing of it is visible. The same command goes on.",
+    )
 
 
 def _push(asked: dict[str, Any]) -> None:
     """Check what is cheap to check, and push."""
     folder, repo_id = Path(asked.pop("run_folder")), asked.pop("hub_model_id")
     check_finished(folder, asked["push_memory"])
-    tell(f"Looking through {folder} ...")
+    tell(_("Looking through {folder} ...", folder=folder))
     from huggingface_hub.utils import disable_progress_bars
 
     from .push import PushOrder, publish
@@ -56,10 +59,10 @@ def _parser() -> CommandParser:
     parser.add_argument("run_folder", help="the `output_dir` of a finished run")
     parser.add_argument("--hub_model_id", required=True, help="where to: owner/name")
     switches = {
-        "private": "only the owner sees it",
-        "dry_run": "only list what would be uploaded",
-        "with_logs": "upload samples and logs too",
-        "push_memory": "upload the memory too: it holds the corpus",
+        "private": marked("only the owner sees it"),
+        "dry_run": marked("only list what would be uploaded"),
+        "with_logs": marked("upload samples and logs too"),
+        "push_memory": marked("upload the memory too: it holds the corpus"),
     }
     for name, words in switches.items():
         parser.add_argument(f"--{name}", action="store_true", help=words)

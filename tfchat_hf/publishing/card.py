@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from data_builders.cleaning.coarse_words import HOW_TO_LEAVE_OUT
 from data_builders.output.card_header import hub_license
 from data_builders.output.markdown import escape, one_line, table
 from data_builders.output.privacy import without_paths
-from data_builders.report import ENOUGH_QUESTIONS, REPORT_FILE, BuildReport, counted
+from data_builders.report import ENOUGH_QUESTIONS, REPORT_FILE, BuildReport
+from data_builders.translation import _, counted_text, joined, listed, marked, retold
 
 from ..settings.arguments import RunArguments, TFChatTrainingArguments
 from ..settings.run_folder import CURVES_PICTURE
@@ -30,11 +31,14 @@ TAGS = ["tfchat", "chatbot", "conversational", "dialogue", "encoder-decoder", "c
 # and them under this one.
 TASK = "text-generation"
 MAX_SOURCES = 20
-_LANGUAGES = {"en": "English", "zh": "Chinese"}
+_LANGUAGES = {"en": marked("English"), "zh": marked("Chinese")}
 _CORPORA = {
-    "small_talk": "the small talk that comes with TFChat-HF",
-    "chatterbot": "the ChatterBot corpus",
+    "small_talk": marked("the small talk that comes with TFChat-HF"),
+    "chatterbot": marked("the ChatterBot corpus"),
 }
+# As metrics.json has them, in English.
+_DEVICES = (marked("cpu ({number} thread)"), marked("cpu ({number} threads)"))
+_SIZES = (marked("{number} pair"), marked("{number} pairs"))
 # Metrics of the header: their name there, and the words.
 _HEADER_METRICS = {
     "perplexity": ("perplexity", "Perplexity"),
@@ -44,9 +48,9 @@ _HEADER_METRICS = {
     "distinct_2": ("distinct_2", "Distinct-2"),
 }
 _LOSSES = {
-    "label_smoothing_factor": "label smoothing",
-    "unlikelihood_weight": "unlikelihood of repeated tokens",
-    "frequency_weight": "weight of rare tokens",
+    "label_smoothing_factor": marked("label smoothing"),
+    "unlikelihood_weight": marked("unlikelihood of repeated tokens"),
+    "frequency_weight": marked("weight of rare tokens"),
 }
 _SWITCHES = ("tie_word_embeddings", "normalize_before", "gated_activation")
 _SOFTWARE = ("python", "torch", "transformers", "datasets")
@@ -102,13 +106,13 @@ def build_model_card(
     known: Metrics = defaultdict(dict, {key: part for key, part in metrics.items() if part})
     name = one_line(Path(run.training.output_dir).name, 80) or "model"
     parts = {
-        "How to use": usage(run, known, example),
-        "Training data": _data(run, known),
-        "Training": _joined(_settings(run, known["run"]), _speed(known["run"])),
-        "Curves": curves_part(curves or {}, known["selection"].get("step"), picture),
-        "Evaluation": _joined(evaluation(known), selection(known["selection"])),
-        "Sample replies": sample_table(samples),
-        "Limits": _limits(run, known),
+        _("How to use"): usage(run, known, example),
+        _("Training data"): _data(run, known),
+        _("Training"): _joined(_settings(run, known["run"]), _speed(known["run"])),
+        _("Curves"): curves_part(curves or {}, known["selection"].get("step"), picture),
+        _("Evaluation"): _joined(evaluation(known), selection(known["selection"])),
+        _("Sample replies"): sample_table(samples),
+        _("Limits"): _limits(run, known),
     }
     text = [f"---\n{_header(run, known, name).to_yaml()}\n---"]
     text += [f"# {escape(name)}", _introduction(run, known)]
@@ -176,27 +180,39 @@ def _languages(metrics: Metrics) -> list[str]:
 
 
 def _language_names(metrics: Metrics) -> str:
-    return " and ".join(_LANGUAGES[code] for code in _languages(metrics))
+    return _(" and ").join(_(_LANGUAGES[code]) for code in _languages(metrics))
 
 
 def _introduction(run: RunArguments, metrics: Metrics) -> str:
     """Say in two sentences what the model is."""
-    named = _language_names(metrics) or "the language of its data"
+    named = _language_names(metrics) or _("the language of its data")
     if run.data.swap_sides:
-        return (
-            f"A reverse model for {named}, trained with TFChat-HF: it reads a reply and writes the "
-            "turn that was answered. A chat model asks it which of several replies fits best "
-            "(`Reranking(reverse_model=...)` of tfchat_hf); it is not one to talk to."
+        return _(
+            "A reverse model for {languages}, trained with TFChat-HF: it reads a reply and writes "
+            "the turn that was answered. A chat model asks it which of several replies fits best "
+            "(`Reranking(reverse_model=...)` of tfchat_hf); it is not one to talk to.",
+            languages=named,
         )
     model, count = run.model, metrics["run"].get("parameters")
     began = metrics["run"].get("init_from")
-    trained = f"trained further from {_origin(began)}" if began else "trained from scratch"
-    size = f"{count:,} parameters, " if count else ""
-    return (
-        f"A small encoder-decoder chat model for {named}, {trained} with TFChat-HF: "
-        f"{size}{model.encoder_layers} encoder and {model.decoder_layers} decoder layers of width "
-        f"{model.d_model}. It reads {reads(run)}, at most {run.data.max_source_length} tokens."
+    what = _(
+        "A small encoder-decoder chat model for {languages}, {trained} with TFChat-HF: "
+        "{size}{encoder} encoder and {decoder} decoder layers of width {width}.",
+        languages=named,
+        trained=_("trained further from {origin}", origin=_origin(began))
+        if began
+        else _("trained from scratch"),
+        size=_("{number:,} parameters, ", number=count) if count else "",
+        encoder=model.encoder_layers,
+        decoder=model.decoder_layers,
+        width=model.d_model,
     )
+    reads_at_most = _(
+        "It reads {turns}, at most {tokens} tokens.",
+        turns=reads(run),
+        tokens=run.data.max_source_length,
+    )
+    return joined(what, reads_at_most)
 
 
 def _origin(name: str) -> str:
@@ -243,31 +259,46 @@ def _data(run: RunArguments, metrics: Metrics) -> str:
     """Count what the model learned from, and name sources and licences."""
     data, name = metrics["data"], _dataset_name(run)
     train, validation = data.get("train") or {}, data.get("validation") or {}
-    told = f"{name[0].upper()}{name[1:]}"
+    name = _(name)
+    told = [_("{sentence}.", sentence=f"{name[0].upper()}{name[1:]}")]
     if train.get("pairs"):
-        dialogues = (
-            f" from {counted(train['dialogues'], 'dialogue')}" if train.get("dialogues") else ""
+        dialogues = counted_text(
+            " from {number:,} dialogue", " from {number:,} dialogues", train.get("dialogues") or 0
         )
-        told += (
-            f": {train['pairs']:,} (context, reply) pairs{dialogues} to train on, "
-            f"{validation.get('pairs') or 0:,} held out"
-        )
+        told = [
+            _(
+                "{corpus}: {pairs:,} (context, reply) pairs{dialogues} to train on, "
+                "{held_out:,} held out.",
+                corpus=f"{name[0].upper()}{name[1:]}",
+                pairs=train["pairs"],
+                dialogues=dialogues if train.get("dialogues") else "",
+                held_out=validation.get("pairs") or 0,
+            )
+        ]
     counts = {
-        "duplicate pairs": train.get("duplicates_dropped"),
-        f"replies above {run.data.max_target_length} tokens": train.get("long_replies_dropped"),
+        _("duplicate pairs"): train.get("duplicates_dropped"),
+        _("replies above {number} tokens", number=run.data.max_target_length): train.get(
+            "long_replies_dropped"
+        ),
     }
-    left_out = " and ".join(f"{what} ({count:,})" for what, count in counts.items() if count)
-    told += f". Left out of training: {left_out}." if left_out else "."
+    left_out = [_("{what} ({more})", what=k, more=f"{n:,}") for k, n in counts.items() if n]
+    if left_out:
+        told.append(_("Left out of training: {what}.", what=_(" and ").join(left_out)))
     if run.data.add_lowercase_questions:
-        told += " Questions were also learned in lower case without their end mark."
+        told.append(_("Questions were also learned in lower case without their end mark."))
     rows = [
-        [one_line(item.get("name") or "", 80), one_line(item.get("license") or "not stated", 80)]
-        + [int(item.get("kept") or 0)]
+        [
+            one_line(item.get("name") or "", 80),
+            one_line(item.get("license") or _("not stated"), 80),
+            int(item.get("kept") or 0),
+        ]
         for item in data.get("sources") or []
     ]
-    sources = table(["source", "licence", ">dialogues"], rows) if rows else ""
+    sources = table([_("source"), _("licence"), f">{_('dialogues')}"], rows) if rows else ""
     return _joined(
-        told, sources, "Whoever publishes this model must check the licence of that data."
+        joined(*told),
+        sources,
+        _("Whoever publishes this model must check the licence of that data."),
     )
 
 
@@ -278,42 +309,59 @@ def _settings(run: RunArguments, told: Mapping[str, Any]) -> str:
     ffn = f"{model.encoder_ffn_dim}+{model.decoder_ffn_dim}"
     switches = [name for name in _SWITCHES if getattr(model, name)]
     if model.position_embedding_type != "sinusoidal":
-        switches.append(f"{model.position_embedding_type} positions")
-    tokenizer = "a given one" if data.tokenizer and not began else data.tokenizer_scheme
-    tokenizer += ", that of the model it began with" if began else ""
+        switches.append(_("{kind} positions", kind=model.position_embedding_type))
+    tokenizer = [_("a given one") if data.tokenizer and not began else data.tokenizer_scheme]
+    tokenizer += [_("that of the model it began with")] if began else []
+    entries = _("{number:,} entries", number=told.get("vocabulary", data.vocab_size))
     tokens, muon, minutes = args.tokens_per_update, args.muon_learning_rate, args.max_minutes
-    size = f"about {tokens:,} tokens, questions and replies together" if tokens else ""
-    epochs = f" ({told['epochs']:.1f} epochs)" if told.get("epochs") else ""
+    size = retold(told.get("update_size") or "", _SIZES)
+    if tokens:
+        size = _("about {tokens:,} tokens, questions and replies together", tokens=tokens)
+    updates = "" if told.get("steps") is None else f"{told['steps']:,}"
+    if updates and told.get("epochs"):
+        epochs = _("{epochs:.1f} epochs", epochs=told["epochs"])
+        updates = _("{what} ({more})", what=updates, more=epochs)
     schedule = getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)
     # As it came out: a clock shortens the warm-up, and a short run ends within it.
     peak = told.get("peak_learning_rate", args.learning_rate)
     warmup, share = told.get("warmup_updates", args.warmup_steps), peak / args.learning_rate
-    losses = [f"{words} {getattr(args, k):g}" for k, words in _LOSSES.items() if getattr(args, k)]
+    losses = [f"{_(text)} {getattr(args, k):g}" for k, text in _LOSSES.items() if getattr(args, k)]
     dropouts = (model.dropout, model.attention_dropout, model.activation_dropout)
     rows = {
-        "layers (encoder+decoder)": f"{model.encoder_layers}+{model.decoder_layers}",
-        "width, heads, feed-forward": f"{model.d_model}, {heads}, {ffn}",
-        "switches": ", ".join(switches),
-        "parameters": told.get("parameters"),
-        "tokenizer": f"{tokenizer}, {told.get('vocabulary', data.vocab_size):,} entries",
-        "longest context, in tokens": data.max_source_length,
-        "longest reply, in tokens": data.max_target_length,
-        "turns of context": data.max_context_turns,
-        "began with the weights of": one_line(began or "", 80),
-        "updates": "" if told.get("steps") is None else f"{told['steps']:,}{epochs}",
-        "size of an update": size or told.get("update_size"),
-        "optimizer": f"{_optimizer(args)}, weight decay {args.weight_decay:g}",
-        "Muon, for the layers' matrices": f"{muon * share:.2e} at its peak" if muon else "",
-        "learning rate": f"{peak:.2e} at its peak, {schedule}, {warmup:g} warm-up",
-        "loss": ", ".join(["cross-entropy", *losses]),
-        "dropout (all, attention, activation)": ", ".join(f"{rate:g}" for rate in dropouts),
-        "time budget": f"{minutes:g} minutes" if minutes else "",
-        "seed": args.seed,
-        "precision": told.get("dtype"),
-        "software": ", ".join(f"{name} {told[name]}" for name in _SOFTWARE if told.get(name)),
+        _("layers (encoder+decoder)"): f"{model.encoder_layers}+{model.decoder_layers}",
+        _("width, heads, feed-forward"): f"{model.d_model}, {heads}, {ffn}",
+        _("switches"): ", ".join(switches),
+        _("parameters"): told.get("parameters"),
+        _("tokenizer"): listed([*tokenizer, entries]),
+        _("longest context, in tokens"): data.max_source_length,
+        _("longest reply, in tokens"): data.max_target_length,
+        _("turns of context"): data.max_context_turns,
+        _("began with the weights of"): one_line(began or "", 80),
+        _("updates"): updates,
+        _("size of an update"): size,
+        _("optimizer"): _(
+            "{name}, weight decay {decay:g}", name=_optimizer(args), decay=args.weight_decay
+        ),
+        _("Muon, for the layers' matrices"): _("{rate} at its peak", rate=f"{muon * share:.2e}")
+        if muon
+        else "",
+        _("learning rate"): _(
+            "{rate} at its peak, {schedule}, {warmup:g} warm-up",
+            rate=f"{peak:.2e}",
+            schedule=schedule,
+            warmup=warmup,
+        ),
+        _("loss"): listed([_("cross-entropy"), *losses]),
+        _("dropout (all, attention, activation)"): ", ".join(f"{rate:g}" for rate in dropouts),
+        _("time budget"): _("{minutes:g} minutes", minutes=minutes) if minutes else "",
+        _("seed"): args.seed,
+        _("precision"): told.get("dtype"),
+        _("software"): ", ".join(f"{name} {told[name]}" for name in _SOFTWARE if told.get(name)),
     }
     known = [[name, value] for name, value in rows.items() if value not in (None, "")]
-    return table(["setting", "value"], known) + "\n\n`run_config.yaml` holds every setting."
+    return _joined(
+        table([_("setting"), _("value")], known), _("`run_config.yaml` holds every setting.")
+    )
 
 
 def _optimizer(args: TFChatTrainingArguments) -> str:
@@ -325,53 +373,78 @@ def _optimizer(args: TFChatTrainingArguments) -> str:
 
 def _speed(told: Mapping[str, Any]) -> str:
     """Say how fast training was and on what; empty where nothing is known."""
-    speed, device, words = {**told, **(told.get("speed") or {})}, told.get("device"), []
+    speed, words = {**told, **(told.get("speed") or {})}, []
+    device = retold(str(told.get("device") or ""), _DEVICES)
     if told.get("train_seconds"):
-        words.append(f"{_duration(told['train_seconds'])} of training on {device}")
+        time = _duration(told["train_seconds"])
+        words.append(_("{time} of training on {device}", time=time, device=device))
     elif device:
-        words.append(f"Trained on {device}")
-    for name, unit in (("tokens_per_second", "real tokens/s"), ("pairs_per_second", "pairs/s")):
+        words.append(_("Trained on {device}", device=device))
+    for name, text in (
+        ("tokens_per_second", marked("{number:,.0f} real tokens/s")),
+        ("pairs_per_second", marked("{number:,.0f} pairs/s")),
+    ):
         if speed.get(name):
-            words.append(f"{speed[name]:,.0f} {unit}")
+            words.append(_(text, number=speed[name]))
     if speed.get("padding") is not None:
-        words.append(f"{100 * speed['padding']:.1f} % padding")
-    return f"{escape(', '.join(words))}." if words else ""
+        words.append(_("{share:.1f} % padding", share=100 * speed["padding"]))
+    return _("{sentence}.", sentence=escape(listed(words))) if words else ""
 
 
 def _duration(seconds: float) -> str:
     """Write a time as people say it."""
     if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+        return _("{number:.0f} s", number=seconds)
+    if seconds < 7200:
+        return _("{number:.0f} min", number=seconds / 60)
+    return _("{number:.1f} h", number=seconds / 3600)
 
 
 def _limits(run: RunArguments, metrics: Metrics) -> str:
     """List what not to expect of the model: what its figures show, then what holds for all."""
     named, train = _language_names(metrics), metrics["data"].get("train") or {}
-    longest = f"at most {run.data.max_source_length} tokens"
-    lines = [*weak_points(metrics), f"It reads {reads(run)}, {longest}, and forgets the rest."]
+    window = _(
+        "It reads {turns}, at most {tokens} tokens, and forgets the rest.",
+        turns=reads(run),
+        tokens=run.data.max_source_length,
+    )
+    lines = [*weak_points(metrics), window]
     if named:
-        lines.append(f"It was trained on {named}; expect nothing of any other.")
+        lines.append(
+            _("It was trained on {languages}; expect nothing of any other.", languages=named)
+        )
     if not run.data.swap_sides and train.get("reads_system") is False:
         lines.append(
-            "Its training data had no system messages for it to read, so the chat template leaves "
-            "them out: instructions change nothing."
+            _(
+                "Its training data had no system messages for it to read, so the chat template "
+                "leaves them out: instructions change nothing."
+            )
         )
     lines += [
-        "It knows nothing beyond its training pairs and states wrong things with confidence. "
-        "Do not use it for advice.",
-        "It repeats whatever opinions, names and mistakes its training data hold; training "
-        f"filters nothing for offence.{_coarse(metrics['data'])} {HOW_TO_LEAVE_OUT}",
+        _(
+            "It knows nothing beyond its training pairs and states wrong things with confidence. "
+            "Do not use it for advice."
+        ),
+        joined(
+            _(
+                "It repeats whatever opinions, names and mistakes its training data hold; training "
+                "filters nothing for offence."
+            ),
+            *_coarse(metrics["data"]),
+            _(HOW_TO_LEAVE_OUT),
+        ),
     ]
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _coarse(data: Mapping[str, Any]) -> str:
-    """Say how many training replies are coarse; empty where nobody counted."""
+def _coarse(data: Mapping[str, Any]) -> Iterator[str]:
+    """Say how many training replies are coarse, where that was counted."""
     count, pairs = data.get("coarse_replies"), (data.get("train") or {}).get("pairs")
-    if count is None or not pairs:
-        return ""
-    return (
-        f" {count:,} of {pairs:,} training replies ({100 * count / pairs:.2g} %) hold a word of a "
-        "short list of coarse words."
-    )
+    if count is not None and pairs:
+        yield _(
+            "{count:,} of {pairs:,} training replies ({share:.2g} %) hold a word of a short list "
+            "of coarse words.",
+            count=count,
+            pairs=pairs,
+            share=100 * count / pairs,
+        )

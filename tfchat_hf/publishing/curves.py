@@ -8,20 +8,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from data_builders.output.lettering import lettering
 from data_builders.output.markdown import table
+from data_builders.translation import _, marked
 
 from ..settings.run_folder import CURVES_PICTURE
 
 MAX_ROWS = 10
 # By the name in the log: the heading, and how a number is written.
 _COLUMNS = {
-    "loss": ("training loss", "{:.3f}"),
-    "eval_loss": ("validation loss", "{:.3f}"),
-    "eval_perplexity": ("perplexity", "{:.1f}"),
-    "eval_question_gain": ("gain of the question", "{:.3f}"),
+    "loss": (marked("training loss"), "{:.3f}"),
+    "eval_loss": (marked("validation loss"), "{:.3f}"),
+    "eval_perplexity": (marked("perplexity"), "{:.1f}"),
+    "eval_question_gain": (marked("gain of the question"), "{:.3f}"),
     "eval_hits_at_1_pmi": ("hits@1", "{:.3f}"),
     "eval_distinct_2": ("distinct-2", "{:.3f}"),
-    "eval_selection_score": ("selection score", "{:.3f}"),
+    "eval_selection_score": (marked("selection score"), "{:.3f}"),
 }
 # In the picture, not in the table.
 _LEARNING_RATE = "learning_rate"
@@ -29,9 +31,9 @@ _LEARNING_RATE = "learning_rate"
 _BLUE, _ORANGE, _GREEN, _PURPLE, _INK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#333333"
 # The panels: what is drawn in which colour, and what stands at the upright axis.
 _PANELS = (
-    ({"loss": _BLUE, "eval_loss": _ORANGE}, "loss, nats a token"),
+    ({"loss": _BLUE, "eval_loss": _ORANGE}, marked("loss, nats a token")),
     ({"eval_distinct_2": _GREEN}, "distinct-2"),
-    ({_LEARNING_RATE: _PURPLE}, "learning rate"),
+    ({_LEARNING_RATE: _PURPLE}, marked("learning rate")),
 )
 _DOTS_PER_INCH = 100
 
@@ -81,14 +83,11 @@ def curves_part(curves: Curves, selected: int | None = None, picture: bool = Fal
         cells = [
             "".join(map(_COLUMNS[c][1].format, v)) for c, v in zip(columns, known, strict=True)
         ]
-        rows.append([f"{step:,}{' (kept)' if step == selected else ''}", *cells])
-    shown = (
-        f"![Losses, diversity and learning rate over the updates]({CURVES_PICTURE})\n\n"
-        if picture
-        else ""
-    )
-    head = [">update", *(f">{_COLUMNS[name][0]}" for name in columns)]
-    what = "Training loss is what was minimised, validation loss the plain cross-entropy."
+        rows.append([_("{step:,} (kept)", step=step) if step == selected else f"{step:,}", *cells])
+    caption = _("Losses, diversity and learning rate over the updates")
+    shown = f"![{caption}]({CURVES_PICTURE})\n\n" if picture else ""
+    head = [f">{_('update')}", *(f">{_(_COLUMNS[name][0])}" for name in columns)]
+    what = _("Training loss is what was minimised, validation loss the plain cross-entropy.")
     return f"{shown}{table(head, rows)}\n\n{what}"
 
 
@@ -119,11 +118,12 @@ def draw_curves(
     if max(map(len, curves.values()), default=0) < 2:
         return False
     try:
-        figure = curves_figure(curves, selected, people)
+        with lettering():
+            figure = curves_figure(curves, selected, people)
+            # Without the version of matplotlib in it the same numbers give the same bytes.
+            figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None}, format="png")
     except ImportError:
         return False
-    # Without the version of matplotlib in it the same numbers give the same bytes.
-    figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None}, format="png")
     return True
 
 
@@ -141,9 +141,9 @@ def curves_figure(curves: Curves, selected: int | None, people: float | None) ->
     places = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (colors, words) in zip(places, panels, strict=True):
         if people is not None and "eval_distinct_2" in colors:
-            axes.axhline(people, color=_INK, linewidth=0.8, linestyle="--", label="people")
+            axes.axhline(people, color=_INK, linewidth=0.8, linestyle="--", label=_("people"))
         _draw_panel(axes, curves, colors, selected)
-        axes.set_ylabel(words, color=_INK)
+        axes.set_ylabel(_(words), color=_INK)
         # Panels side by side are compared.
         axes.set_xlim(0, 1.02 * last)
         if "loss" not in colors:
@@ -158,11 +158,11 @@ def _draw_panel(axes: Any, curves: Curves, colors: dict[str, str], selected: int
         if values := curves.get(name):
             # A line through a single point would not be seen.
             dots = "." if name.startswith("eval_") or len(values) == 1 else None
-            label = _COLUMNS[name][0] if name in _COLUMNS else "learning rate"
+            label = _(_COLUMNS[name][0] if name in _COLUMNS else "learning rate")
             axes.plot(list(values), list(values.values()), color=color, label=label, marker=dots)
     if selected is not None:
-        axes.axvline(selected, color=_INK, linewidth=0.8, linestyle=":", label="kept")
-    axes.set_xlabel("update", color=_INK)
+        axes.axvline(selected, color=_INK, linewidth=0.8, linestyle=":", label=_("kept"))
+    axes.set_xlabel(_("update"), color=_INK)
     axes.grid(color="#dddddd", linewidth=0.6)
     axes.tick_params(colors=_INK, labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)

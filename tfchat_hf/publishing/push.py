@@ -13,6 +13,7 @@ from huggingface_hub import CommitOperationAdd, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from data_builders.output.hub import NO_TOKEN, UNREACHABLE, check_repo_id, hub_errors
+from data_builders.translation import _
 
 from ..settings.run_folder import check_not_in_training
 from ..text.errors import UserError
@@ -70,7 +71,8 @@ def push_order(training: Any) -> PushOrder | None:
     if not training.hub_model_id:
         raise UserError(
             "`push_to_hub` needs `hub_model_id`, the name of the repository (not set). Add "
-            f"--hub_model_id {PLACEHOLDER}."
+            "--hub_model_id {example}.",
+            example=PLACEHOLDER,
         )
     order = PushOrder(
         training.hub_model_id,
@@ -111,13 +113,13 @@ def publish(folder: str | Path, order: PushOrder, report: Report) -> None:
     for line in plan.lines(order.repo_id):
         report(line)
     if order.dry_run:
-        report("dry run: nothing was uploaded.")
+        report(_("dry run: nothing was uploaded."))
         return
     api = HfApi()
     with hub_errors(order.repo_id):
         _make_repository(api, order, report)
         _commit(api, order.repo_id, plan, report)
-    report(f"pushed: {api.endpoint}/{order.repo_id}")
+    report(_("pushed: {address}", address=f"{api.endpoint}/{order.repo_id}"))
 
 
 def publish_after_training(folder: str | Path, order: PushOrder, report: Report) -> bool:
@@ -129,8 +131,14 @@ def publish_after_training(folder: str | Path, order: PushOrder, report: Report)
     try:
         publish(folder, order, report)
     except (ValueError, OSError) as error:
-        report(f"not pushed: {error}")
-        report(f"The run in {folder} is finished and safe. Push it later: {order.command(folder)}")
+        report(_("not pushed: {error}", error=error))
+        report(
+            _(
+                "The run in {folder} is finished and safe. Push it later: {command}",
+                folder=folder,
+                command=order.command(folder),
+            )
+        )
         return False
     return True
 
@@ -144,10 +152,16 @@ def _make_repository(api: HfApi, order: PushOrder, report: Report) -> None:
         return
     if order.private and not known.private:
         raise UserError(
-            f"{order.repo_id} is public already, so what is pushed would be too. Push without "
-            "--private, or to another name."
+            "{name} is public already, so what is pushed would be too. Push without --private, or "
+            "to another name.",
+            name=order.repo_id,
         )
-    report(f"{order.repo_id} exists: files of the same names are replaced, others stay.")
+    report(
+        _(
+            "{name} exists: files of the same names are replaced, others stay.",
+            name=order.repo_id,
+        )
+    )
 
 
 def _commit(api: HfApi, repo_id: str, plan: UploadPlan, report: Report) -> None:
@@ -167,7 +181,7 @@ def _commit(api: HfApi, repo_id: str, plan: UploadPlan, report: Report) -> None:
             status = error.response.status_code if isinstance(error, HfHubHTTPError) else 500
             if seconds is None or (status < 500 and status not in (408, 412, 429)):
                 raise
-            report(f"the upload was interrupted: trying again in {seconds:g} s")
+            report(_("the upload was interrupted: trying again in {seconds:g} s", seconds=seconds))
             time.sleep(seconds)
         except ValueError as error:  # how huggingface_hub says what is wrong with the card's header
             raise UserError(str(error)) from error

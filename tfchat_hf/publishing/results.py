@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_builders.output.markdown import one_line, table
+from data_builders.translation import _, joined, listed, marked
 
 if TYPE_CHECKING:
     from transformers import TrainerState, TrainingArguments
@@ -19,33 +20,45 @@ Row = Mapping[str, Any]
 Metrics = Mapping[str, Mapping[str, Any]]
 # Each metric: its heading, how it is written, and what it says.
 _METRICS = {
-    "perplexity": ("perplexity", "{:.1f}", ""),
-    "bits_per_character": ("bits/char", "{:.2f}", "bits to guess one character of a human reply"),
+    "perplexity": (marked("perplexity"), "{:.1f}", ""),
+    "bits_per_character": (
+        marked("bits/char"),
+        "{:.2f}",
+        marked("bits to guess one character of a human reply"),
+    ),
     "bleu": ("BLEU", "{:.1f}", ""),
     "bleu_zh": ("BLEU zh", "{:.1f}", ""),
     "bleu_en": ("BLEU en", "{:.1f}", ""),
-    "f1": ("F1", "{:.3f}", "words shared with the nearest reference"),
+    "f1": ("F1", "{:.3f}", marked("words shared with the nearest reference")),
     "exact_match": (
-        "exact match",
+        marked("exact match"),
         "{:.1%}",
-        "share of distinct questions answered with a reply that the corpus gives to them",
+        marked("share of distinct questions answered with a reply that the corpus gives to them"),
     ),
-    "distinct_1": ("distinct-1", "{:.3f}", "different words over all words"),
-    "distinct_2": ("distinct-2", "{:.3f}", "different pairs of words over all pairs"),
-    "repetition": ("repetition", "{:.1%}", "share of replies that loop"),
-    "stutter": ("stutter", "{:.1%}", "share that double a word or phrase where nobody would"),
-    "dull": ("dull", "{:.1%}", "share of replies that would fit any question"),
-    "language_mismatch": ("wrong language", "{:.1%}", "English to Chinese, or the other way"),
-    "top_reply_share": ("top reply", "{:.1%}", "share of the most frequent reply"),
-    "mean_length": ("tokens", "{:.1f}", "mean length of a reply"),
+    "distinct_1": ("distinct-1", "{:.3f}", marked("different words over all words")),
+    "distinct_2": ("distinct-2", "{:.3f}", marked("different pairs of words over all pairs")),
+    "repetition": (marked("repetition"), "{:.1%}", marked("share of replies that loop")),
+    "stutter": (
+        marked("stutter"),
+        "{:.1%}",
+        marked("share that double a word or phrase where nobody would"),
+    ),
+    "dull": (marked("dull"), "{:.1%}", marked("share of replies that would fit any question")),
+    "language_mismatch": (
+        marked("wrong language"),
+        "{:.1%}",
+        marked("English to Chinese, or the other way"),
+    ),
+    "top_reply_share": (marked("top reply"), "{:.1%}", marked("share of the most frequent reply")),
+    "mean_length": (marked("tokens"), "{:.1f}", marked("mean length of a reply")),
 }
 _REPLIES_OF = {
-    "train": "model, training questions",
-    "validation": "model, held-out questions",
-    "human": "human replies (held-out)",
-    "nearest_question": "the reply to the nearest training question",
-    "random_training_reply": "a random training reply",
-    "most_frequent_reply": "the most frequent training reply",
+    "train": marked("model, training questions"),
+    "validation": marked("model, held-out questions"),
+    "human": marked("human replies (held-out)"),
+    "nearest_question": marked("the reply to the nearest training question"),
+    "random_training_reply": marked("a random training reply"),
+    "most_frequent_reply": marked("the most frequent training reply"),
 }
 SAMPLE_ROWS = 8
 _TEXT_WIDTH = 60
@@ -61,13 +74,15 @@ def evaluation(metrics: Metrics) -> str:
         # Of one language alone the BLEU of all replies says the same.
         names = [name for name in names if not name.startswith("bleu_")]
     if not names:
-        return "Nothing was measured: there were no held-out questions."
+        return _("Nothing was measured: there were no held-out questions.")
     # A column each for the six kinds of replies: fifteen columns of metrics fit on no page.
-    head = ["replies of"]
+    head = [_("replies of")]
     for key, row in measured.items():
-        count = f" ({row['replies']:,})" if row.get("replies") else ""
-        head.append(f">{_REPLIES_OF.get(key, key.replace('_', ' '))}{count}")
-    cells = [[_METRICS[m][0], *(_number(row, m) for row in measured.values())] for m in names]
+        name = _(_REPLIES_OF.get(key, key.replace("_", " ")))
+        if row.get("replies"):
+            name = _("{what} ({more})", what=name, more=f"{row['replies']:,}")
+        head.append(f">{name}")
+    cells = [[_(_METRICS[m][0]), *(_number(row, m) for row in measured.values())] for m in names]
     told = [table(head, cells), _legend(names, measured), _relevance(metrics["validation"])]
     return "\n\n".join(filter(None, told))
 
@@ -81,51 +96,71 @@ def _number(row: Row, name: str) -> str:
 
 def _legend(names: Sequence[str], rows: Mapping[str, Row]) -> str:
     """Explain the metrics, and what the figures may be compared with."""
-    words = [f"*{_METRICS[name][0]}*: {_METRICS[name][2]}" for name in names if _METRICS[name][2]]
-    lines = ["Replies come from the default generation settings; their number stands in brackets."]
+    words = [
+        _("*{name}*: {what}", name=_(_METRICS[name][0]), what=_(_METRICS[name][2]))
+        for name in names
+        if _METRICS[name][2]
+    ]
+    lines = [
+        _("Replies come from the default generation settings; their number stands in brackets.")
+    ]
     if words:
-        lines.append(f"{'; '.join(words)}.")
+        lines.append(_("{sentence}.", sentence=listed(words, are_long=True)))
     drawn = {row["distinct_replies"] for row in rows.values() if row.get("distinct_replies")}
     if len(drawn) == 1:
-        lines.append(f"Distinct-n is counted over {drawn.pop():,} replies in every column.")
+        lines.append(
+            _(
+                "Distinct-n is counted over {number:,} replies in every column.",
+                number=drawn.pop(),
+            )
+        )
     elif "distinct_2" in names:
-        lines.append("Distinct-n falls as replies grow in number: compare columns of equally many.")
+        lines.append(
+            _("Distinct-n falls as replies grow in number: compare columns of equally many.")
+        )
     signatures = {str(row["bleu_signature"]) for row in rows.values() if row.get("bleu_signature")}
     if signatures:
         named = ", ".join(f"`{one_line(text, 200)}`" for text in sorted(signatures))
-        lines.append(f"BLEU by sacreBLEU, signature {named}.")
+        lines.append(_("BLEU by sacreBLEU, signature {named}.", named=named))
     scored = rows.get("human", {}).get("scored_replies")
     if scored:
         lines.append(
-            "Human replies are compared with the other human replies to the same question, which "
-            f"{scored:,} of the questions have."
+            _(
+                "Human replies are compared with the other human replies to the same question, "
+                "which {number:,} of the questions have.",
+                number=scored,
+            )
         )
     elif scored is not None:
         lines.append(
-            "No question has two human replies, so how much people agree with each other is not "
-            "known."
+            _(
+                "No question has two human replies, so how much people agree with each other is "
+                "not known."
+            )
         )
-    return " ".join(lines)
+    return joined(*lines)
 
 
 def _relevance(row: Row) -> str:
     """Say how much the model listens, where that was measured."""
     if not isinstance(row.get("mrr_pmi"), (int, float)):
         return ""
-    gain = row.get("question_gain")
-    heard = (
-        ""
-        if gain is None
-        else f"After its own question a human reply is {gain:.3f} nats a token likelier than after "
-        "another question of the same source (0: the model does not listen). "
+    shares = {name: f"{100 * row[name]:.1f} %" for name in ("hits_at_1", "hits_at_1_pmi")}
+    found = _(
+        "Among {candidates:.1f} replies of the same source and like length, the true one among "
+        "them, the model finds the true one in {hits_at_1} of {relevance_questions:,.0f} held-out "
+        "questions by likelihood (MRR {mrr:.3f}), in {hits_at_1_pmi} by likelihood less that of "
+        "the reply alone (MRR {mrr_pmi:.3f}).",
+        **{**row, **shares},
     )
-    return (
-        f"{heard}Among {row['candidates']:.1f} replies of the same source and like length, the "
-        f"true one among them, the model finds the true one in {row['hits_at_1']:.1%} of "
-        f"{row['relevance_questions']:,} held-out questions by likelihood (MRR {row['mrr']:.3f}), "
-        f"in {row['hits_at_1_pmi']:.1%} by likelihood less that of the reply alone (MRR "
-        f"{row['mrr_pmi']:.3f})."
-    ).replace("%", " %")
+    if row.get("question_gain") is None:
+        return found
+    heard = _(
+        "After its own question a human reply is {gain:.3f} nats a token likelier than after "
+        "another question of the same source (0: the model does not listen).",
+        gain=row["question_gain"],
+    )
+    return joined(heard, found)
 
 
 def describe_selection(state: TrainerState, args: TrainingArguments) -> dict[str, Any]:
@@ -157,24 +192,32 @@ def selection(chosen: Mapping[str, Any]) -> str:
     """Tell what `describe_selection` found; empty where a run did not note it."""
     if not chosen.get("rule"):
         return ""
-    step = f"update {chosen['step']:,}" if chosen.get("step") is not None else "a checkpoint"
+    at, value = chosen.get("step"), chosen.get("value")
+    step = _("a checkpoint") if at is None else _("update {step:,}", step=at)
     if chosen["rule"] == "last":
-        return f"These are the weights of the last update ({step}); none was selected."
+        return _("These are the weights of the last update ({step}); none was selected.", step=step)
     rule = str(chosen["rule"]).removeprefix("eval_")
-    side = "highest" if chosen.get("greater_is_better") else "lowest"
-    value = chosen.get("value")
-    number = f" ({value:.3f})" if isinstance(value, (int, float)) else ""
-    named = {"loss": "validation loss", "selection_score": "selection score"}.get(rule, f"`{rule}`")
-    told = f"These are the weights of {step}, with the {side} {named}{number}."
+    named = {"loss": _("validation loss"), "selection_score": _("selection score")}
+    best = {
+        "step": step,
+        "metric": named.get(rule, f"`{rule}`"),
+        "number": _(" ({what})", what=f"{value:.3f}") if isinstance(value, (int, float)) else "",
+    }
+    told = (
+        _("These are the weights of {step}, with the highest {metric}{number}.", **best)
+        if chosen.get("greater_is_better")
+        else _("These are the weights of {step}, with the lowest {metric}{number}.", **best)
+    )
     if rule != "selection_score":
         return told
     weight = chosen.get("relevance_weight")
-    times = "weight" if weight is None else f"{weight:g}"
-    return (
-        f"{told} The score is validation loss − {times} × MRR, where MRR says at which rank the "
-        "model finds the true reply among others, so that a model which says what fits anything "
-        "does not win."
+    score = _(
+        "The score is validation loss − {times} × MRR, where MRR says at which rank the model "
+        "finds the true reply among others, so that a model which says what fits anything does "
+        "not win.",
+        times=_("weight") if weight is None else f"{weight:g}",
     )
+    return joined(told, score)
 
 
 def choose_samples(rows: Iterable[Row], count: int = SAMPLE_ROWS) -> list[dict[str, Any]]:
@@ -200,11 +243,15 @@ def sample_table(samples: Sequence[Row]) -> str:
         for turn, row in zip(turns, samples, strict=True)
     ]
     held_out = all(row.get("split", "validation") == "validation" for row in samples)
-    where = "Held-out questions" if held_out else "Questions of the training data"
-    several = any(len(turn) > 1 for turn in turns)
-    more = " Only the last turn of the context is shown." if several else ""
-    said = f"{where}, taken at even distances and not picked.{more}"
-    return f"{said}\n\n{table(['question', 'this model', 'the corpus'], rows)}"
+    said = [
+        _("Held-out questions, taken at even distances and not picked.")
+        if held_out
+        else _("Questions of the training data, taken at even distances and not picked.")
+    ]
+    if any(len(turn) > 1 for turn in turns):
+        said.append(_("Only the last turn of the context is shown."))
+    head = [_("question"), _("this model"), _("the corpus")]
+    return f"{joined(*said)}\n\n{table(head, rows)}"
 
 
 def weak_points(metrics: Metrics) -> list[str]:
@@ -215,10 +262,13 @@ def weak_points(metrics: Metrics) -> list[str]:
     asked = ours.get("replies")
     found = [_learned_by_heart(train, ours), *_unlike_people(ours, human), _chance(ours, random)]
     if not asked:
-        found.append("Nothing is known of how it answers questions that it was not trained on.")
+        found.append(_("Nothing is known of how it answers questions that it was not trained on."))
     elif asked < _FEW_QUESTIONS:
         found.append(
-            f"The figures above stand on {asked} held-out questions only: take them as rough."
+            _(
+                "The figures above stand on {number} held-out questions only: take them as rough.",
+                number=asked,
+            )
         )
     return [line for line in found if line]
 
@@ -228,10 +278,12 @@ def _learned_by_heart(train: Row, ours: Row) -> str:
     learned, known = train.get("exact_match") or 0, ours.get("exact_match")
     if learned <= 0.5 or known is None or not ours.get("replies") or known > learned / 2:
         return ""
-    return (
-        f"It has learned its pairs by heart: {100 * learned:.0f} % of training questions get a "
-        f"corpus reply, of held-out questions {100 * known:.0f} %. To anything it was not trained "
-        "on it mostly gives a reply that belongs to another question."
+    return _(
+        "It has learned its pairs by heart: {learned:.0f} % of training questions get a corpus "
+        "reply, of held-out questions {known:.0f} %. To anything it was not trained on it mostly "
+        "gives a reply that belongs to another question.",
+        learned=100 * learned,
+        known=100 * known,
     )
 
 
@@ -239,26 +291,37 @@ def _unlike_people(ours: Row, human: Row) -> Iterable[str]:
     """Yield where replies are duller, looser or of other length than those of people."""
     variety, theirs = ours.get("distinct_2"), human.get("distinct_2")
     if variety is not None and theirs and variety < 0.5 * theirs:
-        yield (
-            f"Its replies are far less varied than those of people (distinct-2 {variety:.3f} "
-            f"against {theirs:.3f}). Sampling makes them more varied, and more often wrong."
+        yield _(
+            "Its replies are far less varied than those of people (distinct-2 {ours:.3f} against "
+            "{theirs:.3f}). Sampling makes them more varied, and more often wrong.",
+            ours=variety,
+            theirs=theirs,
         )
     top, theirs = ours.get("top_reply_share") or 0, human.get("top_reply_share") or 0
     if top > max(0.05, 2 * theirs):
-        yield f"It gives one and the same reply to {100 * top:.0f} % of held-out questions."
+        yield _(
+            "It gives one and the same reply to {share:.0f} % of held-out questions.",
+            share=100 * top,
+        )
     loops, theirs = ours.get("repetition") or 0, human.get("repetition") or 0
     if loops > theirs + 0.01:
-        yield (
-            f"{100 * loops:.1f} % of its replies repeat a phrase again and again; "
-            "`max_phrase_repeats=2` and `dry_multiplier=0.8` in `generate` keep that down."
+        yield _(
+            "{share:.1f} % of its replies repeat a phrase again and again; "
+            "`max_phrase_repeats=2` and `dry_multiplier=0.8` in `generate` keep that down.",
+            share=100 * loops,
         )
     length, theirs = ours.get("mean_length"), human.get("mean_length")
     if length is not None and theirs and not 0.5 <= length / theirs <= 2:
-        kind = "shorter" if length < theirs else "longer"
-        yield (
-            f"Its replies are much {kind} than those of people ({length:.1f} and {theirs:.1f} "
-            "tokens)."
+        told = (
+            marked(
+                "Its replies are much shorter than those of people ({a:.1f} and {b:.1f} tokens)."
+            )
+            if length < theirs
+            else marked(
+                "Its replies are much longer than those of people ({a:.1f} and {b:.1f} tokens)."
+            )
         )
+        yield _(told, a=length, b=theirs)
 
 
 def _chance(ours: Row, random: Row) -> str:
@@ -269,8 +332,11 @@ def _chance(ours: Row, random: Row) -> str:
             continue
         if score > chance:
             return ""
-        return (
+        return _(
             "Its replies to held-out questions are no more like those of people than a random "
-            f"reply of the training data ({words} {score:.3g} against {chance:.3g})."
+            "reply of the training data ({metric} {score:.3g} against {chance:.3g}).",
+            metric=words,
+            score=score,
+            chance=chance,
         )
     return ""

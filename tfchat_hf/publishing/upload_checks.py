@@ -11,6 +11,7 @@ from pathlib import Path
 from huggingface_hub import get_token
 
 from data_builders.output.privacy import find_leaks, machine_names, machine_places
+from data_builders.translation import _, joined, listed, marked
 
 from ..engines.folder_check import (
     CONFIG,
@@ -31,7 +32,6 @@ _REQUIRED = (
     *(CARD_FILE, CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG),
     "chat_template.jinja",
 )
-_LACKING = "which a published model needs. Put it back, or train again with --overwrite."
 _WHOLE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _PNG_END = b"IEND\xaeB`\x82"
 _MAX_LEAKS_SHOWN = 10
@@ -46,19 +46,29 @@ def check_whole(plan: UploadPlan, folder: Path) -> None:
     names = {upload.name for upload in plan.uploads}
     if not names & {*_WHOLE_WEIGHTS}:
         pickled = [name for name in plan.stays if fits(name, PICKLES)]
-        found = f" (found {', '.join(pickled)})" if pickled else ""
         raise UserError(
-            f"{folder} has no weights as safetensors{found}. Files in pickle format are never "
+            "{folder} has no weights as safetensors{found}. Files in pickle format are never "
             "uploaded, because loading one can run code: load the model and save it with "
-            "`save_pretrained`, then push."
+            "`save_pretrained`, then push.",
+            folder=folder,
+            found=_(" (found {names})", names=listed(pickled)) if pickled else "",
         )
     if missing := [name for name in _REQUIRED if name not in names]:
-        raise UserError(f"{folder} lacks {', '.join(missing)}, {_LACKING}")
+        raise _lacking(folder, listed(missing))
     check_model_files(folder)
     check_tokenizer_files(folder)
     for upload in plan.uploads:
         _check_content(upload.source)
     _check_code(folder, names)
+
+
+def _lacking(folder: Path, names: str) -> UserError:
+    return UserError(
+        "{folder} lacks {names}, which a published model needs. Put it back, or train again with "
+        "--overwrite.",
+        folder=folder,
+        names=names,
+    )
 
 
 def _check_code(folder: Path, names: set[str]) -> None:
@@ -69,12 +79,13 @@ def _check_code(folder: Path, names: set[str]) -> None:
     while queue:
         module, needed = queue.pop()
         if f"{module}.py" not in names:
-            raise UserError(f"{folder} lacks {module}.py, {_LACKING}")
+            raise _lacking(folder, f"{module}.py")
         tree = ast.parse(read_text_file(folder / f"{module}.py"))
         if lacking := needed - set(_defined(tree)):
             raise UserError(
-                f"{folder / module}.py lacks `{min(lacking)}`: it is cut off. Copy the file from a "
-                "checkpoint of the run."
+                "{file} lacks `{name}`: it is cut off. Copy the file from a checkpoint of the run.",
+                file=f"{folder / module}.py",
+                name=min(lacking),
             )
         queue += [
             (str(node.module), {name.name for name in node.names})
@@ -106,17 +117,23 @@ def _check_content(path: Path) -> None:
         read_json(path)
     elif path.suffix == ".safetensors":
         if problem := weights_problem(path):
-            raise UserError(f"{path.parent} cannot be published: {problem}. Write it again.")
+            raise UserError(
+                "{folder} cannot be published: {problem}. Write it again.",
+                folder=path.parent,
+                problem=problem,
+            )
     elif path.suffix == ".png":
         if not path.read_bytes().endswith(_PNG_END):
-            raise UserError(f"{path} is no whole picture. Delete it, or train again.")
+            raise UserError("{path} is no whole picture. Delete it, or train again.", path=path)
     elif path.suffix == ".jsonl":
         for number, line in enumerate(read_text_file(path).splitlines(), start=1):
             try:
                 json.loads(line)
             except ValueError:
                 raise UserError(
-                    f"{path}:{number}: this is no JSON. Mend or delete the line."
+                    "{path}:{number}: this is no JSON. Mend or delete the line.",
+                    path=path,
+                    number=number,
                 ) from None
     elif path.suffix == ".py":
         try:
@@ -124,7 +141,9 @@ def _check_content(path: Path) -> None:
         except (SyntaxError, ValueError) as error:
             place = getattr(error, "lineno", None) or 1
             raise UserError(
-                f"{path}:{place}: this is no Python. Copy the file from a checkpoint of the run."
+                "{path}:{number}: this is no Python. Copy the file from a checkpoint of the run.",
+                path=path,
+                number=place,
             ) from None
     elif path.suffix in (".md", ".jinja", ".yaml", ".txt", ""):
         read_text_file(path)
@@ -148,25 +167,31 @@ def check_privacy(plan: UploadPlan, folder: str | Path) -> None:
         if fits(upload.name, (WEIGHTS, "*.png")):
             continue
         for leak in find_leaks(upload.read_text(), places, [get_token() or ""], names):
-            where = f", line {leak.line}" if upload.is_text else ""
-            found[f"  {upload.name}{where}: {leak.kind}"] = upload
+            where = _(", line {number}", number=leak.line) if upload.is_text else ""
+            kind = _("{place}: {problem}", place=upload.name + where, problem=_(leak.kind))
+            found[f"  {kind}"] = upload
     if not found:
         return
     shown, more = [*found][:_MAX_LEAKS_SHOWN], len(found) - _MAX_LEAKS_SHOWN
     if more > 0:
-        shown.append(f"  and {more} more")
-    raise UserError(
-        f"Some files of {folder} are not fit to be published:\n"
-        + "\n".join([*shown, _way_out([*found.values()])])
-    )
+        shown.append("  " + _("and {number} more", number=more))
+    told = _("Some files of {folder} are not fit to be published:", folder=folder)
+    raise UserError("\n".join([told, *shown, _way_out([*found.values()])]))
 
 
 def _way_out(found: list[Upload]) -> str:
     """Say what a person can do about files that must not go as they are."""
     switches = sorted({upload.switch for upload in found if upload.switch})
-    without = f"push without {' and '.join(switches)}" if switches else ""
+    told = {"switches": _(" and ").join(switches)}
     if all(upload.is_text for upload in found):
-        return f"Take that out of the files, and push again{', or ' if without else ''}{without}."
-    texts = "Take that out of the texts, and " if any(upload.is_text for upload in found) else ""
-    told = f"{texts}{without or 'delete the others'}"
-    return f"{told[0].upper()}{told[1:]}: files that are no text cannot be edited."
+        if not switches:
+            return _("Take that out of the files, and push again.")
+        return _("Take that out of the files, and push again, or push without {switches}.", **told)
+    both = any(upload.is_text for upload in found)
+    way = {
+        (True, True): marked("Take that out of the texts, and push without {switches}:"),
+        (True, False): marked("Take that out of the texts, and delete the others:"),
+        (False, True): marked("Push without {switches}:"),
+        (False, False): marked("Delete the others:"),
+    }[both, bool(switches)]
+    return joined(_(way, **told), _("files that are no text cannot be edited."))

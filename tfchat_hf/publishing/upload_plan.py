@@ -13,7 +13,7 @@ import yaml
 
 from data_builders.output.privacy import without_paths
 from data_builders.output.terminal import GAP, columns
-from data_builders.report import counted
+from data_builders.translation import _, counted_text, marked
 
 from ..settings.reading import read_yaml
 from ..settings.run_folder import MEMORY_FOLDER, METRICS_FILE, SETTINGS_FILE, check_finished
@@ -27,27 +27,27 @@ PICKLES = ("*.pt", "*.bin", "*.pth", "*.pkl", "*.pickle", "*.ckpt")
 _EVENTS = "events.out.tfevents.*"
 # What goes, and why; the first pattern that fits counts. Anything else stays.
 _GOES = {
-    CARD_FILE: "the model card",
-    WEIGHTS: "weights",
-    "model.safetensors.index.json": "which weights lie in which file",
-    "config.json": "the network's shape",
-    "generation_config.json": "how it answers by default",
-    "tokenizer.json": "the tokenizer",
-    "tokenizer_config.json": "the tokenizer's special tokens",
-    "special_tokens_map.json": "the tokenizer's special tokens",
-    "chat_template.jinja": "how several turns become one input",
-    "*_tfchat.py": "the network's code",
-    METRICS_FILE: "results",
-    SETTINGS_FILE: "settings of the run, paths cut to their last part",
-    "curves.png": "picture of the card",
-    "LICENSE*": "licence",
-    "NOTICE*": "licence",
+    CARD_FILE: marked("the model card"),
+    WEIGHTS: marked("weights"),
+    "model.safetensors.index.json": marked("which weights lie in which file"),
+    "config.json": marked("the network's shape"),
+    "generation_config.json": marked("how it answers by default"),
+    "tokenizer.json": marked("the tokenizer"),
+    "tokenizer_config.json": marked("the tokenizer's special tokens"),
+    "special_tokens_map.json": marked("the tokenizer's special tokens"),
+    "chat_template.jinja": marked("how several turns become one input"),
+    "*_tfchat.py": marked("the network's code"),
+    METRICS_FILE: marked("results"),
+    SETTINGS_FILE: marked("settings of the run, paths cut to their last part"),
+    "curves.png": marked("picture of the card"),
+    "LICENSE*": marked("licence"),
+    "NOTICE*": marked("licence"),
 }
 _LOGS = {
-    "samples*.jsonl": "questions and replies of your data",
-    "data_report.json": "counts of the data",
-    _EVENTS: "curves for TensorBoard",
-    "trainer_state.json": "the trainer's log",
+    "samples*.jsonl": marked("questions and replies of your data"),
+    "data_report.json": marked("counts of the data"),
+    _EVENTS: marked("curves for TensorBoard"),
+    "trainer_state.json": marked("the trainer's log"),
 }
 _LOG_FOLDERS = ("runs", "logs", "tensorboard")
 _MEMORY_SUFFIXES = (".json", ".arrow", ".safetensors")
@@ -104,12 +104,22 @@ class UploadPlan:
     def lines(self, repo_id: str) -> Iterator[str]:
         """Yield the plan in lines for the user, largest file first."""
         total = sum(upload.size for upload in self.uploads)
-        yield f"to upload to {repo_id}: {counted(len(self.uploads), 'file')}, {readable(total)}"
+        yield counted_text(
+            "to upload to {name}: {number} file, {size}",
+            "to upload to {name}: {number} files, {size}",
+            len(self.uploads),
+            name=repo_id,
+            size=readable(total),
+        )
         uploads = sorted(self.uploads, key=lambda upload: -upload.size)
-        rows = [(upload.name, readable(upload.size), upload.reason) for upload in uploads]
+        rows = [(upload.name, readable(upload.size), _(upload.reason)) for upload in uploads]
         yield from columns(rows, right=(1,), indent=GAP)
         if self.stays:
-            yield f"stays here: {counted(len(self.stays), 'file')} and folders"
+            yield counted_text(
+                "stays here: {number} file and folders",
+                "stays here: {number} files and folders",
+                len(self.stays),
+            )
             yield from columns(sorted(self.stays.items()), indent=GAP)
 
 
@@ -152,24 +162,32 @@ def plan_upload(
 def _judge(path: Path, name: str, with_logs: bool) -> tuple[bool, str]:
     """Decide whether a file goes, and why; `name` is its path in the folder."""
     if fits(path.name, PICKLES):
-        return False, "pickle format: loading it can run code"
+        return False, _("pickle format: loading it can run code")
     if path.is_symlink():
-        return False, "a link: what it leads to may not be meant for the public"
+        return False, _("a link: what it leads to may not be meant for the public")
     if path.is_dir():
-        why = "a folder that is not part of the model"
         if name == MEMORY_FOLDER:
-            why = f"the memory, which holds the corpus word for word; {PUSH_MEMORY} uploads it"
-        elif name.startswith("checkpoint-"):
-            why = "optimizer and random state, to resume from"
-        return False, why
+            held = _("the memory, which holds the corpus word for word")
+            return False, _switched(held, PUSH_MEMORY)
+        if name.startswith("checkpoint-"):
+            return False, _("optimizer and random state, to resume from")
+        return False, _("a folder that is not part of the model")
     if name.startswith(f"{MEMORY_FOLDER}/"):
         goes = path.suffix in _MEMORY_SUFFIXES
-        return goes, "the memory: the corpus, to answer from" if goes else "not part of the memory"
+        return goes, (
+            marked("the memory: the corpus, to answer from")
+            if goes
+            else _("not part of the memory")
+        )
     if name == path.name and (reason := _reason(name, _GOES)):
         return True, reason
     if reason := _reason(path.name, _LOGS):
-        return with_logs, reason if with_logs else f"{reason}; {WITH_LOGS} uploads it"
-    return False, "not part of the model"
+        return with_logs, reason if with_logs else _switched(_(reason), WITH_LOGS)
+    return False, _("not part of the model")
+
+
+def _switched(reason: str, switch: str) -> str:
+    return _("{reason}; {switch} uploads it", reason=reason, switch=switch)
 
 
 def _reason(name: str, patterns: Mapping[str, str]) -> str:
@@ -211,7 +229,7 @@ def read_text_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8. Save it as UTF-8, then push.") from None
+        raise UserError("{path} is not UTF-8. Save it as UTF-8, then push.", path=path) from None
 
 
 def readable(size: int) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, fields
 import torch
 from transformers import GenerationConfig, Seq2SeqTrainingArguments
 
+from data_builders.translation import _
+
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import DEFAULT_PRESET, with_presets
 from ..text.errors import UserError
@@ -180,16 +182,17 @@ def _choose_bf16(bf16: bool | None, fp16: bool, on_gpu: bool) -> tuple[bool, str
         Whether to use it, and the reason as words for the user.
     """
     if bf16 is not None:
-        return bf16, f"`bf16: {str(bf16).lower()}` was asked for"
+        return bf16, _("`{setting}` was asked for", setting=f"bf16: {str(bf16).lower()}")
     if fp16:
-        return False, "`fp16: true` was asked for"
+        return False, _("`{setting}` was asked for", setting="fp16: true")
     if on_gpu:
         supported = torch.cuda.is_bf16_supported(including_emulation=False)
-        return supported, f"the GPU {'supports' if supported else 'does not support'} bf16"
+        told = _("the GPU supports bf16") if supported else _("the GPU does not support bf16")
+        return supported, told
     # Known from the processor, not timed: a resumed run must decide alike.
     if _cpu_multiplies_bf16():
-        return True, "this CPU multiplies bf16 faster"
-    return False, "this CPU has no instructions for bf16"
+        return True, _("this CPU multiplies bf16 faster")
+    return False, _("this CPU has no instructions for bf16")
 
 
 def fast_dtype(args: TFChatTrainingArguments) -> torch.dtype:

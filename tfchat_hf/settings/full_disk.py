@@ -10,6 +10,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from data_builders.translation import _, joined
+
 
 @contextlib.contextmanager
 def disk_errors(what: str, folder: Path, advice: str) -> Iterator[None]:
@@ -33,9 +35,14 @@ def disk_errors(what: str, folder: Path, advice: str) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         place = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
         free = shutil.disk_usage(place).free / 1e6
-        raise OSError(
-            f"{what} could not be written to {folder} ({free:,.1f} MB free): {reason}. {advice}"
-        ) from error
+        told = _(
+            "{what} could not be written to {folder} ({free:,.1f} MB free): {reason}.",
+            what=what,
+            folder=folder,
+            free=free,
+            reason=_(reason),
+        )
+        raise OSError(joined(told, advice)) from error
 
 
 def _of_torch_save(error: RuntimeError) -> bool:

@@ -17,6 +17,8 @@ import torch
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 from transformers.utils import cached_file
 
+from data_builders.translation import _, joined, marked
+
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.errors import UserError
@@ -31,7 +33,9 @@ _FREE = ("dropout", "attention_dropout", "activation_dropout")
 # Of the network and without a setting: the checkpoints of the original have them.
 _WITHOUT_SETTING = ("shared_layer_norm", "original_position_exponents")
 _TOKENIZER_KEYS = ("tokenizer_scheme", "vocab_size", "tokenizer_user_dictionaries")
-_ADVICE = "Give the folder of a finished run, a checkpoint, or the id of a TFChat model on the Hub."
+_ADVICE = marked(
+    "Give the folder of a finished run, a checkpoint, or the id of a TFChat model on the Hub."
+)
 
 
 def with_settings_of_origin(
@@ -65,10 +69,15 @@ def with_settings_of_origin(
     free = {*_FREE, *(_TOKENIZER_KEYS if given.get("tokenizer") else ())}
     for key in [key for key in of_origin if key in given and key not in free]:
         if not _same(key, given[key], of_origin[key].value):
-            raise UserError(
-                f"{settings[key].origin}: `{key}` must be as in `init_from` {origin} (got "
-                f"{given[key]!r}, there {of_origin[key].value!r}). Delete the line, or train "
-                "without `init_from`."
+            raise settings[key].problem(
+                _(
+                    "`{key}` must be as in `init_from` {origin} (got {value!r}, there {there!r}). "
+                    "Delete the line, or train without `init_from`.",
+                    key=key,
+                    origin=origin,
+                    value=given[key],
+                    there=of_origin[key].value,
+                )
             )
     return {**of_origin, **settings}, source
 
@@ -90,20 +99,24 @@ def _check_source(source: str, output_dir: str | None) -> None:
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             newest = next(iter(RunFolder(folder).checkpoints()), None)
-            advice = f"Its newest checkpoint is {newest}." if newest else _ADVICE
-            raise UserError(
-                f"`init_from` {source} has no config.json, so no finished model. {advice}"
+            what = _(
+                "`init_from` {source} has no config.json, so no finished model.", source=source
             )
+            advice = _("Its newest checkpoint is {newest}.", newest=newest) if newest else None
+            raise UserError(joined(what, advice or _(_ADVICE)))
         if output_dir is not None and Path(output_dir).resolve() in (
             folder.resolve(),
             *folder.resolve().parents,
         ):
             raise UserError(
-                f"`init_from` {source} must not lie in `output_dir` {output_dir}, which the run "
-                "writes to. Choose another --output_dir, or --resume to go on with that run."
+                "`init_from` {source} must not lie in `output_dir` {output_dir}, which the run "
+                "writes to. Choose another --output_dir, or --resume to go on with that run.",
+                source=source,
+                output_dir=output_dir,
             )
     elif folder.exists() or not is_hub_id(source):
-        raise UserError(f"`init_from` {source} is no folder and no id of the Hub. {_ADVICE}")
+        what = _("`init_from` {source} is no folder and no id of the Hub.", source=source)
+        raise UserError(joined(what, _(_ADVICE)))
 
 
 def is_hub_id(name: str) -> bool:
@@ -127,20 +140,26 @@ def origin_name(init_from: str) -> str:
 def _read_config(source: str) -> TFChatConfig:
     """Read the shape of the network; refuse another kind of model."""
     try:
-        found, _ = TFChatConfig.get_config_dict(source)
+        found, _unused = TFChatConfig.get_config_dict(source)
         kind = found.get("model_type")
         if kind == TFChatConfig.model_type:
             return TFChatConfig.from_dict(found)
     except Exception as error:  # many libraries, many error types, one thing to tell
         raise _cannot_load(source, error) from error
-    raise UserError(f"`init_from` {source} is a model of type {kind!r}. {_ADVICE}")
+    what = _("`init_from` {source} is a model of type {kind!r}.", source=source, kind=kind)
+    raise UserError(joined(what, _(_ADVICE)))
 
 
 def _cannot_load(source: str, error: Exception) -> UserError:
     """Say in a sentence what a library said in many lines."""
     logger.debug("loading failed", exc_info=True)
     reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
-    return UserError(f"`init_from` {source} cannot be loaded: {reason.rstrip('.')}. {_ADVICE}")
+    what = _(
+        "`init_from` {source} cannot be loaded: {reason}.",
+        source=source,
+        reason=reason.rstrip("."),
+    )
+    return UserError(joined(what, _(_ADVICE)))
 
 
 def _tokenizer_settings(source: str) -> dict[str, Any]:
@@ -196,8 +215,10 @@ def check_same_tokenizer(
     """
     if _pipeline(tokenizer) != _pipeline(given):
         raise UserError(
-            f"`tokenizer` {name} is another one than that of `init_from` {origin}, whose weights "
-            "know no other. Delete the line `tokenizer`."
+            "`tokenizer` {name} is another one than that of `init_from` {origin}, whose "
+            "weights know no other. Delete the line `tokenizer`.",
+            name=name,
+            origin=origin,
         )
 
 
@@ -237,10 +258,12 @@ def load_weights(source: str, config: TFChatConfig) -> TFChatForConditionalGener
         raise _cannot_load(source, error) from error
     if report["missing_keys"]:
         lacking = ", ".join(sorted(report["missing_keys"])[:3])
-        raise UserError(f"`init_from` {source} lacks weights ({lacking} ...). {_ADVICE}")
+        what = _("`init_from` {source} lacks weights ({names} ...).", source=source, names=lacking)
+        raise UserError(joined(what, _(_ADVICE)))
     if not all(weight.isfinite().all() for weight in model.parameters()):
         raise UserError(
-            f"`init_from` {source} has weights that are no numbers. Take another model."
+            "`init_from` {source} has weights that are no numbers. Take another model.",
+            source=source,
         )
     # How it answers is the new run's to say.
     model.generation_config = GenerationConfig.from_model_config(config)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import difflib
 import functools
 import importlib.util
 import json
 from pathlib import Path
 from typing import Any
+
+from data_builders.command_line import did_you_mean
+from data_builders.translation import _, joined, marked
 
 from ..text.errors import UserError
 
@@ -27,25 +29,31 @@ NETWORK = tuple(
 )
 # Keys of transformers that a run would ignore without a word, and what to use in their place.
 REPLACED_KEYS = {
-    "resume_from_checkpoint": "use `resume: true` (it finds the last whole checkpoint itself)",
-    "generation_max_length": "use `generation_max_new_tokens`",
-    "generation_config": "use the `generation_*` keys",
-    "hub_token": "log in with `hf auth login`, so that no token lands in the run folder",
-    "train_sampling_strategy": "batches are always grouped by length here",
-    "auto_find_batch_size": "use `find_batch_size`, which never changes what an update holds",
-    "dataloader_drop_last": "an epoch is always cut into whole updates here",
-    "restore_callback_states_from_checkpoint": "what has to go on after a resume does so by itself",
-    "average_tokens_across_devices": "the loss always counts the tokens of all processes",
-    "save_only_model": "a run without its optimizer cannot be resumed",
-    "neftune_noise_alpha": "noise on embeddings is not made here",
-    "do_train": "the script always trains",
-    "do_eval": "use `eval_strategy`",
-    "do_predict": "replies are always generated and scored at the end",
+    "resume_from_checkpoint": marked(
+        "use `resume: true` (it finds the last whole checkpoint itself)"
+    ),
+    "generation_max_length": marked("use `generation_max_new_tokens`"),
+    "generation_config": marked("use the `generation_*` keys"),
+    "hub_token": marked("log in with `hf auth login`, so that no token lands in the run folder"),
+    "train_sampling_strategy": marked("batches are always grouped by length here"),
+    "auto_find_batch_size": marked(
+        "use `find_batch_size`, which never changes what an update holds"
+    ),
+    "dataloader_drop_last": marked("an epoch is always cut into whole updates here"),
+    "restore_callback_states_from_checkpoint": marked(
+        "what has to go on after a resume does so by itself"
+    ),
+    "average_tokens_across_devices": marked("the loss always counts the tokens of all processes"),
+    "save_only_model": marked("a run without its optimizer cannot be resumed"),
+    "neftune_noise_alpha": marked("noise on embeddings is not made here"),
+    "do_train": marked("the script always trains"),
+    "do_eval": marked("use `eval_strategy`"),
+    "do_predict": marked("replies are always generated and scored at the end"),
     **dict.fromkeys(
         "bf16_full_eval fp16_full_eval eval_accumulation_steps eval_do_concat_batches "
         "batch_eval_metrics eval_use_gather_object prediction_loss_only "
         "include_for_metrics".split(),
-        "evaluation is this project's own",
+        marked("evaluation is this project's own"),
     ),
 }
 # Old names of settings, which the folders of finished runs still have.
@@ -53,12 +61,13 @@ RENAMED_KEYS = {"hurried_questions": "add_lowercase_questions"}
 _TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True)
 _TRUTH |= dict.fromkeys(("false", "no", "off", "0"), False)
 _WORDING = {
-    "bool": "true or false",
-    "int": "a whole number",
-    "float": "a number",
-    "list": "a list",
-    "dict": "a mapping",
+    "bool": marked("true or false"),
+    "int": marked("a whole number"),
+    "float": marked("a number"),
+    "list": marked("a list"),
+    "dict": marked("a mapping"),
 }
+_TEXT = marked("text")
 
 
 @functools.cache
@@ -104,15 +113,15 @@ def _type_names(annotation: ast.expr) -> list[str]:
 def key_problem(key: str) -> str | None:
     """Say why a key cannot be used, or return None if it can."""
     if key in REPLACED_KEYS:
-        return f"`{key}` is not used by train_hf.py: {REPLACED_KEYS[key]}."
+        reason = _(REPLACED_KEYS[key])
+        return _("`{key}` is not used by train_hf.py: {reason}.", key=key, reason=reason)
     if key in RENAMED_KEYS:
-        return f"`{key}` is called `{RENAMED_KEYS[key]}` now. Write that."
+        return _("`{key}` is called `{name}` now. Write that.", key=key, name=RENAMED_KEYS[key])
     if key in known_keys():
         return None
     usable = known_keys().keys() - REPLACED_KEYS.keys()
-    nearest = difflib.get_close_matches(key, usable, n=1, cutoff=0.5)
-    advice = f"Did you mean `{nearest[0]}`?" if nearest else "configs/reference.yaml lists them."
-    return f"unknown key `{key}`. {advice}"
+    otherwise = _("configs/reference.yaml lists them.")
+    return joined(_("unknown key `{key}`.", key=key), did_you_mean(key, usable, otherwise))
 
 
 def convert(key: str, value: Any) -> Any:
@@ -125,13 +134,15 @@ def convert(key: str, value: Any) -> Any:
     if "None" in types and str(value).lower() in ("null", "none"):
         return None
     if value is None:
-        raise UserError(f"`{key}` has no value. Give one or delete the line.")
+        raise UserError("`{key}` has no value. Give one or delete the line.", key=key)
     kinds = [name for name in types if name != "None"]
     for kind in sorted(kinds, key="str".__eq__):  # almost anything can be read as a text
         with contextlib.suppress(KeyError, TypeError, ValueError):
             return _read_as(kind, value)
-    expected = " or ".join(_WORDING.get(kind, "text") for kind in kinds)
-    raise UserError(f"`{key}` must be {expected} (got {value!r}).")
+    expected = _(" or ").join(_(_WORDING.get(kind, _TEXT)) for kind in kinds)
+    raise UserError(
+        "`{key}` must be {expected} (got {value!r}).", key=key, expected=expected, value=value
+    )
 
 
 def _read_as(kind: str, value: Any) -> Any:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from data_builders.translation import _
+
 from ..text.errors import UserError
 
 _PACKAGE = Path(__file__).parents[1]
@@ -27,8 +29,10 @@ def find_settings(name: str) -> Path:
     shipped = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
     if name not in shipped:
         raise UserError(
-            f"There is no settings file {name}, and none of that name comes with this package "
-            f"(which has {', '.join(sorted(shipped))}). Give a file, or one of these names."
+            "There is no settings file {name}, and none of that name comes with this package "
+            "(which has {names}). Give a file, or one of these names.",
+            name=name,
+            names=", ".join(sorted(shipped)),
         )
     return shipped[name]
 
@@ -45,11 +49,12 @@ def find_model(name: str) -> str:
             raise UserError(_unfinished_text(folder))
         return str(folder)
     if folder.exists():
-        raise UserError(f"{name} is a file; give the folder of the model it belongs to.")
+        raise UserError("{name} is a file; give the folder of the model it belongs to.", name=name)
     if _looks_like_a_path(name):
         raise UserError(
-            f"There is no model folder {name}. Train the small one with `make chat` or "
-            "`tfchat-train quickstart`, or give another folder or a Hub id."
+            "There is no model folder {name}. Train the small one with `make chat` or "
+            "`tfchat-train quickstart`, or give another folder or a Hub id.",
+            name=name,
         )
     return name
 
@@ -62,7 +67,8 @@ def check_run_folder(run: Path) -> None:
     """
     if not run.is_dir():
         raise UserError(
-            f"There is no folder {run}. Give the `output_dir` of a finished run, such as runs/mine."
+            "There is no folder {run}. Give the `output_dir` of a finished run, such as runs/mine.",
+            run=run,
         )
     find_model(str(run))
 
@@ -78,8 +84,16 @@ def _unfinished_text(folder: Path) -> str:
     """Say that a folder holds no model, and name its newest checkpoint if there is one."""
     steps = [p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdigit()]
     newest = max(steps, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-    hint = f"its newest checkpoint is {newest}" if newest else "train one with `make chat`"
-    return f"{folder} holds no config.json, so no finished model; {hint}."
+    if newest is None:
+        return _(
+            "{folder} holds no config.json, so no finished model; train one with `make chat`.",
+            folder=folder,
+        )
+    return _(
+        "{folder} holds no config.json, so no finished model; its newest checkpoint is {newest}.",
+        folder=folder,
+        newest=newest,
+    )
 
 
 def check_question_files(source: Path, output: Path, overwrite: bool) -> None:
@@ -89,13 +103,19 @@ def check_question_files(source: Path, output: Path, overwrite: bool) -> None:
         UserError: Says which of the two, and why.
     """
     if not source.is_file():
-        raise UserError(f"`--input` {source} is not a file. Give a .jsonl or .txt file.")
+        raise UserError(
+            "`--input` {source} is not a file. Give a .jsonl or .txt file.", source=source
+        )
     if output.is_dir():
-        raise UserError(f"`--output` {output} is a folder; give a file name in it.")
+        raise UserError("`--output` {output} is a folder; give a file name in it.", output=output)
     if output.exists() and os.path.samefile(source, output):
-        raise UserError(f"`--output` {output} is the input itself; give another name.")
+        raise UserError(
+            "`--output` {output} is the input itself; give another name.", output=output
+        )
     if output.exists() and not overwrite:
-        raise UserError(f"`--output` {output} is there already; add --overwrite to replace it.")
+        raise UserError(
+            "`--output` {output} is there already; add --overwrite to replace it.", output=output
+        )
 
 
 def check_training_questions(model: str, dataset: str | None) -> None:
@@ -106,6 +126,7 @@ def check_training_questions(model: str, dataset: str | None) -> None:
     """
     if dataset is None and not (Path(model).expanduser() / "run_config.yaml").is_file():
         raise UserError(
-            f"`--from-training`: {model} holds no run_config.yaml that names its data. Add "
-            "--dataset, a corpus or what `python -m data_builders build` wrote."
+            "`--from-training`: {model} holds no run_config.yaml that names its data. Add "
+            "--dataset, a corpus or what `python -m data_builders build` wrote.",
+            model=model,
         )

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from data_builders.translation import _
+
 _COUNT, _LENGTH, _SEED = 100_000_000, 131_072, 2**32 - 1
 # What a number must be at least and at most.
 _RANGES: dict[str, tuple[float, float]] = {
@@ -67,16 +69,29 @@ def range_problem(name: str, value: Any) -> str | None:
     """Say what a number must be that it is not, or return None if it is."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
+    told = {"name": name, "value": value}
     if name == "max_steps":
         holds = value == -1 or 1 <= value <= _COUNT
-        rule = f"be at least 1 and at most {_COUNT:,}, or -1 to train for `num_train_epochs`"
+        rule = _(
+            "`{name}` must be at least 1 and at most {most:,}, or -1 to train for "
+            "`num_train_epochs` (got {value}).",
+            most=_COUNT,
+            **told,
+        )
     elif name in _ABOVE_ZERO:
+        told["most"] = _ABOVE_ZERO[name]
         holds = 0 < value <= _ABOVE_ZERO[name]
-        rule = f"be above 0 and at most {_ABOVE_ZERO[name]:,}"
+        rule = _("`{name}` must be above 0 and at most {most:,} (got {value}).", **told)
     elif name in _BELOW_ONE:
-        holds, rule = 0 <= value < 1, "be at least 0 and below 1"
+        holds = 0 <= value < 1
+        rule = _("`{name}` must be at least 0 and below 1 (got {value}).", **told)
     else:
         least, most = _RANGES.get(name, (-math.inf, math.inf))
         holds = least <= value <= most and math.isfinite(value)
-        rule = f"be at least {least:,} and at most {most:,}"
-    return None if holds else f"`{name}` must {rule} (got {value})."
+        rule = _(
+            "`{name}` must be at least {least:,} and at most {most:,} (got {value}).",
+            least=least,
+            most=most,
+            **told,
+        )
+    return None if holds else rule

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import re
 from collections.abc import Hashable, Mapping, Sequence
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from data_builders.command_line import must_be_one_of
+from data_builders.translation import _, marked, reason_of, retold
 from data_builders.writing import write_whole
 
 from ..text.errors import UserError
@@ -24,7 +27,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-COMMAND_LINE = "command line"
+COMMAND_LINE = marked("command line")
+# What `TFChatConfig` says, which knows no catalogue.
+_NETWORK_RULES = (
+    marked(
+        "`{name}` must divide `d_model` (got {heads} and {width}). Use a head count such as "
+        "{nearest}."
+    ),
+    marked(
+        "`position_embedding_type='rotary'` needs an even head size (got `d_model` {width} / "
+        "`{name}` {heads} = {size})."
+    ),
+    marked("`position_embedding_type` must be 'sinusoidal' or 'rotary' (got {value})."),
+    marked("Sinusoidal positions need an even `d_model` (got {width}). Use {next}."),
+)
 
 
 class Setting(NamedTuple):
@@ -32,6 +48,14 @@ class Setting(NamedTuple):
 
     value: Any
     origin: str
+
+    def problem(self, what: str) -> UserError:
+        """Return an error that says where it stands and what is wrong with it."""
+        return _at(_(self.origin), what)
+
+
+def _at(place: str, problem: str) -> UserError:
+    return UserError("{place}: {problem}", place=place, problem=problem)
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -48,10 +72,11 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Build a mapping after looking for keys written twice."""
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key, _value in node.value:
             if key.value in seen:
                 where = f"{key.start_mark.name}:{key.start_mark.line + 1}"
-                raise UserError(f"{where}: `{key.value}` is set twice. Keep one of the two lines.")
+                twice = _("`{key}` is set twice. Keep one of the two lines.", key=key.value)
+                raise _at(where, twice)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -106,19 +131,24 @@ def read_yaml(path: str) -> dict[str, Setting]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else path
-        problem = getattr(error, "problem", None) or "cannot be read"
-        raise UserError(f"{where}: not valid YAML: {problem}.") from error
+        reason = getattr(error, "problem", None) or type(error).__name__
+        raise _at(where, _("not valid YAML: {reason}.", reason=reason)) from error
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UserError(f"cannot read the settings file {path}: {reason}.") from error
+        unread = _("it is not UTF-8 text")
+        reason = reason_of(error) if isinstance(error, OSError) else unread
+        raise UserError(
+            "cannot read the settings file {path}: {reason}.", path=path, reason=reason
+        ) from error
     if node is None or not isinstance(content, dict):
-        raise UserError(f"{path}: must hold `key: value` lines (got {type(content).__name__}).")
-    lines = [f"{path}:{key.start_mark.line + 1}" for key, _ in node.value]
+        kind = type(content).__name__
+        raise _at(path, _("must hold `key: value` lines (got {kind}).", kind=kind))
+    lines = [f"{path}:{key.start_mark.line + 1}" for key, _value in node.value]
     settings = {}
     for (key, value), line in zip(content.items(), lines, strict=True):
         name = RENAMED_KEYS.get(key, str(key))
         if name != key:
-            logger.warning("%s: `%s` is called `%s` now and is read as that.", line, key, name)
+            called = _("`{key}` is called `{name}` now and is read as that.", key=key, name=name)
+            logger.warning("%s", _at(line, called))
         settings[name] = Setting(value, line)
     return settings
 
@@ -132,10 +162,11 @@ def _read_options(argv: Sequence[str]) -> dict[str, Setting]:
             values = options[key.replace("-", "_")] = [value] if equals else []
             closed = bool(equals)
         elif not options or closed or word == "--":
-            raise UserError(
-                f"command line: {word!r} belongs to no key. Write `--key value`, "
-                "and the settings file first."
+            lone = _(
+                "{word!r} belongs to no key. Write `--key value`, and the settings file first.",
+                word=word,
             )
+            raise _at(_(COMMAND_LINE), lone)
         else:
             values.append(word)
     return {
@@ -147,17 +178,15 @@ def _read_options(argv: Sequence[str]) -> dict[str, Setting]:
 def checked(settings: Mapping[str, Setting]) -> dict[str, Setting]:
     """Refuse unknown keys and numbers out of range, and convert the values of the others."""
     converted = {}
-    for key, (value, origin) in settings.items():
-        problem = key_problem(key)
-        if problem is not None:
-            raise UserError(f"{origin}: {problem}")
+    for key, setting in settings.items():
+        if problem := key_problem(key):
+            raise setting.problem(problem)
         try:
-            converted[key] = Setting(convert(key, value), origin)
+            converted[key] = Setting(convert(key, setting.value), setting.origin)
         except ValueError as error:
-            raise UserError(f"{origin}: {error}") from error
-        problem = range_problem(key, converted[key].value)
-        if problem is not None:
-            raise UserError(f"{origin}: {problem}")
+            raise setting.problem(str(error)) from error
+        if problem := range_problem(key, converted[key].value):
+            raise setting.problem(problem)
     return converted
 
 
@@ -193,10 +222,20 @@ def build_arguments(settings: Mapping[str, Setting]) -> RunArguments:
     except UserError:
         raise
     except (ValueError, ImportError, StrictDataclassError) as error:
-        # transformers' own checks, some of them several lines long
-        reason = error.__cause__ if isinstance(error, StrictDataclassError) else error
-        raise UserError(" ".join(str(reason).split())) from error
+        # transformers' own checks, some of them several lines long, and those of the network
+        cause = error.__cause__ if isinstance(error, StrictDataclassError) else error
+        reason = " ".join(str(cause).split())
+        raise _no_choice(reason, settings) or UserError(retold(reason, _NETWORK_RULES)) from error
     return run
+
+
+def _no_choice(reason: str, settings: Mapping[str, Setting]) -> UserError | None:
+    """Name the setting whose word is none of transformers' own: it names the word alone."""
+    found = re.fullmatch(r"(.*) is not a valid \w+, please select one of (\[.*\])", reason)
+    if found is None:
+        return None
+    key = next(key for key, setting in settings.items() if str(setting.value) == found[1])
+    return settings[key].problem(must_be_one_of(key, ast.literal_eval(found[2]), found[1]))
 
 
 def _pairs_over_tokens(settings: dict[str, Setting]) -> dict[str, Setting]:

@@ -89,14 +89,19 @@ def check_resumable(
     changed = changes(before, now, (*_WITHOUT_TRACE, *_OF_THE_END))
     for key in _cannot_change(changed):
         was, value = changed[key]
-        other = (
-            "add --overwrite instead of --resume"
-            if key in _FIXED
-            else f"begin another run with these weights: --init_from {folder}, another --output_dir"
-        )
+        told = {"key": key, "was": was, "value": value}
+        if key in _FIXED:
+            raise UserError(
+                "`{key}` was {was!r} when this run began (now {value!r}). Set it back to "
+                "resume, or add --overwrite instead of --resume.",
+                **told,
+            )
         raise UserError(
-            f"`{key}` was {was!r} when this run began (now {value!r}). Set it back to resume, or "
-            f"{other}."
+            "`{key}` was {was!r} when this run began (now {value!r}). Set it back to resume, "
+            "or begin another run with these weights: --init_from {folder}, another "
+            "--output_dir.",
+            folder=folder,
+            **told,
         )
     if not now.get("tokens_per_update"):
         was, value = (
@@ -105,9 +110,13 @@ def check_resumable(
         )
         if was != value:
             raise UserError(
-                f"an update was {was} pairs when the run in {folder} began (`per_device_train_"
-                "batch_size` times `gradient_accumulation_steps` times the processes; now "
-                f"{value}), and its steps are counted in them. Make it {was} again to resume."
+                "an update was {was} pairs when the run in {folder} began "
+                "(`per_device_train_batch_size` times `gradient_accumulation_steps` times the "
+                "processes; now {value}), and its steps are counted in them. Make it {was} "
+                "again to resume.",
+                was=was,
+                folder=folder,
+                value=value,
             )
     return changed
 
@@ -133,8 +142,10 @@ def check_same_data(folder: RunFolder, digest: str, dataset: object) -> None:
     told = json.loads((folder.path / DATA_FILE).read_text(encoding="utf-8"))
     if told["train_digest"] != digest:
         raise UserError(
-            f"`dataset` {dataset} gives other training examples than when the run in "
-            f"{folder.path} began. Put the data back to resume, or use --overwrite."
+            "`dataset` {dataset} gives other training examples than when the run in {folder} "
+            "began. Put the data back to resume, or use --overwrite.",
+            dataset=dataset,
+            folder=folder.path,
         )
 
 
@@ -150,7 +161,11 @@ def asks_for_more(folder: RunFolder, now: Settings) -> bool:
         return bool(changed)
     key, (was, value) = next(iter(changed.items()))
     raise UserError(
-        f"{folder.path} holds a finished run, and `{key}` (was {was!r}, now {value!r}) would train "
-        "nothing any more. Set it back, or raise `num_train_epochs` or `max_steps` as well, or "
-        "train anew with --overwrite."
+        "{folder} holds a finished run, and `{key}` (was {was!r}, now {value!r}) would train "
+        "nothing any more. Set it back, or raise `num_train_epochs` or `max_steps` as well, "
+        "or train anew with --overwrite.",
+        folder=folder.path,
+        key=key,
+        was=was,
+        value=value,
     )

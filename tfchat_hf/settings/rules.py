@@ -10,7 +10,10 @@ from pathlib import Path
 
 import torch
 from transformers import GenerationConfig, Trainer, get_scheduler
+from transformers.activations import ACT2FN
 from transformers.integrations import get_reporting_integration_callbacks
+
+from data_builders.command_line import must_be_one_of
 
 from ..model.generation_tfchat import PRESETS
 from ..text.errors import UserError
@@ -41,6 +44,7 @@ def check_settings(run: RunArguments) -> None:
         UserError: names the setting, the rule, the value and the way out.
     """
     _check_choice("tokenizer_scheme", run.data.tokenizer_scheme, TOKENIZER_SCHEMES)
+    _check_choice("activation_function", run.model.activation_function, list(ACT2FN))
     _check_choice("generation_preset", run.generation.generation_preset, list(PRESETS))
     _check_generation(run.generation)
     _check_lengths(run)
@@ -56,15 +60,26 @@ def check_settings(run: RunArguments) -> None:
         run.training.learning_rate = _noam_peak(run.model.d_model, run.training.warmup_steps)
 
 
-def _require(holds: bool, message: str) -> None:
-    """Raise `message` as a `UserError` unless the rule holds."""
+def require(holds: object, text: str, /, **values: object) -> None:
+    """Raise a `UserError` in the language of the user unless a rule holds.
+
+    Args:
+        holds: Whether it does.
+        text: English, as `_` takes it.
+        values: That stand in it.
+    """
     if not holds:
-        raise UserError(message)
+        raise UserError(text, **values)
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Check a setting that is one of a few words."""
-    _require(value in choices, f"`{name}` must be one of {', '.join(choices)} (got {value!r}).")
+    if value not in choices:
+        raise UserError(must_be_one_of(name, choices, value))
+
+
+def _says(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _check_generation(answers: GenerationArguments) -> None:
@@ -72,10 +87,12 @@ def _check_generation(answers: GenerationArguments) -> None:
     try:
         answers.config(GenerationConfig()).validate(strict=True)
     except ValueError as error:
-        first = " ".join(str(error).split()).partition("- `")[2].partition(" - `")[0]
+        first = _says(error).partition("- `")[2].partition(" - `")[0]
         raise UserError(
             "the `generation_` settings contradict each other or `generation_preset` "
-            f"{answers.generation_preset}: `{first}"
+            "{preset}: {reason}",
+            preset=answers.generation_preset,
+            reason=f"`{first}",
         ) from error
 
 
@@ -88,26 +105,31 @@ def _check_lengths(run: RunArguments) -> None:
         "generation_max_new_tokens": run.generation.generation_max_new_tokens,
     }
     for name, value in lengths.items():
-        _require(
+        require(
             1 <= value <= limit,
-            f"`{name}` must lie between 1 and `max_position_embeddings` (got {value} and {limit}). "
-            f"Lower it to {limit} or raise `max_position_embeddings` to {value}.",
+            "`{name}` must lie between 1 and `max_position_embeddings` (got {value} and {limit}). "
+            "Lower it to {limit} or raise `max_position_embeddings` to {value}.",
+            name=name,
+            value=value,
+            limit=limit,
         )
 
 
 def _check_data(data: DataArguments) -> None:
     """Check the data settings against each other."""
-    _require(
+    require(
         data.tokenizer_scheme != "char" or not data.tokenizer_user_dictionaries,
         "`tokenizer_user_dictionaries` must be empty with `tokenizer_scheme` char, which knows no "
-        f"words (got {', '.join(data.tokenizer_user_dictionaries)}). Take another scheme.",
+        "words (got {files}). Take another scheme.",
+        files=", ".join(data.tokenizer_user_dictionaries),
     )
-    _require(
+    require(
         not data.swap_sides or data.max_context_turns == 1,
         "`swap_sides` learns which turn a reply answers, one turn, so `max_context_turns` must be "
-        f"1 (got {data.max_context_turns}). Delete one of the two lines.",
+        "1 (got {turns}). Delete one of the two lines.",
+        turns=data.max_context_turns,
     )
-    _require(
+    require(
         not (data.swap_sides and data.add_lowercase_questions),
         "`swap_sides` and `add_lowercase_questions` contradict each other: with sides swapped the "
         "question is what the model writes. Delete one of the two lines.",
@@ -120,17 +142,21 @@ def check_used(data: DataArguments) -> None:
     Raises:
         UserError: Names them and the way out.
     """
-    _require(
+    require(
         data.exclude_categories == DataArguments().exclude_categories or data.dataset == CHATTERBOT,
-        f"`exclude_categories` is for `dataset: {CHATTERBOT}` (got {data.dataset}). Delete the "
-        "line.",
+        "`exclude_categories` is for `dataset: {corpus}` (got {dataset}). Delete the line.",
+        corpus=CHATTERBOT,
+        dataset=data.dataset,
     )
     fractions = (data.validation_fraction, data.test_fraction)
-    _require(
+    require(
         fractions == (None, None) or not _has_sides(data.dataset),
-        f"`dataset` {data.dataset} is split already, so `validation_fraction` and `test_fraction` "
-        f"would not be used (got {' and '.join(map(str, fractions))}). Delete them, or build the "
-        "data anew with other ones.",
+        "`dataset` {dataset} is split already, so `validation_fraction` and `test_fraction` would "
+        "not be used (got {validation} and {test}). Delete them, or build the data anew with other "
+        "ones.",
+        dataset=data.dataset,
+        validation=data.validation_fraction,
+        test=data.test_fraction,
     )
 
 
@@ -147,12 +173,13 @@ def _has_sides(dataset: str) -> bool:
 
 def _check_with_data(training: TFChatTrainingArguments, data: DataArguments) -> None:
     """Check what training asks of the data."""
-    _require(
+    require(
         not training.random_history or data.max_context_turns >= 3,
         "`random_history` puts two turns before a question, so `max_context_turns` must be at "
-        f"least 3 (got {data.max_context_turns}). Set it to 3, or leave the other out.",
+        "least 3 (got {turns}). Set it to 3, or leave the other out.",
+        turns=data.max_context_turns,
     )
-    _require(
+    require(
         not (training.memory and data.swap_sides),
         "`memory` remembers replies, and with `swap_sides` the model writes questions. Delete one "
         "of the two lines.",
@@ -161,28 +188,31 @@ def _check_with_data(training: TFChatTrainingArguments, data: DataArguments) -> 
 
 def _check_training(training: TFChatTrainingArguments) -> None:
     """Check what of training excludes or needs what else."""
-    _require(
+    require(
         not (training.resume and training.overwrite),
         "`resume` and `overwrite` contradict each other. Use one of them.",
     )
-    _require(
+    require(
         training.memory or not training.push_memory,
         "`push_memory` uploads what `memory: true` writes (got `memory` false). Add it, or leave "
         "`push_memory` out.",
     )
     for name in ("unlikelihood_weight", "frequency_weight", "torch_compile"):
         value = getattr(training, name)
-        _require(
+        require(
             not (training.plain and value),
-            "`plain: true` trains with the network's own loss and nothing else (got "
-            f"`{name}` {value}). Leave one of the two out.",
+            "`plain: true` trains with the network's own loss and nothing else (got `{name}` "
+            "{value}). Leave one of the two out.",
+            name=name,
+            value=value,
         )
     if training.torch_compile:
         _check_compiler(training)
-    _require(
+    require(
         not training.muon_learning_rate or not (training.fsdp or training.deepspeed),
         "`muon_learning_rate` needs whole matrices, which `fsdp` and `deepspeed` cut "
-        f"(got {training.muon_learning_rate}). Leave one of the two out.",
+        "(got {rate}). Leave one of the two out.",
+        rate=training.muon_learning_rate,
     )
 
 
@@ -193,8 +223,11 @@ def _check_compiler(training: TFChatTrainingArguments) -> None:
         torch.compile(torch.nn.Identity(), backend=backend, mode=mode)
     except Exception as error:  # of torch and of what stands in for its compiler
         raise UserError(
-            f"`torch_compile_backend` {backend} and `torch_compile_mode` {mode} cannot be used: "
-            f"{' '.join(str(error).split())}"
+            "`torch_compile_backend` {backend} and `torch_compile_mode` {mode} cannot be used: "
+            "{reason}",
+            backend=backend,
+            mode=mode,
+            reason=_says(error),
         ) from error
 
 
@@ -204,10 +237,12 @@ def _check_budget(training: TFChatTrainingArguments) -> None:
         return
     for name in ("logging_steps", "eval_steps", "save_steps"):
         value = getattr(training, name)
-        _require(
+        require(
             value is None or value >= 1,
-            f"`{name}` below 1 is a share of all updates, and with `max_minutes` nobody knows how "
-            f"many there will be (got {value}). Give a number of updates.",
+            "`{name}` below 1 is a share of all updates, and with `max_minutes` nobody knows how "
+            "many there will be (got {value}). Give a number of updates.",
+            name=name,
+            value=value,
         )
 
 
@@ -220,13 +255,20 @@ def _check_selection(training: TFChatTrainingArguments) -> None:
     ]
     name = (training.metric_for_best_model or "").removeprefix("eval_")
     _check_choice("metric_for_best_model", name, known)
-    up = higher_is_better(name)
-    _require(
-        training.greater_is_better == up or name == "mean_length",
-        f"of `metric_for_best_model` {name} a {'higher' if up else 'lower'} value is better (got "
-        f"`greater_is_better` {str(training.greater_is_better).lower()}). Delete that line.",
+    up, given = higher_is_better(name), training.greater_is_better
+    require(
+        given or not up or name == "mean_length",
+        "of `metric_for_best_model` {name} a higher value is better (got `greater_is_better` "
+        "false). Delete that line.",
+        name=name,
     )
-    _require(
+    require(
+        not given or up or name == "mean_length",
+        "of `metric_for_best_model` {name} a lower value is better (got `greater_is_better` "
+        "true). Delete that line.",
+        name=name,
+    )
+    require(
         not training.early_stopping_patience or training.load_best_model_at_end,
         "`early_stopping_patience` needs `load_best_model_at_end: true`: it stops when the best "
         "checkpoint lies that many evaluations back.",
@@ -242,40 +284,47 @@ def _check_optimizer(training: TFChatTrainingArguments) -> None:
         optimizer = kind([torch.nn.Parameter(torch.zeros(2, 2))], **options)
     except Exception as error:  # of many libraries
         raise UserError(
-            f"`optim` {training.optim.value} cannot be used with the settings of the optimizer: "
-            f"{' '.join(str(error).split())}"
+            "`optim` {name} cannot be used with the settings of the optimizer: {reason}",
+            name=training.optim.value,
+            reason=_says(error),
         ) from error
     schedule, options = training.lr_scheduler_type, training.lr_scheduler_kwargs
     try:
         get_scheduler(schedule, optimizer, 1, 10, options)
     except Exception as error:
         raise UserError(
-            f"`lr_scheduler_type` {getattr(schedule, 'value', schedule)} cannot be used with "
-            f"`lr_scheduler_kwargs` {options}: {' '.join(str(error).split())}"
+            "`lr_scheduler_type` {name} cannot be used with `lr_scheduler_kwargs` {options}: "
+            "{reason}",
+            name=getattr(schedule, "value", schedule),
+            options=options,
+            reason=_says(error),
         ) from error
 
 
 def _check_license(license: str, link: str | None) -> None:
     """Check that the Hub can read the licence: one it knows, or the short name of another."""
-    _require(
-        re.fullmatch(r"[A-Za-z0-9][\w .+-]{0,59}", license) is not None,
+    require(
+        re.fullmatch(r"[A-Za-z0-9][\w .+-]{0,59}", license),
         "`model_license` must be a licence's short name of at most 60 letters, digits, blanks and "
-        f"the signs . + _ - (got {license!r}). Use apache-2.0, cc-by-4.0, ..., or other.",
+        "the signs . + _ - (got {license!r}). Use apache-2.0, cc-by-4.0, ..., or other.",
+        license=license,
     )
     if link is None:
         return
     # Here: the data builders take seconds to load, and nobody else asks for them this early.
     from data_builders.output.card_header import hub_license
 
-    _require(
+    require(
         hub_license(license) == "other",
-        f"`model_license_link` is for a licence that the Hub does not know (got `model_license` "
-        f"{license}, which it knows). Delete the line.",
+        "`model_license_link` is for a licence that the Hub does not know (got `model_license` "
+        "{license}, which it knows). Delete the line.",
+        license=license,
     )
-    _require(
-        re.fullmatch(r"https?://\S+|LICENSE(\.md)?", link) is not None,
+    require(
+        re.fullmatch(r"https?://\S+|LICENSE(\.md)?", link),
         "`model_license_link` must be an address, or LICENSE or LICENSE.md for a file that you "
-        f"put beside the model (got {link!r}).",
+        "put beside the model (got {link!r}).",
+        link=link,
     )
 
 
@@ -287,15 +336,16 @@ def _check_reporters(names: str | list[str]) -> None:
                 reporter()
         except (ImportError, RuntimeError, ValueError) as error:
             raise UserError(
-                f"`report_to` {name!r} cannot be used: {' '.join(str(error).split())}"
+                "`report_to` {name!r} cannot be used: {reason}", name=name, reason=_says(error)
             ) from error
 
 
 def _noam_peak(d_model: int, warmup_steps: float) -> float:
     """Return the highest learning rate of the Noam schedule."""
-    _require(
+    require(
         warmup_steps >= 1,
-        "`learning_rate` 0 means d_model^-0.5 * warmup_steps^-0.5, which needs "
-        f"`warmup_steps` of at least 1 (got {warmup_steps}). Set either of the two.",
+        "`learning_rate` 0 means d_model^-0.5 * warmup_steps^-0.5, which needs `warmup_steps` of "
+        "at least 1 (got {steps}). Set either of the two.",
+        steps=warmup_steps,
     )
     return d_model**-0.5 * warmup_steps**-0.5

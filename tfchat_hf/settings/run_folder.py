@@ -17,6 +17,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from data_builders.translation import _
 from data_builders.writing import only_writer, write_whole
 
 from ..text.errors import UserError
@@ -79,7 +80,7 @@ class RunFolder:
             problem = checkpoint_problem(path)
             if problem is None:
                 return path
-            report(f"skipping {path.name}: {problem}")
+            report(_("skipping {name}: {problem}", name=path.name, problem=problem))
         return None
 
     @property
@@ -101,26 +102,30 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise UserError(
-                f"`output_dir` {self.path} is a file. Choose another name for the run folder."
+                "`output_dir` {path} is a file. Choose another name for the run folder.",
+                path=self.path,
             )
         self._check_own(resume)
         if overwrite or resume:
             return
         if RunFolder(self.path / REPLACEMENT).checkpoints():
             raise UserError(
-                f"`output_dir` {self.path} holds a run and an unfinished one that is to replace "
-                "it. Add --resume to go on with the new one, or --overwrite to begin it anew."
+                "`output_dir` {path} holds a run and an unfinished one that is to replace it. "
+                "Add --resume to go on with the new one, or --overwrite to begin it anew.",
+                path=self.path,
             )
         if self.finished:
             raise UserError(
-                f"`output_dir` {self.path} holds a finished run. Add --overwrite to train it "
-                "anew, or choose another --output_dir."
+                "`output_dir` {path} holds a finished run. Add --overwrite to train it anew, "
+                "or choose another --output_dir.",
+                path=self.path,
             )
-        if self.checkpoints():
+        if checkpoints := self.checkpoints():
             raise UserError(
-                f"`output_dir` {self.path} holds an unfinished run "
-                f"({self.checkpoints()[0].name}). Add --resume to go on with it, or --overwrite "
-                "to begin anew."
+                "`output_dir` {path} holds an unfinished run ({name}). Add --resume to go on "
+                "with it, or --overwrite to begin anew.",
+                path=self.path,
+                name=checkpoints[0].name,
             )
 
     def _check_own(self, resume: bool) -> None:
@@ -130,11 +135,11 @@ class RunFolder:
         names = [name for name in (*_WRITTEN_FILES, *_MODEL_FILES) if (self.path / name).exists()]
         names += [path.name for path in self.checkpoints()]
         if names:
-            more = " ..." if len(names) > 3 else ""
             raise UserError(
-                f"`output_dir` {self.path} holds {', '.join(names[:3])}{more}, which no run of "
-                "this program wrote and this one would write over. Choose another --output_dir, "
-                "or move them away."
+                "`output_dir` {path} holds {names}, which no run of this program wrote and "
+                "this one would write over. Choose another --output_dir, or move them away.",
+                path=self.path,
+                names=", ".join(names[:3]) + (" ..." if len(names) > 3 else ""),
             )
 
     def settle(self) -> None:
@@ -229,20 +234,28 @@ def check_finished(folder: Path, with_memory: bool) -> None:
     """Refuse a folder that is no finished run, or has no memory where one was asked for."""
     if not folder.is_dir():
         raise UserError(
-            f"{folder} is no folder. Give the `output_dir` of a finished run, such as runs/mine."
+            "There is no folder {run}. Give the `output_dir` of a finished run, such as runs/mine.",
+            run=folder,
         )
     if not (folder / METRICS_FILE).is_file():
         raise UserError(
-            f"{folder} holds no finished run (no {METRICS_FILE} in it). Finish it with the "
-            "command that began it and --resume, then push."
+            "{folder} holds no finished run (no {file} in it). Finish it with the command that "
+            "began it and --resume, then push.",
+            folder=folder,
+            file=METRICS_FILE,
         )
     weights = folder / _WEIGHTS_FILE
     if weights.is_file() and (problem := weights_problem(weights)):
-        raise UserError(f"{folder} cannot be published: {problem}. Train it anew with --overwrite.")
+        raise UserError(
+            "{folder} cannot be published: {problem}. Train it anew with --overwrite.",
+            folder=folder,
+            problem=problem,
+        )
     if with_memory and not (folder / MEMORY_FOLDER).is_dir():
         raise UserError(
-            f"{folder} has no {MEMORY_FOLDER}/ to push. Write it with `python -m tfchat_hf.memory "
-            f"build {folder}`, or leave out --push_memory."
+            "{folder} has no memory to push. Write it with `python -m tfchat_hf.memory build "
+            "{folder}`, or leave out --push_memory.",
+            folder=folder,
         )
 
 
@@ -283,13 +296,13 @@ def checkpoint_problem(path: Path) -> str | None:
     """Say why a checkpoint cannot be resumed from, or None if it can."""
     for name in (*_JSON_FILES, _WEIGHTS_FILE, "scheduler.pt"):
         if not (path / name).is_file() or not (path / name).stat().st_size:
-            return f"{name} is missing or empty"
+            return _("{file} is missing or empty", file=name)
     optimizer = next((path / name for name in _OPTIMIZER_FILES if (path / name).is_file()), None)
     if optimizer is None:
-        return f"{_OPTIMIZER_FILES[0]} is missing"
+        return _("{file} is missing", file=_OPTIMIZER_FILES[0])
     random_states = sorted(path.glob(_RANDOM_FILES))
     if not random_states:
-        return "rng_state.pth is missing"
+        return _("{file} is missing", file="rng_state.pth")
     problem = _json_problem(path) or weights_problem(path / _WEIGHTS_FILE)
     scaler = [path / "scaler.pt"] if (path / "scaler.pt").exists() else []
     for file in (optimizer, path / "scheduler.pt", *scaler, *random_states):
@@ -303,12 +316,12 @@ def _json_problem(path: Path) -> str | None:
         try:
             content = json.loads((path / name).read_text(encoding="utf-8"))
         except ValueError:
-            return f"{name} is cut off"
+            return _("{file} is cut off", file=name)
         if not isinstance(content, dict):
-            return f"{name} is not a mapping"
+            return _("{file} is not a mapping", file=name)
         # transformers would begin at update 0 with these weights, without a word.
         if name == STATE_FILE and content.get("global_step") != checkpoint_step(path):
-            return f"{name} is of step {content.get('global_step')}"
+            return _("{file} is of step {step}", file=name, step=content.get("global_step"))
     return None
 
 
@@ -318,8 +331,8 @@ def weights_problem(path: Path) -> str | None:
         with safe_open(path, framework="pt") as file:
             whole = all(file.get_tensor(name).isfinite().all() for name in file.keys())  # noqa: SIM118
     except SafetensorError:
-        return f"{path.name} is cut off"
-    return None if whole else f"{path.name} holds weights that are no numbers"
+        return _("{file} is cut off", file=path.name)
+    return None if whole else _("{file} holds weights that are no numbers", file=path.name)
 
 
 def pickle_problem(path: Path) -> str | None:
@@ -332,9 +345,9 @@ def pickle_problem(path: Path) -> str | None:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError):
-        return f"{path.name} is cut off or damaged"
+        return _("{file} is cut off or damaged", file=path.name)
     if damaged:
-        return f"{path.name} is damaged"
+        return _("{file} is damaged", file=path.name)
     import torch  # here: whether a folder may be written is told without it
     from transformers.trainer_pt_utils import safe_globals
 
@@ -342,9 +355,13 @@ def pickle_problem(path: Path) -> str | None:
         with safe_globals():
             named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except Exception:  # hostile bytes can break the reader anywhere
-        return f"{path.name} cannot be read"
+        return _("{file} cannot be read", file=path.name)
     if named:
-        return f"{path.name} would run code ({', '.join(sorted(named))}), which no checkpoint needs"
+        return _(
+            "{file} would run code ({names}), which no checkpoint needs",
+            file=path.name,
+            names=", ".join(sorted(named)),
+        )
     return None
 
 

@@ -51,12 +51,15 @@ def examples_from_dialogue(
     """
     if max_context_turns < 1:
         raise UserError(
-            f"`max_context_turns` must be at least 1 (got {max_context_turns}). "
-            "Use 1 to answer the last turn alone."
+            "`max_context_turns` must be at least 1 (got {turns}). Use 1 to answer the last "
+            "turn alone.",
+            turns=max_context_turns,
         )
     if roles and len(roles) != len(turns):
         raise UserError(
-            f"`roles` must be empty or name one role a turn (got {len(roles)} for {len(turns)})."
+            "`roles` must be empty or name one role a turn (got {roles} for {turns}).",
+            roles=len(roles),
+            turns=len(turns),
         )
     return [
         DialogueExample(tuple(turns[max(0, place - max_context_turns) : place]), turns[place])
@@ -99,7 +102,8 @@ def encode_context(
         raise UserError("a context needs at least one turn (got none).")
     if max_source_length < 2:
         raise UserError(
-            f"`max_source_length` must be at least 2, one token and </s> (got {max_source_length})."
+            "`max_source_length` must be at least 2, one token and </s> (got {length}).",
+            length=max_source_length,
         )
     check_turns(turns)
     *older, newest = _encode_texts(tokenizer, turns)
@@ -138,13 +142,17 @@ def check_turns(turns: Sequence[str]) -> None:
 def check_text(text: Any, where: str) -> None:
     """Refuse what is no text, or one that cannot be written as UTF-8; `where` names it."""
     if not isinstance(text, str):
-        raise UserError(f"{where} must be a text (got {type(text).__name__}).")
+        raise UserError(
+            "{where} must be a text (got {kind}).", where=where, kind=type(text).__name__
+        )
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise UserError(
-            f"{where} must be Unicode text (got half of a surrogate pair at character "
-            f"{error.start}). Give the whole character, in UTF-8."
+            "{where} must be Unicode text (got half of a surrogate pair at character {number}). "
+            "Give the whole character, in UTF-8.",
+            where=where,
+            number=error.start,
         ) from None
 
 
@@ -163,20 +171,24 @@ def messages_to_turns(
         The turns and, for each, its role; "developer" has become "system".
     """
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
-        raise UserError(f"`messages` must be a list (got {type(messages).__name__}).")
+        kind = type(messages).__name__
+        raise UserError("`messages` must be a list (got {kind}).", kind=kind)
     if not messages:
         raise UserError("`messages` must hold at least one message (got none).")
     turns, roles = [], []
     for place, message in enumerate(messages):
         if not isinstance(message, Mapping):
             raise UserError(
-                f"messages[{place}] must be an object with `role` and `content` "
-                f"(got {type(message).__name__})."
+                "messages[{place}] must be an object with `role` and `content` (got {kind}).",
+                place=place,
+                kind=type(message).__name__,
             )
         if message.get("role") not in ROLES:
             raise UserError(
-                f"messages[{place}].role must be one of {', '.join(ROLES)} "
-                f"(got {message.get('role')!r})."
+                "messages[{place}].role must be one of {roles} (got {role!r}).",
+                place=place,
+                roles=", ".join(ROLES),
+                role=message.get("role"),
             )
         role = "system" if message["role"] == "developer" else message["role"]
         text = _content_text(message.get("content"), f"messages[{place}].content")
@@ -196,8 +208,10 @@ def _content_text(content: Any, where: str) -> str:
             kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
             if kind != "text":
                 raise UserError(
-                    f'{where}[{place}] must be {{"type": "text", "text": ...}}: '
-                    f"this model reads text only (got {kind!r})."
+                    '{where} must be {{"type": "text", "text": ...}}: this model reads text '
+                    "only (got {kind!r}).",
+                    where=f"{where}[{place}]",
+                    kind=kind,
                 )
             texts.append(_plain_text(part.get("text"), f"{where}[{place}].text"))
         return "".join(texts)
@@ -208,8 +222,9 @@ def _plain_text(content: Any, where: str) -> str:
     """Refuse what is no text, or text that cannot be written as UTF-8."""
     if not isinstance(content, str):
         raise UserError(
-            f"{where} must be a string, or a content a list of text parts "
-            f"(got {type(content).__name__})."
+            "{where} must be a string, or a content a list of text parts (got {kind}).",
+            where=where,
+            kind=type(content).__name__,
         )
     check_text(content, where)
     return content

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer
 
-from data_builders.command_line import CommandParser, run_command, tell
-from data_builders.report import counted
+from data_builders.command_line import CommandParser, must_be_one_of, run_command, tell
+from data_builders.translation import _, listed
 from data_builders.writing import whole_folder
 
 from .errors import UserError
@@ -91,24 +91,29 @@ def _check_settings(
 ) -> None:
     """Refuse what cannot be trained."""
     if scheme not in SCHEMES:
-        raise UserError(f"`scheme` must be one of {', '.join(SCHEMES)} (got {scheme!r}).")
+        raise UserError(must_be_one_of("scheme", SCHEMES, scheme))
     if vocab_size < SMALLEST_VOCABULARY:
         raise UserError(
-            f"`vocab_size` must be at least {SMALLEST_VOCABULARY}: {len(SPECIAL_TOKENS)} special "
-            f"tokens and 256 bytes (got {vocab_size}). Use 2000 or more for a real corpus."
+            "`vocab_size` must be at least {least}: {special} special tokens and 256 bytes "
+            "(got {size}). Use 2000 or more for a real corpus.",
+            least=SMALLEST_VOCABULARY,
+            special=len(SPECIAL_TOKENS),
+            size=vocab_size,
         )
     if isinstance(texts, str):
         raise UserError("`texts` must be a list of texts (got one string). Use [text].")
     if isinstance(user_dictionaries, (str, Path)):
         raise UserError(
-            f"`user_dictionaries` must be a list of files (got {user_dictionaries!r}). Use [path]."
+            "`user_dictionaries` must be a list of files (got {path!r}). Use [path].",
+            path=user_dictionaries,
         )
     if user_dictionaries and scheme == "char":
         raise UserError("the scheme `char` knows no words: leave out the user dictionaries.")
     if whole_dictionary and scheme != "word":
         raise UserError(
-            f"the whole dictionary goes with the scheme `word` (got {scheme!r}). "
-            "Use --scheme word, or leave it out."
+            "the whole dictionary goes with the scheme `word` (got {scheme!r}). Use --scheme "
+            "word, or leave it out.",
+            scheme=scheme,
         )
 
 
@@ -157,12 +162,16 @@ def load_training_turns(dataset_dir: str | Path) -> tuple[Iterator[str], int]:
     if isinstance(dataset, DatasetDict):
         if "train" not in dataset:
             raise UserError(
-                f"{dataset_dir} must have a split `train` (got {', '.join(dataset) or 'none'})."
+                "{folder} must have a split `train` (got {names}).",
+                folder=dataset_dir,
+                names=listed(dataset) or "-",
             )
         dataset = dataset["train"]
     if "turns" not in dataset.column_names:
         raise UserError(
-            f"{dataset_dir} must have a column `turns` (got {', '.join(dataset.column_names)})."
+            "{folder} must have a column `turns` (got {names}).",
+            folder=dataset_dir,
+            names=listed(dataset.column_names),
         )
     return turns_of(dataset), len(dataset)
 
@@ -171,8 +180,9 @@ def check_dataset(dataset_dir: str | Path) -> None:
     """Refuse what is no folder."""
     if not Path(dataset_dir).is_dir():
         raise UserError(
-            f"DATASET_DIR must be a folder made by `python -m data_builders` (got {dataset_dir}, "
-            "which does not exist or is a file)."
+            "DATASET_DIR must be a folder made by `python -m data_builders` (got {folder}, "
+            "which does not exist or is a file).",
+            folder=dataset_dir,
         )
 
 
@@ -214,13 +224,15 @@ def check_output(output: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise UserError(
-            f"--output must not exist yet (got {output}). Choose another folder or --overwrite."
+            "--output must not exist yet (got {output}). Choose another folder or --overwrite.",
+            output=output,
         )
     foreign = not output.is_dir() or not (output / "tokenizer.json").is_file()
     if foreign or (output / "config.json").exists():
         raise UserError(
-            f"--overwrite replaces only a folder that holds a tokenizer and no model "
-            f"(got {output}). Choose another folder."
+            "--overwrite replaces only a folder that holds a tokenizer and no model (got "
+            "{output}). Choose another folder.",
+            output=output,
         )
 
 
@@ -257,14 +269,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
     logger.setLevel(logging.INFO)
-    return run_command(lambda: _train(options), "stopped: nothing was written.")
+    return run_command(lambda: _train(options), stopped="stopped: nothing was written.")
 
 
 def _train(options: argparse.Namespace) -> None:
     """Train, save and say what was made."""
     check_output(options.output, options.overwrite)
     check_dataset(options.dataset_dir)
-    tell(f"Loading {options.dataset_dir} ...")
+    tell(_("Loading {name} ...", name=options.dataset_dir))
     turns, dialogues = load_training_turns(options.dataset_dir)
     tokenizer = train_tokenizer(
         turns,
@@ -276,8 +288,15 @@ def _train(options: argparse.Namespace) -> None:
     )
     save_tokenizer(tokenizer, options.output, options.overwrite)
     print(
-        f"{options.output}: {options.scheme}, {counted(len(tokenizer), 'token')} "
-        f"(asked for {options.vocab_size:,}), from {counted(dialogues, 'dialogue')}"
+        _(
+            "{output}: {scheme}, {tokens:,} tokens (asked for {asked:,}), from {dialogues:,} "
+            "dialogues",
+            output=options.output,
+            scheme=options.scheme,
+            tokens=len(tokenizer),
+            asked=options.vocab_size,
+            dialogues=dialogues,
+        )
     )
 
 

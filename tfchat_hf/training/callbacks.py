@@ -15,6 +15,8 @@ from tqdm import tqdm
 from transformers import TrainerCallback, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
+from data_builders.translation import _
+
 from .processes import Agreement, give_back_memory
 from .time_budget import TrainingClock
 
@@ -83,7 +85,8 @@ class StopCallback(TrainerCallback):
         """Ask the trainer for a checkpoint and the end."""
         self.request.asked = self._agreement.any(self.request.asked)
         if self.request.asked and not control.should_training_stop:
-            self.report(f"stopping: writing a checkpoint of step {state.global_step} ...")
+            step = state.global_step
+            self.report(_("stopping: writing a checkpoint of step {step} ...", step=step))
             control.should_save = control.should_training_stop = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -162,7 +165,12 @@ class EarlyStopping(TrainerCallback):
         waited = evaluations_since_best(args, state)
         if waited >= self.patience and not control.should_training_stop:
             if state.is_world_process_zero:
-                self.report(f"stopping early: {waited} evaluations brought nothing better")
+                self.report(
+                    _(
+                        "stopping early: {number} evaluations brought nothing better",
+                        number=waited,
+                    )
+                )
             control.should_training_stop = True
 
 
@@ -191,15 +199,19 @@ class ProgressLine(TrainerCallback):
         self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any
     ) -> None:
         """Print the numbers of one log that a person follows."""
-        end = f"/{state.max_steps}" if self.clock is None else f"  {self.clock.describe()}"
-        place = f"step {state.global_step}{end}  epoch {state.epoch or 0:.2f}"
         if "eval_loss" in logs:
-            self.report(
-                f"{place}  validation loss {logs['eval_loss']:.3f}  "
-                f"perplexity {logs['eval_perplexity']:.1f}"
+            told = _(
+                "validation loss {loss:.3f}  perplexity {perplexity:.1f}",
+                loss=logs["eval_loss"],
+                perplexity=logs["eval_perplexity"],
             )
         elif "loss" in logs and state.is_world_process_zero:
-            self.report(f"{place}  loss {logs['loss']:.3f}  lr {logs['learning_rate']:.2e}")
+            told = _("loss {loss:.3f}  lr {learning_rate:.2e}", **logs)
+        else:
+            return
+        end = f"/{state.max_steps}" if self.clock is None else f"  {self.clock.describe()}"
+        step, epoch = f"{state.global_step}{end}", state.epoch or 0
+        self.report(_("step {step}  epoch {epoch:.2f}", step=step, epoch=epoch) + f"  {told}")
 
 
 class ProgressBar(TrainerCallback):
@@ -223,8 +235,8 @@ class ProgressBar(TrainerCallback):
             self.bar = tqdm(
                 total=None if self.endless else state.max_steps,
                 initial=state.global_step,
-                desc="training",
-                unit="step",
+                desc=_("training"),
+                unit=_("step"),
                 dynamic_ncols=True,
             )
 

@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import Seq2SeqTrainer
 from transformers.trainer_utils import TrainOutput
 
+from data_builders.translation import _
 from data_builders.writing import write_whole
 
 from ..settings.full_disk import disk_errors
@@ -161,11 +162,15 @@ class WholeCheckpointTrainer(Seq2SeqTrainer):
             sweep(folder)
         self.accelerator.wait_for_everyone()
         self._staging = folder / STAGING
-        advice = "Put that right, then begin with the same command again."
+        advice = _("Put that right, then begin with the same command again.")
         if list_checkpoints(folder):
-            instead = " instead of --overwrite" if self.args.overwrite else ""
             advice = (
-                f"The checkpoints before it are whole: put that right, then add --resume{instead}."
+                _(
+                    "The checkpoints before it are whole: put that right, then add --resume "
+                    "instead of --overwrite."
+                )
+                if self.args.overwrite
+                else _("The checkpoints before it are whole: put that right, then add --resume.")
             )
         try:
             with disk_errors(f"`{name}`", folder, advice):

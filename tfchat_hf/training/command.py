@@ -8,7 +8,7 @@
 
 A settings file holds `key: value` lines; `--key value` overrules it. The files of configs/
 come with the package: where there is no such folder, `quickstart` alone means
-configs/quickstart.yaml.
+configs/quickstart.yaml. `--language zh` or `en` chooses the language of what is shown.
 
 Exit code: 0 when the run is finished, 130 when it was stopped and can be resumed, 2 for an error
 that the message explains, 3 when it is finished but could not be pushed.
@@ -23,7 +23,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from data_builders.command_line import WRONG, run_command, say, silence_output, tell
+from data_builders.command_line import (
+    WRONG,
+    run_command,
+    say,
+    silence_output,
+    tell,
+    without_language,
+)
+from data_builders.translation import _
 
 from ..settings.places import find_settings
 from ..settings.reading import Setting, read_settings
@@ -40,13 +48,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        say(f"{__doc__}\nEvery key, explained: {find_settings('reference')}")
-        return 0 if arguments else WRONG
+    words = sys.argv[1:] if argv is None else argv
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    stopped = "stopped. Go on with the same command and --resume."
-    return run_command(lambda: _check_and_train(arguments), stopped)
+    return run_command(
+        lambda: _help_or_train(words), stopped="stopped. Go on with the same command and --resume."
+    )
+
+
+def _help_or_train(words: Sequence[str]) -> int:
+    arguments = without_language(words)
+    logging.addLevelName(logging.WARNING, _("WARNING"))
+    if arguments and not {"-h", "--help"} & set(arguments):
+        return _check_and_train(arguments)
+    reference = find_settings("reference")
+    say(_(__doc__) + "\n" + _("Every key, explained: {file}", file=reference))
+    return 0 if arguments else WRONG
 
 
 def _check_and_train(arguments: Sequence[str]) -> int:
@@ -57,7 +73,7 @@ def _check_and_train(arguments: Sequence[str]) -> int:
     with only_training(Path(folder.value)) if first and folder else nullcontext():
         _check_folder(settings)
         if first:
-            tell("Loading PyTorch and transformers ...")
+            tell(_("Loading PyTorch and transformers ..."))
         return _train(arguments)
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from data_builders.translation import _, joined, listed
+
 from ..settings.run_folder import list_checkpoints
 from ..text.errors import UserError
 
@@ -83,21 +85,35 @@ def _broken(model: torch.nn.Module, device: torch.device) -> torch.Tensor:
 
 
 def _what_is_wrong(trainer: TFChatTrainer, loss: float, broken: bool, guessing: float) -> str:
-    """Say it in two sentences."""
+    """Say what is wrong, what to lower, and what is left."""
     args, step = trainer.args, trainer.state.global_step
     if math.isfinite(loss) and not broken:
-        fault = f"the loss is {loss:.3g}, and guessing gives {guessing:.1f}"
+        fault = _(
+            "training went wrong by update {step:,}: the loss is {loss:.3g}, and guessing gives "
+            "{guessing:.1f}.",
+            step=step,
+            loss=loss,
+            guessing=guessing,
+        )
     else:
-        fault = "loss or weights are no numbers any more"
+        fault = _(
+            "training went wrong by update {step:,}: loss or weights are no numbers any more.",
+            step=step,
+        )
     rates = {"learning_rate": args.learning_rate, "muon_learning_rate": args.muon_learning_rate}
-    lower = " and ".join(f"`{name}` (now {rate:.2e})" for name, rate in rates.items() if rate)
+    advice = _(
+        "Lower {rates} or raise `warmup_steps` (now {warmup:g}).",
+        rates=listed(
+            _("`{setting}` (now {value})", setting=name, value=f"{rate:.2e}")
+            for name, rate in rates.items()
+            if rate
+        ),
+        warmup=args.warmup_steps,
+    )
     newest = next(iter(list_checkpoints(Path(args.output_dir))), None)
     kept = (
-        f"{newest} is good: add --resume to go on from it"
+        _("{checkpoint} is good: add --resume to go on from it.", checkpoint=newest)
         if newest
-        else "there is no checkpoint before it: begin anew"
+        else _("There is no checkpoint before it: begin anew.")
     )
-    return (
-        f"training went wrong by update {step:,}: {fault}. Lower {lower} or raise `warmup_steps` "
-        f"(now {args.warmup_steps:g}); {kept}."
-    )
+    return joined(fault, advice, kept)

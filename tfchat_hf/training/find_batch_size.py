@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import distributed
 
+from data_builders.translation import _, counted_text
+
 from ..text.errors import UserError
 from .processes import Agreement
 
@@ -36,8 +38,11 @@ def find_batch_size(trainer: TFChatTrainer, report: Callable[[str], None]) -> No
         double_until_it_fits(trainer, report)
     else:
         report(
-            f"note: `find_batch_size` only works on a GPU; on {device.type} the run keeps its "
-            "`gradient_accumulation_steps`"
+            _(
+                "note: `find_batch_size` only works on a GPU; on {device} the run keeps its "
+                "`gradient_accumulation_steps`",
+                device=device.type,
+            )
         )
 
 
@@ -58,8 +63,13 @@ def double_until_it_fits(trainer: TFChatTrainer, report: Callable[[str], None]) 
             raise UserError(_too_large(trainer, largest[0][0]))
         steps *= 2
     report(
-        f"batch size: updates are cut into {steps} batch{'es' * (steps > 1)} on each device "
-        f"(`gradient_accumulation_steps: {steps}`)"
+        counted_text(
+            "batch size: updates are cut into {number} batch on each device "
+            "(`gradient_accumulation_steps: {number}`)",
+            "batch size: updates are cut into {number} batches on each device "
+            "(`gradient_accumulation_steps: {number}`)",
+            steps,
+        )
     )
 
 
@@ -126,9 +136,13 @@ def _learn(trainer: TFChatTrainer, numbers: np.ndarray) -> None:
 def _too_large(trainer: TFChatTrainer, longest: int) -> str:
     plan = trainer.sampler.plan
     source, target = int(plan.source_lengths[longest]), int(plan.target_lengths[longest])
-    return (
-        f"`find_batch_size` found that even one pair of {source} + {target} tokens does not fit. "
-        f"Lower `max_source_length` (such as {max(2, source // 2)}) or `max_target_length` "
-        f"({max(2, target // 2)}), set `activation_checkpointing: true`, or train a smaller "
-        "network (`d_model`, the layers, `vocab_size`)."
+    return _(
+        "`find_batch_size` found that even one pair of {source} + {target} tokens does not fit. "
+        "Lower `max_source_length` (such as {half_source}) or `max_target_length` ({half_target}), "
+        "set `activation_checkpointing: true`, or train a smaller network (`d_model`, the layers, "
+        "`vocab_size`).",
+        source=source,
+        target=target,
+        half_source=max(2, source // 2),
+        half_target=max(2, target // 2),
     )

@@ -32,15 +32,18 @@ def check_process_count(running: int, environment: Mapping[str, str]) -> None:
     asked = environment.get("WORLD_SIZE", "")
     if asked.isdigit() and int(asked) > running:
         raise UserError(
-            f"the launcher asked for {asked} processes (WORLD_SIZE) and {running} runs. Start "
-            "with `torchrun --nproc_per_node 2 train_hf.py ...`, or unset WORLD_SIZE."
+            "the launcher asked for {asked} processes (WORLD_SIZE) and {running} runs. Start "
+            "with `torchrun --nproc_per_node 2 train_hf.py ...`, or unset WORLD_SIZE.",
+            asked=asked,
+            running=running,
         )
     by_accelerate = "ACCELERATE_MIXED_PRECISION" in environment
     if running == 1 and by_accelerate and "MASTER_ADDR" in environment and not asked:
         raise UserError(
-            "`accelerate launch` was asked for several processes and started one: with `--cpu` it "
-            "always does. Use `accelerate launch --config_file configs/accelerate/ddp_cpu.yaml`, "
-            "or unset MASTER_ADDR if one process is what you want."
+            "`accelerate launch` was asked for several processes and started one: with `--cpu` "
+            "it always does. Use `accelerate launch --config_file "
+            "configs/accelerate/ddp_cpu.yaml`, or unset MASTER_ADDR if one process is what you "
+            "want."
         )
 
 

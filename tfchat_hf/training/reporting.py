@@ -16,7 +16,8 @@ import datasets
 import torch
 import transformers
 
-from data_builders.report import ENOUGH_QUESTIONS, counted
+from data_builders.report import ENOUGH_QUESTIONS
+from data_builders.translation import _, counted_text, listed, marked, speaking
 from data_builders.writing import write_whole
 
 from ..engines.model_folder import save_for_hub
@@ -47,30 +48,56 @@ Report = Callable[[str], None]
 def announce(data: RunData, trainer: TFChatTrainer, report: Report) -> None:
     """Say device, model, data and plan, a line each."""
     args, config, examples = trainer.args, trainer.model.config, data.examples
-    report(f"device: {device_name(args.device)}, {dtype_name(args)} ({args.precision_reason})")
-    if args.unused_gpus:
-        total = args.unused_gpus + 1
-        report(f"note: 1 of {total} GPUs is used; `torchrun --nproc_per_node {total}` uses all")
     report(
-        f"model: {trainer.model.num_parameters():,} parameters, vocabulary "
-        f"{len(data.tokenizer):,}, d_model {config.d_model}, "
-        f"{config.encoder_layers}+{config.decoder_layers} layers"
+        _(
+            "device: {device}, {dtype} ({reason})",
+            device=device_name(args.device),
+            dtype=dtype_name(args),
+            reason=args.precision_reason,
+        )
+    )
+    if args.unused_gpus:
+        report(
+            _(
+                "note: 1 of {total} GPUs is used; `torchrun --nproc_per_node {total}` uses all",
+                total=args.unused_gpus + 1,
+            )
+        )
+    report(
+        _(
+            "model: {parameters:,} parameters, vocabulary {vocabulary:,}, d_model {d_model}, "
+            "{encoder}+{decoder} layers",
+            parameters=trainer.model.num_parameters(),
+            vocabulary=len(data.tokenizer),
+            d_model=config.d_model,
+            encoder=config.encoder_layers,
+            decoder=config.decoder_layers,
+        )
     )
     if args.init_from:
-        report(f"weights and tokenizer: those of {args.init_from}")
+        report(_("weights and tokenizer: those of {origin}", origin=args.init_from))
     longest = data.settings.max_target_length
     report(_data_line("train", examples.train_counts, longest))
     report(_data_line("validation", examples.validation_counts, longest))
     if 0 < (held_out := len(examples.validation)) < ENOUGH_QUESTIONS:
         report(
-            f"note: {counted(held_out, 'validation pair')} are too few to measure by: loss and "
-            f"perplexity say little below {ENOUGH_QUESTIONS}. Add data, or raise "
-            "`validation_fraction`"
+            counted_text(
+                "note: {number} validation pair is too few to measure by: loss and perplexity say "
+                "little below {enough}. Add data, or raise `validation_fraction`",
+                "note: {number} validation pairs are too few to measure by: loss and perplexity "
+                "say little below {enough}. Add data, or raise `validation_fraction`",
+                held_out,
+                enough=ENOUGH_QUESTIONS,
+            )
         )
     again = len(examples.train_augmented) - examples.train_counts.pairs
     if again > 0:
         report(
-            f"train: {counted(again, 'pair')} once more, with questions in lower case, no end mark"
+            counted_text(
+                "train: {number:,} pair once more, with questions in lower case, no end mark",
+                "train: {number:,} pairs once more, with questions in lower case, no end mark",
+                again,
+            )
         )
     report(_plan_line(trainer))
 
@@ -78,49 +105,70 @@ def announce(data: RunData, trainer: TFChatTrainer, report: Report) -> None:
 def _data_line(name: str, counts: SplitCounts, longest_reply: int) -> str:
     """Say how much a split has and what was left out of it."""
     numbers = {
-        "dropped {:,} duplicates": counts.duplicates_dropped,
-        "dropped {:,} also in train": counts.also_in_train_dropped,
-        f"dropped {{:,}} replies over {longest_reply} tokens": counts.long_replies_dropped,
-        "{:,} contexts shortened to fit": counts.contexts_truncated,
-        "{:,} contexts without their oldest turns": counts.contexts_with_dropped_turns,
+        marked("dropped {number:,} duplicates"): counts.duplicates_dropped,
+        marked("dropped {number:,} also in train"): counts.also_in_train_dropped,
+        marked("dropped {number:,} replies over {longest} tokens"): counts.long_replies_dropped,
+        marked("{number:,} contexts shortened to fit"): counts.contexts_truncated,
+        marked("{number:,} contexts without their oldest turns"): (
+            counts.contexts_with_dropped_turns
+        ),
     }
-    notes = [words.format(number) for words, number in numbers.items() if number]
-    text = f"{name}: {counted(counts.dialogues, 'dialogue')}, {counted(counts.pairs, 'pair')}"
-    return text + (f" ({'; '.join(notes)})" if notes else "")
+    notes = [_(text, number=n, longest=longest_reply) for text, n in numbers.items() if n]
+    has = listed(
+        [
+            counted_text("{number:,} dialogue", "{number:,} dialogues", counts.dialogues),
+            counted_text("{number:,} pair", "{number:,} pairs", counts.pairs),
+        ]
+    )
+    if notes:
+        has = _("{what} ({more})", what=has, more=listed(notes, are_long=True))
+    return _("{place}: {problem}", place=_(name), problem=has)
 
 
 def _plan_line(trainer: TFChatTrainer) -> str:
     """Say how long training is going to be."""
     args, plan = trainer.args, trainer.sampler.plan
-    peak = f"peak learning rate {args.learning_rate:.2e}"
+    size, peak = update_size(plan), f"{args.learning_rate:.2e}"
     if args.max_minutes is not None:
-        return f"training: {args.max_minutes:g} minutes of updates of {update_size(plan)}, {peak}"
+        return _(
+            "training: {minutes:g} minutes of updates of {size}, peak learning rate {peak}",
+            minutes=args.max_minutes,
+            size=size,
+            peak=peak,
+        )
     updates, warmup = planned_updates(trainer), warmup_updates(trainer)
-    if warmup > updates:
-        reached = peak_learning_rate(trainer, updates)
-        peak = f"learning rate rising to {reached:.2e} only: `warmup_steps` is {warmup:,}"
-    else:
-        peak = f"{peak} after {warmup} steps"
-    return (
-        f"training: {counted(updates, 'update')} of {update_size(plan)}, "
-        f"{updates / plan.updates:.1f} epochs, {peak}"
+    plan_of_all = counted_text(
+        "training: {number:,} update of {size}, {epochs:.1f} epochs",
+        "training: {number:,} updates of {size}, {epochs:.1f} epochs",
+        updates,
+        size=size,
+        epochs=updates / plan.updates,
     )
+    if warmup > updates:
+        rate = _(
+            "learning rate rising to {peak} only: `warmup_steps` is {warmup:,}",
+            peak=f"{peak_learning_rate(trainer, updates):.2e}",
+            warmup=warmup,
+        )
+    else:
+        rate = _("peak learning rate {peak} after {warmup} steps", peak=peak, warmup=warmup)
+    return listed([plan_of_all, rate])
 
 
 def update_size(plan: UpdatePlan) -> str:
     """Say what one update holds, over all devices and accumulated batches."""
-    return f"about {plan.tokens:,} tokens" if plan.tokens else counted(plan.pairs, "pair")
+    if plan.tokens:
+        return _("about {tokens:,} tokens", tokens=plan.tokens)
+    return counted_text("{number:,} pair", "{number:,} pairs", plan.pairs)
 
 
 def device_name(device: torch.device) -> str:
     """Name the device for a person."""
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)} (cuda)"
-    return (
-        f"cpu ({counted(torch.get_num_threads(), 'thread')})"
-        if device.type == "cpu"
-        else str(device)
-    )
+    if device.type != "cpu":
+        return str(device)
+    return counted_text("cpu ({number} thread)", "cpu ({number} threads)", torch.get_num_threads())
 
 
 def dtype_name(args: TFChatTrainingArguments) -> str:
@@ -154,7 +202,8 @@ def write_finished_run(
     # Before the last evaluation, which adds to the history.
     history = list(trainer.state.log_history)
     selection = describe_selection(trainer.state, trainer.args)
-    described = _describe_run(data, trainer)
+    with speaking("en"):  # metrics.json is for programs too
+        described = _describe_run(data, trainer)
     started = time.monotonic()
     metrics, replies = _measure(model, data, trainer)
     seconds = {"evaluation_seconds": round(time.monotonic() - started, 1)}
@@ -162,13 +211,15 @@ def write_finished_run(
     # All processes measure together, one writes.
     if not trainer.args.should_save:
         return
-    advice = "Training is done and its last checkpoint is whole: put that right, then add --resume."
+    advice = _(
+        "Training is done and its last checkpoint is whole: put that right, then add --resume."
+    )
     split = "validation" if data.questions["validation"] else "train"
     samples = _samples(split, data.questions[split], replies[split])
     lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in samples]
     # A greeting: a question of the corpus could be anything.
     example = "你好" if {"zh", "mixed"} & set(data.examples.languages()) else "Hello"
-    with disk_errors("the finished model", folder.path, advice), folder.adding() as fresh:
+    with disk_errors(_("the finished model"), folder.path, advice), folder.adding() as fresh:
         save_for_hub(model, data.tokenizer, str(fresh))
         if trainer.args.memory:
             dialogues = read_dialogues(data.settings).dataset
@@ -179,9 +230,9 @@ def write_finished_run(
     folder.note_settings(settings)
     folder.finish(metrics)
     _report_results(metrics, report)
-    report(f"finished: {folder.place}")
+    report(_("finished: {folder}", folder=folder.place))
     chat = "tfchat-chat" if Path(sys.argv[0]).stem == "tfchat-train" else "python chat_hf.py"
-    report(f"Talk to it: {chat} {folder.place}")
+    report(_("Talk to it: {command}", command=f"{chat} {folder.place}"))
 
 
 def _describe_run(data: RunData, trainer: TFChatTrainer) -> dict[str, Any]:
@@ -279,19 +330,33 @@ def _report_results(metrics: dict[str, Any], report: Report) -> None:
     for name in ("train", "validation"):
         row = metrics[name]
         if row.get("replies"):
-            report(
-                f"{name}: {100 * row['exact_match']:.1f} % of {row['replies']:,} questions get a "
-                f"reply of the corpus; BLEU {row['bleu']:.1f}, distinct-2 {row['distinct_2']:.3f}, "
-                f"repetition {100 * row['repetition']:.1f} %, "
-                f"stutter {100 * row['stutter']:.1f} %, "
-                f"top reply {100 * row['top_reply_share']:.1f} %"
-            )
+            report(_result_line(_(name), row))
     run, chosen = metrics["run"], metrics["selection"]
     if chosen["rule"] != "last":
-        report(f"selected: checkpoint of step {chosen['step']:,}, by {chosen['rule']}")
-    parts = ", all its parts together" if run["resumed_from"] else ""
-    report(
-        f"trained in {run['train_seconds']:.0f} s "
-        f"({run['train_cpu_seconds']:.0f} s of CPU{parts}), "
-        f"evaluated in {run['evaluation_seconds']:.0f} s"
+        report(_("selected: checkpoint of step {step:,}, by {rule}", **chosen))
+    times = (
+        _(
+            "trained in {train_seconds:.0f} s ({train_cpu_seconds:.0f} s of CPU, all its parts "
+            "together), evaluated in {evaluation_seconds:.0f} s",
+            **run,
+        )
+        if run["resumed_from"]
+        else _(
+            "trained in {train_seconds:.0f} s ({train_cpu_seconds:.0f} s of CPU), evaluated in "
+            "{evaluation_seconds:.0f} s",
+            **run,
+        )
+    )
+    report(times)
+
+
+def _result_line(split: str, row: dict[str, Any]) -> str:
+    """Say how the model answers the questions of one split."""
+    shares = ("exact_match", "repetition", "stutter", "top_reply_share")
+    return _(
+        "{split}: {exact_match:.1f} % of {replies:,} questions get a reply of the corpus; BLEU "
+        "{bleu:.1f}, distinct-2 {distinct_2:.3f}, repetition {repetition:.1f} %, stutter "
+        "{stutter:.1f} %, top reply {top_reply_share:.1f} %",
+        split=split,
+        **row | {name: 100 * row[name] for name in shares},
     )

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from transformers import set_seed
 
+from data_builders.translation import _
+
 from ..publishing.push import PushOrder, publish_after_training, push_order
 from ..settings.arguments import RunArguments, TFChatTrainingArguments, resolved_settings
 from ..settings.resuming import asks_for_more, check_resumable, check_same_data, settings_before
@@ -88,9 +90,15 @@ def run_training(run: RunArguments, report: Report, request: StopRequest) -> int
 def _stopped(work: RunFolder, overwrites: bool, report: Report) -> int:
     """Say what a stopped run has left, and how to go on."""
     last = work.last_checkpoint(report)
-    report(f"stopped; {last.name if last else 'no checkpoint'} is in {work.path}.")
-    instead = " instead of --overwrite" if overwrites else ""
-    report(f"Go on with the same command and --resume{instead}.")
+    place = work.path
+    if last:
+        report(_("stopped; {name} is in {folder}.", name=last.name, folder=place))
+    else:
+        report(_("stopped; no checkpoint is in {folder}.", folder=place))
+    if overwrites:
+        report(_("Go on with the same command and --resume instead of --overwrite."))
+    else:
+        report(_("Go on with the same command and --resume."))
     return INTERRUPTED
 
 
@@ -98,8 +106,11 @@ def _nothing_to_train(
     order: PushOrder | None, folder: RunFolder, is_first: bool, report: Report
 ) -> int:
     report(
-        f"{folder.path} holds a finished run already: nothing to resume. A higher "
-        "`num_train_epochs` or `max_steps` trains it further."
+        _(
+            "{folder} holds a finished run already: nothing to resume. A higher "
+            "`num_train_epochs` or `max_steps` trains it further.",
+            folder=folder.path,
+        )
     )
     return _push(order, folder, is_first, report)
 
@@ -168,11 +179,12 @@ def _open_folder(
         return checkpoint
     if folder.finished and args.resume:
         raise UserError(
-            f"{folder.path} holds a finished run and no whole checkpoint to go on from. Begin "
-            f"another run with its weights: --init_from {folder.path} and another --output_dir."
+            "{folder} holds a finished run and no whole checkpoint to go on from. Begin "
+            "another run with its weights: --init_from {folder} and another --output_dir.",
+            folder=folder.path,
         )
     if args.resume:
-        report("no checkpoint to resume from: starting at the beginning")
+        report(_("no checkpoint to resume from: starting at the beginning"))
     if args.should_save:
         if args.overwrite:
             folder.clear()
@@ -191,21 +203,35 @@ def _compare(
     """Refuse what a run cannot be resumed with, and say what is another now."""
     before, processes = settings_before(folder), (process_count(checkpoint), args.world_size)
     if before is None:
-        report(f"note: {folder.path} has no {SETTINGS_FILE}: the settings could not be compared")
+        report(
+            _(
+                "note: {folder} has no {file}: the settings could not be compared",
+                folder=folder.path,
+                file=SETTINGS_FILE,
+            )
+        )
     else:
         changed = check_resumable(before, settings, processes, checkpoint)
         check_same_data(folder, counts["train_digest"], settings["dataset"])
         for key, (was, value) in changed.items():
             report(
-                f"note: `{key}` was {was!r}, now {value!r}; the result is not that of an "
-                "uninterrupted run"
+                _(
+                    "note: `{key}` was {was!r}, now {value!r}; the result is not that of an "
+                    "uninterrupted run",
+                    key=key,
+                    was=was,
+                    value=value,
+                )
             )
     with args.main_process_first(desc="paths"):
         if args.should_save:
             name_best_here(checkpoint)
-    report(f"resuming from {checkpoint.name}")
+    report(_("resuming from {name}", name=checkpoint.name))
     if processes[0] != processes[1]:
         report(
-            f"note: written by {processes[0]} processes, now {processes[1]}: the same pairs, other "
-            "dropout"
+            _(
+                "note: written by {was} processes, now {number}: the same pairs, other dropout",
+                was=processes[0],
+                number=processes[1],
+            )
         )

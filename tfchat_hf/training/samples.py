@@ -18,6 +18,7 @@ from transformers.integrations import TensorBoardCallback
 from data_builders.output.markdown import table
 from data_builders.output.privacy import without_paths
 from data_builders.output.terminal import GAP, columns, shorten
+from data_builders.translation import _, listed
 from data_builders.writing import write_whole
 
 from ..examples.questions import Question
@@ -93,7 +94,8 @@ class SampleTable(WhileTraining):
         try:
             write(*values)
         except OSError as error:
-            self.report(f"note: {self.file.path.name} was not written: {error}")
+            name = self.file.path.name
+            self.report(_("note: {file} was not written: {error}", file=name, error=error))
 
 
 def sample_rows(questions: Sequence[Question], replies: Sequence[str]) -> list[dict[str, Any]]:
@@ -107,10 +109,10 @@ def sample_rows(questions: Sequence[Question], replies: Sequence[str]) -> list[d
 
 def sample_lines(step: int, rows: Sequence[dict[str, Any]]) -> list[str]:
     """Show sample rows as a small table; of a context the newest turn."""
-    cells = [("asked", "model", "person")]
+    cells = [(_("asked"), _("model"), _("person"))]
     cells += [(row["context"][-1], row["reply"], row["reference"]) for row in rows]
     lines = columns(cells, width=LINE_WIDTH - len(GAP), indent=GAP)
-    return [f"samples at step {step}:", *lines]
+    return [_("samples at step {step}:", step=step), *lines]
 
 
 class SampleFile:
@@ -278,19 +280,34 @@ class CollapseWarning(WhileTraining):
         common = shorten(Counter(self.assessor.replies).most_common(1)[0][0], 40)
         epochs, weight, size = state.epoch or 0, args.frequency_weight, args.tokens_per_update
         advice = {
-            f"train longer ({epochs:.1f} epochs so far)": epochs < FEW_EPOCHS,
-            f"`frequency_weight: 0` (now {weight:g})": weight,
+            _("train longer ({epochs:.1f} epochs so far)", epochs=epochs): epochs < FEW_EPOCHS,
+            _instead("frequency_weight: 0", f"{weight:g}"): weight,
             "`muon_learning_rate: 0.01`": not args.muon_learning_rate,
-            f"`tokens_per_update: {SMALL_UPDATE}` (now {size})": size > SMALL_UPDATE,
-            "more data": True,
-            "`generation_preset: precise` if it is another one": True,
+            _instead(f"tokens_per_update: {SMALL_UPDATE}", size): size > SMALL_UPDATE,
+            _("more data"): True,
+            _("`generation_preset: precise` if it is another one"): True,
         }
-        useful = ", ".join(words for words, holds in advice.items() if holds)
         return [
-            f"warning: at step {state.global_step} {100 * share:.0f} % of the replies are the same "
-            f'one, "{common}" (the most frequent of people\'s replies: '
-            f"{100 * self.human_share:.0f} %).",
-            "  The model is learning the likeliest reply to anything, and a falling loss does not "
-            "show it.",
-            f"  Try, in this order: {useful}.",
+            _(
+                "warning: at step {step} {share:.0f} % of the replies are the same one, "
+                '"{common}" (the most frequent of people\'s replies: {human:.0f} %).',
+                step=state.global_step,
+                share=100 * share,
+                common=common,
+                human=100 * self.human_share,
+            ),
+            "  "
+            + _(
+                "The model is learning the likeliest reply to anything, and a falling loss does "
+                "not show it."
+            ),
+            "  "
+            + _(
+                "Try, in this order: {advice}.",
+                advice=listed(words for words, holds in advice.items() if holds),
+            ),
         ]
+
+
+def _instead(setting: str, value: object) -> str:
+    return _("`{setting}` (now {value})", setting=setting, value=value)

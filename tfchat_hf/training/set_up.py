@@ -13,6 +13,8 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 from transformers.trainer_utils import IntervalStrategy
 
+from data_builders.translation import _
+
 from ..examples.preparing import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
 from ..examples.questions import Question, collect_questions, frequent_replies
 from ..examples.rows import ExampleRows
@@ -226,18 +228,22 @@ def _check_pieces(args: TFChatTrainingArguments, plan: UpdatePlan) -> None:
     most = math.ceil(pairs)
     if 1 < pieces > most:
         raise UserError(
-            f"`gradient_accumulation_steps` must be at most {most}, the pairs that "
-            f"an update has (got {pieces}). Lower it, or raise the size of an update."
+            "`gradient_accumulation_steps` must be at most {most}, the pairs that an update "
+            "has (got {pieces}). Lower it, or raise the size of an update.",
+            most=most,
+            pieces=pieces,
         )
 
 
 def _do_without_validation(args: TFChatTrainingArguments, data: DataArguments) -> None:
     """Turn evaluation off where there is nothing to evaluate on."""
     if args.load_best_model_at_end:
-        now = "" if data.validation_fraction is None else f" (now {data.validation_fraction})"
+        share = data.validation_fraction
+        now = "" if share is None else _(" (now {value})", value=share)
         raise UserError(
             "`load_best_model_at_end` needs validation examples and there are none. Raise "
-            f"`validation_fraction`{now} or add data."
+            "`validation_fraction`{now} or add data.",
+            now=now,
         )
     args.eval_strategy = IntervalStrategy.NO
 

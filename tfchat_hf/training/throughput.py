@@ -13,6 +13,8 @@ import torch
 from torch import distributed
 from transformers import TrainerCallback
 
+from data_builders.translation import _
+
 
 @dataclass
 class Counts:
@@ -64,9 +66,11 @@ class Counts:
     def line(self) -> str:
         """Say the speed to a person."""
         pairs = self.a_second(self.pairs)
-        return (
-            f"speed: {self.a_second(self.tokens):,.0f} tokens/s, "
-            f"{pairs:,.{0 if pairs >= 10 else 1}f} pairs/s, padding {100 * self.padding:.1f} %"
+        return _(
+            "speed: {tokens:,.0f} tokens/s, {pairs} pairs/s, padding {padding:.1f} %",
+            tokens=self.a_second(self.tokens),
+            pairs=f"{pairs:,.{0 if pairs >= 10 else 1}f}",
+            padding=100 * self.padding,
         )
 
 

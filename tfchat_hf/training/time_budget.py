@@ -20,6 +20,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState
 from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
+from data_builders.command_line import must_be_one_of
+from data_builders.translation import _, joined
+
 from ..text.errors import UserError
 
 COOLDOWN = 0.2  # share of the time over which the learning rate goes down to 0
@@ -66,8 +69,9 @@ class TrainingClock:
         """
         if not minutes > 0:
             raise UserError(
-                f"`max_minutes` must be above 0 (got {minutes}). Leave it out to train for "
-                "`num_train_epochs` or `max_steps`."
+                "`max_minutes` must be above 0 (got {minutes}). Leave it out to train for "
+                "`num_train_epochs` or `max_steps`.",
+                minutes=minutes,
             )
         self.seconds = 60.0 * minutes
         guess = min(_GUESSED_SHARE * self.seconds, _GUESSED_SECONDS)
@@ -181,7 +185,8 @@ class TrainingClock:
 
     def describe(self) -> str:
         """Write the time for a progress line."""
-        return f"{self.spent / 60:.1f} of {self.seconds / 60:g} minutes"
+        spent, budget = self.spent / 60, self.seconds / 60
+        return _("{spent:.1f} of {budget:g} minutes", spent=spent, budget=budget)
 
     def _keep(self, what: str, seconds: float) -> None:
         """Remember the longest of its kind; what was timed replaces the guess."""
@@ -214,10 +219,14 @@ def fit_warmup(clock: TrainingClock, warmup_steps: float, done: int) -> str | No
     clock.warmup_steps = min(asked, longest)
     if asked <= longest:
         return None
-    return (
-        f"note: `warmup_steps` {warmup_steps:g} is more than {100 * LONGEST_WARMUP:.0f} % of the "
-        f"{fitting:,} updates that fit into {clock.seconds / 60:g} minutes: shortened to "
-        f"{longest:,}"
+    return _(
+        "note: `warmup_steps` {asked:g} is more than {share:.0f} % of the {fitting:,} updates that "
+        "fit into {minutes:g} minutes: shortened to {longest:,}",
+        asked=warmup_steps,
+        share=100 * LONGEST_WARMUP,
+        fitting=fitting,
+        minutes=clock.seconds / 60,
+        longest=longest,
     )
 
 
@@ -292,10 +301,8 @@ def _decay(base: str) -> Callable[[int, float, float], float]:
     }
     name = str(getattr(base, "value", base))
     if name not in decays:
-        raise UserError(
-            f"`lr_scheduler_type` must be one of {', '.join(decays)} with `max_minutes` (got "
-            f"{name!r}). Use inverse_sqrt, or leave `max_minutes` out."
-        )
+        advice = _("With `max_minutes` use inverse_sqrt, or leave `max_minutes` out.")
+        raise UserError(joined(must_be_one_of("lr_scheduler_type", decays, name), advice))
     return decays[name]
 
 
@@ -359,7 +366,7 @@ class TimeBudgetCallback(TrainerCallback, ExportableState):
             self.clock.drop_reserve("checkpoint")
         self._training = True
         if self.clock.spent and state.is_world_process_zero:
-            self.report(f"time: {self.clock.describe()} were spent before")
+            self.report(_("time: {time} were spent before", time=self.clock.describe()))
 
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Read the clock just before the schedule asks it."""
@@ -376,7 +383,7 @@ class TimeBudgetCallback(TrainerCallback, ExportableState):
         if self.clock.is_up:
             self.clock.over = True
             if state.is_world_process_zero:
-                self.report(f"time is up after {state.global_step:,} updates")
+                self.report(_("time is up after {step:,} updates", step=state.global_step))
             control.should_training_stop = control.should_log = True
             control.should_evaluate = args.eval_strategy != IntervalStrategy.NO
             control.should_save = args.save_strategy != SaveStrategy.NO
@@ -406,8 +413,14 @@ class TimeBudgetCallback(TrainerCallback, ExportableState):
         minutes, budget = self._mark / 60, self.clock.seconds / 60
         if state.is_world_process_zero:
             self.report(
-                f"time: {minutes:.2f} of {budget:g} minutes, {state.global_step:,} updates, "
-                f"{state.epoch or 0:.2f} epochs"
+                _(
+                    "time: {minutes:.2f} of {budget:g} minutes, {step:,} updates, {epoch:.2f} "
+                    "epochs",
+                    minutes=minutes,
+                    budget=budget,
+                    step=state.global_step,
+                    epoch=state.epoch or 0,
+                )
             )
 
     def _spare(self, control: TrainerControl) -> None:

@@ -31,6 +31,8 @@ from transformers import (
 )
 from transformers.trainer_utils import TrainOutput, speed_metrics
 
+from data_builders.translation import _
+
 from ..examples.rows import ExampleRows
 from ..measuring.evaluation import exact_loss
 from ..measuring.relevance import RankingTask, measure_relevance
@@ -210,15 +212,18 @@ class TFChatTrainer(WholeCheckpointTrainer):
         packed, smoothing = self.train_collator.packed, self.losses.label_smoothing
         if fast_loss_agrees(self.model, examples, packed, smoothing):
             return
-        other = (
-            "the network attends, or makes its loss, in another way than training does for speed"
-        )
         if not self.losses.is_plain:
             raise UserError(
-                f"{other}, and `unlikelihood_weight` and `frequency_weight` know no other way. Set "
-                "both to 0."
+                "the network attends, or makes its loss, in another way than training does for "
+                "speed, and `unlikelihood_weight` and `frequency_weight` know no other way. "
+                "Set both to 0."
             )
-        report(f"note: {other}: training as with `plain: true`")
+        report(
+            _(
+                "note: the network attends, or makes its loss, in another way than training does "
+                "for speed: training as with `plain: true`"
+            )
+        )
         self.args.plain = True
         self.train_collator = TrainingCollator(self.model.config, packed=False)
 

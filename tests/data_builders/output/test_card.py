@@ -19,6 +19,7 @@ from data_builders.output.card_header import hub_license
 from data_builders.output.markdown import escape, one_line, table
 from data_builders.output.statistics import describe
 from data_builders.report import BuildReport, SourceCount
+from data_builders.translation import use_language
 
 NASTY = [
     "a | b",
@@ -310,3 +311,21 @@ def test_a_card_is_valid_whatever_the_text(tmp_path, reply, name, source, value,
 
 def test_escape_leaves_plain_text_alone():
     assert escape("你好，今天 fine. OK? (yes)") == "你好，今天 fine. OK? (yes)"
+
+
+def test_the_card_of_a_chinese_user_is_in_chinese_and_its_header_is_not(tmp_path):
+    made = report(
+        dropped={"near duplicate": 2},
+        rejected={"empty text": 1},
+        notes={"header lines left out": 1},
+    )
+    english, pictures = card(tmp_path, made), [tmp_path / "turns.png"]
+    use_language("zh")
+    chinese = card(tmp_path, made, pictures=pictures, settings={"test_fraction": 0.05})
+    assert chinese.split("---")[1] == english.split("---")[1]
+    for said in ("## 怎样加载", "5 段对话", "| 近似重复 | 2 |", "| 文字为空 | 1 |", "去掉的表头行"):
+        assert said in chinese
+    for said in ("测试集占问题的 5 %", "![每段对话的句数](turns.png)", "未注明"):
+        assert said in chinese
+    prose = re.sub(r"```.*?```|`[^`]*`|^---.*?^---|TFChat-HF", "", chinese, flags=re.S | re.M)
+    assert re.findall(r"[A-Za-z]{3,} [a-z]{2,}", prose) == []

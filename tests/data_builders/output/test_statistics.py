@@ -14,7 +14,7 @@ import pytest
 import data_builders.output.counting as counting
 from data_builders.building.builder import DIALOGUE_FEATURES
 from data_builders.errors import UserError
-from data_builders.output.pictures import CAPTIONS, ascii_label, draw_pictures
+from data_builders.output.pictures import CAPTIONS, draw_pictures, drawn_label
 from data_builders.output.statistics import (
     LENGTH_EDGES,
     MAX_REPLY,
@@ -284,11 +284,11 @@ def test_missing_matplotlib_says_what_to_install(tmp_path, statistics, monkeypat
     ],
 )
 def test_labels_in_pictures_are_ascii(label, drawn):
-    assert ascii_label(label, 3) == drawn
+    assert drawn_label(label, 3) == drawn
 
 
 def test_long_labels_keep_their_end():
-    label = ascii_label("folder/" * 9 + "part_7.json", 1)
+    label = drawn_label("folder/" * 9 + "part_7.json", 1)
     assert len(label) == 32 and label.endswith("part_7.json")
 
 

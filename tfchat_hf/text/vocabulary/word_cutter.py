@@ -98,7 +98,7 @@ class WordCutter:
     def _cut_unmixed(self, text: str) -> list[str]:
         """Cut a text that holds no word of Han and other characters together."""
         words: list[str] = []
-        for piece, _ in self._splitter.pre_tokenize_str(text):
+        for piece, _place in self._splitter.pre_tokenize_str(text):
             if HAN.match(piece):
                 words += self.jieba_words(piece)
             else:
@@ -118,8 +118,8 @@ def open_word_cutter(user_dictionaries: Sequence[str | Path] = ()) -> Iterator[W
         import jieba
     except ImportError as error:
         raise UserError(
-            "cutting text into words needs the package jieba. "
-            "Install it (pip install jieba), or use the scheme `char`."
+            "cutting text into words needs the package jieba. Install it (pip install jieba), "
+            "or use the scheme `char`."
         ) from error
     jieba.setLogLevel(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="tfchat-jieba-") as private:
@@ -140,7 +140,9 @@ def _read_dictionary(segmenter: Any, path: Path) -> list[str]:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"a user dictionary must be a text file in UTF-8 (got {path}: {error})."
+            "a user dictionary must be a text file in UTF-8 (got {path}: {error}).",
+            path=path,
+            error=error,
         ) from error
     words = []
     for number, line in enumerate(lines, 1):
@@ -149,8 +151,11 @@ def _read_dictionary(segmenter: Any, path: Path) -> list[str]:
         found = _DICTIONARY_LINE.fullmatch(line.strip())
         if found is None:
             raise UserError(
-                f"{path}, line {number}: a user dictionary has a word, then a frequency and a "
-                f"tag if wanted, separated by blanks (got {line.strip()!r})."
+                "{path}, line {number}: a user dictionary has a word, then a frequency and a "
+                "tag if wanted, separated by blanks (got {line!r}).",
+                path=path,
+                number=number,
+                line=line.strip(),
             )
         word, frequency, tag = found.groups()
         segmenter.add_word(word, None if frequency is None else int(frequency), tag)
