@@ -11,6 +11,7 @@ import torch
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from ..engines.model_folder import load_for_chat
+from ..model.generation_tfchat import keeping_own_settings
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.dialogue import encode_context, encode_reply
 from ..text.errors import UserError
@@ -68,7 +69,7 @@ class Traveller:
             config = self.model.preset(preset) if preset else self.model.generation_config
         except ValueError as error:
             raise UserError(str(error)) from error
-        config = GenerationConfig.from_dict(config.to_dict())
+        config = keeping_own_settings(config)
         asked = config.max_new_tokens or self.longest
         config.max_new_tokens, config.max_length = min(asked, self.longest), None
         return config
@@ -108,6 +109,21 @@ class Journey:
     steps: list[Step]
     branches: list[Branch]
     processors: list[str]
+
+    def facts(self) -> dict[str, object]:
+        """Name what shapes the network."""
+        config = self.traveller.model.config
+        return {
+            "parameters": self.traveller.model.num_parameters(),
+            "layers": [config.encoder_layers, config.decoder_layers],
+            "heads": [config.encoder_attention_heads, config.decoder_attention_heads],
+            "width": config.d_model,
+            "neurons": [config.encoder_ffn_dim, config.decoder_ffn_dim],
+            "vocabulary": config.vocab_size,
+            "norm": "before" if config.normalize_before else "after",
+            "positions": config.position_embedding_type,
+            "tied": config.tie_word_embeddings,
+        }
 
 
 def follow(traveller: Traveller, request: Request, cut_words: CutWords | None) -> Journey:
