@@ -1,18 +1,22 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The command ``python -m tfchat_hf.look``: see a tokenizer at work.
+r"""See one sentence go through a model: words, vectors, attention, the choice of each token.
 
-    python -m tfchat_hf.look "你好，我是 TFChat"
-    python -m tfchat_hf.look --scheme subword-bpe "你好，我是 TFChat"
-    python -m tfchat_hf.look --tokenizer runs/mine --top 3 < sentences.txt
-
-Without `--tokenizer` one is trained on the small talk that comes with this package, as a run with
-default settings does, and kept for the next time.
+    python -m tfchat_hf.look runs/quickstart "你好，你是谁？"
+    python -m tfchat_hf.look runs/quickstart "你好，你是谁？" --html look.html
+    python -m tfchat_hf.look runs/mine "你好" --reply "你好呀" --preset balanced
+    python -m tfchat_hf.look runs/mine/checkpoint-100 "你好" --compare runs/mine --html look.html
+Only how a tokenizer cuts a text, and why there; without `--tokenizer` one is trained on the small
+talk that comes with this package, as a run with default settings does, and kept:
+    python -m tfchat_hf.look --tokens "你好，我是 TFChat"
+    python -m tfchat_hf.look --tokens --scheme subword-bpe "你好，我是 TFChat"
+    python -m tfchat_hf.look --tokens --tokenizer runs/mine --top 3 < sentences.txt
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -21,6 +25,8 @@ from typing import TYPE_CHECKING
 
 from data_builders.command_line import CommandParser, run_command, sentence, tell
 
+from ..pretrained import SMALL_TALK
+from ..settings.places import find_model
 from ..text.errors import UserError
 from ..text.tokenizer_training import SCHEMES
 
@@ -29,10 +35,15 @@ if TYPE_CHECKING:
 
 _DEFAULT_SCHEME = "word"
 _DEFAULT_SIZE = 8000
+_QUICKSTART = Path("runs/quickstart")
+LANGUAGES = ("zh", "en")
+# Options that belong to one of the two things to look at.
+_OF_TOKENS = ("tokenizer", "scheme", "vocab_size", "top", "json")
+_OF_MODELS = ("reply", "preset", "compare", "html", "language", "seed")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Explain the texts of the command line, or each line of standard input.
+    """Show a sentence in a model, or explain the tokens of texts.
 
     Args:
         argv: The command line without the program's name; None takes the real one.
@@ -41,12 +52,86 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when all went well, 2 after a mistake in what was asked.
     """
     options = _parser().parse_args(argv)
-    return run_command(lambda: _run(options))
+    return run_command(lambda: _run_tokens(options) if options.tokens else _run_model(options))
 
 
-def _run(options: argparse.Namespace) -> None:
+# --------------------------------------------------------------------------------- one sentence
+
+
+def _run_model(options: argparse.Namespace) -> None:
+    """Follow a sentence, print what happens and write the page."""
+    _refuse(options, _OF_TOKENS, "goes with `--tokens`")
+    name, text = _model_and_text(options.text)
+    names = [name] if options.compare is None else [name, options.compare]
+    for one in names:
+        find_model(one)
+    if options.html and (options.html.is_dir() or not options.html.absolute().parent.is_dir()):
+        raise UserError(
+            f"`--html` must be a file in a folder that exists (got {options.html}). "
+            "Give one such as look.html."
+        )
+    tell(f"Loading {' and '.join(names)} ...")
+    from transformers.utils import logging
+
+    from .comparison import compare
+    from .explainer import check_text, open_jieba
+    from .journey import Request, Traveller, follow
+    from .page import write_page
+    from .terminal import render, render_comparison
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    for given in filter(None, (text, options.reply)):
+        check_text(given)
+    language = options.language or _language_of_locale(os.environ)
+    request = Request(text, options.reply, options.preset, options.seed or 0)
+    with open_jieba() as cut_words:
+        journeys = [follow(Traveller(one), request, cut_words) for one in names]
+    comparison = compare(*journeys) if len(journeys) == 2 else None
+    for journey in journeys:
+        sys.stdout.write(render(journey, language) + "\n")
+    if comparison is not None:
+        sys.stdout.write(render_comparison(comparison, language))
+    if options.html:
+        write_page(options.html, journeys, comparison, language)
+        tell(f"Written: {options.html}. Open it in a browser.")
+
+
+def _model_and_text(words: Sequence[str]) -> tuple[str, str]:
+    """Tell the model from the sentence; without one it is the one that `chat_hf.py` takes."""
+    if not words or len(words) > 2 or not words[-1].strip():
+        raise UserError(
+            f"there must be a model and one sentence (got {len(words)} words or an empty one). "
+            'Give them like this: runs/quickstart "你好，你是谁？".'
+        )
+    if len(words) == 2:
+        return words[0], words[1]
+    if Path(words[0], "config.json").is_file():
+        raise UserError(f'there must be a sentence beside {words[0]} (got none). Add one: "你好".')
+    return str(_QUICKSTART if (_QUICKSTART / "config.json").is_file() else SMALL_TALK), words[0]
+
+
+def _language_of_locale(environment: os._Environ[str] | dict[str, str]) -> str:
+    """Return the language that the first of the locale's variables names."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    locale = next(filter(None, (environment.get(name) for name in names)), "")
+    return "zh" if locale.startswith("zh") else "en"
+
+
+def _refuse(options: argparse.Namespace, names: Sequence[str], belongs: str) -> None:
+    """Refuse options of the other thing to look at."""
+    for name in names:
+        if getattr(options, name) not in (None, False):
+            raise UserError(f"`--{name.replace('_', '-')}` {belongs}. Leave it out.")
+
+
+# --------------------------------------------------------------------------------- tokens alone
+
+
+def _run_tokens(options: argparse.Namespace) -> None:
     """Write one explanation after the other."""
-    _check(options)
+    _refuse(options, _OF_MODELS, "goes with a model, not with `--tokens`")
+    _check_tokens(options)
     texts = iter(options.text) if options.text else _lines_of_standard_input()
     tell(f"Loading {options.tokenizer or 'the tokenizer'} ...")
     from .explainer import Explainer, open_jieba
@@ -66,8 +151,9 @@ def _run(options: argparse.Namespace) -> None:
                 sys.stdout.write("\n" + render(explanation))
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check_tokens(options: argparse.Namespace) -> None:
     """Refuse options that contradict each other or name nothing; fill in the others."""
+    options.top = 1 if options.top is None else options.top
     if options.top < 1:
         raise UserError(f"--top must be at least 1 (got {options.top}). Leave it out for 1.")
     if options.tokenizer is None:
@@ -132,20 +218,31 @@ def _load(folder: str) -> PreTrainedTokenizerBase:
 
 def _parser() -> CommandParser:
     """Describe the command line."""
-    parser = CommandParser(
-        prog="python -m tfchat_hf.look",
-        description="See how a text is cut into tokens, and why there.",
-    )
-    parser.add_argument("text", nargs="*", help="what to cut; none: the lines of standard input")
-    parser.add_argument("--tokenizer", metavar="DIR", help="folder with a tokenizer.json, or a run")
-    parser.add_argument("--scheme", choices=SCHEMES, help=f"train one (default {_DEFAULT_SCHEME})")
+    parser = CommandParser(prog="python -m tfchat_hf.look", description=__doc__)
     parser.add_argument(
+        "text",
+        nargs="*",
+        metavar="[MODEL] SENTENCE",
+        help="a folder or Hub id and what to ask it; with --tokens: texts, or none and lines of "
+        "standard input",
+    )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also write one page, to hover")
+    parser.add_argument("--reply", metavar="TEXT", help="weigh this reply, not the model's own")
+    parser.add_argument("--preset", metavar="NAME", help="how it decodes (as in chat_hf.py)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of what is drawn at random (0)")
+    parser.add_argument(
+        "--compare", metavar="MODEL", help="a second model or checkpoint, side by side"
+    )
+    parser.add_argument("--language", choices=LANGUAGES, help="of what is said (your locale's)")
+    tokens = parser.add_argument_group("how a tokenizer cuts texts, and nothing else")
+    tokens.add_argument("--tokens", action="store_true", help="explain tokens, without a model")
+    tokens.add_argument("--tokenizer", metavar="DIR", help="folder with a tokenizer.json, or a run")
+    tokens.add_argument("--scheme", choices=SCHEMES, help=f"train one (default {_DEFAULT_SCHEME})")
+    tokens.add_argument(
         "--vocab-size", type=int, help=f"the most tokens to have (default {_DEFAULT_SIZE})"
     )
-    parser.add_argument(
-        "--top", type=int, default=1, metavar="N", help="other paths to show at one place"
-    )
-    parser.add_argument("--json", action="store_true", help="the same as JSON, a line a text")
+    tokens.add_argument("--top", type=int, metavar="N", help="other paths to show at one place (1)")
+    tokens.add_argument("--json", action="store_true", help="the same as JSON, a line a text")
     return parser
 
 

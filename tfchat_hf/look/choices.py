@@ -191,9 +191,7 @@ def _branch(
 ) -> Branch:
     """Go on from the beginning of a reply, whose last token is the rival."""
     source = torch.tensor([question], device=model.device)
-    prefix = torch.tensor(
-        [[model.config.decoder_start_token_id, *begun]], device=model.device
-    )
+    prefix = torch.tensor([[model.config.decoder_start_token_id, *begun]], device=model.device)
     room = model.config.max_position_embeddings - prefix.shape[1] + 1
     branch = Branch(len(begun) - 1, [begun[-1]], [probability])
     if begun[-1] == model.config.eos_token_id or room < 1:

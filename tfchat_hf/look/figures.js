@@ -8,7 +8,7 @@ const followers = [];
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const label = (name, values = {}) => fill(texts().labels[name], values);
-const percent = (share) => share > 0 && share < .001 ? "< 0.1 %" : `${(100 * share).toFixed(share < .1 ? 1 : 0)} %`;
+const percent = (share) => share === 0 ? "–" : share < .001 ? "< 0.1%" : `${(100 * share).toFixed(share < .1 ? 1 : 0)}%`;
 const thousands = (number) => number.toLocaleString("en");
 
 function make(tag, given = {}, ...children) {
@@ -57,11 +57,11 @@ function hint(element, say) {
 const hue = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).split(",").map(Number);
 
 // One row of signed numbers as a strip of colour.
-function strip(packed, numbers, row) {
+function strip(packed, numbers, row, above = "--warm") {
   const width = packed.shape[1];
   const canvas = make("canvas", { width, height: 1, "aria-hidden": "true" });
   paint(canvas, (pixels) => {
-    const cold = hue("--cold"), warm = hue("--warm");
+    const cold = hue("--cold"), warm = hue(above);
     for (let place = 0; place < width; place++) {
       const value = numbers[row * width + place] / 127;
       pixels.set([...(value < 0 ? cold : warm), Math.round(255 * Math.abs(value) ** .7)], 4 * place);
@@ -177,9 +177,9 @@ function drawAttention(journey, sideName, kind) {
 
   const cells = queries.map((_, query) => keys.map((_, key) => make("td", { class: masked(query, key) && "masked" })));
   const lines = cells.map((row, query) => make("tr", {}, make("th", { scope: "row" }, queries[query]), ...row));
-  const cell = Math.max(9, Math.min(26, Math.floor(330 / keys.length)));
+  const cell = Math.max(9, Math.min(24, Math.floor(300 / keys.length)));
   const table = make("table", { style: `--cell:${cell}px`, "aria-label": label("map") },
-    make("thead", {}, make("tr", {}, make("td"), ...keys.map((key) => make("th", { scope: "col" }, key)))), make("tbody", {}, ...lines));
+    make("thead", {}, make("tr", {}, make("td"), ...keys.map((key) => make("th", { scope: "col" }, make("span", {}, key))))), make("tbody", {}, ...lines));
   cells.forEach((row, query) => row.forEach((one, key) => {
     hint(one, () => `${queries[query]} → ${keys[key]}: ${percent(weight(query, key))}`);
     one.onpointerenter = () => point(query);
@@ -222,23 +222,28 @@ function drawAttention(journey, sideName, kind) {
 }
 
 // --------------------------------------------------------------- feed-forward, norms
+const sideTitle = (sideName, layer = null) =>
+  [texts().titles[sideName].split(/[:：]/)[0], ...(layer === null ? [] : [label("layer", { n: layer + 1 })])].join(" · ");
+
 function drawNeurons(journey) {
-  const parts = ["encoder", "decoder"].flatMap((sideName) => journey[sideName].neurons.map((layer, l) => {
-    const side = journey[sideName], numbers = unpack(layer, Int8Array);
+  return make("div", {}, ...["encoder", "decoder"].flatMap((sideName) => journey[sideName].neurons.map((layer, l, all) => {
+    const side = journey[sideName], numbers = unpack(layer, Int8Array), strongest = make("p", { class: "top" });
     const names = side.tokens.map((token) => make("span", { class: "name" }, token));
-    if (sideName === "decoder")
-      followers.push(() => names.forEach((name, row) => name.classList.toggle("current", row === Math.min(step, names.length - 1))));
-    const rows = side.tokens.flatMap((token, row) => [
-      names[row], strip(layer, numbers, row),
-      make("span", { class: "share" }, label("fires", { share: percent(layer.share[row]) }),
-        make("span", { class: "meter" }, make("i", { style: `width:${100 * layer.share[row]}%` }))),
-      make("span", { class: "top" }, `${label("strongest")}: ${layer.strongest[row].map(([neuron, value]) => `#${neuron} ${value.toFixed(1)}`).join(" · ")}`)]);
-    const title = `${texts().titles[sideName].split(/[:：]/)[0]}, ${label("layer", { n: l + 1 })}`;
-    const isLast = l === journey[sideName].neurons.length - 1;
-    return make("details", { class: sideName === "encoder" ? "ask" : "say", open: isLast ? "" : null },
-      make("summary", {}, title), make("div", { class: "strips neurons" }, ...rows));
-  }));
-  return make("div", {}, ...parts);
+    const show = (row) => {
+      names.forEach((name, place) => name.classList.toggle("current", place === row));
+      strongest.textContent = `${side.tokens[row]} · ${label("strongest")}: ${layer.strongest[row].map(([neuron, value]) => `#${neuron} ${value.toFixed(1)}`).join(", ")}`;
+    };
+    const update = () => show(Math.min(sideName === "encoder" ? asked : step, names.length - 1));
+    const rows = side.tokens.flatMap((_, row) => [
+      names[row], strip(layer, numbers, row, sideName === "encoder" ? "--cold" : "--warm"),
+      make("span", { class: "share" }, make("span", { class: "meter" }, make("i", { style: `width:${100 * layer.share[row]}%` })), percent(layer.share[row]))]);
+    rows.forEach((one, place) => { one.onpointerenter = () => show(Math.floor(place / 3)); });
+    followers.push(update);
+    update();
+    const said = side.tokens.map((token, row) => `${token} ${label("fires", { share: percent(layer.share[row]) })}`).join(", ");
+    return make("details", { class: sideName === "encoder" ? "ask" : "say", open: l === all.length - 1 && "" },
+      make("summary", {}, sideTitle(sideName, l)), make("div", { class: "strips neurons", role: "img", "aria-label": said }, ...rows), strongest);
+  })));
 }
 
 function drawNorms(journey) {
@@ -262,12 +267,15 @@ function drawNorms(journey) {
     const caption = make("figcaption");
     const update = () => {
       const here = Math.min(sideName === "encoder" ? asked : step, side.tokens.length - 1);
-      caption.textContent = `${texts().titles[sideName].split(/[:：]/)[0]}: ${side.tokens[here]}`;
+      caption.textContent = `${sideTitle(sideName)} · ${side.tokens[here]}`;
       svg.setAttribute("aria-label", `${caption.textContent}: ${calls.map((call, place) => `${named[place].join(" ")} ${call.before[here]} → ${call.after[here]}`).join("; ")}`);
       const order = [...side.tokens.keys()].sort((a, b) => (a === here) - (b === here));
       lines.replaceChildren(...order.flatMap((token) => {
         const strong = token === here, colour = "rgb(var(--hue))";
-        const path = make("path", { d: calls.map((call, place) => `${place ? "L" : "M"}${x(place) - 9} ${y(call.before[token])} L${x(place) + 9} ${y(call.after[token])}`).join(" "),
+        // With pre-norm what a LayerNorm makes goes into the next part, and the stream itself goes on.
+        const beside = journey.facts.norm === "before";
+        const branch = (call, place) => `L${x(place) + 9} ${y(call.after[token])}${beside ? ` M${x(place) - 9} ${y(call.before[token])}` : ""}`;
+        const path = make("path", { d: calls.map((call, place) => `${place ? "L" : "M"}${x(place) - 9} ${y(call.before[token])} ${branch(call, place)}`).join(" "),
           style: `fill:none;stroke:${colour};opacity:${strong ? 1 : .16};stroke-width:${strong ? 2 : 1}` });
         if (!strong) return [path];
         const dots = calls.flatMap((call, place) => [[x(place) - 9, call.before[token], "var(--card)"], [x(place) + 9, call.after[token], colour]].map(([cx, value, inside]) =>

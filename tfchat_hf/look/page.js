@@ -140,10 +140,10 @@ const SECTIONS = [
 
 function drawSection(name, colour, number, figures) {
   const facts = journeys[0].facts, said = texts();
-  const about = name === "vectors" && facts.positions === "rotary" ? "rotary" : name;
+  const about = name === "vectors" && facts.positions === "rotary" ? "rotary" : name === "norms" && facts.norm === "before" ? "prenorm" : name;
   return make("section", { id: name, class: colour, "aria-labelledby": `${name}-title` }, make("span", { class: "number", "aria-hidden": "true" }, `${number}`),
     make("h2", { id: `${name}-title` }, said.titles[name]),
-    make("p", {}, fill(said.about[about], { width: facts.width, neurons: thousands(facts.neurons[0]), vocabulary: thousands(facts.vocabulary) })), figures);
+    make("p", {}, fill(said.about[about].join(language === "zh" ? "" : " "), { width: facts.width, neurons: thousands(facts.neurons[0]), vocabulary: thousands(facts.vocabulary) })), figures);
 }
 
 function draw() {
