@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,25 +51,26 @@ class Comparison:
 
 def compare(first: Journey, second: Journey) -> Comparison:
     """Set two journeys of the same question beside each other."""
-    travellers = (first.traveller, second.traveller)
-    texts = dict.fromkeys(journey.traveller.say(journey.reply) for journey in (first, second))
-    question = first.request.text
-    return Comparison(
-        (travellers[0].name, travellers[1].name),
-        [(text, *(_weigh(one, question, text) for one in travellers)) for text in texts],
-        moved_weights(*travellers),
-    )
+    journeys = (first, second)
+    names = (first.traveller.name, second.traveller.name)
+    replies = []
+    for own in journeys if first.reply_text != second.reply_text else (first,):
+        replies.append((own.reply_text, *(_weigh(one, own) for one in journeys)))
+    return Comparison(names, replies, moved_weights(first.traveller, second.traveller))
 
 
-def _weigh(traveller: Traveller, question: str, reply: str) -> Weighed:
-    """Ask a model for the probability of each token of a reply."""
-    ids = traveller.read_reply(reply)
-    logits = record(traveller.model, traveller.read_question(question)[0], ids).logits
-    found = logits.softmax(-1).gather(-1, torch.tensor(ids)[:, None])[:, 0]
+def _weigh(journey: Journey, replied: Journey) -> Weighed:
+    """Say how likely a model finds the reply of another, or its own."""
+    traveller, recording, ids = journey.traveller, journey.recording, journey.reply
+    if journey.reply_text != replied.reply_text:
+        ids = traveller.read_reply(replied.reply_text)
+        recording = record(traveller.model, recording.encoder.ids, ids)
+    found = recording.logits.softmax(-1).gather(-1, torch.tensor(ids)[:, None])[:, 0]
     return Weighed(traveller.spell(ids), found.tolist())
 
 
-def moved_weights(first: Traveller, second: Traveller) -> Sequence[tuple[str, float]]:
+@torch.no_grad()
+def moved_weights(first: Traveller, second: Traveller) -> list[tuple[str, float]]:
     """Return the weights that moved most from the first model to the second, the most first."""
     before, after = (dict(one.model.named_parameters()) for one in (first, second))
     if {name: weight.shape for name, weight in before.items()} != {

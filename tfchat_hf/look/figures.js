@@ -4,7 +4,8 @@ const content = JSON.parse(document.getElementById("content").textContent);
 const journeys = content.journeys;
 let language = content.language, step = 0, asked = 0;
 const texts = () => content.texts[language];
-const followers = [];
+// Called after a change of step, and after another token of the question was pointed at.
+const followers = [], askers = [];
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const label = (name, values = {}) => fill(texts().labels[name], values);
@@ -115,6 +116,8 @@ function drawCut(journey) {
     why.length ? make("details", {}, make("summary", {}, label("why")), ...why) : null);
 }
 
+const tallness = (side) => `--tall:${Math.max(.8, Math.min(1.3, 22 / side.tokens.length))}rem`;
+
 function drawVectors(journey) {
   const side = journey.encoder, [embedding, position, sum] = side.vectors;
   const panel = (name, vectors) => {
@@ -130,7 +133,7 @@ function drawVectors(journey) {
         make("span", { class: "number-cell" }, vectors.norms[row].toFixed(1))];
     });
     const note = vectors.every > 1 ? ` · ${label("every", vectors)}` : "";
-    return [make("figcaption", {}, name + note), make("div", { class: "strips", role: "img",
+    return [make("figcaption", {}, name + note), make("div", { class: "strips", style: tallness(side), role: "img",
       "aria-label": `${name}: ${side.tokens.map((token, row) => `${token} ${vectors.norms[row].toFixed(1)}`).join(", ")}` }, ...rows)];
   };
   if (!position) return make("div", {}, ...panel(label("embedded"), sum));
@@ -163,14 +166,14 @@ function drawAttention(journey, sideName, kind) {
     make("div", { class: "layer" }, make("span", {}, label("layer", { n: l + 1 })), make("div", {}, ...row))));
 
   const tall = Math.max(17, Math.min(30, Math.floor(440 / Math.max(queries.length, keys.length))));
-  const point = (query) => { pointed = query; if (sideName === "encoder") asked = query ?? asked; update(); };
+  const point = (query) => { pointed = query; if (sideName === "decoder") return update(); asked = query ?? asked; askers.forEach((follow) => follow()); };
   const from = queries.map((token, query) => make("button", { type: "button",
-    onpointerenter: () => point(query), onfocus: () => point(query), onblur: () => { pointed = null; update(); },
+    onpointerenter: () => point(query), onfocus: () => point(query), onblur: () => point(null),
     onclick: () => { if (sideName === "decoder") setStep(query); } }, token));
   const to = keys.map((token) => make("span", {}, token, make("small", {})));
   const svg = make("svg", { "aria-hidden": "true", preserveAspectRatio: "none" });
   const ends = (which, items) => make("div", { class: `ends ${which}` }, ...items);
-  const wiring = make("div", { class: "wiring", style: `--tall:${tall}px`, role: "group", onpointerleave: () => { pointed = null; update(); } },
+  const wiring = make("div", { class: "wiring", style: `--tall:${tall}px`, role: "group", onpointerleave: () => point(null) },
     make("span", { class: "head" }, label("queries")), make("span"), make("span", { class: "head" }, label("keys")),
     ends("from", from), svg, ends("to", to));
   const said = make("span", { class: "hidden", role: "status" });
@@ -178,13 +181,13 @@ function drawAttention(journey, sideName, kind) {
   const cells = queries.map((_, query) => keys.map((_, key) => make("td", { class: masked(query, key) && "masked" })));
   const lines = cells.map((row, query) => make("tr", {}, make("th", { scope: "row" }, queries[query]), ...row));
   const cell = Math.max(9, Math.min(24, Math.floor(300 / keys.length)));
-  const table = make("table", { style: `--cell:${cell}px`, "aria-label": label("map") },
-    make("thead", {}, make("tr", {}, make("td"), ...keys.map((key) => make("th", { scope: "col" }, make("span", {}, key))))), make("tbody", {}, ...lines));
+  const table = make("table", { style: `--cell:${cell}px;font-size:${Math.min(12, cell + 2)}px`, "aria-label": label("map") },
+    make("thead", {}, make("tr", {}, make("td"), ...keys.map((key) => make("th", { scope: "col" }, make("span", { class: /^[\u2e80-\uffff]+$/.test(key) && "stacked" }, key))))), make("tbody", {}, ...lines));
   cells.forEach((row, query) => row.forEach((one, key) => {
     hint(one, () => `${queries[query]} → ${keys[key]}: ${percent(weight(query, key))}`);
     one.onpointerenter = () => point(query);
   }));
-  table.onpointerleave = () => { pointed = null; update(); };
+  table.onpointerleave = () => point(null);
 
   function update() {
     const here = current(), high = tall + 2, all = Math.max(queries.length, keys.length) * high;
@@ -216,7 +219,7 @@ function drawAttention(journey, sideName, kind) {
     }));
     said.textContent = pointed === null ? "" : from[here].getAttribute("aria-label");
   }
-  followers.push(update);
+  (sideName === "encoder" ? askers : followers).push(update);
   update();
   return make("div", {}, heads, make("div", { class: "view" }, wiring, make("div", { class: "heat scroll" }, table)), said);
 }
@@ -238,11 +241,11 @@ function drawNeurons(journey) {
       names[row], strip(layer, numbers, row, sideName === "encoder" ? "--cold" : "--warm"),
       make("span", { class: "share" }, make("span", { class: "meter" }, make("i", { style: `width:${100 * layer.share[row]}%` })), percent(layer.share[row]))]);
     rows.forEach((one, place) => { one.onpointerenter = () => show(Math.floor(place / 3)); });
-    followers.push(update);
+    (sideName === "encoder" ? askers : followers).push(update);
     update();
     const said = side.tokens.map((token, row) => `${token} ${label("fires", { share: percent(layer.share[row]) })}`).join(", ");
     return make("details", { class: sideName === "encoder" ? "ask" : "say", open: l === all.length - 1 && "" },
-      make("summary", {}, sideTitle(sideName, l)), make("div", { class: "strips neurons", role: "img", "aria-label": said }, ...rows), strongest);
+      make("summary", {}, sideTitle(sideName, l)), make("div", { class: "strips neurons", style: tallness(side), role: "img", "aria-label": said }, ...rows), strongest);
   })));
 }
 
@@ -286,7 +289,7 @@ function drawNorms(journey) {
         return [path, ...dots, ...values];
       }));
     };
-    followers.push(update);
+    (sideName === "encoder" ? askers : followers).push(update);
     update();
     return make("div", {}, caption, svg);
   }));

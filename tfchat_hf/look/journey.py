@@ -61,7 +61,7 @@ class Traveller:
 
     def say(self, ids: Sequence[int]) -> str:
         """Join tokens to the text that they spell."""
-        return visible(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+        return self.tokenizer.decode(list(ids), skip_special_tokens=True)
 
     def settings(self, preset: str | None) -> GenerationConfig:
         """Return how replies are made, as long as there is room to show them."""
@@ -109,6 +109,11 @@ class Journey:
     steps: list[Step]
     branches: list[Branch]
     processors: list[str]
+
+    @property
+    def reply_text(self) -> str:
+        """The reply as a text."""
+        return self.traveller.say(self.reply)
 
     def facts(self) -> dict[str, object]:
         """Name what shapes the network."""

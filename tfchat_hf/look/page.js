@@ -47,7 +47,7 @@ function drawRules(journey) {
     heads.forEach((head, place) => head.classList.toggle("current", place === here));
     const shown = journey.steps[here].changes.filter((change) => change.moved.length);
     list.replaceChildren(...(shown.length ? shown.map((change) => make("li", {}, `${ruleName(change.processor)}: `,
-      ...change.moved.flatMap(([token, before, after]) => [make("span", { class: "chip say" }, token), ` ${percent(before)} → ${percent(after)}  `]),
+      ...change.moved.flatMap(([token, before, after]) => [make("span", { class: "pair-of" }, make("span", { class: "chip say" }, token), ` ${percent(before)} → ${percent(after)}`), " "]),
       change.barred ? `(${label("barred", { count: thousands(change.barred) })})` : ""))
       : [make("li", { class: "note" }, label("unchanged"))]));
   };
@@ -120,12 +120,12 @@ function drawHeader() {
   const lines = journeys.map((journey) => {
     const facts = journey.facts;
     return make("p", { class: "note" }, fill(said.facts, { name: journey.name, parameters: thousands(facts.parameters), encoder: facts.layers[0],
-      decoder: facts.layers[1], width: facts.width, vocabulary: thousands(facts.vocabulary) }), " · ", fill(said.preset, { preset: journey.preset || said.own }));
+      decoder: facts.layers[1], width: facts.width, vocabulary: thousands(facts.vocabulary) }));
   });
   const cut = journeys.find((journey) => journey.cut);
   return make("header", {}, make("button", { id: "language", type: "button", lang: language === "zh" ? "en" : "zh-CN",
     onclick: () => { language = language === "zh" ? "en" : "zh"; draw(); } }, said.other),
-    make("h1", {}, said.title), make("p", {}, said.lead), ...lines, cut ? make("p", { class: "note" }, fill(said.cut, { count: cut.cut })) : null);
+    make("h1", {}, said.title), make("p", {}, said.lead), ...lines, make("p", { class: "note" }, fill(said.preset, { preset: journeys[0].preset || said.own })), cut ? make("p", { class: "note" }, fill(said.cut, { count: cut.cut })) : null);
 }
 
 // Name, colour of the thread, what draws a journey.
@@ -147,7 +147,7 @@ function drawSection(name, colour, number, figures) {
 }
 
 function draw() {
-  followers.length = painted.length = 0;
+  followers.length = askers.length = painted.length = 0;
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   document.title = `${journeys[0].text} · ${texts().title}`;
   const pair = (drawOne) => make("div", { class: "pair" }, ...journeys.map(drawOne));

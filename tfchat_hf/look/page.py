@@ -73,7 +73,7 @@ def content_of(journey: Journey) -> dict[str, Any]:
         "text": journey.request.text,
         "cut": journey.cut,
         "explanation": _explanation(journey),
-        "reply": {"text": traveller.say(journey.reply), "tokens": spell(journey.reply)},
+        "reply": {"text": journey.reply_text, "tokens": spell(journey.reply)},
         "encoder": _side(recording.encoder, spell(recording.encoder.ids)),
         "decoder": _side(recording.decoder, spell(recording.decoder.ids)),
         "processors": journey.processors,

@@ -14,6 +14,7 @@ from .comparison import Comparison
 from .journey import Journey
 from .page import texts
 from .recording import Side
+from .report import visible
 
 _WIDTH = 80
 # Cells of a token in a table, of a bar, and candidates named in a line.
@@ -33,7 +34,7 @@ def render_comparison(comparison: Comparison, language: str) -> str:
     said = texts()[language]
     lines = _head(said, "comparison", {})
     for text, *models in comparison.replies:
-        lines += ["", fit(text or said["labels"]["nothing"], _WIDTH)]
+        lines += ["", fit(visible(text) or said["labels"]["nothing"], _WIDTH)]
         for name, model in zip(comparison.names, models, strict=True):
             lines.append(f"{GAP}{name}")
             pairs = zip(model.tokens, model.probabilities, strict=True)
