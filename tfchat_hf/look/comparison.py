@@ -51,11 +51,9 @@ class Comparison:
 
 def compare(first: Journey, second: Journey) -> Comparison:
     """Set two journeys of the same question beside each other."""
-    journeys = (first, second)
     names = (first.traveller.name, second.traveller.name)
-    replies = []
-    for own in journeys if first.reply_text != second.reply_text else (first,):
-        replies.append((own.reply_text, *(_weigh(one, own) for one in journeys)))
+    owners = (first, second) if first.reply_text != second.reply_text else (first,)
+    replies = [(own.reply_text, _weigh(first, own), _weigh(second, own)) for own in owners]
     return Comparison(names, replies, moved_weights(first.traveller, second.traveller))
 
 

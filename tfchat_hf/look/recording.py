@@ -67,6 +67,14 @@ class Recording:
     logits: Tensor
 
 
+@dataclass
+class _Heard:
+    """The LayerNorms as they were called, and what each `fc2` was given."""
+
+    norms: list[Norm] = field(default_factory=list)
+    activations: list[tuple[str, Tensor]] = field(default_factory=list)
+
+
 def longest(model: TFChatForConditionalGeneration) -> int:
     """Return the most tokens of a question, and of a reply, that are shown of this model."""
     config = model.config
@@ -101,9 +109,10 @@ def record(
     encoder = _side(model.model.encoder, source, out.encoder_hidden_states, out.encoder_attentions)
     decoder = _side(model.model.decoder, target, out.decoder_hidden_states, out.decoder_attentions)
     decoder.cross_attention = [_plain(weights) for weights in out.cross_attentions]
-    for name, kind, value in heard:
-        side = encoder if name.startswith("encoder.") else decoder
-        (side.norms if kind == "norm" else side.activations).append(value)
+    for norm in heard.norms:
+        (encoder if norm.name.startswith("encoder.") else decoder).norms.append(norm)
+    for name, inner in heard.activations:
+        (encoder if name.startswith("encoder.") else decoder).activations.append(inner)
     return Recording(encoder, decoder, _plain(out.logits))
 
 
@@ -123,16 +132,16 @@ def _side(
 
 
 @contextmanager
-def _listening(model: TFChatForConditionalGeneration) -> Iterator[list[tuple[str, str, object]]]:
-    """Lend a list that fills while the model runs: LayerNorms, and what `fc2` is given."""
-    heard: list[tuple[str, str, object]] = []
+def _listening(model: TFChatForConditionalGeneration) -> Iterator[_Heard]:
+    """Lend what fills while the model runs."""
+    heard = _Heard()
 
     def norm(name: str, _: nn.Module, given: tuple[Tensor], made: Tensor) -> None:
         lengths = (_plain(states).norm(dim=-1) for states in (given[0], made))
-        heard.append((name, "norm", Norm(name, *lengths)))
+        heard.norms.append(Norm(name, *lengths))
 
     def activation(name: str, _: nn.Module, given: tuple[Tensor]) -> None:
-        heard.append((name, "activation", _plain(given[0])))
+        heard.activations.append((name, _plain(given[0])))
 
     with ExitStack() as hooks:
         for name, module in model.model.named_modules():

@@ -1,0 +1,105 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""The command that follows one sentence: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from data_builders.output.terminal import display_width
+from tests.finished_run import finished_run
+from tfchat_hf.look.__main__ import main
+from tfchat_hf.look.page import texts
+from tfchat_hf.look.terminal import wrap
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return str(finished_run(tmp_path_factory.mktemp("run"), encoder_layers=1))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_terminal_of_80_columns_shows_every_section(language, folder, capsys):
+    question = "今天天气很好，Hello，你好你好你好世界，how are you today?"
+    assert main([folder, question, "--language", language, "--preset", "balanced"]) == 0
+    printed = capsys.readouterr().out
+    titles = texts()[language]["titles"]
+    places = [
+        printed.index(f"── {title} ─") for name, title in titles.items() if name != "comparison"
+    ]
+    assert places == sorted(places) and len(places) == 10
+    lines = printed.splitlines()
+    assert max(map(display_width, lines)) <= 80 and not re.search(r"{[a-z]+}", printed)
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_a_given_reply_is_weighed_and_not_made(folder, capsys):
+    assert main([folder, "你好", "--reply", "今天很好", "--language", "en"]) == 0
+    printed = capsys.readouterr().out
+    assert "given reply" in printed
+    rows = re.findall(r"^  (\S+) +#\d+ +[\d.<]+%", printed, flags=re.M)
+    assert "".join(rows) == "今天很好</s>"
+
+
+def test_two_models_come_one_after_the_other_and_then_side_by_side(folder, tmp_path, capsys):
+    page = tmp_path / "look.html"
+    assert main([folder, "你好", "--compare", folder, "--language", "zh", "--html", str(page)]) == 0
+    said = capsys.readouterr()
+    assert said.out.count("一句话走过网络") == 2 and "两个模型有何不同" in said.out
+    assert f"Written: {page}" in said.err and page.read_text("utf-8").count("<section") == 0
+
+
+@pytest.mark.parametrize(
+    ("environment", "title"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "一句话走过网络"),
+        ({"LC_ALL": "en_GB.UTF-8", "LANG": "zh_CN.UTF-8"}, "One sentence through the network"),
+        ({}, "One sentence through the network"),
+    ],
+)
+def test_the_locale_decides_about_the_language(environment, title, folder, capsys, monkeypatch):
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert main([folder, "你好"]) == 0
+    assert capsys.readouterr().out.startswith(title)
+
+
+def test_without_a_model_the_quickstart_or_the_one_in_the_package_answers(
+    folder, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tfchat_hf.look.__main__.SMALL_TALK", folder)
+    assert main(["你好", "--language", "en"]) == 0
+    assert capsys.readouterr().err.startswith(f"Loading {folder} ...")
+
+
+@pytest.mark.parametrize(
+    ("order", "says"),
+    [
+        ([], "a model and one sentence.*got 0 words"),
+        (["FOLDER", "你好", "再见"], "got 3 words"),
+        (["FOLDER"], "a sentence beside .*got none"),
+        (["FOLDER", "  "], "a model and one sentence"),
+        (["runs/nowhere", "你好"], "no model folder runs/nowhere"),
+        (["FOLDER", "你好", "--compare", "runs/nowhere"], "no model folder runs/nowhere"),
+        (["FOLDER", "你好", "--preset", "blanced"], "no preset 'blanced'.*balanced"),
+        (["FOLDER", "你好", "--html", "away/look.html"], "`--html`.*got away/look.html"),
+        (["FOLDER", "你好", "--scheme", "char"], "`--scheme` goes with `--tokens`"),
+        (["FOLDER", "a\udce4"], "valid Unicode"),
+        (["FOLDER", "你好", "--reply", "长" * 1001], "at most 1,000"),
+    ],
+)
+def test_mistakes_are_explained_in_one_line(order, says, folder, capsys):
+    assert main([folder if word == "FOLDER" else word for word in order]) == 2
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and re.search(says, line)
+
+
+def test_lines_are_broken_between_chinese_characters_and_between_words():
+    assert wrap("你好，世界 hello world", 10) == ["你好，世界", "hello", "world"]
+    # No line begins with what closes a sentence.
+    assert wrap("今天天气很好。", 12) == ["今天天气很好。"]
+    assert wrap("a " * 6, 4) == ["a a", "a a", "a a"]
