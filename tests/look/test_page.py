@@ -29,10 +29,10 @@ PROGRAM = """
 <script>
 const found = {}, all = (query) => [...document.querySelectorAll(query)];
 const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", {key}));
-const texts = (query) => all(query).map((one) => one.textContent);
+const words = (query) => all(query).map((one) => one.textContent);
 const show = () => ({
   slider: find("#slider").value, said: find("#slider").getAttribute("aria-valuetext"),
-  current: texts("#dock .here"), bars: texts("#choice .bars .taken .chip"),
+  current: words("#dock .here"), bars: words("#choice .bars .taken .chip"),
 });
 const find = (query) => document.querySelector(query);
 try {
