@@ -1,6 +1,7 @@
 # make chat    train the quickstart model (once, four minutes) and talk to it
 # make test    run the tests
 # make style   format, lint and check types
+# make translations   bring the Chinese catalogue up to date with the texts in the code
 # make smoke   what `make chat` does, in seconds and without a keyboard
 # make test-oldest, make test-newest   the tests with the oldest transformers that pyproject.toml
 #              allows and with the newest, each in a virtual environment of its own
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 MODEL := runs/quickstart
 STAMP := $(VENV)/.installed
 
-.PHONY: chat train test test-oldest test-newest style smoke clean
+.PHONY: chat train test test-oldest test-newest style translations smoke clean
 
 chat: $(STAMP)
 	@test -f $(MODEL)/metrics.json || $(BIN)/python train_hf.py configs/quickstart.yaml --resume
@@ -49,6 +50,9 @@ style: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/mypy
+
+translations: $(STAMP)
+	$(BIN)/python -m tests.catalogue
 
 smoke: $(STAMP)
 	$(BIN)/python train_hf.py configs/quickstart.yaml --output_dir runs/smoke --overwrite \

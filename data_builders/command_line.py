@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import difflib
 import logging
 import os
@@ -13,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from data_builders.errors import UserError, shown, shown_lines
+from data_builders.translation import LANGUAGES, _, joined, use_language
 
 logger = logging.getLogger(__name__)
 
@@ -25,23 +27,47 @@ class OutputError(UserError):
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that knows what a misspelt word was meant to be, and keeps the lines of texts."""
+    """A parser that knows what a misspelt word was meant to be, and keeps the lines of texts.
 
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        """Take the settings of `ArgumentParser`, with options that must be written in full."""
-        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+    Descriptions and helps are given in English and shown in the language of the user.
+    """
+
+    def __init__(self, *args: Any, speaks: bool = False, **settings: Any) -> None:
+        """Take the settings of `ArgumentParser`, with options that must be written in full.
+
+        Args:
+            args: Those of `ArgumentParser`.
+            speaks: Whether `--language` chooses the language of what is shown.
+            settings: Those of `ArgumentParser`.
+        """
+        settings.setdefault("formatter_class", _Formatter)
         settings.setdefault("allow_abbrev", False)
+        settings["add_help"] = False  # argparse would translate it when it is made, once
         super().__init__(*args, **settings)
+        self._positionals.title, self._optionals.title = "arguments", "options"
+        self.add_argument("-h", "--help", action="help", help="show this help and exit")
+        self._speaks = speaks
+        if speaks:
+            self.add_argument(
+                "--language",
+                choices=LANGUAGES,
+                help="language of what is shown: zh or en (as the locale says)",
+            )
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse all arguments; name the nearest option for one that there is not."""
         prepare_streams()  # `--help` has Chinese examples
         words = list(sys.argv[1:] if args is None else args)
+        if self._speaks:
+            try:
+                words = without_language(words)
+            except UserError as error:
+                self.error(str(error))
         # First: an option that is needed and misspelt would be told as one that is missing.
         self._check_options(words[: words.index("--")] if "--" in words else words)
         found, unknown = self.parse_known_args(words, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            self.error(_("unrecognized arguments: {words}", words=" ".join(unknown)))
         return found
 
     def _check_options(self, words: Sequence[str]) -> None:
@@ -52,7 +78,8 @@ class CommandParser(argparse.ArgumentParser):
         for word in words:
             name = word.partition("=")[0]
             if name.startswith("--") and " " not in name and name not in known:
-                self.error(f"there is no option `{name}`. {did_you_mean(name, known)}")
+                what = _("there is no option `{name}`.", name=name)
+                self.error(joined(what, did_you_mean(name, known)))
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Name the nearest choice for one that there is not; Python does so from 3.14 on."""
@@ -60,35 +87,81 @@ class CommandParser(argparse.ArgumentParser):
             return
         known = [str(choice) for choice in action.choices]
         if _has_parsers(action):
-            self.error(f"there is no command `{value}`. {did_you_mean(value, known)}")
-        self.error(
-            f"`{action.option_strings[0]}` must be one of {', '.join(known)} (got {value!r})."
-        )
+            what = _("there is no command `{name}`.", name=value)
+            self.error(joined(what, did_you_mean(value, known)))
+        self.error(must_be_one_of(action.option_strings[0], known, value))
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong, and end with the code for that."""
-        tell(f"error: {message}")
+        tell(_("error: {message}", message=message))
         self.exit(WRONG)
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Shows a help in the language that is spoken when it is shown."""
+
+    def start_section(self, heading: str | None) -> None:
+        super().start_section(_(heading or ""))
+
+    def _format_text(self, text: str) -> str:
+        return super()._format_text(_(text))
+
+    def _expand_help(self, action: argparse.Action) -> str:
+        spoken = copy.copy(action)
+        spoken.help = _(action.help or "")
+        return super()._expand_help(spoken)
+
+
+def without_language(words: Sequence[str]) -> list[str]:
+    """Speak the language that a command line asks for with `--language`, and return the rest.
+
+    Raises:
+        UserError: for a language that is not spoken.
+    """
+    rest: list[str] = []
+    left = iter(words)
+    for word in left:
+        name, equals, value = word.partition("=")
+        if word == "--":
+            return [*rest, word, *left]
+        if name != "--language":
+            rest.append(word)
+            continue
+        value = value if equals else next(left, "")
+        if value not in LANGUAGES:
+            raise UserError(must_be_one_of("--language", LANGUAGES, value))
+        use_language(value)
+    return rest
 
 
 def _has_parsers(action: argparse.Action) -> bool:
     return isinstance(action, argparse._SubParsersAction)
 
 
-def did_you_mean(
-    word: str, known: Iterable[str], otherwise: str = "`--help` lists what there is."
-) -> str:
+def must_be_one_of(option: str, known: Iterable[str], value: object) -> str:
+    """Return the sentence for an option with a value that is no choice of it."""
+    return _(
+        "`{option}` must be one of {choices} (got {value!r}).",
+        option=option,
+        choices=", ".join(known),
+        value=value,
+    )
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """Return a question for the nearest of some names, or another sentence where none is near."""
     nearest = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"Did you mean `{nearest[0]}`?" if nearest else otherwise
+    if nearest:
+        return _("Did you mean `{name}`?", name=nearest[0])
+    return _("`--help` lists what there is.") if otherwise is None else otherwise
 
 
-def run_command(work: Callable[[], int | None], stopped: str = "stopped.") -> int:
+def run_command(work: Callable[[], int | None], stopped: str | None = None) -> int:
     """Do the work of a command and turn what stops it into one line and an exit code.
 
     Args:
         work: What to do. It gives the exit code; None is 0.
-        stopped: What Ctrl-C means for what was done so far.
+        stopped: What Ctrl-C means for what was done so far, where it means more than an end.
 
     Returns:
         The code of `work`; 2 after an error that its line explains, 130 after Ctrl-C.
@@ -104,7 +177,7 @@ def run_command(work: Callable[[], int | None], stopped: str = "stopped.") -> in
         _silence_output()
         return 0
     except KeyboardInterrupt:
-        tell(f"\n{stopped}")
+        tell("\n" + (_("stopped.") if stopped is None else stopped))
         return STOPPED
     except (UserError, OSError, RuntimeError, MemoryError) as error:
         # RuntimeError is what torch says of a full memory; any other one is a mistake of ours, as
@@ -112,7 +185,7 @@ def run_command(work: Callable[[], int | None], stopped: str = "stopped.") -> in
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
         logger.debug("the error in full", exc_info=True)
-        tell(f"error: {sentence(error)}")
+        tell(_("error: {message}", message=sentence(error)))
         return WRONG
 
 
@@ -126,8 +199,11 @@ def printing() -> Iterator[None]:
     except OSError as error:
         _silence_output()
         raise OutputError(
-            f"The results cannot be printed: {error.strerror} where standard output goes. "
-            "Send it elsewhere and run the same command again."
+            _(
+                "The results cannot be printed: {reason} where standard output goes. "
+                "Send it elsewhere and run the same command again.",
+                reason=error.strerror,
+            )
         ) from None
 
 
@@ -180,4 +256,4 @@ def _open_closed_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
     if is_lost:
-        tell("note: standard output is closed, so nothing that is printed there can be seen.")
+        tell(_("note: standard output is closed, so nothing that is printed there can be seen."))

@@ -8,10 +8,18 @@ import re
 import pytest
 
 from data_builders.output.terminal import display_width
+from data_builders.translation import spoken_language, use_language
 from tests.finished_run import finished_run
 from tfchat_hf.look.__main__ import main
 from tfchat_hf.look.page import texts
 from tfchat_hf.look.terminal import wrap
+
+
+@pytest.fixture(autouse=True)
+def spoken_before():
+    before = spoken_language()
+    yield
+    use_language(before)
 
 
 @pytest.fixture(scope="module")
@@ -48,23 +56,6 @@ def test_two_models_come_one_after_the_other_and_then_side_by_side(folder, tmp_p
     said = capsys.readouterr()
     assert said.out.count("一句话走过网络") == 2 and "两个模型有何不同" in said.out
     assert f"Written: {page}" in said.err and page.read_text("utf-8").count("<section") == 0
-
-
-@pytest.mark.parametrize(
-    ("environment", "title"),
-    [
-        ({"LANG": "zh_CN.UTF-8"}, "一句话走过网络"),
-        ({"LC_ALL": "en_GB.UTF-8", "LANG": "zh_CN.UTF-8"}, "One sentence through the network"),
-        ({}, "One sentence through the network"),
-    ],
-)
-def test_the_locale_decides_about_the_language(environment, title, folder, capsys, monkeypatch):
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert main([folder, "你好"]) == 0
-    assert capsys.readouterr().out.startswith(title)
 
 
 def test_without_a_model_the_quickstart_or_the_one_in_the_package_answers(

@@ -45,7 +45,7 @@ SETTING_OPTIONS = ("temperature", "top_p", "max_new_tokens", "num_beams", "seed"
 
 def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = CommandParser(description=__doc__)
+    parser = CommandParser(speaks=True, description=__doc__)
     parser.add_argument(
         "model",
         nargs="?",

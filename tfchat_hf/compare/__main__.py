@@ -85,7 +85,7 @@ def _names(text: str) -> list[str]:
 
 def read_options(argv: Sequence[str] | None = None) -> Options:
     """Read a command line."""
-    parser = CommandParser(prog="python -m tfchat_hf.compare", description=__doc__)
+    parser = CommandParser(speaks=True, prog="python -m tfchat_hf.compare", description=__doc__)
     add = parser.add_argument
     add("run", type=Path, help="folder of a finished run")
     add("--dataset", help="where its data lies now, if not where it lay")

@@ -198,7 +198,9 @@ def _probe(config: TFChatConfig) -> tuple[dict[str, torch.Tensor], torch.Tensor]
 
 def build_parser() -> CommandParser:
     """Describe the command line."""
-    parser = CommandParser(prog="python -m tfchat_hf.engines.export", description=__doc__)
+    parser = CommandParser(
+        speaks=True, prog="python -m tfchat_hf.engines.export", description=__doc__
+    )
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--engine", required=True, choices=EXPORTS)
     parser.add_argument("--int8", action="store_true", help="add what int8 needs")

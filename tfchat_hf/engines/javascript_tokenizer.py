@@ -156,6 +156,7 @@ def save_for_javascript(
 def _parser() -> CommandParser:
     """Describe the command line."""
     parser = CommandParser(
+        speaks=True,
         prog="python -m tfchat_hf.engines.javascript_tokenizer",
         description="Write a saved tokenizer so that transformers.js gives the same ids.",
     )

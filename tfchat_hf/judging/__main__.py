@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The command line without the program's name; None takes the real one.
     """
-    parser = CommandParser(prog="python -m tfchat_hf.judging", description=__doc__)
+    parser = CommandParser(speaks=True, prog="python -m tfchat_hf.judging", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
         command.add_options(commands.add_parser(name, description=command.__doc__))

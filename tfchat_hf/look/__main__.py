@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_builders.command_line import CommandParser, run_command, sentence, tell
+from data_builders.translation import _, spoken_language
 
 from ..pretrained import SMALL_TALK
 from ..settings.places import find_model
@@ -36,10 +36,9 @@ if TYPE_CHECKING:
 _DEFAULT_SCHEME = "word"
 _DEFAULT_SIZE = 8000
 _QUICKSTART = Path("runs/quickstart")
-LANGUAGES = ("zh", "en")
 # Options that belong to one of the two things to look at.
 _OF_TOKENS = ("tokenizer", "scheme", "vocab_size", "top", "json")
-_OF_MODELS = ("reply", "preset", "compare", "html", "language", "seed")
+_OF_MODELS = ("reply", "preset", "compare", "html", "seed")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,17 +59,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run_model(options: argparse.Namespace) -> None:
     """Follow a sentence, print what happens and write the page."""
-    _refuse(options, _OF_TOKENS, "goes with `--tokens`")
+    _refuse(options, _OF_TOKENS, "`--tokens`")
     name, text = _model_and_text(options.text)
     names = [name] if options.compare is None else [name, options.compare]
     for one in names:
         find_model(one)
     if options.html and (options.html.is_dir() or not options.html.absolute().parent.is_dir()):
         raise UserError(
-            f"`--html` must be a file in a folder that exists (got {options.html}). "
-            "Give one such as look.html."
+            _(
+                "`--html` must be a file in a folder that exists (got {file}). Give one such as "
+                "look.html.",
+                file=options.html,
+            )
         )
-    tell(f"Loading {' and '.join(names)} ...")
+    tell(_("Loading {name} ...", name=", ".join(names)))
     from transformers.utils import logging
 
     from .comparison import compare
@@ -83,7 +85,7 @@ def _run_model(options: argparse.Namespace) -> None:
     logging.disable_progress_bar()
     for given in filter(None, (text, options.reply)):
         check_text(given)
-    language = options.language or _language_of_locale(os.environ)
+    language = spoken_language()
     request = Request(text, options.reply, options.preset, options.seed or 0)
     with open_jieba() as cut_words:
         journeys = [follow(Traveller(one), request, cut_words) for one in names]
@@ -94,35 +96,39 @@ def _run_model(options: argparse.Namespace) -> None:
         sys.stdout.write(render_comparison(comparison, language))
     if options.html:
         write_page(options.html, journeys, comparison, language)
-        tell(f"Written: {options.html}. Open it in a browser.")
+        tell(_("Written: {file}. Open it in a browser.", file=options.html))
 
 
 def _model_and_text(words: Sequence[str]) -> tuple[str, str]:
     """Tell the model from the sentence; without one it is the one that `chat_hf.py` takes."""
     if not words or len(words) > 2 or not words[-1].strip():
         raise UserError(
-            f"there must be a model and one sentence (got {len(words)} words or an empty one). "
-            'Give them like this: runs/quickstart "你好，你是谁？".'
+            _(
+                "there must be a model and one sentence (got {count} words, or an empty one). Give "
+                'them like this: runs/quickstart "你好，你是谁？".',
+                count=len(words),
+            )
         )
     if len(words) == 2:
         return words[0], words[1]
     if Path(words[0], "config.json").is_file():
-        raise UserError(f'there must be a sentence beside {words[0]} (got none). Add one: "你好".')
+        raise UserError(
+            _(
+                'there must be a sentence beside {model} (got none). Add one: "你好".',
+                model=words[0],
+            )
+        )
     return str(_QUICKSTART if (_QUICKSTART / "config.json").is_file() else SMALL_TALK), words[0]
-
-
-def _language_of_locale(environment: os._Environ[str] | dict[str, str]) -> str:
-    """Return the language that the first of the locale's variables names."""
-    names = ("LC_ALL", "LC_MESSAGES", "LANG")
-    locale = next(filter(None, (environment.get(name) for name in names)), "")
-    return "zh" if locale.startswith("zh") else "en"
 
 
 def _refuse(options: argparse.Namespace, names: Sequence[str], belongs: str) -> None:
     """Refuse options of the other thing to look at."""
     for name in names:
         if getattr(options, name) not in (None, False):
-            raise UserError(f"`--{name.replace('_', '-')}` {belongs}. Leave it out.")
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(
+                _("`{option}` goes with {what}. Leave it out.", option=option, what=belongs)
+            )
 
 
 # --------------------------------------------------------------------------------- tokens alone
@@ -130,7 +136,7 @@ def _refuse(options: argparse.Namespace, names: Sequence[str], belongs: str) -> 
 
 def _run_tokens(options: argparse.Namespace) -> None:
     """Write one explanation after the other."""
-    _refuse(options, _OF_MODELS, "goes with a model, not with `--tokens`")
+    _refuse(options, _OF_MODELS, _("a model, not with `--tokens`"))
     _check_tokens(options)
     texts = iter(options.text) if options.text else _lines_of_standard_input()
     tell(f"Loading {options.tokenizer or 'the tokenizer'} ...")
@@ -218,7 +224,7 @@ def _load(folder: str) -> PreTrainedTokenizerBase:
 
 def _parser() -> CommandParser:
     """Describe the command line."""
-    parser = CommandParser(prog="python -m tfchat_hf.look", description=__doc__)
+    parser = CommandParser(speaks=True, prog="python -m tfchat_hf.look", description=__doc__)
     parser.add_argument(
         "text",
         nargs="*",
@@ -233,7 +239,6 @@ def _parser() -> CommandParser:
     parser.add_argument(
         "--compare", metavar="MODEL", help="a second model or checkpoint, side by side"
     )
-    parser.add_argument("--language", choices=LANGUAGES, help="of what is said (your locale's)")
     tokens = parser.add_argument_group("how a tokenizer cuts texts, and nothing else")
     tokens.add_argument("--tokens", action="store_true", help="explain tokens, without a model")
     tokens.add_argument("--tokenizer", metavar="DIR", help="folder with a tokenizer.json, or a run")

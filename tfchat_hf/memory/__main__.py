@@ -79,7 +79,7 @@ def _ask(arguments: argparse.Namespace) -> None:
 
 def _parser() -> CommandParser:
     """Describe the command line."""
-    parser = CommandParser(prog="python -m tfchat_hf.memory", description=__doc__)
+    parser = CommandParser(speaks=True, prog="python -m tfchat_hf.memory", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="write the memory of a finished run")
     build.add_argument("run", type=Path, help="folder of a finished run")

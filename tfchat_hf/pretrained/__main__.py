@@ -66,7 +66,7 @@ def pack(run: Path, target: Path = SMALL_TALK) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Pack a run and return the exit code."""
-    parser = CommandParser(prog="python -m tfchat_hf.pretrained", description=__doc__)
+    parser = CommandParser(speaks=True, prog="python -m tfchat_hf.pretrained", description=__doc__)
     parser.add_argument("run", type=Path, help="folder of a finished run")
     run = parser.parse_args(argv).run
     return run_command(lambda: _pack_and_say(run))

@@ -49,6 +49,7 @@ def _push(asked: dict[str, Any]) -> None:
 def _parser() -> CommandParser:
     """Describe the command line."""
     parser = CommandParser(
+        speaks=True,
         prog="python -m tfchat_hf.publishing",
         description="Put a finished run on the Hugging Face Hub.",
     )

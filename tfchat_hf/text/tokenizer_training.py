@@ -227,6 +227,7 @@ def check_output(output: Path, overwrite: bool) -> None:
 def _parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = CommandParser(
+        speaks=True,
         prog="python -m tfchat_hf.text.tokenizer_training",
         description="Train a tokenizer on the training split of a built data set.",
     )
