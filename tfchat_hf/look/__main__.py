@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run_model(options: argparse.Namespace) -> None:
     """Follow a sentence, print what happens and write the page."""
-    _refuse(options, _OF_TOKENS, "`--tokens`")
+    _refuse(options, _OF_TOKENS, _("the option `--tokens`"))
     name, text = _model_and_text(options.text)
     names = [name] if options.compare is None else [name, options.compare]
     for one in names:
@@ -136,7 +136,7 @@ def _refuse(options: argparse.Namespace, names: Sequence[str], belongs: str) -> 
 
 def _run_tokens(options: argparse.Namespace) -> None:
     """Write one explanation after the other."""
-    _refuse(options, _OF_MODELS, _("a model, not with `--tokens`"))
+    _refuse(options, _OF_MODELS, _("a model, and not with `--tokens`"))
     _check_tokens(options)
     texts = iter(options.text) if options.text else _lines_of_standard_input()
     tell(f"Loading {options.tokenizer or 'the tokenizer'} ...")
@@ -239,12 +239,12 @@ def _parser() -> CommandParser:
     parser.add_argument(
         "--compare", metavar="MODEL", help="a second model or checkpoint, side by side"
     )
-    tokens = parser.add_argument_group("how a tokenizer cuts texts, and nothing else")
+    tokens = parser.add_argument_group("--tokens")
     tokens.add_argument("--tokens", action="store_true", help="explain tokens, without a model")
     tokens.add_argument("--tokenizer", metavar="DIR", help="folder with a tokenizer.json, or a run")
-    tokens.add_argument("--scheme", choices=SCHEMES, help=f"train one (default {_DEFAULT_SCHEME})")
+    tokens.add_argument("--scheme", choices=SCHEMES, help="train one of a kind (word)")
     tokens.add_argument(
-        "--vocab-size", type=int, help=f"the most tokens to have (default {_DEFAULT_SIZE})"
+        "--vocab-size", type=int, metavar="N", help="the most tokens it is to have (8000)"
     )
     tokens.add_argument("--top", type=int, metavar="N", help="other paths to show at one place (1)")
     tokens.add_argument("--json", action="store_true", help="the same as JSON, a line a text")
