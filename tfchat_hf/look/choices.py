@@ -22,7 +22,7 @@ CANDIDATES = 8
 # Branches of the tree, how far each is followed, and how likely its first token must be.
 _BRANCHES, _BRANCH_TOKENS, _LEAST = 6, 10, 0.01
 # Tokens that are named where a processor changed something, and how much is a change.
-_NAMED, _VISIBLE = 4, 5e-4
+_NAMED, _VISIBLE = 4, 5e-3
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from .report import visible
 _WIDTH = 80
 # Cells of a token in a table, of a bar, and candidates named in a line.
 _TOKEN, _BAR, _NAMED = 8, 16, 4
+# What is less likely is not named.
+_LEAST = 0.001
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 # What no line may begin with.
 _CLOSING = "，。；：？！）、,.;:?!)”"
@@ -209,7 +211,8 @@ class _Report:
     def choice(self, step: Step) -> list[str]:
         """Write one step."""
         spell, taken = self.journey.traveller.spell, step.taken
-        rivals = [one for one in step.candidates if one.id != taken.id][:_NAMED]
+        others = [one for one in step.candidates if one.id != taken.id]
+        rivals = [one for one in others if one.probability >= _LEAST][:_NAMED]
         said = "  ".join(f"{spell([one.id])[0]} {_percent(one.probability)}" for one in rivals)
         share = taken.probability
         row = [fit(spell([taken.id])[0], _TOKEN), f"#{step.rank}", _percent(share), _bar(share)]
@@ -231,7 +234,7 @@ class _Report:
                         fit(f"{GAP}{token}  {name}:", _WIDTH),
                         fit(f"{GAP * 3}{moved}", _WIDTH),
                     ]
-        none = "unchanged" if self.journey.processors else "none"
+        none = "untouched" if self.journey.processors else "none"
         return lines or [self.labels[none]]
 
     def tree(self) -> Iterator[str]:
