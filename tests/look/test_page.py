@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from tests.finished_run import finished_run
+from tfchat_hf.look import terminal as terminal_of
 from tfchat_hf.look.comparison import compare
 from tfchat_hf.look.explainer import open_jieba
 from tfchat_hf.look.journey import Request, Traveller, follow
@@ -146,6 +147,10 @@ def test_both_languages_have_the_same_texts_and_those_that_are_used(page):
     assert keys(english) == keys(chinese)
     scripts = page.read_text(encoding="utf-8")
     assert set(re.findall(r'\blabel\("(\w+)"', scripts)) <= set(english["labels"])
+    terminal = Path(terminal_of.__file__).read_text(encoding="utf-8")
+    assert all(
+        f'"{name}"' in scripts.partition("</script>")[2] + terminal for name in english["labels"]
+    )
     assert all(len(sentences) == 2 for sentences in english["about"].values())
 
 

@@ -58,7 +58,6 @@ class Step:
     rank: int
     candidates: list[Candidate]
     changes: list[Change]
-    entropy: float
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,8 @@ def _step(token: int, logits: Tensor, scores: Tensor, changes: list[Change]) -> 
     """Sum up one step: logits of the network, scores after the processors, `(vocab_size,)` both."""
     said, decided = logits.softmax(-1), scores.softmax(-1)
     # Those that count before or after, in the network's own order.
-    shown = {*said.topk(CANDIDATES).indices.tolist(), *decided.topk(3).indices.tolist(), token}
+    left = [one for one in decided.topk(3).indices.tolist() if decided[one] > 0]
+    shown = {*said.topk(CANDIDATES).indices.tolist(), *left, token}
     order = sorted(shown, key=lambda one: -float(logits[one]))
 
     def candidate(one: int) -> Candidate:
@@ -143,7 +143,6 @@ def _step(token: int, logits: Tensor, scores: Tensor, changes: list[Change]) -> 
         1 + int((logits > logits[token]).sum()),
         [candidate(one) for one in order],
         changes,
-        float(torch.special.entr(said).sum()),
     )
 
 

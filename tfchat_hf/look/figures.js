@@ -119,7 +119,12 @@ function drawCut(journey) {
 const tallness = (side) => `--tall:${Math.max(.8, Math.min(1.3, 22 / side.tokens.length))}rem`;
 
 function drawVectors(journey) {
-  const side = journey.encoder, [embedding, position, sum] = side.vectors;
+  return make("div", {}, drawSums(journey.encoder),
+    make("details", { class: "say" }, make("summary", {}, label("reply")), make("p"), drawSums(journey.decoder)));
+}
+
+function drawSums(side) {
+  const [embedding, position, sum] = side.vectors;
   const panel = (name, vectors) => {
     const numbers = unpack(vectors, Int8Array), width = vectors.shape[1];
     const rows = side.tokens.flatMap((token, row) => {

@@ -121,13 +121,11 @@ class Journey:
         return {
             "parameters": self.traveller.model.num_parameters(),
             "layers": [config.encoder_layers, config.decoder_layers],
-            "heads": [config.encoder_attention_heads, config.decoder_attention_heads],
             "width": config.d_model,
             "neurons": [config.encoder_ffn_dim, config.decoder_ffn_dim],
             "vocabulary": config.vocab_size,
             "norm": "before" if config.normalize_before else "after",
             "positions": config.position_embedding_type,
-            "tied": config.tie_word_embeddings,
         }
 
 

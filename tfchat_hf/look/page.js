@@ -74,15 +74,15 @@ function drawTree(journey) {
 function drawComparison() {
   const { names, replies, moved } = content.comparison;
   const most = Math.max(...moved.map((row) => row[1]), 1e-9);
-  return make("figure", {}, ...replies.flatMap((reply) => [make("figcaption", {}, reply.text || label("nothing")),
+  return make("figure", {}, ...replies.flatMap((reply) => [make("figcaption", { class: "reply" }, reply.text || label("nothing")),
     ...reply.models.flatMap((model, place) => {
       const mean = Math.exp(model.probabilities.reduce((sum, share) => sum + Math.log(Math.max(share, 1e-12)), 0) / model.probabilities.length);
       return [make("span", { class: "note" }, `${names[place]} · ${label("mean")} ${percent(mean)}`),
-        make("div", { class: "scroll" }, make("div", { class: "strip-bars" }, ...model.tokens.map((token, at) => make("button", { type: "button", tabindex: "-1" },
+        make("div", { class: "scroll" }, make("div", { class: "strip-bars" }, ...model.tokens.map((token, at) => make("span", {},
           make("span", { class: "column", style: "height:3rem" }, make("i", { style: `height:${Math.max(1, 100 * model.probabilities[at])}%` })), token,
           make("small", {}, percent(model.probabilities[at]))))))];
     })]),
-    make("figcaption", { style: "margin-top:1.2rem" }, moved.length ? label("moved") : label("nomoved")),
+    make("figcaption", { class: "reply" }, moved.length ? label("moved") : label("nomoved")),
     make("div", { class: "moved say" }, ...moved.flatMap(([name, share]) => [make("code", {}, name),
       make("span", { class: "meter" }, make("i", { style: `width:${100 * share / most}%` })), make("span", { class: "number-cell" }, percent(share))])));
 }

@@ -25,6 +25,7 @@ from .choices import Candidate
 from .comparison import Comparison
 from .journey import Journey
 from .recording import Norm, Side
+from .report import visible
 
 _HERE = Path(__file__).parent
 # Dimensions and neurons that a strip shows one by one; more are thinned out.
@@ -117,7 +118,7 @@ def _explanation(journey: Journey) -> dict[str, Any] | None:
     if found is None or journey.cut:
         return None
     return {
-        "tokens": [[one.token, one.id, one.begin, one.end] for one in found.tokens],
+        "tokens": [[visible(one.token), one.id, one.begin, one.end] for one in found.tokens],
         "words": found.jieba,
         "decisions": [
             [*one.chosen.pieces, "|", *one.rivals[0].pieces, one.chosen.total - one.rivals[0].total]
