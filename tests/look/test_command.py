@@ -8,18 +8,10 @@ import re
 import pytest
 
 from data_builders.output.terminal import display_width
-from data_builders.translation import spoken_language, use_language
 from tests.finished_run import finished_run
 from tfchat_hf.look.__main__ import main
 from tfchat_hf.look.page import texts
 from tfchat_hf.look.terminal import wrap
-
-
-@pytest.fixture(autouse=True)
-def spoken_before():
-    before = spoken_language()
-    yield
-    use_language(before)
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when all went well, 2 after a mistake in what was asked.
     """
     options = _parser().parse_args(argv)
-    return run_command(lambda: _run_tokens(options) if options.tokens else _run_model(options))
+    return run_command(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    """Do what the options ask for."""
+    if options.tokens:
+        _run_tokens(options)
+    else:
+        _run_model(options)
 
 
 # --------------------------------------------------------------------------------- one sentence
