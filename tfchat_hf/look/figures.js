@@ -178,7 +178,7 @@ function drawAttention(journey, sideName, kind) {
   const to = keys.map((token) => make("span", {}, token, make("small", {})));
   const svg = make("svg", { "aria-hidden": "true", preserveAspectRatio: "none" });
   const ends = (which, items) => make("div", { class: `ends ${which}` }, ...items);
-  const wiring = make("div", { class: "wiring", style: `--tall:${tall}px`, role: "group", onpointerleave: () => point(null) },
+  const wiring = make("div", { class: "wiring", style: `--tall:${tall}px`, role: "group", "aria-label": label("map"), onpointerleave: () => point(null) },
     make("span", { class: "head" }, label("queries")), make("span"), make("span", { class: "head" }, label("keys")),
     ends("from", from), svg, ends("to", to));
   const said = make("span", { class: "hidden", role: "status" });
@@ -296,6 +296,6 @@ function drawNorms(journey) {
     };
     (sideName === "encoder" ? askers : followers).push(update);
     update();
-    return make("div", {}, caption, svg);
+    return make("div", {}, caption, make("div", { class: "scroll" }, svg));
   }));
 }
