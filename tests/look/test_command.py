@@ -34,6 +34,12 @@ def test_a_terminal_of_80_columns_shows_every_section(language, folder, capsys):
     assert all(line == line.rstrip() for line in lines)
 
 
+def test_nothing_in_a_sentence_steers_the_terminal(folder, capsys):
+    assert main([folder, "你好\x1b[2J\t\x07", "--reply", "a\x1b[31m"]) == 0
+    printed = capsys.readouterr().out
+    assert all(character.isprintable() or character == "\n" for character in printed)
+
+
 def test_a_given_reply_is_weighed_and_not_made(folder, capsys):
     assert main([folder, "你好", "--reply", "今天很好", "--language", "en"]) == 0
     printed = capsys.readouterr().out

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_builders.command_line import CommandParser, run_command, sentence, tell
+from data_builders.command_line import CommandParser, run_command, say, sentence, tell
 from data_builders.translation import _, spoken_language
 
 from ..pretrained import SMALL_TALK
@@ -99,9 +99,9 @@ def _run_model(options: argparse.Namespace) -> None:
         journeys = [follow(Traveller(one), request, cut_words) for one in names]
     comparison = compare(*journeys) if len(journeys) == 2 else None
     for journey in journeys:
-        sys.stdout.write(render(journey, language) + "\n")
+        say(render(journey, language))
     if comparison is not None:
-        sys.stdout.write(render_comparison(comparison, language))
+        say(render_comparison(comparison, language).rstrip("\n"))
     if options.html:
         write_page(options.html, journeys, comparison, language)
         tell(_("Written: {file}. Open it in a browser.", file=options.html))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import GenerationConfig, PreTrainedTokenizerBase
@@ -91,7 +92,8 @@ class Journey:
     Attributes:
         traveller: The model.
         request: What was asked.
-        explanation: Of the question's tokens; None where the tokenizer is of another kind.
+        explanation: Of the question's tokens; None where the tokenizer is of another kind, or
+            a part of the question had no room.
         cut: How many tokens of the question had no room.
         reply: Ids without the start token.
         recording: Of the network.
@@ -115,7 +117,7 @@ class Journey:
         """The reply as a text."""
         return self.traveller.say(self.reply)
 
-    def facts(self) -> dict[str, object]:
+    def facts(self) -> dict[str, Any]:
         """Name what shapes the network."""
         config = self.traveller.model.config
         return {
@@ -150,7 +152,7 @@ def follow(traveller: Traveller, request: Request, cut_words: CutWords | None) -
     return Journey(
         traveller,
         request,
-        _explain(traveller.tokenizer, request.text, cut_words),
+        None if cut else _explain(traveller.tokenizer, request.text, cut_words),
         cut,
         reply,
         recording,

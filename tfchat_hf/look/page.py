@@ -113,9 +113,9 @@ def _candidate(one: Candidate, spell: Any) -> dict[str, Any]:
 
 
 def _explanation(journey: Journey) -> dict[str, Any] | None:
-    """Give the cut of the question in characters; None where it was too long or is not known."""
+    """Give the cut of the question in characters; None where it is not known."""
     found = journey.explanation
-    if found is None or journey.cut:
+    if found is None:
         return None
     return {
         "tokens": [[visible(one.token), one.id, one.begin, one.end] for one in found.tokens],

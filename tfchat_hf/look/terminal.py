@@ -42,13 +42,8 @@ def render_comparison(comparison: Comparison, language: str) -> str:
             pairs = zip(model.tokens, model.probabilities, strict=True)
             lines += _flow([f"{token} {_percent(share)}" for token, share in pairs])
     lines += ["", said["labels"]["moved" if comparison.moved else "nomoved"]]
-    lines += (
-        columns(
-            [[_percent(share), name] for name, share in comparison.moved], right=(0,), indent=GAP
-        )
-        if comparison.moved
-        else []
-    )
+    moved = [[_percent(share), name] for name, share in comparison.moved]
+    lines += columns(moved, right=(0,), indent=GAP) if moved else []
     return "\n".join(lines) + "\n"
 
 
@@ -67,7 +62,7 @@ class _Report:
         self.values = {
             "width": facts["width"],
             "vocabulary": f"{facts['vocabulary']:,}",
-            "neurons": f"{facts['neurons'][0]:,}",  # type: ignore[index]
+            "neurons": f"{facts['neurons'][0]:,}",
         }
 
     def text(self) -> str:
@@ -92,8 +87,8 @@ class _Report:
     def head(self) -> list[str]:
         """Say what was asked, what was answered, and by whom."""
         journey, facts = self.journey, self.journey.facts()
-        layers: Sequence[int] = facts["layers"]  # type: ignore[assignment]
-        named = {"encoder": layers[0], "decoder": layers[1], "name": journey.traveller.name}
+        encoder, decoder = facts["layers"]
+        named = {"encoder": encoder, "decoder": decoder, "name": journey.traveller.name}
         values = self.values | named | {"parameters": f"{facts['parameters']:,}"}
         preset = journey.request.preset or self.said["own"]
         label = "reply" if journey.request.reply is None else "given"
@@ -123,7 +118,8 @@ class _Report:
     def tokens(self) -> list[str]:
         """Set words above tokens and ids."""
         found = self.journey.explanation
-        words = [] if found is None or not found.jieba else _flow(found.jieba, " | ")
+        cut = found.jieba if found is not None and found.jieba else ()
+        words = _flow(list(map(visible, cut)), " | ") if cut else []
         ids = [f"{token} {one}" for token, one in zip(self.asked, self.encoder.ids, strict=True)]
         lines = [self.labels["words"], *words] if words else []
         return [*lines, self.labels["ids"], *_flow(ids, " | ")]
@@ -134,15 +130,11 @@ class _Report:
         shown = [
             (name, one) for name, one in [*named, ("sum", self.encoder.sums)] if one is not None
         ]
-        head = ["", *(self.labels[name] for name, _ in shown)]
-        return self.table(head, self.asked, [one.norm(dim=-1) for _, one in shown])
-
-    def table(self, head: list[str], tokens: list[str], numbers: Sequence[Tensor]) -> list[str]:
-        """Lay out numbers, a row a token."""
         rows = [
-            [fit(token, _TOKEN), *(f"{float(column[row]):.1f}" for column in numbers)]
-            for row, token in enumerate(tokens)
+            [fit(token, _TOKEN), *(f"{float(one[row].norm()):.1f}" for _, one in shown)]
+            for row, token in enumerate(self.asked)
         ]
+        head = ["", *(self.labels[name] for name, _ in shown)]
         return columns([head, *rows], right=range(1, len(head)), indent=GAP)
 
     def attention(
