@@ -34,6 +34,15 @@ def test_a_terminal_of_80_columns_shows_every_section(language, folder, capsys):
     assert all(line == line.rstrip() for line in lines)
 
 
+def test_what_has_no_room_is_said(folder, capsys):
+    said = texts()["en"]
+    assert main([folder, "你好" * 90, "--reply", "世界" * 90]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert said["more"] in lines and re.search(r"^The first \d+ tokens of the question", lines[6])
+    assert main([folder, "你好", "--reply", "世界"]) == 0
+    assert said["more"] not in capsys.readouterr().out
+
+
 def test_nothing_in_a_sentence_steers_the_terminal(folder, capsys):
     assert main([folder, "你好\x1b[2J\t\x07", "--reply", "a\x1b[31m"]) == 0
     printed = capsys.readouterr().out

@@ -219,6 +219,11 @@ def test_pointing_at_a_token_shows_where_it_looks_in_the_head_that_was_chosen(
         found.lines = all("#encoder .view path").length;
         found.norms = find("#norms figcaption").textContent;
         found.cells = all("#decoder td.masked").length;
+        const point = (one, name) => one.dispatchEvent(new PointerEvent(name, {clientX: 9}));
+        const cell = all("#encoder td[style]")[2];
+        point(cell, "pointerenter"); point(cell, "pointermove"); found.tip = find("#tip").textContent;
+        point(cell, "pointerleave"); found.hidden = find("#tip").hidden;
+        point(all("#vectors canvas")[0], "pointermove"); found.number = find("#tip").textContent;
         """,
         tmp_path,
     )
@@ -233,6 +238,9 @@ def test_pointing_at_a_token_shows_where_it_looks_in_the_head_that_was_chosen(
         digits = 1 if share < 0.1 else 0
         assert shown in (f"{100 * share:.{digits}f}%", "")
     assert found["norms"].endswith(spell(recording.encoder.ids)[1])
+    first, _, third = spell(recording.encoder.ids)[:3]
+    assert found["tip"].startswith(f"{first} → {third}: ") and found["hidden"]
+    assert re.fullmatch(rf"{first} · 维 \d+: -?\d+\.\d\d", found["number"])
     target = len(journey.reply)
     assert found["cells"] == target * (target - 1) / 2
 

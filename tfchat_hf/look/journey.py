@@ -117,6 +117,11 @@ class Journey:
         """The reply as a text."""
         return self.traveller.say(self.reply)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the reply had no room to end."""
+        return self.reply[-1] != self.traveller.tokenizer.eos_token_id
+
     def facts(self) -> dict[str, Any]:
         """Name what shapes the network."""
         config = self.traveller.model.config

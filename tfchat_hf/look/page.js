@@ -125,7 +125,8 @@ function drawHeader() {
   const cut = journeys.find((journey) => journey.cut);
   return make("header", {}, make("button", { id: "language", type: "button", lang: language === "zh" ? "en" : "zh-CN",
     onclick: () => { language = language === "zh" ? "en" : "zh"; draw(); } }, said.other),
-    make("h1", {}, said.title), make("p", {}, said.lead), ...lines, make("p", { class: "note" }, fill(said.preset, { preset: journeys[0].preset || said.own })), cut ? make("p", { class: "note" }, fill(said.cut, { count: cut.cut })) : null);
+    make("h1", {}, said.title), make("p", {}, said.lead), ...lines, make("p", { class: "note" }, fill(said.preset, { preset: journeys[0].preset || said.own })), cut ? make("p", { class: "note" }, fill(said.cut, { count: cut.cut })) : null,
+    journeys.some((journey) => journey.goesOn) ? make("p", { class: "note" }, said.more) : null);
 }
 
 // Name, colour of the thread, what draws a journey.

@@ -73,6 +73,7 @@ def content_of(journey: Journey) -> dict[str, Any]:
         "given": journey.request.reply is not None,
         "text": journey.request.text,
         "cut": journey.cut,
+        "goesOn": journey.goes_on,
         "explanation": _explanation(journey),
         "reply": {"text": journey.reply_text, "tokens": spell(journey.reply)},
         "encoder": _side(recording.encoder, spell(recording.encoder.ids)),

@@ -107,8 +107,9 @@ class _Report:
                 ]
             ),
         ]
-        cut = self.said["cut"].format(count=journey.cut)
-        return [*lines, *(wrap(cut) if journey.cut else [])]
+        cut, more = self.said["cut"].format(count=journey.cut), self.said["more"]
+        notes = [*([cut] if journey.cut else []), *([more] if journey.goes_on else [])]
+        return [*lines, *(line for note in notes for line in wrap(note))]
 
     def about(self, name: str, variant: str | None = None) -> list[str]:
         """Begin a section."""
