@@ -221,7 +221,8 @@ def test_pointing_at_a_token_shows_where_it_looks_in_the_head_that_was_chosen(
         found.cells = all("#decoder td.masked").length;
         const point = (one, name) => one.dispatchEvent(new PointerEvent(name, {clientX: 9}));
         const cell = all("#encoder td[style]")[2];
-        point(cell, "pointerenter"); point(cell, "pointermove"); found.tip = find("#tip").textContent;
+        point(cell, "pointerenter"); point(cell, "pointermove");
+        found.tip = find("#tip").textContent;
         point(cell, "pointerleave"); found.hidden = find("#tip").hidden;
         point(all("#vectors canvas")[0], "pointermove"); found.number = find("#tip").textContent;
         """,

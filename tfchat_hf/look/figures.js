@@ -130,7 +130,7 @@ function drawSums(side) {
     const rows = side.tokens.flatMap((token, row) => {
       const canvas = strip(vectors, numbers, row);
       hint(canvas, (event) => {
-        const place = Math.min(width - 1, Math.floor(width * event.offsetX / canvas.offsetWidth));
+        const place = Math.max(0, Math.min(width - 1, Math.floor(width * event.offsetX / canvas.offsetWidth)));
         const value = numbers[row * width + place] / 127 * vectors.most;
         return `${token} · ${label("dimension")} ${place * vectors.every}: ${value.toFixed(2)}`;
       });
