@@ -84,7 +84,7 @@ def _run_model(options: argparse.Namespace) -> None:
     from transformers.utils import logging
 
     from .comparison import compare
-    from .explainer import check_text, open_jieba
+    from .explainer import check_sentence, open_jieba
     from .journey import Request, Traveller, follow
     from .page import write_page
     from .terminal import render, render_comparison
@@ -92,7 +92,7 @@ def _run_model(options: argparse.Namespace) -> None:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     for given in filter(None, (text, options.reply)):
-        check_text(given)
+        check_sentence(given)
     language = spoken_language()
     request = Request(text, options.reply, options.preset, options.seed or 0)
     with open_jieba() as cut_words:
