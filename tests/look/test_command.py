@@ -86,7 +86,7 @@ def test_without_a_model_the_quickstart_or_the_one_in_the_package_answers(
         (["FOLDER", "你好", "--preset", "blanced"], "no preset 'blanced'.*balanced"),
         (["FOLDER", "你好", "--html", "away/look.html"], "`--html`.*got away/look.html"),
         (["FOLDER", "你好", "--scheme", "char"], "`--scheme` goes with the option `--tokens`"),
-        (["FOLDER", "a\udce4"], "valid Unicode"),
+        (["FOLDER", "a\udce4"], "Unicode"),
         (["FOLDER", "你好", "--reply", "长" * 1001], "at most 1,000"),
     ],
 )
