@@ -93,7 +93,7 @@ def quick_answers(folder: Path) -> Iterator[tuple[str, str, list[str], int]]:
         "train": [away + ".yaml"],
         "chat": [away, "--once", "你好"],
         "data": ["build", away, "--output", new],
-        "look": ["--tokenizer", away, "你好"],
+        "look": [away, "你好"],
         "compare": [away],
         "judging": ["relevance", away],
         "memory": ["build", away],

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from data_builders.errors import UserError, shown, shown_lines
-from data_builders.translation import LANGUAGES, _, joined, listed, reason_of, use_language
+from data_builders.translation import LANGUAGES, _, joined, listed, marked, reason_of, use_language
 from data_builders.widths import display_width, wrapped
 
 logger = logging.getLogger(__name__)
@@ -23,9 +23,9 @@ logger = logging.getLogger(__name__)
 WRONG = 2
 STOPPED = 130
 NO_SPACE = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "your share of the disk is used up",
-    errno.EFBIG: "a file would be larger than this system allows",
+    errno.ENOSPC: marked("the disk is full"),
+    errno.EDQUOT: marked("your share of the disk is used up"),
+    errno.EFBIG: marked("a file would be larger than this system allows"),
 }
 
 

@@ -6,7 +6,7 @@ import sys
 COMMANDS = {
     "data_builders": "a corpus of your own, read, cleaned and split",
     "tfchat_hf.text.tokenizer_training": "a tokenizer from a dataset",
-    "tfchat_hf.look": "why a tokenizer cuts a text where it does",
+    "tfchat_hf.look": "one sentence on its way through a model, in words or as a page",
     "tfchat_hf.training": "train a model (also: tfchat-train, train_hf.py)",
     "tfchat_hf.chat": "talk to it (also: tfchat-chat, chat_hf.py)",
     "tfchat_hf.memory": "the questions of its corpus, remembered beside it",

@@ -234,13 +234,13 @@ def test_other_tokenizers_are_refused():
 
 
 def test_command_explains_texts_and_lines(folder, capsys, monkeypatch):
-    assert main(["--tokenizer", folder, "你好，我是 TFChat"]) == 0
+    assert main(["--tokens", "--tokenizer", folder, "你好，我是 TFChat"]) == 0
     said = capsys.readouterr().out
     assert "你好" in said and "␣" in said and "jieba" in said and "lattice" in said
 
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("你好\n我</s>\n".encode())))
     sys.stdin.reconfigure(encoding="utf-8")
-    assert main(["--tokenizer", folder, "--json", "--top", "2"]) == 0
+    assert main(["--tokens", "--tokenizer", folder, "--json", "--top", "2"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["text"] for line in lines] == ["你好", "我</s>"]
     assert lines[1]["tokens"][-1] == {
@@ -258,18 +258,19 @@ def test_command_explains_texts_and_lines(folder, capsys, monkeypatch):
         (["--tokenizer", "BROKEN", "a"], "can be read"),
         (["--tokenizer", "FOLDER"], "UTF-8"),
         (["--scheme", "char", "--vocab-size", "5", "a"], "at least 261"),
+        (["--html", "look.html", "a"], "`--html` goes with a model"),
     ],
 )
 def test_command_explains_mistakes_in_one_line(order, says, folder, tmp_path, capsys, monkeypatch):
     (tmp_path / "tokenizer.json").write_text("{")
     names = {"FOLDER": folder, "BROKEN": str(tmp_path)}
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\n"), "utf-8"))
-    assert main([names.get(word, word) for word in order]) == 2
+    assert main(["--tokens", *(names.get(word, word) for word in order)]) == 2
     *_, line = capsys.readouterr().err.splitlines()  # perhaps after what it loads
     assert re.search(says, line)
 
 
 def test_the_module_itself_is_the_command(folder):
-    done = run_python(["-m", "tfchat_hf.look", "--tokenizer", folder, "你好"])
+    done = run_python(["-m", "tfchat_hf.look", "--tokens", "--tokenizer", folder, "你好"])
     assert (done.returncode, done.stderr) == (0, f"Loading {folder} ...\n")
     assert done.stdout.startswith("Tokenizer: ") and "你好" in done.stdout

@@ -1,12 +1,15 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The command ``python -m tfchat_hf.look``: see a tokenizer at work.
+r"""See one sentence go through a model: words, vectors, attention, the choice of each token.
 
-    python -m tfchat_hf.look "你好，我是 TFChat"
-    python -m tfchat_hf.look --scheme subword-bpe "你好，我是 TFChat"
-    python -m tfchat_hf.look --tokenizer runs/mine --top 3 < sentences.txt
-
-Without `--tokenizer` one is trained on the small talk that comes with this package, as a run with
-default settings does, and kept for the next time.
+    python -m tfchat_hf.look runs/quickstart "你好，你是谁？"
+    python -m tfchat_hf.look runs/quickstart "你好，你是谁？" --html look.html
+    python -m tfchat_hf.look runs/mine "你好" --reply "你好呀" --preset balanced
+    python -m tfchat_hf.look runs/mine/checkpoint-100 "你好" --compare runs/mine --html look.html
+Only how a tokenizer cuts a text, and why there; without `--tokenizer` one is trained on the small
+talk that comes with this package, as a run with default settings does, and kept:
+    python -m tfchat_hf.look --tokens "你好，我是 TFChat"
+    python -m tfchat_hf.look --tokens --scheme subword-bpe "你好，我是 TFChat"
+    python -m tfchat_hf.look --tokens --tokenizer runs/mine --top 3 < sentences.txt
 """
 
 from __future__ import annotations
@@ -19,8 +22,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_builders.command_line import CommandParser, run_command, sentence, tell
+from data_builders.command_line import CommandParser, run_command, say, sentence, tell
+from data_builders.translation import _, spoken_language
 
+from ..pretrained import SMALL_TALK
+from ..settings.places import find_model
 from ..text.errors import UserError
 from ..text.tokenizer_training import SCHEMES
 from .drawings import add_drawing_options, draw, wants_drawings
@@ -30,10 +36,14 @@ if TYPE_CHECKING:
 
 _DEFAULT_SCHEME = "word"
 _DEFAULT_SIZE = 8000
+_QUICKSTART = Path("runs/quickstart")
+# Options that belong to one of the two things to look at.
+_OF_TOKENS = ("tokenizer", "scheme", "vocab_size", "top", "json")
+_OF_MODELS = ("reply", "preset", "compare", "html", "seed")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Explain the texts of the command line, or each line of standard input.
+    """Show a sentence in a model, or explain the tokens of texts.
 
     Args:
         argv: The command line without the program's name; None takes the real one.
@@ -46,10 +56,99 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    """Write one explanation after the other."""
+    """Do what the options ask for."""
     if wants_drawings(options):
-        return draw(options.text, options)
-    _check(options)
+        draw(options.text, options)
+    elif options.tokens:
+        _run_tokens(options)
+    else:
+        _run_model(options)
+
+
+# --------------------------------------------------------------------------------- one sentence
+
+
+def _run_model(options: argparse.Namespace) -> None:
+    """Follow a sentence, print what happens and write the page."""
+    _refuse(options, _OF_TOKENS, _("the option `--tokens`"))
+    name, text = _model_and_text(options.text)
+    names = [name] if options.compare is None else [name, options.compare]
+    for one in names:
+        find_model(one)
+    if options.html and (options.html.is_dir() or not options.html.absolute().parent.is_dir()):
+        raise UserError(
+            _(
+                "`--html` must be a file in a folder that exists (got {file}). Give one such as "
+                "look.html.",
+                file=options.html,
+            )
+        )
+    tell(_("Loading {name} ...", name=", ".join(names)))
+    from transformers.utils import logging
+
+    from .comparison import compare
+    from .explainer import check_sentence, open_jieba
+    from .journey import Request, Traveller, follow
+    from .page import write_page
+    from .terminal import render, render_comparison
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    for given in filter(None, (text, options.reply)):
+        check_sentence(given)
+    language = spoken_language()
+    request = Request(text, options.reply, options.preset, options.seed or 0)
+    with open_jieba() as cut_words:
+        journeys = [follow(Traveller(one), request, cut_words) for one in names]
+    comparison = compare(*journeys) if len(journeys) == 2 else None
+    for journey in journeys:
+        say(render(journey, language))
+    if comparison is not None:
+        say(render_comparison(comparison, language).rstrip("\n"))
+    if options.html:
+        write_page(options.html, journeys, comparison, language)
+        tell(_("Written: {file}. Open it in a browser.", file=options.html))
+
+
+def _model_and_text(words: Sequence[str]) -> tuple[str, str]:
+    """Tell the model from the sentence; without one it is the one that `chat_hf.py` takes."""
+    if not words or len(words) > 2 or not words[-1].strip():
+        raise UserError(
+            _(
+                "there must be a model and one sentence (got {count} words, or an empty one). Give "
+                'them like this: runs/quickstart "你好，你是谁？".',
+                count=len(words),
+            )
+        )
+    if len(words) == 2:
+        return words[0], words[1]
+    if Path(words[0], "config.json").is_file():
+        raise UserError(
+            _(
+                'there must be a sentence beside {model} (got none). Add one: "你好".',
+                model=words[0],
+            )
+        )
+    return str(_QUICKSTART if (_QUICKSTART / "config.json").is_file() else SMALL_TALK), words[0]
+
+
+def _refuse(options: argparse.Namespace, names: Sequence[str], belongs: str) -> None:
+    """Refuse options of the other thing to look at."""
+    for name in names:
+        if getattr(options, name) not in (None, False):
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(
+                _("`{option}` goes with {what}. Leave it out.", option=option, what=belongs)
+            )
+
+
+# --------------------------------------------------------------------------------- tokens alone
+
+
+def _run_tokens(options: argparse.Namespace) -> None:
+    """Write one explanation after the other."""
+    _refuse(options, _OF_MODELS, _("a model, and not with `--tokens`"))
+    _check_tokens(options)
     texts = iter(options.text) if options.text else _lines_of_standard_input()
     tell(f"Loading {options.tokenizer or 'the tokenizer'} ...")
     from .explainer import Explainer, open_jieba
@@ -69,8 +168,9 @@ def _run(options: argparse.Namespace) -> None:
                 sys.stdout.write("\n" + render(explanation))
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check_tokens(options: argparse.Namespace) -> None:
     """Refuse options that contradict each other or name nothing; fill in the others."""
+    options.top = 1 if options.top is None else options.top
     if options.top < 1:
         raise UserError(f"--top must be at least 1 (got {options.top}). Leave it out for 1.")
     if options.tokenizer is None:
@@ -135,22 +235,31 @@ def _load(folder: str) -> PreTrainedTokenizerBase:
 
 def _parser() -> CommandParser:
     """Describe the command line."""
-    parser = CommandParser(
-        speaks=True,
-        prog="python -m tfchat_hf.look",
-        description="See how a text is cut into tokens, and why there.",
-    )
-    parser.add_argument("text", nargs="*", help="what to cut; none: the lines of standard input")
-    parser.add_argument("--tokenizer", metavar="DIR", help="folder with a tokenizer.json, or a run")
-    parser.add_argument("--scheme", choices=SCHEMES, help=f"train one (default {_DEFAULT_SCHEME})")
+    parser = CommandParser(speaks=True, prog="python -m tfchat_hf.look", description=__doc__)
     parser.add_argument(
-        "--vocab-size", type=int, help=f"the most tokens to have (default {_DEFAULT_SIZE})"
+        "text",
+        nargs="*",
+        metavar="[MODEL] SENTENCE",
+        help="a folder or Hub id and what to ask it; with --tokens: texts, or none and lines of "
+        "standard input",
     )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also write one page, to hover")
+    parser.add_argument("--reply", metavar="TEXT", help="weigh this reply, not the model's own")
+    parser.add_argument("--preset", metavar="NAME", help="how it decodes (as in chat_hf.py)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of what is drawn at random (0)")
     parser.add_argument(
-        "--top", type=int, default=1, metavar="N", help="other paths to show at one place"
+        "--compare", metavar="MODEL", help="a second model or checkpoint, side by side"
     )
+    tokens = parser.add_argument_group("--tokens")
+    tokens.add_argument("--tokens", action="store_true", help="explain tokens, without a model")
+    tokens.add_argument("--tokenizer", metavar="DIR", help="folder with a tokenizer.json, or a run")
+    tokens.add_argument("--scheme", choices=SCHEMES, help="train one of a kind (word)")
+    tokens.add_argument(
+        "--vocab-size", type=int, metavar="N", help="the most tokens it is to have (8000)"
+    )
+    tokens.add_argument("--top", type=int, metavar="N", help="other paths to show at one place (1)")
+    tokens.add_argument("--json", action="store_true", help="the same as JSON, a line a text")
     add_drawing_options(parser)
-    parser.add_argument("--json", action="store_true", help="the same as JSON, a line a text")
     return parser
 
 

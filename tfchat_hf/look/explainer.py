@@ -146,7 +146,7 @@ class Explainer:
         Returns:
             An explanation whose ids are the tokenizer's own.
         """
-        _check_text(text)
+        check_sentence(text)
         result = Explanation(text, self.model, merges_known=len(self._ranks))
         if self.model == "Unigram":
             result.total, result.unknown_score = 0.0, self._unknown_score
@@ -235,7 +235,7 @@ def _check_pipeline(pipeline: dict[str, Any]) -> None:
     )
 
 
-def _check_text(text: str) -> None:
+def check_sentence(text: str) -> None:
     """Refuse what no tokenizer takes, and what would take too long."""
     if len(text) > LONGEST_TEXT:
         raise UserError(
