@@ -62,7 +62,11 @@ def whole_folder(path: str | os.PathLike[str], shared: bool = False) -> Iterator
     sweep(path, shared)
     end = f"{os.getpid()}-{secrets.token_hex(4)}"
     fresh, old = (path.with_name(f".{path.name}.{kind}-{end}") for kind in ("new", "old"))
-    fresh.mkdir()
+    try:
+        fresh.mkdir()
+    except OSError as error:
+        error.filename = str(path)  # the name that a person knows
+        raise
     try:
         yield fresh
         try:

@@ -82,6 +82,18 @@ def name_best_here(checkpoint: Path) -> None:
         write_whole(file, json.dumps({**state, "best_model_checkpoint": path}, indent=2))
 
 
+def way_on(folder: Path, overwrites: bool) -> str:
+    """Say how a run goes on that could not write something."""
+    if not list_checkpoints(folder):
+        return _("Put that right, then begin with the same command again.")
+    if overwrites:
+        return _(
+            "The checkpoints before it are whole: put that right, then add --resume instead of "
+            "--overwrite."
+        )
+    return _("The checkpoints before it are whole: put that right, then add --resume.")
+
+
 def rotate(folder: Path, newest: Path, best: Path | None, limit: int | None) -> None:
     """Delete checkpoints beyond a number, never the newest (whole by now) nor the best.
 
@@ -162,18 +174,8 @@ class WholeCheckpointTrainer(Seq2SeqTrainer):
             sweep(folder)
         self.accelerator.wait_for_everyone()
         self._staging = folder / STAGING
-        advice = _("Put that right, then begin with the same command again.")
-        if list_checkpoints(folder):
-            advice = (
-                _(
-                    "The checkpoints before it are whole: put that right, then add --resume "
-                    "instead of --overwrite."
-                )
-                if self.args.overwrite
-                else _("The checkpoints before it are whole: put that right, then add --resume.")
-            )
         try:
-            with disk_errors(f"`{name}`", folder, advice):
+            with disk_errors(f"`{name}`", folder, way_on(folder, self.args.overwrite)):
                 super()._save_checkpoint(model, trial)
                 self._name_best(folder)
                 # Each process writes its own random numbers.

@@ -38,6 +38,7 @@ from ..settings.init_from import origin_name
 from ..settings.run_folder import SAMPLES_FILE, RunFolder
 from .batch_sampler import UpdatePlan
 from .callbacks import ProgressLine
+from .checkpoints import way_on
 from .set_up import RunData, peak_learning_rate, planned_updates, warmup_updates
 from .throughput import ThroughputCallback
 from .trainer import TFChatTrainer
@@ -211,9 +212,7 @@ def write_finished_run(
     # All processes measure together, one writes.
     if not trainer.args.should_save:
         return
-    advice = _(
-        "Training is done and its last checkpoint is whole: put that right, then add --resume."
-    )
+    advice = way_on(folder.path, trainer.args.overwrite)
     split = "validation" if data.questions["validation"] else "train"
     samples = _samples(split, data.questions[split], replies[split])
     lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in samples]

@@ -102,7 +102,7 @@ def test_dialogues_with_coarse_words_are_counted_once_and_no_part_of_a_word_is_o
         row("你好", "你个shit", "好"),
         row("你是傻b吗", "不是"),
         row("shitake, a peacock", "Scunthorpe"),
-        row("大家好", "嗯"),
+        row("他妈妈明日你来", "体操你喜欢吗？我操心"),
     ]
     assert described(rows).coarse == 3
 
