@@ -60,7 +60,7 @@ def test_help_names_every_command_in_the_language_that_is_spoken():
 def test_an_unknown_command_is_told_which_there_are(terminal):
     assert "/help, /reset" in shown(terminal, "/nothing")
     use_language("zh")
-    assert "没有命令 /nothing。可用的命令：/帮助、/重置" in shown(terminal, "/nothing")
+    assert "没有命令 /nothing。可用的命令：/帮助，/重置" in shown(terminal, "/nothing")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
