@@ -11,6 +11,7 @@ from datasets import Dataset
 
 from data_builders.command_line import say
 from data_builders.output.terminal import GAP
+from data_builders.translation import _
 from data_builders.widths import display_width, wrapped
 
 from ..examples.preparing import read_dialogues
@@ -42,7 +43,13 @@ def run_from_training(session: ChatSession, count: int, dataset: str | None) -> 
         for example, reply in zip(part, replies, strict=True):
             same += reply == example.reply.strip()
             say("\n".join(_shown(example, reply)))
-    say(f"\n{same} of {len(asked)} replies are word for word those of the training data.")
+    say(
+        _(
+            "\n{same} of {asked} replies are word for word those of the training data.",
+            same=same,
+            asked=len(asked),
+        )
+    )
     return 0
 
 

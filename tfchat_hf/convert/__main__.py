@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.command_line import CommandParser, run_command, say, tell
+from data_builders.translation import _
 
 from ..text.console import quiet_libraries
 from ..text.errors import UserError
@@ -48,15 +49,25 @@ def _convert(checkpoint: Path, words: Path, output: Path) -> None:
     """Check what is cheap to check, and convert."""
     for option, path in (("checkpoint", checkpoint), ("--words", words)):
         if not path.is_file():
-            raise UserError(f"`{option}` must be a file (got {path}, which is none).")
+            raise UserError(
+                "`{option}` must be a file (got {path}, which is none).", option=option, path=path
+            )
     if output.exists():
-        raise UserError(f"`--output` {output} is there already. Give a name that is free.")
-    tell(f"Reading {checkpoint} ...")
+        raise UserError(
+            "`--output` {output} is there already. Give a name that is free.", output=output
+        )
+    tell(_("Reading {checkpoint} ...", checkpoint=checkpoint))
     quiet_libraries()
     from .converting import convert
 
     count = convert(checkpoint, words, output)
-    say(f"Converted to {output}: {count:,} parameters. Talk to it: python chat_hf.py {output}")
+    say(
+        _(
+            "Converted to {output}: {count:,} parameters. Talk to it: python chat_hf.py {output}",
+            output=output,
+            count=count,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -67,8 +67,10 @@ def load_original(path: Path, words: dict[str, int]) -> TFChatForConditionalGene
         network = saved.get("transformer") if isinstance(saved, dict) else saved
         if not isinstance(network, Holder) or network.kind != NETWORK:
             raise UserError(
-                f"{path} holds no whole network (a `{NETWORK}` under the key `transformer`), as "
-                "the original's training saves it. Give such a checkpoint."
+                "{path} holds no whole network (a `{NETWORK}` under the key `transformer`), as "
+                "the original's training saves it. Give such a checkpoint.",
+                path=path,
+                NETWORK=NETWORK,
             )
         parts = list(_parts(network, path))
         weights = {
@@ -140,8 +142,11 @@ def _config(
         raise _other_network(path, str(error.__cause__ or error)) from error
     if len(words) != config.vocab_size:
         raise UserError(
-            f"The word map has {len(words):,} entries, and {path} has {config.vocab_size:,} "
-            "embeddings. Give the map that this model was trained with."
+            "The word map has {words:,} entries, and {path} has {vocab_size:,} embeddings. Give "
+            "the map that this model was trained with.",
+            words=len(words),
+            path=path,
+            vocab_size=config.vocab_size,
         )
     expected = sinusoidal_table(positions.shape[1], config.d_model, original_exponents=True)
     if positions.shape != (1, *expected.shape) or not torch.allclose(
@@ -186,6 +191,8 @@ def _filled(
 def _other_network(path: Path, why: str) -> UserError:
     words = " ".join(why.split())[:200]
     return UserError(
-        f"{path} holds another network than the original's ({words}). Only the network of its "
-        "models.py, of any size, can be converted."
+        "{path} holds another network than the original's ({words}). Only the network of its "
+        "models.py, of any size, can be converted.",
+        path=path,
+        words=words,
     )

@@ -92,11 +92,15 @@ class SavedFile:
         try:
             self._archive = zipfile.ZipFile(path)
         except OSError as error:
-            raise UserError(f"{path} cannot be read ({error.strerror or error}).") from error
+            raise UserError(
+                "{path} cannot be read ({error}).", path=path, error=error.strerror or error
+            ) from error
         except Exception as error:  # zipfile stumbles over hostile tables in many ways
             raise UserError(
-                f"{path} is no whole file of `torch.save` ({error}); torch has written zip archives"
-                " since 1.6. Copy it again, or save it anew where it was trained."
+                "{path} is no whole file of `torch.save` ({error}); torch has written zip "
+                "archives since 1.6. Copy it again, or save it anew where it was trained.",
+                path=path,
+                error=error,
             ) from error
 
     def __enter__(self) -> SavedFile:
@@ -125,8 +129,10 @@ class SavedFile:
 
     def _no_file(self, why: str) -> UserError:
         return UserError(
-            f"{self.path} is no file of `torch.save` ({why}): that writes each entry once, "
-            "uncompressed, in one folder."
+            "{path} is no file of `torch.save` ({why}): that writes each entry once, "
+            "uncompressed, in one folder.",
+            path=self.path,
+            why=why,
         )
 
     def load(self) -> Any:
@@ -156,14 +162,18 @@ class SavedFile:
             raise self._damaged(error) from error
         if other := sorted({name for name, _ in steps} - _INSTRUCTIONS):
             raise UserError(
-                f"{self.path} is not read: it holds pickle instructions that torch.save does not "
-                f"write ({_listed(other)})."
+                "{path} is not read: it holds pickle instructions that torch.save does not write "
+                "({other}).",
+                path=self.path,
+                other=_listed(other),
             )
         named = {str(argument).replace(" ", ".") for name, argument in steps if name == "GLOBAL"}
         if strange := sorted(named - self._allowed.keys()):
             raise UserError(
-                f"{self.path} is not read: it names {_listed(strange)}, which no checkpoint of the "
-                "original has and which could run code here."
+                "{path} is not read: it names {strange}, which no checkpoint of the original has "
+                "and which could run code here.",
+                path=self.path,
+                strange=_listed(strange),
             )
         tuples = sum(name.startswith("TUPLE") for name, _ in steps)
         marks = [int(argument or 0) for name, argument in steps if name == "LONG_BINPUT"]
@@ -223,7 +233,9 @@ class SavedFile:
 
     def _damaged(self, why: object) -> UserError:
         words = " ".join(str(why).split())[:200]
-        return UserError(f"{self.path} is cut off or damaged ({words}). Copy it again.")
+        return UserError(
+            "{path} is cut off or damaged ({words}). Copy it again.", path=self.path, words=words
+        )
 
 
 class _Unpickler(pickle.Unpickler):

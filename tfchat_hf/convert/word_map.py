@@ -24,19 +24,26 @@ def read_words(path: Path) -> dict[str, int]:
     words = read_json(path)
     if missing := [name for name in SPECIALS if name not in words]:
         raise UserError(
-            f"{path} has no entry {', '.join(missing)}, so it is no word map of the original. Give "
-            "its WORDMAP_corpus.json."
+            "{path} has no entry {missing}, so it is no word map of the original. Give its "
+            "WORDMAP_corpus.json.",
+            path=path,
+            missing=", ".join(missing),
         )
     ids = [number for number in words.values() if type(number) is int]
     if sorted(ids) != list(range(len(words))):
         raise UserError(
-            f"{path} must give each entry an id of its own, from 0 to {len(words) - 1}. Give the "
-            "map that the model was trained with."
+            "{path} must give each entry an id of its own, from 0 to {words}. Give the map that "
+            "the model was trained with.",
+            path=path,
+            words=len(words) - 1,
         )
     if words[PAD]:
         raise UserError(
-            f"{path} must give {PAD} the id 0 (got {words[PAD]}): the original's code takes 0 for "
-            "padding. Give the map that the model was trained with."
+            "{path} must give {PAD} the id 0 (got {words}): the original's code takes 0 for "
+            "padding. Give the map that the model was trained with.",
+            path=path,
+            PAD=PAD,
+            words=words[PAD],
         )
     return words
 

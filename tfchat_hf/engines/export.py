@@ -97,8 +97,9 @@ def export_run(
         note_files(draft)
         if weight_digests(run) != made_from:
             raise UserError(
-                f"{run} has been written to meanwhile, so nothing was exported. Wait until that "
-                "has ended, and export again."
+                "{run} has been written to meanwhile, so nothing was exported. Wait until that "
+                "has ended, and export again.",
+                run=run,
             )
     return output
 

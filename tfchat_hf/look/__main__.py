@@ -150,7 +150,7 @@ def _run_tokens(options: argparse.Namespace) -> None:
     _refuse(options, _OF_MODELS, _("a model, and not with `--tokens`"))
     _check_tokens(options)
     texts = iter(options.text) if options.text else _lines_of_standard_input()
-    tell(f"Loading {options.tokenizer or 'the tokenizer'} ...")
+    tell(_("Loading {name} ...", name=options.tokenizer or _("the tokenizer")))
     from .explainer import Explainer, open_jieba
     from .report import render
 
@@ -172,7 +172,9 @@ def _check_tokens(options: argparse.Namespace) -> None:
     """Refuse options that contradict each other or name nothing; fill in the others."""
     options.top = 1 if options.top is None else options.top
     if options.top < 1:
-        raise UserError(f"--top must be at least 1 (got {options.top}). Leave it out for 1.")
+        raise UserError(
+            "--top must be at least 1 (got {top}). Leave it out for 1.", top=options.top
+        )
     if options.tokenizer is None:
         options.scheme = options.scheme or _DEFAULT_SCHEME
         return
@@ -183,8 +185,9 @@ def _check_tokens(options: argparse.Namespace) -> None:
         )
     if not Path(options.tokenizer, "tokenizer.json").is_file():
         raise UserError(
-            f"--tokenizer must be a folder with a tokenizer.json (got {options.tokenizer}). "
-            "Make one with `python -m tfchat_hf.text.tokenizer_training`, or leave it out."
+            "--tokenizer must be a folder with a tokenizer.json (got {tokenizer}). Make one with "
+            "`python -m tfchat_hf.text.tokenizer_training`, or leave it out.",
+            tokenizer=options.tokenizer,
         )
 
 
@@ -201,7 +204,7 @@ def _lines() -> Iterator[str]:
         for line in sys.stdin:
             yield line.rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise UserError(f"standard input must be UTF-8 (got {error}).") from error
+        raise UserError("standard input must be UTF-8 (got {error}).", error=error) from error
 
 
 def _train(options: argparse.Namespace) -> PreTrainedTokenizerBase:
@@ -228,8 +231,10 @@ def _load(folder: str) -> PreTrainedTokenizerBase:
     # `tokenizers` raises bare Exception for a file that it cannot parse.
     except Exception as error:
         raise UserError(
-            f"--tokenizer {folder} must hold a tokenizer that can be read (got {sentence(error)}). "
-            "Make it anew with `python -m tfchat_hf.text.tokenizer_training`."
+            "--tokenizer {folder} must hold a tokenizer that can be read (got {error}). Make it "
+            "anew with `python -m tfchat_hf.text.tokenizer_training`.",
+            folder=folder,
+            error=sentence(error),
         ) from error
 
 

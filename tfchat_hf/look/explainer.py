@@ -213,8 +213,9 @@ class Explainer:
         own = self._tokenizer(result.text, add_special_tokens=False, verbose=False)["input_ids"]
         if own != [token.id for token in result.tokens]:
             raise UserError(
-                f"the tokenizer cuts {result.text!r} in a way that cannot be explained here. "
-                "Please report it, with the tokenizer.json."
+                "the tokenizer cuts {cut!r} in a way that cannot be explained here. Please "
+                "report it, with the tokenizer.json.",
+                cut=result.text,
             )
 
 
@@ -230,8 +231,9 @@ def _check_pipeline(pipeline: dict[str, Any]) -> None:
     else:
         return
     raise UserError(
-        "the tokenizer must be one that this version of the package trains "
-        f"(got another kind: {found}). Make one with `python -m tfchat_hf.text.tokenizer_training`."
+        "the tokenizer must be one that this version of the package trains (got another kind: "
+        "{found}). Make one with `python -m tfchat_hf.text.tokenizer_training`.",
+        found=found,
     )
 
 
@@ -239,8 +241,10 @@ def check_sentence(text: str) -> None:
     """Refuse what no tokenizer takes, and what would take too long."""
     if len(text) > LONGEST_TEXT:
         raise UserError(
-            f"a text to explain must have at most {LONGEST_TEXT:,} characters (got "
-            f"{len(text):,}). Give a sentence of it."
+            "a text to explain must have at most {LONGEST_TEXT:,} characters (got {size:,}). Give "
+            "a sentence of it.",
+            LONGEST_TEXT=LONGEST_TEXT,
+            size=len(text),
         )
     check_text(text, "a text")
 

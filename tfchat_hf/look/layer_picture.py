@@ -111,8 +111,9 @@ def _exported(model: Any) -> Any:
             return torch.export.export(_Layer(layer).eval(), given, dynamic_shapes=sizes)
     except Exception as error:  # of tracing, or of a layer that was changed
         raise UserError(
-            f"torch.export cannot follow the encoder layer ({str(error).splitlines()[0]}). "
-            "Look at the network as `--structure` draws it."
+            "torch.export cannot follow the encoder layer ({error}). Look at the network as "
+            "`--structure` draws it.",
+            error=str(error).splitlines()[0],
         ) from error
 
 

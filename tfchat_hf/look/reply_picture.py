@@ -112,8 +112,9 @@ class _Film:
             if all(row[-1][1] + row[-1][2] <= WIDTH - _RIGHT for row in rows):
                 return self.size
         raise UserError(
-            f"the picture has no room for a reply of {len(written)} tokens. Ask another question, "
-            "one that is answered in a few words."
+            "the picture has no room for a reply of {written} tokens. Ask another question, one "
+            "that is answered in a few words.",
+            written=len(written),
         )
 
     def places(self, tokens: list[str], gap: float) -> list[tuple[str, float, float]]:
