@@ -115,3 +115,8 @@ def test_no_picture_without_matplotlib_or_without_a_curve(
     monkeypatch.setattr(builtins, "__import__", without)
     assert not draw_curves(read_curves(LOG), path)
     assert not path.exists()
+
+
+def test_the_update_that_was_kept_is_inside_the_picture() -> None:
+    figure = curves_figure({"loss": {50: 6.0, 1050: 0.1}}, 1089, None)
+    assert all(axes.get_xlim()[1] > 1089 for axes in figure.axes)

@@ -136,7 +136,7 @@ def curves_figure(curves: Curves, selected: int | None, people: float | None) ->
         for colors, words in _PANELS
         if max(len(curves.get(name, ())) for name in colors) > 1
     ]
-    last = max(max(values) for values in curves.values())
+    last = max(selected or 0, *(max(values) for values in curves.values()))
     figure = Figure((1.8 + 3.6 * len(panels), 3.2), facecolor="white", layout="constrained")
     places = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (colors, words) in zip(places, panels, strict=True):
