@@ -7,8 +7,6 @@ import csv
 import io
 import json
 import re
-import shutil
-import subprocess
 from base64 import b64decode
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,6 +14,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.browser import needs_browser, said_by
 from tfchat_hf.judging.sheet import (
     HEADER,
     Key,
@@ -33,7 +32,6 @@ REPLIES = {
     "look-up": ["你好呀", "我也是", NASTY],
     "third": ["在", "", "哈哈"],
 }
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 # Marks with the keyboard, goes back twice, marks anew; then what would be downloaded is shown.
 KEYS = ["2", "1", "Backspace", "ArrowUp", "0", "ArrowRight", "ArrowLeft", "ArrowDown"]
 JUDGE = """
@@ -126,24 +124,13 @@ def test_both_languages_have_the_same_texts(page: Path) -> None:
     assert set(re.findall(r'data-text="(\w+)"', text)) <= set(names[0])
 
 
-@pytest.mark.skipif(BROWSER is None, reason="needs chromium")
+@needs_browser
 def test_a_judge_marks_by_keyboard_and_downloads_a_sheet_that_the_key_fits(
     key: Key, page: Path, tmp_path: Path
 ) -> None:
     script = JUDGE.replace("KEYS", json.dumps(KEYS))
     text = page.read_text(encoding="utf-8").replace("</body>", script)
-    (tmp_path / "judged.html").write_text(text, encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/home"]
-    options += ["--virtual-time-budget=2000", "--dump-dom"]
-    done = subprocess.run(
-        [BROWSER, *options, (tmp_path / "judged.html").as_uri()],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    shown = re.search(r"FOUND(.*?)END", done.stdout)
-    assert shown, done.stdout[-2000:] + done.stderr[-2000:]
-    found = _unpack(shown[1])
+    found = _unpack(said_by(text, tmp_path))
     # 2 and 1; back to the second, up to the first: 0; the keys behind it mark nothing.
     assert found["kept"] == ["0", "1", *[""] * (len(key.rows) - 2)]
     assert found["done"] and not found["bold"] and found["name"] == "sheet-Ann-B.tsv"

@@ -6,8 +6,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.browser import needs_browser, said_by
 from tests.finished_run import finished_run
 from tfchat_hf.look import terminal as terminal_of
 from tfchat_hf.look.comparison import compare
@@ -23,8 +22,6 @@ from tfchat_hf.look.journey import Request, Traveller, follow
 from tfchat_hf.look.page import content_of, texts, write_page
 
 NASTY = '</script><script>alert(1)</script><img src=x onerror="alert(2)"> & \u2028 <!-- 你好'
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs chromium")
 # Each line writes one thing that a person would see or hear.
 PROGRAM = """
 <script>
@@ -76,18 +73,7 @@ def opened(page: Path, actions: str, place: Path, size: str = "1100,900") -> dic
     """Open a page in a browser, do something there, and return what was found."""
     program = PROGRAM.replace("ACTIONS", actions)
     text = page.read_text(encoding="utf-8").replace("</body>", program)
-    (place / "opened.html").write_text(text, encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={place}/home"]
-    options += [f"--window-size={size}", "--virtual-time-budget=2000", "--dump-dom"]
-    done = subprocess.run(
-        [BROWSER, *options, (place / "opened.html").as_uri()],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    shown = re.search(r"FOUND(.*?)END", done.stdout)
-    assert shown, done.stdout[-2000:] + done.stderr[-2000:]
-    found = json.loads(unquote(base64.b64decode(shown[1]).decode()))
+    found = json.loads(unquote(base64.b64decode(said_by(text, place, size)).decode()))
     assert "error" not in found, found
     return found
 

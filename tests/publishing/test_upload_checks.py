@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
-from tests.finished_run import finished_run
 from tests.training.test_tensorboard import make_trainer
 from tfchat_hf.publishing.push import PushOrder, publish
 from tfchat_hf.publishing.upload_plan import plan_upload
@@ -18,16 +16,6 @@ from tfchat_hf.text.errors import UserError
 
 REPOSITORY = "someone/tiny"
 TOKEN = "a-token-of-the-test"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return finished_run(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(made, tmp_path / "mine")
 
 
 def refused(folder: Path, **switches: bool) -> str:

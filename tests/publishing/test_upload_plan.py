@@ -3,27 +3,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.finished_run import finished_run
 from tfchat_hf.publishing.upload_plan import plan_upload, readable
 from tfchat_hf.text.errors import UserError
 
 REPOSITORY = "someone/tiny"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return finished_run(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(made, tmp_path / "mine")
 
 
 def names(folder: Path, with_logs: bool = False) -> set[str]:

@@ -3,31 +3,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import socket
-from pathlib import Path
 
 import pytest
 
 from data_builders import PairsCorpus, build_dialogues, save_result, split_of
 from data_builders.errors import UserError
 from data_builders.report import MAX_TEXT, shorten
-
-
-def write(path: Path, rows: list, ending: str = "\n") -> Path:
-    lines = [row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows]
-    path.write_bytes((ending.join(lines) + ending).encode("utf-8"))
-    return path
-
-
-def good(count: int) -> list[dict]:
-    return [{"question": f"question {i}", "reply": f"reply {i}"} for i in range(count)]
-
-
-def build(path: Path, **settings):
-    return build_dialogues(str(path), cache_dir=str(path.parent / "cache"), **settings)
+from tests.data_builders.row_files import build, good, write
 
 
 def all_rows(result) -> list[dict]:

@@ -3,28 +3,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import datasets
 import pytest
 
 from data_builders import build_dialogues, save_result
 from data_builders.errors import UserError
-
-
-def write(path: Path, rows: list, ending: str = "\n") -> Path:
-    lines = [row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows]
-    path.write_bytes((ending.join(lines) + ending).encode("utf-8"))
-    return path
-
-
-def good(count: int) -> list[dict]:
-    return [{"question": f"question {i}", "reply": f"reply {i}"} for i in range(count)]
-
-
-def build(path: Path, **settings):
-    return build_dialogues(str(path), cache_dir=str(path.parent / "cache"), **settings)
+from tests.data_builders.row_files import build, good, write
 
 
 def test_saved_result_comes_back_the_same(tmp_path):
