@@ -32,7 +32,7 @@ from tfchat_hf import TFChatConfig, TFChatForConditionalGeneration
 from tfchat_hf.chat.question_file import read_rows
 from tfchat_hf.chat.session import load_session
 from tfchat_hf.fast import FastDecoder
-from tfchat_hf.serving.batching_queue import BatchingQueue
+from tfchat_hf.serve.batching_queue import BatchingQueue
 
 GOAL = 0.6
 _MEAN_TOKENS = 15

@@ -33,7 +33,7 @@ from tfchat_hf.fast.reranking import RERANK_SETTINGS
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
 
 ROOT = Path(__file__).parents[1]
-CHAPTERS = ("decoding", "serving")
+CHAPTERS = ("decoding", "engines", "serving")
 PAGES = [f"docs/decoding{suffix}" for suffix in SUFFIXES]
 PRESET_TABLE = ("preset", "预设")
 CHATS = (
@@ -103,7 +103,7 @@ def test_the_chapter_on_decoding_can_be_followed_from_top_to_bottom(
     assert (place / "runs/tiny_reverse/model.safetensors").exists()
 
 
-def test_the_chapter_on_serving_can_be_followed_from_top_to_bottom(
+def test_the_chapter_on_engines_can_be_followed_from_top_to_bottom(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for package in ("onnx", "onnxruntime", "onnxscript", "ctranslate2"):
@@ -120,8 +120,15 @@ def test_the_chapter_on_serving_can_be_followed_from_top_to_bottom(
     monkeypatch.setattr(onnx_export, "write_graphs", write_once)
     run = finished_run(place / "runs", encoder_layers=1, decoder_layers=1)
     run.rename("runs/quickstart")
-    follow("serving", capsys)
+    follow("engines", capsys)
     assert len(Path("replies.jsonl").read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_the_chapter_on_serving_can_be_followed_from_top_to_bottom(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished_run(place / "runs", encoder_layers=1, decoder_layers=1).rename("runs/quickstart")
+    follow("serving", capsys)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -131,7 +138,7 @@ def test_both_languages_show_the_same_commands_programs_outputs_and_figures(chap
         [block._replace(text=re.sub(r" *#.*", "", block.text)) for block in blocks(page)]
         for page in pages
     )
-    assert len(english) > 6 and english == chinese
+    assert len(english) > 1 and english == chinese
     texts = [(ROOT / page).read_text(encoding="utf-8") for page in pages]
     rows = [re.findall(r"(?<= )\d[\d,.]*(?= \|)", text) for text in texts]
     assert rows[0] == rows[1]

@@ -19,7 +19,7 @@ HOUSES = {
     ).split(),
     "tfchat_hf": (
         "model text settings examples fast engines convert memory measuring publishing training "
-        "pretrained chat serving judging compare look"
+        "pretrained chat judging compare look serve"
     ).split(),
 }
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """The operators of one encoder layer as a drawing, read from what torch.export writes down.
 
-Netron draws the ONNX files of a whole model (docs/serving.md); this is its smallest whole piece.
+Netron draws the ONNX files of a whole model (docs/engines.md); this is its smallest whole piece.
 graphviz would need a program of the system, and a layer is little more than a line: queries, keys
 and values go side by side, everything else below each other.
 """

@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from tests.tiny import tiny_model
-from tfchat_hf.serving import request
-from tfchat_hf.serving.batch_run import BatchRun
-from tfchat_hf.serving.batching_queue import BatchingQueue, QueueClosedError, QueueFullError
+from tfchat_hf.serve import request
+from tfchat_hf.serve.batch_run import BatchRun
+from tfchat_hf.serve.batching_queue import BatchingQueue, QueueClosedError, QueueFullError
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 # Seconds after which a wait is given up: no more than a guard against hanging for ever.
