@@ -62,8 +62,8 @@ def test_it_holds_the_model_the_package_and_how_to_start(folder: Path) -> None:
         "requirements.txt",
         "tfchat_hf-0.1.0-py3-none-any.whl",
     }
-    assert files["model/model.safetensors"] == (folder / "model.safetensors").read_bytes()
-    assert b'name = "model"' in files["model/README.md"]
+    assert files["demo/model.safetensors"] == (folder / "model.safetensors").read_bytes()
+    assert b'name = "demo"' in files["demo/README.md"]
     package = {name for name in inside(files) if ".dist-info/" not in name}
     code = {
         path.relative_to(ROOT).as_posix()
@@ -88,8 +88,8 @@ def test_its_header_says_how_the_hub_runs_it(folder: Path) -> None:
     command = json.loads(re.search(r"^CMD (.*)$", dockerfile, re.M)[1])
     assert header["sdk"] == "docker" and header["title"] == "demo"
     assert [str(header["app_port"])] == command[command.index("--port") + 1 :]
-    assert {"--web", "--no-api-key", "0.0.0.0", "model"} <= set(command)
-    assert "USER user" in dockerfile
+    assert {"--web", "--no-api-key", "0.0.0.0", "demo"} <= set(command)
+    assert "USER 1000" in dockerfile
     assert len(header["short_description"]) <= 60  # the Hub takes no more
     assert "models" not in header
 
@@ -135,7 +135,7 @@ def test_a_dry_run_lists_its_files_and_asks_the_hub_nothing(
 ) -> None:
     assert main([str(folder), "--space", SPACE, "--hub_model_id", MODEL, "--dry_run"]) == 0
     said = capsys.readouterr().out
-    assert all(name in said for name in files_of(folder, MODEL)) and "model/" not in said
+    assert all(name in said for name in files_of(folder, MODEL)) and "demo/" not in said
     assert hub.requests == []
 
 
@@ -145,7 +145,7 @@ def test_a_model_of_the_hub_is_loaded_from_there(hub: FakeHub, folder: Path) -> 
     files = hub.repositories[f"spaces/{SPACE}"].files
     assert SpaceCard(files["README.md"].decode()).data.models == [MODEL]
     assert f'"{MODEL}"' in files["Dockerfile"].decode()
-    assert not [name for name in files if name.startswith("model")]
+    assert not [name for name in files if name.startswith("demo/")]
 
 
 def test_a_model_that_a_space_cannot_read_is_refused(hub: FakeHub, folder: Path) -> None:

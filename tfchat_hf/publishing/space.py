@@ -31,8 +31,6 @@ from .upload_checks import check_privacy
 from .upload_plan import CARD_FILE, Upload, UploadPlan
 
 SDK, PORT = "docker", 7860
-# Its folder in the Space.
-MODEL = "model"
 _PACKAGE = Path(__file__).parents[1]
 _HOUSES = (_PACKAGE, _PACKAGE.parent / "data_builders")
 # A model and a corpus that come with the package, and what Python leaves behind.
@@ -47,7 +45,7 @@ COPY requirements.txt *.whl ./
 RUN pip install --no-cache-dir --root-user-action ignore \\
     --extra-index-url https://download.pytorch.org/whl/cpu -r requirements.txt
 COPY . .
-USER user
+USER 1000
 EXPOSE {port}
 CMD {command}
 """
@@ -82,31 +80,33 @@ def plan_space(folder: str | Path, order: PushOrder, model_id: str | None = None
         order: Where to and how.
         model_id: The model on the Hub that the Space loads; None puts the model's files into it.
     """
-    # The programs of the model's card find it where it lies in the Space.
-    plan = plan_model(folder, replace(order, repo_id=MODEL))
-    model = [replace(upload, name=f"{MODEL}/{upload.name}") for upload in plan.uploads]
-    project = _project()
-    wheel = f"tfchat_hf-{project['version']}-py3-none-any.whl"
-    command = ["python", "-m", "tfchat_hf.serve", model_id or MODEL, "--web", "--no-api-key"]
-    command += ["--host", "0.0.0.0", "--port", str(PORT)]
+    # The model is called as its folder is, and the programs of its card find it there.
+    name, project = order.repo_id.split("/")[1], _project()
+    model = plan_model(folder, replace(order, repo_id=name))
     needs = _needs(project)
-    made = {
-        CARD_FILE: (marked("the Space's card"), _card(Path(folder), order.repo_id, model_id)),
-        "Dockerfile": (
+    wheel = f"tfchat_hf-{project['version']}-py3-none-any.whl"
+    command = ["python", "-m", "tfchat_hf.serve", model_id or name, "--web", "--no-api-key"]
+    command += ["--host", "0.0.0.0", "--port", str(PORT)]
+    made = [
+        (CARD_FILE, marked("the Space's card"), _card(Path(folder), order.repo_id, model_id)),
+        (
+            "Dockerfile",
             marked("how the Hub builds and starts it"),
             _DOCKERFILE.format(port=PORT, command=json.dumps(command)),
         ),
-        "requirements.txt": (
+        (
+            "requirements.txt",
             marked("what it installs"),
             "".join(f"{line}\n" for line in (*needs, f"./{wheel}")),
         ),
-        wheel: (marked("TFChat-HF itself"), _pack(_sources(folder), project["version"], needs)),
-    }
-    uploads = [
-        Upload(name, reason, Path(name), content.encode() if isinstance(content, str) else content)
-        for name, (reason, content) in made.items()
     ]
-    return UploadPlan(uploads if model_id else uploads + model, plan.stays)
+    plan = UploadPlan([Upload(at, why, Path(at), text.encode()) for at, why, text in made])
+    packed = _pack(_sources(folder), project["version"], needs)
+    plan.uploads.append(Upload(wheel, marked("TFChat-HF itself"), Path(wheel), packed))
+    if not model_id:
+        plan.uploads += [replace(upload, name=f"{name}/{upload.name}") for upload in model.uploads]
+        plan.stays = model.stays
+    return plan
 
 
 def _check_readable(model_id: str) -> None:
@@ -177,7 +177,7 @@ def _recorded(name: str, content: bytes) -> str:
 def _card(folder: Path, space: str, model_id: str | None) -> str:
     """Write README.md of the Space, for the Hub in its header and for people below."""
     license = ModelCard.load(folder / CARD_FILE).data.get("license")
-    name = space.split("/")[-1]
+    name = space.split("/")[1]
     header = SpaceCardData(
         title=name,
         sdk=SDK,
@@ -201,7 +201,8 @@ def _card(folder: Path, space: str, model_id: str | None) -> str:
 def _explained(space: str, model_id: str | None) -> Iterator[str]:
     """Say to strangers what they talk to, and how to have it at home."""
     address = re.sub(r"[^a-z0-9]+", "-", space.lower())
-    card = model_id or f"spaces/{space}/blob/main/{MODEL}/{CARD_FILE}"
+    name = space.split("/")[1]
+    card = model_id or f"spaces/{space}/blob/main/{name}/{CARD_FILE}"
     yield _(
         "A small chat model, trained with TFChat-HF, on the processor of this Space. What it "
         "learned from, how well, and its limits: [its card]({card}).",
@@ -219,5 +220,5 @@ def _explained(space: str, model_id: str | None) -> Iterator[str]:
     yield _("To have it at home, clone this Space, and in its folder:")
     yield (
         "```bash\npip install -r requirements.txt\n"
-        f"python -m tfchat_hf.serve {model_id or MODEL} --web\n```"
+        f"python -m tfchat_hf.serve {model_id or name} --web\n```"
     )
