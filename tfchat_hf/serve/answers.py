@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .request import TokenScore
 from .schema import Asked
 from .service import Piece, Question, Service
 
@@ -20,7 +21,7 @@ class _Reply:
     """What has been said of one reply."""
 
     text: str = ""
-    tokens: list[int] = field(default_factory=list)
+    tokens: list[TokenScore] = field(default_factory=list)
     finish_reason: str | None = None
     memory: dict[str, Any] | None = None
     begun: bool = False
@@ -81,7 +82,7 @@ class Answer:
         self.take(piece)
         choice = self._chunk_choice(piece)
         if self.body.return_token_ids and piece.tokens and piece.memory is None:
-            choice["token_ids"] = piece.tokens
+            choice["token_ids"] = [token.id for token in piece.tokens]
         if piece.memory is not None:
             choice["memory"] = piece.memory
         made = self._frame(self.chunk_name, [choice])
@@ -109,7 +110,7 @@ class Answer:
         if reply.memory is not None:
             made["memory"] = reply.memory
         elif self.body.return_token_ids:
-            made["token_ids"] = reply.tokens
+            made["token_ids"] = [token.id for token in reply.tokens]
         return made
 
     def _said(self, reply: _Reply) -> dict[str, Any]:

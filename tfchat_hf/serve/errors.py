@@ -106,11 +106,11 @@ def _of_validation(error: RequestValidationError) -> ApiError:
         return wrong_value(own)
     steps = [part for part in first["loc"] if part != "body"]
     param = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in steps)
-    param = None if first["type"] == "json_invalid" else shown(param.lstrip("."))[:100] or None
+    param = "" if first["type"] == "json_invalid" else shown(param.lstrip("."))[:100]
     code = _CODES.get(first["type"], "invalid_value")
     code = "invalid_type" if first["type"].endswith("_type") else code
     what = _("`{param}` is wrong: {reason}.", param=param or _("the body"), reason=first["msg"])
-    return ApiError(400, what, code, param)
+    return ApiError(400, what, code, param or None)
 
 
 def add_error_handlers(app: FastAPI) -> None:

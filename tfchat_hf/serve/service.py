@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from ..text.dialogue import check_turns, encode_reply
 from ..text.errors import UserError
 from .batching_queue import BatchingQueue, QueueClosedError, QueueFullError
 from .errors import wrong_value
+from .request import ReplyFuture, TokenScore
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Piece:
 
     index: int
     text: str = ""
-    tokens: list[int] = field(default_factory=list)
+    tokens: list[TokenScore] = field(default_factory=list)
     finish_reason: str | None = None
     memory: dict[str, Any] | None = None
 
@@ -111,7 +112,9 @@ class Service:
         self.session, self.name, self.preset = session, name, preset
         self.reply_seconds = reply_seconds
         self.queue = BatchingQueue(session.model, session.tokenizer, **limits)
-        self.options = {} if session.fast is None else {"custom_generate": session.fast}
+        self.options: dict[str, Any] = (
+            {} if session.fast is None else {"custom_generate": session.fast}
+        )
         self.active = 0
         self.most = self.queue.max_waiting + self.queue.max_batch_size
         self.is_draining = False
@@ -163,7 +166,7 @@ class Service:
             found = recall.memory.look_up(read, scorer=recall.scorer)
             return found[0] if recall.memory.answers(found) else None
 
-    async def say(self, asks: Sequence[Ask]) -> AsyncIterator[Piece]:
+    async def say(self, asks: Sequence[Ask]) -> AsyncGenerator[Piece]:
         """Yield the replies as they are made; closing the iterator gives their places up.
 
         Raises:
@@ -200,7 +203,7 @@ class Service:
 
     def _from_memory(self, index: int, known: Remembered) -> Piece:
         memory = {"question": known.question, "reply": known.reply, "score": known.score}
-        tokens = encode_reply(self.session.tokenizer, known.reply)
+        tokens = [TokenScore(one) for one in encode_reply(self.session.tokenizer, known.reply)]
         return Piece(index, known.reply, tokens, "stop", memory)
 
     def close(self, drain: bool = True, timeout: float | None = None) -> None:
@@ -217,28 +220,37 @@ class _Maker:
         self.stops = _StopTexts(ask.stop)
         self.handed = 0
         self.future = service.queue.submit(
-            ask.question.ids, ask.config, seed=ask.seed, on_text=self._take,
-            deadline=time.monotonic() + service.reply_seconds, **service.options,
-        )  # fmt: skip
+            ask.question.ids,
+            ask.config,
+            seed=ask.seed,
+            on_text=self._take,
+            deadline=time.monotonic() + service.reply_seconds,
+            top_logprobs=ask.top_logprobs,
+            **service.options,
+        )
         self.future.add_done_callback(self._end)
 
     def _hand(self, piece: Piece | Exception) -> None:
         self.loop.call_soon_threadsafe(self.inbox.put_nowait, piece)
 
-    def _take(self, number: int, text: str) -> None:
+    def _take(self, number: int, text: str, tokens: list[TokenScore]) -> None:
         """Hand a piece over; called by the queue's thread."""
-        if not self.stops.found and (text := self.stops.add(text)):
-            self._hand(Piece(self.index, text))
+        if self.stops.found:
+            return
+        self.handed += len(tokens)
+        self._hand(Piece(self.index, self.stops.add(text), tokens))
         if self.stops.found:
             self.future.cancel()
 
-    def _end(self, future: Any) -> None:
+    def _end(self, future: ReplyFuture) -> None:
         """Hand over how it ended; called by whatever thread ends it."""
         try:
             made = future.result()
-            reason = "length" if made.finish_reasons[0] in ("length", "deadline") else "stop"
-            reason = "stop" if self.stops.found else reason
-            self._hand(Piece(self.index, self.stops.close(), made.sequences[0], reason))
+            is_long = made.finish_reasons[0] in ("length", "deadline") and not self.stops.found
+            # What came behind a stop text is nobody's.
+            rest = [] if self.stops.found else made.scores[0][self.handed :]
+            piece = Piece(self.index, self.stops.close(), rest, "length" if is_long else "stop")
+            self._hand(piece)
         except CancelledError:  # the caller has gone, and knows
             return
         except Exception as error:
