@@ -131,9 +131,7 @@ def write_page(
         "int8": int8,
         "files": {one: (folder / one).stat().st_size for one in sizes},
         "question_end": question_end(tokenizer),
-        "max_source_length": min(
-            model.config.max_position_embeddings, tokenizer.model_max_length
-        ),
+        "max_source_length": min(model.config.max_position_embeddings, tokenizer.model_max_length),
         "most_new_tokens": model.config.max_position_embeddings,
         "config": {key: getattr(model.config, key) for key in _OF_CONFIG},
         **_presets(model),
