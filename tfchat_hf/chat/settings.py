@@ -32,6 +32,8 @@ KEPT_BY_PRESETS = ("seed", "max_new_tokens")
 _SHOWN_OWN_SETTINGS = (
     "max_phrase_repeats",
     "dry_multiplier",
+    "presence_penalty",
+    "frequency_penalty",
     "copy_penalty",
     "anti_lm_weight",
 )

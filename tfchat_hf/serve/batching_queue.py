@@ -21,10 +21,11 @@ import queue
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from torch import nn
 from transformers import GenerationConfig
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
@@ -36,7 +37,7 @@ from ..fast import FastDecoder
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.errors import UserError
 from .batch_run import BatchRun
-from .request import ReplyFuture, Request
+from .request import OnText, ReplyFuture, Request
 
 
 class QueueFullError(RuntimeError):
@@ -101,9 +102,10 @@ class BatchingQueue:
         generation_config: GenerationConfig | None = None,
         *,
         seed: int | None = None,
-        on_text: Callable[[int, str], None] | None = None,
+        on_text: OnText | None = None,
         stop: threading.Event | None = None,
         deadline: float | None = None,
+        top_logprobs: int | None = None,
         **options: Any,
     ) -> ReplyFuture:
         """Ask for a reply.
@@ -112,12 +114,15 @@ class BatchingQueue:
             input_ids: The encoder's input, as `encode_context` makes it.
             generation_config: How to decode; the model's own by default.
             seed: Draw from it, and get the same reply each time.
-            on_text: Called with the number of the reply (0 where one is asked for) and each piece
-                of text, in the thread that generates: be quick, best put it into a queue. What
-                it raises ends this request.
+            on_text: Called with the number of the reply (0 where one is asked for), the next piece
+                of text ("" while a character is incomplete) and the new tokens, each a
+                `TokenScore`, in the thread that generates: be quick, best put it into a queue.
+                What it raises ends this request.
             stop: Set it to end the reply; `future.cancel()` does the same.
             deadline: `time.monotonic()` at which the reply ends, finished or not; a request that
                 still waits then gets a TimeoutError.
+            top_logprobs: Give each token's log-probability, and name so many of the likeliest
+                beside it; None for neither.
             **options: More arguments of `generate()`, such as `reverse_model`. Only requests
                 with the very same objects share a batch.
 
@@ -129,10 +134,19 @@ class BatchingQueue:
         config = copy.deepcopy(generation_config or self.model.generation_config)
         self._check(input_ids, on_text)
         _check_options(seed, stop, deadline)
+        self._check_top(top_logprobs)
         stop = threading.Event() if stop is None else stop
-        key = _key(config, seed, options)
         request = Request(
-            list(input_ids), config, options, ReplyFuture(stop), stop, key, on_text, deadline, seed
+            input_ids=list(input_ids),
+            config=config,
+            options=options,
+            future=ReplyFuture(stop),
+            stop=stop,
+            key=(_key(config, seed, options), top_logprobs is None),
+            on_text=on_text,
+            deadline=deadline,
+            seed=seed,
+            top_logprobs=top_logprobs,
         )
         self._enter(request)
         return request.future
@@ -185,6 +199,19 @@ class BatchingQueue:
                 )
         if on_text is not None and self._table is None:
             raise UserError("`on_text` needs a tokenizer: BatchingQueue(model, tokenizer).")
+
+    def _check_top(self, top_logprobs: object) -> None:
+        """Refuse a number of rivals that there is not."""
+        ranks = type(self.model).forward is not nn.Module.forward  # CTranslate2 knows its own only
+        most = self.model.config.vocab_size if ranks else 0
+        if top_logprobs is None or (type(top_logprobs) is int and 0 <= top_logprobs <= most):
+            return
+        raise UserError(
+            "`top_logprobs` must be None or a whole number from 0 to {most} (got "
+            "{top_logprobs!r}).",
+            most=most,
+            top_logprobs=top_logprobs,
+        )
 
     def _enter(self, request: Request) -> None:
         """Put a request into the inbox, if there is a place for it."""
