@@ -48,6 +48,7 @@ _ROW_BY_ROW: set[type] = {
     own.CharacterRunLogitsProcessor,
     own.DryLogitsProcessor,
     own.PhraseRepeatLogitsProcessor,
+    own.SaidTokensLogitsProcessor,
     own.WholeCharactersLogitsProcessor,
 }
 
