@@ -177,6 +177,8 @@ def bound_socket(host: str, port: int) -> socket.socket:
         UserError: It is taken, or none of this machine.
     """
     try:
+        if not 0 <= port < 2**16:  # the system would take another one
+            raise OverflowError(_("a port is a number from 0 to 65535"))
         family, *_rest, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address, family=family, backlog=2048)
     except (OSError, OverflowError) as error:
