@@ -39,7 +39,9 @@ class Tab:
 
     def go(self, url: str) -> None:
         self.call("Page.navigate", url=url)
-        self.wait(f"location.href.startsWith({json.dumps(url)}) && document.readyState == 'complete'")
+        self.wait(
+            f"location.href.startsWith({json.dumps(url)}) && document.readyState == 'complete'"
+        )
 
     def say(self, expression: str) -> Any:
         """Return what an expression is worth in the page; promises are waited for."""

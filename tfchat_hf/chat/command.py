@@ -158,8 +158,12 @@ def _check_web(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Non
     for name in (*SETTING_OPTIONS, "fast", "reverse_model", "no_history") if args.web else ():
         if getattr(args, name) not in (None, False):
             option = "--" + name.replace("_", "-")
-            parser.error(_("{option} does not go with --web, which has its settings on the page",
-                           option=option))
+            parser.error(
+                _(
+                    "{option} does not go with --web, which has its settings on the page",
+                    option=option,
+                )
+            )
 
 
 def _check_and_run(args: argparse.Namespace, run: Callable[[argparse.Namespace], int]) -> int:

@@ -134,7 +134,9 @@ def test_the_whole_picture_is_a_page_of_its_own_until_others_take_its_place(
     client, look, reply, monkeypatch
 ):
     page = client.get(f"/{look['picture']}?language=zh")
-    assert page.status_code == 200 and "default-src 'none'" in page.headers["content-security-policy"]
+    assert (
+        page.status_code == 200 and "default-src 'none'" in page.headers["content-security-policy"]
+    )
     content = re.search(r'id="content">(.*?)</script>', page.text, re.S)[1]
     shown = json.loads(content)
     assert shown["language"] == "zh" and shown["journeys"][0]["reply"]["text"] == reply[0]

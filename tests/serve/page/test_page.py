@@ -95,7 +95,9 @@ def send(tab: Tab, text: str, wait: str = READY) -> None:
 def said(tab: Tab) -> list[str]:
     """Return what is shown of the messages."""
     every = "[...document.querySelectorAll('.turn .text')]"
-    return [text.partition(":")[2].strip() for text in tab.say(f"{every}.map((one) => one.textContent)")]
+    return [
+        text.partition(":")[2].strip() for text in tab.say(f"{every}.map((one) => one.textContent)")
+    ]
 
 
 def talks(tab: Tab) -> list[str]:
@@ -194,14 +196,20 @@ def test_enter_chooses_a_word_while_an_input_method_composes(desk):
 
 
 def test_a_hostile_reply_is_text_and_nothing_in_it_hides_or_turns_around(desk):
-    desk.pieces = [Piece(0, HOSTILE, [TokenScore(5), TokenScore(6)]), Piece(0, finish_reason="stop")]
+    desk.pieces = [
+        Piece(0, HOSTILE, [TokenScore(5), TokenScore(6)]),
+        Piece(0, finish_reason="stop"),
+    ]
     tab = desk.open()
     send(tab, "hello")
     text = said(tab)[1]
     assert text.startswith("</span><img src=x onerror=") and "](javascript:alert(1))" in text
     for hidden in ("\u202e", "\u202c", "\x1b", "\x07", "\u2028", "\u200b", "\U000e0041"):
         assert hidden not in text and f"\\u{{{ord(hidden):x}}}" in text
-    assert tab.say("document.querySelectorAll('#messages img, #messages script, #messages a').length") == 0
+    assert (
+        tab.say("document.querySelectorAll('#messages img, #messages script, #messages a').length")
+        == 0
+    )
     assert tab.say("document.title") == "hello · TFChat"
     assert tab.say("document.querySelector('.reply .text').dir") == "auto"
 
@@ -243,7 +251,9 @@ def test_a_token_shows_the_weights_of_the_model_by_mouse_and_by_keyboard(desk):
     tab.say("document.querySelectorAll('.reply .token')[2].click()")
     tab.wait("document.querySelector('.rivals')")
     look = tab.say("looks[0]")
-    spelled = "[...document.querySelectorAll('.chips .chip')].map((one) => one.firstChild.textContent)"
+    spelled = (
+        "[...document.querySelectorAll('.chips .chip')].map((one) => one.firstChild.textContent)"
+    )
     end = {"</s>": "‹end›"}
     assert tab.say(spelled) == [end.get(one, one) for one in look["question"]["tokens"]]
     for place, key in ((2, None), (3, "ArrowRight"), (2, "ArrowLeft")):
@@ -273,7 +283,9 @@ def check_shares(tab: Tab, look: dict, place: int, head: int) -> None:
     import numpy as np
 
     packed = look["layers"][-1]
-    weights = np.frombuffer(base64.b64decode(packed["data"]), "<u2").reshape(packed["shape"]) / 65535
+    weights = (
+        np.frombuffer(base64.b64decode(packed["data"]), "<u2").reshape(packed["shape"]) / 65535
+    )
     row = weights[:, place].mean(0) if head < 0 else weights[head, place]
     shown = tab.say("[...document.querySelectorAll('.chips small')].map((one) => one.textContent)")
     assert [float(text.removesuffix(" %")) for text in shown] == pytest.approx(100 * row, abs=0.51)
@@ -289,7 +301,16 @@ def test_a_screen_reader_finds_names_for_all_and_hears_the_reply(desk):
         nodes = tab.call("Accessibility.getFullAXTree")["nodes"]
         seen = [(one["role"]["value"], one.get("name", {}).get("value", "")) for one in nodes
                 if not one["ignored"] and "role" in one]  # fmt: skip
-        wanted = {"button", "textbox", "spinbutton", "radio", "checkbox", "combobox", "link", "dialog"}
+        wanted = {
+            "button",
+            "textbox",
+            "spinbutton",
+            "radio",
+            "checkbox",
+            "combobox",
+            "link",
+            "dialog",
+        }
         assert [role for role, name in seen if role in wanted and not name] == [], state
         found.append({role: [name for one, name in seen if one == role] for role, _ in seen})
         tab.press("Escape")
@@ -313,7 +334,9 @@ def test_language_and_colours_follow_the_browser_and_the_hand(desk):
         seen.append(tab.say(colour))
     assert seen == ["rgb(251, 250, 247)", "rgb(21, 24, 29)"]
     tab.click("#theme")
-    assert tab.say(colour) == seen[0] and tab.say("document.documentElement.dataset.theme") == "light"
+    assert (
+        tab.say(colour) == seen[0] and tab.say("document.documentElement.dataset.theme") == "light"
+    )
     tab.go(desk.url + "?reloaded")
     tab.wait("document.activeElement.id == 'message'")
     assert tab.say(colour) == seen[0] and tab.say("document.documentElement.lang") == "zh-CN"
@@ -325,5 +348,9 @@ def test_nothing_is_wider_than_the_window(desk, size):
     tab = desk.open()
     tab.size(*size)
     send(tab, "x" * 300)
-    over = "Math.max(...[...document.querySelectorAll('body *')].filter((one) => one.checkVisibility() && !one.closest('.hidden, .skip, svg, #list')).map((one) => one.getBoundingClientRect().right)) - innerWidth"
+    over = (
+        "Math.max(...[...document.querySelectorAll('body *')].filter((one) =>"
+        " one.checkVisibility() && !one.closest('.hidden, .skip, #list'))"
+        ".map((one) => one.getBoundingClientRect().right)) - innerWidth"
+    )
     assert tab.say(over) <= 0
