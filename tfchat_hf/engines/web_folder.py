@@ -157,8 +157,8 @@ def _presets(model: TFChatForConditionalGeneration) -> dict[str, Any]:
     own = _settings(model.generation_config, model)
     if unknown := _unknown(model.generation_config):
         raise UserError(
-            "The page in the browser has no {unknown}, which generation_config.json asks for. "
-            "Train or publish with another `generation_preset`, or take it out there.",
+            "The page in the browser has no {unknown}, which generation_config.json asks for. Take "
+            "that out there, or train with another `generation_preset`.",
             unknown=listed(f"`{name}`" for name in unknown),
         )
     presets = {}
