@@ -17,6 +17,8 @@ from tests.tiny import tiny_model
 from tfchat_hf.serve import request
 from tfchat_hf.serve.batch_run import BatchRun
 from tfchat_hf.serve.batching_queue import BatchingQueue, QueueClosedError, QueueFullError
+from tfchat_hf.serve.request import TokenScore
+from tfchat_hf.serve.running_batch import RunningBatch
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 # Seconds after which a wait is given up: no more than a guard against hanging for ever.
@@ -95,13 +97,14 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """Hold each batch at its first step, or wherever `gate.hold` has said before it begins."""
-    stopped, gate = BatchRun.stopped, Gate(1)
+    gate = Gate(1)
+    for kind, name in ((BatchRun, "stopped"), (RunningBatch, "step")):
 
-    def held(run: BatchRun) -> list[bool]:
-        gate.pass_through()
-        return stopped(run)
+        def held(self, *given, real=getattr(kind, name)):
+            gate.pass_through()
+            return real(self, *given)
 
-    monkeypatch.setattr(BatchRun, "stopped", held)
+        monkeypatch.setattr(kind, name, held)
     return gate
 
 
@@ -147,7 +150,7 @@ def test_beams_share_batches_too_and_come_whole(model, settings):
     pieces: list[tuple[int, str]] = []
     with gathering(model, 3, TOKENIZER) as batching:
         config = config_of(model, **settings)
-        say = [lambda *piece: pieces.append(piece), None, None]
+        say = [lambda *piece: pieces.append(piece[:2]), None, None]
         asked = zip(QUESTIONS, say, strict=False)
         futures = [batching.submit(ids, config, on_text=function) for ids, function in asked]
         replies = [future.result(PATIENCE).sequences[0] for future in futures]
@@ -189,7 +192,7 @@ def test_several_replies_to_one_request_come_together(model):
         first = batching.submit(
             QUESTIONS[0],
             config,
-            on_text=lambda row, piece: said.update({row: said.get(row, "") + piece}),
+            on_text=lambda row, piece, _: said.update({row: said.get(row, "") + piece}),
         )
         second = batching.submit(QUESTIONS[1], config)
         reply = first.result(PATIENCE)
@@ -209,7 +212,7 @@ def test_text_comes_while_the_reply_is_made(model, gate):
     first = threading.Event()
     config = config_of(model, eos_token_id=2)
 
-    def take(row: int, piece: str) -> None:
+    def take(row: int, piece: str, tokens: list) -> None:
         pieces.append(piece)
         if not first.is_set():
             gate.hold(1)
@@ -222,6 +225,29 @@ def test_text_comes_while_the_reply_is_made(model, gate):
         gate.open()
         future.result(PATIENCE)
     assert "".join(pieces) == text_of(future.result().sequences[0])
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"do_sample": True, "temperature": 3.0}, {"num_beams": 2}]
+)
+def test_tokens_come_with_the_scores_of_the_network_itself(model, settings):
+    told: list[TokenScore] = []
+    config = config_of(model, repetition_penalty=1.5, **settings)
+    with BatchingQueue(model, TOKENIZER) as batching:
+        future = batching.submit(
+            QUESTIONS[0], config, on_text=lambda row, text, new: told.extend(new), top_logprobs=3
+        )
+        plain = batching.submit(QUESTIONS[1]).result(PATIENCE).scores[0]
+        reply = future.result(PATIENCE)
+    ids = reply.sequences[0]
+    logits = model(torch.tensor([QUESTIONS[0]]), decoder_input_ids=torch.tensor([[1, *ids[:-1]]]))
+    expected = logits.logits[0].detach().log_softmax(-1)
+    assert told == reply.scores[0] and [token.id for token in told] == ids
+    assert all(token.logprob is None and token.top == () for token in plain)
+    for token, row in zip(told, expected, strict=True):
+        assert token.logprob == pytest.approx(float(row[token.id]), abs=1e-4)
+        assert [number for number, _ in token.top] == row.topk(3).indices.tolist()
+        assert [value for _, value in token.top] == pytest.approx(row.topk(3).values.tolist())
 
 
 def test_a_short_reply_does_not_wait_for_the_longest_of_its_batch(model, gate):
@@ -300,7 +326,7 @@ def test_a_deadline_that_passes_before_the_batch_is_an_error(model):
 
 
 def test_a_caller_whose_function_fails_loses_its_own_reply_only(model):
-    def gone(row: int, piece: str) -> None:
+    def gone(row: int, piece: str, tokens: list) -> None:
         raise BrokenPipeError("the reader has left")
 
     with gathering(model, 2, TOKENIZER) as batching:
@@ -458,7 +484,8 @@ def test_an_error_of_one_request_leaves_its_batch_their_replies(model, monkeypat
     monkeypatch.setattr(BatchRun, "put", failing)
     heard: list[str] = []
     with gathering(model, 3, TOKENIZER) as batching:
-        sound = batching.submit(QUESTIONS[0], config, on_text=lambda row, text: heard.append(text))
+        hear = lambda row, text, tokens: heard.append(text)  # noqa: E731
+        sound = batching.submit(QUESTIONS[0], config, on_text=hear)
         bad, other = (batching.submit(question, config) for question in QUESTIONS[1:3])
         with pytest.raises(RuntimeError, match="one bad row|SystemExit: 3"):
             bad.result(PATIENCE)
@@ -467,7 +494,9 @@ def test_an_error_of_one_request_leaves_its_batch_their_replies(model, monkeypat
     assert "".join(heard) == TOKENIZER.decode(expected[0], skip_special_tokens=True).strip()
 
 
-@pytest.mark.parametrize("wrong", [{"deadline": "soon"}, {"stop": 1}, {"seed": "x"}])
+@pytest.mark.parametrize(
+    "wrong", [{"deadline": "soon"}, {"stop": 1}, {"seed": "x"}, {"top_logprobs": -1}]
+)
 def test_a_wrong_argument_is_the_error_of_its_caller_alone(model, wrong):
     with BatchingQueue(model) as batching:
         with pytest.raises(ValueError, match=f"`{next(iter(wrong))}` must be"):

@@ -1,0 +1,136 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""What a request of OpenAI's API may hold: taken, refused, or ignored and said so."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from data_builders.command_line import did_you_mean
+from data_builders.translation import _, joined
+
+from ..chat.settings import SETTINGS
+from ..text.dialogue import messages_to_turns
+from ..text.errors import UserError
+from .errors import ApiError
+
+MOST_CHOICES = 16
+MOST_MESSAGES = 1000
+_MOST_SEED = 2**63 - 1
+# They change nothing that this model could do, and clients send them by habit.
+IGNORED = set(
+    """
+    chat_id id keep_alive metadata moderation parallel_tool_calls prediction prompt_cache_key
+    prompt_cache_retention reasoning_effort safety_identifier service_tier session_id store
+    suffix user verbosity best_of
+    """.split()
+)
+# What they ask for cannot be had; where they ask for nothing they are no matter.
+REFUSED = set(
+    """
+    audio echo function_call functions logit_bias modalities response_format tool_choice tools
+    web_search_options
+    """.split()
+)
+_ASKS_FOR_NOTHING: tuple[Any, ...] = (
+    None, False, "", [], {}, 0, "none", "auto", ["text"], {"type": "text"},
+)  # fmt: skip
+Stop = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class _StreamOptions(BaseModel):
+    """What a stream holds beside the reply."""
+
+    include_usage: bool = False
+
+
+class Asked(BaseModel):
+    """What both ways of asking have in common."""
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+    model: str | None = None
+    n: int = Field(1, ge=1, le=MOST_CHOICES)
+    seed: int | None = Field(None, ge=-_MOST_SEED, le=_MOST_SEED)
+    stop: Annotated[list[Stop], Field(max_length=4)] = []
+    max_tokens: int | None = Field(None, ge=1)
+    stream: bool = False
+    stream_options: _StreamOptions = _StreamOptions()
+    memory: bool = True
+    return_token_ids: bool = False
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _as_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value or []
+
+    @field_validator("n", "stream", "stream_options", "memory", "return_token_ids", mode="before")
+    @classmethod
+    def _null_is_the_default(cls, value: Any, info: Any) -> Any:
+        return cls.model_fields[info.field_name].default if value is None else value
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The generation settings among the fields, by the names of the chat's `/set`."""
+        extra = self.model_extra or {}
+        return {name: extra[name] for name in SETTINGS if extra.get(name) is not None}
+
+    def ignored(self) -> list[str]:
+        """Name the fields that make no difference.
+
+        Raises:
+            ApiError: One asks for what cannot be had, or is unknown.
+        """
+        found = []
+        for name, value in (self.model_extra or {}).items():
+            if name in IGNORED:
+                found.append(name)
+            elif name in REFUSED:
+                if not any(value is one or value == one for one in _ASKS_FOR_NOTHING):
+                    what = _("This server has no `{name}`. Leave it out.", name=name)
+                    raise ApiError(400, what, "unsupported_parameter", name)
+            elif name not in SETTINGS:
+                raise self._unknown(name)
+        return found
+
+    def _unknown(self, name: str) -> ApiError:
+        known = [*type(self).model_fields, *SETTINGS]
+        name = name[:50]
+        what = joined(_("There is no field {name!r}.", name=name), did_you_mean(name, known, ""))
+        return ApiError(400, what, "unknown_parameter", name)
+
+
+class ChatRequest(Asked):
+    """The body of `/v1/chat/completions`."""
+
+    messages: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_MESSAGES)]
+    max_completion_tokens: int | None = Field(None, ge=1)
+    logprobs: bool = False
+    top_logprobs: int | None = Field(None, ge=0, le=20)
+
+    @field_validator("messages")
+    @classmethod
+    def _only_texts(cls, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for place, message in enumerate(messages):
+            for name in ("tool_calls", "function_call", "audio"):
+                if message.get(name):
+                    raise UserError(
+                        "messages[{place}].{name}: this model calls no tools and reads text only. "
+                        "Leave it out.",
+                        place=place,
+                        name=name,
+                    )
+        messages_to_turns(messages)
+        return messages
+
+    def turns(self, reads_system: bool) -> list[str]:
+        """Return what was said, oldest first; a model that saw no system messages gets none."""
+        return messages_to_turns(self.messages, reads_system)[0]
+
+
+class CompletionRequest(Asked):
+    """The body of `/v1/completions`: each prompt is a conversation of one turn."""
+
+    prompt: str | Annotated[list[str], Field(min_length=1, max_length=MOST_CHOICES)]
+    logprobs: int | None = Field(None, ge=0, le=20)
