@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +35,8 @@ from tfchat_hf.engines.dependencies import WEB  # noqa: E402
 from tfchat_hf.engines.export import export_run  # noqa: E402
 from tfchat_hf.engines.exported_folder import open_engine  # noqa: E402
 from tfchat_hf.engines.model_folder import load_for_chat  # noqa: E402
+from tfchat_hf.engines.onnx_names import graph_file  # noqa: E402
+from tfchat_hf.engines.web_folder import GRAPHS  # noqa: E402
 from tfchat_hf.pretrained import SMALL_TALK  # noqa: E402
 from tfchat_hf.text.dialogue import encode_context  # noqa: E402
 
@@ -70,6 +73,19 @@ def in_browser(folder: Path, turns: list[str], preset: str) -> dict[str, Any]:
     """
     script = _DRIVER.replace("TURNS", json.dumps(turns)).replace("PRESET", json.dumps(preset))
     return posted_by(script, folder, timeout=1200)
+
+
+def engine_of(page: Path) -> Any:
+    """Open the page's graphs here, with the page's own options."""
+    model = open_engine(page, "onnx", threads=1)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    for graph in GRAPHS:
+        path = page / graph_file(graph, False)
+        model.sessions[graph] = onnxruntime.InferenceSession(path, options)
+    return model
 
 
 def answered(model: Any, questions: list[list[int]], preset: str) -> list[dict[str, Any]]:
@@ -164,7 +180,7 @@ def main() -> None:
             print_sizes(page, kind)
         print("\n| weights | preset | beside | questions | ids equal | replies equal |")
         print("|---|---|---|---:|---:|---:|")
-        engines = {kind: open_engine(page, "onnx", threads=1) for kind, page in pages.items()}
+        engines = {kind: engine_of(page) for kind, page in pages.items()}
         for kind, page in pages.items():
             for preset in PRESETS:
                 found = in_browser(page, turns, preset)["replies"]
