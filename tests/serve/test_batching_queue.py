@@ -18,6 +18,7 @@ from tfchat_hf.serve import request
 from tfchat_hf.serve.batch_run import BatchRun
 from tfchat_hf.serve.batching_queue import BatchingQueue, QueueClosedError, QueueFullError
 from tfchat_hf.serve.request import TokenScore
+from tfchat_hf.serve.running_batch import RunningBatch
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 # Seconds after which a wait is given up: no more than a guard against hanging for ever.
@@ -96,13 +97,14 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """Hold each batch at its first step, or wherever `gate.hold` has said before it begins."""
-    stopped, gate = BatchRun.stopped, Gate(1)
+    gate = Gate(1)
+    for kind, name in ((BatchRun, "stopped"), (RunningBatch, "step")):
 
-    def held(run: BatchRun) -> list[bool]:
-        gate.pass_through()
-        return stopped(run)
+        def held(self, *given, real=getattr(kind, name)):
+            gate.pass_through()
+            return real(self, *given)
 
-    monkeypatch.setattr(BatchRun, "stopped", held)
+        monkeypatch.setattr(kind, name, held)
     return gate
 
 

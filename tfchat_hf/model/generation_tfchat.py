@@ -316,6 +316,7 @@ class CopyPenaltyLogitsProcessor(LogitsProcessor):
         self.question = question.masked_fill(unreal.bool(), -1)
         self.penalty = penalty
         self.allowed_length = allowed_length
+        self.ignored = ignored
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return `scores` with the costs taken off."""

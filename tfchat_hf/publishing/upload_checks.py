@@ -164,7 +164,7 @@ def check_privacy(plan: UploadPlan, folder: str | Path) -> None:
     places, names = machine_places(folder, *given), machine_names()
     found: dict[str, Upload] = {}
     for upload in plan.uploads:
-        if fits(upload.name, (WEIGHTS, "*.png")):
+        if fits(upload.name, (WEIGHTS, "*.png", "*.whl")):
             continue
         for leak in find_leaks(upload.read_text(), places, [get_token() or ""], names):
             where = _(", line {number}", number=leak.line) if upload.is_text else ""

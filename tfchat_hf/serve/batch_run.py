@@ -40,11 +40,11 @@ class BatchRun(BaseStreamer):
         """Make room for the replies."""
         self.model, self.requests, self.table = model, requests, table
         self.abandon, self.fast = abandon, fast
-        self.copies = self._setting("num_return_sequences") or 1
+        self.copies = requests[0].copies
         self.pad = self._setting("pad_token_id") or 0
         ends = self._setting("eos_token_id")
         ends = set(ends if isinstance(ends, list) else [ends])
-        self.answers = [Answer(one, self.copies, ends, self.pad, table) for one in requests]
+        self.answers = [Answer(one, ends, self.pad, table) for one in requests]
         self.has_begun = False
         # Beams and candidates change their mind about tokens, and scores are read off afterwards:
         # such replies come whole.

@@ -128,7 +128,10 @@ class Request:
         options: More arguments of `generate()`.
         future: Where the reply goes.
         stop: Set to end the reply.
-        key: Requests of equal keys may be answered together.
+        copies: Replies to it.
+        settings: What is equal for requests with equal settings.
+        key: Requests of equal keys may share a batch of their own; None for one that can join the
+            running batch.
         on_text: Called with the number of the reply (0 where one is asked for), text and tokens.
         deadline: `time.monotonic()` at which the reply ends, finished or not.
         seed: Where random numbers start.
@@ -140,6 +143,8 @@ class Request:
     options: dict[str, Any]
     future: ReplyFuture
     stop: threading.Event
+    copies: int
+    settings: str
     key: object
     on_text: OnText | None = None
     deadline: float | None = None
@@ -178,21 +183,24 @@ class Answer:
 
     Args:
         request: Its future is running.
-        copies: Replies to one request.
         ends: End tokens.
-        pad: What follows a reply that some rule has ended.
+        pad: What follows a reply that some rule has ended; None where nothing follows.
         table: Of the tokenizer; needed where the request has `on_text`.
     """
 
     def __init__(
-        self, request: Request, copies: int, ends: set[int], pad: int, table: PieceTable | None
+        self, request: Request, ends: set[int], pad: int | None, table: PieceTable | None
     ) -> None:
         """Start with no token."""
         self.request = request
         self.done = False
         self._ends, self._pad = ends, pad
         self._table = table if request.on_text else None
-        self._replies = [_Reply(self._new_text()) for _ in range(copies)]
+        self._replies = [_Reply(self._new_text()) for _ in range(request.copies)]
+
+    def is_over(self, number: int) -> bool:
+        """Tell whether a reply has ended."""
+        return self.done or self._replies[number].reason is not None
 
     def add(self, number: int, token: TokenScore) -> None:
         """Take the next token of a reply; nothing happens to one that has ended."""
@@ -200,19 +208,35 @@ class Answer:
         if reply.reason is not None:
             return
         if token.id == self._pad and token.id not in self._ends:
-            self._end(number, self.request.reason_to_stop() or "stop")
+            self.end(number, self.request.reason_to_stop() or "stop")
             return
         reply.scores.append(token)
         if token.id in self._ends:
-            self._end(number, "stop")
+            self.end(number, "stop")
         elif reply.text is not None:
             self._say(number, reply.text.add(token.id))
+
+    def end(self, number: int, reason: str) -> None:
+        """End a reply; the last one hands all out."""
+        reply = self._replies[number]
+        reply.reason = reason
+        if reply.text is not None:
+            self._say(number, reply.text.close())
+        if not self.done and all(one.reason is not None for one in self._replies):
+            self.done = True
+            self.request.future.set_result(
+                BatchedReply(
+                    [[token.id for token in one.scores] for one in self._replies],
+                    [one.reason for one in self._replies],
+                    [one.scores for one in self._replies],
+                )
+            )
 
     def end_all(self, reason: str) -> None:
         """End every reply that has not ended."""
         for number, reply in enumerate(self._replies):
             if reply.reason is None:
-                self._end(number, reason)
+                self.end(number, reason)
 
     def begin_again(self) -> bool:
         """Forget the tokens, but not what the caller has heard; False where it would differ."""
@@ -236,22 +260,6 @@ class Answer:
 
     def _new_text(self) -> GrowingText | None:
         return None if self._table is None else GrowingText(self._table, trim=True)
-
-    def _end(self, number: int, reason: str) -> None:
-        """End a reply; the last one hands all out."""
-        reply = self._replies[number]
-        reply.reason = reason
-        if reply.text is not None:
-            self._say(number, reply.text.close())
-        if not self.done and all(one.reason is not None for one in self._replies):
-            self.done = True
-            self.request.future.set_result(
-                BatchedReply(
-                    [[token.id for token in one.scores] for one in self._replies],
-                    [one.reason for one in self._replies],
-                    [one.scores for one in self._replies],
-                )
-            )
 
     def _say(self, number: int, piece: str) -> None:
         """Hand out text and tokens; a caller that cannot take them loses its own reply only."""
