@@ -6,18 +6,25 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import shutil
 import socket
+import subprocess
 import tomllib
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import openai
 import pytest
 from huggingface_hub import SpaceCard
 
 from tests.finished_run import finished_run
 from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
+from tests.serve.started import started
+from tests.test_docs import blocks
+from tests.test_wheel import environment
 from tfchat_hf.publishing import push
 from tfchat_hf.publishing.__main__ import main
 from tfchat_hf.publishing.push import PushOrder
@@ -160,6 +167,50 @@ def test_where_to_must_be_said(folder: Path, capsys: pytest.CaptureFixture[str])
     assert "--hub_model_id or --space must say where to" in capsys.readouterr().err
     assert main([str(folder), "--space", "demo", "--dry_run"]) == 2
     assert "--space must be owner/name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("page", ["docs/serving.md", "docs/serving.zh-CN.md"])
+def test_the_commands_of_the_docs_make_spaces(
+    page: str, hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    Path("runs").mkdir(exist_ok=True)
+    if not Path("runs/mine").exists():
+        shutil.copytree(folder, "runs/mine")
+    hub.repositories["someone/chat"] = Repository()
+    lines = [line for block in blocks(page) for line in block.text.splitlines()]
+    commands = [shlex.split(line) for line in lines if "tfchat_hf.publishing " in line]
+    assert [main(words[3:]) for words in commands] == [0, 0, 0]
+    assert {"spaces/someone/demo", "spaces/someone/small"} < set(hub.repositories)
+
+
+@pytest.mark.slow
+def test_it_starts_by_itself_and_answers(folder: Path, tmp_path: Path) -> None:
+    """Install its wheel beside the libraries of this environment, and do what its image does."""
+    for name, content in files_of(folder).items():
+        path = tmp_path / "space" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    python = environment(tmp_path / "environment") / "python"
+    install = [python, "-m", "pip", "install", "-q", "--no-deps"]
+    subprocess.run([*install, *(tmp_path / "space").glob("*.whl")], check=True)
+    command = json.loads(
+        re.search(r"^CMD (.*)$", (tmp_path / "space" / "Dockerfile").read_text(), re.M)[1]
+    )
+    # Here nobody but the test shall reach it.
+    here = {"python": str(python), "0.0.0.0": "127.0.0.1", "7860": "0"}
+    command = [here.get(word, word) for word in command]
+    settings = {"cwd": tmp_path / "space", "env": {"PYTHONPATH": ""}}
+    with (
+        started(command, tmp_path / "said.txt", **settings) as url,
+        openai.OpenAI(base_url=url, api_key="none", max_retries=0) as client,
+    ):
+        [model] = client.models.list().data
+        said = [{"role": "user", "content": "你好"}]
+        reply = client.chat.completions.create(model=model.id, messages=said, max_tokens=4)
+        page = urllib.request.urlopen(url.removesuffix("/v1")).read()
+    assert model.id == "demo" and reply.usage.completion_tokens > 0
+    assert b"<!doctype html>" in page.lower()
 
 
 def test_an_unfinished_run_makes_no_space(folder: Path, tmp_path: Path) -> None:
