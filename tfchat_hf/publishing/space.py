@@ -86,7 +86,8 @@ def plan_space(folder: str | Path, order: PushOrder, model_id: str | None = None
     needs = _needs(project)
     wheel = f"tfchat_hf-{project['version']}-py3-none-any.whl"
     command = ["python", "-m", "tfchat_hf.serve", model_id or name, "--web", "--no-api-key"]
-    command += ["--host", "0.0.0.0", "--port", str(PORT)]
+    # The Hub shows the page within its own.
+    command += ["--frame", "https://huggingface.co", "--host", "0.0.0.0", "--port", str(PORT)]
     made = [
         (CARD_FILE, marked("the Space's card"), _card(Path(folder), order.repo_id, model_id)),
         (

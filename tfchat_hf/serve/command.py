@@ -99,6 +99,13 @@ def _add_access(parser: CommandParser) -> None:
         help="let pages of this origin ask from a browser, such as https://example.org",
     )
     parser.add_argument(
+        "--frame",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="with --web: let pages of this origin show the page within theirs",
+    )
+    parser.add_argument(
         "--drain-seconds",
         type=int,
         default=30,
@@ -224,7 +231,7 @@ def build_app(args: argparse.Namespace, key: str | None) -> FastAPI:
     hosts = (*LOOPBACK, args.host) if is_loopback(args.host) else ()
     app = create_app(service, Settings(hosts, key, tuple(args.cors), log_text=args.log_text))
     if args.web:
-        add_page(app, service)
+        add_page(app, service, args.frame)
     return app
 
 
