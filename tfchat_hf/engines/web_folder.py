@@ -61,7 +61,9 @@ _OF_CONFIG = """
 """.split()
 # DequantizeLinear takes a scale for each block of a row from here on.
 _OPSET = 21
-_BLOCK = 128
+# Measured on the packaged model, of 200 greedy replies equal to torch's: 120 with 128, 138 with 32,
+# for 7 % more to download. It costs no time: the weights are float32 again before the first step.
+_BLOCK = 32
 _README = """---
 title: {title}
 sdk: static
@@ -72,8 +74,8 @@ pinned: false
 A chat model of [TFChat-HF](https://github.com/tfchat-hf/tfchat-hf) that runs in the visitor's own
 browser. To see it here: `python -m http.server` in this folder, then http://localhost:8000/.
 
-一个在访问者自己的浏览器里运行的 [TFChat-HF](https://github.com/tfchat-hf/tfchat-hf) 对话模型。要在本机
-查看：在此文件夹中运行 `python -m http.server`，再打开 http://localhost:8000/。
+一个在访问者自己的浏览器里运行的 [TFChat-HF](https://github.com/tfchat-hf/tfchat-hf) 对话模型。
+要在本机查看：在此文件夹中运行 `python -m http.server`，再打开 http://localhost:8000/。
 
 In `vendor/`: {packages}; the licences are beside them.
 """
@@ -155,8 +157,8 @@ def _presets(model: TFChatForConditionalGeneration) -> dict[str, Any]:
     own = _settings(model.generation_config, model)
     if unknown := _unknown(model.generation_config):
         raise UserError(
-            "The page in the browser has no {unknown}, which generation_config.json asks for. "
-            "Train or publish with another `generation_preset`, or take it out there.",
+            "The page in the browser has no {unknown}, which generation_config.json asks for. Take "
+            "that out there, or train with another `generation_preset`.",
             unknown=listed(f"`{name}`" for name in unknown),
         )
     presets = {}

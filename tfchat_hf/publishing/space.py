@@ -66,10 +66,9 @@ def publish_space(
         UserError: For a folder or an order that cannot be pushed, or if the Hub does not take it.
     """
     check_order(order)
-    plan = plan_space(folder, order, model_id)
     if model_id and not order.dry_run:
         _check_readable(model_id)
-    push(plan, folder, order, report)
+    push(plan_space(folder, order, model_id), folder, order, report)
 
 
 def plan_space(folder: str | Path, order: PushOrder, model_id: str | None = None) -> UploadPlan:

@@ -217,7 +217,6 @@ def build_app(args: argparse.Namespace, key: str | None) -> FastAPI:
 
     from .app import create_app
     from .gate import LOOPBACK, Settings
-    from .page.routes import add_page
     from .service import load_service
 
     transformers_logging.set_verbosity_error()
@@ -231,6 +230,8 @@ def build_app(args: argparse.Namespace, key: str | None) -> FastAPI:
     hosts = (*LOOPBACK, args.host) if is_loopback(args.host) else ()
     app = create_app(service, Settings(hosts, key, tuple(args.cors), log_text=args.log_text))
     if args.web:
+        from .page.routes import add_page
+
         add_page(app, service, args.frame)
     return app
 
