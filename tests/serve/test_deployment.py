@@ -7,6 +7,7 @@ import asyncio
 import http.client
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,9 @@ import pytest
 from tests.serve.small_server import SmallServer, small_service
 from tests.serve.started import free_port
 from tests.test_docs import blocks
+from tfchat_hf.serve import command, ray
 
+ROOT = Path(__file__).parents[2]
 PAGES = ("docs/serving.md", "docs/serving.zh-CN.md")
 QUESTION = [{"role": "user", "content": "hello, how are you?"}]
 NGINX = """
@@ -54,6 +57,15 @@ def test_both_languages_show_the_same_file(name: str) -> None:
     assert english == chinese
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_the_servers_that_are_shown_can_be_started_so(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8").replace("%d/", "")
+    found = re.findall(r"python -m tfchat_hf\.(serve(?:\.ray)?) ([^`\n]+)", text)
+    kinds = {"serve": command.build_parser(), "serve.ray": ray.build_parser()}
+    assert [kinds[kind].parse_args(shlex.split(words)) for kind, words in found]
+    assert {kind for kind, _ in found} == set(kinds)
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd")
 def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "tfchat.service"
@@ -76,9 +88,9 @@ def nginx(folder: Path, port: int, listens: int) -> list[str]:
 
 @needs_nginx
 def test_nginx_takes_the_site(tmp_path: Path) -> None:
-    command = nginx(tmp_path, 8000, 8443)
+    start = nginx(tmp_path, 8000, 8443)
     assert "127.0.0.1:8443" in (tmp_path / "nginx.conf").read_text()
-    done = subprocess.run([*command, "-t"], capture_output=True, text=True)
+    done = subprocess.run([*start, "-t"], capture_output=True, text=True)
     assert done.returncode == 0 and "warn" not in done.stderr, done.stderr
 
 
