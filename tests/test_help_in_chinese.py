@@ -11,7 +11,6 @@ import pytest
 from data_builders.widths import display_width
 
 COMMANDS = [
-    "chat.command",
     "compare.__main__",
     "engines.export",
     "engines.javascript_tokenizer",
@@ -23,6 +22,7 @@ COMMANDS = [
     "memory.__main__ ask",
     "memory.__main__ build",
     "pretrained.__main__",
+    "serve.page.command",
 ]
 
 

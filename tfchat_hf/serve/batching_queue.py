@@ -271,7 +271,7 @@ class BatchingQueue:
                 if self._apart and (self._owed <= 0 or not self._running.rows):
                     self._owed = _seconds_of(self._answer_apart)
                 if self._running.rows:
-                    self.batch_sizes[len(self._running.rows)] += 1
+                    self.batch_sizes[len(self._running)] += 1
                     self._owed -= _seconds_of(self._running.step, self._abandon.is_set())
         except BaseException as error:
             self._running.fail(error)
@@ -305,7 +305,7 @@ class BatchingQueue:
             self._apart, self._waiting = deque([*self._apart, *self._waiting]), deque()
             return
         joining: list[Request] = []
-        free = self.max_batch_size - len(self._running.rows)
+        free = self.max_batch_size - len(self._running)
         while self._waiting and self._waiting[0].copies <= free:
             request = self._waiting.popleft()
             self._places.put(None)

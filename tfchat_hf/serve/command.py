@@ -2,6 +2,7 @@
 """Serve a model to every client of OpenAI's API.
 
 python -m tfchat_hf.serve runs/quickstart
+python -m tfchat_hf.serve runs/quickstart --web
 python -m tfchat_hf.serve runs/quickstart --port 0 --preset balanced --engine onnx --int8
 python -m tfchat_hf.serve runs/quickstart --host 0.0.0.0 --api-key-file key.txt
 
@@ -57,6 +58,7 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("--int8", action="store_true", help="weights in int8, on the CPU")
     parser.add_argument("--preset", metavar="NAME", help="of the requests that name none")
+    parser.add_argument("--web", action="store_true", help="the page for the browser too, at /")
     parser.add_argument("--no-memory", action="store_true", help="the model's own words only")
     parser.add_argument(
         "--max-batch-size", type=int, default=32, metavar="N", help="most replies at once (32)"
@@ -177,6 +179,8 @@ def bound_socket(host: str, port: int) -> socket.socket:
         UserError: It is taken, or none of this machine.
     """
     try:
+        if not 0 <= port < 2**16:  # the system would take another one
+            raise OverflowError(_("a port is a number from 0 to 65535"))
         family, *_rest, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address, family=family, backlog=2048)
     except (OSError, OverflowError) as error:
@@ -196,6 +200,7 @@ def _serve(args: argparse.Namespace, key: str | None, sock: socket.socket) -> in
 
     from .app import create_app
     from .gate import LOOPBACK, Settings
+    from .page.routes import add_page
     from .server import Server
     from .service import load_service
 
@@ -209,13 +214,18 @@ def _serve(args: argparse.Namespace, key: str | None, sock: socket.socket) -> in
     )  # fmt: skip
     hosts = (*LOOPBACK, args.host) if is_loopback(args.host) else ()
     settings = Settings(hosts, key, tuple(args.cors), log_text=args.log_text)
-    server = Server(create_app(service, settings), service, args.drain_seconds)
+    app = create_app(service, settings)
+    if args.web:
+        add_page(app, service)
+    server = Server(app, service, args.drain_seconds)
     host, port = sock.getsockname()[:2]
     host = f"[{host}]" if ":" in host else host
     if key is None and not hosts:
         tell(_("WARNING: there is no key. Whoever can reach {host} may ask.", host=host))
     address = f"http://{host}:{port}/v1"
     say(_("{name} answers at {address}", name=service.name, address=address))
+    if args.web:
+        say(_("Talk to {name} at {address}", name=service.name, address=address[:-2]))
     server.run(sockets=[sock])
     service.close(drain=False, timeout=args.drain_seconds)
     return STOPPED if server.stopped_by == signal.SIGINT else 0

@@ -31,7 +31,7 @@ from transformers import (
     StoppingCriteriaList,
     StopStringCriteria,
 )
-from transformers.modeling_outputs import BaseModelOutput
+from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
 from ..chat.streaming import PieceTable
 from ..fast.loops import is_row_by_row
@@ -87,6 +87,7 @@ class Rules:
         draws: Whether tokens are drawn.
         processors: In the order in which they act.
         criteria: What else may end a reply.
+        anti_lm: The processor that reads each reply a second time, after an empty message.
         is_shared: Whether the processors do the same for any question, and each row for itself.
         is_lasting: Whether they will do for other requests too.
     """
@@ -97,6 +98,7 @@ class Rules:
     draws: bool
     processors: list[LogitsProcessor]
     criteria: list[StoppingCriteria]
+    anti_lm: own.AntiLanguageModelLogitsProcessor | None = field(init=False, default=None)
     is_shared: bool = field(init=False)
     is_lasting: bool = field(init=False)
     _shown: tuple[list[Row], list[LogitsProcessor]] = field(default=([], []), repr=False)
@@ -104,6 +106,10 @@ class Rules:
     def __post_init__(self) -> None:
         """Look at the processors once."""
         self.is_shared = all(map(is_row_by_row, self.processors))
+        for place, one in enumerate(self.processors):
+            if type(one) is own.AntiLanguageModelLogitsProcessor:
+                self.anti_lm = self.processors[place] = copy.copy(one)
+                self.anti_lm.model = Remembered(one.model)
         timeless = all(type(one) is StopStringCriteria for one in self.criteria)
         self.is_lasting = self.is_shared and timeless
 
@@ -150,6 +156,30 @@ class Rules:
         if self._shown[0] != list(rows):
             self._shown = list(rows), [_of(rows, one) for one in self.processors]
         return self._shown[1]
+
+
+class Remembered:
+    """Stands for the network where a processor asks how a reply goes on after an empty message.
+
+    Attributes:
+        known: What it would say, `(vocab_size,)`, by the reply so far.
+
+    Args:
+        model: Asked about what is not known.
+    """
+
+    def __init__(self, model: Any) -> None:
+        """Know nothing."""
+        self.model = model
+        self.known: dict[tuple[int, ...], torch.Tensor] = {}
+
+    def __call__(self, decoder_input_ids: torch.LongTensor, **others: Any) -> Seq2SeqLMOutput:
+        """Give the logits of replies `(rows, length)`, at their last place."""
+        try:
+            found = [self.known[tuple(ids)] for ids in decoder_input_ids.tolist()]
+        except KeyError:
+            return self.model(decoder_input_ids=decoder_input_ids, **others)
+        return Seq2SeqLMOutput(logits=torch.stack(found)[:, None])
 
 
 def _of(rows: Sequence[Row], processor: LogitsProcessor) -> LogitsProcessor:

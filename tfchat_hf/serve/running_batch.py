@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -37,22 +37,25 @@ class _Reply(Row):
     Attributes:
         answer: The replies to its request.
         number: Of this reply among them.
+        is_second: Whether it is the same reply after an empty message, read beside the first.
     """
 
     answer: Answer
     number: int
+    is_second: bool = False
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more is to come."""
-        return self.answer.is_over(self.number)
+        unread = self.is_second and len(self.ids) > self.rules.anti_lm.tokens
+        return unread or self.answer.is_over(self.number)
 
 
 class RunningBatch:
     """Makes a token of every reply at each step, whatever their lengths and settings.
 
     Attributes:
-        rows: The replies that are being made.
+        rows: The rows of the network, most of them replies that are being made.
 
     Args:
         model: Of torch.
@@ -68,11 +71,15 @@ class RunningBatch:
         self._stepper: OpenStepper | None = None
         self._rules: dict[str, Rules] = {}
 
+    def __len__(self) -> int:
+        """Count the replies that are being made."""
+        return sum(not row.is_second for row in self.rows)
+
     def is_open(self) -> bool:
         """Tell whether requests can join; an empty batch begins anew, weights may have changed."""
         if not self.rows:
             try:
-                self._stepper = self.fast.open_stepper(self.model, self.most)
+                self._stepper = self.fast.open_stepper(self.model, 2 * self.most)
             except BaseException:  # whoever asks will get it in a batch of their own
                 self._stepper = None
         return self._stepper is not None
@@ -99,10 +106,10 @@ class RunningBatch:
         self._let_go()
         if not self.rows:
             return
-        logits = self._logits()
-        tokens = self._choose(logits)
+        rows, logits = self._without_second(self._logits())
+        tokens = self._choose(rows, logits)
         self._stepper.advance()
-        for row, token in zip(self.rows, self._scored(logits, tokens), strict=True):
+        for row, token in zip(rows, _scored(rows, logits, tokens), strict=True):
             with _blaming(row.answer):
                 self._add(row, token)
         self._let_go()
@@ -153,6 +160,10 @@ class RunningBatch:
                 self._read([rows])
             return
         self.rows += [row for rows in joining for row in rows]
+        for row in (row for rows in joining for row in rows if row.rules.anti_lm):
+            nothing = row.rules.anti_lm.nothing
+            self._stepper.join(nothing, torch.ones(1, 1, device=device))
+            self.rows.append(replace(row, is_second=True))
 
     def _logits(self) -> torch.Tensor:
         """Decode a step, `(rows, vocab_size)`; where that fails row by row."""
@@ -168,26 +179,40 @@ class RunningBatch:
                     made[place] = self._stepper.step(tokens[one], one)
             return torch.cat(made)
 
-    def _choose(self, logits: torch.Tensor) -> torch.LongTensor:
+    def _without_second(self, logits: torch.Tensor) -> tuple[list[_Reply], torch.Tensor]:
+        """Keep what was said after empty messages for the processors; return the other rows."""
+        second = [place for place, row in enumerate(self.rows) if row.is_second]
+        for row in self.rows:
+            if row.rules.anti_lm:
+                row.rules.anti_lm.model.known.clear()
+        for place in second:
+            row = self.rows[place]
+            row.rules.anti_lm.model.known[tuple(row.ids)] = logits[place]
+        if not second:
+            return list(self.rows), logits
+        first = [place for place, row in enumerate(self.rows) if not row.is_second]
+        return [self.rows[place] for place in first], logits[first]
+
+    def _choose(self, rows: Sequence[_Reply], logits: torch.Tensor) -> torch.LongTensor:
         """Return the next token of each row, `(rows,)`; of one that has failed, any."""
         by_rules: dict[Rules, list[int]] = defaultdict(list)
-        for place, row in enumerate(self.rows):
+        for place, row in enumerate(rows):
             by_rules[row.rules].append(place)
         scores = logits.clone()
         for rules, places in by_rules.items():
             if rules.processors:
-                scores[places] = self._processed([self.rows[at] for at in places], logits[places])
+                scores[places] = self._processed([rows[at] for at in places], logits[places])
         best, tokens = scores.max(-1)
-        drawn = [place for place, row in enumerate(self.rows) if row.rules.draws]
+        drawn = [place for place, row in enumerate(rows) if row.rules.draws]
         for place in (~best.isfinite()).nonzero()[:, 0].tolist():
             if place in drawn or best[place].isnan():
                 error = _("The scores of the next token are no numbers, or bar every token.")
-                self.rows[place].answer.fail(RuntimeError(error))
+                rows[place].answer.fail(RuntimeError(error))
                 scores[place] = 0.0
         if drawn:
             numbers = torch.rand(len(drawn), 1)
             for at, place in enumerate(drawn):
-                if (generator := self.rows[place].generator) is not None:
+                if (generator := rows[place].generator) is not None:
                     numbers[at] = torch.rand(1, generator=generator)
             tokens[drawn] = draw(scores[drawn].cpu(), numbers).to(tokens.device)
         return tokens
@@ -202,19 +227,6 @@ class RunningBatch:
                 return scores
             each = zip(rows, scores.split(1), strict=True)
             return torch.cat([self._processed([row], one) for row, one in each])
-
-    def _scored(self, logits: torch.Tensor, tokens: torch.LongTensor) -> list[TokenScore]:
-        """Put the network's scores beside the tokens of those who asked for them."""
-        scored = list(map(TokenScore, tokens.tolist()))
-        by_top: dict[int, list[int]] = defaultdict(list)
-        for place, row in enumerate(self.rows):
-            if row.answer.request.top_logprobs is not None:
-                by_top[row.answer.request.top_logprobs].append(place)
-        for top, places in by_top.items():
-            made = token_scores(logits[places], tokens[places], top)
-            for place, token in zip(places, made, strict=True):
-                scored[place] = token
-        return scored
 
     def _add(self, row: _Reply, token: TokenScore) -> None:
         """Hand out a token, and end the reply if it is the last one."""
@@ -236,6 +248,22 @@ class RunningBatch:
                 self._stepper.leave(place)
                 self.rows[place] = self.rows[-1]
                 self.rows.pop()
+
+
+def _scored(
+    rows: Sequence[_Reply], logits: torch.Tensor, tokens: torch.LongTensor
+) -> list[TokenScore]:
+    """Put the network's scores beside the tokens of those who asked for them."""
+    scored = list(map(TokenScore, tokens.tolist()))
+    by_top: dict[int, list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        if row.answer.request.top_logprobs is not None:
+            by_top[row.answer.request.top_logprobs].append(place)
+    for top, places in by_top.items():
+        made = token_scores(logits[places], tokens[places], top)
+        for place, token in zip(places, made, strict=True):
+            scored[place] = token
+    return scored
 
 
 @contextmanager

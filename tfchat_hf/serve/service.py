@@ -24,6 +24,7 @@ from ..text.dialogue import check_turns, encode_reply
 from ..text.errors import UserError
 from .batching_queue import BatchingQueue, QueueClosedError, QueueFullError
 from .errors import wrong_value
+from .figures import Figures
 from .request import ReplyFuture, TokenScore
 
 
@@ -89,6 +90,8 @@ class Service:
 
     Attributes:
         active: How many replies are wanted now: those that wait, and those that are made.
+        running: How many of them have begun.
+        figures: What has been counted.
         most: How many may be.
         is_draining: Whether no more are taken.
 
@@ -115,10 +118,18 @@ class Service:
         self.options: dict[str, Any] = (
             {} if session.fast is None else {"custom_generate": session.fast}
         )
-        self.active = 0
+        self.active = self.running = 0
+        self.figures = Figures(
+            lambda: self.active - self.running, lambda: self.running, lambda: self.queue.batch_sizes
+        )
         self.most = self.queue.max_waiting + self.queue.max_batch_size
         self.is_draining = False
         self._memory_lock = threading.Lock()
+
+    @property
+    def reads_system(self) -> bool:
+        """Whether the model was trained to read system messages."""
+        return bool(getattr(self.session.model.config, "reads_system_messages", False))
 
     def settings(self, asked: Mapping[str, Any]) -> ChatSettings:
         """Return the settings that a request asks for, on top of the server's.
@@ -177,29 +188,45 @@ class Service:
             raise QueueClosedError
         if self.active + len(asks) > self.most:
             raise QueueFullError(_("{count} replies are wanted already.", count=self.active))
+        began, running = time.monotonic(), set[int]()
         self.active += len(asks)
-        inbox: asyncio.Queue[Piece | Exception] = asyncio.Queue()
         makers: list[_Maker] = []
         try:
-            for index, ask in enumerate(asks):
-                known = None
-                if ask.memory:
-                    known = await asyncio.to_thread(self.remembered, ask.question.turns)
-                if known is not None:
-                    inbox.put_nowait(self._from_memory(index, known))
-                else:
-                    makers.append(_Maker(self, index, ask, inbox))
-            left = len(asks)
-            while left:
-                piece = await inbox.get()
-                if isinstance(piece, Exception):
-                    raise piece
-                left -= piece.finish_reason is not None
+            async for piece in self._pieces(asks, makers):
+                if not running:
+                    self.figures.first.observe(time.monotonic() - began)
+                self.running += piece.index not in running
+                running.add(piece.index)
+                self.figures.said.inc(len(piece.tokens))
                 yield piece
+            self.figures.whole.observe(time.monotonic() - began)
         finally:
             self.active -= len(asks)
+            self.running -= len(running)
             for maker in makers:
                 maker.future.cancel()
+
+    async def _pieces(self, asks: Sequence[Ask], makers: list[_Maker]) -> AsyncGenerator[Piece]:
+        """Ask the memory and the queue, and yield what they say until all have ended."""
+        inbox: asyncio.Queue[Piece | Exception] = asyncio.Queue()
+        known: Remembered | None = None
+        for index, ask in enumerate(asks):
+            self.figures.asked.inc(len(ask.question.ids))
+            if not ask.memory:
+                known = None
+            elif not index or ask.question is not asks[index - 1].question:
+                known = await asyncio.to_thread(self.remembered, ask.question.turns)
+            if known is not None:
+                inbox.put_nowait(self._from_memory(index, known))
+            else:
+                makers.append(_Maker(self, index, ask, inbox))
+        left = len(asks)
+        while left:
+            piece = await inbox.get()
+            if isinstance(piece, Exception):
+                raise piece
+            left -= piece.finish_reason is not None
+            yield piece
 
     def _from_memory(self, index: int, known: Remembered) -> Piece:
         memory = {"question": known.question, "reply": known.reply, "score": known.score}

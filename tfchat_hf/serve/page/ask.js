@@ -23,7 +23,7 @@ async function failure(response) {
 
 export async function request(path, body, signal) {
   for (;;) {
-    const key = sessionStorage.getItem(KEY), headers = { "Accept-Language": document.documentElement.lang };
+    const key = sessionStorage.getItem(KEY), headers = {};
     if (key) headers.Authorization = `Bearer ${key}`;
     if (body) headers["Content-Type"] = "application/json";
     const response = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });

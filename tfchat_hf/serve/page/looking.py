@@ -152,7 +152,9 @@ def _checked(ids: Sequence[int], traveller: Traveller) -> list[int]:
     """
     most = traveller.model.config.vocab_size
     if not ids or not all(0 <= one < most for one in ids):
-        raise UserError("`token_ids` must be those of a reply, each from 0 to {most}.", most=most - 1)
+        raise UserError(
+            "`token_ids` must be those of a reply, each from 0 to {most}.", most=most - 1
+        )
     return list(ids[: traveller.model.config.max_position_embeddings])
 
 

@@ -99,7 +99,7 @@ function drawEditor(message) {
   const area = make("textarea", { id: "editor", rows: 3, dir: "auto", "aria-label": say("edit"), value: message.text });
   const end = () => { editing = null; draw(); field.focus(); };
   const askAgain = () => {
-    if (!area.value.trim() || running) return;
+    if (!area.value.trim() || isBusy()) return;
     editing = null;
     forgetFrom(message.id);
     send(area.value);
@@ -115,14 +115,14 @@ function drawEditor(message) {
 }
 
 function drawReply(message, isLast) {
-  const isBusy = running?.message.id === message.id;
+  const isMade = running?.message.id === message.id;
   const item = make("li", { class: "turn reply", "data-id": message.id });
   const text = make("div", { class: "text", dir: "auto" }, make("span", { class: "hidden" }, say("reply")));
   message.pieces.forEach((_, place) => text.append(drawPiece(message, place)));
-  if (isBusy) text.append(make("span", { class: "caret", "aria-hidden": "true" }));
+  if (isMade) text.append(make("span", { class: "caret", "aria-hidden": "true" }));
   else if (!message.pieces.some(([piece]) => piece) && message.state === "done") text.append(make("em", {}, say("silence")));
-  item.append(text, ...(isBusy ? [] : notesOf(message).map((note) => make("p", { class: "note" }, ...note))));
-  if (!isBusy) item.append(make("div", { class: "actions" }, ...actionsOf(message, isLast)));
+  item.append(text, ...(isMade ? [] : notesOf(message).map((note) => make("p", { class: "note" }, ...note))));
+  if (!isMade) item.append(make("div", { class: "actions" }, ...actionsOf(message, isLast)));
   markChosen(item, message);
   return item;
 }
@@ -159,7 +159,7 @@ function actionsOf(message, isLast) {
 
 // ------------------------------------------------------------------ a look inside
 function look(message, place) {
-  if (running?.message.id === message.id) return;
+  if (!about || running?.message.id === message.id) return;
   const talkId = currentId, messages = before(readTalk(talkId), message.id);
   showInside({
     id: message.id,
@@ -177,6 +177,8 @@ function look(message, place) {
     onClose: () => { markChosen(find(`[data-id="${message.id}"]`), message); find(`[data-id="${message.id}"] .why`)?.focus(); },
   }, place);
   find("#inside").focus();
+  // On a phone the panel covers the lower part of the conversation.
+  if (matchMedia("(max-width: 56rem)").matches) find(`[data-id="${message.id}"]`).scrollIntoView({ block: "start" });
 }
 
 function markChosen(item, message) {
@@ -203,7 +205,7 @@ function forgetFrom(messageId) {
 }
 
 function send(text) {
-  if (running || !text.trim() || !about) return;
+  if (isBusy() || !text.trim()) return;
   tell("");
   if (!currentId || !readTalk(currentId)) {
     const talk = { id: newId(), title: text.trim().slice(0, 60), changed: Date.now(), messages: [] };
@@ -216,7 +218,7 @@ function send(text) {
 }
 
 function again(message, changes = {}) {
-  if (running) return;
+  if (isBusy()) return;
   const words = plain(message).content;
   forgetFrom(message.id);
   answer({ ...chosenSettings(), ...changes }, words);
@@ -263,6 +265,8 @@ function addPiece(text, ids) {
   }
 }
 
+// The settings and limits of the model are on their way, or a reply is.
+const isBusy = () => running || !about;
 const stopReply = () => running?.controller.abort();
 
 // ------------------------------------------------------------------ what is written
@@ -283,7 +287,7 @@ function grow() {
 }
 
 function submit() {
-  if (!field.value.trim() || running) return;
+  if (!field.value.trim() || isBusy()) return;
   const text = field.value;
   field.value = "";
   grow();

@@ -14,8 +14,8 @@ from pydantic import Field
 from data_builders.translation import LANGUAGES, _, speaking
 
 from ...chat.settings import SETTINGS, ChatSettings
-from ...fast.decoding import MUTUAL
 from ...engines.model_folder import TORCH
+from ...fast.decoding import MUTUAL
 from ...look.page import texts
 from ...text.errors import UserError
 from ..batching_queue import QueueFullError
@@ -76,7 +76,9 @@ def add_page(app: FastAPI, service: Service) -> None:
     @app.post("/page/look")
     def look(asked: LookRequest) -> dict[str, Any]:
         if not about["look"]:
-            what = _("This engine does not show the inside of a model. Serve it without `--engine`.")
+            what = _(
+                "This engine does not show the inside of a model. Serve it without `--engine`."
+            )
             raise ApiError(400, what, "unsupported")
         try:
             config = service.settings(asked.settings).generation_config()

@@ -1,0 +1,71 @@
+# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
+"""`chat_hf.py` and `tfchat-chat`: the chat of the terminal, and with `--web` in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import webbrowser
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from data_builders.command_line import say, tell
+from data_builders.translation import _
+
+from ...chat import command
+from ...text.errors import UserError
+
+if TYPE_CHECKING:
+    from ..server import Server
+
+_HOST, _PORT = "127.0.0.1", 8000
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Talk to a model, and return the exit code."""
+    return command.main(argv, web=serve_page)
+
+
+def serve_page(args: argparse.Namespace) -> int:
+    """Serve the page to this machine until Ctrl-C.
+
+    Args:
+        args: Of the chat: model, device, engine, int8, no_memory, preset and no_browser.
+    """
+    from ..command import bound_socket, check_packages
+
+    check_packages()
+    try:
+        door = bound_socket(_HOST, _PORT)
+    except UserError:  # somebody else's: any free one will do
+        door = bound_socket(_HOST, 0)
+    with door:
+        address = f"http://{_HOST}:{door.getsockname()[1]}/"
+        server = _server(args)
+        say(_("Talk to {name} at {address}", name=server.service.name, address=address))
+        tell(_("Ctrl-C ends it."))
+        if not args.no_browser:
+            # A browser may take its time, or be a text browser that takes the terminal.
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        server.run(sockets=[door])
+        server.service.close(drain=False, timeout=server.drain_seconds)
+    tell(_("\nThe page has ended; its conversations are in the browser."))
+    return 0
+
+
+def _server(args: argparse.Namespace) -> Server:
+    """Load the model, and return what serves it and the page."""
+    from ...text.console import quiet_libraries
+    from ..app import create_app
+    from ..gate import Settings
+    from ..server import Server
+    from ..service import load_service
+    from .routes import add_page
+
+    quiet_libraries()
+    service = load_service(
+        args.model, args.device, args.engine, args.int8, not args.no_memory, args.preset
+    )
+    app = create_app(service, Settings())
+    add_page(app, service)
+    return Server(app, service)
