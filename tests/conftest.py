@@ -61,6 +61,13 @@ def only_what_is_new_is_searched_for_garbage() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of all processes of this session: take a lock before you write there."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--unit`, for systems on which the other tests make no sense."""
     parser.addoption(

@@ -22,12 +22,13 @@ import pytest
 
 import chat_hf
 import train_hf
+from tests.engines.exported import trace_no_more, traced_run
 from tests.finished_run import finished_run
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program, tables
 from tests.tiny import tiny_model
 from tfchat_hf.compare.__main__ import read_options
 from tfchat_hf.compare.decode import read_setting
-from tfchat_hf.engines import export, onnx_export
+from tfchat_hf.engines import export
 from tfchat_hf.fast import decoding
 from tfchat_hf.fast.reranking import RERANK_SETTINGS
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
@@ -104,22 +105,14 @@ def test_the_chapter_on_decoding_can_be_followed_from_top_to_bottom(
 
 
 def test_the_chapter_on_engines_can_be_followed_from_top_to_bottom(
-    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    place: Path,
+    shared: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for package in ("onnx", "onnxruntime", "onnxscript", "ctranslate2"):
-        pytest.importorskip(package)
-    # Exporting takes seconds a layer, and the page exports to onnx twice.
-    write, written = onnx_export.write_graphs, place / "written"
-
-    def write_once(model: Any, folder: Path, int8: bool) -> None:
-        if not written.exists():
-            written.mkdir()
-            write(model, written, int8)
-        shutil.copytree(written, folder, dirs_exist_ok=True)
-
-    monkeypatch.setattr(onnx_export, "write_graphs", write_once)
-    run = finished_run(place / "runs", encoder_layers=1, decoder_layers=1)
-    run.rename("runs/quickstart")
+    pytest.importorskip("ctranslate2")
+    trace_no_more(run := traced_run(shared), monkeypatch)
+    shutil.copytree(run, "runs/quickstart", ignore=shutil.ignore_patterns("onnx"))
     follow("engines", capsys)
     assert len(Path("replies.jsonl").read_text(encoding="utf-8").splitlines()) == 3
 

@@ -21,6 +21,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data_builders.command_line import (
     STOPPED,
@@ -35,6 +36,9 @@ from data_builders.translation import _, reason_of
 from ..pretrained import SMALL_TALK
 from ..settings.places import find_model
 from ..text.errors import UserError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 KEY_VARIABLE = "TFCHAT_API_KEY"
 _PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
@@ -114,15 +118,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check_and_serve(args: argparse.Namespace) -> int:
     """Say what is wrong before torch loads, which takes seconds."""
+    key = check_settings(args)
+    with bound_socket(args.host, args.port) as sock:
+        tell(_("Loading {model} ...", model=args.model))
+        return _serve(args, key, sock)
+
+
+def check_settings(args: argparse.Namespace) -> str | None:
+    """Refuse what cannot be served, and return the key that callers must know, if any."""
     for option in ("max_batch_size", "max_waiting"):
         if (value := getattr(args, option)) < 1:
             raise UserError(must_be_at_least("--" + option.replace("_", "-"), 1, value))
     find_model(args.model)
     key = _key(args)
     check_packages()
-    with bound_socket(args.host, args.port) as sock:
-        tell(_("Loading {model} ...", model=args.model))
-        return _serve(args, key, sock)
+    return key
 
 
 def check_packages() -> None:
@@ -194,14 +204,12 @@ def bound_socket(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _serve(args: argparse.Namespace, key: str | None, sock: socket.socket) -> int:
-    """Load the model and serve it."""
+def build_app(args: argparse.Namespace, key: str | None) -> FastAPI:
+    """Load the model and make its application; the service is in its `state`."""
     from transformers.utils import logging as transformers_logging
 
     from .app import create_app
     from .gate import LOOPBACK, Settings
-    from .page.routes import add_page
-    from .server import Server
     from .service import load_service
 
     transformers_logging.set_verbosity_error()
@@ -213,14 +221,24 @@ def _serve(args: argparse.Namespace, key: str | None, sock: socket.socket) -> in
         max_batch_size=args.max_batch_size, max_waiting=args.max_waiting,
     )  # fmt: skip
     hosts = (*LOOPBACK, args.host) if is_loopback(args.host) else ()
-    settings = Settings(hosts, key, tuple(args.cors), log_text=args.log_text)
-    app = create_app(service, settings)
+    app = create_app(service, Settings(hosts, key, tuple(args.cors), log_text=args.log_text))
     if args.web:
+        from .page.routes import add_page
+
         add_page(app, service)
+    return app
+
+
+def _serve(args: argparse.Namespace, key: str | None, sock: socket.socket) -> int:
+    """Load the model and serve it."""
+    from .server import Server
+
+    app = build_app(args, key)
+    service = app.state.service
     server = Server(app, service, args.drain_seconds)
     host, port = sock.getsockname()[:2]
     host = f"[{host}]" if ":" in host else host
-    if key is None and not hosts:
+    if key is None and not is_loopback(args.host):
         tell(_("WARNING: there is no key. Whoever can reach {host} may ask.", host=host))
     address = f"http://{host}:{port}/v1"
     say(_("{name} answers at {address}", name=service.name, address=address))
