@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.serve.small_server import PATIENCE
-from tfchat_hf.serve.command import main
+from tfchat_hf.serve.command import bound_socket, main
 
 ROOT = Path(__file__).parents[2]
 KEY = "a key that nobody guesses"
@@ -90,3 +90,12 @@ def test_it_says_where_it_is_answers_and_ends_at_a_signal(tmp_path: Path) -> Non
     assert server.returncode == 0
     assert "POST /v1/chat/completions 200" in told and "Traceback" not in told
     assert KEY not in told and "hello" not in told and json.dumps(address) not in told
+
+
+def test_small_pieces_of_a_reply_do_not_wait_for_each_other() -> None:
+    with (
+        bound_socket("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

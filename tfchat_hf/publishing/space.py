@@ -66,10 +66,9 @@ def publish_space(
         UserError: For a folder or an order that cannot be pushed, or if the Hub does not take it.
     """
     check_order(order)
-    plan = plan_space(folder, order, model_id)
     if model_id and not order.dry_run:
         _check_readable(model_id)
-    push(plan, folder, order, report)
+    push(plan_space(folder, order, model_id), folder, order, report)
 
 
 def plan_space(folder: str | Path, order: PushOrder, model_id: str | None = None) -> UploadPlan:
@@ -86,7 +85,8 @@ def plan_space(folder: str | Path, order: PushOrder, model_id: str | None = None
     needs = _needs(project)
     wheel = f"tfchat_hf-{project['version']}-py3-none-any.whl"
     command = ["python", "-m", "tfchat_hf.serve", model_id or name, "--web", "--no-api-key"]
-    command += ["--host", "0.0.0.0", "--port", str(PORT)]
+    # The Hub shows the page within its own.
+    command += ["--frame", "https://huggingface.co", "--host", "0.0.0.0", "--port", str(PORT)]
     made = [
         (CARD_FILE, marked("the Space's card"), _card(Path(folder), order.repo_id, model_id)),
         (

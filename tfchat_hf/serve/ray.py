@@ -19,16 +19,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data_builders.command_line import must_be_at_least, run_command, say, tell
+from data_builders.command_line import CommandParser, must_be_at_least, run_command, say, tell
 from data_builders.translation import _
 
 from ..text.errors import UserError
-from .command import build_app, build_parser, check_settings
+from .command import build_app, check_settings
+from .command import build_parser as build_server_parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until stopped, and return the exit code."""
-    parser = build_parser()
+def build_parser() -> CommandParser:
+    """Describe the command line."""
+    parser = build_server_parser()
     parser.prog, parser.description = "python -m tfchat_hf.serve.ray", __doc__
     parser.add_argument(
         "--replicas", type=int, default=1, metavar="N", help="copies of the model (1)"
@@ -39,7 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="N",
         help="up to so many where each copy has more than a full batch to answer",
     )
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until stopped, and return the exit code."""
+    args = build_parser().parse_args(argv)
     return run_command(lambda: _check_and_serve(args))
 
 

@@ -195,3 +195,12 @@ def test_what_the_page_knows_of_settings_is_what_the_api_takes(client):
         assert one["about"][language]
     assert about["values"]["creative"]["do_sample"] is True
     assert about["look"] and about["memory"] and about["engine"] == "torch"
+
+
+def test_only_the_origins_that_are_named_show_the_page_within_theirs(service, client) -> None:
+    app = create_app(service, Settings())
+    routes.add_page(app, service, ["https://one.example", "https://two.example"])
+    framed = TestClient(app, base_url="http://127.0.0.1")
+    policies = [one.get("/").headers["content-security-policy"] for one in (client, framed)]
+    assert policies[0].endswith("; frame-ancestors 'none'")
+    assert policies[1].endswith("; frame-ancestors https://one.example https://two.example")
