@@ -35,7 +35,9 @@ def ask(tab: Tab, text: str, settings: dict[str, object]) -> None:
     tab.wait(WAITS)
     tab.write(text)
     tab.press("Enter")
-    tab.wait("!document.querySelector('.caret') && document.querySelector('.reply:last-child .actions')")
+    tab.wait(
+        "!document.querySelector('.caret') && document.querySelector('.reply:last-child .actions')"
+    )
 
 
 def picture(tab: Tab, known: str, unknown: str, place: int) -> Image.Image:
