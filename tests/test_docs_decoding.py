@@ -118,8 +118,11 @@ def test_the_chapter_on_engines_can_be_followed_from_top_to_bottom(
 
 
 def test_the_chapter_on_serving_can_be_followed_from_top_to_bottom(
-    place: Path, capsys: pytest.CaptureFixture[str]
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("fastapi")
+    monkeypatch.setattr("tfchat_hf.serve.server.Server.run", lambda server, sockets: None)
+    monkeypatch.setattr("webbrowser.open", lambda address: None)
     finished_run(place / "runs", encoder_layers=1, decoder_layers=1).rename("runs/quickstart")
     follow("serving", capsys)
 

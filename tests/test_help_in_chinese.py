@@ -11,6 +11,7 @@ import pytest
 from data_builders.widths import display_width
 
 COMMANDS = [
+    "chat.command",
     "compare.__main__",
     "engines.export",
     "engines.javascript_tokenizer",
@@ -22,7 +23,6 @@ COMMANDS = [
     "memory.__main__ ask",
     "memory.__main__ build",
     "pretrained.__main__",
-    "serve.page.command",
 ]
 
 

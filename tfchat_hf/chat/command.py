@@ -48,8 +48,8 @@ QUICKSTART = Path("runs/quickstart")
 SETTING_OPTIONS = ("temperature", "top_p", "max_new_tokens", "num_beams", "seed")
 
 
-def build_parser(has_web: bool = False) -> argparse.ArgumentParser:
-    """Describe the command line, `--web` too where somebody serves the page."""
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
     parser = CommandParser(speaks=True, description=__doc__)
     parser.add_argument(
         "model",
@@ -58,11 +58,7 @@ def build_parser(has_web: bool = False) -> argparse.ArgumentParser:
     )
     parser.add_argument("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
     way = parser.add_mutually_exclusive_group()
-    if has_web:
-        way.add_argument("--web", action="store_true", help="talk on a page in the browser")
-        parser.add_argument(
-            "--no-browser", action="store_true", help="with --web: only print the address"
-        )
+    way.add_argument("--web", action="store_true", help="talk on a page in the browser")
     way.add_argument("--once", metavar="TEXT", help="print the reply to TEXT and end")
     way.add_argument("--demo", action="store_true", help="ask three fixed questions and end")
     way.add_argument("--input", type=Path, metavar="FILE", help="answer every row of FILE")
@@ -76,6 +72,9 @@ def build_parser(has_web: bool = False) -> argparse.ArgumentParser:
         "--dataset", metavar="DATA", help="for --from-training, if not the data the run names"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="where --input's replies go")
+    parser.add_argument(
+        "--no-browser", action="store_true", help="with --web: only print the address"
+    )
     parser.add_argument(
         "--batch-size", type=int, metavar="N", help="most rows at once for --input (64)"
     )
@@ -132,10 +131,9 @@ def main(
         argv: The command line without the program's name; None takes the real one.
         web: Serves the page of `--web`. It stands on the chat, which knows nothing of it.
     """
-    parser = build_parser(has_web=web is not None)
+    parser = build_parser()
     args = parser.parse_args(argv)
-    if web is not None:
-        _check_web(parser, args)
+    _check_web(parser, args, web is not None)
     if (args.input is None) != (args.output is None):
         parser.error(_("--input and --output go together"))
     if args.input is None and {args.batch_size, args.batch_tokens} != {None}:
@@ -151,19 +149,20 @@ def main(
     return run_command(lambda: _check_and_run(args, run), stopped)
 
 
-def _check_web(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+def _check_web(parser: argparse.ArgumentParser, args: argparse.Namespace, is_there: bool) -> None:
     """Refuse what the page does not take from the command line, or what is for the page alone."""
     if args.no_browser and not args.web:
         parser.error(_("--no-browser goes with --web"))
+    if args.web and not is_there:
+        parser.error(_("--web is for `python chat_hf.py` and `tfchat-chat`"))
     for name in (*SETTING_OPTIONS, "fast", "reverse_model", "no_history") if args.web else ():
         if getattr(args, name) not in (None, False):
             option = "--" + name.replace("_", "-")
-            parser.error(
-                _(
-                    "{option} does not go with --web, which has its settings on the page",
-                    option=option,
-                )
+            why = _(
+                "{option} does not go with --web, which has its settings on the page",
+                option=option,
             )
+            parser.error(why)
 
 
 def _check_and_run(args: argparse.Namespace, run: Callable[[argparse.Namespace], int]) -> int:
