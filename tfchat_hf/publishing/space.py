@@ -101,7 +101,7 @@ def plan_space(folder: str | Path, order: PushOrder, model_id: str | None = None
         ),
     ]
     plan = UploadPlan([Upload(at, why, Path(at), text.encode()) for at, why, text in made])
-    packed = _pack(_sources(folder), project["version"], needs)
+    packed = _pack(_sources(folder), project, needs)
     plan.uploads.append(Upload(wheel, marked("TFChat-HF itself"), Path(wheel), packed))
     if not model_id:
         plan.uploads += [replace(upload, name=f"{name}/{upload.name}") for upload in model.uploads]
@@ -148,10 +148,11 @@ def _sources(folder: str | Path) -> list[Upload]:
     return found
 
 
-def _pack(sources: Sequence[Upload], version: str, needs: Sequence[str]) -> bytes:
-    """Pack the package as a wheel: the same bytes whenever and wherever that is done."""
-    info = f"tfchat_hf-{version}.dist-info"
-    about = ["Metadata-Version: 2.1", "Name: tfchat-hf", f"Version: {version}"]
+def _pack(sources: Sequence[Upload], project: dict[str, Any], needs: Sequence[str]) -> bytes:
+    """Pack the package as a wheel: the same bytes whenever that is done."""
+    info = f"tfchat_hf-{project['version']}.dist-info"
+    about = ["Metadata-Version: 2.1", "Name: tfchat-hf", f"Version: {project['version']}"]
+    about += [f"Requires-Python: {project['requires-python']}"]
     about += [f"Requires-Dist: {line}" for line in needs]
     kind = ["Wheel-Version: 1.0", "Generator: tfchat-hf", "Root-Is-Purelib: true"]
     kind += ["Tag: py3-none-any"]
