@@ -177,13 +177,27 @@ def _recorded(name: str, content: bytes) -> str:
 
 def _card(folder: Path, space: str, model_id: str | None) -> str:
     """Write README.md of the Space, for the Hub in its header and for people below."""
-    license = ModelCard.load(folder / CARD_FILE).data.get("license")
+    told = [space_header(folder, space, model_id, sdk=SDK, app_port=PORT)]
+    for language in LANGUAGES:
+        with speaking(language):
+            told += _explained(space, model_id)
+    return "\n\n".join(told) + "\n"
+
+
+def space_header(folder: Path, space: str, model_id: str | None, **how: Any) -> str:
+    """Write what the Hub reads at the top of a Space's card, and the title.
+
+    Args:
+        folder: The run folder.
+        space: The Space, `owner/name`.
+        model_id: The model on the Hub that the Space names, if any.
+        how: What runs it.
+    """
     name = space.split("/")[1]
     header = SpaceCardData(
         title=name,
-        sdk=SDK,
-        app_port=PORT,
-        license=license,
+        **how,
+        license=ModelCard.load(folder / CARD_FILE).data.get("license"),
         models=[model_id] if model_id else None,
         tags=["tfchat", "chatbot"],
         emoji="💬",
@@ -192,11 +206,7 @@ def _card(folder: Path, space: str, model_id: str | None) -> str:
         pinned=False,
         short_description="A small chat model to talk to",
     )
-    told = [f"---\n{header.to_yaml()}\n---", f"# {name}"]
-    for language in LANGUAGES:
-        with speaking(language):
-            told += _explained(space, model_id)
-    return "\n\n".join(told) + "\n"
+    return f"---\n{header.to_yaml()}\n---\n\n# {name}"
 
 
 def _explained(space: str, model_id: str | None) -> Iterator[str]:
