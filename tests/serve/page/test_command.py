@@ -44,7 +44,7 @@ def opened(monkeypatch):
 
 def test_the_page_is_opened_at_a_free_port_where_its_own_is_taken(opened, monkeypatch, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        monkeypatch.setattr(command, "_PORT", taken.getsockname()[1])
+        monkeypatch.setattr(command, "_PORTS", (taken.getsockname()[1], 0))
         assert command.main([str(SMALL_TALK), "--web", "--no-memory", "--language", "en"]) == 0
     shown = capsys.readouterr()
     address = re.search(r"Talk to small-talk at (http://127\.0\.0\.1:\d+/)$", shown.out.strip())[1]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -14,9 +15,10 @@ pytest.importorskip("fastapi")
 from tests.browser import needs_browser
 from tests.devtools import Tab, browser
 from tests.serve.small_server import SmallServer, small_service
+from tfchat_hf.serve.gate import Settings
 from tfchat_hf.serve.page.routes import MOST_CHARACTERS, add_page
 from tfchat_hf.serve.request import TokenScore
-from tfchat_hf.serve.service import Piece
+from tfchat_hf.serve.service import Piece, Service
 
 pytestmark = needs_browser
 HOSTILE = (
@@ -63,7 +65,8 @@ class Desk:
     def close(self) -> None:
         self.is_held, self.pieces = False, None
         self.asked.clear()
-        self.tabs[0].say("localStorage.clear()")
+        for tab in self.tabs[:1]:
+            tab.say("localStorage.clear()")
         while self.tabs:
             tab = self.tabs.pop()
             assert tab.complaints() == []
@@ -226,6 +229,23 @@ def test_a_reply_of_the_memory_says_so_and_the_network_can_be_asked_itself(desk)
     tab.click(".reply .actions .quiet")
     tab.wait(f"{READY} && document.querySelector('.why')")
     assert said(tab)[1] != "Hi." and len(said(tab)) == 2
+
+
+def test_a_server_with_a_key_is_asked_with_the_one_that_is_typed(desk):
+    service = Service(desk.service.session, "small-talk")
+    locked = SmallServer(service, Settings(api_key="correct-horse-battery"))
+    add_page(locked.app, service)
+    with closing(service), locked:
+        tab = desk.browser.tab(locked.url.removesuffix("v1"))
+        for key in ("wrong", "correct-horse-battery"):
+            tab.wait("document.querySelector('#key').open")
+            tab.write(key)
+            tab.press("Enter")
+        tab.wait("document.querySelector('#model').textContent == 'small-talk'")
+        assert tab.say("JSON.stringify(localStorage)").find("horse") < 0
+        send(tab, "hello")
+        assert said(tab)[1]
+        tab.close()
 
 
 def test_an_error_is_told_and_the_question_can_be_asked_again(desk):

@@ -7,11 +7,11 @@ const KEY = "tfchat.key";
 // The key of the API stays in this tab, and is asked for when the server wants one.
 function askForKey() {
   const dialog = find("#key"), field = find("#key-field");
-  field.value = "";
+  field.value = dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => dialog.addEventListener("close", () => {
-    if (field.value) sessionStorage.setItem(KEY, field.value);
-    resolve(Boolean(field.value));
+    if (dialog.returnValue) sessionStorage.setItem(KEY, field.value.trim());
+    resolve(Boolean(dialog.returnValue));
   }, { once: true }));
 }
 

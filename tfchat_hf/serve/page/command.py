@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import argparse
+import socket
 import threading
 import webbrowser
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from data_builders.command_line import say, tell
@@ -18,7 +20,9 @@ from ...text.errors import UserError
 if TYPE_CHECKING:
     from ..server import Server
 
-_HOST, _PORT = "127.0.0.1", 8000
+_HOST = "127.0.0.1"
+# A browser keeps conversations by port: the first free one, and any only where none of them is.
+_PORTS = (*range(8000, 8010), 0)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,14 +36,10 @@ def serve_page(args: argparse.Namespace) -> int:
     Args:
         args: Of the chat: model, device, engine, int8, no_memory, preset and no_browser.
     """
-    from ..command import bound_socket, check_packages
+    from ..command import check_packages
 
     check_packages()
-    try:
-        door = bound_socket(_HOST, _PORT)
-    except UserError:  # somebody else's: any free one will do
-        door = bound_socket(_HOST, 0)
-    with door:
+    with _door() as door:
         address = f"http://{_HOST}:{door.getsockname()[1]}/"
         server = _server(args)
         say(_("Talk to {name} at {address}", name=server.service.name, address=address))
@@ -51,6 +51,16 @@ def serve_page(args: argparse.Namespace) -> int:
         server.service.close(drain=False, timeout=server.drain_seconds)
     tell(_("\nThe page has ended; its conversations are in the browser."))
     return 0
+
+
+def _door() -> socket.socket:
+    """Listen on the first port that nobody else has."""
+    from ..command import bound_socket
+
+    for port in _PORTS[:-1]:
+        with suppress(UserError):
+            return bound_socket(_HOST, port)
+    return bound_socket(_HOST, _PORTS[-1])
 
 
 def _server(args: argparse.Namespace) -> Server:

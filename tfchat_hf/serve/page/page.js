@@ -140,7 +140,9 @@ function notesOf(message) {
   const notes = [];
   if (message.memory) notes.push([make("strong", { class: "badge" }, say("remembered")), ` ${say("memory", { question: shown(message.memory.question), score: Number(message.memory.score).toFixed(2) })}`]);
   if (message.state === "failed") notes.push([say("failed", { error: shown(message.error) })]);
-  if (["stopped", "busy"].includes(message.state)) notes.push([say("stopped")]);
+  // Another tab is at it, or was when it ended.
+  const isOn = message.state === "busy" && Date.now() - message.saved < 15_000;
+  if (isOn || ["stopped", "busy"].includes(message.state)) notes.push([say(isOn ? "replying" : "stopped")]);
   if (message.finish === "length") notes.push([say("full")]);
   if (message.cut) notes.push([say("dropped")]);
   if (message.same) notes.push([say("same")]);
@@ -153,7 +155,7 @@ function actionsOf(message, isLast) {
     message.ids.length ? make("button", { type: "button", class: "quiet why", onclick: () => look(message, 0) }, icon("look"), say("look")) : null,
     message.memory && isLast ? make("button", { type: "button", class: "quiet", onclick: () => again(message, { memory: false }) }, icon("look"), say("own")) : null,
     isLast ? iconButton("again", say("again"), () => again(message)) : null,
-    words ? iconButton("copy", say("copy"), async () => { await navigator.clipboard.writeText(words); tell(say("copied")); }) : null,
+    words && navigator.clipboard ? iconButton("copy", say("copy"), async () => { await navigator.clipboard.writeText(words); tell(say("copied")); }) : null,
   ].filter(Boolean);
 }
 
@@ -225,11 +227,11 @@ function again(message, changes = {}) {
 }
 
 async function answer(settings, earlier = null) {
-  const talk = currentId, message = { id: newId(), role: "assistant", pieces: [], ids: [], state: "busy", settings };
+  const talk = currentId, message = { id: newId(), role: "assistant", pieces: [], ids: [], state: "busy", saved: Date.now(), settings };
   const body = { model: about.model, messages: before(readTalk(talk), message.id), ...settings };
   const controller = new AbortController();
   putMessage(talk, message);
-  running = { talk, message, controller, saved: Date.now() };
+  running = { talk, message, controller };
   draw();
   thread.scrollTop = thread.scrollHeight;
   find("#status").textContent = say("replying");
@@ -259,8 +261,8 @@ function addPiece(text, ids) {
     caret?.before(drawPiece(message, message.pieces.length - 1));
     if (isBottom) thread.scrollTop = thread.scrollHeight;
   }
-  if (Date.now() - running.saved > 500) {
-    running.saved = Date.now();
+  if (Date.now() - message.saved > 500) {
+    message.saved = Date.now();
     putMessage(talk, message);
   }
 }
@@ -338,7 +340,7 @@ function listen() {
     if (event.key !== "Escape" || isComposing(event) || find("dialog[open]") || editing) return;
     if (document.body.classList.contains("listing")) { showTalks(false); find("#menu").focus(); } else closeInside();
   });
-  addEventListener("pagehide", () => { if (running) putMessage(running.talk, running.message); });
+  addEventListener("pagehide", () => { if (running) putMessage(running.talk, { ...running.message, state: "stopped" }); });
   whenFull(() => tell(say("storage")));
   whenOthersWrite((id) => { if (!id || id === currentId) draw(); else drawList(); });
 }
