@@ -161,6 +161,15 @@ def test_with_a_key_the_page_comes_and_what_it_asks_for_does_not(service, reply)
     assert locked.get(f"/{found['picture']}").status_code == 200
 
 
+def test_another_engine_than_torch_says_that_it_shows_nothing(service, reply, monkeypatch):
+    monkeypatch.setitem(service.session.ways, "engine", "onnx")
+    exported = client_of(service)
+    about = exported.get("/page/about").json()
+    assert about["engine"] == "onnx" and about["look"] is False
+    answer = exported.post("/page/look", json=ASKED | {"token_ids": reply[1]})
+    assert answer.status_code == 400 and "--engine" in answer.json()["error"]["message"]
+
+
 def test_files_are_those_of_the_package_and_ask_nothing_of_others(client):
     home = client.get("/")
     policy = home.headers["content-security-policy"]
