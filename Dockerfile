@@ -9,7 +9,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY configs configs
 COPY data_builders data_builders
 COPY tfchat_hf tfchat_hf
-# For a GPU, build with --build-arg TORCH=https://download.pytorch.org/whl/cu128 or the like.
+# For a GPU, build with --build-arg TORCH=https://pypi.org/simple.
 ARG TORCH=https://download.pytorch.org/whl/cpu
 RUN /opt/venv/bin/pip install --no-cache-dir --extra-index-url "$TORCH" -c constraints.txt \
     ".[serve]"

@@ -12,6 +12,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
+from math import inf
 from typing import NamedTuple
 
 from data_builders.selecting.wording import (
@@ -45,6 +47,8 @@ _HOPELESS = 0.5
 # Comparing costs the product of the lengths: beyond it, tokens are only counted.
 _MOST_COMPARED = 250_000
 _SPELT_WITH = 5
+
+_CHEAP = ALIKE.keys() | set("那你我")
 
 Edit = tuple[tuple[str, ...], tuple[str, ...]]
 
@@ -109,32 +113,31 @@ class _Difference(NamedTuple):
         return min(1.0, self.cost / max(1, self.size))
 
 
-def apart(one: str, other: str) -> float:
+def apart(one: str, other: str, most: float = inf) -> float:
     """Measure how far two texts are apart.
 
     Args:
         one: A text.
         other: Another.
+        most: Beyond it no more is measured, and they are as far apart as can be.
 
     Returns:
         0 for texts that fold to the same, 1 for those that say different things, and between them
         what differs as a share of the longer one.
     """
-    difference = _difference(one, other)
+    difference = _difference(one, other, most)
     return 1.0 if difference is None else difference.share
 
 
-def _difference(one: str, other: str) -> _Difference | None:
-    """Weigh what differs; nothing if it makes another text."""
-    first, second = tokens(one), tokens(other)
+def _difference(one: str, other: str, most: float = inf) -> _Difference | None:
+    """Weigh what differs; nothing if it makes another text, or is surely more than a share."""
+    (first, counts, joined), (second, others, joined_too) = _counted(one), _counted(other)
     size, shorter = max(len(first), len(second)), min(len(first), len(second))
-    if "".join(first) == "".join(second):
+    if joined == joined_too:
         same = bool(first) or set("".join(one.split())) == set("".join(other.split()))
         return _Difference(0.0, size, shorter) if same else None
-    counts, others = Counter(first), Counter(second)
     more, less = _without(counts, others), _without(others, counts)
-    heavy = max(sum(n for t, n in side.items() if t not in LIGHT) for side in (more, less))
-    if heavy > max(1, _HOPELESS * size) or _differ(more, less):
+    if _hopeless(more, less, size, most) or _differ(more, less):
         return None
     begin, end = _shared_ends(first, second)
     first, second = first[begin : len(first) - end], second[begin : len(second) - end]
@@ -150,11 +153,27 @@ def _difference(one: str, other: str) -> _Difference | None:
     return _weighed(edits, size, shorter)
 
 
+@lru_cache(maxsize=4096)
+def _counted(text: str) -> tuple[tuple[str, ...], Counter[str], str]:
+    found = tokens(text)
+    return found, Counter(found), "".join(found)
+
+
+def _hopeless(more: Mapping[str, int], less: Mapping[str, int], size: int, most: float) -> bool:
+    """Say whether texts share too little, whatever the order of their tokens."""
+    allowed = max(1, _HOPELESS * size)
+    sides = [[(t, n) for t, n in side.items() if t not in LIGHT] for side in (more, less)]
+    if any(sum([n for _, n in side]) > allowed for side in sides):
+        return True
+    # No slip of spelling, nor a subject left out: each costs at least what a token more does.
+    costly = [n for side in sides for t, n in side if len(t) == 1 and t not in _CHEAP]
+    return sum(costly) * _MORE_COST > most * size
+
+
 def _without(some: Mapping[str, int], others: Mapping[str, int]) -> dict[str, int]:
     """Give what `Counter`s have of `-`, which takes twice as long."""
-    return {
-        token: n - others.get(token, 0) for token, n in some.items() if n > others.get(token, 0)
-    }
+    get = others.get
+    return {token: n - have for token, n in some.items() if n > (have := get(token, 0))}
 
 
 def _weighed(edits: Sequence[Edit], size: int, shorter: int) -> _Difference:

@@ -142,7 +142,7 @@ def _measure(task: tuple[str, str, np.ndarray, np.ndarray]) -> list[NearCopy]:
     index, asked = Index(folder), distinct(pairs)
     texts = dict(zip(asked.tolist(), questions_at(path, asked), strict=True))
     measured = (
-        NearCopy(int(index.keys[owner]), texts[pair], apart(texts[pair], index.text(owner)))
+        NearCopy(int(index.keys[owner]), texts[pair], apart(texts[pair], index.text(owner), LEAKS))
         for owner, pair in zip(owners.tolist(), pairs.tolist(), strict=True)
     )
     return [copy for copy in measured if copy.apart <= LEAKS]

@@ -87,9 +87,12 @@ _SAME_WORDS = """
 """
 _SYNONYMS = {word: line.split()[0] for line in _SAME_WORDS.split(";") for word in line.split()}
 _SYNONYM = re.compile("|".join(map(re.escape, sorted(_SYNONYMS, key=len, reverse=True))))
-_POLITE = re.compile(
-    r"^(?:请问(?:一下)?|(?:好的?呀?|[嗯恩]+呢?|哦+了?|收到|您好|你好|(?:真是)?太?谢谢[你您]?[了啦啊]?|我?(?:知道|明白|了解)了|是的|对|haha|oh|wow|ok(?:ay)?)[，,。.!！\s~]+)+(?=\w)"
-    r"|(?<=[^\s，,。.!！])[，,。.!！\s]+"
+_POLITE_FIRST = re.compile(
+    r"(?:请问(?:一下)?|(?:好的?呀?|[嗯恩]+呢?|哦+了?|收到|您好|你好|(?:真是)?太?谢谢[你您]?[了啦啊]?|我?(?:知道|明白|了解)了|是的|对|haha|oh|wow|ok(?:ay)?)[，,。.!！\s~]+)+(?=\w)"
+)
+_POLITE_WORDS = ("谢谢", "再见", "thank", "please")
+_POLITE_LAST = re.compile(
+    r"(?<=[^\s，,。.!！])[，,。.!！\s]+"
     r"(?:谢谢[你您]?[了啦啊]?|再见|thanks|thank you|please)[。.!！\s]*$"
 )
 # In these 别 is no "do not", and 们 makes no other person.
@@ -98,6 +101,7 @@ _PLURAL = re.compile("(?<![我你您他她它牠咱人])们")
 _NUMERALS = str.maketrans(
     {c: str(n) for n, c in enumerate("二三四五六七八九", start=2)} | {"两": "2"}
 )
+_NUMERAL = re.compile("[两二三四五六七八九]")
 _TENS = re.compile("(?<![0-9百千万])([2-9])?十([1-9一])?(?![0-9百千万])")
 _CONTRACTED = re.compile(r"n['’]t(?![a-z])|['’](?=(?:s|re|m|ve|ll|d)(?![a-z]))")
 # A word of one letter alone, such as hhh, keeps more than one: unit AA is not unit A.
@@ -105,12 +109,14 @@ _DRAWN_OUT = re.compile(
     r"(?<![a-z])(([a-z])\2\2)\2*(?![a-z])"
     r"|([a-z])\3{2,}|(([^\W\d])\5)\5+|(?<=[a-z])([aiuy])\6+(?![a-z])"
 )
+# What is drawn out has one of these.
+_REPEATED, _TWICE = re.compile(r"([^\W\d])\1\1"), ("aa", "ii", "uu", "yy")
 # Capitals that name something and are written as a light word: option A, unit AS; no first "A".
 _NAMING = re.compile(
     r"(?<![A-Za-z'’])(?!(?:(?:^|(?<=[.!?。！？\n])\s?)|(?<=[.!?。！？\n]\s))A\s+[a-z])[ASMDTU](?![A-Za-z'’])"
     r"|(?<=[a-z] )(?!(?:OK|NEVER|NONE|NOTHING)[^A-Za-z])[A-Z]{2,}(?![A-Za-z'’])"
 )
-_SHOUTED = re.compile("[A-Z]{2}")
+_SHOUTED, _CAPITALS = re.compile("[A-Z]{2}"), re.compile("[ASMDTU](?![A-Za-z'’])|[A-Z]{2}")
 _BOLD = {c: chr(0x1D400 + c - ord("A")) for c in range(ord("A"), ord("Z") + 1)}
 _EAST = "\u2e80-\ud7ff\U00020000-\U0003ffff"
 _TOKEN = re.compile(
@@ -123,10 +129,8 @@ _NUMBER = re.compile(
 
 _LONGEST_SKELETON = 40
 _WORD = re.compile(r"[^\W_]+")
-_WITHOUT_LIGHT = {ord(word): None for word in LIGHT if word > "\u2e80"}
 
 
-@lru_cache(maxsize=4096)
 def tokens(text: str) -> tuple[str, ...]:
     """Cut a text into what is compared: words, whole numbers, single Chinese characters and signs.
 
@@ -136,16 +140,47 @@ def tokens(text: str) -> tuple[str, ...]:
     Returns:
         The folded tokens, such as "10∶30"; "don't" is "do" and "not".
     """
-    text = unicodedata.normalize("NFKC", signed(text))
-    if not (text.isupper() and _SHOUTED.search(text)):
-        text = _NAMING.sub(_as_name, text)
-    text = text.casefold()
-    text = _SYNONYM.sub(lambda found: _SYNONYMS[found.group()], _POLITE.sub("", text))
-    text = _NO_NEGATION.sub("另", _PLURAL.sub("", text).replace("第一", "第1").translate(_NUMERALS))
-    text = _TENS.sub(lambda found: f"{found[1] or 1}{(found[2] or '0').replace('一', '1')}", text)
-    text = _CONTRACTED.sub(lambda found: " not" if len(found.group()) > 1 else " ", text)
-    text = _DRAWN_OUT.sub(r"\1\3\4\6", text)
-    return tuple(_SPELT.get(token, token) for token in _TOKEN.findall(text))
+    # Everything here looks first, in a microsecond, whether there is something to do.
+    text = signed(text)
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", text)
+    folded = text.casefold()
+    if folded != text and _CAPITALS.search(text) and not (text.isupper() and _SHOUTED.search(text)):
+        folded = _NAMING.sub(_as_name, text).casefold()
+    folded = _without_politeness(folded)
+    if not folded.isascii():
+        folded = _as_in_chinese(folded)
+    if "'" in folded or "’" in folded:
+        folded = _CONTRACTED.sub(lambda found: " not" if len(found.group()) > 1 else " ", folded)
+    if _REPEATED.search(folded) or any(twice in folded for twice in _TWICE):
+        folded = _DRAWN_OUT.sub(r"\1\3\4\6", folded)
+    found = _TOKEN.findall(folded)
+    return tuple([_SPELT.get(token, token) for token in found])
+
+
+def _without_politeness(text: str) -> str:
+    first = _POLITE_FIRST.match(text)
+    text = text[first.end() :] if first else text
+    return _POLITE_LAST.sub("", text) if any(word in text for word in _POLITE_WORDS) else text
+
+
+def _as_in_chinese(text: str) -> str:
+    """Write words of one meaning, plurals and numerals in one way."""
+    text = _SYNONYM.sub(lambda found: _SYNONYMS[found.group()], text)
+    if "们" in text:
+        text = _PLURAL.sub("", text)
+    text = text.replace("第一", "第1")
+    if _NUMERAL.search(text):
+        text = text.translate(_NUMERALS)
+    if "别" in text:
+        text = _NO_NEGATION.sub("另", text)
+    if "十" in text:
+        text = _TENS.sub(_tens, text)
+    return text
+
+
+def _tens(found: re.Match[str]) -> str:
+    return f"{found[1] or 1}{(found[2] or '0').replace('一', '1')}"
 
 
 def _as_name(found: re.Match[str]) -> str:
@@ -181,7 +216,7 @@ def skeleton(turns: Sequence[str]) -> int:
         return 0
     kept = []
     for turn in turns:
-        words = _WORD.findall(turn.casefold().translate(_WITHOUT_LIGHT))
-        heavy = (word for word in words if _SPELT.get(word, word) not in LIGHT)
-        kept.append("".join(sorted(set("".join(heavy)))))
+        words = _WORD.findall(turn.casefold())
+        heavy = [word for word in words if _SPELT.get(word, word) not in LIGHT]
+        kept.append("".join(sorted(set("".join(heavy)) - LIGHT)))
     return xxhash.xxh3_64_intdigest("\x1f".join(kept).encode()) if any(kept) else 0

@@ -19,9 +19,9 @@ import torch
 from tests.browser import needs_browser, posted_by
 from tests.engines.exported import lively_model, questions, saved_run, tokenizer
 from tfchat_hf.engines import export, web_folder
-from tfchat_hf.engines.dependencies import WEB
+from tfchat_hf.engines.dependencies import VENDOR, WEB
 from tfchat_hf.engines.exported_folder import load_engine, open_engine
-from tfchat_hf.engines.web_folder import KNOWN_SETTINGS, PAGE, VENDOR, rounded
+from tfchat_hf.engines.web_folder import KNOWN_SETTINGS, PAGE, rounded
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS, PRESETS
 from tfchat_hf.text.dialogue import encode_context
 from tfchat_hf.text.errors import UserError

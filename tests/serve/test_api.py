@@ -244,6 +244,7 @@ WRONG = {
     "a preset": ({"extra_body": {"preset": "wild"}}, "preset"),
     "a list": ({"extra_body": {"top_k": [5]}}, "top_k"),
     "candidates": ({"extra_body": {"num_candidates": 4, "num_beams": 4}}, "num_candidates"),
+    "too many candidates": ({"n": 4, "extra_body": {"num_candidates": 64}}, "n"),
     "misspelt": ({"extra_body": {"temprature": 1}}, "temprature"),
     "settings": ({"extra_body": {"generation_config": "[]"}}, "generation_config"),
     "a setting": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import os
 import re
 import shlex
@@ -64,6 +65,23 @@ def test_the_servers_that_are_shown_can_be_started_so(page: str) -> None:
     kinds = {"serve": command.build_parser(), "serve.ray": ray.build_parser()}
     assert [kinds[kind].parse_args(shlex.split(words)) for kind, words in found]
     assert {kind for kind, _ in found} == set(kinds)
+
+
+def test_the_image_gets_what_it_copies_and_runs_the_server_without_rights() -> None:
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "").splitlines()
+    said = [line.split(maxsplit=1) for line in lines if line and line[0] != "#"]
+    copied = [words for kind, words in said if kind == "COPY" and "--from" not in words]
+    names = {name for words in copied for name in words.split()[:-1]}
+    let_in = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n!")[1:]
+    assert names == {name.split("\n")[0] for name in let_in}
+    assert all((ROOT / name).exists() for name in names)
+    told = dict(said)
+    assert told["USER"].split(":")[0].isdigit()
+    # A list, no line of a shell: SIGTERM arrives at the server.
+    start = json.loads(told["ENTRYPOINT"]) + json.loads(told["CMD"])
+    assert start[:3] == ["python", "-m", "tfchat_hf.serve"]
+    args = command.build_parser().parse_args(start[3:])
+    assert told["EXPOSE"] == str(args.port) and f":{args.port}/health" in told["HEALTHCHECK"]
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd")

@@ -21,7 +21,7 @@ from ..fast.decoding import ABOUT
 from ..model.generation_tfchat import OWN_SETTINGS
 from ..text.errors import UserError
 from ..text.tokenization import question_end
-from .dependencies import need_package
+from .dependencies import VENDOR, need_package
 from .onnx_names import graph_file
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .. import TFChatForConditionalGeneration
 
 PAGE = Path(__file__).parent / "web"
-VENDOR = "vendor"
 GRAPHS = ("encoder", "cross_attention", "decoder")
 # Those that the page was tried with; of what comes out of npm only these files are needed. Not
 # every server knows what kind of file an `.mjs` is, so they end in `.js`.

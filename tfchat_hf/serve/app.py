@@ -24,7 +24,7 @@ from ..text.errors import UserError
 from .answers import Answer, ChatAnswer, CompletionAnswer
 from .errors import ApiError, add_error_handlers, as_api_error
 from .gate import Settings, add_gates
-from .schema import MOST_CHOICES, Asked, ChatRequest, CompletionRequest, LoadRequest
+from .schema import MOST_CHOICES, MOST_ROWS, Asked, ChatRequest, CompletionRequest, LoadRequest
 from .service import Ask, Piece, Question, Service
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,9 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
         service: The model; it is closed by whoever made it.
         settings: Who may ask, and how much.
     """
-    app = FastAPI(title="TFChat-HF", docs_url=None, redoc_url=None, openapi_url=None)
+    # No pages that load scripts from elsewhere, and no address of the caller's to be sent to.
+    none = {"docs_url": None, "redoc_url": None, "openapi_url": None}
+    app = FastAPI(title="TFChat-HF", redirect_slashes=False, **none)
     app.state.service = service
     add_error_handlers(app)
     add_gates(app, settings)
@@ -116,7 +118,11 @@ def _asks(service: Service, body: Asked, questions: Sequence[Question]) -> list[
     if len(questions) * body.n > MOST_CHOICES:
         what = _("At most {most} replies to a request.", most=MOST_CHOICES)
         raise ApiError(400, what, "invalid_value", "n")
-    config = service.settings(body.settings).generation_config()
+    settings = service.settings(body.settings)
+    if settings.rows_per_reply * len(questions) * body.n > MOST_ROWS:
+        what = _("At most {most} beams or candidates to a request.", most=MOST_ROWS)
+        raise ApiError(400, what, "invalid_value", "n")
+    config = settings.generation_config()
     return [
         Ask(
             question=question,

@@ -105,7 +105,7 @@ class BatchRun(BaseStreamer):
             found = self.model.log_probabilities(question, torch.ones_like(question), ids[None])[0]
             return list(map(TokenScore, ids[1:].tolist(), found.tolist()))
         logits = self.model(input_ids=question, decoder_input_ids=ids[None, :-1]).logits[0]
-        return token_scores(logits, ids[1:], request.top_logprobs)
+        return token_scores(logits, ids[1:], request.top_logprobs or 0)
 
     def end(self) -> None:
         """Leave the replies to `run`, which knows why they ended."""

@@ -291,7 +291,7 @@ class BatchingQueue:
             self._look_into_inbox(None)
             # Those that come at the same time as the first one get a moment to arrive.
             until = time.monotonic() + self._max_wait
-            while len(self._waiting) + len(self._apart) < self.max_batch_size:
+            while sum(one.copies for one in (*self._waiting, *self._apart)) < self.max_batch_size:
                 left = max(0.0, until - time.monotonic())
                 if self._closing.is_set() or not self._look_into_inbox(left):
                     break

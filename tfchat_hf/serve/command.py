@@ -201,7 +201,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
         family, *_rest, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         server = socket.create_server(address, family=family, backlog=2048)
         # asyncio asks this of the sockets that it makes itself. Without it the second of two small
-        # pieces (a header and its body, two tokens) waits until the caller confirms the first: 40 ms.
+        # pieces (a header and its body, two tokens) waits 40 ms, until the first is confirmed.
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return server
     except (OSError, OverflowError) as error:

@@ -227,7 +227,7 @@ class Answer:
             self.request.future.set_result(
                 BatchedReply(
                     [[token.id for token in one.scores] for one in self._replies],
-                    [one.reason for one in self._replies],
+                    [str(one.reason) for one in self._replies],
                     [one.scores for one in self._replies],
                 )
             )

@@ -98,7 +98,7 @@ class Rules:
     draws: bool
     processors: list[LogitsProcessor]
     criteria: list[StoppingCriteria]
-    anti_lm: own.AntiLanguageModelLogitsProcessor | None = field(init=False, default=None)
+    anti_lm: Any = field(init=False, default=None)
     is_shared: bool = field(init=False)
     is_lasting: bool = field(init=False)
     _shown: tuple[list[Row], list[LogitsProcessor]] = field(default=([], []), repr=False)

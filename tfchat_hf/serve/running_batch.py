@@ -68,7 +68,7 @@ class RunningBatch:
         """Begin without replies."""
         self.model, self.fast, self.table, self.most = model, fast, table, most
         self.rows: list[_Reply] = []
-        self._stepper: OpenStepper | None = None
+        self._stepper: OpenStepper
         self._rules: dict[str, Rules] = {}
 
     def __len__(self) -> int:
@@ -77,12 +77,15 @@ class RunningBatch:
 
     def is_open(self) -> bool:
         """Tell whether requests can join; an empty batch begins anew, weights may have changed."""
-        if not self.rows:
-            try:
-                self._stepper = self.fast.open_stepper(self.model, 2 * self.most)
-            except BaseException:  # whoever asks will get it in a batch of their own
-                self._stepper = None
-        return self._stepper is not None
+        if self.rows:
+            return True
+        try:
+            stepper = self.fast.open_stepper(self.model, 2 * self.most)
+        except BaseException:  # whoever asks will get it in a batch of their own
+            return False
+        if stepper is not None:
+            self._stepper = stepper
+        return stepper is not None
 
     @torch.no_grad()
     def join(self, requests: Sequence[Request]) -> None:
@@ -161,9 +164,9 @@ class RunningBatch:
             return
         self.rows += [row for rows in joining for row in rows]
         for row in (row for rows in joining for row in rows if row.rules.anti_lm):
-            nothing = row.rules.anti_lm.nothing
-            self._stepper.join(nothing, torch.ones(1, 1, device=device))
-            self.rows.append(replace(row, is_second=True))
+            with _blaming(row.answer):
+                self._stepper.join(row.rules.anti_lm.nothing, torch.ones(1, 1, device=device))
+                self.rows.append(replace(row, is_second=True))
 
     def _logits(self) -> torch.Tensor:
         """Decode a step, `(rows, vocab_size)`; where that fails row by row."""

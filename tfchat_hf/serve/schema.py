@@ -18,6 +18,8 @@ from ..text.errors import UserError
 from .errors import ApiError
 
 MOST_CHOICES = 16
+# Beams and candidates counted, replies that are made for one request.
+MOST_ROWS = 128
 MOST_MESSAGES = 1000
 _MOST_SEED = 2**63 - 1
 # They change nothing that this model could do, and clients send them by habit.
@@ -132,9 +134,8 @@ class Asked(BaseModel):
 
     def _unknown(self, name: str, where: str = "") -> ApiError:
         name, known = shown(name[:50]), [*SETTINGS, *({} if where else type(self).model_fields)]
-        what = joined(
-            _("There is no field {name!r}.", name=where + name), did_you_mean(name, known, "")
-        )
+        near = did_you_mean(name, known, "")
+        what = joined(_("There is no field {name!r}.", name=where + name), *filter(None, [near]))
         return ApiError(400, what, "unknown_parameter", where + name)
 
 
