@@ -28,6 +28,7 @@ from typing import IO
 
 ROOT = Path(__file__).parents[1]
 PRELOADED = [
+    "tests.one_dictionary",
     "tests.cli_runs",
     "tfchat_hf.training.run",
     "matplotlib.figure",
