@@ -23,7 +23,7 @@ _CAPITAL = "[a-z]*+[A-Z][A-Za-z]*+"
 _NAME = re.compile(rf"(?<![A-Za-z]){_CAPITAL}(?: (?:{_CAPITAL}|[0-9]{{1,4}}))++")
 # Kana, hangul, Cyrillic, Arabic and the rest: a letter that is neither Han nor Latin.
 _OTHER = re.compile(
-    rf"(?![{_LATIN_LETTER}\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af])[^\W\d_]"
+    rf"[^\W\d_{_LATIN_LETTER}\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]"
 )
 
 # Words that English talk is made of and the languages around it hardly have.
@@ -127,7 +127,7 @@ def guess_language(turns: Iterable[str]) -> str:
     rest, runs = _HAN_RUN.subn(" ", text)
     han = len(text) - len(rest) + runs
     words = _LATIN_WORD.findall(rest)
-    other = 0 if rest.isascii() else sum(1 for _ in _OTHER.finditer(rest))
+    other = 0 if rest.isascii() else len(_OTHER.findall(rest))
     # A quarter of kana already makes a text Japanese, Han or not.
     if not han and not words or other > (han + len(words) + other) / 4:
         return "other"

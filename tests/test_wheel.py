@@ -26,10 +26,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-@pytest.fixture(scope="module")
-def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel beside the libraries of this environment, but not its editable project."""
-    folder = tmp_path_factory.mktemp("environment")
+def environment(folder: Path) -> Path:
+    """Make one with the libraries of this one, but not its editable project; return its `bin`."""
     venv.create(folder, with_pip=True)
     bin_folder = folder / ("Scripts" if os.name == "nt" else "bin")
     place = subprocess.check_output(
@@ -38,6 +36,12 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     # Its own .pth files are not read there: an editable installation stays unknown.
     Path(place.strip(), "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return bin_folder
+
+
+@pytest.fixture(scope="module")
+def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    bin_folder = environment(tmp_path_factory.mktemp("environment"))
     install = [bin_folder / "python", "-m", "pip", "install", "-q", "--no-deps", str(wheel)]
     subprocess.run(install, check=True)
     return bin_folder

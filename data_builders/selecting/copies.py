@@ -9,14 +9,24 @@ the place of another where a text has few.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
+from math import inf
 from typing import NamedTuple
 
-from data_builders.selecting.splits import SIGNS, signed
+from data_builders.selecting.wording import (
+    ALIKE,
+    ASKING,
+    GROUPS_OF,
+    LIGHT,
+    NEGATIONS,
+    STRAY,
+    is_number,
+    plain,
+    tokens,
+)
 
 # Up to these distances two questions are the same, short and long ones, and a held-out question is
 # known to whoever was asked the other one. Chosen on pairs labelled by hand (docs/splits.md).
@@ -38,143 +48,9 @@ _HOPELESS = 0.5
 _MOST_COMPARED = 250_000
 _SPELT_WITH = 5
 
+_CHEAP = ALIKE.keys() | set("那你我")
+
 Edit = tuple[tuple[str, ...], tuple[str, ...]]
-_LIGHT = frozenset(
-    "的了吗嘛呢啊呀吧哦噢喔啦咯哈嘿哎唉诶欸呃嗯恩哇呗哟嘞滴噻喽地得着过个一就那请才把都很太真好挺已经在是所其中于与和并将以之该此这耶哩咧呦么而但且却还也为"
-) | frozenset(
-    "a an the is are am was were be been do does did s re m ve ll d t u please pls well oh so just "
-    "hi hey hello um uh hmm haha ok okay and that this of to for in there then really very now "
-    "following given".split()
-)
-# Where these stand says little; "to" and 在 say what stands before and behind them.
-_STRAY = _LIGHT - frozenset("to of in for and that 过 得 把 才 就 在 于 与 和 并 将 以 个".split())
-_ASKING = frozenset("哪谁吗么几怎何呢")
-_NEGATIONS = frozenset("不没别无未非莫勿") | frozenset(
-    "not no never none nobody nothing neither nor without hardly".split()
-)
-# One of these in the place of another one of its line says something else.
-_GROUPS = """
-左 右; 上 下; 前 后; 里 外 内; 大 小; 多 少; 高 低 矮; 长 短; 早 晚
-冷 热; 快 慢; 好 坏; 对 错; 真 假; 开 关; 来 去; 买 卖; 增 减; 升 降
-胖 瘦; 新 旧; 远 近; 生 死 活; 爱 恨; 哭 笑; 男 女; 爸 妈 父 母
-哥 姐 弟 妹; 儿 女; 我 你 他 她 它 谁; 这 那 哪; 春 夏 秋 冬; 东 南 西 北
-红 黄 蓝 绿 黑 白; 年 月 日 周 时 分 秒; 百 千 万 亿 半; on off
-up down; in out; left right; yes no; true false; more less fewer; most least
-before after; always never sometimes; with without; start stop end begin finish
-open close open shut; buy sell; first second third fourth fifth last next
-increase decrease; day night morning evening afternoon; good bad; best worst
-big small large little; long short; fast slow; early late; high low
-hot cold warm cool; old new young; love hate; like dislike; happy sad
-man woman boy girl; men women boys girls; male female; mother father mom dad
-brother sister; son daughter; husband wife; i you he she it we they
-me you him her us them; my your his her its our their; north south east west
-black white red green blue yellow; minimum maximum min max; import export
-input output; encrypt decrypt; ascending descending; horizontal vertical
-positive negative; internal external; direct indirect; hypertension hypotension
-who what when where why how which; can could should must will would
-one two three four five six seven eight nine ten hundred thousand million
-monday tuesday wednesday thursday friday saturday sunday
-january february march april may june july august september october november december
-hi hey hello; desert dessert; trial trail; diary dairy; angel angle; compliment complement
-this that these those it
-"""
-_GROUPS_OF: dict[str, set[int]] = {}
-for _number, _line in enumerate(_GROUPS.replace("\n", ";").split(";")):
-    for _word in _line.split():
-        _GROUPS_OF.setdefault(_word, set()).add(_number)
-
-# Characters that are taken for each other, by sound or by shape.
-_LOOKALIKES = (
-    "的地得底 个份支种项 在再 做作 坐座 象像 帐账 你您妳 它牠 着著 "
-    "裡里裏 吗嘛么麼 和跟与同 绘画 以已"
-)
-_ALIKE = {c: line[0] for line in _LOOKALIKES.split() for c in line}
-_SPELLINGS = """
-not dont cant cannot wont didnt doesnt isnt arent wasnt werent wouldnt couldnt shouldnt havent aint;
-what whats wut; how hows; it its; that thats; i im ive; you youre ya u; who whos; where wheres
-"""
-_SPELT = {word: line.split()[0] for line in _SPELLINGS.split(";") for word in line.split()}
-
-# Words of one meaning, one in the place of the other in most sentences.
-_SAME_WORDS = """
-下 以下 下列 下面; 找 找到 找出 查找 求 求出; 列 列出 列举 说出 命名 举出;
-给 给定 给出 所给 特定; 因 因此 所以 因而; 如何 怎样 怎么; 无法 不能; 使 使得 让; 树 树木;
-从而 以便; 或 或者; 和 以及 并且 而且; 显示 展示; 创建 生成 制作 产生; 写 编写 撰写 写出;
-包含 包括 包含有; 何时 什么时候; 想 想要; 表 表格; 例子 示例; 概括 总结;
-谢谢 多谢 感谢 谢谢你 谢谢您 谢谢啦 谢谢了;
-转换 转换成 转换为 转化成 转化为 转成 转为; 优点 优势; 特征 特点; 影响 作用; 功能 功用;
-世上 世界上; 这么 那么; 它们 他们; 需要 需; 应该 应当; 常见 普遍; 表示 代表; 首先 第一步;
-例如 比如 譬如;
-但 但是; 如果 要是 假如; 关于 有关; 进行 做; 帮助 帮; 很 非常; 讲 说; 最佳 最好;
-客气 谢; 不客气 不用客气; 啥 啥子 什么;
-"""
-_SYNONYMS = {word: line.split()[0] for line in _SAME_WORDS.split(";") for word in line.split()}
-_SYNONYM = re.compile("|".join(sorted(_SYNONYMS, key=len, reverse=True)))
-_POLITE = re.compile(
-    r"^(?:请问(?:一下)?|(?:好的?呀?|[嗯恩]+呢?|哦+了?|收到|您好|你好|谢谢[你您]?[了啦啊]?|是的|对|haha|oh|wow|ok(?:ay)?)[，,。.!！\s~]+)+(?=\w)"
-    r"|(?<=[^\s，,。.!！])[，,。.!！\s]+"
-    r"(?:谢谢[你您]?[了啦啊]?|再见|thanks|thank you|please)[。.!！\s]*$"
-)
-# In these 别 is no "do not".
-_NO_NEGATION = re.compile("(?<=[识特区分类性级])别|别(?=[人的])")
-_NUMERALS = str.maketrans(
-    {c: str(n) for n, c in enumerate("二三四五六七八九", start=2)} | {"两": "2"}
-)
-_TENS = re.compile("(?<![0-9百千万])([2-9])?十([1-9一])?(?![0-9百千万])")
-_CONTRACTED = re.compile(r"n['’]t(?![a-z])|['’](?=(?:s|re|m|ve|ll|d)(?![a-z]))")
-# A word of one letter alone, such as hhh, keeps more than one: unit AA is not unit A.
-_DRAWN_OUT = re.compile(
-    r"(?<![a-z])(([a-z])\2\2)\2*(?![a-z])"
-    r"|([a-z])\3{2,}|(([^\W\d])\5)\5+|(?<=[a-z])([aiuy])\6+(?![a-z])"
-)
-# Capitals that name something and are written as a light word: option A, unit AS; no first "A".
-_NAMING = re.compile(
-    r"(?<![A-Za-z'’])(?!(?:(?:^|(?<=[.!?。！？\n])\s?)|(?<=[.!?。！？\n]\s))A\s+[a-z])[ASMDTU](?![A-Za-z'’])"
-    r"|(?<=[a-z] )(?!(?:OK|NEVER|NONE|NOTHING)[^A-Za-z])[A-Z]{2,}(?![A-Za-z'’])"
-)
-_SHOUTED = re.compile("[A-Z]{2}")
-_BOLD = {c: chr(0x1D400 + c - ord("A")) for c in range(ord("A"), ord("Z") + 1)}
-_EAST = "\u2e80-\ud7ff\U00020000-\U0003ffff"
-_TOKEN = re.compile(
-    rf"\u2212?\u22c5?\d+(?:[{re.escape(SIGNS)}]+\d+)*\u2052?"
-    rf"|[^\W\d_{_EAST}]+(?:\u2223[^\W\d_{_EAST}])*(?:\u266f|\+\+)?|[^\W_]|[+=<>$€£¥\u2299{re.escape(SIGNS)}]"
-)
-_NUMBER = re.compile(
-    rf"[\d十百千万亿毫]|[+=<>$€£¥\u2299{re.escape(SIGNS)}]|^[ivxlcdm]*[ivx][ivxlcdm]+$"
-)
-
-
-@lru_cache(maxsize=4096)
-def tokens(text: str) -> tuple[str, ...]:
-    """Cut a text into what is compared: words, whole numbers, single Chinese characters and signs.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        The folded tokens, such as "10∶30"; "don't" is "do" and "not".
-    """
-    text = unicodedata.normalize("NFKC", signed(text))
-    if not (text.isupper() and _SHOUTED.search(text)):
-        text = _NAMING.sub(_as_name, text)
-    text = text.casefold()
-    text = _SYNONYM.sub(lambda found: _SYNONYMS[found.group()], _POLITE.sub("", text))
-    text = _NO_NEGATION.sub("另", text.replace("第一", "第1").translate(_NUMERALS))
-    text = _TENS.sub(lambda found: f"{found[1] or 1}{(found[2] or '0').replace('一', '1')}", text)
-    text = _CONTRACTED.sub(lambda found: " not" if len(found.group()) > 1 else " ", text)
-    text = _DRAWN_OUT.sub(r"\1\3\4\6", text)
-    return tuple(_SPELT.get(token, token) for token in _TOKEN.findall(text))
-
-
-def _as_name(found: re.Match[str]) -> str:
-    word = found.group()
-    folded = word.casefold()
-    code = word[-1] == word[-2:-1] or (len(word) > 3 and folded not in _GROUPS_OF)
-    return word.translate(_BOLD) if folded in _LIGHT or code else word
-
-
-def _plain(token: str) -> str:
-    return unicodedata.normalize("NFKC", token).casefold()
 
 
 def alike(first: Sequence[str], later: Sequence[str]) -> float:
@@ -237,32 +113,31 @@ class _Difference(NamedTuple):
         return min(1.0, self.cost / max(1, self.size))
 
 
-def apart(one: str, other: str) -> float:
+def apart(one: str, other: str, most: float = inf) -> float:
     """Measure how far two texts are apart.
 
     Args:
         one: A text.
         other: Another.
+        most: Beyond it no more is measured, and they are as far apart as can be.
 
     Returns:
         0 for texts that fold to the same, 1 for those that say different things, and between them
         what differs as a share of the longer one.
     """
-    difference = _difference(one, other)
+    difference = _difference(one, other, most)
     return 1.0 if difference is None else difference.share
 
 
-def _difference(one: str, other: str) -> _Difference | None:
-    """Weigh what differs; nothing if it makes another text."""
-    first, second = tokens(one), tokens(other)
+def _difference(one: str, other: str, most: float = inf) -> _Difference | None:
+    """Weigh what differs; nothing if it makes another text, or is surely more than a share."""
+    (first, counts, joined), (second, others, joined_too) = _counted(one), _counted(other)
     size, shorter = max(len(first), len(second)), min(len(first), len(second))
-    if "".join(first) == "".join(second):
+    if joined == joined_too:
         same = bool(first) or set("".join(one.split())) == set("".join(other.split()))
         return _Difference(0.0, size, shorter) if same else None
-    counts, others = Counter(first), Counter(second)
     more, less = _without(counts, others), _without(others, counts)
-    heavy = max(sum(n for t, n in side.items() if t not in _LIGHT) for side in (more, less))
-    if heavy > max(1, _HOPELESS * size) or _differ(more, less):
+    if _hopeless(more, less, size, most) or _differ(more, less):
         return None
     begin, end = _shared_ends(first, second)
     first, second = first[begin : len(first) - end], second[begin : len(second) - end]
@@ -278,11 +153,27 @@ def _difference(one: str, other: str) -> _Difference | None:
     return _weighed(edits, size, shorter)
 
 
+@lru_cache(maxsize=4096)
+def _counted(text: str) -> tuple[tuple[str, ...], Counter[str], str]:
+    found = tokens(text)
+    return found, Counter(found), "".join(found)
+
+
+def _hopeless(more: Mapping[str, int], less: Mapping[str, int], size: int, most: float) -> bool:
+    """Say whether texts share too little, whatever the order of their tokens."""
+    allowed = max(1, _HOPELESS * size)
+    sides = [[(t, n) for t, n in side.items() if t not in LIGHT] for side in (more, less)]
+    if any(sum([n for _, n in side]) > allowed for side in sides):
+        return True
+    # No slip of spelling, nor a subject left out: each costs at least what a token more does.
+    costly = [n for side in sides for t, n in side if len(t) == 1 and t not in _CHEAP]
+    return sum(costly) * _MORE_COST > most * size
+
+
 def _without(some: Mapping[str, int], others: Mapping[str, int]) -> dict[str, int]:
     """Give what `Counter`s have of `-`, which takes twice as long."""
-    return {
-        token: n - others.get(token, 0) for token, n in some.items() if n > others.get(token, 0)
-    }
+    get = others.get
+    return {token: n - have for token, n in some.items() if n > (have := get(token, 0))}
 
 
 def _weighed(edits: Sequence[Edit], size: int, shorter: int) -> _Difference:
@@ -299,7 +190,7 @@ def _weighed(edits: Sequence[Edit], size: int, shorter: int) -> _Difference:
 def _without_moved(edits: Sequence[Edit]) -> tuple[list[Edit], int]:
     """Take out what stands in both texts, at another place, and count it."""
     gone, new = (Counter(t for edit in edits for t in edit[side]) for side in (0, 1))
-    moved = Counter({t: n for t, n in (gone & new).items() if t not in _LIGHT})
+    moved = Counter({t: n for t, n in (gone & new).items() if t not in LIGHT})
     left = (moved.copy(), moved.copy())
     rest = [tuple(map(_subtract, edit, left)) for edit in edits]
     return [(one, other) for one, other in rest if one or other], moved.total()
@@ -326,43 +217,40 @@ def _shared_ends(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
 def _no_subject(edit: Edit, words: Counter[str]) -> bool:
     """Say whether one of two texts leaves its subject out: "你坐下", "坐下"."""
     subject = edit[0] + edit[1]
-    return subject == ("你",) or (subject == ("我",) and not _ASKING & words.keys())
+    if not all(edit) and "是" not in subject and subject[0] in "那你" and "你" in subject:
+        return all(token in LIGHT for token in subject if token not in ("那", "你"))
+    return subject == ("我",) and not ASKING & words.keys()
 
 
 def _swapped(edits: Sequence[Edit]) -> bool:
     """Say whether words have changed places around another one: from A to B, from B to A."""
     gone, new = ([t for edit in edits for t in edit[side]] for side in (0, 1))
     both = Counter(gone) & Counter(new)
-    orders = [[t for t in side if t in both and t not in _STRAY] for side in (gone, new)]
+    orders = [[t for t in side if t in both and t not in STRAY] for side in (gone, new)]
     return orders[0] != orders[1]
 
 
 def _heavy(side: Sequence[str]) -> list[str]:
-    return [token for token in side if token not in _LIGHT]
+    return [token for token in side if token not in LIGHT]
 
 
 def _differ(more: Mapping[str, int], less: Mapping[str, int]) -> bool:
     """Say whether what stands in one text alone makes it another text."""
-    if any(map(_is_number, more)) or any(map(_is_number, less)):
+    if any(map(is_number, more)) or any(map(is_number, less)):
         return True
-    negations = [sum(n for t, n in side.items() if t in _NEGATIONS) for side in (more, less)]
+    negations = [sum(n for t, n in side.items() if t in NEGATIONS) for side in (more, less)]
     return negations[0] != negations[1] or _opposed(more, less)
 
 
-@lru_cache(maxsize=100_000)
-def _is_number(token: str) -> bool:
-    return _NUMBER.search(token) is not None
-
-
 def _opposed(some: Collection[str], others: Iterable[str]) -> bool:
-    here = set().union(*(_GROUPS_OF.get(token, ()) for token in some))
-    return bool(here) and any(here & _GROUPS_OF.get(t, set()) and t not in some for t in others)
+    here = set().union(*(GROUPS_OF.get(token, ()) for token in some))
+    return bool(here) and any(here & GROUPS_OF.get(t, set()) and t not in some for t in others)
 
 
 def _replaced(gone: Sequence[str], new: Sequence[str]) -> bool:
     """Say whether content stands in the place of other content."""
     if len(gone) == len(new) == 1:
-        return not (_misspelt(gone[0], new[0]) or (gone[0] in _LIGHT and new[0] in _LIGHT))
+        return not (_misspelt(gone[0], new[0]) or {gone[0], new[0]} <= LIGHT - {"那"})
     heavy = [_heavy(side) for side in (gone, new)]
     spelt = len(heavy[0]) == len(heavy[1]) and all(map(_misspelt, *heavy))
     return bool(heavy[0] and heavy[1]) and not spelt
@@ -389,13 +277,13 @@ def _cost(gone: Sequence[str], new: Sequence[str]) -> float:
 def _misspelt(one: str, other: str) -> bool:
     """Say whether two words are one, spelt in two ways: a letter more, less, or two swapped."""
     if len(one) == len(other) == 1:
-        same = one in _ALIKE and _ALIKE[one] == _ALIKE.get(other)
-        return same or _plain(one) == _plain(other)
+        same = one in ALIKE and ALIKE[one] == ALIKE.get(other)
+        return same or plain(one) == plain(other)
     ends = [re.sub(r"(.)\1+$", r"\1", word) for word in (one, other)]
     if ends[0] == ends[1] and min(map(len, ends)) > 1:
         return True
     if "\U0001d400" <= max(one[0], other[0]) <= "\U0001d419":
-        return _plain(one) == _plain(other)
+        return plain(one) == plain(other)
     if one[0] != other[0] or min(len(one), len(other)) < _SPELT_WITH - 1:
         return False
     short, long = sorted((one, other), key=len)

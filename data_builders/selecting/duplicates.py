@@ -140,31 +140,41 @@ def _candidates(shards: Shards, alive: np.ndarray) -> np.ndarray:
     # shards.
     found = np.zeros(0, dtype=np.uint64)
     marks, strangers = shards.marks(), np.zeros(len(alive), dtype=np.uint8)
-    for one, other in _met(shards, alive):
-        likely = shared_marks(marks, one, marks, other) >= LEAST_SHARED
-        strangers[other[~likely]] += 1
-        pairs = other[likely].astype(np.uint64) << np.uint64(32)
-        found = distinct(np.concatenate([found, pairs | one[likely].astype(np.uint64)]))
-    earlier = (found & np.uint64(2**32 - 1)).astype(np.int64)
-    later = (found >> np.uint64(32)).astype(np.int64)
+    for number in range(BANDS):
+        for one, other in _met(shards, shards.band(number), alive):
+            likely = shared_marks(marks, one, marks, other) >= LEAST_SHARED
+            strangers[other[~likely]] += 1
+            found = distinct(np.concatenate([found, _packed(one[likely], other[likely])]))
+    earlier, later = _unpacked(found)
     likely = shared_marks(marks, earlier, marks, later) >= least_shared(
         strangers[later] > _MOST_STRANGERS
     )
-    return np.stack([earlier[likely], later[likely]], axis=1)
+    short = [_packed(*met) for met in _met(shards, shards.numbers("skeleton"), alive)]
+    return np.stack(_unpacked(distinct(np.concatenate([found[likely], *short]))), axis=1)
 
 
-def _met(shards: Shards, alive: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield places of dialogues that agree in a band, the later ones each once at a time."""
-    for number in range(BANDS):
-        keys = shards.band(number)
-        for chosen in _parts(keys, alive & (keys != 0)):
-            ordered = chosen[np.argsort(keys[chosen], kind="stable")]
-            begins = _group_starts(keys[ordered])
-            later = np.flatnonzero(begins != np.arange(len(ordered)))
-            for earlier in (begins[later], later - 1):
-                one, other = ordered[earlier], ordered[later]
-                likely = shards.pairs_of[one] == shards.pairs_of[other]
-                yield one[likely], other[likely]
+def _packed(earlier: np.ndarray, later: np.ndarray) -> np.ndarray:
+    return later.astype(np.uint64) << np.uint64(32) | earlier.astype(np.uint64)
+
+
+def _unpacked(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return (pairs & np.uint64(2**32 - 1)).astype(np.int64), (pairs >> np.uint64(32)).astype(
+        np.int64
+    )
+
+
+def _met(
+    shards: Shards, keys: np.ndarray, alive: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield places of dialogues that agree in a key, the later ones each once at a time."""
+    for chosen in _parts(keys, alive & (keys != 0)):
+        ordered = chosen[np.argsort(keys[chosen], kind="stable")]
+        begins = _group_starts(keys[ordered])
+        later = np.flatnonzero(begins != np.arange(len(ordered)))
+        for earlier in (begins[later], later - 1):
+            one, other = ordered[earlier], ordered[later]
+            likely = shards.pairs_of[one] == shards.pairs_of[other]
+            yield one[likely], other[likely]
 
 
 def _parts(keys: np.ndarray, alive: np.ndarray) -> Iterator[np.ndarray]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +37,7 @@ _TEXTS_AT_ONCE = 4_000
 _BY_VARIANT = 64
 # The index is sorted in parts, by the highest four bits of the hashes.
 _PARTS, _PART_SHIFT = 16, np.uint64(60)
+_HALF, _LOW, _NOBODY = np.uint64(32), np.uint64(2**32 - 1), np.uint64(2**64 - 1)
 _ENTRY = np.dtype([("hash", np.uint64), ("owner", np.int32)])
 
 
@@ -59,40 +60,60 @@ class Met(NamedTuple):
 
     Attributes:
         owners: Places of the held-out ones in the index, rising.
-        ranks: How likely each is.
-        pairs: Of the corpus, who asks so.
+        likely: How likely each is and, in the low half, which pair of the corpus asks so; rising
+            for each owner, the likeliest first.
         counts: How many looked like the held-out one; 0 but for its first.
     """
 
     owners: np.ndarray
-    ranks: np.ndarray
-    pairs: np.ndarray
+    likely: np.ndarray
     counts: np.ndarray
 
 
-def no_met() -> Met:
-    """Give what is found where nothing looks alike."""
-    return Met(*(np.zeros(0, kind) for kind in (np.int32, np.uint8, np.int64, np.int32)))
-
-
-def best_met(parts: Sequence[Met]) -> Met:
-    """Put together what was found in several places, and leave the likeliest of each question."""
-    owners, ranks, pairs, counts = map(np.concatenate, zip(*parts, strict=True))
-    order = np.lexsort((pairs, -ranks.astype(np.int16), owners))
+def _likeliest(owners: np.ndarray, ranks: np.ndarray, pairs: np.ndarray) -> Met:
+    """Leave so many of each held-out question that are the likeliest."""
+    likely = _LOW - ranks.astype(np.uint64) << _HALF | pairs.astype(np.uint64)
+    order = np.lexsort((likely, owners))
     owners = owners[order]
     begins = np.searchsorted(owners, owners)
-    totals = np.bincount(begins, counts[order], minlength=len(owners)).astype(np.int32)
-    most = np.where(totals[begins] > _MEASURED, _MEASURED_IN_A_CROWD, _MEASURED)
-    kept = np.arange(len(owners)) - begins < most
-    return Met(owners[kept], ranks[order][kept], pairs[order][kept], totals[kept])
+    counts = np.bincount(begins, minlength=len(owners)).astype(np.int32)
+    kept = np.arange(len(owners)) - begins < _MEASURED
+    return Met(owners[kept], likely[order][kept], counts[kept])
 
 
-def likely_met(met: Met) -> Met:
-    """Leave out those that share one phrase of many with a question in a crowd."""
-    _, begins, which = np.unique(met.owners, return_index=True, return_inverse=True)
-    least = least_shared(met.counts[begins][which] > _MEASURED)
-    likely = met.ranks >= least
-    return Met(*(column[likely] for column in met))
+class Nearest:
+    """For each held-out question of an index the likeliest of all that were met."""
+
+    def __init__(self, owners: int) -> None:
+        """Begin with none.
+
+        Args:
+            owners: How many held-out questions there are.
+        """
+        self._likely = np.full((owners, _MEASURED), _NOBODY)
+        self._counts = np.zeros(owners, np.int32)
+
+    def add(self, met: Met) -> None:
+        """Take in what was found somewhere; only the questions that were met there are touched."""
+        owners, begins, which = np.unique(met.owners, return_index=True, return_inverse=True)
+        both = np.full((len(owners), 2 * _MEASURED), _NOBODY)
+        both[:, :_MEASURED] = self._likely[owners]
+        both[which, _MEASURED + np.arange(len(which)) - begins[which]] = met.likely
+        both.sort(axis=1)
+        self._likely[owners] = both[:, :_MEASURED]
+        self._counts[owners] += met.counts[begins]
+
+    def chosen(self) -> tuple[np.ndarray, np.ndarray]:
+        """Choose what is measured: none that share one phrase of many with a question in a crowd.
+
+        Returns:
+            Held-out questions, rising, and as many pairs of the corpus.
+        """
+        crowded = self._counts > _MEASURED
+        most = np.where(crowded, _MEASURED_IN_A_CROWD, _MEASURED)[:, None]
+        kept = (self._likely != _NOBODY) & (np.arange(_MEASURED) < most)
+        kept &= _LOW - (self._likely >> _HALF) >= least_shared(crowded)[:, None]
+        return np.nonzero(kept)[0], (self._likely[kept] & _LOW).astype(np.int64)
 
 
 def questions_at(path: str, pairs: np.ndarray) -> list[str]:
@@ -258,7 +279,7 @@ class Index:
         """Give a question."""
         return str(self._texts[owner])
 
-    def nearest(self, texts: list[str], pairs: np.ndarray, sides: tuple[int, ...]) -> Met:
+    def nearest(self, texts: list[str], pairs: np.ndarray, sides: tuple[int, ...]) -> list[Met]:
         """Find the questions of some sides that texts look like.
 
         Args:
@@ -267,13 +288,10 @@ class Index:
             sides: Of which to look for.
 
         Returns:
-            Those that each of them looks most like.
+            Those that they look most like, for some thousand of them at a time.
         """
-        found = no_met()
-        for begin in range(0, len(texts), _TEXTS_AT_ONCE):
-            part = slice(begin, begin + _TEXTS_AT_ONCE)
-            found = best_met([found, self._met(texts[part], pairs[part], sides)])
-        return found
+        parts = (slice(i, i + _TEXTS_AT_ONCE) for i in range(0, len(texts), _TEXTS_AT_ONCE))
+        return [self._met(texts[part], pairs[part], sides) for part in parts]
 
     def _met(self, texts: list[str], pairs: np.ndarray, sides: tuple[int, ...]) -> Met:
         found = _hashes_of(texts)
@@ -287,8 +305,7 @@ class Index:
         shared = shared_marks(found.marks, some, self.marks, owners)
         likely = (by_band == 0) | (shared >= LEAST_SHARED)
         rank = np.where(by_band == 0, _BY_VARIANT + shared, shared)[likely]
-        owners = owners[likely].astype(np.int32)
-        return Met(owners, rank, pairs[some[likely]], np.ones(len(rank), np.int32))
+        return _likeliest(owners[likely].astype(np.int32), rank, pairs[some[likely]])
 
     def _lookup(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find the entries of rising hashes: places in `hashes`, and owners."""

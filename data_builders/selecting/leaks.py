@@ -24,10 +24,8 @@ from data_builders.selecting.held_out import (
     VALIDATION,
     Index,
     Met,
+    Nearest,
     Pairs,
-    best_met,
-    likely_met,
-    no_met,
     questions_at,
     questions_of,
     write_index,
@@ -96,21 +94,28 @@ def find_near_copies(
         what it asks, each with the nearest.
     """
     write_index(shards, pairs, folder)
-    found = {side: no_met() for side in _GIVES_WAY}
+    count = len(Index(str(folder)).keys)
+    found = {side: Nearest(count) for side in _GIVES_WAY}
     searches = (
         (path, str(folder), pairs.sides[span], pairs.alive[span], span.start)
         for path, _, span in shards.spans()
         if pairs.alive[span].any()
     )
     for here in ordered_map(_search_shard, searches, workers):
-        found = {side: best_met([found[side], met]) for side, met in here.items()}
+        for side, parts in here.items():
+            for met in parts:
+                found[side].add(met)
     near: dict[int, list[NearCopy]] = {}
-    for side, met in found.items():
-        met = likely_met(met)
+    for side in list(found):
+        owners, asking = found.pop(side).chosen()
+        order = np.argsort(asking, kind="stable")
+        bounds = np.searchsorted(asking[order], shards.first_pairs[shards.first_rows])
         tasks = (
-            (path, str(folder), met.owners[here], met.pairs[here] - span.start)
-            for path, _, span in shards.spans()
-            if (here := (met.pairs >= span.start) & (met.pairs < span.stop)).any()
+            (path, str(folder), owners[here], asking[here] - span.start)
+            for (path, _, span), begin, end in zip(
+                shards.spans(), bounds[:-1], bounds[1:], strict=True
+            )
+            if len(here := np.sort(order[begin:end]))
         )
         nearest: dict[int, NearCopy] = {}
         for copies in ordered_map(_measure, tasks, workers):
@@ -121,7 +126,7 @@ def find_near_copies(
     return near
 
 
-def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray, int]) -> dict[int, Met]:
+def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray, int]) -> dict[int, list[Met]]:
     """Find, for each side, which questions of a shard look like held-out ones of others."""
     path, folder, sides, alive, first = task
     index, found = Index(folder), {}
@@ -137,7 +142,7 @@ def _measure(task: tuple[str, str, np.ndarray, np.ndarray]) -> list[NearCopy]:
     index, asked = Index(folder), distinct(pairs)
     texts = dict(zip(asked.tolist(), questions_at(path, asked), strict=True))
     measured = (
-        NearCopy(int(index.keys[owner]), texts[pair], apart(texts[pair], index.text(owner)))
+        NearCopy(int(index.keys[owner]), texts[pair], apart(texts[pair], index.text(owner), LEAKS))
         for owner, pair in zip(owners.tolist(), pairs.tolist(), strict=True)
     )
     return [copy for copy in measured if copy.apart <= LEAKS]

@@ -24,6 +24,7 @@ from data_builders.selecting.splits import (
     reply_places,
     split_number,
 )
+from data_builders.selecting.wording import skeleton
 from data_builders.writing import whole_file
 
 SCHEMA = pa.schema(
@@ -37,6 +38,7 @@ SCHEMA = pa.schema(
         "split": pa.uint8(),
         "content": pa.uint64(),
         "folded": pa.uint64(),
+        "skeleton": pa.uint64(),
         "bands": pa.list_(pa.uint64(), BANDS),
         "marks": pa.list_(pa.uint8(), BANDS * BAND_ROWS),
         "questions": pa.list_(pa.uint64()),
@@ -99,6 +101,7 @@ def write_shard(
         "split": [split_number(split) for split in splits or [None] * len(dialogues)],
         "content": [d.content_key for d in dialogues],
         "folded": [question_key("\n".join(turns)) for turns in folded],
+        "skeleton": [skeleton(d.turns) for d in dialogues],
         **{
             name: pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
             for name, values in signed._asdict().items()
@@ -191,7 +194,7 @@ class Shards:
         """Give one number per dialogue.
 
         Args:
-            column: "origin", "content" or "folded".
+            column: "origin", "content", "folded" or "skeleton".
 
         Returns:
             The column over all shards.

@@ -48,6 +48,8 @@ _CIRCLED = re.compile("(?=[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793])")
 _MARKS = re.compile(
     rf"[\d\xb2\xb3\xb9\u2070-\u2079\u2160-\u24ff\u2776-\u2793#\uff03\u2260{_SADNESS}]"
 )
+# Most texts have nothing but these, which is seen three times as fast.
+_UNUSUAL = re.compile(r"[^A-Za-z\u4e00-\u9fff\s,.?!'\"\uff0c\u3002\uff1f\uff01\u3001\u2026]")
 _DOT = re.compile(r"\.(?<![\w.]\.)(?=[A-Z]{2}|net\b)")
 _BRACKET = re.compile(r"\((?:(?<=:\()|(?<=:-\()|(?<=[a-zA-Z]\()(?<![a-zA-Z]{2}\()(?=\w))")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
@@ -107,9 +109,10 @@ def signed(text: str) -> str:
 
 
 def _may_mean(text: str) -> bool:
+    unusual = _UNUSUAL.search(text)
     letters = text.lower()
     return bool(
-        _MARKS.search(text)
+        (unusual and _MARKS.search(text, unusual.start()))
         or ("=" in text and ("!=" in text or "\uff01=" in text))
         or ("." in text and _DOT.search(text))
         or ("(" in text and _BRACKET.search(text))

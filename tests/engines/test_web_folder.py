@@ -19,9 +19,9 @@ import torch
 from tests.browser import needs_browser, posted_by
 from tests.engines.exported import lively_model, questions, saved_run, tokenizer
 from tfchat_hf.engines import export, web_folder
-from tfchat_hf.engines.dependencies import WEB
+from tfchat_hf.engines.dependencies import VENDOR, WEB
 from tfchat_hf.engines.exported_folder import load_engine, open_engine
-from tfchat_hf.engines.web_folder import KNOWN_SETTINGS, PAGE, VENDOR, rounded
+from tfchat_hf.engines.web_folder import KNOWN_SETTINGS, PAGE, rounded
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS, PRESETS
 from tfchat_hf.text.dialogue import encode_context
 from tfchat_hf.text.errors import UserError
@@ -38,6 +38,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "two phrases": {"max_phrase_repeats": 2},
     "max_character_run": {"max_character_run": 3},
     "dry": {"dry_multiplier": 0.8},
+    "said": {"presence_penalty": 0.7, "frequency_penalty": 0.4},
     "copy": {"copy_penalty": 1.5},
     "anti-LM": {"anti_lm_weight": 0.4, "anti_lm_tokens": 9, "anti_lm_cutoff": 0.02},
     "temperature": {"do_sample": True, "top_k": 0, "temperature": 0.6},
@@ -224,10 +225,8 @@ def test_rounding_is_within_half_a_step_of_each_block():
     weight[1] = 0
     for axis, given in ((1, weight), (0, weight.T)):
         numbers, scales = rounded(given, axis)
-        assert numbers.shape == given.shape and scales.shape[axis] == 3
-        steps = (
-            np.repeat(scales, 128, axis)[:, :300] if axis else np.repeat(scales, 128, axis)[:300]
-        )
+        assert numbers.shape == given.shape and scales.shape[axis] == 10
+        steps = np.repeat(scales, 32, axis).take(range(300), axis)
         assert np.all(np.abs(numbers * steps - given) <= 0.5001 * steps)
 
 
@@ -275,7 +274,7 @@ frame.src = "index.html";
 const until = async (tells) => { while (!tells()) await new Promise((r) => setTimeout(r, 20)); };
 await until(() => frame.contentDocument?.body?.dataset.ready);
 const at = (id) => frame.contentDocument.getElementById(id);
-at("message").value = "<img src=x onerror=alert(1)>";
+at("message").value = "<img src=x onerror=alert(1)>\\u202e";
 at("send").click();
 await until(() => frame.contentDocument.body.dataset.answered);
 const shown = [...frame.contentDocument.querySelectorAll(".turn p")].map((one) => one.innerHTML);
@@ -303,5 +302,5 @@ def test_a_browser_says_what_torch_says(page, tmp_path):
             end = reply.index(2, 1) if 2 in reply[1:] else len(reply)
             got = next(said)
             assert (got["question"], got["tokens"]) == (ids, reply[1:end]), (turns, preset)
-    assert found["shown"][0] == "&lt;img src=x onerror=alert(1)&gt;"
+    assert found["shown"][0] == "&lt;img src=x onerror=alert(1)&gt;\ufffd"
     assert all(link.startswith(found["here"]) for link in found["links"])

@@ -148,6 +148,10 @@ def test_what_was_said_costs_as_openai_defines_it() -> None:
     expected[0, [5, 6]] = -0.5 - 0.25 * torch.tensor([2.0, 1.0])
     expected[1, 7] = -0.5 - 0.25 * 3
     assert torch.equal(scores, expected)  # the start token was not said
+    filled = torch.tensor([[1, 1, 1, 5, 6, 5]])  # as the server shows rows of different lengths
+    assert torch.equal(
+        SaidTokensLogitsProcessor(0.5, 0.25)(filled, torch.zeros(1, VOCAB))[0], expected[0]
+    )
 
 
 @pytest.mark.parametrize("way", [{}, {"custom_generate": FastDecoder()}, {"num_beams": 3}], ids=str)

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import pytest
 
 from tfchat_hf.pretrained import SMALL_TALK
 from tfchat_hf.serve.app import create_app
@@ -14,6 +17,9 @@ from tfchat_hf.serve.command import bound_socket
 from tfchat_hf.serve.gate import Settings
 from tfchat_hf.serve.server import Server
 from tfchat_hf.serve.service import Service, load_service
+
+# Seconds after which a wait is given up: no more than a guard against hanging for ever.
+PATIENCE = 120
 
 
 @contextmanager
@@ -24,6 +30,42 @@ def small_service(**settings: Any) -> Iterator[Service]:
         yield service
     finally:
         service.close(drain=False)
+
+
+class Hold:
+    """Holds every reply behind its first token until the test lets it go on.
+
+    Attributes:
+        futures: What the queue has promised.
+    """
+
+    def __init__(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Hold from now on."""
+        self.futures: list[Any] = []
+        self._go = threading.Event()
+        submit = service.queue.submit
+
+        def held(*args: Any, on_text: Any, **options: Any) -> Any:
+            def on_held_text(*piece: Any) -> None:
+                on_text(*piece)
+                assert self._go.wait(PATIENCE)
+
+            self.futures.append(submit(*args, on_text=on_held_text, **options))
+            return self.futures[-1]
+
+        monkeypatch.setattr(service.queue, "submit", held)
+
+    def let_go(self) -> None:
+        """Hold nothing any more."""
+        self._go.set()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Look again and again."""
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 class SmallServer:

@@ -306,7 +306,7 @@ def _wrong_value(name: str, setting: Setting, text: str) -> Iterator[str]:
         range=setting.range_text(),
         value=text,
     )
-    if name == "temperature":
+    if name == "temperature" and not text.strip("0."):
         yield _(
             "For the likeliest token each time take `--preset greedy`, or /set do_sample false."
         )

@@ -15,6 +15,8 @@ ENGINES = ("ctranslate2", "onnx")
 # and a page for a browser.
 MARIAN, WEB = "marian", "web"
 EXPORTS = (*ENGINES, MARIAN, WEB)
+# Where a page has what it takes from npm.
+VENDOR = "vendor"
 HOW_TO_LOAD = {
     MARIAN: marked(
         "Load it with `AutoModelForSeq2SeqLM.from_pretrained(FOLDER)` of transformers; to chat "

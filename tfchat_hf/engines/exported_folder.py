@@ -148,7 +148,7 @@ def _read_notes(folder: Path, engine: str) -> dict[str, Any]:
             error=error,
             again=again,
         ) from error
-    if found in HOW_TO_LOAD:
+    if found in HOW_TO_LOAD and found != engine:
         raise UserError(
             "{folder} is no folder of an engine, but of `--engine {found}`. {how_to_load}",
             folder=folder,

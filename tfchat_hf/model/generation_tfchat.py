@@ -201,9 +201,9 @@ class SaidTokensLogitsProcessor(LogitsProcessor):
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return `scores` with the costs taken off."""
-        reply = input_ids[:, 1:]
-        once = torch.ones_like(reply, dtype=scores.dtype)
-        times = torch.zeros_like(scores).scatter_add_(1, reply, once)
+        once = torch.ones_like(input_ids, dtype=scores.dtype)
+        times = torch.zeros_like(scores).scatter_add_(1, input_ids, once)
+        times.scatter_(1, input_ids[:, :1], 0.0)  # nobody says the start token
         return scores - self.presence * (times > 0) - self.frequency * times
 
 

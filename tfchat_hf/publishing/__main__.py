@@ -5,6 +5,7 @@ python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --dry_run
 python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --private
 python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --with_logs --push_memory
 python -m tfchat_hf.publishing runs/mine --space name/demo
+python -m tfchat_hf.publishing runs/mine --space name/demo --static
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = vars(parser.parse_args(argv))
     if not (asked["space"] or asked["hub_model_id"]):
         parser.error(_("--hub_model_id or --space must say where to: owner/name"))
+    if asked["static"] and not asked["space"]:
+        parser.error(_("--static needs --space: a page is no model"))
     return run_command(
         lambda: _push(asked),
         stopped="stopped: nothing of it is visible. The same command goes on.",
@@ -43,17 +46,20 @@ def _push(asked: dict[str, Any]) -> None:
     """Check what is cheap to check, and push."""
     folder, model_id = Path(asked.pop("run_folder")), asked.pop("hub_model_id")
     space, private = asked.pop("space"), asked.pop("private") or None
+    static = asked.pop("static")
     check_finished(folder, asked["push_memory"])
     tell(_("Looking through {folder} ...", folder=folder))
     from huggingface_hub.utils import disable_progress_bars
 
     from .push import PushOrder, publish
-    from .space import SDK, publish_space
+    from .space import publish_space
+    from .static_space import publish_static_space
 
     if not sys.stderr.isatty():
         disable_progress_bars()
     if space:
-        publish_space(folder, PushOrder(space, private, space_sdk=SDK, **asked), say, model_id)
+        sdk, publish_it = ("static", publish_static_space) if static else ("docker", publish_space)
+        publish_it(folder, PushOrder(space, private, space_sdk=sdk, **asked), say, model_id)
     else:
         publish(folder, PushOrder(model_id, private, **asked), say)
 
@@ -73,6 +79,7 @@ def _parser() -> CommandParser:
         "--hub_model_id it loads that model from the Hub, else the model's files are in it",
     )
     switches = {
+        "static": marked("with --space: the page of `--engine web`, which needs no server"),
         "private": marked("only the owner sees it"),
         "dry_run": marked("only list what would be uploaded"),
         "with_logs": marked("upload samples and logs too"),

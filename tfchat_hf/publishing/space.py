@@ -66,10 +66,9 @@ def publish_space(
         UserError: For a folder or an order that cannot be pushed, or if the Hub does not take it.
     """
     check_order(order)
-    plan = plan_space(folder, order, model_id)
     if model_id and not order.dry_run:
         _check_readable(model_id)
-    push(plan, folder, order, report)
+    push(plan_space(folder, order, model_id), folder, order, report)
 
 
 def plan_space(folder: str | Path, order: PushOrder, model_id: str | None = None) -> UploadPlan:
@@ -86,7 +85,8 @@ def plan_space(folder: str | Path, order: PushOrder, model_id: str | None = None
     needs = _needs(project)
     wheel = f"tfchat_hf-{project['version']}-py3-none-any.whl"
     command = ["python", "-m", "tfchat_hf.serve", model_id or name, "--web", "--no-api-key"]
-    command += ["--host", "0.0.0.0", "--port", str(PORT)]
+    # The Hub shows the page within its own.
+    command += ["--frame", "https://huggingface.co", "--host", "0.0.0.0", "--port", str(PORT)]
     made = [
         (CARD_FILE, marked("the Space's card"), _card(Path(folder), order.repo_id, model_id)),
         (
@@ -101,7 +101,7 @@ def plan_space(folder: str | Path, order: PushOrder, model_id: str | None = None
         ),
     ]
     plan = UploadPlan([Upload(at, why, Path(at), text.encode()) for at, why, text in made])
-    packed = _pack(_sources(folder), project["version"], needs)
+    packed = _pack(_sources(folder), project, needs)
     plan.uploads.append(Upload(wheel, marked("TFChat-HF itself"), Path(wheel), packed))
     if not model_id:
         plan.uploads += [replace(upload, name=f"{name}/{upload.name}") for upload in model.uploads]
@@ -148,10 +148,11 @@ def _sources(folder: str | Path) -> list[Upload]:
     return found
 
 
-def _pack(sources: Sequence[Upload], version: str, needs: Sequence[str]) -> bytes:
-    """Pack the package as a wheel: the same bytes whenever and wherever that is done."""
-    info = f"tfchat_hf-{version}.dist-info"
-    about = ["Metadata-Version: 2.1", "Name: tfchat-hf", f"Version: {version}"]
+def _pack(sources: Sequence[Upload], project: dict[str, Any], needs: Sequence[str]) -> bytes:
+    """Pack the package as a wheel: the same bytes whenever that is done."""
+    info = f"tfchat_hf-{project['version']}.dist-info"
+    about = ["Metadata-Version: 2.1", "Name: tfchat-hf", f"Version: {project['version']}"]
+    about += [f"Requires-Python: {project['requires-python']}"]
     about += [f"Requires-Dist: {line}" for line in needs]
     kind = ["Wheel-Version: 1.0", "Generator: tfchat-hf", "Root-Is-Purelib: true"]
     kind += ["Tag: py3-none-any"]
@@ -176,13 +177,27 @@ def _recorded(name: str, content: bytes) -> str:
 
 def _card(folder: Path, space: str, model_id: str | None) -> str:
     """Write README.md of the Space, for the Hub in its header and for people below."""
-    license = ModelCard.load(folder / CARD_FILE).data.get("license")
+    told = [space_header(folder, space, model_id, sdk=SDK, app_port=PORT)]
+    for language in LANGUAGES:
+        with speaking(language):
+            told += _explained(space, model_id)
+    return "\n\n".join(told) + "\n"
+
+
+def space_header(folder: Path, space: str, model_id: str | None, **how: Any) -> str:
+    """Write what the Hub reads at the top of a Space's card, and the title.
+
+    Args:
+        folder: The run folder.
+        space: The Space, `owner/name`.
+        model_id: The model on the Hub that the Space names, if any.
+        how: What runs it.
+    """
     name = space.split("/")[1]
     header = SpaceCardData(
         title=name,
-        sdk=SDK,
-        app_port=PORT,
-        license=license,
+        **how,
+        license=ModelCard.load(folder / CARD_FILE).data.get("license"),
         models=[model_id] if model_id else None,
         tags=["tfchat", "chatbot"],
         emoji="💬",
@@ -191,11 +206,7 @@ def _card(folder: Path, space: str, model_id: str | None) -> str:
         pinned=False,
         short_description="A small chat model to talk to",
     )
-    told = [f"---\n{header.to_yaml()}\n---", f"# {name}"]
-    for language in LANGUAGES:
-        with speaking(language):
-            told += _explained(space, model_id)
-    return "\n\n".join(told) + "\n"
+    return f"---\n{header.to_yaml()}\n---\n\n# {name}"
 
 
 def _explained(space: str, model_id: str | None) -> Iterator[str]:

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .request import TokenScore
 from .schema import Asked
+from .scores import ScoreWriter
 from .service import Piece, Question, Service
 
 LEFT_OUT, CUT, IGNORED = "x-tfchat-turns-left-out", "x-tfchat-tokens-cut", "x-tfchat-ignored"
@@ -25,6 +27,7 @@ class _Reply:
     finish_reason: str | None = None
     memory: dict[str, Any] | None = None
     begun: bool = False
+    spelled: int = 0
 
 
 class Answer:
@@ -42,13 +45,19 @@ class Answer:
         """Begin with nothing said."""
         self.service, self.body, self.questions = service, body, questions
         self.id, self.created = f"{self.prefix}-{uuid.uuid4().hex}", int(time.time())
+        self.scores = ScoreWriter(service.session.tokenizer)
         self.replies = [_Reply() for _copy in range(body.n * len(questions))]
 
-    def headers(self, ignored: Sequence[str]) -> dict[str, str]:
-        """Return what the caller should know and OpenAI has no field for."""
+    def headers(self) -> dict[str, str]:
+        """Return what the caller should know and OpenAI has no field for.
+
+        Raises:
+            ApiError: A field asks for what cannot be had, or is unknown.
+        """
         left_out = sum(question.left_out for question in self.questions)
         cut = sum(question.cut for question in self.questions)
-        told = {LEFT_OUT: str(left_out or ""), CUT: str(cut or ""), IGNORED: ", ".join(ignored)}
+        ignored = ", ".join(sorted(self.body.ignored(self.service.reads_system)))
+        told = {LEFT_OUT: str(left_out or ""), CUT: str(cut or ""), IGNORED: ignored}
         return {name: value for name, value in told.items() if value}
 
     def take(self, piece: Piece) -> None:
@@ -77,24 +86,35 @@ class Answer:
             made["prompt_token_ids"] = self.questions[0].ids
         return made
 
-    def chunks(self, piece: Piece) -> Iterator[dict[str, Any]]:
-        """Yield what to send for a piece."""
+    def chunk(self, piece: Piece) -> dict[str, Any]:
+        """Return what to send for a piece."""
+        is_first = not any(reply.begun for reply in self.replies)
         self.take(piece)
-        choice = self._chunk_choice(piece)
-        if self.body.return_token_ids and piece.tokens and piece.memory is None:
-            choice["token_ids"] = [token.id for token in piece.tokens]
+        reply = self.replies[piece.index]
+        choice = {"index": piece.index, **self._new(reply, piece.text)}
+        choice |= {"logprobs": None, "finish_reason": piece.finish_reason}
         if piece.memory is not None:
             choice["memory"] = piece.memory
+        elif piece.tokens:
+            choice["logprobs"] = self._logprobs(reply, piece.tokens)
+            if self.body.return_token_ids:
+                choice["token_ids"] = [token.id for token in piece.tokens]
         made = self._frame(self.chunk_name, [choice])
-        if self.body.return_token_ids and not any(reply.begun for reply in self.replies):
+        if self.body.return_token_ids and is_first:
             made["prompt_token_ids"] = self.questions[0].ids
-        self.replies[piece.index].begun = True
-        yield made
+        reply.begun = True
+        return made
 
-    def last_chunks(self) -> Iterator[dict[str, Any]]:
-        """Yield what comes behind all replies."""
-        if self.body.stream_options.include_usage:
-            yield {**self._frame(self.chunk_name, []), "usage": self.usage()}
+    def usage_chunk(self) -> dict[str, Any] | None:
+        """Return what comes behind all replies, where it is wanted."""
+        if not self.body.stream_options.include_usage:
+            return None
+        return {**self._frame(self.chunk_name, []), "usage": self.usage()}
+
+    def record(self) -> str:
+        """Write what was asked and said on one line."""
+        asked = [question.turns for question in self.questions]
+        return json.dumps({"asked": asked, "said": [reply.text for reply in self.replies]})
 
     def _frame(self, name: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
         made: dict[str, Any] = {"id": self.id, "object": name, "created": self.created}
@@ -106,7 +126,7 @@ class Answer:
     def _choice(self, number: int) -> dict[str, Any]:
         reply = self.replies[number]
         made = {"index": number, **self._said(reply), "finish_reason": reply.finish_reason}
-        made["logprobs"] = None
+        made["logprobs"] = None if reply.memory else self._logprobs(reply, reply.tokens)
         if reply.memory is not None:
             made["memory"] = reply.memory
         elif self.body.return_token_ids:
@@ -116,7 +136,10 @@ class Answer:
     def _said(self, reply: _Reply) -> dict[str, Any]:
         raise NotImplementedError
 
-    def _chunk_choice(self, piece: Piece) -> dict[str, Any]:
+    def _new(self, reply: _Reply, text: str) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _logprobs(self, reply: _Reply, tokens: Sequence[TokenScore]) -> dict[str, Any] | None:
         raise NotImplementedError
 
 
@@ -128,16 +151,12 @@ class ChatAnswer(Answer):
     def _said(self, reply: _Reply) -> dict[str, Any]:
         return {"message": {"role": "assistant", "content": reply.text, "refusal": None}}
 
-    def _chunk_choice(self, piece: Piece) -> dict[str, Any]:
-        delta = {"content": piece.text}
-        if not self.replies[piece.index].begun:
-            delta = {"role": "assistant", **delta}
-        return {
-            "index": piece.index,
-            "delta": delta,
-            "logprobs": None,
-            "finish_reason": piece.finish_reason,
-        }
+    def _new(self, reply: _Reply, text: str) -> dict[str, Any]:
+        role = {} if reply.begun else {"role": "assistant"}
+        return {"delta": {**role, "content": text}}
+
+    def _logprobs(self, reply: _Reply, tokens: Sequence[TokenScore]) -> dict[str, Any] | None:
+        return self.scores.chat(tokens) if self.body.rivals is not None else None
 
 
 class CompletionAnswer(Answer):
@@ -148,10 +167,12 @@ class CompletionAnswer(Answer):
     def _said(self, reply: _Reply) -> dict[str, Any]:
         return {"text": reply.text}
 
-    def _chunk_choice(self, piece: Piece) -> dict[str, Any]:
-        return {
-            "index": piece.index,
-            "text": piece.text,
-            "logprobs": None,
-            "finish_reason": piece.finish_reason,
-        }
+    def _new(self, reply: _Reply, text: str) -> dict[str, Any]:
+        return {"text": text}
+
+    def _logprobs(self, reply: _Reply, tokens: Sequence[TokenScore]) -> dict[str, Any] | None:
+        if self.body.rivals is None:
+            return None
+        made = self.scores.old(tokens, reply.spelled)
+        reply.spelled += sum(map(len, made["tokens"]))
+        return made

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -23,8 +24,10 @@ from ..text.errors import UserError
 from .answers import Answer, ChatAnswer, CompletionAnswer
 from .errors import ApiError, add_error_handlers, as_api_error
 from .gate import Settings, add_gates
-from .schema import MOST_CHOICES, Asked, ChatRequest, CompletionRequest
+from .schema import MOST_CHOICES, MOST_ROWS, Asked, ChatRequest, CompletionRequest, LoadRequest
 from .service import Ask, Piece, Question, Service
+
+logger = logging.getLogger(__name__)
 
 
 def create_app(service: Service, settings: Settings) -> FastAPI:
@@ -34,34 +37,34 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
         service: The model; it is closed by whoever made it.
         settings: Who may ask, and how much.
     """
-    app = FastAPI(title="TFChat-HF", docs_url=None, redoc_url=None, openapi_url=None)
+    # No pages that load scripts from elsewhere, and no address of the caller's to be sent to.
+    none = {"docs_url": None, "redoc_url": None, "openapi_url": None}
+    app = FastAPI(title="TFChat-HF", redirect_slashes=False, **none)
     app.state.service = service
     add_error_handlers(app)
     add_gates(app, settings)
-    _add_models(app, service)
+    _add_facts(app, service)
 
     @app.post("/v1/chat/completions")
     async def chat(body: ChatRequest, request: Request) -> Response:
-        reads_system = getattr(service.session.model.config, "reads_system_messages", False)
-        question = _question(service, body.turns(reads_system), "messages")
-        limit = body.max_completion_tokens or body.max_tokens
-        asks = _asks(service, body, [question], limit, _rivals(body))
-        return await _answer(service, request, body, ChatAnswer(service, body, [question]), asks)
+        questions = _questions(service, [lambda: body.turns(service.reads_system)], "messages")
+        asks = _asks(service, body, questions)
+        return await _answer(request, ChatAnswer(service, body, questions), asks, settings)
 
     @app.post("/v1/completions")
     async def complete(body: CompletionRequest, request: Request) -> Response:
         prompts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
-        questions = [_question(service, [prompt], "prompt") for prompt in prompts]
-        asks = _asks(service, body, questions, body.max_tokens, body.logprobs)
-        answer = CompletionAnswer(service, body, questions)
-        return await _answer(service, request, body, answer, asks)
+        questions = _questions(service, [lambda p=p: [p] for p in prompts], "prompt")
+        asks = _asks(service, body, questions)
+        return await _answer(request, CompletionAnswer(service, body, questions), asks, settings)
 
     return app
 
 
-def _add_models(app: FastAPI, service: Service) -> None:
-    """Add what says which model there is, and that it is there."""
-    card = {"id": service.name, "object": "model", "created": int(time.time()), "owned_by": "me"}
+def _add_facts(app: FastAPI, service: Service) -> None:
+    """Add what says which model there is, and how it is."""
+    card = {"id": service.name, "object": "model", "created": int(time.time())}
+    card |= {"owned_by": "tfchat-hf"}
 
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:
@@ -73,19 +76,23 @@ def _add_models(app: FastAPI, service: Service) -> None:
         return card
 
     @app.post("/load_model")
-    async def load(request: Request) -> Response:
+    async def load(body: LoadRequest) -> Response:
         """Tell `transformers chat`, which asks before it talks, that the model is loaded."""
-        return _events_of([{"status": "ready", "cached": True}])
+        event: dict[str, Any] = {"status": "ready", "cached": True}
+        try:
+            _check_name(service, body.model)
+        except ApiError as error:
+            event = {"status": "error", "message": error.message}
+        return Response(_event(event), media_type="text/event-stream")
 
     @app.get("/health")
     async def health() -> Response:
         words = "stopping" if service.is_draining else "ok"
         return JSONResponse({"status": words}, 503 if service.is_draining else 200)
 
-
-def _events_of(objects: Sequence[Any]) -> Response:
-    text = "".join(f"data: {json.dumps(one)}\n\n" for one in objects)
-    return Response(text, media_type="text/event-stream")
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(service.figures.text(), media_type="text/plain; version=0.0.4")
 
 
 def _check_name(service: Service, name: str | None) -> None:
@@ -95,47 +102,35 @@ def _check_name(service: Service, name: str | None) -> None:
         raise ApiError(404, what, "model_not_found", "model")
 
 
-def _question(service: Service, turns: Sequence[str], param: str) -> Question:
+def _questions(service: Service, readers: Sequence[Any], param: str) -> list[Question]:
+    """Return what the model reads; an error names the field."""
     try:
-        return service.question(turns)
+        return [service.question(read()) for read in readers]
     except UserError as error:
         told = as_api_error(error)
         told.param = told.param or param
         raise told from error
 
 
-def _rivals(body: ChatRequest) -> int | None:
-    """Return how many rivals of each token are wanted."""
-    if body.top_logprobs and not body.logprobs:
-        what = _("`top_logprobs` needs `logprobs`: true.")
-        raise ApiError(400, what, "invalid_value", "top_logprobs")
-    return (body.top_logprobs or 0) if body.logprobs else None
-
-
-def _asks(
-    service: Service,
-    body: Asked,
-    questions: Sequence[Question],
-    limit: int | None,
-    rivals: int | None,
-) -> list[Ask]:
+def _asks(service: Service, body: Asked, questions: Sequence[Question]) -> list[Ask]:
     """Return every reply that a request wants."""
     _check_name(service, body.model)
     if len(questions) * body.n > MOST_CHOICES:
         what = _("At most {most} replies to a request.", most=MOST_CHOICES)
         raise ApiError(400, what, "invalid_value", "n")
-    wanted = body.settings
-    if limit is not None:
-        wanted["max_new_tokens"] = limit
-    config = service.settings(wanted).generation_config()
+    settings = service.settings(body.settings)
+    if settings.rows_per_reply * len(questions) * body.n > MOST_ROWS:
+        what = _("At most {most} beams or candidates to a request.", most=MOST_ROWS)
+        raise ApiError(400, what, "invalid_value", "n")
+    config = settings.generation_config()
     return [
         Ask(
-            question,
-            config,
-            None if body.seed is None else (body.seed + copy) % 2**63,
-            body.stop,
-            body.memory,
-            rivals,
+            question=question,
+            config=config,
+            seed=None if body.seed is None else (body.seed + copy) % 2**63,
+            stop=body.stop,
+            memory=body.memory,
+            top_logprobs=body.rivals,
         )
         for question in questions
         for copy in range(body.n)
@@ -143,37 +138,33 @@ def _asks(
 
 
 async def _answer(
-    service: Service, request: Request, body: Asked, answer: Answer, asks: Sequence[Ask]
+    request: Request, answer: Answer, asks: Sequence[Ask], settings: Settings
 ) -> Response:
-    """Ask, and answer in one piece or in many."""
-    headers = answer.headers(body.ignored())
-    pieces = service.say(asks)
-    if body.stream:
-        try:
-            first = await _while_there(request, anext(pieces))
-        except BaseException as error:
-            await pieces.aclose()
-            raise _told(error) from None
-        return _EventStream(_events(answer, first, pieces), pieces, headers)
+    """Ask, and answer whole or in chunks; an error before the first piece has its status."""
+    headers = answer.headers()
+    pieces = answer.service.say(asks)
     try:
-
-        async def collect() -> None:
-            async for piece in pieces:
-                answer.take(piece)
-
-        await _while_there(request, collect())
-        return JSONResponse(answer.whole(), headers=headers)
-    except BaseException as error:
-        raise _told(error) from None
-    finally:
+        first = await _while_there(request, anext(pieces))
+        if answer.body.stream:
+            return _EventStream(_events(answer, first, pieces, settings), pieces, headers)
+        answer.take(first)
+        await _while_there(request, _take_all(answer, pieces))
+    except Exception as error:
         await pieces.aclose()
+        raise as_api_error(error) from None
+    except BaseException:
+        await pieces.aclose()
+        raise
+    _log(answer, settings)
+    return JSONResponse(answer.whole(), headers=headers)
 
 
-def _told(error: BaseException) -> BaseException:
-    return as_api_error(error) if isinstance(error, Exception) else error
+async def _take_all(answer: Answer, pieces: AsyncGenerator[Piece]) -> None:
+    async for piece in pieces:
+        answer.take(piece)
 
 
-async def _while_there(request: Request, work: Any) -> Any:
+async def _while_there(request: Request, work: Awaitable[Any]) -> Any:
     """Wait for something as long as the caller waits for it.
 
     Raises:
@@ -184,7 +175,7 @@ async def _while_there(request: Request, work: Any) -> Any:
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise ApiError(499, "The caller has gone.", "gone")
+            raise ApiError(499, "gone", "gone")
         return task.result()
     finally:
         for one in (task, gone):
@@ -197,18 +188,19 @@ async def _until_gone(request: Request) -> None:
         pass
 
 
-async def _events(answer: Answer, first: Piece, pieces: AsyncIterator[Piece]) -> AsyncIterator[str]:
+async def _events(
+    answer: Answer, first: Piece, pieces: AsyncGenerator[Piece], settings: Settings
+) -> AsyncGenerator[str]:
     """Write the pieces as server-sent events; an error is the last one."""
     try:
-        for chunk in answer.chunks(first):
-            yield _event(chunk)
+        yield _event(answer.chunk(first))
         async for piece in pieces:
-            for chunk in answer.chunks(piece):
-                yield _event(chunk)
-        for chunk in answer.last_chunks():
-            yield _event(chunk)
+            yield _event(answer.chunk(piece))
+        if (usage := answer.usage_chunk()) is not None:
+            yield _event(usage)
     except Exception as error:
         yield _event(as_api_error(error).body())
+    _log(answer, settings)
     yield "data: [DONE]\n\n"
 
 
@@ -216,19 +208,24 @@ def _event(content: Any) -> str:
     return f"data: {json.dumps(content, ensure_ascii=False, separators=(',', ':'))}\n\n"
 
 
+def _log(answer: Answer, settings: Settings) -> None:
+    if settings.log_text:
+        logger.info(answer.record())
+
+
 class _EventStream(StreamingResponse):
     """Gives the places in the queue up whenever and however it ends."""
 
-    def __init__(self, events: AsyncIterator[str], pieces: Any, headers: dict[str, str]) -> None:
-        super().__init__(
-            events, headers={**headers, "Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-            media_type="text/event-stream",
-        )  # fmt: skip
-        self._pieces = pieces
+    def __init__(
+        self, events: AsyncGenerator[str], pieces: AsyncGenerator[Piece], headers: dict[str, str]
+    ) -> None:
+        headers |= {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx passes on
+        super().__init__(events, headers=headers, media_type="text/event-stream")
+        self._made = (events, pieces)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            await self.body_iterator.aclose()
-            await self._pieces.aclose()
+            for made in self._made:
+                await made.aclose()

@@ -2,6 +2,7 @@
 """Serve a model to every client of OpenAI's API.
 
 python -m tfchat_hf.serve runs/quickstart
+python -m tfchat_hf.serve runs/quickstart --web
 python -m tfchat_hf.serve runs/quickstart --port 0 --preset balanced --engine onnx --int8
 python -m tfchat_hf.serve runs/quickstart --host 0.0.0.0 --api-key-file key.txt
 
@@ -20,6 +21,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data_builders.command_line import (
     STOPPED,
@@ -34,6 +36,9 @@ from data_builders.translation import _, reason_of
 from ..pretrained import SMALL_TALK
 from ..settings.places import find_model
 from ..text.errors import UserError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 KEY_VARIABLE = "TFCHAT_API_KEY"
 _PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
@@ -57,6 +62,7 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("--int8", action="store_true", help="weights in int8, on the CPU")
     parser.add_argument("--preset", metavar="NAME", help="of the requests that name none")
+    parser.add_argument("--web", action="store_true", help="the page for the browser too, at /")
     parser.add_argument("--no-memory", action="store_true", help="the model's own words only")
     parser.add_argument(
         "--max-batch-size", type=int, default=32, metavar="N", help="most replies at once (32)"
@@ -93,6 +99,13 @@ def _add_access(parser: CommandParser) -> None:
         help="let pages of this origin ask from a browser, such as https://example.org",
     )
     parser.add_argument(
+        "--frame",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="with --web: let pages of this origin show the page within theirs",
+    )
+    parser.add_argument(
         "--drain-seconds",
         type=int,
         default=30,
@@ -112,15 +125,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check_and_serve(args: argparse.Namespace) -> int:
     """Say what is wrong before torch loads, which takes seconds."""
+    key = check_settings(args)
+    with bound_socket(args.host, args.port) as sock:
+        tell(_("Loading {model} ...", model=args.model))
+        return _serve(args, key, sock)
+
+
+def check_settings(args: argparse.Namespace) -> str | None:
+    """Refuse what cannot be served, and return the key that callers must know, if any."""
     for option in ("max_batch_size", "max_waiting"):
         if (value := getattr(args, option)) < 1:
             raise UserError(must_be_at_least("--" + option.replace("_", "-"), 1, value))
     find_model(args.model)
     key = _key(args)
     check_packages()
-    with bound_socket(args.host, args.port) as sock:
-        tell(_("Loading {model} ...", model=args.model))
-        return _serve(args, key, sock)
+    return key
 
 
 def check_packages() -> None:
@@ -177,8 +196,14 @@ def bound_socket(host: str, port: int) -> socket.socket:
         UserError: It is taken, or none of this machine.
     """
     try:
+        if not 0 <= port < 2**16:  # the system would take another one
+            raise OverflowError(_("a port is a number from 0 to 65535"))
         family, *_rest, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address, family=family, backlog=2048)
+        server = socket.create_server(address, family=family, backlog=2048)
+        # asyncio asks this of the sockets that it makes itself. Without it the second of two small
+        # pieces (a header and its body, two tokens) waits 40 ms, until the first is confirmed.
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return server
     except (OSError, OverflowError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else error
         raise UserError(
@@ -190,13 +215,12 @@ def bound_socket(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _serve(args: argparse.Namespace, key: str | None, sock: socket.socket) -> int:
-    """Load the model and serve it."""
+def build_app(args: argparse.Namespace, key: str | None) -> FastAPI:
+    """Load the model and make its application; the service is in its `state`."""
     from transformers.utils import logging as transformers_logging
 
     from .app import create_app
     from .gate import LOOPBACK, Settings
-    from .server import Server
     from .service import load_service
 
     transformers_logging.set_verbosity_error()
@@ -208,14 +232,29 @@ def _serve(args: argparse.Namespace, key: str | None, sock: socket.socket) -> in
         max_batch_size=args.max_batch_size, max_waiting=args.max_waiting,
     )  # fmt: skip
     hosts = (*LOOPBACK, args.host) if is_loopback(args.host) else ()
-    settings = Settings(hosts, key, tuple(args.cors), log_text=args.log_text)
-    server = Server(create_app(service, settings), service, args.drain_seconds)
+    app = create_app(service, Settings(hosts, key, tuple(args.cors), log_text=args.log_text))
+    if args.web:
+        from .page.routes import add_page
+
+        add_page(app, service, args.frame)
+    return app
+
+
+def _serve(args: argparse.Namespace, key: str | None, sock: socket.socket) -> int:
+    """Load the model and serve it."""
+    from .server import Server
+
+    app = build_app(args, key)
+    service = app.state.service
+    server = Server(app, service, args.drain_seconds)
     host, port = sock.getsockname()[:2]
     host = f"[{host}]" if ":" in host else host
-    if key is None and not hosts:
+    if key is None and not is_loopback(args.host):
         tell(_("WARNING: there is no key. Whoever can reach {host} may ask.", host=host))
     address = f"http://{host}:{port}/v1"
     say(_("{name} answers at {address}", name=service.name, address=address))
+    if args.web:
+        say(_("Talk to {name} at {address}", name=service.name, address=address[:-2]))
     server.run(sockets=[sock])
     service.close(drain=False, timeout=args.drain_seconds)
     return STOPPED if server.stopped_by == signal.SIGINT else 0

@@ -94,6 +94,7 @@ class _Gate:
         finally:
             route = getattr(scope.get("route"), "path", "-")
             seconds = time.monotonic() - begun
+            scope["app"].state.service.figures.requests.labels(route, status).inc()
             logger.info("%s %s %s %.3f s", scope["method"][:10], route, status, seconds)
 
     def _check_host(self, headers: dict[bytes, bytes]) -> None:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from data_builders.command_line import did_you_mean
+from data_builders.errors import shown
 from data_builders.translation import _, joined
 
 from ..chat.settings import SETTINGS
@@ -16,6 +18,8 @@ from ..text.errors import UserError
 from .errors import ApiError
 
 MOST_CHOICES = 16
+# Beams and candidates counted, replies that are made for one request.
+MOST_ROWS = 128
 MOST_MESSAGES = 1000
 _MOST_SEED = 2**63 - 1
 # They change nothing that this model could do, and clients send them by habit.
@@ -23,14 +27,14 @@ IGNORED = set(
     """
     chat_id id keep_alive metadata moderation parallel_tool_calls prediction prompt_cache_key
     prompt_cache_retention reasoning_effort safety_identifier service_tier session_id store
-    suffix user verbosity best_of
+    user verbosity
     """.split()
 )
 # What they ask for cannot be had; where they ask for nothing they are no matter.
 REFUSED = set(
     """
-    audio echo function_call functions logit_bias modalities response_format tool_choice tools
-    web_search_options
+    add_generation_prompt audio best_of continue_final_message echo function_call functions
+    logit_bias modalities response_format suffix tool_choice tools web_search_options
     """.split()
 )
 _ASKS_FOR_NOTHING: tuple[Any, ...] = (
@@ -59,6 +63,7 @@ class Asked(BaseModel):
     stream_options: _StreamOptions = _StreamOptions()
     memory: bool = True
     return_token_ids: bool = False
+    generation_config: str | None = None
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -73,11 +78,44 @@ class Asked(BaseModel):
     @property
     def settings(self) -> dict[str, Any]:
         """The generation settings among the fields, by the names of the chat's `/set`."""
-        extra = self.model_extra or {}
-        return {name: extra[name] for name in SETTINGS if extra.get(name) is not None}
+        extra = {**self._of_transformers(), **(self.model_extra or {})}
+        found = {name: extra[name] for name in SETTINGS if extra.get(name) is not None}
+        return found if (most := self.most) is None else {**found, "max_new_tokens": most}
 
-    def ignored(self) -> list[str]:
-        """Name the fields that make no difference.
+    @property
+    def most(self) -> int | None:
+        """The most tokens of a reply, where OpenAI's fields say so."""
+        return self.max_tokens
+
+    @property
+    def rivals(self) -> int | None:
+        """How many rivals of each token to tell; None tells no probabilities."""
+        raise NotImplementedError
+
+    def _of_transformers(self) -> dict[str, Any]:
+        """Read the settings that `transformers chat` sends, a JSON object within a string.
+
+        Raises:
+            ApiError: It is none, or holds what is no setting here.
+        """
+        if self.generation_config is None:
+            return {}
+        try:
+            config = dict(json.loads(self.generation_config).items())
+        except (ValueError, AttributeError, RecursionError):
+            what = _("`generation_config` must be a JSON object in a string.")
+            raise ApiError(400, what, "invalid_value", "generation_config") from None
+        config.pop("transformers_version", None)
+        for name in config:
+            if name not in SETTINGS:
+                raise self._unknown(name, "generation_config.")
+        return config
+
+    def ignored(self, reads_system: bool) -> list[str]:
+        """Name what makes no difference.
+
+        Args:
+            reads_system: Whether the model reads system messages.
 
         Raises:
             ApiError: One asks for what cannot be had, or is unknown.
@@ -94,11 +132,11 @@ class Asked(BaseModel):
                 raise self._unknown(name)
         return found
 
-    def _unknown(self, name: str) -> ApiError:
-        known = [*type(self).model_fields, *SETTINGS]
-        name = name[:50]
-        what = joined(_("There is no field {name!r}.", name=name), did_you_mean(name, known, ""))
-        return ApiError(400, what, "unknown_parameter", name)
+    def _unknown(self, name: str, where: str = "") -> ApiError:
+        name, known = shown(name[:50]), [*SETTINGS, *({} if where else type(self).model_fields)]
+        near = did_you_mean(name, known, "")
+        what = joined(_("There is no field {name!r}.", name=where + name), *filter(None, [near]))
+        return ApiError(400, what, "unknown_parameter", where + name)
 
 
 class ChatRequest(Asked):
@@ -124,6 +162,27 @@ class ChatRequest(Asked):
         messages_to_turns(messages)
         return messages
 
+    @property
+    def most(self) -> int | None:
+        """The most tokens of a reply, by the newer name or the older one."""
+        return self.max_completion_tokens or self.max_tokens
+
+    @property
+    def rivals(self) -> int | None:
+        """How many rivals of each token to tell."""
+        return (self.top_logprobs or 0) if self.logprobs else None
+
+    def ignored(self, reads_system: bool) -> list[str]:
+        """Name what makes no difference, also of messages."""
+        if self.top_logprobs and not self.logprobs:
+            what = _("`top_logprobs` needs `logprobs`: true.")
+            raise ApiError(400, what, "invalid_value", "top_logprobs")
+        names = {name for message in self.messages for name in message} - {"role", "content"}
+        named = sorted(name for name in names if name.isidentifier() and name.isascii())
+        found = [*super().ignored(reads_system), *(f"messages.{name[:50]}" for name in named[:20])]
+        has_system = any(one["role"] in ("system", "developer") for one in self.messages)
+        return [*found, "system messages"] if has_system and not reads_system else found
+
     def turns(self, reads_system: bool) -> list[str]:
         """Return what was said, oldest first; a model that saw no system messages gets none."""
         return messages_to_turns(self.messages, reads_system)[0]
@@ -134,3 +193,14 @@ class CompletionRequest(Asked):
 
     prompt: str | Annotated[list[str], Field(min_length=1, max_length=MOST_CHOICES)]
     logprobs: int | None = Field(None, ge=0, le=20)
+
+    @property
+    def rivals(self) -> int | None:
+        """How many rivals of each token to tell."""
+        return self.logprobs
+
+
+class LoadRequest(BaseModel):
+    """What `transformers chat` asks before it talks."""
+
+    model: str | None = None

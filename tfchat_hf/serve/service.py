@@ -23,7 +23,8 @@ from ..pretrained import SMALL_TALK
 from ..text.dialogue import check_turns, encode_reply
 from ..text.errors import UserError
 from .batching_queue import BatchingQueue, QueueClosedError, QueueFullError
-from .errors import wrong_value
+from .errors import ApiError, wrong_value
+from .figures import Figures
 from .request import ReplyFuture, TokenScore
 
 
@@ -89,6 +90,8 @@ class Service:
 
     Attributes:
         active: How many replies are wanted now: those that wait, and those that are made.
+        running: How many of them have begun.
+        figures: What has been counted.
         most: How many may be.
         is_draining: Whether no more are taken.
 
@@ -112,13 +115,18 @@ class Service:
         self.session, self.name, self.preset = session, name, preset
         self.reply_seconds = reply_seconds
         self.queue = BatchingQueue(session.model, session.tokenizer, **limits)
-        self.options: dict[str, Any] = (
-            {} if session.fast is None else {"custom_generate": session.fast}
+        self.active = self.running = 0
+        self.figures = Figures(
+            lambda: self.active - self.running, lambda: self.running, lambda: self.queue.batch_sizes
         )
-        self.active = 0
         self.most = self.queue.max_waiting + self.queue.max_batch_size
         self.is_draining = False
         self._memory_lock = threading.Lock()
+
+    @property
+    def reads_system(self) -> bool:
+        """Whether the model was trained to read system messages."""
+        return bool(getattr(self.session.model.config, "reads_system_messages", False))
 
     def settings(self, asked: Mapping[str, Any]) -> ChatSettings:
         """Return the settings that a request asks for, on top of the server's.
@@ -145,6 +153,24 @@ class Service:
             except UserError as error:
                 raise wrong_value(error, name) from error
         return made
+
+    def try_out(self) -> None:
+        """Answer once, so that no caller meets what a server cannot do, nor its slow first reply.
+
+        Raises:
+            UserError: The preset is none of the model's, or the engine cannot decode so.
+        """
+        try:
+            config = self.settings({"max_new_tokens": 2}).generation_config()
+        except ApiError as error:
+            raise error.__cause__ or error from None  # our own sentence, without HTTP around it
+        ids = self.question(["你好"]).ids
+        self.queue.submit(ids, config, **self.options_for(config)).result()
+
+    def options_for(self, config: GenerationConfig) -> dict[str, Any]:
+        """Return what else `generate()` gets; candidates have a loop of their own."""
+        fast, candidates = self.session.fast, getattr(config, "num_candidates", None) or 1
+        return {} if fast is None or candidates > 1 else {"custom_generate": fast}
 
     def question(self, turns: Sequence[str]) -> Question:
         """Return a conversation as the model reads it."""
@@ -177,29 +203,45 @@ class Service:
             raise QueueClosedError
         if self.active + len(asks) > self.most:
             raise QueueFullError(_("{count} replies are wanted already.", count=self.active))
+        began, running = time.monotonic(), set[int]()
         self.active += len(asks)
-        inbox: asyncio.Queue[Piece | Exception] = asyncio.Queue()
         makers: list[_Maker] = []
         try:
-            for index, ask in enumerate(asks):
-                known = None
-                if ask.memory:
-                    known = await asyncio.to_thread(self.remembered, ask.question.turns)
-                if known is not None:
-                    inbox.put_nowait(self._from_memory(index, known))
-                else:
-                    makers.append(_Maker(self, index, ask, inbox))
-            left = len(asks)
-            while left:
-                piece = await inbox.get()
-                if isinstance(piece, Exception):
-                    raise piece
-                left -= piece.finish_reason is not None
+            async for piece in self._pieces(asks, makers):
+                if not running:
+                    self.figures.first.observe(time.monotonic() - began)
+                self.running += piece.index not in running
+                running.add(piece.index)
+                self.figures.said.inc(len(piece.tokens))
                 yield piece
+            self.figures.whole.observe(time.monotonic() - began)
         finally:
             self.active -= len(asks)
+            self.running -= len(running)
             for maker in makers:
                 maker.future.cancel()
+
+    async def _pieces(self, asks: Sequence[Ask], makers: list[_Maker]) -> AsyncGenerator[Piece]:
+        """Ask the memory and the queue, and yield what they say until all have ended."""
+        inbox: asyncio.Queue[Piece | Exception] = asyncio.Queue()
+        known: Remembered | None = None
+        for index, ask in enumerate(asks):
+            self.figures.asked.inc(len(ask.question.ids))
+            if not ask.memory:
+                known = None
+            elif not index or ask.question is not asks[index - 1].question:
+                known = await asyncio.to_thread(self.remembered, ask.question.turns)
+            if known is not None:
+                inbox.put_nowait(self._from_memory(index, known))
+            else:
+                makers.append(_Maker(self, index, ask, inbox))
+        left = len(asks)
+        while left:
+            piece = await inbox.get()
+            if isinstance(piece, Exception):
+                raise piece
+            left -= piece.finish_reason is not None
+            yield piece
 
     def _from_memory(self, index: int, known: Remembered) -> Piece:
         memory = {"question": known.question, "reply": known.reply, "score": known.score}
@@ -226,7 +268,7 @@ class _Maker:
             on_text=self._take,
             deadline=time.monotonic() + service.reply_seconds,
             top_logprobs=ask.top_logprobs,
-            **service.options,
+            **service.options_for(ask.config),
         )
         self.future.add_done_callback(self._end)
 
@@ -308,9 +350,18 @@ def load_service(
         memory: Answer from the model's memory where it has one and knows.
         preset: Of the requests that name none.
         **limits: As `Service` takes them.
+
+    Raises:
+        UserError: There is no such model, or it cannot answer so.
     """
     session = load_session(name, device, engine, int8, memory=memory)
     folder = Path(name).expanduser()
     called = folder.resolve().name if folder.is_dir() else name
     called = "small-talk" if folder.resolve() == SMALL_TALK else called
-    return Service(session, called, preset, **limits)
+    service = Service(session, called, preset, **limits)
+    try:
+        service.try_out()
+    except BaseException:
+        service.close(drain=False)
+        raise
+    return service

@@ -12,6 +12,9 @@ const FIELDS = [
   ["max_new_tokens", 1, 1, 1],
 ];
 const at = (id) => document.getElementById(id);
+// What would turn the text around it about, or cannot be seen.
+const UNSEEN = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const visible = (text) => text.replace(UNSEEN, "\ufffd");
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
 const turns = [];
@@ -137,7 +140,7 @@ function show(side, who, text) {
   turn.setAttribute("role", "group");
   turn.dataset.label = who;
   bubble.dir = "auto";
-  bubble.textContent = text;
+  bubble.textContent = visible(text);
   note.className = "note";
   turn.append(bubble, note);
   at("talk").append(turn);
@@ -146,7 +149,7 @@ function show(side, who, text) {
 }
 
 function grew({ text }) {
-  current.bubble.textContent = text;
+  current.bubble.textContent = visible(text);
   at("talk").scrollTop = at("talk").scrollHeight;
 }
 
@@ -154,11 +157,11 @@ function ended({ text, tokens, seconds, dropped, cut }) {
   const { turn, bubble, note } = current;
   current = null;
   turns.push(text);
-  bubble.textContent = text || say("silence");
+  bubble.textContent = visible(text) || say("silence");
   const values = { tokens: tokens.length, rate: Math.round(tokens.length / seconds) };
   const notes = [say("speed", values)];
   if (dropped) notes.push(say("dropped", { dropped, most: about.max_source_length }));
-  if (cut) notes.push(say("cut", { cut, most: about.max_source_length }));
+  if (cut) notes.push(say("cut", { most: about.max_source_length }));
   note.textContent = notes.join(" · ");
   turn.ariaBusy = false;
   document.body.dataset.answered = String(turns.length);
@@ -192,4 +195,5 @@ at("preset").onchange = () => {
   translate();
 };
 at("no-server").remove();
+document.body.className = "";
 translate();

@@ -31,8 +31,8 @@ export const TEXTS = {
     "最早的 {dropped} 句没有读入：模型最多读 {most} 个词元。",
   ],
   cut: [
-    "The first {cut} tokens of the message were cut: the model reads at most {most}.",
-    "这句话开头的 {cut} 个词元被截去：模型最多读 {most} 个。",
+    "The message is too long: its beginning was cut. The model reads at most {most} tokens.",
+    "这句话太长，开头被截去：模型最多读 {most} 个词元。",
   ],
   failed: ["It does not work here: {reason}", "此处无法运行：{reason}"],
   you: ["You", "您"],

@@ -29,29 +29,26 @@ async function fetched(path) {
 }
 
 /** Fetch a file, telling the page how much of it is here. */
-async function bytesOf(path, size) {
-  const answer = await fetched(path);
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const reader = answer.body.getReader(); ; ) {
-    const { done, value } = await reader.read();
-    if (done) return all.subarray(0, at);
-    all.set(value, at); // a file that has grown ends here, with an error
-    at += value.length;
-    postMessage({ got: value.length });
-  }
+async function bytesOf(path) {
+  const counting = new TransformStream({
+    transform(piece, out) {
+      postMessage({ got: piece.length });
+      out.enqueue(piece);
+    },
+  });
+  const { body } = await fetched(path);
+  return new Uint8Array(await new Response(body.pipeThrough(counting)).arrayBuffer());
 }
 
 async function load() {
   const about = await (await fetched("page.json")).json();
   postMessage({ about });
   ort.env.wasm.numThreads = 1; // more need headers that few static servers send
-  const wasm = "vendor/onnxruntime-web.wasm";
   const [binary, words, settings, ...graphs] = await Promise.all([
-    bytesOf(wasm, about.files[wasm]),
+    bytesOf("vendor/onnxruntime-web.wasm"),
     fetched("tokenizer.json").then((answer) => answer.json()),
     fetched("tokenizer_config.json").then((answer) => answer.json()),
-    ...GRAPHS.map((name) => bytesOf(`${name}.onnx`, about.files[`${name}.onnx`])),
+    ...GRAPHS.map((name) => bytesOf(`${name}.onnx`)),
   ]);
   ort.env.wasm.wasmBinary = binary;
   const sessions = {};

@@ -7,11 +7,11 @@ const KEY = "tfchat.key";
 // The key of the API stays in this tab, and is asked for when the server wants one.
 function askForKey() {
   const dialog = find("#key"), field = find("#key-field");
-  field.value = "";
+  field.value = dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => dialog.addEventListener("close", () => {
-    if (field.value) sessionStorage.setItem(KEY, field.value);
-    resolve(Boolean(field.value));
+    if (dialog.returnValue) sessionStorage.setItem(KEY, field.value.trim());
+    resolve(Boolean(dialog.returnValue));
   }, { once: true }));
 }
 
@@ -23,7 +23,7 @@ async function failure(response) {
 
 export async function request(path, body, signal) {
   for (;;) {
-    const key = sessionStorage.getItem(KEY), headers = { "Accept-Language": document.documentElement.lang };
+    const key = sessionStorage.getItem(KEY), headers = {};
     if (key) headers.Authorization = `Bearer ${key}`;
     if (body) headers["Content-Type"] = "application/json";
     const response = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });

@@ -126,7 +126,7 @@ function drawWhere(look) {
     .map((one) => pressed(`head${one}`, [make("span", {}, headName(one)), ribbon(layer.row(one, open.place))], one === head, () => { open.head = one; }, said(one))));
   const { turns, tokens } = look.question.left_out;
   const left = [turns && say("leftTurns", { count: turns }), tokens && say("leftTokens", { count: tokens })].filter(Boolean).join(", ");
-  return section(say("where"), say("aboutWhere"), layers, left ? make("p", { class: "note left" }, say("left", { what: left })) : null,
+  return section(say("where"), say("aboutWhere"), layers, left ? make("div", { class: "note left" }, say("left", { what: left }), open.subject.body.messages.slice(0, turns).map((one) => make("s", { dir: "auto" }, shown(one.content.slice(0, 80))))) : null,
     make("ul", { class: "chips", "aria-label": say("question"), dir: "auto" }, chips),
     make("p", { class: "hidden", role: "status" }, said(head)), heads);
 }

@@ -99,7 +99,7 @@ function drawEditor(message) {
   const area = make("textarea", { id: "editor", rows: 3, dir: "auto", "aria-label": say("edit"), value: message.text });
   const end = () => { editing = null; draw(); field.focus(); };
   const askAgain = () => {
-    if (!area.value.trim() || running) return;
+    if (!area.value.trim() || isBusy()) return;
     editing = null;
     forgetFrom(message.id);
     send(area.value);
@@ -115,14 +115,14 @@ function drawEditor(message) {
 }
 
 function drawReply(message, isLast) {
-  const isBusy = running?.message.id === message.id;
+  const isMade = running?.message.id === message.id;
   const item = make("li", { class: "turn reply", "data-id": message.id });
   const text = make("div", { class: "text", dir: "auto" }, make("span", { class: "hidden" }, say("reply")));
   message.pieces.forEach((_, place) => text.append(drawPiece(message, place)));
-  if (isBusy) text.append(make("span", { class: "caret", "aria-hidden": "true" }));
+  if (isMade) text.append(make("span", { class: "caret", "aria-hidden": "true" }));
   else if (!message.pieces.some(([piece]) => piece) && message.state === "done") text.append(make("em", {}, say("silence")));
-  item.append(text, ...(isBusy ? [] : notesOf(message).map((note) => make("p", { class: "note" }, ...note))));
-  if (!isBusy) item.append(make("div", { class: "actions" }, ...actionsOf(message, isLast)));
+  item.append(text, ...(isMade ? [] : notesOf(message).map((note) => make("p", { class: "note" }, ...note))));
+  if (!isMade) item.append(make("div", { class: "actions" }, ...actionsOf(message, isLast)));
   markChosen(item, message);
   return item;
 }
@@ -140,7 +140,9 @@ function notesOf(message) {
   const notes = [];
   if (message.memory) notes.push([make("strong", { class: "badge" }, say("remembered")), ` ${say("memory", { question: shown(message.memory.question), score: Number(message.memory.score).toFixed(2) })}`]);
   if (message.state === "failed") notes.push([say("failed", { error: shown(message.error) })]);
-  if (["stopped", "busy"].includes(message.state)) notes.push([say("stopped")]);
+  // Another tab is at it, or was when it ended.
+  const isOn = message.state === "busy" && Date.now() - message.saved < 15_000;
+  if (isOn || ["stopped", "busy"].includes(message.state)) notes.push([say(isOn ? "replying" : "stopped")]);
   if (message.finish === "length") notes.push([say("full")]);
   if (message.cut) notes.push([say("dropped")]);
   if (message.same) notes.push([say("same")]);
@@ -153,13 +155,13 @@ function actionsOf(message, isLast) {
     message.ids.length ? make("button", { type: "button", class: "quiet why", onclick: () => look(message, 0) }, icon("look"), say("look")) : null,
     message.memory && isLast ? make("button", { type: "button", class: "quiet", onclick: () => again(message, { memory: false }) }, icon("look"), say("own")) : null,
     isLast ? iconButton("again", say("again"), () => again(message)) : null,
-    words ? iconButton("copy", say("copy"), async () => { await navigator.clipboard.writeText(words); tell(say("copied")); }) : null,
+    words && navigator.clipboard ? iconButton("copy", say("copy"), async () => { await navigator.clipboard.writeText(words); tell(say("copied")); }) : null,
   ].filter(Boolean);
 }
 
 // ------------------------------------------------------------------ a look inside
 function look(message, place) {
-  if (running?.message.id === message.id) return;
+  if (!about || running?.message.id === message.id) return;
   const talkId = currentId, messages = before(readTalk(talkId), message.id);
   showInside({
     id: message.id,
@@ -177,6 +179,8 @@ function look(message, place) {
     onClose: () => { markChosen(find(`[data-id="${message.id}"]`), message); find(`[data-id="${message.id}"] .why`)?.focus(); },
   }, place);
   find("#inside").focus();
+  // On a phone the panel covers the lower part of the conversation.
+  if (matchMedia("(max-width: 56rem)").matches) find(`[data-id="${message.id}"]`).scrollIntoView({ block: "start" });
 }
 
 function markChosen(item, message) {
@@ -203,7 +207,7 @@ function forgetFrom(messageId) {
 }
 
 function send(text) {
-  if (running || !text.trim() || !about) return;
+  if (isBusy() || !text.trim()) return;
   tell("");
   if (!currentId || !readTalk(currentId)) {
     const talk = { id: newId(), title: text.trim().slice(0, 60), changed: Date.now(), messages: [] };
@@ -216,18 +220,18 @@ function send(text) {
 }
 
 function again(message, changes = {}) {
-  if (running) return;
+  if (isBusy()) return;
   const words = plain(message).content;
   forgetFrom(message.id);
   answer({ ...chosenSettings(), ...changes }, words);
 }
 
 async function answer(settings, earlier = null) {
-  const talk = currentId, message = { id: newId(), role: "assistant", pieces: [], ids: [], state: "busy", settings };
+  const talk = currentId, message = { id: newId(), role: "assistant", pieces: [], ids: [], state: "busy", saved: Date.now(), settings };
   const body = { model: about.model, messages: before(readTalk(talk), message.id), ...settings };
   const controller = new AbortController();
   putMessage(talk, message);
-  running = { talk, message, controller, saved: Date.now() };
+  running = { talk, message, controller };
   draw();
   thread.scrollTop = thread.scrollHeight;
   find("#status").textContent = say("replying");
@@ -257,12 +261,14 @@ function addPiece(text, ids) {
     caret?.before(drawPiece(message, message.pieces.length - 1));
     if (isBottom) thread.scrollTop = thread.scrollHeight;
   }
-  if (Date.now() - running.saved > 500) {
-    running.saved = Date.now();
+  if (Date.now() - message.saved > 500) {
+    message.saved = Date.now();
     putMessage(talk, message);
   }
 }
 
+// The settings and limits of the model are on their way, or a reply is.
+const isBusy = () => running || !about;
 const stopReply = () => running?.controller.abort();
 
 // ------------------------------------------------------------------ what is written
@@ -283,7 +289,7 @@ function grow() {
 }
 
 function submit() {
-  if (!field.value.trim() || running) return;
+  if (!field.value.trim() || isBusy()) return;
   const text = field.value;
   field.value = "";
   grow();
@@ -309,7 +315,7 @@ function drawAll() {
   find("#language").textContent = say("other");
   find("#language").lang = spoken() === "zh" ? "en" : "zh-CN";
   const reads = !about ? "" : about.turns === 1 ? say("readsOne") : say("reads", { count: about.turns });
-  find("#hint").textContent = [say("keys"), reads].join(spoken() === "zh" ? "" : " ");
+  find("#hint").replaceChildren(make("span", { class: "keys" }, say("keys")), spoken() === "zh" ? "" : " ", reads);
   find("#model").textContent = shown(about?.model ?? "");
   useTheme(localStorage.getItem("tfchat.theme") ?? "auto");
   draw();
@@ -334,7 +340,7 @@ function listen() {
     if (event.key !== "Escape" || isComposing(event) || find("dialog[open]") || editing) return;
     if (document.body.classList.contains("listing")) { showTalks(false); find("#menu").focus(); } else closeInside();
   });
-  addEventListener("pagehide", () => { if (running) putMessage(running.talk, running.message); });
+  addEventListener("pagehide", () => { if (running) putMessage(running.talk, { ...running.message, state: "stopped" }); });
   whenFull(() => tell(say("storage")));
   whenOthersWrite((id) => { if (!id || id === currentId) draw(); else drawList(); });
 }

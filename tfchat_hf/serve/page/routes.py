@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +14,8 @@ from pydantic import Field
 from data_builders.translation import LANGUAGES, _, speaking
 
 from ...chat.settings import SETTINGS, ChatSettings
-from ...fast.decoding import MUTUAL
 from ...engines.model_folder import TORCH
+from ...fast.decoding import MUTUAL
 from ...look.page import texts
 from ...text.errors import UserError
 from ..batching_queue import QueueFullError
@@ -32,7 +32,8 @@ _KINDS = {
     ".json": "application/json",
     ".svg": "image/svg+xml",
 }
-# Nothing but our own files is run or asked for, and nobody shows the page inside of theirs.
+# Nothing but our own files is run or asked for, and nobody shows the page inside of theirs. (That
+# is said last, for `--frame` to say otherwise.)
 _POLICY = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _SAFE = {
     "Content-Security-Policy": f"default-src 'self'; object-src 'none'; {_POLICY}",
@@ -56,14 +57,15 @@ class LookRequest(ChatRequest):
     token_ids: Annotated[list[int], Field(min_length=1, max_length=100_000)]
 
 
-def add_page(app: FastAPI, service: Service) -> None:
+def add_page(app: FastAPI, service: Service, frames: Sequence[str] = ()) -> None:
     """Serve the page from `/`, and what it asks for below `/page/`.
 
     Args:
         app: Has the API that the page talks to.
         service: The model behind it.
+        frames: Pages of these origins may show it inside of theirs.
     """
-    _add_files(app)
+    _add_files(app, frames)
     about = _about(service)
     # A new tab brings no key: the name of a picture, which nobody guesses, stands for it.
     looker = Looker(service.session.name, app.state.open_paths)
@@ -76,7 +78,9 @@ def add_page(app: FastAPI, service: Service) -> None:
     @app.post("/page/look")
     def look(asked: LookRequest) -> dict[str, Any]:
         if not about["look"]:
-            what = _("This engine does not show the inside of a model. Serve it without `--engine`.")
+            what = _(
+                "This engine does not show the inside of a model. Serve it without `--engine`."
+            )
             raise ApiError(400, what, "unsupported")
         try:
             config = service.settings(asked.settings).generation_config()
@@ -98,21 +102,25 @@ def add_page(app: FastAPI, service: Service) -> None:
         return HTMLResponse(page, headers=_SAFE_PICTURE)
 
 
-def _add_files(app: FastAPI) -> None:
+def _add_files(app: FastAPI, frames: Sequence[str]) -> None:
     """Serve the files beside this one by their names, and no others."""
+    headers = dict(_SAFE)
+    if frames:
+        policy = headers["Content-Security-Policy"].removesuffix("'none'") + " ".join(frames)
+        headers["Content-Security-Policy"] = policy
     for path in sorted(_HERE.iterdir()):
         if kind := _KINDS.get(path.suffix):
             where = "/" if path.name == "index.html" else f"/page/{path.name}"
-            app.get(where)(_file(path, kind))
+            app.get(where)(_file(path, kind, headers))
             app.state.open_paths.add(where)  # the page itself asks for the key
 
 
-def _file(path: Path, kind: str) -> Callable[[], Response]:
+def _file(path: Path, kind: str, headers: Mapping[str, str]) -> Callable[[], Response]:
     """Return the route of one file."""
     content = path.read_bytes()
 
     async def file() -> Response:
-        return Response(content, headers=_SAFE, media_type=kind)
+        return Response(content, headers=headers, media_type=kind)
 
     return file
 

@@ -10,7 +10,9 @@ export const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(9)),
 export function readTalk(id) {
   try {
     const talk = JSON.parse(localStorage.getItem(PREFIX + id));
-    return talk && Array.isArray(talk.messages) && typeof talk.title === "string" ? talk : null;
+    if (!Array.isArray(talk?.messages) || typeof talk.title !== "string") return null;
+    talk.messages = talk.messages.filter((one) => (one.role === "user" ? typeof one.text === "string" : Array.isArray(one.pieces) && Array.isArray(one.ids)));
+    return talk;
   } catch { return null; }
 }
 
