@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import datasets
 import pytest
@@ -128,7 +129,7 @@ def test_the_chapter_on_serving_can_be_followed_from_top_to_bottom(
 ) -> None:
     pytest.importorskip("fastapi")
     monkeypatch.setattr("tfchat_hf.serve.server.Server.run", lambda server, sockets: None)
-    monkeypatch.setattr("webbrowser.open", lambda address: None)
+    monkeypatch.setattr("webbrowser.get", MagicMock())
     finished_run(place / "runs", encoder_layers=1, decoder_layers=1).rename("runs/quickstart")
     follow("serving", capsys)
 

@@ -151,7 +151,7 @@ def follow(traveller: Traveller, request: Request, cut_words: CutWords | None) -
         reply = reply_to(traveller.model, question, config)
     else:
         reply = traveller.read_reply(request.reply)
-    explanation = None if cut else _explain(traveller.tokenizer, request.text, cut_words)
+    explanation = None if cut else explained(traveller.tokenizer, request.text, cut_words)
     return weighed(traveller, request, explanation, cut, question, reply, config)
 
 
@@ -192,7 +192,7 @@ def weighed(
     )
 
 
-def _explain(
+def explained(
     tokenizer: PreTrainedTokenizerBase, text: str, cut_words: CutWords | None
 ) -> Explanation | None:
     """Explain the tokens where that can be done."""

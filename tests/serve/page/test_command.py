@@ -9,7 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import webbrowser
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -38,7 +41,7 @@ def opened(monkeypatch):
         assert client.get("/page/about").json()["memory"] is False
 
     monkeypatch.setattr(Server, "run", run)
-    monkeypatch.setattr(command.webbrowser, "open", found.append)
+    monkeypatch.setattr(command.webbrowser, "get", lambda: SimpleNamespace(open=found.append))
     return found
 
 
@@ -50,6 +53,16 @@ def test_the_page_is_opened_at_a_free_port_where_its_own_is_taken(opened, monkey
     address = re.search(r"Talk to small-talk at (http://127\.0\.0\.1:\d+/)$", shown.out.strip())[1]
     assert opened == [address]
     assert shown.err.rstrip().endswith("The page has ended; its conversations are in the browser.")
+
+
+def test_a_browser_of_the_terminal_is_not_opened_and_none_is_no_error(monkeypatch):
+    text, opened = webbrowser.GenericBrowser("lynx"), []
+    monkeypatch.setattr(text, "open", opened.append)
+    monkeypatch.setattr(webbrowser, "get", lambda: text)
+    command._open("http://127.0.0.1:8000/")
+    monkeypatch.setattr(webbrowser, "get", Mock(side_effect=webbrowser.Error))
+    command._open("http://127.0.0.1:8000/")
+    assert opened == []
 
 
 @pytest.mark.parametrize(

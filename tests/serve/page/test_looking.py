@@ -140,6 +140,7 @@ def test_the_whole_picture_is_a_page_of_its_own_until_others_take_its_place(
     content = re.search(r'id="content">(.*?)</script>', page.text, re.S)[1]
     shown = json.loads(content)
     assert shown["language"] == "zh" and shown["journeys"][0]["reply"]["text"] == reply[0]
+    assert [one[0] for one in shown["journeys"][0]["explanation"]["tokens"]][:2] == ["What", "␣do"]
     monkeypatch.setattr(looking, "_MOST_PICTURES", 0)
     gone = client.post("/page/look", json=ASKED | {"token_ids": reply[1][:1]}).json()["picture"]
     for path in (gone, look["picture"], "page/picture/x"):
@@ -151,13 +152,22 @@ def test_with_a_key_the_page_comes_and_what_it_asks_for_does_not(service, reply)
     key = "k" * 16
     locked = client_of(service, api_key=key)
     assert locked.get("/").status_code == locked.get("/page/page.js").status_code == 200
-    body = ASKED | {"token_ids": reply[1]}
+    body = ASKED | {"token_ids": reply[1][:1]}
     assert locked.get("/page/about").status_code == 401
     assert locked.post("/page/look", json=body).status_code == 401
     headers = {"Authorization": f"Bearer {key}"}
     found = locked.post("/page/look", json=body, headers=headers).json()
     # A new tab sends no key; the address is what only the asker knows.
     assert locked.get(f"/{found['picture']}").status_code == 200
+
+
+def test_another_engine_than_torch_says_that_it_shows_nothing(service, reply, monkeypatch):
+    monkeypatch.setitem(service.session.ways, "engine", "onnx")
+    exported = client_of(service)
+    about = exported.get("/page/about").json()
+    assert about["engine"] == "onnx" and about["look"] is False
+    answer = exported.post("/page/look", json=ASKED | {"token_ids": reply[1]})
+    assert answer.status_code == 400 and "--engine" in answer.json()["error"]["message"]
 
 
 def test_files_are_those_of_the_package_and_ask_nothing_of_others(client):

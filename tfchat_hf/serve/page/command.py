@@ -45,8 +45,7 @@ def serve_page(args: argparse.Namespace) -> int:
         say(_("Talk to {name} at {address}", name=server.service.name, address=address))
         tell(_("Ctrl-C ends it."))
         if not args.no_browser:
-            # A browser may take its time, or be a text browser that takes the terminal.
-            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+            threading.Thread(target=_open, args=(address,), daemon=True).start()
         server.run(sockets=[door])
         server.service.close(drain=False, timeout=server.drain_seconds)
     tell(_("\nThe page has ended; its conversations are in the browser."))
@@ -61,6 +60,14 @@ def _door() -> socket.socket:
         with suppress(UserError):
             return bound_socket(_HOST, port)
     return bound_socket(_HOST, _PORTS[-1])
+
+
+def _open(address: str) -> None:
+    """Open a page in the user's browser, unless that is one in the terminal, which is ours."""
+    with suppress(webbrowser.Error):  # there is none
+        browser = webbrowser.get()
+        if type(browser) is not webbrowser.GenericBrowser:
+            browser.open(address)
 
 
 def _server(args: argparse.Namespace) -> Server:

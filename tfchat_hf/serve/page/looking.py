@@ -21,7 +21,8 @@ from data_builders.translation import _
 
 from ...chat.session import clean_reply
 from ...look.choices import processors_of, weigh
-from ...look.journey import Request, Traveller, weighed
+from ...look.explainer import Explanation, open_jieba
+from ...look.journey import Request, Traveller, explained, weighed
 from ...look.page import packed_weights, page_of, step_content
 from ...look.recording import record
 from ...model.generation_tfchat import keeping_own_settings
@@ -135,13 +136,22 @@ class Looker:
             journey = weighed(
                 traveller,
                 Request(question.turns[-1], preset=reply.preset),
-                None,
+                _explanation(traveller, question),
                 cut + question.cut,
                 question.ids[cut:],
                 _checked(reply.token_ids, traveller)[: traveller.longest],
                 config,
             )
         return page_of([journey], None, language)
+
+
+def _explanation(traveller: Traveller, question: Question) -> Explanation | None:
+    """Explain the tokens of a question, where it is all that was read and is shown whole."""
+    text = question.turns[-1]
+    if traveller.read_question(text) != (question.ids, 0):
+        return None
+    with open_jieba() as cut_words:
+        return explained(traveller.tokenizer, text, cut_words)
 
 
 def _checked(ids: Sequence[int], traveller: Traveller) -> list[int]:

@@ -315,7 +315,7 @@ function drawAll() {
   find("#language").textContent = say("other");
   find("#language").lang = spoken() === "zh" ? "en" : "zh-CN";
   const reads = !about ? "" : about.turns === 1 ? say("readsOne") : say("reads", { count: about.turns });
-  find("#hint").textContent = [say("keys"), reads].join(spoken() === "zh" ? "" : " ");
+  find("#hint").replaceChildren(make("span", { class: "keys" }, say("keys")), spoken() === "zh" ? "" : " ", reads);
   find("#model").textContent = shown(about?.model ?? "");
   useTheme(localStorage.getItem("tfchat.theme") ?? "auto");
   draw();

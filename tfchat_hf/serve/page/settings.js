@@ -63,7 +63,7 @@ function drawSetting(one) {
     : make("input", { type: "number", id: `set-${one.name}`, inputmode: "decimal", step: one.kind === "int" ? 1 : "any", min: one.low, max: one.high,
       placeholder: preset, value: chosen[one.name] ?? "", "aria-describedby": `about-${one.name}`, oninput: change });
   const range = one.kind === "bool" ? "" : ` (${say("range", { low: one.low, high: one.high.toLocaleString("en") })})`;
-  return make("div", { class: "setting" }, make("label", { for: `set-${one.name}` }, one.name), input,
+  return make("div", { class: "setting" }, make("label", { for: `set-${one.name}` }, one.name.replaceAll("_", "_\u200b")), input,
     make("small", { id: `about-${one.name}` }, `${shown(one.about[spoken()])}${range}`));
 }
 
