@@ -9,10 +9,9 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY configs configs
 COPY data_builders data_builders
 COPY tfchat_hf tfchat_hf
-# For a GPU, build with --build-arg TORCH=https://pypi.org/simple.
-ARG TORCH=https://download.pytorch.org/whl/cpu
-RUN /opt/venv/bin/pip install --no-cache-dir --extra-index-url "$TORCH" -c constraints.txt \
-    ".[serve]"
+# For a GPU, build with --build-arg TORCH_FROM=
+ARG TORCH_FROM="--extra-index-url https://download.pytorch.org/whl/cpu"
+RUN /opt/venv/bin/pip install --no-cache-dir $TORCH_FROM -c constraints.txt ".[serve]"
 
 FROM python:${PYTHON}-slim
 COPY --from=build /opt/venv /opt/venv

@@ -28,6 +28,7 @@ from typing import IO
 
 ROOT = Path(__file__).parents[1]
 PRELOADED = [
+    "tests.one_dictionary",
     "tests.cli_runs",
     "tfchat_hf.training.run",
     "matplotlib.figure",
@@ -72,7 +73,9 @@ class Command:
         streams = (stdin, out if output == "" else output, errors or err)
         given = dict(os.environ if environment is None else environment)
         words = [str(word) for word in arguments]
-        self._process = FORKS.Process(target=_run, args=(words, str(cwd), given, streams, session))
+        self._process = FORKS.Process(
+            target=run_forked, args=(words, str(cwd), given, streams, session)
+        )
         self._process.start()
         self.pid = self._process.pid
 
@@ -134,14 +137,14 @@ def run_python(
     return subprocess.CompletedProcess(list(arguments), command.returncode, out, err)
 
 
-def _run(
+def run_forked(
     words: list[str],
     cwd: str,
     environment: dict[str, str],
     streams: Sequence[str | Path | None],
     session: bool,
 ) -> None:
-    """Is the body of the process: what the interpreter does with its command line."""
+    """Is the body of a process: what the interpreter does with its command line."""
     if session:
         os.setsid()
     os.chdir(cwd)

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import tests.one_dictionary  # noqa: F401  (for its effect)
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 # What commands say is compared with English, whatever the machine speaks.
 os.environ["LANGUAGE"] = "en"

@@ -33,6 +33,7 @@ from tfchat_hf.engines import export
 from tfchat_hf.fast import decoding
 from tfchat_hf.fast.reranking import RERANK_SETTINGS
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
+from tfchat_hf.serve.command import build_parser
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = ("decoding", "engines", "serving")
@@ -55,6 +56,9 @@ COMMANDS: dict[tuple[str, ...], Callable[[Sequence[str]], int]] = {
     ("python", "chat_hf.py"): chat_hf.main,
     ("python", "-m", "tfchat_hf.engines.export"): export.main,
     ("python", "-m", "tfchat_hf.compare"): read_comparison,
+    # Run by tests/serve/test_api_docs.py and test_api_command.py, at a free port.
+    ("python", "-m", "tfchat_hf.serve"): lambda words: not build_parser().parse_args(words),
+    ("python", "-c"): lambda words: 0,
     # Run by tests/publishing/test_space.py, against a Hub of its own.
     ("python", "-m", "tfchat_hf.publishing"): lambda arguments: 0,
 }

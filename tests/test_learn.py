@@ -3,7 +3,7 @@
 
 Programs of one page share their names; a ```text block is the output of what stands above it. The
 command below a ```diff FILE block is run in a copy of the project that was changed so. The toy is
-trained once, in a third of the time, and its replies and numbers are then near to those that are shown;
+trained once, in a third of the time, and its replies and numbers are near to those that are shown;
 `-m slow` trains it as the book says. What does not come from the toy is the same to two digits.
 """
 

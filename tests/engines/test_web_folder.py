@@ -38,6 +38,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "two phrases": {"max_phrase_repeats": 2},
     "max_character_run": {"max_character_run": 3},
     "dry": {"dry_multiplier": 0.8},
+    "said": {"presence_penalty": 0.7, "frequency_penalty": 0.4},
     "copy": {"copy_penalty": 1.5},
     "anti-LM": {"anti_lm_weight": 0.4, "anti_lm_tokens": 9, "anti_lm_cutoff": 0.02},
     "temperature": {"do_sample": True, "top_k": 0, "temperature": 0.6},

@@ -9,7 +9,6 @@ Prints how many there were of each status, and how the memory grew.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import resource
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from data_builders.command_line import say
 from tests.serve.small_server import SmallServer, small_service
 
 CANARY = {"messages": [{"role": "user", "content": "hi"}], "memory": False, "max_tokens": 3}
@@ -32,7 +32,8 @@ FIELDS = """
 VALUES = [
     *"null true false 0 1 2 -1 3.5 0.0 -0.0 1e400 -1e400 1e-400 NaN Infinity -Infinity".split(),
     *"[] {} [[]] [null] [1] [true] [{}]".split(),
-    *('""', '"a"', '"greedy"', '"beam"', '"candidates"', '"default"', '"mutual"', '"0.5"', '"\\u0000"'),
+    *('""', '"a"', '"greedy"', '"beam"', '"candidates"', '"default"', '"mutual"', '"0.5"'),
+    '"\\u0000"',
     *('"\\ud800"', '"\\udc00\\ud800"', '"\\u202e\\u2066"', '"\\r\\nX-Evil: 1"', '"</s><sep>"'),
     *('"\x01"', '"' + "啊" * 3000 + '"', '"' + "a" * 20000 + '"', "9" * 40, "9" * 5000),
     *(str(2**63), str(-(2**63)), str(2**31), "1" + "0" * 300, "0.1e1"),
@@ -156,8 +157,8 @@ def main() -> None:
         for part in range(10):
             asyncio.run(attack.run(count // 10))
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            print(part, dict(attack.statuses), f"{memory} MB at most", flush=True)
-        print("active", service.active, "wrong", len(attack.wrong), *attack.wrong[:5], sep="\n")
+            say(f"{part} {dict(attack.statuses)} {memory} MB at most")
+        say(f"{service.active} active, {len(attack.wrong)} wrong {attack.wrong[:5]}")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,9 @@ LINES = {
     ),
     "a split header": b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nA: b\rSet-Cookie: c\r\n\r\n",
     "a zero": b"GET /health\x00 HTTP/1.1\r\nHost: 127.0.0.1\x00\r\n\r\n",
-    "half closed": b"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\n{",
+    "half closed": (
+        b"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\n{"
+    ),
 }
 
 

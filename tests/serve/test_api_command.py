@@ -16,7 +16,10 @@ import httpx
 import pytest
 
 from tests.serve.small_server import PATIENCE
+from tfchat_hf.pretrained import SMALL_TALK
 from tfchat_hf.serve.command import bound_socket, main
+from tfchat_hf.serve.service import load_service
+from tfchat_hf.text.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 KEY = "a key that nobody guesses"
@@ -63,6 +66,11 @@ def test_a_missing_package_names_the_extra(monkeypatch, capsys) -> None:
     )
     assert main(["--port", "0"]) == 2
     assert 'pip install "tfchat-hf[serve]"' in capsys.readouterr().err
+
+
+def test_a_preset_that_there_is_not_is_said_before_anybody_asks() -> None:
+    with pytest.raises(UserError, match="`preset` must be one of the model's"):
+        load_service(str(SMALL_TALK), "cpu", preset="wild")
 
 
 @pytest.mark.slow  # a process that loads torch

@@ -119,7 +119,6 @@ def write_page(
         UserError: The model's own settings ask for what the page has not.
     """
     shutil.copytree(PAGE, folder, dirs_exist_ok=True)
-    (folder / VENDOR).mkdir(exist_ok=True)
     for target, source in _FILES.items():
         shutil.copyfile(node_modules / source, folder / target)
     tokenizer.save_pretrained(folder, save_jinja_files=False)

@@ -23,7 +23,7 @@ from ..pretrained import SMALL_TALK
 from ..text.dialogue import check_turns, encode_reply
 from ..text.errors import UserError
 from .batching_queue import BatchingQueue, QueueClosedError, QueueFullError
-from .errors import wrong_value
+from .errors import ApiError, wrong_value
 from .figures import Figures
 from .request import ReplyFuture, TokenScore
 
@@ -115,9 +115,6 @@ class Service:
         self.session, self.name, self.preset = session, name, preset
         self.reply_seconds = reply_seconds
         self.queue = BatchingQueue(session.model, session.tokenizer, **limits)
-        self.options: dict[str, Any] = (
-            {} if session.fast is None else {"custom_generate": session.fast}
-        )
         self.active = self.running = 0
         self.figures = Figures(
             lambda: self.active - self.running, lambda: self.running, lambda: self.queue.batch_sizes
@@ -156,6 +153,24 @@ class Service:
             except UserError as error:
                 raise wrong_value(error, name) from error
         return made
+
+    def try_out(self) -> None:
+        """Answer once, so that no caller meets what a server cannot do, nor its slow first reply.
+
+        Raises:
+            UserError: The preset is none of the model's, or the engine cannot decode so.
+        """
+        try:
+            config = self.settings({"max_new_tokens": 2}).generation_config()
+        except ApiError as error:
+            raise error.__cause__ or error from None  # our own sentence, without HTTP around it
+        ids = self.question(["你好"]).ids
+        self.queue.submit(ids, config, **self.options_for(config)).result()
+
+    def options_for(self, config: GenerationConfig) -> dict[str, Any]:
+        """Return what else `generate()` gets; candidates have a loop of their own."""
+        fast, candidates = self.session.fast, getattr(config, "num_candidates", None) or 1
+        return {} if fast is None or candidates > 1 else {"custom_generate": fast}
 
     def question(self, turns: Sequence[str]) -> Question:
         """Return a conversation as the model reads it."""
@@ -253,7 +268,7 @@ class _Maker:
             on_text=self._take,
             deadline=time.monotonic() + service.reply_seconds,
             top_logprobs=ask.top_logprobs,
-            **service.options,
+            **service.options_for(ask.config),
         )
         self.future.add_done_callback(self._end)
 
@@ -335,9 +350,18 @@ def load_service(
         memory: Answer from the model's memory where it has one and knows.
         preset: Of the requests that name none.
         **limits: As `Service` takes them.
+
+    Raises:
+        UserError: There is no such model, or it cannot answer so.
     """
     session = load_session(name, device, engine, int8, memory=memory)
     folder = Path(name).expanduser()
     called = folder.resolve().name if folder.is_dir() else name
     called = "small-talk" if folder.resolve() == SMALL_TALK else called
-    return Service(session, called, preset, **limits)
+    service = Service(session, called, preset, **limits)
+    try:
+        service.try_out()
+    except BaseException:
+        service.close(drain=False)
+        raise
+    return service

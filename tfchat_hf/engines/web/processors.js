@@ -18,6 +18,9 @@ export function processorsOf(settings, config, question, nothing) {
   if (config.first_byte_token_id !== null) {
     made.push(wholeCharacters(config.first_byte_token_id, 1 + s.max_new_tokens));
   }
+  if (s.presence_penalty || s.frequency_penalty) {
+    made.push(saidTokens(s.presence_penalty, s.frequency_penalty));
+  }
   if (s.max_phrase_repeats) made.push(phraseRepeats(s.max_phrase_repeats));
   if (s.max_character_run && config.character_runs?.length) {
     made.push(characterRun(config.character_runs, s.max_character_run));
@@ -97,6 +100,14 @@ function allowedNext(ids, first) {
     }
   }
   return null;
+}
+
+function saidTokens(presence, frequency) {
+  return (ids, scores) => {
+    const times = new Map();
+    for (const id of ids.slice(1)) times.set(id, 1 + (times.get(id) ?? 0));
+    for (const [id, said] of times) scores[id] -= presence + frequency * said;
+  };
 }
 
 function phraseRepeats(times) {
