@@ -9,6 +9,7 @@ import math
 
 import openai
 import pytest
+import torch
 
 from tests.serve.small_server import SmallServer, small_service
 
@@ -163,7 +164,7 @@ def test_the_old_way_of_asking_has_the_old_shape(client) -> None:
     assert "".join(piece.choices[0].text for piece in pieces) == made.choices[0].text
 
 
-def test_penalties_change_what_is_said(client) -> None:
+def test_penalties_change_what_is_said(client, server) -> None:
     def tokens(**settings: float) -> list[int]:
         asked = with_extra(ASK, return_token_ids=True, preset="greedy") | settings
         return client.chat.completions.create(**asked, max_tokens=30).choices[0].token_ids
@@ -171,6 +172,11 @@ def test_penalties_change_what_is_said(client) -> None:
     assert tokens(frequency_penalty=-2.0) != tokens() == tokens(presence_penalty=0.0)
     rewarded, punished = tokens(presence_penalty=-2.0), tokens(presence_penalty=2.0)
     assert len(set(rewarded)) / len(rewarded) < len(set(punished)) / len(punished)
+    session, talk = server.service.session, [ASK["messages"][0]["content"]]
+    question = torch.tensor([session.read(talk).input_ids])
+    costs = {"presence_penalty": 2.0, "frequency_penalty": 0.5}
+    made = session.model.generate(question, preset="greedy", max_new_tokens=30, **costs)
+    assert tokens(**costs) == made[0, 1:].tolist()
 
 
 def test_what_is_remembered_says_so_and_is_no_reply_of_the_model(client) -> None:
