@@ -285,3 +285,7 @@ def test_what_transformers_chat_sends_is_taken(client) -> None:
     extra = {"memory": False, "generation_config": json.dumps(config), "return_token_ids": True}
     reply = client.chat.completions.create(**{**ASK, "extra_body": extra})
     assert len(reply.choices[0].token_ids) == 2
+    config = {"do_sample": True, "temperature": 5.0, "top_k": 0, "seed": 3, "max_new_tokens": 8}
+    extra = {"memory": False, "preset": "greedy", "generation_config": json.dumps(config)}
+    drawn = [said(client.chat.completions.create(**{**ASK, "extra_body": extra})) for _ in "12"]
+    assert drawn[0] == drawn[1]
