@@ -72,6 +72,7 @@ pictures: $(STAMP)
 	$(LOOK) "你喜欢吃什么？" --structure docs/network.zh-CN.svg --layer docs/layer.zh-CN.svg \
 		--animation docs/reply.zh-CN.svg --language zh
 	$(BIN)/python benchmarks/table_pictures.py
+	$(BIN)/python -m tests.serve.page.pictures docs
 
 notebooks: $(STAMP)
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[notebooks]'

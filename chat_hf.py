@@ -3,7 +3,7 @@
 
 import sys
 
-from tfchat_hf.chat.command import main
+from tfchat_hf.serve.page.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

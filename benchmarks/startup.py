@@ -46,6 +46,7 @@ def commands() -> dict[str, list[str]]:
         "export": "tfchat_hf.engines.export",
         "javascript": "tfchat_hf.engines.javascript_tokenizer",
         "tokenizer": "tfchat_hf.text.tokenizer_training",
+        "serve": "tfchat_hf.serve",
     }
     scripts = {"train": [str(ROOT / "train_hf.py")], "chat": [str(ROOT / "chat_hf.py")]}
     return scripts | {name: ["-m", module] for name, module in modules.items()}
@@ -88,6 +89,7 @@ def quick_answers(folder: Path) -> Iterator[tuple[str, str, list[str], int]]:
         "export": [away, "--engin", "onnx"],
         "javascript": [away, "--output", new, "--overwrit"],
         "tokenizer": [away, "--output", new, "--vocab-sice", "9"],
+        "serve": ["--prot", "8000"],
     }
     missing = {
         "train": [away + ".yaml"],
@@ -103,6 +105,7 @@ def quick_answers(folder: Path) -> Iterator[tuple[str, str, list[str], int]]:
         "export": [away, "--engine", "onnx"],
         "javascript": [away, "--output", new],
         "tokenizer": [away, "--output", new],
+        "serve": [away],
     }
     in_the_way = {
         "train": [config, "--output_dir", str(taken)],
@@ -121,6 +124,8 @@ def quick_answers(folder: Path) -> Iterator[tuple[str, str, list[str], int]]:
     yield "judging", "missing replies", ["sheet", *questions, "--output", new], 2
     yield "judging", "taken", ["sheet", *questions, "--output", str(taken)], 2
     yield "chat", "empty --once", ["--once", ""], 2
+    yield "serve", "open to all", ["--host", "0.0.0.0"], 2
+    yield "serve", "no such port", ["--port", "99999"], 2
 
 
 def cpu_seconds(words: Sequence[str], times: int = 3) -> float:

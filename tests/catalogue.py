@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
-from babel.messages import Catalog
+from babel.messages import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
@@ -72,10 +72,10 @@ SYSTEM = tuple(
         *(errno.ENOSPC, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENAMETOOLONG, errno.EPIPE),
     )
 )
-Message = str | tuple[str, str]
+Text = str | tuple[str, str]
 
 
-def messages(path: Path) -> Iterator[tuple[int, Message]]:
+def messages(path: Path) -> Iterator[tuple[int, Text]]:
     """Find the texts of one module: (line, the text, or its singular and plural)."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
@@ -153,6 +153,12 @@ def compiled(catalog: Catalog) -> bytes:
     return out.getvalue()
 
 
+def lacks_chinese(message: Message) -> bool:
+    """Tell whether a text has no Chinese; that of a counted one is a tuple of one."""
+    chinese = message.string if isinstance(message.id, str) else message.string[0]
+    return bool(message.id) and not chinese
+
+
 def main() -> None:
     """Add new texts without a translation, drop those that are gone, compile; name what lacks."""
     known, found = read_catalogue(), texts_of_the_code()
@@ -162,7 +168,7 @@ def main() -> None:
     with PO.open("wb") as file:
         write_po(file, found, width=100, include_lineno=False, sort_output=False, omit_header=False)
     MO.write_bytes(compiled(found))
-    missing = [message.id for message in found if message.id and not message.string]
+    missing = [one.id for one in found if lacks_chinese(one)]
     lines = [f"{len(found)} texts, {len(missing)} without Chinese", *map(str, missing)]
     sys.stdout.write("\n- ".join(lines) + "\n")
 

@@ -28,6 +28,7 @@ from typing import IO
 
 ROOT = Path(__file__).parents[1]
 PRELOADED = [
+    "tests.one_dictionary",
     "tests.cli_runs",
     "tfchat_hf.training.run",
     "matplotlib.figure",
@@ -51,7 +52,9 @@ class Command:
         cwd: Path = ROOT,
         environment: Mapping[str, str] | None = None,
         session: bool = False,
-        output: Path | None = None,
+        stdin: str | Path | None = os.devnull,
+        output: str | Path | None = "",
+        errors: str | Path = "",
     ) -> None:
         """Start `python` with these arguments.
 
@@ -60,14 +63,19 @@ class Command:
             cwd: Where the command stands.
             environment: All that it finds there; none for what this process has.
             session: Whether it begins a session of its own.
-            output: Where standard output goes; none for a file that `communicate` reads.
+            stdin: What is typed, as a file.
+            output: Where standard output goes; "" for a file that `communicate` reads, None to
+                close it.
+            errors: The same of standard error.
         """
         self._said = [tempfile.NamedTemporaryFile() for _ in range(2)]
         out, err = (file.name for file in self._said)
-        out = out if output is None else str(output)
+        streams = (stdin, out if output == "" else output, errors or err)
         given = dict(os.environ if environment is None else environment)
         words = [str(word) for word in arguments]
-        self._process = FORKS.Process(target=_run, args=(words, str(cwd), given, out, err, session))
+        self._process = FORKS.Process(
+            target=run_forked, args=(words, str(cwd), given, streams, session)
+        )
         self._process.start()
         self.pid = self._process.pid
 
@@ -103,9 +111,13 @@ def run_python(
     cwd: Path = ROOT,
     environment: Mapping[str, str] | None = None,
     seconds: float = 300,
+    **streams: str | Path | None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python` with these arguments to its end, with nobody at the keyboard."""
-    if not CAN_FORK:
+    """Run `python` with these arguments to its end, with nobody at the keyboard.
+
+    With other streams than that (see `Command`) only where processes can be forked.
+    """
+    if not CAN_FORK and not streams:
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=cwd,
@@ -115,7 +127,7 @@ def run_python(
             encoding="utf-8",
             timeout=seconds,
         )
-    command = Command(arguments, cwd, environment)
+    command = Command(arguments, cwd, environment, **streams)
     try:
         out, err = command.communicate(seconds)
     finally:
@@ -125,16 +137,20 @@ def run_python(
     return subprocess.CompletedProcess(list(arguments), command.returncode, out, err)
 
 
-def _run(
-    words: list[str], cwd: str, environment: dict[str, str], out: str, err: str, session: bool
+def run_forked(
+    words: list[str],
+    cwd: str,
+    environment: dict[str, str],
+    streams: Sequence[str | Path | None],
+    session: bool,
 ) -> None:
-    """Is the body of the process: what the interpreter does with its command line."""
+    """Is the body of a process: what the interpreter does with its command line."""
     if session:
         os.setsid()
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
-    _begin(out, err)
+    _begin(streams)
     code = 0
     try:
         _execute(words)
@@ -146,29 +162,34 @@ def _run(
     except BaseException:
         traceback.print_exc()
         code = 1
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, AttributeError):
         sys.stdout.flush()
+    sys.stdout = sys.stderr = None  # multiprocessing would count what cannot be written
     sys.exit(code)
 
 
-def _begin(out: str, err: str) -> None:
+def _begin(streams: Sequence[str | Path | None]) -> None:
     """Take the streams that a command has, and the signals."""
     # What was imported is no garbage: not to be looked through again in each process.
     gc.freeze()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number, (name, flags) in enumerate(
-        [(os.devnull, os.O_RDONLY), (out, os.O_WRONLY), (err, os.O_WRONLY)]
-    ):
-        opened = os.open(name, flags)
+    for number, name in enumerate(streams):
+        if name is None:
+            os.close(number)
+            continue
+        opened = os.open(name, os.O_WRONLY if number else os.O_RDONLY)
         os.dup2(opened, number)
         os.close(opened)
-    sys.stdin, sys.stdout, sys.stderr = _stream(0, "r"), _stream(1, "w"), _stream(2, "w")
+    sys.stdin, sys.stdout, sys.stderr = map(_stream, range(3), streams)
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
 
 
-def _stream(number: int, mode: str) -> IO[str]:
+def _stream(number: int, name: str | Path | None) -> IO[str] | None:
+    if name is None:
+        return None
+    encoding = os.environ.get("PYTHONIOENCODING", "utf-8")
     buffering = 1 if number == 2 else -1
-    return open(number, mode, buffering, encoding="utf-8", closefd=False)
+    return open(number, "w" if number else "r", buffering, encoding=encoding, closefd=False)
 
 
 def _execute(words: list[str]) -> None:

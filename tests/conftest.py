@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib.util
 import os
 import re
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+import tests.one_dictionary  # noqa: F401  (for its effect)
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 # What commands say is compared with English, whatever the machine speaks.
@@ -51,6 +54,20 @@ def speaks_english() -> Iterator[None]:
     translation = sys.modules.get("data_builders.translation")
     if translation is not None:
         translation.use_language("en")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def only_what_is_new_is_searched_for_garbage() -> None:
+    """Leave modules and tests out of the many collections of a training: each would take 0.3 s."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of all processes of this session: take a lock before you write there."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -16,21 +16,24 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import datasets
 import pytest
 
 import chat_hf
 import train_hf
+from tests.engines.exported import trace_no_more, traced_run
 from tests.finished_run import finished_run
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program, tables
 from tests.tiny import tiny_model
 from tfchat_hf.compare.__main__ import read_options
 from tfchat_hf.compare.decode import read_setting
-from tfchat_hf.engines import export, onnx_export
+from tfchat_hf.engines import export
 from tfchat_hf.fast import decoding
 from tfchat_hf.fast.reranking import RERANK_SETTINGS
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
+from tfchat_hf.serve.command import build_parser
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = ("decoding", "engines", "serving")
@@ -53,6 +56,11 @@ COMMANDS: dict[tuple[str, ...], Callable[[Sequence[str]], int]] = {
     ("python", "chat_hf.py"): chat_hf.main,
     ("python", "-m", "tfchat_hf.engines.export"): export.main,
     ("python", "-m", "tfchat_hf.compare"): read_comparison,
+    # Run by tests/serve/test_api_docs.py and test_api_command.py, at a free port.
+    ("python", "-m", "tfchat_hf.serve"): lambda words: not build_parser().parse_args(words),
+    ("python", "-c"): lambda words: 0,
+    # Run by tests/publishing/test_space.py, against a Hub of its own.
+    ("python", "-m", "tfchat_hf.publishing"): lambda arguments: 0,
 }
 
 
@@ -104,29 +112,24 @@ def test_the_chapter_on_decoding_can_be_followed_from_top_to_bottom(
 
 
 def test_the_chapter_on_engines_can_be_followed_from_top_to_bottom(
-    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    place: Path,
+    shared: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for package in ("onnx", "onnxruntime", "onnxscript", "ctranslate2"):
-        pytest.importorskip(package)
-    # Exporting takes seconds a layer, and the page exports to onnx twice.
-    write, written = onnx_export.write_graphs, place / "written"
-
-    def write_once(model: Any, folder: Path, int8: bool) -> None:
-        if not written.exists():
-            written.mkdir()
-            write(model, written, int8)
-        shutil.copytree(written, folder, dirs_exist_ok=True)
-
-    monkeypatch.setattr(onnx_export, "write_graphs", write_once)
-    run = finished_run(place / "runs", encoder_layers=1, decoder_layers=1)
-    run.rename("runs/quickstart")
+    pytest.importorskip("ctranslate2")
+    trace_no_more(run := traced_run(shared), monkeypatch)
+    shutil.copytree(run, "runs/quickstart", ignore=shutil.ignore_patterns("onnx"))
     follow("engines", capsys)
     assert len(Path("replies.jsonl").read_text(encoding="utf-8").splitlines()) == 3
 
 
 def test_the_chapter_on_serving_can_be_followed_from_top_to_bottom(
-    place: Path, capsys: pytest.CaptureFixture[str]
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("fastapi")
+    monkeypatch.setattr("tfchat_hf.serve.server.Server.run", lambda server, sockets: None)
+    monkeypatch.setattr("webbrowser.get", MagicMock())
     finished_run(place / "runs", encoder_layers=1, decoder_layers=1).rename("runs/quickstart")
     follow("serving", capsys)
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.finished_run import finished_run
 from tests.publishing.fake_hub import FakeHub, in_place_of_the_hub
+from tests.strangers import run_elsewhere
 from tests.test_docs import SUFFIXES, Block, blocks
 from tfchat_hf.publishing.__main__ import main
 
@@ -44,13 +43,7 @@ def said_elsewhere(program: str, hub: FakeHub) -> str:
         "HF_HOME": str(Path("home").absolute()),
     }
     hidden = 'import sys; sys.modules["tfchat_hf"] = None\n'
-    done = subprocess.run(
-        [sys.executable, "-c", hidden + program],
-        env={**os.environ, **settings},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
+    done = run_elsewhere(hidden + program, environment={**os.environ, **settings})
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
 
 import pytest
 
+from tests.commands import ROOT
+from tests.strangers import run_elsewhere
 from tfchat_hf.__main__ import COMMANDS
 from tfchat_hf.pretrained import SMALL_TALK
 
@@ -27,44 +30,22 @@ ORDERS = [
 LOAD = f"""
 model = AutoModelForSeq2SeqLM.from_pretrained({str(SMALL_TALK)!r})
 known = type(model) is tfchat_hf.TFChatForConditionalGeneration
-print("known" if known else f"{{type(model)}} after {{sys.argv[1]!r}}", flush=True)
+print("known" if known else type(model))
 """
-# Neither package is loaded in a process before its program: only what both stand on, and once.
-FORKS = """
-import os, sys, traceback
-import jinja2, sympy, torch._dynamo
-while len(sys.argv) > 1:
-    if not (child := os.fork()):
-        assert not {"transformers", "tfchat_hf"} & set(sys.modules)
-        try:
-            exec(sys.argv[1], {"sys": sys})
-        except BaseException:
-            traceback.print_exc()
-        os._exit(0)
-    os.waitpid(child, 0)
-    del sys.argv[1]
-"""
-
-
-def python(program: str, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words], capture_output=True, encoding="utf-8"
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_importing_both_packages_loads_nothing_heavy() -> None:
-    said = python(
+    program = (
         "import sys, tfchat_hf, data_builders\n"
         "print(*({'torch', 'transformers', 'datasets', 'pyarrow', 'numpy'} & set(sys.modules)))"
     )
-    assert said.strip() == ""
+    assert subprocess.check_output([sys.executable, "-c", program]).strip() == b""
 
 
 def test_the_auto_classes_know_the_model_whatever_is_imported_first() -> None:
-    said = python(FORKS, *(imports + LOAD for imports in ORDERS))
-    assert said.splitlines() == ["known"] * len(ORDERS)
+    for imports in ORDERS:
+        done = run_elsewhere(imports + LOAD, environment={**os.environ, "PYTHONPATH": str(ROOT)})
+        assert done.stdout == "known\n", f"{imports}\n{done.stdout}\n{done.stderr}"
 
 
 def test_a_name_that_is_not_there_is_refused_as_python_does() -> None:

@@ -158,7 +158,7 @@ def strike(
     if fault == PIPE:
         os.mkfifo(pipe)
         reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    struck = Command(command, folder, output=pipe if reader is not None else None)
+    struck = Command(command, folder, output=pipe if reader is not None else "")
     time.sleep(moment)
     if reader is not None:
         # Opening a pipe waits for its reader: that is not what is tried here.

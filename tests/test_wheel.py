@@ -26,10 +26,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-@pytest.fixture(scope="module")
-def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel beside the libraries of this environment, but not its editable project."""
-    folder = tmp_path_factory.mktemp("environment")
+def environment(folder: Path) -> Path:
+    """Make one with the libraries of this one, but not its editable project; return its `bin`."""
     venv.create(folder, with_pip=True)
     bin_folder = folder / ("Scripts" if os.name == "nt" else "bin")
     place = subprocess.check_output(
@@ -38,6 +36,12 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     # Its own .pth files are not read there: an editable installation stays unknown.
     Path(place.strip(), "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return bin_folder
+
+
+@pytest.fixture(scope="module")
+def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    bin_folder = environment(tmp_path_factory.mktemp("environment"))
     install = [bin_folder / "python", "-m", "pip", "install", "-q", "--no-deps", str(wheel)]
     subprocess.run(install, check=True)
     return bin_folder
@@ -73,6 +77,7 @@ def test_one_trains_talks_and_builds_in_an_empty_folder(programs: Path, tmp_path
     where = run(programs, tmp_path, "python", "-c", "import tfchat_hf; print(tfchat_hf.__file__)")
     assert where.startswith(str(programs.parent))
     assert "python -m data_builders" in run(programs, tmp_path, "tfchat-data", "--help")
+    assert "OpenAI" in run(programs, tmp_path, "tfchat-serve", "--help")
     told = run(programs, tmp_path, "tfchat-train", "--help").splitlines()[-1]
     assert Path(told.removeprefix("Every key, explained: ")).is_file()
     told = run(programs, tmp_path, "tfchat-train", "quickstart", *TINY.split())

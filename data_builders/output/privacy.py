@@ -28,7 +28,7 @@ _PRIVATE_KEY = re.compile(r"token(?!i)|secret|passw|credential|api_?key|cache_di
 _HUB_KEY = re.compile(r"hub|repo|dataset", re.IGNORECASE)
 # Somebody's home, also that of another machine, where the run may have been trained.
 _HOMES = re.compile(
-    r"(?<![\w.-])(?:(?:/home/|/Users/|[A-Za-z]:\\+Users\\+)[^\s/\\'\"<>]+|/root/\w)"
+    r"(?<![\w.-])(?:(?:/(?:home|Users)/|[A-Za-z]:\\+Users\\+)[^\s/\\'\"<>]+|/root/\w)"
 )
 _SHORTEST_SECRET = 6
 _SHORTEST_PLACE = 5

@@ -110,7 +110,8 @@ def test_every_preset_answers(converted, capsys):
     assert "error" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("engine", ["ctranslate2", "onnx"])
+# Of this shape, another export to onnx has quicker tests: a change that is followed.
+@pytest.mark.parametrize("engine", ["ctranslate2", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_it_is_exported_and_says_the_same(converted, engine):
     pytest.importorskip("ctranslate2" if engine == "ctranslate2" else "onnxscript")
     network, words, folder = converted

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +22,7 @@ import data_builders.output.folder as output
 import data_builders.writing as writing
 from data_builders.__main__ import main
 from data_builders.formats.rows import PairsCorpus
-from tests.commands import ROOT
+from tests.commands import run_python
 from tests.data_builders.faulty import (
     PATIENCE_SECONDS,
     end_session,
@@ -211,14 +209,18 @@ def test_full_disk_is_said_and_the_next_run_finishes(
     assert rows_of(place.out) == undisturbed and not place.unfinished()
 
 
+SMALL_FILES = """
+import resource, signal, sys
+from data_builders.__main__ import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def test_files_that_may_not_grow_are_no_half_dataset(place, undisturbed):
     # The nearest to a full disk that needs no rights: each file may take so many bytes.
-    def limited() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
-
-    run = [sys.executable, "-m", "data_builders", *place.arguments]
-    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, preexec_fn=limited)
+    done = run_python(["-c", SMALL_FILES, *place.arguments])
     assert done.returncode == 2
     assert done.stderr.startswith("error: a file would be larger than this system allows. Make ")
     assert done.stderr.count("\n") == 1 and place.beside() == set()
@@ -398,9 +400,7 @@ def test_a_folder_in_which_nothing_can_be_made(place, capsys):
 @needs_proc
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_place_for_the_results_is_not_the_disk(place):
-    with open("/dev/full", "w") as full:
-        command = [sys.executable, "-m", "data_builders", *place.arguments]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    done = run_python(["-m", "data_builders", *place.arguments], output="/dev/full")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "The results cannot be printed: No space left on device" in done.stderr
 

@@ -4,15 +4,20 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from filelock import FileLock
 from transformers import PreTrainedTokenizerFast
 
 from tests.finished_run import TEXTS
 from tests.tiny import batch, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
+from tfchat_hf.engines import onnx_export
+from tfchat_hf.engines.export import export_run
 from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
@@ -105,3 +110,38 @@ def questions(rows: int = 4, padding: str = "right") -> dict[str, torch.Tensor]:
     inputs = batch(rows, 7, 2, padding=padding)
     del inputs["decoder_input_ids"]
     return inputs
+
+
+# Two layers where one of many is looked at: each takes seconds to trace.
+TRACED: dict[str, Any] = {"encoder_layers": 1, "decoder_layers": 2}
+
+
+def traced_run(shared: Path) -> Path:
+    """Return a run with its export to onnx, in int8 and plain too: to read, and to be copied.
+
+    Args:
+        shared: The folder of all processes that test; what is there is not traced again.
+    """
+    for package in ("onnx", "onnxruntime", "onnxscript"):
+        pytest.importorskip(package)
+    run = shared / "traced"
+    with FileLock(f"{run}.lock"):
+        if not (run / "onnx").exists():
+            saved_run(run, **TRACED)
+            export_run(run, "onnx", int8=True, plain=True)
+    return run
+
+
+def trace_no_more(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the graphs of `traced_run`, whose network all exports here have."""
+
+    def write_graphs(model: torch.nn.Module, folder: Path, int8: bool) -> None:
+        for path in (run / "onnx").glob("*.onnx"):
+            if int8 or "int8" not in path.name:
+                shutil.copy(path, folder)
+
+    monkeypatch.setattr(onnx_export, "write_graphs", write_graphs)
+    plain = run / "onnx" / onnx_export.PLAIN
+    monkeypatch.setattr(
+        onnx_export, "write_plain_graphs", lambda model, folder: shutil.copytree(plain, folder)
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from tests.another_writer import another_writer
-from tests.engines.exported import questions, saved_run
+from tests.engines.exported import TRACED, questions, saved_run, trace_no_more, traced_run
 from tfchat_hf.chat.session import ChatSession
-from tfchat_hf.engines import dependencies, export, fingerprints, load_engine, onnx_export
+from tfchat_hf.engines import dependencies, export, fingerprints, load_engine
 from tfchat_hf.engines.exported_folder import NOTES
 from tfchat_hf.text.errors import UserError
 
@@ -25,30 +24,13 @@ MODULES = {"onnx": "onnxruntime", "ctranslate2": "ctranslate2"}
 both = pytest.mark.parametrize("engine", MODULES)
 
 
-@pytest.fixture(scope="module")
-def traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("traced")
-
-
 @pytest.fixture
-def run(tmp_path: Path, engine: str, traced: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def run(tmp_path: Path, engine: str, shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pytest.importorskip(MODULES[engine])
     if engine == "onnx":
-        pytest.importorskip("onnxscript")
-        monkeypatch.setattr(onnx_export, "write_graphs", partial(write_once, traced))
-    folder = tmp_path / "run"
-    saved_run(folder, encoder_layers=1, decoder_layers=1)  # each layer takes a second to trace
-    return folder
-
-
-real_write_graphs = onnx_export.write_graphs
-
-
-def write_once(traced: Path, model: torch.nn.Module, folder: Path, int8: bool) -> None:
-    """Trace the network of all tests here once: it takes seconds."""
-    if not any(traced.iterdir()):
-        real_write_graphs(model, traced, int8)
-    shutil.copytree(traced, folder, dirs_exist_ok=True)
+        trace_no_more(traced_run(shared), monkeypatch)
+    saved_run(tmp_path / "run", **TRACED)
+    return tmp_path / "run"
 
 
 def command(run: Path, engine: str, *more: str) -> int:

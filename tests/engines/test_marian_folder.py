@@ -6,8 +6,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from torch import nn
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, MarianMTModel
 
 from tests.engines.exported import lively_model, questions, saved_run, tokenizer
+from tests.strangers import run_elsewhere
 from tests.tiny import VOCAB_SIZE as SPOKEN
 from tests.tiny import speaking_model
 from tfchat_hf import TFChatForConditionalGeneration
@@ -190,15 +189,8 @@ def test_the_folder_works_in_a_process_without_this_package_and_says_nothing_of_
     run = tmp_path / "run"
     ours = talking_run(run)
     folder = shutil.move(export_run(run, "marian"), tmp_path / "elsewhere")
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", LOADED_ELSEWHERE, str(folder), *TEXTS],
-        cwd=tmp_path,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
+    offline = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = run_elsewhere(LOADED_ELSEWHERE, folder, *TEXTS, cwd=tmp_path, environment=offline)
     assert (done.returncode, done.stderr) == (0, "")
     inputs = AutoTokenizer.from_pretrained(run)(TEXTS, return_tensors="pt", padding=True)
     torch.manual_seed(3)

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.strangers import told_by_a_stranger
+from tests.strangers import run_elsewhere, told_by_a_stranger
 from tests.tiny import questions, tiny_config, tiny_model
 from tfchat_hf import TFChatForConditionalGeneration, TFChatModel
 from tfchat_hf.engines.model_folder import (
@@ -137,14 +135,7 @@ def test_the_tokenizer_loads_without_a_question_or_a_warning(saved: Path, tmp_pa
     )
     environment = {**os.environ, "HF_HOME": str(tmp_path / "home")}
     environment.pop("PYTHONPATH", None)
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(saved)],
-        cwd=tmp_path,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
+    done = run_elsewhere(program, saved, cwd=tmp_path, environment=environment)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -15,7 +15,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.engines import load_engine
-from tfchat_hf.engines.export import check_export, export_run
+from tfchat_hf.engines.export import check_export
 from tfchat_hf.fast import decoding
 from tfchat_hf.text.errors import UserError
 
@@ -24,7 +24,7 @@ from .exported import (
     SquaredReLU,
     lively_model,
     questions,
-    saved_run,
+    traced_run,
     with_another_formula,
 )
 
@@ -39,12 +39,8 @@ Models = tuple[TFChatForConditionalGeneration, OnnxModel]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    # Two layers where one of many is looked at: each takes seconds to trace.
-    saved_run(folder, encoder_layers=1, decoder_layers=2)
-    export_run(folder, "onnx", int8=True, plain=True)
-    return folder
+def run(shared: Path) -> Path:
+    return traced_run(shared)
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +196,7 @@ def test_int8_without_its_files_is_refused_with_the_command(run: Path, tmp_path:
 
 
 def test_a_network_that_was_changed_is_followed(tmp_path: Path) -> None:
-    model = lively_model(encoder_layers=1, decoder_layers=1)
+    model = lively_model(**TRACED_SHAPES["original"])
     before = model.generate(**questions())
     with_another_formula(model, SquaredReLU)
     write_graphs(model, tmp_path, int8=False)

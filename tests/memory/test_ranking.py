@@ -62,7 +62,8 @@ def test_a_dish_that_only_the_neighbour_spoke_of_is_carried() -> None:
     index = QuestionIndex.build(["红烧肉怎么做", "你好吗", "米饭怎么煮"])
     with_dish = index.carried("米饭怎么做", "红烧肉怎么做", "红烧肉要小火慢炖。")
     without = index.carried("米饭怎么做", "红烧肉怎么做", "小火慢慢来。")
-    assert with_dish > 0 == without
+    asked_for = index.carried("红烧肉怎么做", "红烧肉怎么做", "红烧肉要小火慢炖。")
+    assert with_dish > 0 == without == asked_for
 
 
 def test_a_reply_to_something_else_goes_behind_one_that_carries_nothing() -> None:

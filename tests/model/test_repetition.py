@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from tests.tiny import questions, tiny_model
+from tfchat_hf.fast import FastDecoder
 from tfchat_hf.model.generation_tfchat import (
     CharacterRunLogitsProcessor,
     CopyPenaltyLogitsProcessor,
     DryLogitsProcessor,
     PhraseRepeatLogitsProcessor,
+    SaidTokensLogitsProcessor,
     suffix_matches,
 )
 from tfchat_hf.text.tokenization import character_runs
@@ -137,6 +139,30 @@ def test_dry_breaks_a_loop_that_the_model_wants_badly() -> None:
     loose = longest_run_of_a_phrase(model.generate(**given)[0, 1:].tolist())
     tight = longest_run_of_a_phrase(model.generate(**given, dry_multiplier=0.8)[0, 1:].tolist())
     assert loose >= 9 and tight <= 4
+
+
+def test_what_was_said_costs_as_openai_defines_it() -> None:
+    ids = torch.tensor([[1, 5, 6, 5], [1, 7, 7, 7]])
+    scores = SaidTokensLogitsProcessor(0.5, 0.25)(ids, torch.zeros(2, VOCAB))
+    expected = torch.zeros(2, VOCAB)
+    expected[0, [5, 6]] = -0.5 - 0.25 * torch.tensor([2.0, 1.0])
+    expected[1, 7] = -0.5 - 0.25 * 3
+    assert torch.equal(scores, expected)  # the start token was not said
+    filled = torch.tensor([[1, 1, 1, 5, 6, 5]])  # as the server shows rows of different lengths
+    assert torch.equal(
+        SaidTokensLogitsProcessor(0.5, 0.25)(filled, torch.zeros(1, VOCAB))[0], expected[0]
+    )
+
+
+@pytest.mark.parametrize("way", [{}, {"custom_generate": FastDecoder()}, {"num_beams": 3}], ids=str)
+def test_a_penalty_changes_the_reply_wherever_it_is_made(way) -> None:
+    model, given = tiny_model(), {**questions(2), "max_new_tokens": 12}
+
+    def most(**settings: float) -> int:
+        rows = model.generate(**given, **way, **settings)[:, 1:].tolist()
+        return max(row.count(token) for row in rows for token in set(row) - {0})
+
+    assert most(frequency_penalty=2.0) < most() <= most(frequency_penalty=-2.0)
 
 
 def test_copying_costs_from_the_third_token_on_and_more_with_each() -> None:

@@ -24,7 +24,7 @@ import pytest
 from huggingface_hub import constants, hf_api
 
 FIRST_COMMIT = hashlib.sha1(b"empty repository").hexdigest()
-LFS_SUFFIXES = (".safetensors", ".parquet", ".png")
+LFS_SUFFIXES = (".safetensors", ".parquet", ".png", ".whl")
 
 
 @dataclass
@@ -104,7 +104,8 @@ class FakeHub:
     """The server; a context manager that serves while it is open.
 
     Attributes:
-        repositories: What was pushed, by `owner/name`; datasets by `datasets/owner/name`.
+        repositories: What was pushed, by `owner/name`; others by `datasets/owner/name` and
+            `spaces/owner/name`.
         large_files: Uploaded large files, by SHA-256.
         requests: `METHOD /path` of every request, without headers.
         unknown: Those of them that this server has no answer for.
@@ -152,7 +153,8 @@ class FakeHub:
     def create(self, body: bytes) -> dict[str, Any]:
         asked = json.loads(body)
         name = f"{asked['organization']}/{asked['name']}"
-        key = f"datasets/{name}" if asked.get("type") == "dataset" else name
+        kind = asked.get("type") or "model"
+        key = name if kind == "model" else f"{kind}s/{name}"
         answer = {"url": f"{self.url}/{key}", "name": name}
         if key in self.repositories:
             raise HubError(409, "RepoExists", answer)
@@ -216,7 +218,7 @@ class FakeHub:
         commit, files = self.snapshot(name, revision or "main")
         siblings = [{"rfilename": path} for path in sorted(files)]
         private = self.repository(name).private
-        name = name.removeprefix("datasets/")
+        name = name.removeprefix("datasets/").removeprefix("spaces/")
         return {"id": name, "sha": commit, "private": private, "tags": [], "siblings": siblings}
 
     def tree(self, name: str, revision: str, folder: str | None, body: bytes) -> list[dict]:
@@ -288,11 +290,12 @@ def in_place_of_the_hub(monkeypatch: pytest.MonkeyPatch, token: str = "") -> Ite
         yield hub
 
 
-_REPO = r"((?:datasets/)?[^/]+/[^/]+)"
+_REPO = r"((?:(?:datasets|spaces)/)?[^/]+/[^/]+)"
 _JSON_ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"/api/repos/create", FakeHub.create),
     ("POST", r"/api/validate-yaml", FakeHub.validate_card),
-    # `/api/datasets/` comes as `/api/models/datasets/`, the name as `repositories` has it.
+    # `/api/datasets/` comes as `/api/models/datasets/`, the name as `repositories` has it; so do
+    # Spaces.
     ("POST", rf"/api/models/{_REPO}/preupload/main", FakeHub.preupload),
     ("POST", rf"/{_REPO}\.git/info/lfs/objects/batch", FakeHub.batch),
     ("PUT", r"/blobs/([0-9a-f]{64})", FakeHub.upload),
@@ -318,7 +321,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         address = urlsplit(self.path)
-        path = unquote(address.path).replace("/api/datasets/", "/api/models/datasets/", 1)
+        path = re.sub("^/api/(datasets|spaces)/", r"/api/models/\1/", unquote(address.path))
         # The body is read even for an error, or its bytes would be the next request.
         body = self._body() or address.query.encode()
         self.hub.requests.append(f"{self.command} {path}")

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ import pytest
 
 from tests.finished_run import TEXTS
 from tests.publishing.fake_hub import FakeHub, in_place_of_the_hub
+from tests.strangers import run_elsewhere
 from tests.tiny import tiny_model
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
@@ -58,14 +57,7 @@ def heard_by_a_stranger(hub: FakeHub, cwd: Path, home: Path) -> dict:
     }
     for folder in (cwd, home):
         folder.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", SPEAK + STRANGER, REPOSITORY],
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
+    done = run_elsewhere(SPEAK + STRANGER, REPOSITORY, cwd=cwd, environment=environment)
     assert done.returncode == 0, f"{done.stderr}\nunanswered: {hub.unknown}"
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -7,6 +7,7 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from types import SimpleNamespace
 
@@ -17,6 +18,8 @@ from tests.tiny import tiny_model
 from tfchat_hf.serve import request
 from tfchat_hf.serve.batch_run import BatchRun
 from tfchat_hf.serve.batching_queue import BatchingQueue, QueueClosedError, QueueFullError
+from tfchat_hf.serve.request import TokenScore
+from tfchat_hf.serve.running_batch import RunningBatch
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 # Seconds after which a wait is given up: no more than a guard against hanging for ever.
@@ -95,14 +98,18 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """Hold each batch at its first step, or wherever `gate.hold` has said before it begins."""
-    stopped, gate = BatchRun.stopped, Gate(1)
-
-    def held(run: BatchRun) -> list[bool]:
-        gate.pass_through()
-        return stopped(run)
-
-    monkeypatch.setattr(BatchRun, "stopped", held)
+    gate = Gate(1)
+    for kind, name in ((BatchRun, "stopped"), (RunningBatch, "step")):
+        monkeypatch.setattr(kind, name, _held(gate, getattr(kind, name)))
     return gate
+
+
+def _held(gate: Gate, step: Callable) -> Callable:
+    def held(*given: object) -> object:
+        gate.pass_through()
+        return step(*given)
+
+    return held
 
 
 def gathering(model, size: int, *given: object) -> BatchingQueue:
@@ -117,7 +124,7 @@ def test_greedy_replies_of_a_batch_are_those_of_one_at_a_time(model, gate):
         replies = [future.result(PATIENCE).sequences[0] for future in futures]
     assert replies == [alone(model, question) for question in QUESTIONS]
     assert len({len(reply) for reply in replies}) > 3, "all replies have one length"
-    assert batching.batch_sizes == {16: 2, 8: 1}
+    assert batching.batch_sizes[16] and max(batching.batch_sizes) == 16
 
 
 def test_replies_say_why_they_ended(model):
@@ -130,16 +137,15 @@ def test_replies_say_why_they_ended(model):
         assert reply.finish_reasons == ["stop" if is_whole else "length"]
 
 
-def test_requests_of_other_settings_have_batches_of_their_own_and_the_oldest_goes_first(model):
-    short, long = config_of(model, max_new_tokens=3), config_of(model, max_new_tokens=7)
-    ended: list[int] = []
+def test_requests_of_other_settings_share_a_batch(model):
+    settings = [{"max_new_tokens": 3}, {"repetition_penalty": 2.0}, {"do_sample": True}] * 2
     with gathering(model, 6) as batching:
-        for number, question in enumerate(QUESTIONS[:6]):
-            future = batching.submit(question, short if number % 2 else long)
-            future.add_done_callback(lambda _, number=number: ended.append(number))
-        future.result(PATIENCE)
-    assert batching.batch_sizes == {3: 2}
-    assert {0, 2, 4} == set(ended[:3])
+        asked = zip(QUESTIONS, settings, strict=False)
+        futures = [batching.submit(ids, config_of(model, **one)) for ids, one in asked]
+        replies = [future.result(PATIENCE).sequences[0] for future in futures]
+    assert batching.batch_sizes[6] and set(batching.batch_sizes) <= set(range(1, 7))
+    for place in (0, 1, 3, 4):
+        assert replies[place] == alone(model, QUESTIONS[place], **settings[place])
 
 
 @pytest.mark.parametrize("settings", [{"num_beams": 3}, {"num_beams": 2, "length_penalty": 0.5}])
@@ -147,7 +153,7 @@ def test_beams_share_batches_too_and_come_whole(model, settings):
     pieces: list[tuple[int, str]] = []
     with gathering(model, 3, TOKENIZER) as batching:
         config = config_of(model, **settings)
-        say = [lambda *piece: pieces.append(piece), None, None]
+        say = [lambda *piece: pieces.append(piece[:2]), None, None]
         asked = zip(QUESTIONS, say, strict=False)
         futures = [batching.submit(ids, config, on_text=function) for ids, function in asked]
         replies = [future.result(PATIENCE).sequences[0] for future in futures]
@@ -185,16 +191,16 @@ def test_a_seed_does_not_make_the_draws_of_others_predictable(model):
 def test_several_replies_to_one_request_come_together(model):
     config = config_of(model, do_sample=True, num_return_sequences=3)
     said: dict[int, str] = {}
-    with gathering(model, 2, TOKENIZER) as batching:
+    with gathering(model, 6, TOKENIZER) as batching:
         first = batching.submit(
             QUESTIONS[0],
             config,
-            on_text=lambda row, piece: said.update({row: said.get(row, "") + piece}),
+            on_text=lambda row, piece, _: said.update({row: said.get(row, "") + piece}),
         )
         second = batching.submit(QUESTIONS[1], config)
         reply = first.result(PATIENCE)
         assert len(reply.sequences) == len(second.result(PATIENCE).finish_reasons) == 3
-    assert batching.batch_sizes == {2: 1}
+    assert batching.batch_sizes[6] and max(batching.batch_sizes) == 6
     shown = [cut_end(model, ids) for ids in reply.sequences]
     assert [said.get(row, "") for row in range(3)] == list(map(text_of, shown))
 
@@ -209,7 +215,7 @@ def test_text_comes_while_the_reply_is_made(model, gate):
     first = threading.Event()
     config = config_of(model, eos_token_id=2)
 
-    def take(row: int, piece: str) -> None:
+    def take(row: int, piece: str, tokens: list) -> None:
         pieces.append(piece)
         if not first.is_set():
             gate.hold(1)
@@ -224,6 +230,29 @@ def test_text_comes_while_the_reply_is_made(model, gate):
     assert "".join(pieces) == text_of(future.result().sequences[0])
 
 
+@pytest.mark.parametrize(
+    "settings", [{}, {"do_sample": True, "temperature": 3.0}, {"num_beams": 2}]
+)
+def test_tokens_come_with_the_scores_of_the_network_itself(model, settings):
+    told: list[TokenScore] = []
+    config = config_of(model, repetition_penalty=1.5, **settings)
+    with BatchingQueue(model, TOKENIZER) as batching:
+        future = batching.submit(
+            QUESTIONS[0], config, on_text=lambda row, text, new: told.extend(new), top_logprobs=3
+        )
+        plain = batching.submit(QUESTIONS[1]).result(PATIENCE).scores[0]
+        reply = future.result(PATIENCE)
+    ids = reply.sequences[0]
+    logits = model(torch.tensor([QUESTIONS[0]]), decoder_input_ids=torch.tensor([[1, *ids[:-1]]]))
+    expected = logits.logits[0].detach().log_softmax(-1)
+    assert told == reply.scores[0] and [token.id for token in told] == ids
+    assert all(token.logprob is None and token.top == () for token in plain)
+    for token, row in zip(told, expected, strict=True):
+        assert token.logprob == pytest.approx(float(row[token.id]), abs=1e-4)
+        assert [number for number, _ in token.top] == row.topk(3).indices.tolist()
+        assert [value for _, value in token.top] == pytest.approx(row.topk(3).values.tolist())
+
+
 def test_a_short_reply_does_not_wait_for_the_longest_of_its_batch(model, gate):
     lengths = {len(alone(model, question)): question for question in QUESTIONS}
     gate.hold(min(lengths) + 1)
@@ -233,7 +262,7 @@ def test_a_short_reply_does_not_wait_for_the_longest_of_its_batch(model, gate):
         short.result(PATIENCE)
         assert not long.done()
         gate.open()
-    assert batching.batch_sizes == {2: 1} and long.done()
+    assert batching.batch_sizes[2] == min(lengths) and long.done()
 
 
 def test_cancelling_ends_a_reply_and_leaves_the_others_alone(model, gate):
@@ -246,7 +275,7 @@ def test_cancelling_ends_a_reply_and_leaves_the_others_alone(model, gate):
         gate.hold(2)
         reply = gone.result(PATIENCE)
         assert not going.done()
-        assert reply.finish_reasons == ["cancelled"] and len(reply.sequences[0]) in (4, 5)
+        assert reply.finish_reasons == ["cancelled"] and len(reply.sequences[0]) == 3
         gate.open()
         assert going.result(PATIENCE).finish_reasons == ["length"]
 
@@ -276,7 +305,7 @@ def test_a_request_that_waits_can_be_cancelled(model, gate):
             waiting.result(PATIENCE)
         with pytest.raises(CancelledError):
             by_event.result(PATIENCE)
-    assert batching.batch_sizes == {1: 1}
+    assert batching.batch_sizes == {1: len(alone(model, QUESTIONS[0]))}
 
 
 def test_a_deadline_ends_a_reply_with_what_there_is(model, gate, monkeypatch):
@@ -289,7 +318,7 @@ def test_a_deadline_ends_a_reply_with_what_there_is(model, gate, monkeypatch):
         monkeypatch.setattr(request, "time", SimpleNamespace(monotonic=lambda: begun + 3601))
         gate.open()
         reply = future.result(PATIENCE)
-    assert reply.finish_reasons == ["deadline"] and len(reply.sequences[0]) in (4, 5)
+    assert reply.finish_reasons == ["deadline"] and len(reply.sequences[0]) == 3
 
 
 def test_a_deadline_that_passes_before_the_batch_is_an_error(model):
@@ -300,7 +329,7 @@ def test_a_deadline_that_passes_before_the_batch_is_an_error(model):
 
 
 def test_a_caller_whose_function_fails_loses_its_own_reply_only(model):
-    def gone(row: int, piece: str) -> None:
+    def gone(row: int, piece: str, tokens: list) -> None:
         raise BrokenPipeError("the reader has left")
 
     with gathering(model, 2, TOKENIZER) as batching:
@@ -310,7 +339,7 @@ def test_a_caller_whose_function_fails_loses_its_own_reply_only(model):
         with pytest.raises(BrokenPipeError):
             broken.result(PATIENCE)
         assert sound.result(PATIENCE).finish_reasons == ["length"]
-    assert batching.batch_sizes == {2: 1}
+    assert batching.batch_sizes == {2: 1, 1: 19}
 
 
 def test_an_error_in_generate_reaches_the_callers_of_its_batch_only(model):
@@ -441,33 +470,9 @@ def test_ctrl_c_while_waiting_for_a_reply_leaves_the_queue_working(model):
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("one bad row"), SystemExit(3)])
-def test_an_error_of_one_request_leaves_its_batch_their_replies(model, monkeypatch, error):
-    config, put = config_of(model, eos_token_id=2), BatchRun.put
-    expected = [
-        model.generate(torch.tensor([question]), config)[0, 1:].tolist()
-        for question in QUESTIONS[:3]
-    ]
-
-    def failing(run: BatchRun, value: torch.Tensor) -> None:
-        put(run, value)
-        run.steps = getattr(run, "steps", 0) + 1
-        if run.steps > 3 and any(one.input_ids == QUESTIONS[1] for one in run.requests):
-            raise error
-
-    monkeypatch.setattr(BatchRun, "put", failing)
-    heard: list[str] = []
-    with gathering(model, 3, TOKENIZER) as batching:
-        sound = batching.submit(QUESTIONS[0], config, on_text=lambda row, text: heard.append(text))
-        bad, other = (batching.submit(question, config) for question in QUESTIONS[1:3])
-        with pytest.raises(RuntimeError, match="one bad row|SystemExit: 3"):
-            bad.result(PATIENCE)
-        assert other.result(PATIENCE).sequences[0] == expected[2]
-        assert sound.result(PATIENCE).sequences[0] == expected[0]
-    assert "".join(heard) == TOKENIZER.decode(expected[0], skip_special_tokens=True).strip()
-
-
-@pytest.mark.parametrize("wrong", [{"deadline": "soon"}, {"stop": 1}, {"seed": "x"}])
+@pytest.mark.parametrize(
+    "wrong", [{"deadline": "soon"}, {"stop": 1}, {"seed": "x"}, {"top_logprobs": -1}]
+)
 def test_a_wrong_argument_is_the_error_of_its_caller_alone(model, wrong):
     with BatchingQueue(model) as batching:
         with pytest.raises(ValueError, match=f"`{next(iter(wrong))}` must be"):

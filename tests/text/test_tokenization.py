@@ -13,6 +13,7 @@ import subprocess
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
 from unittest.mock import patch
 
 import datasets
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, TextIteratorStreamer
 
+from tests.commands import run_python
 from tfchat_hf.text import tokenization
 from tfchat_hf.text.dialogue import encode_reply
 from tfchat_hf.text.errors import UserError
@@ -88,6 +90,7 @@ for folder in json.loads(sys.argv[1]):
          tokenizer.unk_token_id, tokenizer.sep_token_id],
     ])
 print(json.dumps(answer))
+sys.meta_path.pop(0)
 """
 
 TRAIN_AND_HASH = """
@@ -103,27 +106,84 @@ print(json.dumps(digests))
 """
 
 
+MAP_IN_TWO_PROCESSES = """
+import json, sys
+from datasets import load_from_disk
+from transformers import AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1], trust_remote_code=False)
+dataset = load_from_disk(sys.argv[2])
+mapped = dataset.map(lambda row: tokenizer(row["text"]), num_proc=2)
+print(json.dumps([mapped._fingerprint, [f["filename"] for f in mapped.cache_files],
+                  mapped["input_ids"][:]]))
+"""
+
+
 @pytest.fixture(scope="module", params=SCHEMES)
 def tokenizer(request: pytest.FixtureRequest) -> PreTrainedTokenizerFast:
     return train_tokenizer(CORPUS, request.param, 500)
 
 
-def start(code: str, *arguments: str, seed: int = 0) -> subprocess.Popen:
-    environment = {**os.environ, "PYTHONHASHSEED": str(seed), "HF_HUB_OFFLINE": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+# Each of these programs prints one line of JSON.
+ONE_BY_ONE = """
+import json, sys
+for program, arguments in json.loads(sys.argv[1]):
+    sys.argv[1:] = arguments
+    exec(program)
+"""
+
+
+def answers_of(programs: list[tuple[str, list[str]]]) -> list[object]:
+    """Run programs in one process that hashes by another seed than this one."""
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_BY_ONE, json.dumps(programs)],
+        capture_output=True,
         text=True,
-        env=environment,
+        env={**os.environ, "PYTHONHASHSEED": "1", "HF_HUB_OFFLINE": "1"},
         cwd=Path(__file__).parents[2],
     )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def answer_of(process: subprocess.Popen) -> object:
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    return json.loads(output)
+MESSAGES = [{"role": "user", "content": "你好</s>"}, {"role": "assistant", "content": "The"}]
+
+
+class Elsewhere(NamedTuple):
+    """What another process read, trained and mapped, beside what it was given."""
+
+    tokenizers: list[PreTrainedTokenizerFast]
+    reloaded: list
+    digests: dict[str, str]
+    mapped: list[list]
+    written: list[dict[Path, int]]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Elsewhere:
+    place = tmp_path_factory.mktemp("elsewhere")
+    trained = [train_tokenizer(CORPUS, scheme, 500, model_max_length=77) for scheme in SCHEMES]
+    folders = [str(place / scheme) for scheme in SCHEMES]
+    for one, folder in zip(trained, folders, strict=True):
+        one.save_pretrained(folder)
+    datasets.Dataset.from_dict({"text": CORPUS}).save_to_disk(place / "data")
+    mapping = [folders[SCHEMES.index("word")], str(place / "data")]
+
+    def written() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in (place / "data").rglob("*.arrow")}
+
+    first = run_python(["-c", MAP_IN_TWO_PROCESSES, *mapping])
+    assert first.returncode == 0, first.stderr
+    before = written()
+    texts = json.dumps([list(TEXTS.values()), MESSAGES])
+    reloaded, digests, second = answers_of(
+        [
+            (RELOAD, [json.dumps(folders), texts]),
+            (TRAIN_AND_HASH, [json.dumps(CORPUS)]),
+            (MAP_IN_TWO_PROCESSES, mapping),
+        ]
+    )
+    mapped = [json.loads(first.stdout), second]
+    return Elsewhere(trained, reloaded, digests, mapped, [before, written()])
 
 
 @pytest.mark.parametrize("kind", TEXTS)
@@ -235,34 +295,27 @@ def test_training_leaves_no_dictionary_cache(
     assert list(tmp_path.iterdir()) == [planted]
 
 
-def test_same_texts_give_the_same_bytes() -> None:
-    # This process hashes by a seed of its own, drawn when it began.
-    other = start(TRAIN_AND_HASH, json.dumps(CORPUS), seed=1)
+def test_same_texts_give_the_same_bytes(elsewhere: Elsewhere) -> None:
     arguments = patch.object(sys, "argv", ["-c", json.dumps(CORPUS)])
     with redirect_stdout(io.StringIO()) as said, arguments:
         exec(TRAIN_AND_HASH, {"__name__": "here"})
-    first, second = json.loads(said.getvalue()), answer_of(other)
-    assert len(first) == 3 * len(SCHEMES)  # three files a scheme
-    assert first == second
+    assert len(elsewhere.digests) == 3 * len(SCHEMES)  # three files a scheme
+    assert json.loads(said.getvalue()) == elsewhere.digests
 
 
-def test_folder_loads_without_this_package(tmp_path: Path) -> None:
-    trained = [train_tokenizer(CORPUS, scheme, 500, model_max_length=77) for scheme in SCHEMES]
-    folders = [str(tmp_path / scheme) for scheme in SCHEMES]
-    for one, folder in zip(trained, folders, strict=True):
-        one.save_pretrained(folder)
-        assert {path.name for path in Path(folder).iterdir()} == {
-            "tokenizer.json",
-            "tokenizer_config.json",
-            "chat_template.jinja",
-        }
+def test_folder_loads_without_this_package(elsewhere: Elsewhere) -> None:
+    assert {Path(name).name for name in elsewhere.digests} == {
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+    }
     texts = list(TEXTS.values())
-    messages = [{"role": "user", "content": "你好</s>"}, {"role": "assistant", "content": "The"}]
-    answers = answer_of(start(RELOAD, json.dumps(folders), json.dumps([texts, messages])))
-    for one, (ids, decoded, template, properties) in zip(trained, answers, strict=True):
+    for one, (ids, decoded, template, properties) in zip(
+        elsewhere.tokenizers, elsewhere.reloaded, strict=True
+    ):
         assert ids == one(texts)["input_ids"]
         assert decoded == texts
-        assert template == one.apply_chat_template(messages, return_dict=True)["input_ids"]
+        assert template == one.apply_chat_template(MESSAGES, return_dict=True)["input_ids"]
         assert properties == ["right", 77, ["input_ids", "attention_mask"], 0, 1, 2, 3, 4]
 
 
@@ -273,28 +326,12 @@ def test_pickle_keeps_everything(tokenizer: PreTrainedTokenizerFast) -> None:
     assert copy.chat_template == tokenizer.chat_template
 
 
-MAP_IN_TWO_PROCESSES = """
-import json, sys
-from datasets import load_from_disk
-from transformers import AutoTokenizer
-tokenizer = AutoTokenizer.from_pretrained(sys.argv[1], trust_remote_code=False)
-dataset = load_from_disk(sys.argv[2])
-mapped = dataset.map(lambda row: tokenizer(row["text"]), num_proc=2)
-print(json.dumps([mapped._fingerprint, [f["filename"] for f in mapped.cache_files],
-                  mapped["input_ids"][:]]))
-"""
-
-
-def test_a_second_process_finds_the_first_ones_mapping(tmp_path: Path) -> None:
-    tokenizer = train_tokenizer(CORPUS, "word", 400)
-    tokenizer.save_pretrained(tmp_path / "tokenizer")
-    datasets.Dataset.from_dict({"text": CORPUS}).save_to_disk(tmp_path / "data")
-    folders = [str(tmp_path / "tokenizer"), str(tmp_path / "data")]
-    first = answer_of(start(MAP_IN_TWO_PROCESSES, *folders, seed=0))
-    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*.arrow")}
-    assert first == answer_of(start(MAP_IN_TWO_PROCESSES, *folders, seed=1))
-    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*.arrow")}
-    assert after == written and len(written) > 1, "the second run must read, not write"
+def test_a_second_process_finds_the_first_ones_mapping(elsewhere: Elsewhere) -> None:
+    first, second = elsewhere.mapped
+    assert first == second
+    before, after = elsewhere.written
+    assert after == before and len(before) > 1, "the second run must read, not write"
+    tokenizer = elsewhere.tokenizers[SCHEMES.index("word")]
     assert first[2] == tokenizer(CORPUS)["input_ids"]
 
 

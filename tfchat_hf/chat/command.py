@@ -4,6 +4,8 @@ r"""Talk to a TFChat model.
 At the keyboard (a finished run's folder, or the id of a model on the Hub):
     python chat_hf.py
     python chat_hf.py runs/quickstart --temperature 0.8 --top-p 0.9
+On a page in the browser, where a click on a word of a reply shows where it comes from:
+    python chat_hf.py --web
 One reply, or a few, and out again:
     python chat_hf.py --once "你好"
     python chat_hf.py --demo
@@ -26,7 +28,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
     way = parser.add_mutually_exclusive_group()
+    way.add_argument("--web", action="store_true", help="talk on a page in the browser")
     way.add_argument("--once", metavar="TEXT", help="print the reply to TEXT and end")
     way.add_argument("--demo", action="store_true", help="ask three fixed questions and end")
     way.add_argument("--input", type=Path, metavar="FILE", help="answer every row of FILE")
@@ -69,6 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--dataset", metavar="DATA", help="for --from-training, if not the data the run names"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="where --input's replies go")
+    parser.add_argument(
+        "--no-browser", action="store_true", help="with --web: only print the address"
+    )
     parser.add_argument(
         "--batch-size", type=int, metavar="N", help="most rows at once for --input (64)"
     )
@@ -116,10 +122,18 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, load the model, do what was asked for, and return the exit code."""
+def main(
+    argv: Sequence[str] | None = None, web: Callable[[argparse.Namespace], int] | None = None
+) -> int:
+    """Parse, load the model, do what was asked for, and return the exit code.
+
+    Args:
+        argv: The command line without the program's name; None takes the real one.
+        web: Serves the page of `--web`. It stands on the chat, which knows nothing of it.
+    """
     parser = build_parser()
     args = parser.parse_args(argv)
+    _check_web(parser, args, web is not None)
     if (args.input is None) != (args.output is None):
         parser.error(_("--input and --output go together"))
     if args.input is None and {args.batch_size, args.batch_tokens} != {None}:
@@ -131,10 +145,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             _("`--from-training` must be at least 1 (got {number}).", number=args.from_training)
         )
     stopped = _("Stopped. The same command goes on from here.") if args.input else None
-    return run_command(lambda: _check_and_run(args), stopped)
+    run = web if web is not None and args.web else _run
+    return run_command(lambda: _check_and_run(args, run), stopped)
 
 
-def _check_and_run(args: argparse.Namespace) -> int:
+def _check_web(parser: argparse.ArgumentParser, args: argparse.Namespace, is_there: bool) -> None:
+    """Refuse what the page does not take from the command line, or what is for the page alone."""
+    if args.no_browser and not args.web:
+        parser.error(_("--no-browser goes with --web"))
+    if args.web and not is_there:
+        parser.error(_("--web is for `python chat_hf.py` and `tfchat-chat`"))
+    for name in (*SETTING_OPTIONS, "fast", "reverse_model", "no_history") if args.web else ():
+        if getattr(args, name) not in (None, False):
+            option = "--" + name.replace("_", "-")
+            why = _(
+                "{option} does not go with --web, which has its settings on the page",
+                option=option,
+            )
+            parser.error(why)
+
+
+def _check_and_run(args: argparse.Namespace, run: Callable[[argparse.Namespace], int]) -> int:
     """Say what is wrong before torch loads, which takes seconds."""
     if args.model is None:
         # The quickstart's model once there is one, and until then the one in the package.
@@ -148,7 +179,7 @@ def _check_and_run(args: argparse.Namespace) -> int:
     if args.once is not None:
         args.once = _message(args.once)
     tell(_("Loading {model} ...", model=args.model))
-    return _run(args)
+    return run(args)
 
 
 def _message(text: str) -> str:

@@ -24,7 +24,7 @@ from ..fast.decoding import generate_options
 from ..fast.replies import reply_to_questions
 from ..memory.ranking import ModelScorer
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..text.dialogue import check_text, check_turns, encode_context
+from ..text.dialogue import EncodedContext, check_text, check_turns, encode_context
 from ..text.errors import UserError
 from ..text.tokenization import describe_tokens
 from .recall import Recall, load_recall
@@ -184,19 +184,24 @@ class ChatSession:
             )
         return [self._decode(ids) for ids in batch.ids]
 
-    def encode(self, turns: Sequence[str]) -> tuple[list[int], list[str]]:
-        """Return the encoder input for `turns` and a sentence for each thing that did not fit."""
+    def read(self, turns: Sequence[str]) -> EncodedContext:
+        """Return what the encoder reads of the newest `max_context_turns` turns."""
         check_turns(turns)
         most = _CHARACTERS_PER_TOKEN * self.max_source_length
         newest = [turn[-most:] for turn in list(turns)[-self.max_context_turns :]]
         try:
-            encoded = encode_context(self.tokenizer, newest, self.max_source_length)
+            return encode_context(self.tokenizer, newest, self.max_source_length)
         except BaseException as error:
             if type(error).__name__ != "PanicException":  # how Rust says that it cannot go on
                 raise
             raise UserError(
                 "The tokenizer fails at this message ({error}).", error=sentence(error)
             ) from None
+
+    def encode(self, turns: Sequence[str]) -> tuple[list[int], list[str]]:
+        """Return the encoder input for `turns` and a sentence for each thing that did not fit."""
+        encoded = self.read(turns)
+        most = _CHARACTERS_PER_TOKEN * self.max_source_length
         notices = []
         if encoded.dropped_turns:
             left_out = counted_text(

@@ -32,6 +32,8 @@ KEPT_BY_PRESETS = ("seed", "max_new_tokens")
 _SHOWN_OWN_SETTINGS = (
     "max_phrase_repeats",
     "dry_multiplier",
+    "presence_penalty",
+    "frequency_penalty",
     "copy_penalty",
     "anti_lm_weight",
 )
@@ -133,7 +135,7 @@ class ChatSettings:
         Raises:
             UserError: The name is unknown or the value is out of range.
         """
-        setting = self._known(name)
+        setting = self.known(name)
         if name == "preset":
             self._choose_preset(text)
             return
@@ -177,11 +179,11 @@ class ChatSettings:
         """List every preset with what it is for; the one in force has a star."""
         chosen = self.chosen.get("preset")
         return [
-            (f"{'*' if name == chosen else ' '} {name}", self._about_preset(name))
+            (f"{'*' if name == chosen else ' '} {name}", self.about_preset(name))
             for name in self.preset_names()
         ]
 
-    def _about_preset(self, name: str) -> str:
+    def about_preset(self, name: str) -> str:
         """Say what a preset is for; of a model's own one, what differs from its default."""
         if name in decoding.ABOUT:
             return _(decoding.ABOUT[name])
@@ -212,7 +214,7 @@ class ChatSettings:
         if base is not self.own:
             self.chosen["preset"] = name
 
-    def _known(self, name: str) -> Setting:
+    def known(self, name: str) -> Setting:
         """Return what setting `name` accepts for this model."""
         if name not in SETTINGS:
             raise UserError(
@@ -277,11 +279,11 @@ class ChatSettings:
 
     def about(self, name: str) -> str:
         """Say what one setting does."""
-        return _(self._known(name).about)
+        return _(self.known(name).about)
 
     def describe(self, name: str) -> tuple[str, str]:
         """Say one setting, its value in force and where that comes from; and its range."""
-        known = self._known(name)
+        known = self.known(name)
         source = _("model") if self.base is self.own else _("preset")
         if self.value(name) is None:
             source = ""
@@ -304,7 +306,7 @@ def _wrong_value(name: str, setting: Setting, text: str) -> Iterator[str]:
         range=setting.range_text(),
         value=text,
     )
-    if name == "temperature":
+    if name == "temperature" and not text.strip("0."):
         yield _(
             "For the likeliest token each time take `--preset greedy`, or /set do_sample false."
         )

@@ -11,19 +11,33 @@ from data_builders.translation import _, listed, marked
 from ..text.errors import UserError
 
 ENGINES = ("ctranslate2", "onnx")
-# A folder for transformers alone: exported like the engines, and loaded by nothing of this project.
-MARIAN = "marian"
-EXPORTS = (*ENGINES, MARIAN)
-HOW_TO_LOAD_MARIAN = marked(
-    "Load it with `AutoModelForSeq2SeqLM.from_pretrained(FOLDER)` of transformers; to chat here, "
-    "give the run's folder and `--engine torch`."
-)
-_MODULES = {"ctranslate2": "ctranslate2", "onnx": "onnxruntime", MARIAN: "transformers"}
+# Exported like the engines, and loaded by nothing of this project: a folder for transformers alone,
+# and a page for a browser.
+MARIAN, WEB = "marian", "web"
+EXPORTS = (*ENGINES, MARIAN, WEB)
+# Where a page has what it takes from npm.
+VENDOR = "vendor"
+HOW_TO_LOAD = {
+    MARIAN: marked(
+        "Load it with `AutoModelForSeq2SeqLM.from_pretrained(FOLDER)` of transformers; to chat "
+        "here, give the run's folder and `--engine torch`."
+    ),
+    WEB: marked(
+        "Open it in a browser: `python -m http.server --directory FOLDER`; to chat here, give the "
+        "run's folder and `--engine torch`."
+    ),
+}
+_MODULES = {
+    "ctranslate2": "ctranslate2",
+    "onnx": "onnxruntime",
+    MARIAN: "transformers",
+    WEB: "onnxruntime",
+}
 
 
 def engine_package(engine: str) -> ModuleType:
     """Import the package that runs an engine, or loads what was exported."""
-    return need_package(_MODULES[engine], engine)
+    return need_package(_MODULES[engine], "onnx" if engine == WEB else engine)
 
 
 def need_package(module: str, engine: str) -> ModuleType:
@@ -47,11 +61,11 @@ def need_package(module: str, engine: str) -> ModuleType:
 
 def check_engine(engine: str) -> None:
     """Refuse a name that is none of `ENGINES`."""
-    if engine == MARIAN:
+    if engine in HOW_TO_LOAD:
         raise UserError(
             "`{name}` is an export and no engine. {how_to_load}",
-            name=MARIAN,
-            how_to_load=_(HOW_TO_LOAD_MARIAN),
+            name=engine,
+            how_to_load=_(HOW_TO_LOAD[engine]),
         )
     if engine not in ENGINES:
         raise UserError(

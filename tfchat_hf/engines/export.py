@@ -1,9 +1,10 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Export a finished run to an engine for serving, or to a folder for transformers without code.
+"""Export a finished run to an engine, to transformers without code, or to a page for a browser.
 
 python -m tfchat_hf.engines.export runs/quickstart --engine ctranslate2
 python -m tfchat_hf.engines.export runs/quickstart --engine onnx --int8
 python -m tfchat_hf.engines.export runs/quickstart --engine marian
+python -m tfchat_hf.engines.export runs/quickstart --engine web --int8
 python -m tfchat_hf.engines.export runs/quickstart --engine onnx --plain  # to look at in Netron
 """
 
@@ -22,7 +23,7 @@ from ..settings.full_disk import disk_errors
 from ..settings.run_folder import check_not_in_training
 from ..text.console import quiet_libraries
 from ..text.errors import UserError
-from .dependencies import EXPORTS, MARIAN, engine_package
+from .dependencies import EXPORTS, MARIAN, WEB, engine_package
 from .exported_folder import (
     check_output,
     check_run,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 # In nats. Other orders of summation differ by 1e-5; another formula by whole nats.
 _TOLERANCE = 0.01
 _ROWS, _SOURCE, _TARGET = 4, 7, 6
+# Where `npm install` puts packages.
+NODE_MODULES = Path("node_modules")
 
 
 def export_run(
@@ -55,17 +58,19 @@ def export_run(
     overwrite: bool = False,
     for_ct2_converter: bool = False,
     plain: bool = False,
+    node_modules: Path = NODE_MODULES,
 ) -> Path:
     """Write an exported folder, unless it answers otherwise than the network.
 
     Args:
         run: The folder of a finished run.
-        engine: `ctranslate2`, `onnx` or `marian`.
+        engine: `ctranslate2`, `onnx`, `marian` or `web`.
         output: Where to write; by default a folder in the run named like the engine.
         int8: Add what the engine needs for int8.
         overwrite: Replace an exported folder that is there.
         for_ct2_converter: Lay a Marian model out for `ct2-transformers-converter`.
         plain: Add ONNX graphs of standard operators, with attention written out.
+        node_modules: Where npm has put what `web` needs.
 
     Returns:
         The exported folder.
@@ -73,7 +78,7 @@ def export_run(
     Raises:
         UserError: if something is missing, in the way, or unknown to the engine.
     """
-    check_order(run, engine, output, int8, overwrite, for_ct2_converter, plain)
+    check_order(run, engine, output, int8, overwrite, for_ct2_converter, plain, node_modules)
     package = engine_package(engine)
     import torch
 
@@ -89,11 +94,14 @@ def export_run(
             from .marian_folder import write_marian
 
             write_marian(model, run, draft, for_ct2_converter)
+        elif engine == WEB:
+            _write_web(model, run, draft, int8, node_modules)
         else:
             copy_run_files(run, draft)
             _write_engine(model, run, draft, engine, int8, plain)
             check_export(model, open_engine(draft, engine, threads=1), engine)
-        fit_template(draft, tokenizer, model.config)
+        if engine != WEB:
+            fit_template(draft, tokenizer, model.config)
         note_files(draft)
         if weight_digests(run) != made_from:
             raise UserError(
@@ -112,9 +120,10 @@ def check_order(
     overwrite: bool,
     for_ct2_converter: bool,
     plain: bool,
+    node_modules: Path,
 ) -> None:
     """Refuse what cannot be exported, before anything is loaded; see `export_run`."""
-    _check_options(engine, int8, for_ct2_converter, plain)
+    _check_options(engine, int8, for_ct2_converter, plain, node_modules)
     check_run(run)
     check_not_in_training(run)
     check_output(output or run / engine, overwrite)
@@ -127,7 +136,9 @@ def check_order(
         )
 
 
-def _check_options(engine: str, int8: bool, for_ct2_converter: bool, plain: bool) -> None:
+def _check_options(
+    engine: str, int8: bool, for_ct2_converter: bool, plain: bool, node_modules: Path
+) -> None:
     """Refuse an unknown engine, and options of another one."""
     if engine not in EXPORTS:
         raise UserError(must_be_one_of("engine", EXPORTS, engine))
@@ -145,6 +156,14 @@ def _check_options(engine: str, int8: bool, for_ct2_converter: bool, plain: bool
     if plain and engine != "onnx":
         raise UserError(
             "`--plain` adds ONNX graphs (got `--engine {engine}`). Leave it out.", engine=engine
+        )
+    if engine == WEB:
+        from .web_folder import check_packages
+
+        check_packages(node_modules)
+    elif node_modules != NODE_MODULES:
+        raise UserError(
+            "`--node-modules` needs `--engine {needed}` (got {engine}).", needed=WEB, engine=engine
         )
 
 
@@ -167,6 +186,22 @@ def _write_engine(
         from .ctranslate2_weights import write_model
 
         write_model(model, run, draft, int8)
+
+
+def _write_web(
+    model: TFChatForConditionalGeneration, run: Path, draft: Path, int8: bool, node_modules: Path
+) -> None:
+    """Write a page and its graphs, which are checked before their weights are rounded."""
+    from .javascript_tokenizer import javascript_tokenizer, load_saved
+    from .onnx_export import write_graphs
+    from .web_folder import write_page
+
+    tokenizer = javascript_tokenizer(load_saved(run))
+    copy_run_files(run, draft, ["config.json", "generation_config.json"])
+    write_graphs(model, draft, int8=False)
+    check_export(model, open_engine(draft, "onnx", threads=1), WEB)
+    name = run.resolve().name
+    write_page(model, tokenizer, draft, name, int8, node_modules)
 
 
 def check_export(
@@ -238,6 +273,13 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument(
         "--plain", action="store_true", help="add ONNX graphs to look at: attention written out"
+    )
+    parser.add_argument(
+        "--node-modules",
+        type=Path,
+        default=NODE_MODULES,
+        metavar="DIR",
+        help="where npm has put the packages of a page; by default node_modules",
     )
     parser.add_argument("--output", type=Path, help="where to write; by default RUN/ENGINE")
     parser.add_argument("--overwrite", action="store_true", help="replace an older export")

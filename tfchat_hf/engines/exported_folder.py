@@ -16,7 +16,7 @@ from data_builders.translation import _, listed
 from data_builders.writing import whole_folder
 
 from ..text.errors import UserError
-from .dependencies import HOW_TO_LOAD_MARIAN, MARIAN, check_engine, engine_package, export_again
+from .dependencies import HOW_TO_LOAD, check_engine, engine_package, export_again
 from .fingerprints import code_digests, file_digest, weight_digests
 
 if TYPE_CHECKING:
@@ -148,11 +148,12 @@ def _read_notes(folder: Path, engine: str) -> dict[str, Any]:
             error=error,
             again=again,
         ) from error
-    if found == MARIAN:
+    if found in HOW_TO_LOAD and found != engine:
         raise UserError(
-            "{folder} holds a Marian model. {how_to_load}",
+            "{folder} is no folder of an engine, but of `--engine {found}`. {how_to_load}",
             folder=folder,
-            how_to_load=_(HOW_TO_LOAD_MARIAN),
+            found=found,
+            how_to_load=_(HOW_TO_LOAD[found]),
         )
     if found != engine:
         raise UserError(

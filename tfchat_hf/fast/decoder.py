@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,6 +25,7 @@ from data_builders.translation import _
 
 from ..text.errors import UserError
 from .loops import DecoderStepper, decode
+from .open_stepper import OpenStepper
 from .prepacked_linear import PrepackedLinear, can_be_prepacked, why_no_int8
 from .steppers import RecordedStepper, Stepper, has_hooks, recorded_from
 
@@ -64,6 +67,8 @@ class FastDecoder:
         self.graphs: dict = {}
         self.probed: tuple = ()
         self.agrees = True
+        self.open_probed: tuple | None = None
+        self.open_agrees = True
 
     def options(self, config: GenerationConfig) -> dict[str, Any]:
         """Return what to add to `generate()`'s arguments; nothing where it is asked for more."""
@@ -109,7 +114,28 @@ class FastDecoder:
         self._check(model, input_ids, config)
         if hasattr(model, "make_stepper"):  # an engine has something of its own
             return model.make_stepper()
-        return self._new_stepper(self._network(model, states[:1]))
+        return self._new_stepper(self._network(model, lambda: states[:1]))
+
+    @torch.no_grad()
+    def open_stepper(self, model: PreTrainedModel, most: int) -> OpenStepper | None:
+        """Return what decodes at most so many rows, which join and leave the batch at any step.
+
+        None where nothing can join, or where it would get other scores than from the network.
+        """
+        if self.weight_dtype or model.training or not hasattr(model.get_encoder(), "layers"):
+            return None  # in int8 a batch shares one scale; an engine has steps of its own
+
+        @functools.cache
+        def states() -> torch.Tensor:
+            ids = torch.arange(_PROBE_STEPS, device=model.device)[None] % model.config.vocab_size
+            return model.get_encoder()(input_ids=ids).last_hidden_state
+
+        network = self._network(model, states)
+        if self.open_probed is not self.probed:
+            self.open_probed = self.probed
+            by_steps = functools.partial(_open_steps, OpenStepper(network, 2))
+            self.open_agrees = self._agree(model, states(), by_steps)
+        return OpenStepper(network, most) if self.open_agrees else None
 
     def _check(
         self, model: PreTrainedModel, input_ids: torch.LongTensor, config: GenerationConfig
@@ -150,12 +176,14 @@ class FastDecoder:
             return RecordedStepper(network, self.graphs)
         return Stepper(network)
 
-    def _network(self, model: PreTrainedModel, states: torch.Tensor) -> PreTrainedModel:
+    def _network(
+        self, model: PreTrainedModel, states: Callable[[], torch.Tensor]
+    ) -> PreTrainedModel:
         """Return the prepacked copy if it agrees with the network, and the network if not.
 
         Args:
             model: The network.
-            states: Of one question, `(1, source, d_model)`, to try both with.
+            states: Gives those of one question, `(1, source, d_model)`, to try both with.
         """
         if model.training:
             return model
@@ -170,7 +198,8 @@ class FastDecoder:
         if seen != self.probed:
             self.graphs.clear()
             self.probed, self.agrees = seen, True
-            self.agrees = self._agree(model, copied, states)
+            by_steps = functools.partial(_closed_steps, self._new_stepper(copied))
+            self.agrees = self._agree(model, states(), by_steps)
         return copied if self.agrees else model
 
     def _copy(self, module: nn.Module, current: dict, made: dict) -> nn.Module:
@@ -186,13 +215,15 @@ class FastDecoder:
         }
         return copied
 
-    def _agree(self, model: PreTrainedModel, copied: nn.Module, states: torch.Tensor) -> bool:
-        """Compare the copy, token by token, with `model.forward` on two padded questions.
+    def _agree(
+        self, model: PreTrainedModel, states: torch.Tensor, by_steps: Callable[..., torch.Tensor]
+    ) -> bool:
+        """Compare steps, token by token, with `model.forward` on two padded questions.
 
         Args:
             model: The network.
-            copied: Its copy with prepacked layers.
             states: Of one question, `(1, source, d_model)`.
+            by_steps: Maps states, mask and ids `(2, steps)` to logits `(2, steps, vocab_size)`.
         """
         states = states.expand(2, -1, -1)
         mask = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
@@ -206,19 +237,11 @@ class FastDecoder:
             use_cache=False,
         ).logits.float()  # (2, steps, vocab_size)
         try:
-            stepper = self._new_stepper(copied)
-            stepper.start(states, mask, _PROBE_STEPS)
-            found, swapped = [], torch.tensor([1, 0], device=states.device)
-            order = torch.arange(2, device=states.device)
-            for place in range(_PROBE_STEPS):
-                found.append(stepper.step(ids[order, place], place)[order])
-                # Rows leave a batch, and branch: what is kept of them has to follow.
-                stepper.select(swapped)
-                order = order[swapped]
+            found = by_steps(states, mask, ids)
         except Exception as error:  # whatever somebody's module makes of a prepacked layer
             logger.warning(_("Fast decoding fails here (%r): the network itself decodes."), error)
             return False
-        apart = (torch.stack(found, dim=1) - expected).abs().amax() / expected.abs().amax()
+        apart = (found - expected).abs().amax() / expected.abs().amax()
         allowed = _INT8_TOLERANCE if self.weight_dtype else _TOLERANCE.get(model.dtype, 1e-3)
         if bool(apart <= allowed):
             return True
@@ -231,3 +254,38 @@ class FastDecoder:
             allowed,
         )
         return False
+
+
+def _closed_steps(
+    stepper: Stepper, states: torch.Tensor, mask: torch.Tensor, ids: torch.LongTensor
+) -> torch.Tensor:
+    """Read logits `(2, steps, vocab_size)` off a stepper; rows leave a batch, and change places."""
+    stepper.start(states, mask, ids.shape[1])
+    order = torch.arange(2, device=ids.device)
+    found = []
+    for place in range(ids.shape[1]):
+        found.append(stepper.step(ids[order, place], place)[order])
+        # Rows leave a batch, and branch: what is kept of them has to follow.
+        order = order.flip(0)
+        stepper.select(order.new_tensor([1, 0]))
+    return torch.stack(found, dim=1)
+
+
+def _open_steps(
+    stepper: OpenStepper, states: torch.Tensor, mask: torch.Tensor, ids: torch.LongTensor
+) -> torch.Tensor:
+    """Read logits `(2, steps, vocab_size)` off a batch that a row joins later and one leaves."""
+    found: list[list[torch.Tensor]] = [[], []]
+    here: list[int] = []
+    for place in range(ids.shape[1] + 1):
+        if place < 2:
+            stepper.join(states[place : place + 1], mask[place : place + 1])
+            here.append(place)
+        elif len(found[0]) == ids.shape[1]:
+            stepper.leave(0)
+            here = [1]
+        tokens = torch.stack([ids[row, len(found[row])] for row in here])
+        for row, logits in zip(here, stepper.step(tokens), strict=True):
+            found[row].append(logits)
+        stepper.advance()
+    return torch.stack([torch.stack(row) for row in found])

@@ -48,6 +48,7 @@ _ROW_BY_ROW: set[type] = {
     own.CharacterRunLogitsProcessor,
     own.DryLogitsProcessor,
     own.PhraseRepeatLogitsProcessor,
+    own.SaidTokensLogitsProcessor,
     own.WholeCharactersLogitsProcessor,
 }
 
@@ -233,7 +234,7 @@ def decode_candidates(
     log_p = states.new_zeros(len(of), dtype=torch.float32)
     left = torch.ones(rows, dtype=torch.bool, device=ids.device)
     # Others see the whole batch, as transformers' loop shows it to them.
-    only_left = all(map(_is_row_by_row, logits_processor))
+    only_left = all(map(is_row_by_row, logits_processor))
     while True:
         logits = begun.step()
         shown = (left if only_left else torch.ones_like(left)).nonzero()[:, 0]
@@ -253,7 +254,7 @@ def decode_candidates(
     return Candidates(ids, log_p[:rows], log_p[rows:] if nothing is not None else None)
 
 
-def _is_row_by_row(processor: LogitsProcessor) -> bool:
+def is_row_by_row(processor: LogitsProcessor) -> bool:
     """Tell whether rows that have ended need not be shown to a processor."""
     if type(processor) is own.CopyPenaltyLogitsProcessor:  # it counts the rows of each question
         return len(processor.question) == 1

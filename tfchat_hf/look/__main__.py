@@ -150,7 +150,8 @@ def _run_tokens(options: argparse.Namespace) -> None:
     _refuse(options, _OF_MODELS, _("a model, and not with `--tokens`"))
     _check_tokens(options)
     texts = iter(options.text) if options.text else _lines_of_standard_input()
-    tell(_("Loading {name} ...", name=options.tokenizer or _("the tokenizer")))
+    name = options.tokenizer
+    tell(_("Loading {name} ...", name=name) if name else _("Training a tokenizer ..."))
     from .explainer import Explainer, open_jieba
     from .report import render
 
@@ -158,8 +159,10 @@ def _run_tokens(options: argparse.Namespace) -> None:
     with open_jieba() as cut_words:
         explainer = Explainer(tokenizer, cut_words)
         if not options.json:
-            name = options.tokenizer or f"scheme {options.scheme}, trained on small_talk"
-            sys.stdout.write(f"Tokenizer: {name}, {len(tokenizer):,} tokens.\n")
+            name = name or _("scheme {scheme}, trained on small_talk", scheme=options.scheme)
+            size = len(tokenizer)
+            said = _("Tokenizer: {name}, {size:,} tokens.", name=name, size=size)
+            sys.stdout.write(said + "\n")
         for text in texts:
             explanation = explainer.explain(text, options.top)
             if options.json:

@@ -144,20 +144,45 @@ def follow(traveller: Traveller, request: Request, cut_words: CutWords | None) -
         request: The question, and how to answer it.
         cut_words: jieba, or None.
     """
-    model, config = traveller.model, traveller.settings(request.preset)
+    config = traveller.settings(request.preset)
     question, cut = traveller.read_question(request.text)
     torch.manual_seed(request.seed)
     if request.reply is None:
-        reply = reply_to(model, question, config)
+        reply = reply_to(traveller.model, question, config)
     else:
         reply = traveller.read_reply(request.reply)
+    explanation = None if cut else explained(traveller.tokenizer, request.text, cut_words)
+    return weighed(traveller, request, explanation, cut, question, reply, config)
+
+
+def weighed(
+    traveller: Traveller,
+    request: Request,
+    explanation: Explanation | None,
+    cut: int,
+    question: list[int],
+    reply: list[int],
+    config: GenerationConfig,
+) -> Journey:
+    """Look at a reply that is there already.
+
+    Args:
+        traveller: The model.
+        request: What was asked of it.
+        explanation: Of the question's tokens.
+        cut: How many tokens of the question had no room.
+        question: Its ids, `</s>` included.
+        reply: Its ids, without the start token.
+        config: The settings it was made with.
+    """
+    model = traveller.model
     recording = record(model, question, reply)
     processors = processors_of(model, question, config)
     steps = list(weigh(recording, reply, processors, config, model.device))
     return Journey(
         traveller,
         request,
-        None if cut else _explain(traveller.tokenizer, request.text, cut_words),
+        explanation,
         cut,
         reply,
         recording,
@@ -167,7 +192,7 @@ def follow(traveller: Traveller, request: Request, cut_words: CutWords | None) -
     )
 
 
-def _explain(
+def explained(
     tokenizer: PreTrainedTokenizerBase, text: str, cut_words: CutWords | None
 ) -> Explanation | None:
     """Explain the tokens where that can be done."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from torch.nn.functional import adaptive_max_pool1d
 from data_builders.writing import write_whole
 
 from ..judging.sheet import embedded_json
-from .choices import Candidate
+from .choices import Candidate, Step
 from .comparison import Comparison
 from .journey import Journey
 from .recording import Norm, Side
@@ -42,10 +42,14 @@ def texts() -> dict[str, dict[str, Any]]:
 def write_page(
     path: Path, journeys: Sequence[Journey], comparison: Comparison | None, language: str
 ) -> None:
-    """Write the page of one journey, or of two side by side.
+    """Write the page of `page_of` to a file, which is replaced."""
+    write_whole(path, page_of(journeys, comparison, language))
+
+
+def page_of(journeys: Sequence[Journey], comparison: Comparison | None, language: str) -> str:
+    """Return the page of one journey, or of two side by side.
 
     Args:
-        path: A file, which is replaced.
         journeys: One or two, of the same question.
         comparison: Of the two.
         language: ``en`` or ``zh``, what the page begins with.
@@ -59,7 +63,7 @@ def write_page(
     page = (_HERE / "page.html").read_text(encoding="utf-8")
     for name in ("page.css", "figures.js", "page.js"):
         page = page.replace(f"__{name}__", (_HERE / name).read_text(encoding="utf-8"))
-    write_whole(path, page.replace("__CONTENT__", embedded_json(content)))
+    return page.replace("__CONTENT__", embedded_json(content))
 
 
 def content_of(journey: Journey) -> dict[str, Any]:
@@ -79,25 +83,27 @@ def content_of(journey: Journey) -> dict[str, Any]:
         "encoder": _side(recording.encoder, spell(recording.encoder.ids)),
         "decoder": _side(recording.decoder, spell(recording.decoder.ids)),
         "processors": journey.processors,
-        "steps": [
-            {
-                "taken": step.taken.id,
-                "rank": step.rank,
-                "candidates": [_candidate(one, spell) for one in step.candidates],
-                "changes": [
-                    {
-                        "processor": change.processor,
-                        "barred": change.barred,
-                        "moved": [[spell([one])[0], *pair] for one, *pair in change.moved],
-                    }
-                    for change in step.changes
-                ],
-            }
-            for step in journey.steps
-        ],
+        "steps": [step_content(step, spell) for step in journey.steps],
         "branches": [
             {"step": one.step, "tokens": spell(one.ids), "probabilities": one.probabilities}
             for one in journey.branches
+        ],
+    }
+
+
+def step_content(step: Step, spell: Callable[[Sequence[int]], list[str]]) -> dict[str, Any]:
+    """Give the choice of one token, with the spelling of all that took part in it."""
+    return {
+        "taken": step.taken.id,
+        "rank": step.rank,
+        "candidates": [_candidate(one, spell) for one in step.candidates],
+        "changes": [
+            {
+                "processor": change.processor,
+                "barred": change.barred,
+                "moved": [[spell([one])[0], *pair] for one, *pair in change.moved],
+            }
+            for change in step.changes
         ],
     }
 
@@ -135,8 +141,8 @@ def _side(side: Side, tokens: list[str]) -> dict[str, Any]:
         "ids": side.ids,
         "tokens": tokens,
         "vectors": [_vectors(one) for one in (side.embeddings, side.positions, side.sums)],
-        "attention": [_weights(layer) for layer in side.self_attention],
-        "cross": [_weights(layer) for layer in side.cross_attention],
+        "attention": [packed_weights(layer) for layer in side.self_attention],
+        "cross": [packed_weights(layer) for layer in side.cross_attention],
         "neurons": [_neurons(layer) for layer in side.activations],
         "norms": [_norm(one) for one in side.norms],
     }
@@ -151,7 +157,7 @@ def _norm(norm: Norm) -> dict[str, Any]:
     }
 
 
-def _weights(layer: Tensor) -> dict[str, Any]:
+def packed_weights(layer: Tensor) -> dict[str, Any]:
     """Pack `(heads, query, key)` weights in 65,535ths."""
     packed = (layer * 65535).round().to(torch.int32).numpy().astype("<u2")
     return {"shape": list(layer.shape), "data": _base64(packed.tobytes())}

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from data_builders.output.terminal import GAP, columns
-from data_builders.report import counted
+from data_builders.translation import _, counted_text, listed
 
 from .explainer import Decision, Difference, Explanation, ScoredPath, Token, spans_of
 from .search import Merge
@@ -18,11 +18,11 @@ _EQUAL = 1e-9
 def render(explanation: Explanation) -> str:
     """Write an explanation for a person."""
     if not explanation.text:
-        return "An empty text has no tokens.\n"
-    characters = counted(len(explanation.text), "character")
-    tokens = counted(len(explanation.tokens), "token")
+        return _("An empty text has no tokens.") + "\n"
+    characters = counted_text("{number} character", "{number} characters", len(explanation.text))
+    tokens = counted_text("{number} token", "{number} tokens", len(explanation.tokens))
     sections = [
-        [visible(explanation.text), f"{characters}, {tokens}:"],
+        [visible(explanation.text), f"{listed([characters, tokens])}:"],
         _token_table(explanation),
         list(_unknown_lines(explanation)),
         list(_jieba_lines(explanation)),
@@ -39,6 +39,11 @@ def visible(text: str) -> str:
     )
 
 
+def _at(place: int) -> str:
+    """Name a place in the text."""
+    return _("at {place}", place=place)
+
+
 def _joined(pieces: Sequence[str]) -> str:
     """Write pieces with a plus between them."""
     return " + ".join(map(visible, pieces))
@@ -47,7 +52,7 @@ def _joined(pieces: Sequence[str]) -> str:
 def _token_table(explanation: Explanation) -> list[str]:
     """List the tokens with jieba's words beside them."""
     words = explanation.jieba
-    rows = [["token", "at", "id", "log p", "" if words is None else "jieba", ""]]
+    rows = [[_("token"), _("at"), "id", "log p", "" if words is None else "jieba", ""]]
     shown = -1
     for token in explanation.tokens:
         first = token.begin > shown
@@ -76,11 +81,11 @@ def _words_beside(token: Token, words: Sequence[str]) -> str:
 def _note(token: Token, explanation: Explanation, first: bool) -> str:
     """Say what is special about a token."""
     if token.kind == "special":
-        return "special token"
+        return _("special token")
     if token.kind == "byte":
-        return f"byte of {visible(explanation.text[token.begin : token.end])}"
+        return _("byte of {text}", text=visible(explanation.text[token.begin : token.end]))
     differs = any(d.begin <= token.begin < d.end for d in explanation.differences)
-    return "otherwise" if differs and first else ""
+    return _("otherwise") if differs and first else ""
 
 
 def _unknown_lines(explanation: Explanation) -> Iterator[str]:
@@ -88,29 +93,35 @@ def _unknown_lines(explanation: Explanation) -> Iterator[str]:
     unknown = {explanation.text[t.begin : t.end] for t in explanation.tokens if t.kind == "byte"}
     for character in sorted(unknown, key=explanation.text.index):
         spelled = [f"<0x{byte:02X}>" for byte in character.encode()]
-        yield (
-            f"{visible(character)} has no token: its {len(spelled)} bytes {' '.join(spelled)} "
-            "stand for it."
+        yield counted_text(
+            "{character} has no token: its byte {spelled} stands for it.",
+            "{character} has no token: its {number} bytes {spelled} stand for it.",
+            len(spelled),
+            character=visible(character),
+            spelled=" ".join(spelled),
         )
     if unknown and explanation.unknown_score is not None:
-        yield (
-            f"In the lattice such a character counts {explanation.unknown_score:.2f}, less than "
-            "any piece."
+        yield _(
+            "In the lattice such a character counts {score:.2f}, less than any piece.",
+            score=explanation.unknown_score,
         )
 
 
 def _jieba_lines(explanation: Explanation) -> Iterator[str]:
     """Say where jieba cuts otherwise, and why."""
     if explanation.jieba is None:
-        yield "jieba is not installed: its own cut is not shown."
+        yield _("jieba is not installed: its own cut is not shown.")
     elif not explanation.differences:
-        yield "jieba (HMM=False) cuts at the same places."
+        yield _("jieba (HMM=False) cuts at the same places.")
     else:
-        places = counted(len(explanation.differences), "place")
-        yield f"jieba (HMM=False) cuts otherwise in {places}:"
+        yield counted_text(
+            "jieba (HMM=False) cuts otherwise in {number} place:",
+            "jieba (HMM=False) cuts otherwise in {number} places:",
+            len(explanation.differences),
+        )
         yield from columns(
             [
-                [f"at {d.begin}", _joined(d.pieces), f"jieba: {_joined(d.words)}", _cause(d)]
+                [_at(d.begin), _joined(d.pieces), f"jieba: {_joined(d.words)}", _cause(d)]
                 for d in explanation.differences
             ],
             indent=GAP,
@@ -120,24 +131,29 @@ def _jieba_lines(explanation: Explanation) -> Iterator[str]:
 def _cause(difference: Difference) -> str:
     """Say why the tokenizer does not do as jieba does."""
     if difference.special:
-        return "(a special token is never cut)"
+        return _("(a special token is never cut)")
     if difference.missing:
-        return f"({', '.join(map(visible, difference.missing))} not in the vocabulary)"
+        return _("({words} not in the vocabulary)", words=listed(map(visible, difference.missing)))
     if difference.words_score is None or difference.pieces_score is None:
-        return "(the merges lead elsewhere)"
-    return f"({difference.words_score:.2f} against {difference.pieces_score:.2f} here)"
+        return _("(the merges lead elsewhere)")
+    return _(
+        "({theirs:.2f} against {ours:.2f} here)",
+        theirs=difference.words_score,
+        ours=difference.pieces_score,
+    )
 
 
 def _path_lines(explanation: Explanation) -> Iterator[str]:
     """Show what each decision was made against."""
-    yield (
+    yield _(
         "Of all paths through the lattice the tokenizer takes the one of the highest sum of "
-        f"log p, here {explanation.total:.2f}."
+        "log p, here {total:.2f}.",
+        total=explanation.total,
     )
     if explanation.decisions:
-        yield "Where pieces allow another cut:"
+        yield _("Where pieces allow another cut:")
     else:
-        yield "No other path exists."
+        yield _("No other path exists.")
     for decision in explanation.decisions:
         yield from _decision_lines(decision)
 
@@ -145,7 +161,7 @@ def _path_lines(explanation: Explanation) -> Iterator[str]:
 def _decision_lines(decision: Decision) -> list[str]:
     """Set the chosen pieces against those that lost."""
     beaten = [_verdict(decision.chosen, rival) for rival in decision.rivals]
-    begin = f"  at {decision.begin}: {_path(decision.chosen)}"
+    begin = f"  {_at(decision.begin)}: {_path(decision.chosen)}"
     if len(beaten) == 1:
         return [f"{begin} {beaten[0]}"]
     return [begin, *(f"      {line}" for line in beaten)]
@@ -154,8 +170,8 @@ def _decision_lines(decision: Decision) -> list[str]:
 def _verdict(chosen: ScoredPath, rival: ScoredPath) -> str:
     """Say by how much a path lost."""
     if abs(chosen.total - rival.total) < _EQUAL:
-        return f"ties with {_path(rival)}; the longer last piece decides"
-    return f"beats {_path(rival)} by {chosen.total - rival.total:.2f}"
+        return _("ties with {rival}; the longer last piece decides", rival=_path(rival))
+    return _("beats {rival} by {lead:.2f}", rival=_path(rival), lead=chosen.total - rival.total)
 
 
 def _path(path: ScoredPath) -> str:
@@ -168,17 +184,18 @@ def _path(path: ScoredPath) -> str:
 def _merge_lines(explanation: Explanation) -> Iterator[str]:
     """List the merges as they happened."""
     if not explanation.merges:
-        merges = "No two neighbours have a merge"
-        if not explanation.merges_known:
-            merges = "This tokenizer has no merges"
-        yield f"{merges}: each character is a token of its own."
+        yield (
+            _("No two neighbours have a merge: each character is a token of its own.")
+            if explanation.merges_known
+            else _("This tokenizer has no merges: each character is a token of its own.")
+        )
         return
-    yield "Merges in the order they were applied, the lowest rank (learned first) first:"
+    yield _("Merges in the order they were applied, the lowest rank (learned first) first:")
     yield from columns([_merge_row(merge) for merge in explanation.merges], right=(0,), indent=GAP)
-    yield "No two neighbours that are left have a merge."
+    yield _("No two neighbours that are left have a merge.")
 
 
 def _merge_row(merge: Merge) -> list[str]:
     """Write one merge."""
     pair, result = _joined([merge.left, merge.right]), visible(merge.left + merge.right)
-    return [f"rank {merge.rank}:", pair, f"→ {result}", f"at {merge.begin}"]
+    return [_("rank {rank}:", rank=merge.rank), pair, f"→ {result}", _at(merge.begin)]

@@ -7,6 +7,7 @@ plain arrays, nothing that is executed when it is read.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import re
@@ -156,10 +157,10 @@ class QuestionIndex:
             remembered: The question that the reply answers.
             reply: The reply.
         """
-        grams = [encode_ngrams([normalize(text)])[1] for text in (asked, remembered, reply)]
-        taken = np.setdiff1d(np.intersect1d(grams[2], grams[1]), grams[0])
-        if not len(taken) or not len(self.grams):
+        others, own, said = map(_ngrams, (asked, remembered, reply))
+        if not (names := (said & own) - others) or not len(self.grams):
             return 0.0
+        taken = np.array(sorted(map(_as_number, names)), dtype=np.uint64)
         numbers = np.searchsorted(self.grams, taken).clip(max=len(self.grams) - 1)
         weights = _weight(np.ones(len(taken)), self.frequency[numbers], self.size)
         return float(np.sqrt((weights**2).sum())) / 10
@@ -245,6 +246,17 @@ def encode_ngrams(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         places.append(owners[whole])
         grams.append(ngrams[whole])
     return np.concatenate(places), np.concatenate(grams)
+
+
+@functools.lru_cache(maxsize=8)  # one question is compared with fifty
+def _ngrams(text: str) -> set[str]:
+    """Collect what `encode_ngrams` encodes: of one short text that is several times as fast."""
+    text, sizes = normalize(text), range(1, _LONGEST_NGRAM + 1)
+    return {text[i : i + size] for size in sizes for i in range(len(text) - size + 1)} - {" "}
+
+
+def _as_number(ngram: str) -> int:
+    return sum(ord(one) << _CHARACTER_BITS * place for place, one in enumerate(ngram))
 
 
 def count_ngrams(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

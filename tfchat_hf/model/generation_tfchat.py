@@ -44,6 +44,8 @@ OWN_SETTINGS: dict[str, OwnSetting] = {
     "dry_multiplier": OwnSetting(0.0, 0, 100, "cost of going on with what was said before; 0: off"),
     "dry_base": OwnSetting(1.75, 1, 10, "how fast that cost grows with the tokens repeated"),
     "dry_allowed_length": OwnSetting(2, 1, 15, "so many tokens may be repeated for nothing"),
+    "presence_penalty": OwnSetting(0.0, -2, 2, "cost of a token that the reply holds already"),
+    "frequency_penalty": OwnSetting(0.0, -2, 2, "cost of a token for each time it was said"),
     "copy_penalty": OwnSetting(0.0, 0, 100, "cost a token of going on copying the question; 0: no"),
     "copy_allowed_length": OwnSetting(2, 1, 15, "so many tokens may be copied for nothing"),
     "anti_lm_weight": OwnSetting(0.0, 0, 2, "how much to turn away from what fits any question"),
@@ -187,6 +189,24 @@ class WholeCharactersLogitsProcessor(LogitsProcessor):
         return None
 
 
+class SaidTokensLogitsProcessor(LogitsProcessor):
+    """Makes tokens that were said costly, as OpenAI's API does.
+
+    `presence` comes off where a token stands in the reply, and `frequency` for each time.
+    """
+
+    def __init__(self, presence: float, frequency: float) -> None:
+        """Keep the costs; below 0 they are rewards."""
+        self.presence, self.frequency = presence, frequency
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Return `scores` with the costs taken off."""
+        once = torch.ones_like(input_ids, dtype=scores.dtype)
+        times = torch.zeros_like(scores).scatter_add_(1, input_ids, once)
+        times.scatter_(1, input_ids[:, :1], 0.0)  # nobody says the start token
+        return scores - self.presence * (times > 0) - self.frequency * times
+
+
 class PhraseRepeatLogitsProcessor(LogitsProcessor):
     """Forbids the token that would say a phrase, 1 to 32 tokens, too many times in a row."""
 
@@ -296,6 +316,7 @@ class CopyPenaltyLogitsProcessor(LogitsProcessor):
         self.question = question.masked_fill(unreal.bool(), -1)
         self.penalty = penalty
         self.allowed_length = allowed_length
+        self.ignored = ignored
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return `scores` with the costs taken off."""
@@ -490,6 +511,9 @@ class TFChatGenerationMixin(GenerationMixin):
         made: list[LogitsProcessor] = []
         if self.config.first_byte_token_id is not None:
             made.append(WholeCharactersLogitsProcessor(self.config.first_byte_token_id, longest))
+        if own["presence_penalty"] or own["frequency_penalty"]:
+            costs = (own["presence_penalty"], own["frequency_penalty"])
+            made.append(SaidTokensLogitsProcessor(*costs))
         if own["max_phrase_repeats"]:
             made.append(PhraseRepeatLogitsProcessor(own["max_phrase_repeats"]))
         runs = self.config.character_runs

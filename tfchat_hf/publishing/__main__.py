@@ -1,9 +1,11 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The command that puts a finished run on the Hugging Face Hub.
+"""The command that puts a finished run, or a Space of it, on the Hugging Face Hub.
 
 python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --dry_run
 python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --private
 python -m tfchat_hf.publishing runs/mine --hub_model_id name/model --with_logs --push_memory
+python -m tfchat_hf.publishing runs/mine --space name/demo
+python -m tfchat_hf.publishing runs/mine --space name/demo --static
 """
 
 from __future__ import annotations
@@ -28,7 +30,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 when it is done, 2 for an error that the message explains.
     """
-    asked = vars(_parser().parse_args(argv))
+    parser = _parser()
+    asked = vars(parser.parse_args(argv))
+    if not (asked["space"] or asked["hub_model_id"]):
+        parser.error(_("--hub_model_id or --space must say where to: owner/name"))
+    if asked["static"] and not asked["space"]:
+        parser.error(_("--static needs --space: a page is no model"))
+    if asked["static"] and (asked["with_logs"] or asked["push_memory"]):
+        parser.error(_("--static uploads the page alone: leave --with_logs and --push_memory out"))
     return run_command(
         lambda: _push(asked),
         stopped="stopped: nothing of it is visible. The same command goes on.",
@@ -37,16 +46,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _push(asked: dict[str, Any]) -> None:
     """Check what is cheap to check, and push."""
-    folder, repo_id = Path(asked.pop("run_folder")), asked.pop("hub_model_id")
+    folder, model_id = Path(asked.pop("run_folder")), asked.pop("hub_model_id")
+    space, private = asked.pop("space"), asked.pop("private") or None
+    static = asked.pop("static")
     check_finished(folder, asked["push_memory"])
     tell(_("Looking through {folder} ...", folder=folder))
     from huggingface_hub.utils import disable_progress_bars
 
     from .push import PushOrder, publish
+    from .space import publish_space
+    from .static_space import publish_static_space
 
     if not sys.stderr.isatty():
         disable_progress_bars()
-    publish(folder, PushOrder(repo_id, asked.pop("private") or None, **asked), report=say)
+    if space:
+        sdk, publish_it = ("static", publish_static_space) if static else ("docker", publish_space)
+        publish_it(folder, PushOrder(space, private, space_sdk=sdk, **asked), say, model_id)
+    else:
+        publish(folder, PushOrder(model_id, private, **asked), say)
 
 
 def _parser() -> CommandParser:
@@ -57,8 +74,14 @@ def _parser() -> CommandParser:
         description="Put a finished run on the Hugging Face Hub.",
     )
     parser.add_argument("run_folder", help="the `output_dir` of a finished run")
-    parser.add_argument("--hub_model_id", required=True, help="where to: owner/name")
+    parser.add_argument("--hub_model_id", help="where to: owner/name")
+    parser.add_argument(
+        "--space",
+        help="make a Space of this name (owner/name), a page to talk to the model; with "
+        "--hub_model_id it loads that model from the Hub, else the model's files are in it",
+    )
     switches = {
+        "static": marked("with --space: the page of `--engine web`, which needs no server"),
         "private": marked("only the owner sees it"),
         "dry_run": marked("only list what would be uploaded"),
         "with_logs": marked("upload samples and logs too"),

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""A finished run to the Hugging Face Hub, in one commit and after a look at every file."""
+"""A finished run, or a Space of it, to the Hub: in one commit, after a look at every file."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class PushOrder:
         dry_run: Only say what would be uploaded.
         with_logs: Upload samples and logs too.
         push_memory: Upload the memory too, which holds the corpus.
+        space_sdk: What runs the Space that is to be made; None where a model is pushed.
     """
 
     repo_id: str
@@ -43,6 +44,12 @@ class PushOrder:
     dry_run: bool = False
     with_logs: bool = False
     push_memory: bool = False
+    space_sdk: str | None = None
+
+    @property
+    def repo_type(self) -> str:
+        """Return what the Hub calls this kind of repository."""
+        return "space" if self.space_sdk else "model"
 
     def command(self, folder: str | Path) -> str:
         """Return the command that carries it out."""
@@ -80,22 +87,20 @@ def push_order(training: Any) -> PushOrder | None:
         dry_run=training.push_dry_run,
         push_memory=training.push_memory,
     )
-    _check_order(order)
+    check_order(order)
     return order
 
 
-def _check_order(order: PushOrder) -> None:
+def check_order(order: PushOrder) -> None:
     """Refuse what cannot succeed, without asking the Hub."""
-    check_repo_id(order.repo_id, "`hub_model_id`", PLACEHOLDER)
+    setting = "--space" if order.space_sdk else "`hub_model_id`"
+    check_repo_id(order.repo_id, setting, PLACEHOLDER)
     if not order.dry_run and not get_token():
         raise UserError(NO_TOKEN)
 
 
 def publish(folder: str | Path, order: PushOrder, report: Report) -> None:
     """Upload a finished run folder; a dry run only says what would be uploaded.
-
-    All files go up in one commit: whatever stops it, the repository shows all of them or none.
-    Files that are there already are not sent again, so the same command may be repeated.
 
     Args:
         folder: The run folder.
@@ -105,10 +110,24 @@ def publish(folder: str | Path, order: PushOrder, report: Report) -> None:
     Raises:
         UserError: For a folder or an order that cannot be pushed, or if the Hub does not take it.
     """
-    _check_order(order)
+    check_order(order)
+    push(plan_model(folder, order), folder, order, report)
+
+
+def plan_model(folder: str | Path, order: PushOrder) -> UploadPlan:
+    """List the files of a finished run, of which each is whole."""
     check_not_in_training(Path(folder))
     plan = plan_upload(folder, order.repo_id, order.with_logs, order.push_memory)
     check_whole(plan, Path(folder))
+    return plan
+
+
+def push(plan: UploadPlan, folder: str | Path, order: PushOrder, report: Report) -> None:
+    """Upload what is planned, or say in a dry run what that is.
+
+    All files go up in one commit: whatever stops it, the repository shows all of them or none.
+    Files that are there already are not sent again, so the same command may be repeated.
+    """
     check_privacy(plan, folder)
     for line in plan.lines(order.repo_id):
         report(line)
@@ -118,8 +137,9 @@ def publish(folder: str | Path, order: PushOrder, report: Report) -> None:
     api = HfApi()
     with hub_errors(order.repo_id):
         _make_repository(api, order, report)
-        _commit(api, order.repo_id, plan, report)
-    report(_("pushed: {address}", address=f"{api.endpoint}/{order.repo_id}"))
+        _commit(api, order, plan, report)
+    kind = "spaces/" if order.space_sdk else ""
+    report(_("pushed: {address}", address=f"{api.endpoint}/{kind}{order.repo_id}"))
 
 
 def publish_after_training(folder: str | Path, order: PushOrder, report: Report) -> bool:
@@ -146,9 +166,15 @@ def publish_after_training(folder: str | Path, order: PushOrder, report: Report)
 def _make_repository(api: HfApi, order: PushOrder, report: Report) -> None:
     """Create the repository, or find it and make sure that it is as private as asked."""
     try:
-        known = api.model_info(order.repo_id)
+        known = api.repo_info(order.repo_id, repo_type=order.repo_type)
     except RepositoryNotFoundError:
-        api.create_repo(order.repo_id, private=order.private, exist_ok=True)
+        api.create_repo(
+            order.repo_id,
+            private=order.private,
+            repo_type=order.repo_type,
+            space_sdk=order.space_sdk,
+            exist_ok=True,
+        )
         return
     if order.private and not known.private:
         raise UserError(
@@ -164,7 +190,7 @@ def _make_repository(api: HfApi, order: PushOrder, report: Report) -> None:
     )
 
 
-def _commit(api: HfApi, repo_id: str, plan: UploadPlan, report: Report) -> None:
+def _commit(api: HfApi, order: PushOrder, plan: UploadPlan, report: Report) -> None:
     """Upload everything in one commit, once more when the network or the Hub stumbles."""
     # `upload_folder` of huggingface_hub 2.4 cuts a commit of more than 20 files that fails into
     # several where hf_xet is installed: half a model would be visible.
@@ -175,7 +201,10 @@ def _commit(api: HfApi, repo_id: str, plan: UploadPlan, report: Report) -> None:
             for file in plan.uploads
         ]
         try:
-            api.create_commit(repo_id, files, commit_message="Upload model with TFChat-HF")
+            message = f"Upload {order.repo_type} with TFChat-HF"
+            api.create_commit(
+                order.repo_id, files, commit_message=message, repo_type=order.repo_type
+            )
             return
         except UNREACHABLE as error:
             status = error.response.status_code if isinstance(error, HfHubHTTPError) else 500

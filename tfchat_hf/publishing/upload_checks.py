@@ -13,6 +13,7 @@ from huggingface_hub import get_token
 from data_builders.output.privacy import find_leaks, machine_names, machine_places
 from data_builders.translation import _, joined, listed, marked
 
+from ..engines.dependencies import VENDOR
 from ..engines.folder_check import (
     CONFIG,
     GENERATION,
@@ -164,7 +165,7 @@ def check_privacy(plan: UploadPlan, folder: str | Path) -> None:
     places, names = machine_places(folder, *given), machine_names()
     found: dict[str, Upload] = {}
     for upload in plan.uploads:
-        if fits(upload.name, (WEIGHTS, "*.png")):
+        if fits(upload.name, (WEIGHTS, "*.png", "*.whl", f"{VENDOR}/*")):
             continue
         for leak in find_leaks(upload.read_text(), places, [get_token() or ""], names):
             where = _(", line {number}", number=leak.line) if upload.is_text else ""

@@ -23,6 +23,7 @@ CARD_FILE = "README.md"
 # Stands in the card for the repository until there is one.
 PLACEHOLDER = "your-name/your-model"
 WEIGHTS = "*.safetensors"
+_BINARY = (".safetensors", ".png", ".arrow", ".onnx", ".wasm")
 PICKLES = ("*.pt", "*.bin", "*.pth", "*.pkl", "*.pickle", "*.ckpt")
 _EVENTS = "events.out.tfevents.*"
 # What goes, and why; the first pattern that fits counts. Anything else stays.
@@ -84,9 +85,7 @@ class Upload:
     @property
     def is_text(self) -> bool:
         """Tell whether a person can edit it."""
-        return self.source.suffix not in (".safetensors", ".png", ".arrow") and not fnmatch(
-            self.source.name, _EVENTS
-        )
+        return self.source.suffix not in _BINARY and not fnmatch(self.source.name, _EVENTS)
 
     def read_text(self) -> str:
         """Return what is sent, read as text."""

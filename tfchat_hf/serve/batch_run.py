@@ -15,7 +15,7 @@ from transformers.generation.streamers import BaseStreamer
 from ..chat.streaming import PieceTable
 from ..fast import FastDecoder
 from ..fast.decoding import generate_options
-from .request import Answer, Request
+from .request import Answer, Request, TokenScore
 
 
 class BatchRun(BaseStreamer):
@@ -40,14 +40,16 @@ class BatchRun(BaseStreamer):
         """Make room for the replies."""
         self.model, self.requests, self.table = model, requests, table
         self.abandon, self.fast = abandon, fast
-        self.copies = self._setting("num_return_sequences") or 1
+        self.copies = requests[0].copies
         self.pad = self._setting("pad_token_id") or 0
         ends = self._setting("eos_token_id")
         ends = set(ends if isinstance(ends, list) else [ends])
-        self.answers = [Answer(one, self.copies, ends, self.pad, table) for one in requests]
+        self.answers = [Answer(one, ends, self.pad, table) for one in requests]
         self.has_begun = False
-        # Beams and candidates change their mind about tokens; such replies come whole.
-        self.is_streamed = all(
+        # Beams and candidates change their mind about tokens, and scores are read off afterwards:
+        # such replies come whole.
+        self.is_scored = requests[0].top_logprobs is not None
+        self.is_streamed = not self.is_scored and all(
             (self._setting(name) or 1) == 1 for name in ("num_beams", "num_candidates")
         )
 
@@ -57,8 +59,7 @@ class BatchRun(BaseStreamer):
             with _own_random_numbers(self.requests[0].seed, self.model.device):
                 output = self.model.generate(**self._arguments())
             if not self.is_streamed:
-                for tokens in output.T.tolist():
-                    self.put(torch.tensor(tokens))
+                self._put_whole(output)
             for answer in self.answers:  # what is left is as long as allowed
                 if not answer.done:
                     answer.end_all(answer.request.reason_to_stop() or "length")
@@ -81,8 +82,30 @@ class BatchRun(BaseStreamer):
         """Take a token of every reply, `(batch * num_return_sequences,)`; start tokens first."""
         if self.has_begun:
             for row, token in enumerate(value.tolist()):
-                self.answers[row // self.copies].add(row % self.copies, token)
+                self.answers[row // self.copies].add(row % self.copies, TokenScore(token))
         self.has_begun = True
+
+    def _put_whole(self, replies: torch.Tensor) -> None:
+        """Take whole replies, `(batch * num_return_sequences, length)`."""
+        for row, ids in enumerate(replies):
+            answer, number = self.answers[row // self.copies], row % self.copies
+            tokens = (
+                self._scored(answer.request, ids)
+                if self.is_scored
+                else map(TokenScore, ids[1:].tolist())
+            )
+            for token in tokens:
+                answer.add(number, token)
+
+    @torch.no_grad()
+    def _scored(self, request: Request, ids: torch.Tensor) -> list[TokenScore]:
+        """Ask the network how likely the tokens of a reply are, `(length,)`, start token first."""
+        question = torch.tensor([request.input_ids], device=ids.device)
+        if not request.top_logprobs and hasattr(self.model, "log_probabilities"):
+            found = self.model.log_probabilities(question, torch.ones_like(question), ids[None])[0]
+            return list(map(TokenScore, ids[1:].tolist(), found.tolist()))
+        logits = self.model(input_ids=question, decoder_input_ids=ids[None, :-1]).logits[0]
+        return token_scores(logits, ids[1:], request.top_logprobs or 0)
 
     def end(self) -> None:
         """Leave the replies to `run`, which knows why they ended."""
@@ -121,6 +144,15 @@ class BatchRun(BaseStreamer):
             **generate_options(first.config, ids, self.fast, reverse_model, streamer),
             **options,
         }
+
+
+def token_scores(logits: torch.Tensor, tokens: torch.Tensor, top: int) -> list[TokenScore]:
+    """Say how likely tokens `(count,)` were by logits `(count, vocab_size)`, and the likeliest."""
+    found = logits.float().log_softmax(-1)
+    own = found.gather(1, tokens[:, None])[:, 0].tolist()
+    values, best = (side.tolist() for side in found.topk(top))
+    rivals = (tuple(zip(*pair, strict=True)) for pair in zip(best, values, strict=True))
+    return list(map(TokenScore, tokens.tolist(), own, rivals))
 
 
 @contextmanager

@@ -1,15 +1,16 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""Answer many callers at once: what comes while a batch is decoded makes up the next batch.
+"""Answer many callers at once, with one model.
 
     with BatchingQueue(model, tokenizer) as batching:      # one queue a process, any threads
         future = batching.submit(tokenizer("你好")["input_ids"])
         print(tokenizer.decode(future.result().sequences[0]))
 
-Requests with equal settings share a batch, in the order in which they came; the oldest one always
-goes first. A reply is given out at its own end, not at that of its batch. The same request gets
-the same reply alone and in company: greedy replies and beams do not see the other rows, and a
-request that draws from a seed of its own is answered alone, because the rows of a batch share one
-stream of random numbers.
+Requests join a running batch as places fall free, whatever their settings, and leave it at their
+own end. What cannot join (beams, the best of several candidates, a loop or a rule of the caller's
+own, an engine with a loop of its own) is answered in batches of equal settings between the steps of
+the running one, which gets as much time as they do: nobody starves, and among equals the oldest
+goes first. The same request gets the same reply alone and in company: no row sees the others, and a
+seed is the start of random numbers of the request's own.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ import queue
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from torch import nn
 from transformers import GenerationConfig
 from transformers import PreTrainedTokenizerBase as Tokenizer
+from transformers.generation import GenerationMode
 
 from data_builders.command_line import must_be_at_least
 from data_builders.translation import _
@@ -36,7 +39,13 @@ from ..fast import FastDecoder
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.errors import UserError
 from .batch_run import BatchRun
-from .request import ReplyFuture, Request
+from .request import OnText, ReplyFuture, Request
+from .running_batch import RunningBatch
+
+# How often those that wait are looked through for one whose time is over.
+_SWEEP_SECONDS = 0.02
+# What each reply has of its own, however equal their settings are otherwise.
+_LENGTHS = {"max_new_tokens", "max_length", "presets"}
 
 
 class QueueFullError(RuntimeError):
@@ -51,15 +60,15 @@ class BatchingQueue:
     """Puts requests of many threads into batches for one model.
 
     Attributes:
-        batch_sizes: How many batches of each size there have been.
+        batch_sizes: How many steps there were of each number of replies; a batch that is no part
+            of the running one counts once.
 
     Args:
         model: A model with `generate()`, in evaluation mode. Nothing else may use it meanwhile.
         tokenizer: Its tokenizer; needed for `on_text` and stop strings.
-        max_batch_size: Most requests in a batch.
+        max_batch_size: Most replies that are made at a time; most requests in a batch of its own.
         max_wait_ms: How long the first request after a pause waits for company. A queue that was
-            busy never waits: its next batch has come together already. Measured with 32 callers:
-            1 ms gathers what 20 ms gather; without any wait batches were a tenth smaller.
+            busy never waits.
         max_waiting: Most requests that wait for a batch.
     """
 
@@ -77,17 +86,21 @@ class BatchingQueue:
         self.model = model
         is_torch = isinstance(model, TFChatForConditionalGeneration)
         self._fast = FastDecoder() if is_torch else None
+        self._table = None if tokenizer is None else PieceTable(tokenizer)
+        self._running = RunningBatch(model, FastDecoder(), self._table, max_batch_size)
         self.max_batch_size = max_batch_size
         self.max_waiting = max_waiting
         self.batch_sizes: Counter[int] = Counter()
-        self._table = None if tokenizer is None else PieceTable(tokenizer)
         self._max_wait = max_wait_ms / 1000
         # No locks, which Ctrl-C may leave held: a SimpleQueue is one step or none.
         self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _place in range(max_waiting):
             self._places.put(None)
-        self._waiting: deque[Request] = deque()  # the worker's alone
+        # The worker's alone: what can join, what cannot, and how long steps come before that.
+        self._waiting: deque[Request] = deque()
+        self._apart: deque[Request] = deque()
+        self._owed, self._next_sweep = 0.0, 0.0
         self._closing, self._abandon = threading.Event(), threading.Event()
         self._ended = threading.Event()
         self._end_of_work: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -101,9 +114,10 @@ class BatchingQueue:
         generation_config: GenerationConfig | None = None,
         *,
         seed: int | None = None,
-        on_text: Callable[[int, str], None] | None = None,
+        on_text: OnText | None = None,
         stop: threading.Event | None = None,
         deadline: float | None = None,
+        top_logprobs: int | None = None,
         **options: Any,
     ) -> ReplyFuture:
         """Ask for a reply.
@@ -112,27 +126,44 @@ class BatchingQueue:
             input_ids: The encoder's input, as `encode_context` makes it.
             generation_config: How to decode; the model's own by default.
             seed: Draw from it, and get the same reply each time.
-            on_text: Called with the number of the reply (0 where one is asked for) and each piece
-                of text, in the thread that generates: be quick, best put it into a queue. What
-                it raises ends this request.
+            on_text: Called with the number of the reply (0 where one is asked for), the next piece
+                of text ("" while a character is incomplete) and the new tokens, each a
+                `TokenScore`, in the thread that generates: be quick, best put it into a queue.
+                What it raises ends this request.
             stop: Set it to end the reply; `future.cancel()` does the same.
             deadline: `time.monotonic()` at which the reply ends, finished or not; a request that
                 still waits then gets a TimeoutError.
+            top_logprobs: Give each token's log-probability, and name so many of the likeliest
+                beside it; None for neither.
             **options: More arguments of `generate()`, such as `reverse_model`. Only requests
-                with the very same objects share a batch.
+                with the very same objects share a batch; with `logits_processor` alone they join
+                the running one: one that keeps a state must be made for its request.
 
         Raises:
             UserError: The model cannot read the request.
             QueueFullError: `max_waiting` requests wait already.
             QueueClosedError: `close()` has been called.
         """
-        config = copy.deepcopy(generation_config or self.model.generation_config)
+        config = copy.copy(generation_config or self.model.generation_config)
         self._check(input_ids, on_text)
         _check_options(seed, stop, deadline)
+        self._check_top(top_logprobs)
         stop = threading.Event() if stop is None else stop
-        key = _key(config, seed, options)
+        whole = _completed(config, self.model.generation_config)
+        joins = self._fast is not None and self._can_join(whole, options)
         request = Request(
-            list(input_ids), config, options, ReplyFuture(stop), stop, key, on_text, deadline, seed
+            input_ids=list(input_ids),
+            config=config,
+            options=options,
+            future=ReplyFuture(stop),
+            stop=stop,
+            copies=whole.num_return_sequences or 1,
+            settings=_settings(whole, _LENGTHS),
+            key=None if joins else (*_key(whole, seed, options), top_logprobs is None),
+            on_text=on_text,
+            deadline=deadline,
+            seed=seed,
+            top_logprobs=top_logprobs,
         )
         self._enter(request)
         return request.future
@@ -186,6 +217,19 @@ class BatchingQueue:
         if on_text is not None and self._table is None:
             raise UserError("`on_text` needs a tokenizer: BatchingQueue(model, tokenizer).")
 
+    def _check_top(self, top_logprobs: object) -> None:
+        """Refuse a number of rivals that there is not."""
+        ranks = type(self.model).forward is not nn.Module.forward  # CTranslate2 knows its own only
+        most = self.model.config.vocab_size if ranks else 0
+        if top_logprobs is None or (type(top_logprobs) is int and 0 <= top_logprobs <= most):
+            return
+        raise UserError(
+            "`top_logprobs` must be None or a whole number from 0 to {most} (got "
+            "{top_logprobs!r}).",
+            most=most,
+            top_logprobs=top_logprobs,
+        )
+
     def _enter(self, request: Request) -> None:
         """Put a request into the inbox, if there is a place for it."""
         if self._closing.is_set():
@@ -204,13 +248,35 @@ class BatchingQueue:
         if self._ended.is_set():  # closed in between: nobody will look into the inbox
             self._refuse_late_ones()
 
+    def _can_join(self, config: GenerationConfig, options: dict[str, Any]) -> bool:
+        """Tell whether a request may join the running batch."""
+        copies = config.num_return_sequences or 1
+        return (
+            config.get_generation_mode() in (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE)
+            and (getattr(config, "num_candidates", None) or 1) == 1
+            and (copies == 1 or bool(config.do_sample))
+            and copies <= self.max_batch_size
+            and not config.return_dict_in_generate
+            and not self.model.generation_config.stop_strings
+            and not (config.stop_strings and self._table is None)
+            and options.keys() <= {"logits_processor"}
+        )
+
     def _work(self) -> None:
-        """Answer batches until the queue is closed and nothing waits."""
+        """Answer until the queue is closed and nothing waits."""
         try:
-            while self._wait_for_requests():
-                if batch := self._next_batch():
-                    self.batch_sizes[len(batch)] += 1
-                    BatchRun(self.model, batch, self._table, self._abandon, self._fast).run()
+            while self._running.rows or self._wait_for_requests():
+                self._look_into_inbox()
+                self._tell_those_over()
+                self._let_join()
+                if self._apart and (self._owed <= 0 or not self._running.rows):
+                    self._owed = _seconds_of(self._answer_apart)
+                if self._running.rows:
+                    self.batch_sizes[len(self._running)] += 1
+                    self._owed -= _seconds_of(self._running.step, self._abandon.is_set())
+        except BaseException as error:
+            self._running.fail(error)
+            raise
         finally:
             self._closing.set()
             self._ended.set()
@@ -218,18 +284,36 @@ class BatchingQueue:
             self._end_of_work.put(None)
 
     def _wait_for_requests(self) -> bool:
-        """Return once a batch can begin; False when there will be none."""
+        """Return once something waits; False when nothing will."""
         self._look_into_inbox()
-        while not self._waiting:
+        while not self._waiting and not self._apart:
             if self._closing.is_set():
                 return False
             self._look_into_inbox(None)
             # Those that come at the same time as the first one get a moment to arrive.
             until = time.monotonic() + self._max_wait
-            while len(self._waiting) < self.max_batch_size and not self._closing.is_set():
-                if not self._look_into_inbox(max(0.0, until - time.monotonic())):
+            while sum(one.copies for one in (*self._waiting, *self._apart)) < self.max_batch_size:
+                left = max(0.0, until - time.monotonic())
+                if self._closing.is_set() or not self._look_into_inbox(left):
                     break
         return True
+
+    def _let_join(self) -> None:
+        """Let the oldest requests join the running batch, as many as there are places for."""
+        if not self._waiting:
+            return
+        if not self._running.is_open():
+            self._apart, self._waiting = deque([*self._apart, *self._waiting]), deque()
+            return
+        joining: list[Request] = []
+        free = self.max_batch_size - len(self._running)
+        while self._waiting and self._waiting[0].copies <= free:
+            request = self._waiting.popleft()
+            self._places.put(None)
+            if not self._is_over(request) and request.future.set_running_or_notify_cancel():
+                joining.append(request)
+                free -= request.copies
+        self._running.join(joining)
 
     def _look_into_inbox(self, timeout: float | None = 0.0) -> bool:
         """Take over what has come, waiting for the first; tell whether anything came.
@@ -243,14 +327,14 @@ class BatchingQueue:
                 request = self._inbox.get(timeout=0.0 if came else timeout)
                 came = True
                 if request is not None:  # None has only ended a wait
-                    self._waiting.append(request)
+                    (self._waiting if request.key is None else self._apart).append(request)
         return came
 
-    def _next_batch(self) -> list[Request]:
-        """Take the oldest request and those that may share its batch."""
+    def _answer_apart(self) -> None:
+        """Answer the oldest request that cannot join, with those that share its settings."""
         batch: list[Request] = []
         others: deque[Request] = deque()
-        for request in self._waiting:
+        for request in self._apart:
             if self._is_over(request):
                 self._places.put(None)
             elif len(batch) < self.max_batch_size and (not batch or request.key == batch[0].key):
@@ -259,8 +343,24 @@ class BatchingQueue:
                     batch.append(request)
             else:
                 others.append(request)
-        self._waiting = others
-        return batch
+        self._apart = others
+        if batch:
+            self.batch_sizes[len(batch)] += 1
+            BatchRun(self.model, batch, self._table, self._abandon, self._fast).run()
+
+    def _tell_those_over(self) -> None:
+        """Find out now and then which of those that wait nobody wants any more."""
+        now = time.monotonic()
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + _SWEEP_SECONDS
+        for waiting in (self._waiting, self._apart):
+            for _place in range(len(waiting)):
+                request = waiting.popleft()
+                if self._is_over(request):
+                    self._places.put(None)
+                else:
+                    waiting.append(request)
 
     def _is_over(self, request: Request) -> bool:
         """Tell whether nobody wants the reply any more, and tell the one who asked."""
@@ -278,20 +378,41 @@ class BatchingQueue:
         self._look_into_inbox()
         while True:
             try:
-                future = self._waiting.popleft().future
+                future = (self._waiting or self._apart).popleft().future
             except IndexError:  # several threads may be at it
                 return
             if future.set_running_or_notify_cancel():
                 future.set_exception(QueueClosedError(_("The queue was closed.")))
 
 
-def _key(config: GenerationConfig, seed: int | None, options: dict[str, Any]) -> object:
-    """Return what is equal for requests that may share a batch."""
+def _completed(config: GenerationConfig, default: GenerationConfig) -> GenerationConfig:
+    """Return settings with the model's own where they leave it to the model."""
+    whole = copy.copy(config)
+    for name, value in vars(default).items():
+        if getattr(whole, name, None) is None:
+            setattr(whole, name, value)
+    return whole
+
+
+def _settings(config: GenerationConfig, but: Container[str] = ()) -> str:
+    """Write settings down, to compare them."""
+    values = {name: value for name, value in vars(config).items() if name not in but}
+    return json.dumps(values, sort_keys=True, default=repr)
+
+
+def _key(config: GenerationConfig, seed: int | None, options: dict[str, Any]) -> tuple:
+    """Return what is equal for requests that may share a batch of their own."""
     draws = config.do_sample or (getattr(config, "num_candidates", None) or 1) > 1
-    if draws and seed is not None:
-        return object()
-    settings = json.dumps(config.to_dict(), sort_keys=True, default=repr)
-    return settings, tuple(sorted((name, id(value)) for name, value in options.items()))
+    if draws and seed is not None:  # the rows of such a batch share one stream of random numbers
+        return (object(),)
+    return _settings(config), *sorted((name, id(value)) for name, value in options.items())
+
+
+def _seconds_of(act: Callable[..., None], *given: object) -> float:
+    """Do something; return how long it took."""
+    begun = time.monotonic()
+    act(*given)
+    return time.monotonic() - begun
 
 
 def _check_options(seed: object, stop: object, deadline: object) -> None:

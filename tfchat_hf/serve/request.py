@@ -10,13 +10,28 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from transformers import GenerationConfig
 
 from data_builders.translation import _
 
 from ..chat.streaming import GrowingText, PieceTable, interrupts_held, next_item
+
+
+class TokenScore(NamedTuple):
+    """A token of a reply, and what the network itself thought of it.
+
+    Attributes:
+        id: The token.
+        logprob: Its log-probability by the network's own logits, before processors and
+            temperature; None where nobody asked (`top_logprobs`).
+        top: The likeliest tokens and their log-probabilities, as many as were asked for.
+    """
+
+    id: int
+    logprob: float | None = None
+    top: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,10 +43,15 @@ class BatchedReply:
             not.
         finish_reasons: Why each ended: `stop` (it was finished), `length` (no more tokens were
             allowed), `cancelled`, or `deadline`.
+        scores: Of each token of each reply.
     """
 
     sequences: list[list[int]]
     finish_reasons: list[str]
+    scores: list[list[TokenScore]]
+
+
+OnText = Callable[[int, str, list[TokenScore]], None]
 
 
 def _uninterrupted(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -108,10 +128,14 @@ class Request:
         options: More arguments of `generate()`.
         future: Where the reply goes.
         stop: Set to end the reply.
-        key: Requests of equal keys may be answered together.
-        on_text: Called with the number of the reply (0 where one is asked for) and a piece.
+        copies: Replies to it.
+        settings: What is equal for requests with equal settings, but for the length.
+        key: Requests of equal keys may share a batch of their own; None for one that can join the
+            running batch.
+        on_text: Called with the number of the reply (0 where one is asked for), text and tokens.
         deadline: `time.monotonic()` at which the reply ends, finished or not.
         seed: Where random numbers start.
+        top_logprobs: How many of the likeliest tokens to name beside each; None for no scores.
     """
 
     input_ids: list[int]
@@ -119,10 +143,13 @@ class Request:
     options: dict[str, Any]
     future: ReplyFuture
     stop: threading.Event
+    copies: int
+    settings: str
     key: object
-    on_text: Callable[[int, str], None] | None = None
+    on_text: OnText | None = None
     deadline: float | None = None
     seed: int | None = None
+    top_logprobs: int | None = None
 
     def reason_to_stop(self) -> str | None:
         """Say why the reply must not go on, if it must not."""
@@ -135,16 +162,17 @@ class Request:
 
 @dataclass
 class _Reply:
-    """One reply to a request: its tokens, its text, why it ended; characters made and handed out.
+    """One reply to a request: its tokens and text, why it ended; what of both was handed out.
 
     More may have been handed out than made: where the reply was begun again after an error.
     """
 
     text: GrowingText | None
-    tokens: list[int] = field(default_factory=list)
+    scores: list[TokenScore] = field(default_factory=list)
     reason: str | None = None
-    made: int = 0
+    made: int = 0  # characters
     said: int = 0
+    told: int = 0  # tokens
 
 
 class Answer:
@@ -155,47 +183,68 @@ class Answer:
 
     Args:
         request: Its future is running.
-        copies: Replies to one request.
         ends: End tokens.
-        pad: What follows a reply that some rule has ended.
+        pad: What follows a reply that some rule has ended; None where nothing follows.
         table: Of the tokenizer; needed where the request has `on_text`.
     """
 
     def __init__(
-        self, request: Request, copies: int, ends: set[int], pad: int, table: PieceTable | None
+        self, request: Request, ends: set[int], pad: int | None, table: PieceTable | None
     ) -> None:
         """Start with no token."""
         self.request = request
         self.done = False
         self._ends, self._pad = ends, pad
         self._table = table if request.on_text else None
-        self._replies = [_Reply(self._new_text()) for _ in range(copies)]
+        self._replies = [_Reply(self._new_text()) for _ in range(request.copies)]
 
-    def add(self, number: int, token: int) -> None:
+    def is_over(self, number: int) -> bool:
+        """Tell whether a reply has ended."""
+        return self.done or self._replies[number].reason is not None
+
+    def add(self, number: int, token: TokenScore) -> None:
         """Take the next token of a reply; nothing happens to one that has ended."""
         reply = self._replies[number]
         if reply.reason is not None:
             return
-        if token == self._pad and token not in self._ends:
-            self._end(number, self.request.reason_to_stop() or "stop")
+        if token.id == self._pad and token.id not in self._ends:
+            self.end(number, self.request.reason_to_stop() or "stop")
             return
-        reply.tokens.append(token)
-        if token in self._ends:
-            self._end(number, "stop")
+        reply.scores.append(token)
+        if token.id in self._ends:
+            self.end(number, "stop")
         elif reply.text is not None:
-            self._say(number, reply.text.add(token))
+            self._say(number, reply.text.add(token.id))
+
+    def end(self, number: int, reason: str) -> None:
+        """End a reply; the last one hands all out."""
+        reply = self._replies[number]
+        reply.reason = reason
+        if reply.text is not None:
+            self._say(number, reply.text.close())
+        if not self.done and all(one.reason is not None for one in self._replies):
+            self.done = True
+            self.request.future.set_result(
+                BatchedReply(
+                    [[token.id for token in one.scores] for one in self._replies],
+                    [str(one.reason) for one in self._replies],
+                    [one.scores for one in self._replies],
+                )
+            )
 
     def end_all(self, reason: str) -> None:
         """End every reply that has not ended."""
         for number, reply in enumerate(self._replies):
             if reply.reason is None:
-                self._end(number, reason)
+                self.end(number, reason)
 
     def begin_again(self) -> bool:
         """Forget the tokens, but not what the caller has heard; False where it would differ."""
-        if self.request.config.do_sample and any(reply.said for reply in self._replies):
+        if self.request.config.do_sample and any(reply.told for reply in self._replies):
             return False
-        self._replies = [_Reply(self._new_text(), said=one.said) for one in self._replies]
+        self._replies = [
+            _Reply(self._new_text(), said=one.said, told=one.told) for one in self._replies
+        ]
         return True
 
     def fail(self, error: BaseException) -> None:
@@ -212,27 +261,17 @@ class Answer:
     def _new_text(self) -> GrowingText | None:
         return None if self._table is None else GrowingText(self._table, trim=True)
 
-    def _end(self, number: int, reason: str) -> None:
-        """End a reply; the last one hands all out."""
-        reply = self._replies[number]
-        reply.reason = reason
-        if reply.text is not None:
-            self._say(number, reply.text.close())
-        if not self.done and all(one.reason is not None for one in self._replies):
-            self.done = True
-            tokens, reasons = zip(*((one.tokens, one.reason) for one in self._replies), strict=True)
-            self.request.future.set_result(BatchedReply(list(tokens), list(reasons)))
-
     def _say(self, number: int, piece: str) -> None:
-        """Hand out text; a caller that cannot take it has gone, and loses its own reply only."""
+        """Hand out text and tokens; a caller that cannot take them loses its own reply only."""
         reply = self._replies[number]
         heard = max(0, reply.said - reply.made)
         reply.made += len(piece)
-        piece = piece[heard:]
-        if not piece or self.done or self.request.on_text is None:
+        piece, tokens = piece[heard:], reply.scores[reply.told :]
+        if not (piece or tokens) or self.done or self.request.on_text is None:
             return
         reply.said += len(piece)
+        reply.told += len(tokens)
         try:
-            self.request.on_text(number, piece)
-        except Exception as error:  # whatever the caller's function raises belongs to the caller
+            self.request.on_text(number, piece, tokens)
+        except BaseException as error:  # whatever the caller's function raises is the caller's
             self.fail(error)

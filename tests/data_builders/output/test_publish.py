@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from data_builders.building.builder import DIALOGUE_FEATURES
 from data_builders.errors import UserError
 from data_builders.output.publish import push_dataset
 from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
+from tests.strangers import run_elsewhere
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "hf_test"
@@ -60,14 +59,7 @@ def heard_by_a_stranger(hub: FakeHub, home: Path) -> dict:
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
     home.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", STRANGER, REPOSITORY],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
+    done = run_elsewhere(STRANGER, REPOSITORY, environment=environment)
     assert done.returncode == 0, f"{done.stderr}\nunanswered: {hub.unknown}"
     return json.loads(done.stdout.splitlines()[-1])
 

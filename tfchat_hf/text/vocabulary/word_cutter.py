@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,17 +119,15 @@ def open_word_cutter(user_dictionaries: Sequence[str | Path] = ()) -> Iterator[W
             "cutting text into words needs the package jieba. Install it (pip install jieba), "
             "or use the scheme `char`."
         ) from error
-    jieba.setLogLevel(logging.WARNING)
-    with tempfile.TemporaryDirectory(prefix="tfchat-jieba-") as private:
-        segmenter = jieba.Tokenizer()
-        # jieba loads a marshal file from a fixed name in the shared temporary folder. Another
-        # user could plant one there, so ours lives in a folder nobody else can write to.
-        segmenter.tmp_dir = private
-        segmenter.initialize()
-        user_words = [
-            word for path in user_dictionaries for word in _read_dictionary(segmenter, Path(path))
-        ]
-        yield WordCutter(segmenter, user_words)
+    segmenter = jieba.Tokenizer()
+    # Not `initialize`, which loads a marshal file from a fixed name in the shared temporary folder:
+    # another user could plant one there.
+    segmenter.FREQ, segmenter.total = segmenter.gen_pfdict(segmenter.get_dict_file())
+    segmenter.initialized = True
+    user_words = [
+        word for path in user_dictionaries for word in _read_dictionary(segmenter, Path(path))
+    ]
+    yield WordCutter(segmenter, user_words)
 
 
 def _read_dictionary(segmenter: Any, path: Path) -> list[str]:
