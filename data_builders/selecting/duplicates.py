@@ -20,7 +20,10 @@ from data_builders.selecting.similarity import (
 from data_builders.selecting.workers import ordered_map
 
 # Sorting works on parts of about this many keys, so that its memory does not grow with the corpus.
-_PART = 2_000_000
+_PART = 500_000
+# Candidates are put together in parts of so many dialogues.
+_MERGED = 250_000
+_HALF, _LOW = np.uint64(32), np.uint64(2**32 - 1)
 # Texts of twice as many dialogues lie in memory while they are compared.
 _CANDIDATES_A_TASK = 10_000
 # Who met more dialogues than that which only share a phrase is made of phrases.
@@ -81,11 +84,14 @@ def near_duplicates(
         For each dialogue the place of the one it copies, or its own; and of those that do not fold
         to the same text how alike they are (`copies.alike`).
     """
-    own = np.arange(len(alive))
     first = first_places(shards.numbers("folded"), alive)
-    candidates = _candidates(shards, alive & (first == own))
+    candidates = _candidates(shards, alive & (first == np.arange(len(alive))))
     tasks = (
-        (shards.paths, shards.first_rows, candidates[begin : begin + _CANDIDATES_A_TASK])
+        (
+            shards.paths,
+            shards.first_rows,
+            np.stack(_unpacked(candidates[begin : begin + _CANDIDATES_A_TASK]), axis=1),
+        )
         for begin in range(0, len(candidates), _CANDIDATES_A_TASK)
     )
     measured: dict[int, float] = {}
@@ -135,32 +141,38 @@ def _similar_ones(
 
 
 def _candidates(shards: Shards, alive: np.ndarray) -> np.ndarray:
-    """Pair each dialogue with two that agree with it in a band, the first and the last: (n, 2)."""
-    # A pair is one number, the later one in its high half: sorted so, a task's pairs stand in few
-    # shards.
-    found = np.zeros(0, dtype=np.uint64)
+    """Pair each dialogue with two that agree with it in a band, the first and the last.
+
+    Returns:
+        The pairs, each one number with the later one in its high half, rising: so those of a task
+        stand in few shards.
+    """
     marks, strangers = shards.marks(), np.zeros(len(alive), dtype=np.uint8)
+    # In parts, by the later one: a merge takes several times the memory of what it merges.
+    bounds = np.arange(_MERGED, len(alive), _MERGED, dtype=np.uint64) << _HALF
+    found = [np.zeros(0, dtype=np.uint64)] * (len(bounds) + 1)
     for number in range(BANDS):
+        met = [found]
         for one, other in _met(shards, shards.band(number), alive):
             likely = shared_marks(marks, one, marks, other) >= LEAST_SHARED
             strangers[other[~likely]] += 1
-            found = distinct(np.concatenate([found, _packed(one[likely], other[likely])]))
-    earlier, later = _unpacked(found)
-    likely = shared_marks(marks, earlier, marks, later) >= least_shared(
-        strangers[later] > _MOST_STRANGERS
-    )
+            pairs = np.sort(_packed(one[likely], other[likely]))
+            met.append(np.split(pairs, np.searchsorted(pairs, bounds)))
+        found = [distinct(np.concatenate(part)) for part in zip(*met, strict=True)]
+    for part, pairs in enumerate(found):
+        one, other = _unpacked(pairs)
+        least = least_shared(strangers[other] > _MOST_STRANGERS)
+        found[part] = pairs[shared_marks(marks, one, marks, other) >= least]
     short = [_packed(*met) for met in _met(shards, shards.numbers("skeleton"), alive)]
-    return np.stack(_unpacked(distinct(np.concatenate([found[likely], *short]))), axis=1)
+    return distinct(np.concatenate([*found, *short]))
 
 
 def _packed(earlier: np.ndarray, later: np.ndarray) -> np.ndarray:
-    return later.astype(np.uint64) << np.uint64(32) | earlier.astype(np.uint64)
+    return later.astype(np.uint64) << _HALF | earlier.astype(np.uint64)
 
 
 def _unpacked(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return (pairs & np.uint64(2**32 - 1)).astype(np.int64), (pairs >> np.uint64(32)).astype(
-        np.int64
-    )
+    return (pairs & _LOW).astype(np.int64), (pairs >> _HALF).astype(np.int64)
 
 
 def _met(
@@ -184,7 +196,9 @@ def _parts(keys: np.ndarray, alive: np.ndarray) -> Iterator[np.ndarray]:
         yield np.flatnonzero(alive)
         return
     # The high bits choose the part: the low ones may be set on purpose (`band_hashes`).
-    part = (keys >> np.uint64(40)) % np.uint64(count)
+    part = keys >> np.uint64(40)
+    part %= np.uint64(count)
+    part = part.astype(np.uint16)
     for number in range(count):
         yield np.flatnonzero(alive & (part == number))
 

@@ -37,7 +37,7 @@ _TEXTS_AT_ONCE = 4_000
 _BY_VARIANT = 64
 # The index is sorted in parts, by the highest four bits of the hashes.
 _PARTS, _PART_SHIFT = 16, np.uint64(60)
-_HALF, _LOW, _NOBODY = np.uint64(32), np.uint64(2**32 - 1), np.uint64(2**64 - 1)
+_HALF, _LOW = np.uint64(32), np.uint64(2**32 - 1)
 _ENTRY = np.dtype([("hash", np.uint64), ("owner", np.int32)])
 
 
@@ -60,8 +60,8 @@ class Met(NamedTuple):
 
     Attributes:
         owners: Places of the held-out ones in the index, rising.
-        likely: How likely each is and, in the low half, which pair of the corpus asks so; rising
-            for each owner, the likeliest first.
+        likely: How likely each is and, in the low half, which pair of the corpus asks so, counted
+            from the end; falling for each owner.
         counts: How many looked like the held-out one; 0 but for its first.
     """
 
@@ -72,8 +72,8 @@ class Met(NamedTuple):
 
 def _likeliest(owners: np.ndarray, ranks: np.ndarray, pairs: np.ndarray) -> Met:
     """Leave so many of each held-out question that are the likeliest."""
-    likely = _LOW - ranks.astype(np.uint64) << _HALF | pairs.astype(np.uint64)
-    order = np.lexsort((likely, owners))
+    likely = ranks.astype(np.uint64) << _HALF | _LOW - pairs.astype(np.uint64)
+    order = np.lexsort((~likely, owners))
     owners = owners[order]
     begins = np.searchsorted(owners, owners)
     counts = np.bincount(begins, minlength=len(owners)).astype(np.int32)
@@ -90,17 +90,18 @@ class Nearest:
         Args:
             owners: How many held-out questions there are.
         """
-        self._likely = np.full((owners, _MEASURED), _NOBODY)
+        # Zeros take no memory where nothing is met.
+        self._likely = np.zeros((owners, _MEASURED), np.uint64)
         self._counts = np.zeros(owners, np.int32)
 
     def add(self, met: Met) -> None:
         """Take in what was found somewhere; only the questions that were met there are touched."""
         owners, begins, which = np.unique(met.owners, return_index=True, return_inverse=True)
-        both = np.full((len(owners), 2 * _MEASURED), _NOBODY)
+        both = np.zeros((len(owners), 2 * _MEASURED), np.uint64)
         both[:, :_MEASURED] = self._likely[owners]
         both[which, _MEASURED + np.arange(len(which)) - begins[which]] = met.likely
         both.sort(axis=1)
-        self._likely[owners] = both[:, :_MEASURED]
+        self._likely[owners] = both[:, : -_MEASURED - 1 : -1]
         self._counts[owners] += met.counts[begins]
 
     def chosen(self) -> tuple[np.ndarray, np.ndarray]:
@@ -111,9 +112,10 @@ class Nearest:
         """
         crowded = self._counts > _MEASURED
         most = np.where(crowded, _MEASURED_IN_A_CROWD, _MEASURED)[:, None]
-        kept = (self._likely != _NOBODY) & (np.arange(_MEASURED) < most)
-        kept &= _LOW - (self._likely >> _HALF) >= least_shared(crowded)[:, None]
-        return np.nonzero(kept)[0], (self._likely[kept] & _LOW).astype(np.int64)
+        # Nobody is a rank of 0.
+        kept = self._likely >= least_shared(crowded).astype(np.uint64)[:, None] << _HALF
+        kept &= np.arange(_MEASURED) < most
+        return np.nonzero(kept)[0], (_LOW - (self._likely[kept] & _LOW)).astype(np.int64)
 
 
 def questions_at(path: str, pairs: np.ndarray) -> list[str]:

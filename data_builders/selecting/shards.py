@@ -199,8 +199,10 @@ class Shards:
         Returns:
             The column over all shards.
         """
-        parts = [np.array(_array(path, column)) for path in self.paths]
-        return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+        found = np.empty(len(self), SCHEMA.field(column).type.to_pandas_dtype())
+        for path, rows, _ in self.spans():
+            found[rows] = np.asarray(_array(path, column))
+        return found
 
     def band(self, number: int) -> np.ndarray:
         """Give one band of the MinHash signatures.
@@ -211,12 +213,14 @@ class Shards:
         Returns:
             uint64 per dialogue; 0 for short ones.
         """
-        parts = [_rows(path, "bands", BANDS)[:, number].copy() for path in self.paths]
-        return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+        found = np.empty(len(self), np.uint64)
+        for path, rows, _ in self.spans():
+            found[rows] = _rows(path, "bands", BANDS)[:, number]
+        return found
 
     def marks(self) -> np.ndarray:
         """Give the MinHash signatures in short: uint8, (dialogues, BANDS * BAND_ROWS)."""
-        found = np.zeros((len(self), BANDS * BAND_ROWS), np.uint8)
+        found = np.empty((len(self), BANDS * BAND_ROWS), np.uint8)
         for path, rows, _ in self.spans():
             found[rows] = _rows(path, "marks", BANDS * BAND_ROWS)
         return found
@@ -230,8 +234,10 @@ class Shards:
         Returns:
             uint64 per pair, over all shards.
         """
-        parts = [np.array(_array(path, column).flatten()) for path in self.paths]
-        return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+        found = np.empty(self.pairs, np.uint64)
+        for path, _, pairs in self.spans():
+            found[pairs] = np.asarray(_array(path, column).flatten())
+        return found
 
     def spans(self) -> Iterator[tuple[str, slice, slice]]:
         """Yield path, numbers of the dialogues and numbers of the pairs of each shard."""

@@ -32,7 +32,7 @@ LEAST_SHARED = 9
 _SHARED_IN_A_CROWD = 15
 # Two characters of Chinese say as much as four letters.
 _EAST, _PADDING = 0x2E80, 3
-_AT_ONCE = 500_000
+_AT_ONCE = 100_000
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 2**64))

@@ -88,11 +88,11 @@ _SAME_WORDS = """
 _SYNONYMS = {word: line.split()[0] for line in _SAME_WORDS.split(";") for word in line.split()}
 _SYNONYM = re.compile("|".join(map(re.escape, sorted(_SYNONYMS, key=len, reverse=True))))
 _POLITE_FIRST = re.compile(
-    r"(?:请问(?:一下)?|(?:好的?呀?|[嗯恩]+呢?|哦+了?|收到|您好|你好|(?:真是)?太?谢谢[你您]?[了啦啊]?|我?(?:知道|明白|了解)了|是的|对|haha|oh|wow|ok(?:ay)?)[，,。.!！\s~]+)+(?=\w)"
+    r"(?:请问(?:一下)?[，,\s]*|(?:好的?呀?|[嗯恩]+呢?|哦+了?|收到|您好|你好|(?:真是)?太?谢谢[你您]?[了啦啊]?|我?(?:知道|明白|了解)了|是的|对|haha|oh|wow|ok(?:ay)?)[，,。.!！\s~]+)+(?=\w)"
 )
 _POLITE_WORDS = ("谢谢", "再见", "thank", "please")
 _POLITE_LAST = re.compile(
-    r"(?<=[^\s，,。.!！])[，,。.!！\s]+"
+    r"(?<=[^\s，,。.!！?？])[，,。.!！?？\s]+"
     r"(?:谢谢[你您]?[了啦啊]?|再见|thanks|thank you|please)[。.!！\s]*$"
 )
 # In these 别 is no "do not", and 们 makes no other person.

@@ -66,3 +66,6 @@ def test_a_page_is_no_model(folder, capsys):
     with pytest.raises(SystemExit):
         main([str(folder), "--hub_model_id", MODEL, "--static"])
     assert "--static needs --space" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([str(folder), "--space", SPACE, "--static", "--push_memory"])
+    assert "leave --with_logs and --push_memory out" in capsys.readouterr().err

@@ -17,6 +17,7 @@ ASK = {
     "messages": [{"role": "user", "content": "What do you like to eat?"}],
     "extra_body": {"memory": False},
 }
+EXTRA = {"extra_body": {"memory": False, "return_token_ids": True}, "best_of": 1}
 DRAWN = {**ASK, "temperature": 5.0, "extra_body": {"memory": False, "preset": "greedy"}}
 
 
@@ -155,13 +156,11 @@ def test_the_old_way_of_asking_has_the_old_shape(client) -> None:
         assert scores.text_offset[1] == len(scores.tokens[0])
         assert len(scores.token_logprobs) == len(scores.top_logprobs) == len(scores.tokens)
         assert all(len(rivals) == 2 for rivals in scores.top_logprobs)
-    pieces = list(client.completions.create(
-        model="small-talk", prompt="hello", stream=True, **EXTRA
-    ))  # fmt: skip
+    first, second = (len(choice.prompt_token_ids) for choice in made.choices)
+    assert first < second and first + second == made.usage.prompt_tokens
+    alone = {"model": "small-talk", "prompt": "hello", **EXTRA}
+    pieces = list(client.completions.create(**alone, stream=True))
     assert "".join(piece.choices[0].text for piece in pieces) == made.choices[0].text
-
-
-EXTRA = {"extra_body": {"memory": False}}
 
 
 def test_penalties_change_what_is_said(client) -> None:

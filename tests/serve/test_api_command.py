@@ -37,7 +37,7 @@ def _without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--host", "::"], "--no-api-key"),
         (["--host", "example.org"], "lets others reach"),
         (["--api-key", "short"], "`--api-key` must be at least 16"),
-        (["--api-key-file", "EMPTY"], "`--api-key-file` must be at least 16"),
+        (["--api-key-file", "BYTES"], "`--api-key-file` must be at least 16"),
         (["--api-key-file", "AWAY"], "AWAY"),
         (["--port", "TAKEN"], "Choose another with `--port`"),
         (["--port", "99999"], "Choose another with `--port`"),
@@ -47,10 +47,10 @@ def _without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_cannot_be_served_is_one_sentence(words, sentence, tmp_path, capsys) -> None:
-    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "bytes").write_bytes(b"\xff" * 20 + b"\n")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         values = {
-            "EMPTY": str(tmp_path / "empty"),
+            "BYTES": str(tmp_path / "bytes"),
             "AWAY": str(tmp_path / "AWAY"),
             "TAKEN": str(taken.getsockname()[1]),
         }

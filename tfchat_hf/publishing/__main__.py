@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(_("--hub_model_id or --space must say where to: owner/name"))
     if asked["static"] and not asked["space"]:
         parser.error(_("--static needs --space: a page is no model"))
+    if asked["static"] and (asked["with_logs"] or asked["push_memory"]):
+        parser.error(_("--static uploads the page alone: leave --with_logs and --push_memory out"))
     return run_command(
         lambda: _push(asked),
         stopped="stopped: nothing of it is visible. The same command goes on.",

@@ -22,7 +22,7 @@ import queue
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -44,6 +44,8 @@ from .running_batch import RunningBatch
 
 # How often those that wait are looked through for one whose time is over.
 _SWEEP_SECONDS = 0.02
+# What each reply has of its own, however equal their settings are otherwise.
+_LENGTHS = {"max_new_tokens", "max_length", "presets"}
 
 
 class QueueFullError(RuntimeError):
@@ -142,13 +144,12 @@ class BatchingQueue:
             QueueFullError: `max_waiting` requests wait already.
             QueueClosedError: `close()` has been called.
         """
-        config = copy.deepcopy(generation_config or self.model.generation_config)
+        config = copy.copy(generation_config or self.model.generation_config)
         self._check(input_ids, on_text)
         _check_options(seed, stop, deadline)
         self._check_top(top_logprobs)
         stop = threading.Event() if stop is None else stop
         whole = _completed(config, self.model.generation_config)
-        settings = json.dumps(whole.to_dict(), sort_keys=True, default=repr)
         joins = self._fast is not None and self._can_join(whole, options)
         request = Request(
             input_ids=list(input_ids),
@@ -157,8 +158,8 @@ class BatchingQueue:
             future=ReplyFuture(stop),
             stop=stop,
             copies=whole.num_return_sequences or 1,
-            settings=settings,
-            key=None if joins else (settings, _key(whole, seed, options), top_logprobs is None),
+            settings=_settings(whole, _LENGTHS),
+            key=None if joins else (*_key(whole, seed, options), top_logprobs is None),
             on_text=on_text,
             deadline=deadline,
             seed=seed,
@@ -393,12 +394,18 @@ def _completed(config: GenerationConfig, default: GenerationConfig) -> Generatio
     return whole
 
 
-def _key(config: GenerationConfig, seed: int | None, options: dict[str, Any]) -> object:
-    """Return what is equal, beside settings, for requests that may share a batch of their own."""
+def _settings(config: GenerationConfig, but: Container[str] = ()) -> str:
+    """Write settings down, to compare them."""
+    values = {name: value for name, value in vars(config).items() if name not in but}
+    return json.dumps(values, sort_keys=True, default=repr)
+
+
+def _key(config: GenerationConfig, seed: int | None, options: dict[str, Any]) -> tuple:
+    """Return what is equal for requests that may share a batch of their own."""
     draws = config.do_sample or (getattr(config, "num_candidates", None) or 1) > 1
     if draws and seed is not None:  # the rows of such a batch share one stream of random numbers
-        return object()
-    return tuple(sorted((name, id(value)) for name, value in options.items()))
+        return (object(),)
+    return _settings(config), *sorted((name, id(value)) for name, value in options.items())
 
 
 def _seconds_of(act: Callable[..., None], *given: object) -> float:

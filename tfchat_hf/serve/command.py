@@ -169,7 +169,10 @@ def _key(args: argparse.Namespace) -> str | None:
     """Return the key that callers must know, None where they need none."""
     key, where = args.api_key, "--api-key"
     if args.api_key_file is not None:
-        key, where = args.api_key_file.read_text(encoding="utf-8").strip(), "--api-key-file"
+        key, where = (
+            args.api_key_file.read_text(encoding="ascii", errors="replace").strip(),
+            "--api-key-file",
+        )
     elif key is None and not args.no_api_key and KEY_VARIABLE in os.environ:
         key, where = os.environ[KEY_VARIABLE], KEY_VARIABLE
     if key is not None and (len(key) < _SHORTEST_KEY or not key.isascii() or not key.isprintable()):

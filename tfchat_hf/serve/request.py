@@ -129,7 +129,7 @@ class Request:
         future: Where the reply goes.
         stop: Set to end the reply.
         copies: Replies to it.
-        settings: What is equal for requests with equal settings.
+        settings: What is equal for requests with equal settings, but for the length.
         key: Requests of equal keys may share a batch of their own; None for one that can join the
             running batch.
         on_text: Called with the number of the reply (0 where one is asked for), text and tokens.

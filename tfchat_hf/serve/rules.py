@@ -38,16 +38,19 @@ from ..fast.loops import is_row_by_row
 from ..model import generation_tfchat as own
 from .request import Request
 
-# What a length, the start token counted, means to a processor.
-_MEANING: dict[type, Callable[[Any, int], int]] = {
-    own.WholeCharactersLogitsProcessor: lambda one, length: min(one.max_length - length, 4),
-    own.AntiLanguageModelLogitsProcessor: lambda one, length: min(length, one.tokens + 1),
+# How long a reply may be shown to a processor, whatever its length is: so it means the same to it.
+# What is not named here does not mind how long replies are filled up.
+_SHOWN: dict[type, Callable[[Any, Row], int]] = {
+    own.WholeCharactersLogitsProcessor: lambda one, row: (
+        one.max_length - min(row.limit - len(row.ids), 4)
+    ),
+    own.AntiLanguageModelLogitsProcessor: lambda one, row: min(len(row.ids), one.tokens + 1),
     # Nothing to repeat yet: start tokens before the first would be.
-    own.PhraseRepeatLogitsProcessor: lambda one, length: min(length, 2),
-    NoRepeatNGramLogitsProcessor: lambda one, length: min(length, 2),
-    MinLengthLogitsProcessor: lambda one, length: length < one.min_length,
-    MinNewTokensLengthLogitsProcessor: lambda one, length: (
-        length - one.prompt_length_to_skip < one.min_new_tokens
+    own.PhraseRepeatLogitsProcessor: lambda one, row: len(row.ids) == 1,
+    NoRepeatNGramLogitsProcessor: lambda one, row: len(row.ids) == 1,
+    MinLengthLogitsProcessor: lambda one, row: min(len(row.ids), one.min_length),
+    MinNewTokensLengthLogitsProcessor: lambda one, row: min(
+        len(row.ids), one.prompt_length_to_skip + one.min_new_tokens
     ),
 }
 # What the rows count themselves.
@@ -61,12 +64,14 @@ class Row:
     Attributes:
         question: Its tokens.
         ids: The reply so far, the start token first.
+        limit: Most tokens of it, the start token counted.
         rules: Its settings.
         generator: Where its random numbers come from; None for torch's own.
     """
 
     question: list[int]
     ids: list[int]
+    limit: int
     rules: Rules
     generator: torch.Generator | None = None
 
@@ -82,7 +87,6 @@ class Rules:
 
     Attributes:
         start: The token that a reply begins with.
-        limit: Most tokens, the start token counted.
         ends: End tokens.
         draws: Whether tokens are drawn.
         processors: In the order in which they act.
@@ -93,7 +97,6 @@ class Rules:
     """
 
     start: int
-    limit: int
     ends: set[int]
     draws: bool
     processors: list[LogitsProcessor]
@@ -132,22 +135,27 @@ class Rules:
     def _apply(self, rows: Sequence[Row], scores: torch.Tensor) -> torch.Tensor:
         """Show rows that may be filled up to the processors, or a single one."""
         longest = max(len(row.ids) for row in rows)
-        filled = [[self.start] * (longest - len(row.ids)) + row.ids for row in rows]
-        ids = torch.tensor(filled, device=scores.device)
+        tensors: dict[int, torch.Tensor] = {}
         for processor in self._for_questions(rows):
-            meaning = _MEANING.get(type(processor))
-            by_length: dict[int, list[int]] = defaultdict(list)
+            shown = _SHOWN.get(type(processor))
+            by_width: dict[int, list[int]] = defaultdict(list)
             for place, row in enumerate(rows):
-                by_length[meaning(processor, len(row.ids)) if meaning else 0].append(place)
-            if len(by_length) == 1:
-                scores = processor(ids, scores)
-                continue
-            made = torch.empty_like(scores)
-            for places in by_length.values():
-                width = max(len(rows[place].ids) for place in places)
-                made[places] = processor(ids[places, longest - width :], scores[places])
+                by_width[(shown and int(shown(processor, row))) or longest].append(place)
+            made = torch.empty_like(scores) if len(by_width) > 1 else scores
+            for width, places in by_width.items():
+                if width not in tensors:
+                    tensors[width] = self._ids(rows, width).to(scores.device)
+                if len(by_width) == 1:
+                    made = processor(tensors[width], scores)
+                else:
+                    made[places] = processor(tensors[width][places], scores[places])
             scores = made
         return scores
+
+    def _ids(self, rows: Sequence[Row], width: int) -> torch.LongTensor:
+        """Return replies as `(rows, width)`: their last tokens, filled up on the left."""
+        filled = [[self.start] * (width - len(row.ids)) + row.ids[-width:] for row in rows]
+        return torch.tensor(filled)
 
     def _for_questions(self, rows: Sequence[Row]) -> list[LogitsProcessor]:
         """Return the processors, those that look at questions made for these."""
@@ -192,8 +200,17 @@ def _of(rows: Sequence[Row], processor: LogitsProcessor) -> LogitsProcessor:
     return type(processor)(padded.to(processor.question.device), *given)
 
 
-def prepared_rules(model: Any, request: Request, table: PieceTable | None) -> Rules:
-    """Have `generate()` prepare a request, and take over before it decodes."""
+def prepared_rules(
+    model: Any, request: Request, table: PieceTable | None, limit: int | None = None
+) -> Rules:
+    """Have `generate()` prepare a request, and take over before it decodes.
+
+    Args:
+        model: Its `generate()`.
+        request: Its settings.
+        table: Of the tokenizer, if there is one.
+        limit: Most new tokens in the place of those of the request.
+    """
     found: dict[str, Any] = {}
 
     def take(
@@ -211,6 +228,8 @@ def prepared_rules(model: Any, request: Request, table: PieceTable | None) -> Ru
     ids = torch.tensor([request.input_ids], device=model.device)
     config = copy.copy(request.config)
     stop_strings, config.stop_strings = config.stop_strings, None  # need the tokenizer, see below
+    if limit is not None:
+        config.max_new_tokens, config.max_length = limit, None
     model.generate(
         input_ids=ids,
         attention_mask=torch.ones_like(ids),
@@ -222,12 +241,10 @@ def prepared_rules(model: Any, request: Request, table: PieceTable | None) -> Ru
     )
     criteria = [one for one in found["criteria"] if type(one) not in _COUNTED]
     if stop_strings:
-        tokenizer = request.options.get("tokenizer") or (table and table.tokenizer)
-        criteria.append(StopStringCriteria(tokenizer, stop_strings))
+        criteria.append(StopStringCriteria(table and table.tokenizer, stop_strings))
     ends = found["config"].eos_token_id
     return Rules(
         start=found["start"],
-        limit=found["criteria"].max_length,
         ends=set(ends if isinstance(ends, list) else [ends]),
         draws=bool(found["config"].do_sample),
         processors=list(found["processors"]),

@@ -7,6 +7,7 @@ changed nothing, so one that fails is made again for each row by itself, and no 
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -125,20 +126,32 @@ class RunningBatch:
 
     def _new_rows(self, request: Request) -> list[_Reply]:
         """Return the rows of a request, each with random numbers of its own."""
-        rules = self._rules.get(request.settings)
-        if rules is None or request.options:
-            rules = prepared_rules(self.model, request, self.table)
-            if rules.is_lasting and not request.options:
-                self._rules[request.settings] = rules
-                if len(self._rules) > _MOST_RULES:
-                    self._rules.pop(next(iter(self._rules)))
+        limit = self.model._longest_reply(copy.copy(request.config), None)
+        rules = self._rules_of(request)
         answer, rows = Answer(request, rules.ends, None, self.table), []
         for number in range(request.copies):
-            row = _Reply(request.input_ids, [rules.start], rules, answer=answer, number=number)
+            row = _Reply(
+                request.input_ids, [rules.start], limit, rules, answer=answer, number=number
+            )
             if request.seed is not None:
                 row.generator = torch.Generator().manual_seed(hash((request.seed, number)))
             rows.append(row)
         return rows
+
+    def _rules_of(self, request: Request) -> Rules:
+        """Return the rules of a request; but for the length those of others, if they will do."""
+        rules = self._rules.get(request.settings)
+        if rules is not None and not request.options:
+            return rules
+        if not request.options:
+            longest = self.model.config.max_position_embeddings
+            rules = prepared_rules(self.model, request, self.table, longest)
+            if rules.is_lasting:
+                self._rules[request.settings] = rules
+                if len(self._rules) > _MOST_RULES:
+                    self._rules.pop(next(iter(self._rules)))
+                return rules
+        return prepared_rules(self.model, request, self.table)
 
     def _read(self, joining: list[list[_Reply]]) -> None:
         """Encode questions together, and where that fails one by one; their rows join."""
@@ -237,7 +250,7 @@ class RunningBatch:
         row.answer.add(row.number, token)
         if row.is_over:
             return
-        if len(row.ids) >= row.rules.limit:
+        if len(row.ids) >= row.limit:
             row.answer.end(row.number, "length")
         elif row.rules.criteria:
             ids = torch.tensor([row.ids], device=self.model.device)

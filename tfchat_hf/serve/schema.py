@@ -37,7 +37,7 @@ REFUSED = set(
     logit_bias modalities response_format suffix tool_choice tools web_search_options
     """.split()
 )
-_ASKS_FOR_NOTHING: tuple[Any, ...] = (
+_NOTHING: tuple[Any, ...] = (
     None, False, "", [], {}, 0, "none", "auto", ["text"], {"type": "text"},
 )  # fmt: skip
 Stop = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -125,7 +125,8 @@ class Asked(BaseModel):
             if name in IGNORED:
                 found.append(name)
             elif name in REFUSED:
-                if not any(value is one or value == one for one in _ASKS_FOR_NOTHING):
+                asks = not any(type(value) is type(one) and value == one for one in _NOTHING)
+                if asks and (name, value) != ("best_of", 1):
                     what = _("This server has no `{name}`. Leave it out.", name=name)
                     raise ApiError(400, what, "unsupported_parameter", name)
             elif name not in SETTINGS:

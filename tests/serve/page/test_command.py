@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import webbrowser
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,6 +40,8 @@ def opened(monkeypatch):
         client = TestClient(server.config.app, base_url=f"http://{host}:{port}")
         assert client.get("/").text.startswith("<!DOCTYPE html>")
         assert client.get("/page/about").json()["memory"] is False
+        while not found:  # another thread opens it
+            time.sleep(0.01)
 
     monkeypatch.setattr(Server, "run", run)
     monkeypatch.setattr(command.webbrowser, "get", lambda: SimpleNamespace(open=found.append))

@@ -182,6 +182,18 @@ def test_a_long_paste_is_cut_and_said_to_be(desk):
     assert [len(text) for text in desk.asked[-1]] == [MOST_CHARACTERS]
 
 
+def test_what_finds_no_room_in_the_storage_stays_in_its_field(desk):
+    tab = desk.open()
+    tab.say(
+        "for (let size = 2 ** 22; size; size >>= 1) for (let part = 0; part < 9; part++)"
+        " try { localStorage.setItem(`fill${size}.${part}`, 'x'.repeat(size)); } catch {}"
+    )
+    tab.write("hello")
+    tab.press("Enter")
+    assert "storage is full" in tab.say("document.querySelector('#notice-text').textContent")
+    assert tab.say("document.querySelector('#message').value") == "hello" and desk.asked == []
+
+
 def test_enter_chooses_a_word_while_an_input_method_composes(desk):
     desk.pieces = [Piece(0, "好。", finish_reason="stop")]
     tab = desk.open()

@@ -161,7 +161,7 @@ function actionsOf(message, isLast) {
 
 // ------------------------------------------------------------------ a look inside
 function look(message, place) {
-  if (!about || running?.message.id === message.id) return;
+  if (!about || running?.message.id === message.id || !readTalk(currentId)) return;
   const talkId = currentId, messages = before(readTalk(talkId), message.id);
   showInside({
     id: message.id,
@@ -206,8 +206,9 @@ function forgetFrom(messageId) {
   cutFrom(currentId, messageId);
 }
 
+// Returns whether it was sent: where the storage is full, what was written stays in its field.
 function send(text) {
-  if (isBusy() || !text.trim()) return;
+  if (isBusy() || !text.trim()) return false;
   tell("");
   if (!currentId || !readTalk(currentId)) {
     const talk = { id: newId(), title: text.trim().slice(0, 60), changed: Date.now(), messages: [] };
@@ -215,12 +216,15 @@ function send(text) {
     currentId = talk.id;
     sessionStorage.setItem("tfchat.current", talk.id);
   }
-  putMessage(currentId, { id: newId(), role: "user", text });
+  const id = newId();
+  putMessage(currentId, { id, role: "user", text });
+  if (readTalk(currentId)?.messages.at(-1)?.id !== id) return false;
   answer(chosenSettings());
+  return true;
 }
 
 function again(message, changes = {}) {
-  if (isBusy()) return;
+  if (isBusy() || !readTalk(currentId)) return;
   const words = plain(message).content;
   forgetFrom(message.id);
   answer({ ...chosenSettings(), ...changes }, words);
@@ -289,11 +293,10 @@ function grow() {
 }
 
 function submit() {
-  if (!field.value.trim() || isBusy()) return;
-  const text = field.value;
-  field.value = "";
-  grow();
-  send(text);
+  if (send(field.value)) {
+    field.value = "";
+    grow();
+  }
 }
 
 // ------------------------------------------------------------------ the page
