@@ -73,9 +73,10 @@ def _parser() -> CommandParser:
         prog="python -m tfchat_hf.publishing",
         description="Put a finished run on the Hugging Face Hub.",
     )
-    parser.add_argument("run_folder", help="the `output_dir` of a finished run")
-    parser.add_argument("--hub_model_id", help="where to: owner/name")
-    parser.add_argument(
+    add = parser.add_argument
+    add("run_folder", help="the `output_dir` of a finished run")
+    add("--hub_model_id", help="where to: owner/name")
+    add(
         "--space",
         help="make a Space of this name (owner/name), a page to talk to the model; with "
         "--hub_model_id it loads that model from the Hub, else the model's files are in it",
@@ -88,7 +89,7 @@ def _parser() -> CommandParser:
         "push_memory": marked("upload the memory too: it holds the corpus"),
     }
     for name, words in switches.items():
-        parser.add_argument(f"--{name}", action="store_true", help=words)
+        add(f"--{name}", action="store_true", help=words)
     return parser
 
 
