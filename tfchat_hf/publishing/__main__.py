@@ -55,13 +55,12 @@ def _push(asked: dict[str, Any]) -> None:
 
     from .push import PushOrder, publish
     from .space import publish_space
-    from .static_space import publish_static_space
 
     if not sys.stderr.isatty():
         disable_progress_bars()
     if space:
-        sdk, publish_it = ("static", publish_static_space) if static else ("docker", publish_space)
-        publish_it(folder, PushOrder(space, private, space_sdk=sdk, **asked), say, model_id)
+        order = PushOrder(space, private, space_sdk="static" if static else "docker", **asked)
+        publish_space(folder, order, say, model_id)
     else:
         publish(folder, PushOrder(model_id, private, **asked), say)
 
