@@ -268,6 +268,15 @@ def test_what_cannot_be_is_refused_with_the_field_that_is_wrong(client, what: st
     assert caught.value.body["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize("value", [-1, "hot", True, [0.5], 99])
+def test_a_wrong_temperature_is_shown_with_what_a_caller_can_do(client, value) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(**ASK, temperature=value)
+    told = caught.value.body["message"]
+    assert told.endswith("0 takes the likeliest token each time.")
+    assert "/set" not in told and "--" not in told and "(got '')" not in told
+
+
 def test_another_model_is_not_found(client) -> None:
     assert [model.id for model in client.models.list()] == ["small-talk"]
     assert client.models.retrieve("small-talk").id == "small-talk"
