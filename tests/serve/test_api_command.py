@@ -52,17 +52,11 @@ def _without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_cannot_be_served_is_one_sentence(words, sentence, tmp_path, capsys) -> None:
-<<<<<<< HEAD
-    (tmp_path / "bytes").write_bytes(b"\xff" * 20 + b"\n")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        values = {
-=======
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe a key that is no text")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         values = {
             "EMPTY": str(tmp_path / "empty"),
->>>>>>> s20-eyes
             "BYTES": str(tmp_path / "bytes"),
             "AWAY": str(tmp_path / "AWAY"),
             "TAKEN": str(taken.getsockname()[1]),
@@ -72,7 +66,6 @@ def test_what_cannot_be_served_is_one_sentence(words, sentence, tmp_path, capsys
     assert told.startswith("error: ") and told.count("\n") == 1 and sentence in told
 
 
-<<<<<<< HEAD
 def test_a_key_of_the_environment_is_asked_for_and_a_bad_one_refused(monkeypatch) -> None:
     monkeypatch.setenv("TFCHAT_API_KEY", KEY)
     open_to_all = ["--host", "0.0.0.0"]
@@ -83,16 +76,9 @@ def test_a_key_of_the_environment_is_asked_for_and_a_bad_one_refused(monkeypatch
         check_settings(build_parser().parse_args([]))
 
 
-def test_a_missing_package_names_the_extra(monkeypatch, capsys) -> None:
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *rest: None if name == "uvicorn" else found(name)
-    )
-=======
 @pytest.mark.parametrize("name", ["fastapi", "uvicorn", "prometheus_client"])
 def test_a_missing_package_names_the_extra(name, monkeypatch, capsys) -> None:
     monkeypatch.setitem(sys.modules, name, None)
->>>>>>> s20-eyes
     assert main(["--port", "0"]) == 2
     told = capsys.readouterr().err
     assert f"needs the package {name}" in told and 'pip install "tfchat-hf[serve]"' in told

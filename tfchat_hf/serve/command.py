@@ -189,16 +189,9 @@ def _key(args: argparse.Namespace) -> str | None:
     """Return the key that callers must know, None where they need none."""
     key, where = args.api_key, "--api-key"
     if args.api_key_file is not None:
-<<<<<<< HEAD
-        key, where = (
-            args.api_key_file.read_text(encoding="ascii", errors="replace").strip(),
-            "--api-key-file",
-        )
-=======
         # What is no text is no key either, and is told so below.
         key = args.api_key_file.read_text(encoding="utf-8", errors="replace").strip()
         where = "--api-key-file"
->>>>>>> s20-eyes
     elif key is None and not args.no_api_key and KEY_VARIABLE in os.environ:
         key, where = os.environ[KEY_VARIABLE], KEY_VARIABLE
     if key is not None and (len(key) < _SHORTEST_KEY or not key.isascii() or not key.isprintable()):
