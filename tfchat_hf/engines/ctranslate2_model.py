@@ -21,7 +21,7 @@ from ..model.generation_tfchat import OWN_SETTINGS, TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel
 from ..text.errors import UserError
 from .ctranslate2_weights import ctranslate2_folder
-from .dependencies import engine_package, export_again
+from .dependencies import cannot_load, engine_package
 
 # Translated below.
 _TRANSLATED = set(
@@ -300,12 +300,7 @@ def _open(path: Path, int8: bool, threads: int | None) -> Any:
             intra_threads=threads or 0,
         )
     except (RuntimeError, ValueError) as error:
-        raise UserError(
-            "{path} cannot be loaded ({error}). {again}",
-            path=path,
-            error=error,
-            again=export_again("ctranslate2"),
-        ) from error
+        raise cannot_load(path, error, "ctranslate2") from error
 
 
 def _unpadded(ids: torch.LongTensor | None, attention_mask: torch.Tensor | None) -> list[list[int]]:
