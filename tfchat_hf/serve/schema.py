@@ -25,16 +25,16 @@ _MOST_SEED = 2**63 - 1
 # They change nothing that this model could do, and clients send them by habit.
 IGNORED = set(
     """
-    chat_id id keep_alive metadata moderation parallel_tool_calls prediction prompt_cache_key
-    prompt_cache_retention reasoning_effort safety_identifier service_tier session_id store
-    user verbosity
+    add_generation_prompt chat_id id keep_alive metadata moderation parallel_tool_calls prediction
+    prompt_cache_key prompt_cache_retention reasoning_effort safety_identifier service_tier
+    session_id store user verbosity
     """.split()
 )
 # What they ask for cannot be had; where they ask for nothing they are no matter.
 REFUSED = set(
     """
-    add_generation_prompt audio best_of continue_final_message echo function_call functions
-    logit_bias modalities response_format suffix tool_choice tools web_search_options
+    audio best_of continue_final_message echo function_call functions logit_bias modalities
+    response_format suffix tool_choice tools web_search_options
     """.split()
 )
 _NOTHING: tuple[Any, ...] = (
@@ -68,7 +68,7 @@ class Asked(BaseModel):
     @field_validator("stop", mode="before")
     @classmethod
     def _as_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value or []
+        return [value] if isinstance(value, str) else [] if value is None else value
 
     @field_validator("n", "stream", "stream_options", "memory", "return_token_ids", mode="before")
     @classmethod
