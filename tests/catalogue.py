@@ -64,12 +64,13 @@ CORPUS = (
     *(selection.NEAR, selection.BEGINNING, selection.ENTROPY, selection.LEAK),
     *(selection.REPLY_CAP, selection.QUESTION_CAP, selection.NO_PAIR, selection.WEIGHT),
 )
-# What the system says of files.
+# What the system says of files and addresses.
 SYSTEM = tuple(
     os.strerror(number)
     for number in (
         *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
         *(errno.ENOSPC, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENAMETOOLONG, errno.EPIPE),
+        *(errno.EADDRINUSE, errno.EADDRNOTAVAIL),
     )
 )
 Text = str | tuple[str, str]

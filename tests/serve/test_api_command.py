@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -17,7 +16,7 @@ import pytest
 
 from tests.serve.small_server import PATIENCE
 from tfchat_hf.pretrained import SMALL_TALK
-from tfchat_hf.serve.command import bound_socket, main
+from tfchat_hf.serve.command import bound_socket, build_parser, check_settings, main
 from tfchat_hf.serve.service import load_service
 from tfchat_hf.text.errors import UserError
 
@@ -37,20 +36,28 @@ def _without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--host", "::"], "--no-api-key"),
         (["--host", "example.org"], "lets others reach"),
         (["--api-key", "short"], "`--api-key` must be at least 16"),
-        (["--api-key-file", "EMPTY"], "`--api-key-file` must be at least 16"),
+        (["--api-key-file", "BYTES"], "`--api-key-file` must be at least 16"),
         (["--api-key-file", "AWAY"], "AWAY"),
-        (["--port", "TAKEN"], "Choose another with `--port`"),
+        (["--port", "TAKEN"], "already in use. Choose another with `--port`"),
         (["--port", "99999"], "Choose another with `--port`"),
         (["--host", "nowhere.invalid", "--no-api-key"], "or `--host`"),
+        (["--host", "203.0.113.9", "--no-api-key"], "requested address. Choose"),
         (["--max-waiting", "0"], "`--max-waiting` must be at least 1"),
+        (["--drain-seconds", "-1"], "`--drain-seconds` must be at least 0"),
+        (["--api-key-file", "BYTES"], "`--api-key-file` must be at least 16"),
+        (["--cors", "example.org"], "`--cors` must be an origin"),
+        (["--cors", "https://example.org/"], "(got 'https://example.org/')"),
+        (["--frame", "https://one.example; script-src *"], "`--frame` must be an origin"),
         (["./away"], "There is no model folder ./away"),
     ],
 )
 def test_what_cannot_be_served_is_one_sentence(words, sentence, tmp_path, capsys) -> None:
     (tmp_path / "empty").write_text("\n")
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe a key that is no text")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         values = {
             "EMPTY": str(tmp_path / "empty"),
+            "BYTES": str(tmp_path / "bytes"),
             "AWAY": str(tmp_path / "AWAY"),
             "TAKEN": str(taken.getsockname()[1]),
         }
@@ -59,18 +66,28 @@ def test_what_cannot_be_served_is_one_sentence(words, sentence, tmp_path, capsys
     assert told.startswith("error: ") and told.count("\n") == 1 and sentence in told
 
 
-def test_a_missing_package_names_the_extra(monkeypatch, capsys) -> None:
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *rest: None if name == "uvicorn" else found(name)
-    )
+def test_a_key_of_the_environment_is_asked_for_and_a_bad_one_refused(monkeypatch) -> None:
+    monkeypatch.setenv("TFCHAT_API_KEY", KEY)
+    open_to_all = ["--host", "0.0.0.0"]
+    assert check_settings(build_parser().parse_args(open_to_all)) == KEY
+    assert check_settings(build_parser().parse_args([*open_to_all, "--no-api-key"])) is None
+    monkeypatch.setenv("TFCHAT_API_KEY", "")
+    with pytest.raises(UserError, match="`TFCHAT_API_KEY` must be at least"):
+        check_settings(build_parser().parse_args([]))
+
+
+@pytest.mark.parametrize("name", ["fastapi", "uvicorn", "prometheus_client"])
+def test_a_missing_package_names_the_extra(name, monkeypatch, capsys) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
     assert main(["--port", "0"]) == 2
-    assert 'pip install "tfchat-hf[serve]"' in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"needs the package {name}" in told and 'pip install "tfchat-hf[serve]"' in told
 
 
-def test_a_preset_that_there_is_not_is_said_before_anybody_asks() -> None:
-    with pytest.raises(UserError, match="`preset` must be one of the model's"):
-        load_service(str(SMALL_TALK), "cpu", preset="wild")
+@pytest.mark.parametrize("name", ["wild", "mutual"])  # a server has no reverse model
+def test_a_preset_that_there_is_not_is_said_before_anybody_asks(name: str) -> None:
+    with pytest.raises(UserError, match="`preset` must be one of the model's.*candidates[.]$"):
+        load_service(str(SMALL_TALK), "cpu", preset=name)
 
 
 @pytest.mark.slow  # a process that loads torch

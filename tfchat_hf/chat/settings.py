@@ -8,7 +8,7 @@ without one from the model's generation_config.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from transformers import GenerationConfig
@@ -113,6 +113,7 @@ class ChatSettings:
         own: The model's generation_config; never changed.
         position_limit: Most positions the decoder has, its start token included.
         presets: The model, if it has presets.
+        left_out: Presets that cannot be had here.
     """
 
     def __init__(
@@ -120,10 +121,11 @@ class ChatSettings:
         own: GenerationConfig,
         position_limit: int,
         presets: TFChatGenerationMixin | None = None,
+        left_out: Sequence[str] = (),
     ) -> None:
         """Start with nothing set."""
         self.own = self.base = own
-        self.presets = presets
+        self.presets, self.left_out = presets, left_out
         self.max_reply = position_limit - 1
         self.chosen: dict[str, bool | int | float | str] = {}
 
@@ -173,7 +175,8 @@ class ChatSettings:
 
     def preset_names(self) -> list[str]:
         """Name the presets of the model."""
-        return decoding.preset_names(self.presets) if self.presets is not None else []
+        names = decoding.preset_names(self.presets) if self.presets is not None else []
+        return [name for name in names if name not in self.left_out]
 
     def describe_presets(self) -> list[tuple[str, str]]:
         """List every preset with what it is for; the one in force has a star."""
@@ -306,7 +309,7 @@ def _wrong_value(name: str, setting: Setting, text: str) -> Iterator[str]:
         range=setting.range_text(),
         value=text,
     )
-    if name == "temperature" and not text.strip("0."):
+    if name == "temperature" and text and not text.strip("0."):
         yield _(
             "For the likeliest token each time take `--preset greedy`, or /set do_sample false."
         )

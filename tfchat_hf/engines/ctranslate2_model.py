@@ -100,6 +100,7 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
         input_ids: torch.LongTensor | None = None,
         attention_mask: torch.Tensor | None = None,
         preset: str | None = None,
+        on_token: Callable[[int, int], bool] | None = None,
         **kwargs: Any,
     ) -> torch.LongTensor:
         """Answer a batch of questions as `generate()` of the torch model does.
@@ -113,6 +114,8 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
             input_ids: `(batch, source)`.
             attention_mask: `(batch, source)`, 0 for padding on either side.
             preset: Name of a preset, instead of `generation_config`.
+            on_token: Given the number of a reply and its next token; says whether it ends there.
+                Of any number of questions, without beams.
             **kwargs: Single settings on top.
 
         Returns:
@@ -132,6 +135,11 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
             follower.check(config, len(rows))
             if options["beam_size"] == 1:
                 options["callback"] = follower
+        if on_token is not None:
+            copies = options["num_hypotheses"]
+            options["callback"] = lambda step: on_token(
+                step.batch_id * copies + step.hypothesis_id, step.token_id
+            )
         made = self._translate(rows, options, bool(config.do_sample))
         if streamer is not None:
             streamer.end()

@@ -12,10 +12,11 @@ Ctrl-C or SIGTERM ends it when those that wait have their replies.
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import ipaddress
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "TFCHAT_API_KEY"
 _PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
 _SHORTEST_KEY = 16
+# What a browser sends as the origin of a page; the host of `--frame` may begin with `*.`.
+_ORIGIN = re.compile(r"\*|https?://[\w.*-]+(:\d{1,5})?|https?://\[[\da-f:]+\](:\d{1,5})?", re.ASCII)
 
 
 def build_parser() -> CommandParser:
@@ -133,9 +136,12 @@ def _check_and_serve(args: argparse.Namespace) -> int:
 
 def check_settings(args: argparse.Namespace) -> str | None:
     """Refuse what cannot be served, and return the key that callers must know, if any."""
-    for option in ("max_batch_size", "max_waiting"):
-        if (value := getattr(args, option)) < 1:
-            raise UserError(must_be_at_least("--" + option.replace("_", "-"), 1, value))
+    for option, least in (("max_batch_size", 1), ("max_waiting", 1), ("drain_seconds", 0)):
+        if (value := getattr(args, option)) < least:
+            raise UserError(must_be_at_least("--" + option.replace("_", "-"), least, value))
+    for option in ("cors", "frame"):
+        for origin in getattr(args, option):
+            _check_origin("--" + option, origin)
     find_model(args.model)
     key = _key(args)
     check_packages()
@@ -148,12 +154,26 @@ def check_packages() -> None:
     Raises:
         UserError: Names the extra.
     """
-    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
+    for name in _PACKAGES:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise UserError(
+                "The server needs the package {name}, which cannot be imported ({error}). Install "
+                'it with `pip install "tfchat-hf[serve]"`.',
+                name=name,
+                error=error,
+            ) from error
+
+
+def _check_origin(option: str, origin: str) -> None:
+    """Refuse what no browser would send: every page would be kept out, and nobody told why."""
+    if not _ORIGIN.fullmatch(origin):
         raise UserError(
-            "The server needs the package {name}, which is not installed. Install it with "
-            '`pip install "tfchat-hf[serve]"`.',
-            name=missing[0],
+            "`{option}` must be an origin, such as https://example.org: scheme, host and maybe "
+            "port, and no path (got {origin!r}).",
+            option=option,
+            origin=origin,
         )
 
 
@@ -169,7 +189,9 @@ def _key(args: argparse.Namespace) -> str | None:
     """Return the key that callers must know, None where they need none."""
     key, where = args.api_key, "--api-key"
     if args.api_key_file is not None:
-        key, where = args.api_key_file.read_text(encoding="utf-8").strip(), "--api-key-file"
+        # What is no text is no key either, and is told so below.
+        key = args.api_key_file.read_text(encoding="utf-8", errors="replace").strip()
+        where = "--api-key-file"
     elif key is None and not args.no_api_key and KEY_VARIABLE in os.environ:
         key, where = os.environ[KEY_VARIABLE], KEY_VARIABLE
     if key is not None and (len(key) < _SHORTEST_KEY or not key.isascii() or not key.isprintable()):
@@ -205,13 +227,16 @@ def bound_socket(host: str, port: int) -> socket.socket:
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return server
     except (OSError, OverflowError) as error:
-        reason = reason_of(error) if isinstance(error, OSError) else error
+        if isinstance(error, OSError):
+            if not isinstance(error, socket.gaierror):  # Python adds the address, told below
+                error.strerror = os.strerror(error.errno)
+            error = reason_of(error)
         raise UserError(
             "It cannot listen on {host}, port {port}: {reason}. Choose another with `--port` "
             "(0 takes a free one) or `--host`.",
             host=host,
             port=port,
-            reason=reason,
+            reason=error,
         ) from None
 
 

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from data_builders.errors import shown
-from data_builders.translation import _
+from data_builders.translation import _, joined
 
 from ..text.errors import UserError
 from .batching_queue import QueueClosedError, QueueFullError
@@ -88,15 +88,17 @@ def as_api_error(error: BaseException) -> ApiError:
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
-    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
+    module = place and place.tb_frame.f_globals.get("__name__")  # a path may name the user
+    where = f"{module}:{place.tb_lineno}" if place else "?"
     logger.error("%s at %s", type(error).__name__, where)
     return ApiError(500, _("The server failed at this request."), "server_error")
 
 
-def wrong_value(error: UserError, param: str | None = None) -> ApiError:
-    """Return the answer to a value that one of our own sentences refuses."""
+def wrong_value(error: UserError, param: str | None = None, *more: str) -> ApiError:
+    """Return the answer to a value that one of our own sentences refuses, with more of them."""
     found = _FIELD.match(str(error))
-    return ApiError(400, str(error), "invalid_value", param or (found[1] if found else None))
+    param = param or (found[1] if found else None)
+    return ApiError(400, joined(str(error), *more), "invalid_value", param)
 
 
 def _of_validation(error: RequestValidationError) -> ApiError:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -18,6 +19,7 @@ from data_builders.translation import _
 
 from ..chat.session import ChatSession, load_session
 from ..chat.settings import IMPLIES_SAMPLING, SETTINGS, ChatSettings
+from ..fast.decoding import MUTUAL
 from ..memory.ranking import Remembered
 from ..pretrained import SMALL_TALK
 from ..text.dialogue import check_turns, encode_reply
@@ -139,7 +141,7 @@ class Service:
         """
         model = self.session.model
         limit = model.config.max_position_embeddings
-        made = ChatSettings(model.generation_config, limit, model)
+        made = ChatSettings(model.generation_config, limit, model, left_out=(MUTUAL,))
         wanted = {"preset": self.preset or "default", **asked}
         if wanted.get("temperature") == 0:
             wanted = {name: wanted[name] for name in wanted if name not in IMPLIES_SAMPLING}
@@ -151,7 +153,7 @@ class Service:
             try:
                 made.set(name, _spelled(name, value))
             except UserError as error:
-                raise wrong_value(error, name) from error
+                raise wrong_value(error, name, *_hint(name)) from error
         return made
 
     def try_out(self) -> None:
@@ -327,13 +329,17 @@ class _StopTexts:
 
 
 def _spelled(name: str, value: Any) -> str:
-    """Write a JSON value as a person would write it for `/set`; what is no value, as none."""
-    kind = SETTINGS[name].kind if name in SETTINGS else str
-    if kind is str:
-        return value if isinstance(value, str) else ""
-    if isinstance(value, bool):
-        return str(value).lower() if kind is bool else ""
-    return str(value) if isinstance(value, int | float) and kind is not bool else ""
+    """Write a JSON value as a person would write it for `/set`; one of another kind stays JSON."""
+    if isinstance(value, str) and (name not in SETTINGS or SETTINGS[name].kind is str):
+        return value
+    # No setting takes a list or an object, which may be large and deep.
+    value = type(value)() if isinstance(value, list | dict) else value
+    return json.dumps(value, ensure_ascii=False)[:40]
+
+
+def _hint(name: str) -> list[str]:
+    """Say what 0 means, which the chat refuses and OpenAI's clients send."""
+    return [_("0 takes the likeliest token each time.")] if name == "temperature" else []
 
 
 def load_service(

@@ -222,7 +222,7 @@ def _plain_text(content: Any, where: str) -> str:
     """Refuse what is no text, or text that cannot be written as UTF-8."""
     if not isinstance(content, str):
         raise UserError(
-            "{where} must be a string, or a content a list of text parts (got {kind}).",
+            "{where} must be a string; a content may also be a list of text parts (got {kind}).",
             where=where,
             kind=type(content).__name__,
         )

@@ -15,7 +15,6 @@ from data_builders.translation import LANGUAGES, _, speaking
 
 from ...chat.settings import SETTINGS, ChatSettings
 from ...engines.model_folder import TORCH
-from ...fast.decoding import MUTUAL
 from ...look.page import texts
 from ...text.errors import UserError
 from ..batching_queue import QueueFullError
@@ -128,7 +127,7 @@ def _file(path: Path, kind: str, headers: Mapping[str, str]) -> Callable[[], Res
 def _about(service: Service) -> dict[str, Any]:
     """Say in both languages what the page shows of a model and its settings."""
     settings, engine = service.settings({}), service.session.ways["engine"]
-    names = [name for name in settings.preset_names() if name != MUTUAL]
+    names = settings.preset_names()
     about = [{"name": name, "about": _in_both(settings.about_preset, name)} for name in names]
     return {
         "model": service.name,
