@@ -130,6 +130,7 @@ def _asks(service: Service, body: Asked, questions: Sequence[Question]) -> list[
             seed=None if body.seed is None else (body.seed + copy) % 2**63,
             stop=body.stop,
             memory=body.memory,
+            most=body.settings.get("max_new_tokens"),
             top_logprobs=body.rivals,
         )
         for question in questions
