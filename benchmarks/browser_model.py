@@ -29,7 +29,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from tests.browser import posted_by  # noqa: E402
+from tests.browser import WORKER, posted_by  # noqa: E402
 from tfchat_hf.chat.question_file import read_rows  # noqa: E402
 from tfchat_hf.engines.dependencies import WEB  # noqa: E402
 from tfchat_hf.engines.export import export_run  # noqa: E402
@@ -42,24 +42,13 @@ from tfchat_hf.text.dialogue import encode_context  # noqa: E402
 
 PRESETS = ("greedy", "precise", "balanced")
 _DRIVER = """
-const about = await (await fetch("page.json")).json();
-const worker = new Worker("worker.js", { type: "module" });
-const heard = (wanted) => new Promise((resolve, reject) => {
-  worker.onmessage = ({ data }) => {
-    if (data.failed) reject(new Error(data.failed));
-    if (data[wanted]) resolve(data[wanted]);
-  };
-});
-const begun = performance.now();
-await heard("ready");
-const seconds = (performance.now() - begun) / 1000;
 const replies = [];
 for (const turn of TURNS) {
   worker.postMessage({ ask: 1, turns: [turn], settings: about.presets[PRESET].settings });
   const { question, tokens, seconds } = await heard("done");
   replies.push({ question, tokens, seconds });
 }
-post({ seconds, replies });
+post({ seconds: started, replies });
 """
 
 
@@ -71,7 +60,9 @@ def in_browser(folder: Path, turns: list[str], preset: str) -> dict[str, Any]:
         turns: The questions.
         preset: The preset's name.
     """
-    script = _DRIVER.replace("TURNS", json.dumps(turns)).replace("PRESET", json.dumps(preset))
+    script = WORKER + _DRIVER.replace("TURNS", json.dumps(turns)).replace(
+        "PRESET", json.dumps(preset)
+    )
     return posted_by(script, folder, timeout=1200)
 
 

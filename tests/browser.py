@@ -20,6 +20,21 @@ import pytest
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs chromium")
+# For `posted_by` with a folder of `--engine web`: its worker, once it is ready to be asked.
+WORKER = """
+const about = await (await fetch("page.json")).json();
+const worker = new Worker("worker.js", { type: "module" });
+const heard = (wanted) => new Promise((resolve, reject) => {
+  worker.onmessage = ({ data }) => {
+    if (data.failed) reject(new Error(data.failed));
+    if (data[wanted]) resolve(data[wanted]);
+  };
+});
+worker.onerror = (event) => post({ error: event.message });
+const begun = performance.now();
+await heard("ready");
+const started = (performance.now() - begun) / 1000;
+"""
 _HEADLESS = ("--headless", "--no-sandbox", "--disable-gpu")
 
 

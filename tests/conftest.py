@@ -31,15 +31,10 @@ settings.load_profile("repeatable")
 
 # The files that take longest, which begin first: so no process is left with one at the end.
 _LONGEST = (
-    *(
-        "test_learn.py",
-        "test_readme.py",
-        "test_onnx_model.py",
-        "test_docs_decoding.py",
-        "test_faults.py",
-    ),
-    *("test_train_cli.py", "test_faults_cli.py", "test_docs_training.py", "test_docs.py"),
-    *("test_exactness_cli.py", "test_export.py", "test_pins.py", "test_tokenization.py"),
+    *("test_learn.py", "test_onnx_model.py", "test_faults.py", "test_readme.py", "test_run.py"),
+    *("test_faults_cli.py", "test_train_cli.py", "test_docs.py", "test_docs_training.py"),
+    *("test_tokenization.py", "test_package.py", "test_compare.py", "test_pins.py"),
+    *("test_exactness_cli.py", "test_chat_cli.py", "test_question_file.py"),
 )
 
 # What starts, stops or limits processes, each in another way on every system.

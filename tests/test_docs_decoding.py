@@ -36,7 +36,6 @@ from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
 from tfchat_hf.serve.command import build_parser
 
 ROOT = Path(__file__).parents[1]
-CHAPTERS = ("decoding", "engines", "serving")
 PAGES = [f"docs/decoding{suffix}" for suffix in SUFFIXES]
 PRESET_TABLE = ("preset", "预设")
 CHATS = (
@@ -132,21 +131,6 @@ def test_the_chapter_on_serving_can_be_followed_from_top_to_bottom(
     monkeypatch.setattr("webbrowser.get", MagicMock())
     finished_run(place / "runs", encoder_layers=1, decoder_layers=1).rename("runs/quickstart")
     follow("serving", capsys)
-
-
-@pytest.mark.parametrize("chapter", CHAPTERS)
-def test_both_languages_show_the_same_commands_programs_outputs_and_figures(chapter: str) -> None:
-    pages = [f"docs/{chapter}{suffix}" for suffix in SUFFIXES]
-    english, chinese = (
-        [block._replace(text=re.sub(r" *#.*", "", block.text)) for block in blocks(page)]
-        for page in pages
-    )
-    assert len(english) > 1 and english == chinese
-    texts = [(ROOT / page).read_text(encoding="utf-8") for page in pages]
-    rows = [re.findall(r"(?<= )\d[\d,.]*(?= \|)", text) for text in texts]
-    assert rows[0] == rows[1]
-    places = [re.findall(r"<!-- .* -->", text) for text in texts]
-    assert places[0] == places[1]
 
 
 @pytest.mark.parametrize("page", PAGES)

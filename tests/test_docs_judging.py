@@ -41,11 +41,6 @@ def test_the_chapter_can_be_followed_from_top_to_bottom(
                 check_output(block.output, capsys.readouterr().out)
 
 
-def test_both_languages_show_the_same() -> None:
-    english, chinese = ([*blocks(page)] for page in PAGES)
-    assert len(english) > 10 and english == chinese
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_the_marks_are_explained_as_the_page_explains_them(page: str) -> None:
     template = (ROOT / "tfchat_hf/judging/sheet_page.html").read_text(encoding="utf-8")

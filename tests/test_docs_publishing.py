@@ -65,8 +65,3 @@ def test_the_chapter_can_be_followed_from_top_to_bottom(
             shown = [line for line in without_sizes(block.output) if line != "..."]
             assert shown and not set(shown) - set(without_sizes(printed)), printed
         assert hub.repositories["someone/chat"].private
-
-
-def test_both_languages_show_the_same_commands_programs_and_outputs() -> None:
-    english, chinese = map(blocks, PAGES)
-    assert english == chinese

@@ -206,15 +206,6 @@ def table_names(page: str) -> set[str]:
     return {name for cell in firsts for name in re.findall(r"`([^`]+)`", cell)}
 
 
-def test_both_languages_show_the_same_files_commands_programs_and_outputs() -> None:
-    english, chinese = (
-        [block._replace(text=re.sub(r" *#.*", "", block.text)) for block in blocks(page)]
-        for page in PAGES
-    )
-    assert len(english) > 10
-    assert english == chinese
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_every_name_in_the_text_is_a_setting_a_metric_or_of_the_network(page: str) -> None:
     text = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.M | re.S)

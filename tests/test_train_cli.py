@@ -20,6 +20,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
 
 import train_hf
 from tests import cli_runs
+from tests.training.conftest import no_curves  # noqa: F401
 from tfchat_hf.model import layers_tfchat, modeling_tfchat
 from tfchat_hf.model.generation_tfchat import PRESETS
 from tfchat_hf.publishing.upload_plan import PLACEHOLDER

@@ -77,6 +77,7 @@ def test_one_trains_talks_and_builds_in_an_empty_folder(programs: Path, tmp_path
     where = run(programs, tmp_path, "python", "-c", "import tfchat_hf; print(tfchat_hf.__file__)")
     assert where.startswith(str(programs.parent))
     assert "python -m data_builders" in run(programs, tmp_path, "tfchat-data", "--help")
+    assert "OpenAI" in run(programs, tmp_path, "tfchat-serve", "--help")
     told = run(programs, tmp_path, "tfchat-train", "--help").splitlines()[-1]
     assert Path(told.removeprefix("Every key, explained: ")).is_file()
     told = run(programs, tmp_path, "tfchat-train", "quickstart", *TINY.split())

@@ -182,23 +182,19 @@ def _add_readers(commands: Any) -> None:
     references = commands.add_parser(
         "references", help="write a held-out split as questions with all their replies"
     )
-    references.add_argument("path", help="folder written by this command")
-    references.add_argument("--split", default="test", help="the split (default: test)")
-    references.add_argument("--output", required=True, help="JSON lines file to write")
-    references.add_argument(
-        "--max-context-turns", type=int, default=1, help="turns of a context (default: 1)"
-    )
+    add = references.add_argument
+    add("path", help="folder written by this command")
+    add("--split", default="test", help="the split (default: test)")
+    add("--output", required=True, help="JSON lines file to write")
+    add("--max-context-turns", type=int, default=1, help="turns of a context (default: 1)")
     weigh = commands.add_parser("weigh", help="measure with a model which source teaches something")
-    weigh.add_argument("path", metavar="PATH", help="built folder, or FILE.yaml of a mixture")
-    weigh.add_argument("--model", required=True, metavar="RUN", help="folder of a finished run")
-    weigh.add_argument(
-        "--questions", type=int, default=300, help="the most of each source, 0 for all (300)"
-    )
-    weigh.add_argument(
-        "--split", choices=("test", "validation"), help="default: test where there is one"
-    )
-    weigh.add_argument("--json", action="store_true", help="print JSON")
-    weigh.add_argument("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
+    add = weigh.add_argument
+    add("path", metavar="PATH", help="built folder, or FILE.yaml of a mixture")
+    add("--model", required=True, metavar="RUN", help="folder of a finished run")
+    add("--questions", type=int, default=300, help="the most of each source, 0 for all (300)")
+    add("--split", choices=("test", "validation"), help="default: test where there is one")
+    add("--json", action="store_true", help="print JSON")
+    add("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
     push = commands.add_parser("push", help="push a built dataset to the Hub")
     push.add_argument("path", help="folder written by this command")
     push.add_argument("repo_id", metavar="USER/NAME", help="dataset repository on the Hub")

@@ -16,7 +16,7 @@ LIGHT = frozenset(
     "的了吗嘛呢啊呀吧哦噢喔啦咯哈嘿哎唉诶欸呃嗯恩哇呗哟嘞滴噻喽地得着过个一就那请才把都很太真好挺已经在是所其中于与和并将以之该此这耶哩咧呦么而但且却还也为"
 ) | frozenset(
     "a an the is are am was were be been do does did s re m ve ll d t u please pls well oh so just "
-    "hi hey hello um uh hmm haha ok okay and that this of to for in there then really very now "
+    "hi hey hello o um uh hmm haha ok okay and that this of to for in there then really very now "
     "following given".split()
 )
 # Where these stand says little; "to" and 在 say what stands before and behind them.
@@ -64,7 +64,8 @@ _LOOKALIKES = (
 ALIKE = {c: line[0] for line in _LOOKALIKES.split() for c in line}
 _SPELLINGS = """
 not dont cant cannot wont didnt doesnt isnt arent wasnt werent wouldnt couldnt shouldnt havent aint;
-what whats wut; how hows; it its; that thats; i im ive; you youre ya u; who whos; where wheres
+what whats wut; how hows; it its; that thats; i im ive; you youre ya u; who whos; where wheres;
+hey heyo heya heey
 """
 _SPELT = {word: line.split()[0] for line in _SPELLINGS.split(";") for word in line.split()}
 
@@ -88,12 +89,12 @@ _SAME_WORDS = """
 _SYNONYMS = {word: line.split()[0] for line in _SAME_WORDS.split(";") for word in line.split()}
 _SYNONYM = re.compile("|".join(map(re.escape, sorted(_SYNONYMS, key=len, reverse=True))))
 _POLITE_FIRST = re.compile(
-    r"(?:请问(?:一下)?|(?:好的?呀?|[嗯恩]+呢?|哦+了?|收到|您好|你好|(?:真是)?太?谢谢[你您]?[了啦啊]?|我?(?:知道|明白|了解)了|是的|对|haha|oh|wow|ok(?:ay)?)[，,。.!！\s~]+)+(?=\w)"
+    r"(?:请问(?:一下)?[，,\s]*|(?:好的?呀?|[嗯恩]+呢?|哦+了?|收到|您好|你好|(?:真是)?太?谢谢[你您]?[了啦啊]?|我?(?:知道|明白|了解)了|是的|对|haha|oh|wow|ok(?:ay)?)[，,。.!！\s~]+)+(?=\w)"
 )
 _POLITE_WORDS = ("谢谢", "再见", "thank", "please")
 _POLITE_LAST = re.compile(
-    r"(?<=[^\s，,。.!！])[，,。.!！\s]+"
-    r"(?:谢谢[你您]?[了啦啊]?|再见|thanks|thank you|please)[。.!！\s]*$"
+    r"(?<=[^\s，,。.!！?？])(?:[，,。.!！?？\s]+"
+    r"(?:谢谢[你您]?[了啦啊]?|再见|thanks|thank you|please)){1,3}[。.!！\s]*$"
 )
 # In these 别 is no "do not", and 们 makes no other person.
 _NO_NEGATION = re.compile("(?<=[识特区分类性级])别|别(?=[人的])")

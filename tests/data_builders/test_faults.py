@@ -194,7 +194,17 @@ FULL = [
 ]
 
 
-@pytest.mark.parametrize("owner, name", FULL, ids=[name for _, name in FULL])
+# In a worker, in this process, and half the output: the other places are looked at by hand.
+FULL_OFTEN = ("write_shard", "selected_table", "save_split")
+
+
+@pytest.mark.parametrize(
+    "owner, name",
+    [
+        pytest.param(*place, id=place[1], marks=() if place[1] in FULL_OFTEN else pytest.mark.slow)
+        for place in FULL
+    ],
+)
 def test_full_disk_is_said_and_the_next_run_finishes(
     place, undisturbed, monkeypatch, capsys, owner, name
 ):
@@ -283,7 +293,10 @@ def before_stage(monkeypatch: pytest.MonkeyPatch, happens: object) -> None:
     monkeypatch.setattr(base, "stage", changed)
 
 
-@pytest.mark.parametrize("what", ["deleted", "cut short", "appended to", "rewritten"])
+SELDOM = [pytest.param(what, marks=pytest.mark.slow) for what in ("cut short", "appended to")]
+
+
+@pytest.mark.parametrize("what", ["deleted", "rewritten", *SELDOM])
 def test_a_source_that_changes_under_the_build(place, undisturbed, monkeypatch, capsys, what):
     content, stat = place.source.read_bytes(), place.source.stat()
     changes = {

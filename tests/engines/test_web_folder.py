@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.browser import needs_browser, posted_by
+from tests.browser import WORKER, needs_browser, posted_by
 from tests.engines.exported import lively_model, questions, saved_run, tokenizer
 from tfchat_hf.engines import export, web_folder
 from tfchat_hf.engines.dependencies import VENDOR, WEB
@@ -254,16 +254,6 @@ def test_settings_that_are_no_preset_come_first():
 
 
 DRIVER = """
-const about = await (await fetch("page.json")).json();
-const worker = new Worker("worker.js", { type: "module" });
-const heard = (wanted) => new Promise((resolve, reject) => {
-  worker.onmessage = ({ data }) => {
-    if (data.failed) reject(new Error(data.failed));
-    if (data[wanted]) resolve(data[wanted]);
-  };
-});
-worker.onerror = (event) => post({ error: event.message });
-await heard("ready");
 const replies = [];
 for (const turns of TURNS) for (const preset of ["greedy", "balanced"]) {
   worker.postMessage({ ask: 1, turns, settings: about.presets[preset].settings });
@@ -291,7 +281,7 @@ def test_a_browser_says_what_torch_says(page, tmp_path):
     for target, source in web_folder._FILES.items():
         shutil.copyfile(Path(os.environ["TFCHAT_NODE_MODULES"]) / source, folder / target)
     conversations = [["你好，世界！"], ["hi</s><sep>x"], ["Hello", "你好", "How are you? 龘"]]
-    found = posted_by(DRIVER.replace("TURNS", json.dumps(conversations)), folder)
+    found = posted_by(WORKER + DRIVER.replace("TURNS", json.dumps(conversations)), folder)
     model = lively_model(encoder_layers=1, decoder_layers=1)
     said = iter(found["replies"])
     for turns in conversations:

@@ -9,6 +9,7 @@ import math
 
 import openai
 import pytest
+import torch
 
 from tests.serve.small_server import SmallServer, small_service
 
@@ -17,6 +18,7 @@ ASK = {
     "messages": [{"role": "user", "content": "What do you like to eat?"}],
     "extra_body": {"memory": False},
 }
+EXTRA = {"extra_body": {"memory": False, "return_token_ids": True}, "best_of": 1}
 DRAWN = {**ASK, "temperature": 5.0, "extra_body": {"memory": False, "preset": "greedy"}}
 
 
@@ -155,16 +157,14 @@ def test_the_old_way_of_asking_has_the_old_shape(client) -> None:
         assert scores.text_offset[1] == len(scores.tokens[0])
         assert len(scores.token_logprobs) == len(scores.top_logprobs) == len(scores.tokens)
         assert all(len(rivals) == 2 for rivals in scores.top_logprobs)
-    pieces = list(client.completions.create(
-        model="small-talk", prompt="hello", stream=True, **EXTRA
-    ))  # fmt: skip
+    first, second = (len(choice.prompt_token_ids) for choice in made.choices)
+    assert first < second and first + second == made.usage.prompt_tokens
+    alone = {"model": "small-talk", "prompt": "hello", **EXTRA}
+    pieces = list(client.completions.create(**alone, stream=True))
     assert "".join(piece.choices[0].text for piece in pieces) == made.choices[0].text
 
 
-EXTRA = {"extra_body": {"memory": False}}
-
-
-def test_penalties_change_what_is_said(client) -> None:
+def test_penalties_change_what_is_said(client, server) -> None:
     def tokens(**settings: float) -> list[int]:
         asked = with_extra(ASK, return_token_ids=True, preset="greedy") | settings
         return client.chat.completions.create(**asked, max_tokens=30).choices[0].token_ids
@@ -172,6 +172,11 @@ def test_penalties_change_what_is_said(client) -> None:
     assert tokens(frequency_penalty=-2.0) != tokens() == tokens(presence_penalty=0.0)
     rewarded, punished = tokens(presence_penalty=-2.0), tokens(presence_penalty=2.0)
     assert len(set(rewarded)) / len(rewarded) < len(set(punished)) / len(punished)
+    session, talk = server.service.session, [ASK["messages"][0]["content"]]
+    question = torch.tensor([session.read(talk).input_ids])
+    costs = {"presence_penalty": 2.0, "frequency_penalty": 0.5}
+    made = session.model.generate(question, preset="greedy", max_new_tokens=30, **costs)
+    assert tokens(**costs) == made[0, 1:].tolist()
 
 
 def test_what_is_remembered_says_so_and_is_no_reply_of_the_model(client) -> None:
@@ -307,3 +312,7 @@ def test_what_transformers_chat_sends_is_taken(client) -> None:
     extra = {"memory": False, "generation_config": json.dumps(config), "return_token_ids": True}
     reply = client.chat.completions.create(**{**ASK, "extra_body": extra})
     assert len(reply.choices[0].token_ids) == 2
+    config = {"do_sample": True, "temperature": 5.0, "top_k": 0, "seed": 3, "max_new_tokens": 8}
+    extra = {"memory": False, "preset": "greedy", "generation_config": json.dumps(config)}
+    drawn = [said(client.chat.completions.create(**{**ASK, "extra_body": extra})) for _ in "12"]
+    assert drawn[0] == drawn[1]

@@ -16,7 +16,7 @@ import pytest
 
 from tests.serve.small_server import PATIENCE
 from tfchat_hf.pretrained import SMALL_TALK
-from tfchat_hf.serve.command import bound_socket, main
+from tfchat_hf.serve.command import bound_socket, build_parser, check_settings, main
 from tfchat_hf.serve.service import load_service
 from tfchat_hf.text.errors import UserError
 
@@ -36,7 +36,7 @@ def _without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--host", "::"], "--no-api-key"),
         (["--host", "example.org"], "lets others reach"),
         (["--api-key", "short"], "`--api-key` must be at least 16"),
-        (["--api-key-file", "EMPTY"], "`--api-key-file` must be at least 16"),
+        (["--api-key-file", "BYTES"], "`--api-key-file` must be at least 16"),
         (["--api-key-file", "AWAY"], "AWAY"),
         (["--port", "TAKEN"], "already in use. Choose another with `--port`"),
         (["--port", "99999"], "Choose another with `--port`"),
@@ -64,6 +64,16 @@ def test_what_cannot_be_served_is_one_sentence(words, sentence, tmp_path, capsys
         assert main([values.get(word, word) for word in words]) == 2
     told = capsys.readouterr().err
     assert told.startswith("error: ") and told.count("\n") == 1 and sentence in told
+
+
+def test_a_key_of_the_environment_is_asked_for_and_a_bad_one_refused(monkeypatch) -> None:
+    monkeypatch.setenv("TFCHAT_API_KEY", KEY)
+    open_to_all = ["--host", "0.0.0.0"]
+    assert check_settings(build_parser().parse_args(open_to_all)) == KEY
+    assert check_settings(build_parser().parse_args([*open_to_all, "--no-api-key"])) is None
+    monkeypatch.setenv("TFCHAT_API_KEY", "")
+    with pytest.raises(UserError, match="`TFCHAT_API_KEY` must be at least"):
+        check_settings(build_parser().parse_args([]))
 
 
 @pytest.mark.parametrize("name", ["fastapi", "uvicorn", "prometheus_client"])

@@ -16,6 +16,7 @@ import pytest
 from tests.serve.small_server import PATIENCE, Hold, SmallServer, small_service, wait_until
 from tfchat_hf.serve import server as server_module
 from tfchat_hf.serve.gate import Settings
+from tfchat_hf.serve.request import ReplyFuture, TokenScore
 
 ASK = {"messages": [{"role": "user", "content": "What do you like to eat?"}], "memory": False}
 KEY = "correct horse battery"
@@ -209,6 +210,38 @@ def test_a_server_that_stops_answers_those_who_wait_and_nobody_else(service, mon
         ask.join()
     assert replies[0].json()["choices"][0]["finish_reason"] == "stop"
     service.is_draining = False
+
+
+@pytest.mark.parametrize("said", [[], [TokenScore(5)]], ids=["before", "after the first token"])
+def test_a_failure_of_the_model_is_told_and_not_what_it_was_about(
+    serve, service, monkeypatch, caplog, said
+) -> None:
+    def fails(ids, config, on_text, **options) -> ReplyFuture:
+        future = ReplyFuture(threading.Event())
+        future.set_running_or_notify_cancel()
+        if said:
+            on_text(0, "Well", said)
+        future.set_exception(RuntimeError("no memory for " + ASK["messages"][0]["content"]))
+        return future
+
+    monkeypatch.setattr(service.queue, "submit", fails)
+    response = httpx.post(f"{serve().url}/chat/completions", json={**ASK, "stream": True})
+    if said:
+        first, event, done = (line for line in response.text.splitlines() if line)
+        assert '"Well"' in first and done == "data: [DONE]"
+        error = json.loads(event.removeprefix("data: "))["error"]
+    else:
+        assert response.status_code == 500
+        error = error_of(response)
+    assert error["code"] == error["type"] == "server_error"
+    assert "RuntimeError at " in caplog.text and "memory" not in caplog.text + str(error)
+
+
+def test_a_request_that_waited_too_long_is_told_to_come_again(serve, service, monkeypatch) -> None:
+    monkeypatch.setattr(service, "reply_seconds", -1.0)
+    response = httpx.post(f"{serve().url}/chat/completions", json=ASK)
+    assert response.status_code == 503 and response.headers["retry-after"]
+    assert error_of(response)["code"] == "timeout"
 
 
 @pytest.mark.parametrize("log_text", [False, True])

@@ -37,6 +37,7 @@ MIXED = [
     {"max_phrase_repeats": 1},
     {"max_phrase_repeats": 2, "max_character_run": 2, "dry_multiplier": 0.8},
     {"dry_multiplier": 2.0, "dry_allowed_length": 1, "copy_penalty": 2.0, "copy_allowed_length": 1},
+    {"presence_penalty": 1.0, "frequency_penalty": 0.5},
     {"anti_lm_weight": 0.4, "anti_lm_tokens": 3},
     {"anti_lm_weight": 0.8, "copy_penalty": 1.0, "dry_multiplier": 1.0},
     {"min_new_tokens": 12},

@@ -51,12 +51,13 @@ SETTING_OPTIONS = ("temperature", "top_p", "max_new_tokens", "num_beams", "seed"
 def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = CommandParser(speaks=True, description=__doc__)
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "model",
         nargs="?",
         help="folder or Hub id (runs/quickstart if it is there, else the model in the package)",
     )
-    parser.add_argument("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
+    add("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--web", action="store_true", help="talk on a page in the browser")
     way.add_argument("--once", metavar="TEXT", help="print the reply to TEXT and end")
@@ -68,54 +69,47 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="ask N questions of the training data, without the memory; --seed draws others",
     )
-    parser.add_argument(
-        "--dataset", metavar="DATA", help="for --from-training, if not the data the run names"
-    )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where --input's replies go")
-    parser.add_argument(
-        "--no-browser", action="store_true", help="with --web: only print the address"
-    )
-    parser.add_argument(
-        "--batch-size", type=int, metavar="N", help="most rows at once for --input (64)"
-    )
-    parser.add_argument(
+    add("--dataset", metavar="DATA", help="for --from-training, if not the data the run names")
+    add("--output", type=Path, metavar="FILE", help="where --input's replies go")
+    add("--no-browser", action="store_true", help="with --web: only print the address")
+    add("--batch-size", type=int, metavar="N", help="most rows at once for --input (64)")
+    add(
         "--batch-tokens",
         type=int,
         metavar="N",
         help="most tokens at once, padding and room for the replies included (8192)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing --output")
+    add("--overwrite", action="store_true", help="replace an existing --output")
     _add_model_options(parser)
-    parser.add_argument(
-        "--no-history", action="store_true", help="keep no typed lines in ~/.tfchat_history"
-    )
-    parser.add_argument("--preset", metavar="NAME", help="a named set of settings (see /presets)")
+    add("--no-history", action="store_true", help="keep no typed lines in ~/.tfchat_history")
+    add("--preset", metavar="NAME", help="a named set of settings (see /presets)")
     for name in SETTING_OPTIONS:
         option = "--" + name.replace("_", "-")
-        parser.add_argument(option, dest=name, metavar="VALUE", help="as /set %(dest)s VALUE")
+        add(option, dest=name, metavar="VALUE", help="as /set %(dest)s VALUE")
     return parser
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add what decides which model runs, and how."""
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--engine",
         default="torch",
         metavar="ENGINE",
         help="torch, or ctranslate2 or onnx (made by `python -m tfchat_hf.engines.export`)",
     )
-    parser.add_argument("--int8", action="store_true", help="weights in int8, on the CPU")
-    parser.add_argument(
+    add("--int8", action="store_true", help="weights in int8, on the CPU")
+    add(
         "--fast",
         action="store_true",
         help="decode single replies too with prepacked weights, as --input does (torch)",
     )
-    parser.add_argument(
+    add(
         "--no-memory",
         action="store_true",
         help="the model's own words only, even where a memory of its corpus lies beside it",
     )
-    parser.add_argument(
+    add(
         "--reverse-model",
         metavar="MODEL",
         help="folder or Hub id; chooses among candidates where the preset asks for it",

@@ -21,7 +21,7 @@ from ..model.generation_tfchat import OWN_SETTINGS, TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel
 from ..text.errors import UserError
 from .ctranslate2_weights import ctranslate2_folder
-from .dependencies import engine_package, export_again
+from .dependencies import cannot_load, engine_package
 
 # Translated below.
 _TRANSLATED = set(
@@ -100,6 +100,7 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
         input_ids: torch.LongTensor | None = None,
         attention_mask: torch.Tensor | None = None,
         preset: str | None = None,
+        on_token: Callable[[int, int], bool] | None = None,
         **kwargs: Any,
     ) -> torch.LongTensor:
         """Answer a batch of questions as `generate()` of the torch model does.
@@ -113,6 +114,8 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
             input_ids: `(batch, source)`.
             attention_mask: `(batch, source)`, 0 for padding on either side.
             preset: Name of a preset, instead of `generation_config`.
+            on_token: Given the number of a reply and its next token; says whether it ends there.
+                Of any number of questions, without beams.
             **kwargs: Single settings on top.
 
         Returns:
@@ -132,6 +135,11 @@ class CTranslate2Model(TFChatPreTrainedModel, TFChatGenerationMixin):
             follower.check(config, len(rows))
             if options["beam_size"] == 1:
                 options["callback"] = follower
+        if on_token is not None:
+            copies = options["num_hypotheses"]
+            options["callback"] = lambda step: on_token(
+                step.batch_id * copies + step.hypothesis_id, step.token_id
+            )
         made = self._translate(rows, options, bool(config.do_sample))
         if streamer is not None:
             streamer.end()
@@ -292,12 +300,7 @@ def _open(path: Path, int8: bool, threads: int | None) -> Any:
             intra_threads=threads or 0,
         )
     except (RuntimeError, ValueError) as error:
-        raise UserError(
-            "{path} cannot be loaded ({error}). {again}",
-            path=path,
-            error=error,
-            again=export_again("ctranslate2"),
-        ) from error
+        raise cannot_load(path, error, "ctranslate2") from error
 
 
 def _unpadded(ids: torch.LongTensor | None, attention_mask: torch.Tensor | None) -> list[list[int]]:

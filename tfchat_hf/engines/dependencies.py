@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from types import ModuleType
 
+from data_builders.command_line import sentence
 from data_builders.translation import _, listed, marked
 
 from ..text.errors import UserError
@@ -86,4 +88,14 @@ def export_again(engine: str) -> str:
         "Export the run again with `python -m tfchat_hf.engines.export RUN --engine {engine} "
         "--overwrite`.",
         engine=engine,
+    )
+
+
+def cannot_load(path: Path, error: Exception | str, engine: str) -> UserError:
+    """Say that a file of an export is damaged, and how to make the export anew."""
+    return UserError(
+        "{path} cannot be loaded ({error}). {again}",
+        path=path,
+        error=error if isinstance(error, str) else sentence(error),
+        again=export_again(engine),
     )

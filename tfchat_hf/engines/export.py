@@ -263,26 +263,25 @@ def build_parser() -> CommandParser:
     parser = CommandParser(
         speaks=True, prog="python -m tfchat_hf.engines.export", description=__doc__
     )
-    parser.add_argument("run", type=Path, help="folder of a finished run")
-    parser.add_argument("--engine", required=True, choices=EXPORTS)
-    parser.add_argument("--int8", action="store_true", help="add what int8 needs")
-    parser.add_argument(
+    add = parser.add_argument
+    add("run", type=Path, help="folder of a finished run")
+    add("--engine", required=True, choices=EXPORTS)
+    add("--int8", action="store_true", help="add what int8 needs")
+    add(
         "--for-ct2-converter",
         action="store_true",
         help="lay a Marian model out for ct2-transformers-converter",
     )
-    parser.add_argument(
-        "--plain", action="store_true", help="add ONNX graphs to look at: attention written out"
-    )
-    parser.add_argument(
+    add("--plain", action="store_true", help="add ONNX graphs to look at: attention written out")
+    add(
         "--node-modules",
         type=Path,
         default=NODE_MODULES,
         metavar="DIR",
         help="where npm has put the packages of a page; by default node_modules",
     )
-    parser.add_argument("--output", type=Path, help="where to write; by default RUN/ENGINE")
-    parser.add_argument("--overwrite", action="store_true", help="replace an older export")
+    add("--output", type=Path, help="where to write; by default RUN/ENGINE")
+    add("--overwrite", action="store_true", help="replace an older export")
     return parser
 
 

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_builders.command_line import sentence
 from data_builders.translation import _, listed
 from data_builders.writing import whole_folder
 
+from ..settings.run_folder import write_json
 from ..text.errors import UserError
-from .dependencies import HOW_TO_LOAD, check_engine, engine_package, export_again
+from .dependencies import HOW_TO_LOAD, cannot_load, check_engine, engine_package, export_again
 from .fingerprints import code_digests, file_digest, weight_digests
 
 if TYPE_CHECKING:
@@ -96,12 +96,7 @@ def open_engine(
     except UserError:
         raise
     except Exception as error:  # each engine has errors of its own
-        raise UserError(
-            "{path} cannot be loaded ({error}). {again}",
-            path=folder,
-            error=sentence(error),
-            again=export_again(engine),
-        ) from error
+        raise cannot_load(folder, error, engine) from error
 
 
 def find_export(name: str | os.PathLike, engine: str) -> Path:
@@ -174,9 +169,7 @@ def _read_notes(folder: Path, engine: str) -> dict[str, Any]:
         path = folder / name
         if path.is_file() and file_digest(path) != digest:  # what is missing, its reader names
             why = _("it is not as it was exported, but cut off or changed")
-            raise UserError(
-                "{path} cannot be loaded ({error}). {again}", path=path, error=why, again=again
-            )
+            raise cannot_load(path, why, engine)
     return notes
 
 
@@ -272,7 +265,7 @@ def fit_template(folder: Path, tokenizer: Tokenizer, config: TFChatConfig) -> No
     path = folder / "tokenizer_config.json"
     settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     settings["truncation_side"] = "left"
-    _write_json(path, settings)
+    write_json(settings, path)
 
 
 def write_notes(
@@ -297,7 +290,7 @@ def write_notes(
         "network_modules": modules,
         "code_sha256": code_digests(modules, run),
     }
-    _write_json(folder / NOTES, notes)
+    write_json(notes, folder / NOTES)
 
 
 def note_files(folder: Path) -> None:
@@ -307,10 +300,5 @@ def note_files(folder: Path) -> None:
     named = {path.relative_to(folder).as_posix(): path for path in paths}
     # Settings may be changed by hand.
     files = {name: path for name, path in named.items() if name not in _CHANGEABLE}
-    _write_json(
-        folder / NOTES, notes | {"files": {n: file_digest(path) for n, path in files.items()}}
-    )
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    digests = {name: file_digest(path) for name, path in files.items()}
+    write_json(notes | {"files": digests}, folder / NOTES)

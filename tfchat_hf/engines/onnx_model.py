@@ -12,14 +12,12 @@ import torch
 from transformers import GenerationConfig
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
-from data_builders.command_line import sentence
-
 from ..fast import FastDecoder
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel, shift_tokens_right
 from ..text.errors import UserError
-from .dependencies import engine_package, export_again
+from .dependencies import cannot_load, engine_package, export_again
 from .onnx_names import (
     BARRED,
     cache_head_dim,
@@ -355,9 +353,4 @@ def _open(path: Path, int8: bool, threads: int | None) -> Any:
     try:
         return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own types, one for each way to fail
-        raise UserError(
-            "{path} cannot be loaded ({error}). {again}",
-            path=path,
-            error=sentence(error),
-            again=export_again("onnx"),
-        ) from error
+        raise cannot_load(path, error, "onnx") from error

@@ -77,11 +77,9 @@ def _run_model(options: argparse.Namespace) -> None:
         find_model(one)
     if options.html and (options.html.is_dir() or not options.html.absolute().parent.is_dir()):
         raise UserError(
-            _(
-                "`--html` must be a file in a folder that exists (got {file}). Give one such as "
-                "look.html.",
-                file=options.html,
-            )
+            "`--html` must be a file in a folder that exists (got {file}). Give one such as "
+            "look.html.",
+            file=options.html,
         )
     tell(_("Loading {name} ...", name=", ".join(names)))
     from transformers.utils import logging
@@ -114,20 +112,16 @@ def _model_and_text(words: Sequence[str]) -> tuple[str, str]:
     """Tell the model from the sentence; without one it is the one that `chat_hf.py` takes."""
     if not words or len(words) > 2 or not words[-1].strip():
         raise UserError(
-            _(
-                "there must be a model and one sentence (got {count} words, or an empty one). Give "
-                'them like this: runs/quickstart "你好，你是谁？".',
-                count=len(words),
-            )
+            "there must be a model and one sentence (got {count} words, or an empty one). Give "
+            'them like this: runs/quickstart "你好，你是谁？".',
+            count=len(words),
         )
     if len(words) == 2:
         return words[0], words[1]
     if Path(words[0], "config.json").is_file():
         raise UserError(
-            _(
-                'there must be a sentence beside {model} (got none). Add one: "你好".',
-                model=words[0],
-            )
+            'there must be a sentence beside {model} (got none). Add one: "你好".',
+            model=words[0],
         )
     return str(_QUICKSTART if (_QUICKSTART / "config.json").is_file() else SMALL_TALK), words[0]
 
@@ -138,7 +132,7 @@ def _refuse(options: argparse.Namespace, names: Sequence[str], belongs: str) -> 
         if getattr(options, name) not in (None, False):
             option = f"--{name.replace('_', '-')}"
             raise UserError(
-                _("`{option}` goes with {what}. Leave it out.", option=option, what=belongs)
+                "`{option}` goes with {what}. Leave it out.", option=option, what=belongs
             )
 
 
@@ -244,20 +238,19 @@ def _load(folder: str) -> PreTrainedTokenizerBase:
 def _parser() -> CommandParser:
     """Describe the command line."""
     parser = CommandParser(speaks=True, prog="python -m tfchat_hf.look", description=__doc__)
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "text",
         nargs="*",
         metavar="[MODEL] SENTENCE",
         help="a folder or Hub id and what to ask it; with --tokens: texts, or none and lines of "
         "standard input",
     )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="also write one page, to hover")
-    parser.add_argument("--reply", metavar="TEXT", help="weigh this reply, not the model's own")
-    parser.add_argument("--preset", metavar="NAME", help="how it decodes (as in chat_hf.py)")
-    parser.add_argument("--seed", type=int, metavar="N", help="of what is drawn at random (0)")
-    parser.add_argument(
-        "--compare", metavar="MODEL", help="a second model or checkpoint, side by side"
-    )
+    add("--html", type=Path, metavar="FILE", help="also write one page, to hover")
+    add("--reply", metavar="TEXT", help="weigh this reply, not the model's own")
+    add("--preset", metavar="NAME", help="how it decodes (as in chat_hf.py)")
+    add("--seed", type=int, metavar="N", help="of what is drawn at random (0)")
+    add("--compare", metavar="MODEL", help="a second model or checkpoint, side by side")
     tokens = parser.add_argument_group("--tokens")
     tokens.add_argument("--tokens", action="store_true", help="explain tokens, without a model")
     tokens.add_argument("--tokenizer", metavar="DIR", help="folder with a tokenizer.json, or a run")

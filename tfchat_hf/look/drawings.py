@@ -53,20 +53,16 @@ def draw(words: Sequence[str], options: argparse.Namespace) -> None:
     """
     if options.animation and len(words) != 2:
         raise UserError(
-            _(
-                "The drawing of a reply needs a model and a question before its options (got "
-                "{number} words). Give them first, such as runs/quickstart and a question in "
-                "quotation marks.",
-                number=len(words),
-            )
+            "The drawing of a reply needs a model and a question before its options (got "
+            "{number} words). Give them first, such as runs/quickstart and a question in "
+            "quotation marks.",
+            number=len(words),
         )
     if not options.animation and len(words) != 1:
         raise UserError(
-            _(
-                "A drawing needs one model before its options (got {number} words). Give it "
-                "first, such as runs/quickstart.",
-                number=len(words),
-            )
+            "A drawing needs one model before its options (got {number} words). Give it "
+            "first, such as runs/quickstart.",
+            number=len(words),
         )
     for file in (options.structure, options.layer, options.animation):
         _check_file(file)
@@ -109,9 +105,7 @@ def _check_file(file: str | None) -> None:
     path = Path(file or "")
     if path.suffix != ".svg" or not path.parent.is_dir():
         raise UserError(
-            _(
-                "A drawing's file must end in .svg, in a folder that is there (got {file}). Name "
-                "one such as network.svg.",
-                file=file,
-            )
+            "A drawing's file must end in .svg, in a folder that is there (got {file}). Name "
+            "one such as network.svg.",
+            file=file,
         )

@@ -55,13 +55,12 @@ def _push(asked: dict[str, Any]) -> None:
 
     from .push import PushOrder, publish
     from .space import publish_space
-    from .static_space import publish_static_space
 
     if not sys.stderr.isatty():
         disable_progress_bars()
     if space:
-        sdk, publish_it = ("static", publish_static_space) if static else ("docker", publish_space)
-        publish_it(folder, PushOrder(space, private, space_sdk=sdk, **asked), say, model_id)
+        order = PushOrder(space, private, space_sdk="static" if static else "docker", **asked)
+        publish_space(folder, order, say, model_id)
     else:
         publish(folder, PushOrder(model_id, private, **asked), say)
 
@@ -73,9 +72,10 @@ def _parser() -> CommandParser:
         prog="python -m tfchat_hf.publishing",
         description="Put a finished run on the Hugging Face Hub.",
     )
-    parser.add_argument("run_folder", help="the `output_dir` of a finished run")
-    parser.add_argument("--hub_model_id", help="where to: owner/name")
-    parser.add_argument(
+    add = parser.add_argument
+    add("run_folder", help="the `output_dir` of a finished run")
+    add("--hub_model_id", help="where to: owner/name")
+    add(
         "--space",
         help="make a Space of this name (owner/name), a page to talk to the model; with "
         "--hub_model_id it loads that model from the Hub, else the model's files are in it",
@@ -88,7 +88,7 @@ def _parser() -> CommandParser:
         "push_memory": marked("upload the memory too: it holds the corpus"),
     }
     for name, words in switches.items():
-        parser.add_argument(f"--{name}", action="store_true", help=words)
+        add(f"--{name}", action="store_true", help=words)
     return parser
 
 

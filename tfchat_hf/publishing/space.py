@@ -13,7 +13,7 @@ import re
 import tomllib
 import zipfile
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -57,18 +57,23 @@ def publish_space(
     """Push a Space for a finished run; a dry run only says what would be uploaded.
 
     Args:
-        folder: The run folder.
+        folder: The run folder; with the export in it for a static Space.
         order: Where to and how.
         report: Takes the lines meant for the user.
-        model_id: The model on the Hub that the Space loads; None puts the model's files into it.
+        model_id: The model on the Hub that the Space loads, or whose card a static one names; None
+            puts the model's files, or the card, into it.
 
     Raises:
         UserError: For a folder or an order that cannot be pushed, or if the Hub does not take it.
     """
     check_order(order)
-    if model_id and not order.dry_run:
-        _check_readable(model_id)
-    push(plan_space(folder, order, model_id), folder, order, report)
+    if order.space_sdk != SDK:
+        from .static_space import plan_static_space as plan
+    else:
+        plan = plan_space
+        if model_id and not order.dry_run:
+            _check_readable(model_id)
+    push(plan(folder, order, model_id), folder, order, report)
 
 
 def plan_space(folder: str | Path, order: PushOrder, model_id: str | None = None) -> UploadPlan:
@@ -87,8 +92,9 @@ def plan_space(folder: str | Path, order: PushOrder, model_id: str | None = None
     command = ["python", "-m", "tfchat_hf.serve", model_id or name, "--web", "--no-api-key"]
     # The Hub shows the page within its own.
     command += ["--frame", "https://huggingface.co", "--host", "0.0.0.0", "--port", str(PORT)]
+    card = space_card(folder, order.repo_id, model_id, _explained, sdk=SDK, app_port=PORT)
     made = [
-        (CARD_FILE, marked("the Space's card"), _card(Path(folder), order.repo_id, model_id)),
+        (CARD_FILE, marked("the Space's card"), card),
         (
             "Dockerfile",
             marked("how the Hub builds and starts it"),
@@ -175,29 +181,27 @@ def _recorded(name: str, content: bytes) -> str:
     return f"{name},sha256={digest},{len(content)}\n"
 
 
-def _card(folder: Path, space: str, model_id: str | None) -> str:
-    """Write README.md of the Space, for the Hub in its header and for people below."""
-    told = [space_header(folder, space, model_id, sdk=SDK, app_port=PORT)]
-    for language in LANGUAGES:
-        with speaking(language):
-            told += _explained(space, model_id)
-    return "\n\n".join(told) + "\n"
-
-
-def space_header(folder: Path, space: str, model_id: str | None, **how: Any) -> str:
-    """Write what the Hub reads at the top of a Space's card, and the title.
+def space_card(
+    folder: str | Path,
+    space: str,
+    model_id: str | None,
+    explained: Callable[[str, str | None], Iterable[str]],
+    **how: Any,
+) -> str:
+    """Write README.md of a Space, for the Hub in its header and for people below.
 
     Args:
         folder: The run folder.
         space: The Space, `owner/name`.
         model_id: The model on the Hub that the Space names, if any.
+        explained: Gives the paragraphs for people, in the language spoken.
         how: What runs it.
     """
     name = space.split("/")[1]
     header = SpaceCardData(
         title=name,
         **how,
-        license=ModelCard.load(folder / CARD_FILE).data.get("license"),
+        license=ModelCard.load(Path(folder, CARD_FILE)).data.get("license"),
         models=[model_id] if model_id else None,
         tags=["tfchat", "chatbot"],
         emoji="💬",
@@ -206,7 +210,11 @@ def space_header(folder: Path, space: str, model_id: str | None, **how: Any) -> 
         pinned=False,
         short_description="A small chat model to talk to",
     )
-    return f"---\n{header.to_yaml()}\n---\n\n# {name}"
+    told = [f"---\n{header.to_yaml()}\n---", f"# {name}"]
+    for language in LANGUAGES:
+        with speaking(language):
+            told += explained(space, model_id)
+    return "\n\n".join(told) + "\n"
 
 
 def _explained(space: str, model_id: str | None) -> Iterator[str]:

@@ -82,13 +82,12 @@ class Answer:
         """Return the body of the response."""
         made = self._frame(self.name, [self._choice(n) for n in range(len(self.replies))])
         made["usage"] = self.usage()
-        if self.body.return_token_ids:
-            made["prompt_token_ids"] = self.questions[0].ids
+        for choice in made["choices"] if self.body.return_token_ids else ():
+            self._tell_prompt(made, choice)
         return made
 
     def chunk(self, piece: Piece) -> dict[str, Any]:
         """Return what to send for a piece."""
-        is_first = not any(reply.begun for reply in self.replies)
         self.take(piece)
         reply = self.replies[piece.index]
         choice = {"index": piece.index, **self._new(reply, piece.text)}
@@ -100,8 +99,8 @@ class Answer:
             if self.body.return_token_ids:
                 choice["token_ids"] = [token.id for token in piece.tokens]
         made = self._frame(self.chunk_name, [choice])
-        if self.body.return_token_ids and is_first:
-            made["prompt_token_ids"] = self.questions[0].ids
+        if self.body.return_token_ids and not reply.begun:
+            self._tell_prompt(made, choice)
         reply.begun = True
         return made
 
@@ -133,6 +132,10 @@ class Answer:
             made["token_ids"] = [token.id for token in reply.tokens]
         return made
 
+    def _tell_prompt(self, made: dict[str, Any], choice: dict[str, Any]) -> None:
+        """Add the ids of the question where clients of vLLM look for them."""
+        made["prompt_token_ids"] = self.questions[0].ids
+
     def _said(self, reply: _Reply) -> dict[str, Any]:
         raise NotImplementedError
 
@@ -163,6 +166,9 @@ class CompletionAnswer(Answer):
     """Of `/v1/completions`."""
 
     prefix, name, chunk_name = "cmpl", "text_completion", "text_completion"
+
+    def _tell_prompt(self, made: dict[str, Any], choice: dict[str, Any]) -> None:
+        choice["prompt_token_ids"] = self.questions[choice["index"] // self.body.n].ids
 
     def _said(self, reply: _Reply) -> dict[str, Any]:
         return {"text": reply.text}

@@ -123,11 +123,12 @@ def _asks(service: Service, body: Asked, questions: Sequence[Question]) -> list[
         what = _("At most {most} beams or candidates to a request.", most=MOST_ROWS)
         raise ApiError(400, what, "invalid_value", "n")
     config = settings.generation_config()
+    seed = settings.seed if body.seed is None else body.seed
     return [
         Ask(
             question=question,
             config=config,
-            seed=None if body.seed is None else (body.seed + copy) % 2**63,
+            seed=None if seed is None else (seed + copy) % 2**63,
             stop=body.stop,
             memory=body.memory,
             most=body.settings.get("max_new_tokens"),

@@ -13,6 +13,7 @@ from transformers.generation import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
 from ..chat.streaming import PieceTable
+from ..engines.ctranslate2_model import CTranslate2Model
 from ..fast import FastDecoder
 from ..fast.decoding import generate_options
 from .request import Answer, Request, TokenScore
@@ -107,6 +108,16 @@ class BatchRun(BaseStreamer):
         logits = self.model(input_ids=question, decoder_input_ids=ids[None, :-1]).logits[0]
         return token_scores(logits, ids[1:], request.top_logprobs or 0)
 
+    def take(self, row: int, token: int) -> bool:
+        """Take the next token of one reply; tell whether nobody wants more of it."""
+        answer, number = self.answers[row // self.copies], row % self.copies
+        try:
+            self.stopped()
+            answer.add(number, TokenScore(token))
+        except BaseException as error:  # it would end the replies of others
+            answer.fail(error)
+        return answer.is_over(number)
+
     def end(self) -> None:
         """Leave the replies to `run`, which knows why they ended."""
 
@@ -134,12 +145,17 @@ class BatchRun(BaseStreamer):
             mask[row, : len(one.input_ids)] = 1
         ids, options = ids.to(device), dict(first.options)
         reverse_model = options.pop("reverse_model", None)
+        mask = mask.to(device)
+        if isinstance(self.model, CTranslate2Model):
+            given = {"on_token": self.take} if self.is_streamed else {}
+            return {"input_ids": ids, "attention_mask": mask, **given, **options,
+                    "generation_config": first.config}  # fmt: skip
         streamer = self if self.is_streamed else None
         if self._setting("stop_strings") and self.table is not None:
             options.setdefault("tokenizer", self.table.tokenizer)
         return {
             "input_ids": ids,
-            "attention_mask": mask.to(device),
+            "attention_mask": mask,
             "stopping_criteria": StoppingCriteriaList([_StopRows(self)]),
             **generate_options(first.config, ids, self.fast, reverse_model, streamer),
             **options,

@@ -25,19 +25,19 @@ _MOST_SEED = 2**63 - 1
 # They change nothing that this model could do, and clients send them by habit.
 IGNORED = set(
     """
-    chat_id id keep_alive metadata moderation parallel_tool_calls prediction prompt_cache_key
-    prompt_cache_retention reasoning_effort safety_identifier service_tier session_id store
-    user verbosity
+    add_generation_prompt chat_id id keep_alive metadata moderation parallel_tool_calls prediction
+    prompt_cache_key prompt_cache_retention reasoning_effort safety_identifier service_tier
+    session_id store user verbosity
     """.split()
 )
 # What they ask for cannot be had; where they ask for nothing they are no matter.
 REFUSED = set(
     """
-    add_generation_prompt audio best_of continue_final_message echo function_call functions
-    logit_bias modalities response_format suffix tool_choice tools web_search_options
+    audio best_of continue_final_message echo function_call functions logit_bias modalities
+    response_format suffix tool_choice tools web_search_options
     """.split()
 )
-_ASKS_FOR_NOTHING: tuple[Any, ...] = (
+_NOTHING: tuple[Any, ...] = (
     None, False, "", [], {}, 0, "none", "auto", ["text"], {"type": "text"},
 )  # fmt: skip
 Stop = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -68,7 +68,7 @@ class Asked(BaseModel):
     @field_validator("stop", mode="before")
     @classmethod
     def _as_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value or []
+        return [value] if isinstance(value, str) else [] if value is None else value
 
     @field_validator("n", "stream", "stream_options", "memory", "return_token_ids", mode="before")
     @classmethod
@@ -125,7 +125,8 @@ class Asked(BaseModel):
             if name in IGNORED:
                 found.append(name)
             elif name in REFUSED:
-                if not any(value is one or value == one for one in _ASKS_FOR_NOTHING):
+                asks = not any(type(value) is type(one) and value == one for one in _NOTHING)
+                if asks and (name, value) != ("best_of", 1):
                     what = _("This server has no `{name}`. Leave it out.", name=name)
                     raise ApiError(400, what, "unsupported_parameter", name)
             elif name not in SETTINGS:

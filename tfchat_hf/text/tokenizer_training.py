@@ -243,24 +243,25 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tfchat_hf.text.tokenizer_training",
         description="Train a tokenizer on the training split of a built data set.",
     )
-    parser.add_argument("dataset_dir", help="folder made by `python -m data_builders`")
-    parser.add_argument("--scheme", choices=SCHEMES, default=DEFAULT_SCHEME)
-    parser.add_argument("--vocab-size", type=int, default=8000, help="the most tokens to have")
-    parser.add_argument(
+    add = parser.add_argument
+    add("dataset_dir", help="folder made by `python -m data_builders`")
+    add("--scheme", choices=SCHEMES, default=DEFAULT_SCHEME)
+    add("--vocab-size", type=int, default=8000, help="the most tokens to have")
+    add(
         "--user-dict",
         action="append",
         default=[],
         metavar="FILE",
         help="dictionary in jieba's format: word, frequency, tag; may be given several times",
     )
-    parser.add_argument(
+    add(
         "--whole-dictionary",
         action="store_true",
         help="scheme word: every word of jieba's dictionary, beyond --vocab-size",
     )
-    parser.add_argument("--model-max-length", type=int, default=512)
-    parser.add_argument("--output", required=True, type=Path, help="folder to make")
-    parser.add_argument("--overwrite", action="store_true", help="replace an older tokenizer")
+    add("--model-max-length", type=int, default=512)
+    add("--output", required=True, type=Path, help="folder to make")
+    add("--overwrite", action="store_true", help="replace an older tokenizer")
     return parser
 
 

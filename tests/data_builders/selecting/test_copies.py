@@ -59,6 +59,13 @@ def test_what_folds_to_the_same_is_not_apart():
     assert apart("这两个词有什么区别", "这两个词区别是什么") < 1
 
 
+def test_no_more_is_measured_than_is_asked_for():
+    for first, second, _ in PAIRS:
+        for one, other in zip(first, second, strict=True):
+            far = apart(one, other)
+            assert apart(one, other, LEAKS) == far or min(far, apart(one, other, LEAKS)) > LEAKS
+
+
 def test_another_number_of_turns_is_another_dialogue():
     assert alike(["hi", "hello"], ["hi", "hello", "bye", "bye"]) == 0
 

@@ -86,6 +86,15 @@ def test_planted_copies_lead_to_the_first_of_them(part, per_shard):
     assert copied(dialogues + copies, per_shard, alive) == list(range(2 * len(dialogues)))
 
 
+def test_candidates_that_are_put_together_in_parts_are_the_same(monkeypatch):
+    dialogues = [[question, reply] for question in QUESTIONS for reply in REPLIES]
+    copies = [[question + "?", reply.replace("there", "therre")] for question, reply in dialogues]
+    whole = copied(dialogues + copies)
+    for size in (1, 3, len(whole)):
+        monkeypatch.setattr("data_builders.selecting.duplicates._MERGED", size)
+        assert copied(dialogues + copies) == whole
+
+
 def test_the_most_short_dialogues_are_apart():
     dialogues = [
         ["How are you?", "Fine!"],
