@@ -263,6 +263,11 @@ class Service:
         self.queue.close(drain, timeout)
 
 
+# A person reads no sooner, and what a token costs on its way is more than the network's share of it
+# where models are small and callers many.
+_PIECE_SECONDS = 0.04
+
+
 class _Maker:
     """One reply in the queue: carries what the queue's thread makes to the loop that waits."""
 
@@ -270,7 +275,7 @@ class _Maker:
         self.index, self.inbox = index, inbox
         self.loop = asyncio.get_running_loop()
         self.stops = _StopTexts(ask.stop)
-        self.handed = 0
+        self.text, self.tokens, self.taken, self.told_at = "", list[TokenScore](), 0, 0.0
         self.future = service.queue.submit(
             ask.question.ids,
             ask.config,
@@ -286,11 +291,16 @@ class _Maker:
         self.loop.call_soon_threadsafe(self.inbox.put_nowait, piece)
 
     def _take(self, number: int, text: str, tokens: list[TokenScore]) -> None:
-        """Hand a piece over; called by the queue's thread."""
+        """Hand on what is new, unless that was just done; called by the queue's thread."""
         if self.stops.found:
             return
-        self.handed += len(tokens)
-        self._hand(Piece(self.index, self.stops.add(text), tokens))
+        self.text += self.stops.add(text)
+        self.tokens += tokens
+        self.taken += len(tokens)
+        if (now := time.monotonic()) - self.told_at >= _PIECE_SECONDS:
+            self.told_at = now
+            self._hand(Piece(self.index, self.text, self.tokens))
+            self.text, self.tokens = "", []
         if self.stops.found:
             self.future.cancel()
 
@@ -300,9 +310,10 @@ class _Maker:
             made = future.result()
             is_long = made.finish_reasons[0] in ("length", "deadline") and not self.stops.found
             # What came behind a stop text is nobody's.
-            rest = [] if self.stops.found else made.scores[0][self.handed :]
-            piece = Piece(self.index, self.stops.close(), rest, "length" if is_long else "stop")
-            self._hand(piece)
+            rest = [] if self.stops.found else made.scores[0][self.taken :]
+            reason = "length" if is_long else "stop"
+            text = self.text + self.stops.close()
+            self._hand(Piece(self.index, text, self.tokens + rest, reason))
         except CancelledError:  # the caller has gone, and knows
             return
         except Exception as error:
