@@ -190,6 +190,24 @@ def test_what_is_remembered_says_so_and_is_no_reply_of_the_model(client) -> None
     assert last.choices[0].memory["score"] == reply.choices[0].memory["score"] > 0
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_remembered_ends_where_the_request_says(client, stream: bool) -> None:
+    asked = {**ASK, "extra_body": {}}
+    whole = client.chat.completions.create(**asked).choices[0].message.content
+
+    def text(**limits: object) -> tuple[str, str | None]:
+        made = client.chat.completions.create(**asked, **limits, stream=stream)
+        if not stream:
+            return made.choices[0].message.content, made.choices[0].finish_reason
+        *_, last = pieces = [piece.choices[0] for piece in made]
+        return "".join(piece.delta.content for piece in pieces), last.finish_reason
+
+    assert text(stop=whole[4:6]) == (whole[:4], "stop")
+    short, reason = text(max_tokens=3)
+    assert reason == "length" and 0 < len(short) < len(whole) and whole.startswith(short)
+    assert text(max_tokens=100) == (whole, "stop")
+
+
 def test_messages_may_have_parts_and_a_system_message_that_nobody_trained(client) -> None:
     parts = [{"type": "text", "text": "What do you "}, {"type": "text", "text": "like to eat?"}]
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": parts}]

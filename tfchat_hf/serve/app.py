@@ -47,14 +47,14 @@ def create_app(service: Service, settings: Settings) -> FastAPI:
 
     @app.post("/v1/chat/completions")
     async def chat(body: ChatRequest, request: Request) -> Response:
-        questions = _questions(service, [lambda: body.turns(service.reads_system)], "messages")
+        questions = _questions(service, [body.turns(service.reads_system)], "messages")
         asks = _asks(service, body, questions)
         return await _answer(request, ChatAnswer(service, body, questions), asks, settings)
 
     @app.post("/v1/completions")
     async def complete(body: CompletionRequest, request: Request) -> Response:
         prompts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
-        questions = _questions(service, [lambda p=p: [p] for p in prompts], "prompt")
+        questions = _questions(service, [[text] for text in prompts], "prompt")
         asks = _asks(service, body, questions)
         return await _answer(request, CompletionAnswer(service, body, questions), asks, settings)
 
@@ -102,10 +102,10 @@ def _check_name(service: Service, name: str | None) -> None:
         raise ApiError(404, what, "model_not_found", "model")
 
 
-def _questions(service: Service, readers: Sequence[Any], param: str) -> list[Question]:
+def _questions(service: Service, talks: Sequence[list[str]], param: str) -> list[Question]:
     """Return what the model reads; an error names the field."""
     try:
-        return [service.question(read()) for read in readers]
+        return [service.question(turns) for turns in talks]
     except UserError as error:
         told = as_api_error(error)
         told.param = told.param or param
@@ -131,6 +131,7 @@ def _asks(service: Service, body: Asked, questions: Sequence[Question]) -> list[
             seed=None if seed is None else (seed + copy) % 2**63,
             stop=body.stop,
             memory=body.memory,
+            most=body.settings.get("max_new_tokens"),
             top_logprobs=body.rivals,
         )
         for question in questions

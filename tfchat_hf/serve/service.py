@@ -57,6 +57,7 @@ class Ask:
         seed: Where random numbers start.
         stop: Texts before which the reply ends.
         memory: Whether the memory may answer.
+        most: The most tokens of what it answers; None gives the whole.
         top_logprobs: How many rivals of each token to tell; None tells no probabilities.
     """
 
@@ -65,6 +66,7 @@ class Ask:
     seed: int | None = None
     stop: Sequence[str] = ()
     memory: bool = True
+    most: int | None = None
     top_logprobs: int | None = None
 
 
@@ -234,7 +236,7 @@ class Service:
             elif not index or ask.question is not asks[index - 1].question:
                 known = await asyncio.to_thread(self.remembered, ask.question.turns)
             if known is not None:
-                inbox.put_nowait(self._from_memory(index, known))
+                inbox.put_nowait(self._from_memory(index, ask, known))
             else:
                 makers.append(_Maker(self, index, ask, inbox))
         left = len(asks)
@@ -245,10 +247,16 @@ class Service:
             left -= piece.finish_reason is not None
             yield piece
 
-    def _from_memory(self, index: int, known: Remembered) -> Piece:
+    def _from_memory(self, index: int, ask: Ask, known: Remembered) -> Piece:
+        """Give what is remembered, as far as the request wants it."""
         memory = {"question": known.question, "reply": known.reply, "score": known.score}
-        tokens = [TokenScore(one) for one in encode_reply(self.session.tokenizer, known.reply)]
-        return Piece(index, known.reply, tokens, "stop", memory)
+        tokenizer, stops, reason = self.session.tokenizer, _StopTexts(ask.stop), "stop"
+        text = stops.add(known.reply) + stops.close()
+        ids = encode_reply(tokenizer, text)
+        if ask.most is not None and len(ids) > ask.most:
+            ids, reason = ids[: ask.most], "length"
+            text = tokenizer.decode(ids, skip_special_tokens=True)
+        return Piece(index, text, [TokenScore(one) for one in ids], reason, memory)
 
     def close(self, drain: bool = True, timeout: float | None = None) -> None:
         """Answer those that wait, and end the queue."""

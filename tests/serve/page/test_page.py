@@ -249,8 +249,10 @@ def test_a_server_with_a_key_is_asked_with_the_one_that_is_typed(desk):
     add_page(locked.app, service)
     with closing(service), locked:
         tab = desk.browser.tab(locked.url.removesuffix("v1"))
-        for key in ("wrong", "correct-horse-battery"):
+        # No header can hold the second.
+        for tried, key in enumerate(("wrong", "全角", "correct-horse-battery")):
             tab.wait("document.querySelector('#key').open")
+            assert tab.say("document.querySelector('#key-wrong').hidden") == (not tried)
             tab.write(key)
             tab.press("Enter")
         tab.wait("document.querySelector('#model').textContent == 'small-talk'")
@@ -258,6 +260,29 @@ def test_a_server_with_a_key_is_asked_with_the_one_that_is_typed(desk):
         send(tab, "hello")
         assert said(tab)[1]
         tab.close()
+
+
+@pytest.mark.parametrize("text", ["", "Good"])
+def test_a_stream_that_ends_before_its_reply_is_no_whole_reply(desk, text: str):
+    tab = desk.open()
+    tab.say(
+        "const event = 'data: ' + JSON.stringify({choices: [{index: 0, token_ids: [5], delta: "
+        f"{{content: {json.dumps(text)}}}}}]}}) + '\\n\\n';"
+        f"window.fetch = async () => new Response({json.dumps(text)} && event)"
+    )
+    send(tab, "hello")
+    note = tab.say("document.querySelector('.reply .note').textContent")
+    begins = "The reply broke off:" if text else "No reply:"
+    assert note == f"{begins} the server does not answer. Is it still running?"
+
+
+def test_the_longest_reply_of_all_is_not_said_to_be_a_setting(desk):
+    most = desk.service.settings({}).max_reply
+    for count, words in ((most - 1, "max_new_tokens"), (most, "the model can write")):
+        desk.pieces = [Piece(0, "a", [TokenScore(5)] * count), Piece(0, finish_reason="length")]
+        tab = desk.open()
+        send(tab, "hello")
+        assert words in tab.say("document.querySelector('.reply:last-child .note').textContent")
 
 
 def test_an_error_is_told_and_the_question_can_be_asked_again(desk):

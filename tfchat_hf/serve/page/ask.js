@@ -5,8 +5,9 @@ import { find } from "./dom.js";
 const KEY = "tfchat.key";
 
 // The key of the API stays in this tab, and is asked for when the server wants one.
-function askForKey() {
+function askForKey(wasWrong) {
   const dialog = find("#key"), field = find("#key-field");
+  find("#key-wrong").hidden = !wasWrong;
   field.value = dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => dialog.addEventListener("close", () => {
@@ -24,11 +25,12 @@ async function failure(response) {
 export async function request(path, body, signal) {
   for (;;) {
     const key = sessionStorage.getItem(KEY), headers = {};
-    if (key) headers.Authorization = `Bearer ${key}`;
+    // A header takes no other characters, and no key has them: the server says that it is wrong.
+    if (key) headers.Authorization = `Bearer ${key.replace(/[^ -~]/g, "?")}`;
     if (body) headers["Content-Type"] = "application/json";
     const response = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });
     if (response.ok) return response;
-    if (response.status !== 401 || !(await askForKey())) throw await failure(response);
+    if (response.status !== 401 || !(await askForKey(Boolean(key)))) throw await failure(response);
   }
 }
 
@@ -60,5 +62,6 @@ export async function askModel(body, signal, onPiece) {
     end.finish = choice.finish_reason ?? end.finish;
     end.memory = choice.memory ?? end.memory;
   }
+  if (!end.finish) throw new TypeError("cut short"); // as fetch says it where it sees that
   return end;
 }

@@ -139,11 +139,12 @@ const idsBefore = (message, place) => message.pieces.slice(0, place).reduce((sum
 function notesOf(message) {
   const notes = [];
   if (message.memory) notes.push([make("strong", { class: "badge" }, say("remembered")), ` ${say("memory", { question: shown(message.memory.question), score: Number(message.memory.score).toFixed(2) })}`]);
-  if (message.state === "failed") notes.push([say("failed", { error: shown(message.error) })]);
+  if (message.state === "failed") notes.push([say(message.pieces.length ? "brokenOff" : "failed", { error: shown(message.error) })]);
   // Another tab is at it, or was when it ended.
   const isOn = message.state === "busy" && Date.now() - message.saved < 15_000;
   if (isOn || ["stopped", "busy"].includes(message.state)) notes.push([say(isOn ? "replying" : "stopped")]);
-  if (message.finish === "length") notes.push([say("full")]);
+  const most = about?.settings.find((one) => one.name === "max_new_tokens").high;
+  if (message.finish === "length") notes.push([say(message.ids.length < most ? "full" : "longest")]);
   if (message.cut) notes.push([say("dropped")]);
   if (message.same) notes.push([say("same")]);
   return notes;

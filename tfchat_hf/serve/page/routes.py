@@ -68,7 +68,6 @@ def add_page(app: FastAPI, service: Service, frames: Sequence[str] = ()) -> None
     about = _about(service)
     # A new tab brings no key: the name of a picture, which nobody guesses, stands for it.
     looker = Looker(service.session.name, app.state.open_paths)
-    reads_system = getattr(service.session.model.config, "reads_system_messages", False)
 
     @app.get("/page/about")
     def what_the_page_must_know() -> dict[str, Any]:
@@ -83,7 +82,7 @@ def add_page(app: FastAPI, service: Service, frames: Sequence[str] = ()) -> None
             raise ApiError(400, what, "unsupported")
         try:
             config = service.settings(asked.settings).generation_config()
-            question = service.question(asked.turns(reads_system))
+            question = service.question(asked.turns(service.reads_system))
             preset = asked.settings.get("preset", service.preset)
             return looker.look(Reply(question, asked.token_ids, config, preset))
         except (UserError, QueueFullError, ValueError) as error:
