@@ -105,16 +105,18 @@ class Corpus:
         return [part for part, place in zip(parts, places, strict=True) if place == rank]
 
 
-class ReadDialogues(PipelineStep):
-    """Read the dialogues of a task's files, of any format."""
-
-    type = "📖 - READER"
-    name = "dialogues of any format"
-
+class _CorpusStep(PipelineStep):
     def __init__(self, corpus: Corpus) -> None:
         """Take the corpus that all steps share."""
         super().__init__()
         self.corpus = corpus
+
+
+class ReadDialogues(_CorpusStep):
+    """Read the dialogues of a task's files, of any format."""
+
+    type = "📖 - READER"
+    name = "dialogues of any format"
 
     def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         """Yield a document for each raw dialogue."""
@@ -142,16 +144,11 @@ class ReadDialogues(PipelineStep):
                 yield raw._replace(origin=origin, source=spec.name or raw.source)
 
 
-class CleanDialogues(PipelineStep):
+class CleanDialogues(_CorpusStep):
     """Clean each dialogue, and leave out what is none any more."""
 
     type = "🔻 - FILTER"
     name = "cleaning of dialogues"
-
-    def __init__(self, corpus: Corpus) -> None:
-        """Take the corpus that all steps share."""
-        super().__init__()
-        self.corpus = corpus
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         """Yield the documents that are left, with turns and language."""
@@ -173,7 +170,7 @@ class CleanDialogues(PipelineStep):
             counts.changed = {step: number for step, number in cleaner.changed.items() if number}
 
 
-class WriteShards(PipelineStep):
+class WriteShards(_CorpusStep):
     """Write the dialogues of a task into shards that can be compared with all others."""
 
     type = "💽 - WRITER"
@@ -181,8 +178,7 @@ class WriteShards(PipelineStep):
 
     def __init__(self, corpus: Corpus, folder: str | Path) -> None:
         """Take the corpus that all steps share, and a folder that all tasks see."""
-        super().__init__()
-        self.corpus = corpus
+        super().__init__(corpus)
         self.folder = str(folder)
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
@@ -213,7 +209,7 @@ def _write(path: Path, documents: Iterable[Document]) -> None:
     write_shard(path, dialogues, [r["origin"] for r in rows], [r["split"] for r in rows])
 
 
-class SelectDialogues(PipelineStep):
+class SelectDialogues(_CorpusStep):
     """Decide on all shards what stays and where, and write the dataset with its card.
 
     With one task that is just what an ordinary build does. Each of several tasks decides on its
@@ -232,8 +228,7 @@ class SelectDialogues(PipelineStep):
         cache_dir: str | None = None,
     ) -> None:
         """Take the folder of `WriteShards`, and the one to write, as for `build_dialogues`."""
-        super().__init__()
-        self.corpus = corpus
+        super().__init__(corpus)
         self.shards, self.output = str(shards), str(output)
         self.overwrite, self.cache_dir = overwrite, cache_dir
 

@@ -24,6 +24,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from data_builders.command_line import say
+from data_builders.output.markdown import table
 from data_builders.translation import _, listed, marked
 
 from ..text.errors import UserError
@@ -337,7 +338,7 @@ def _shares_table(report: dict[str, Any], judges: Sequence[str]) -> str:
             if alone:
                 cells += [f"{acceptable:.0%}, {good:.0%}" for acceptable, good in row["by_judge"]]
             rows.append(cells)
-    return _table(heads, rows)
+    return table(heads, rows, plain=True)
 
 
 def _differences_table(report: dict[str, Any]) -> str:
@@ -352,14 +353,7 @@ def _differences_table(report: dict[str, Any]) -> str:
                 cells = [group["language"], f"{row['asked']}, {_(group['kind'])}", name]
                 cells += [value.replace("%", ""), f"{found['better']}, {found['worse']}"]
                 rows.append([*cells, "< 0.001" if found["p"] < 0.001 else f"{found['p']:.3f}"])
-    return _table([*heads, _("better, worse"), "p"], rows)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table for a terminal, which is Markdown too."""
-    from data_builders.output.markdown import table
-
-    return table(heads, rows, plain=True)
+    return table([*heads, _("better, worse"), "p"], rows, plain=True)
 
 
 def _agreement_line(found: dict[str, Any]) -> str:
