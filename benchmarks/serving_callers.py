@@ -59,15 +59,17 @@ class Caller(FastHttpUser):
             "seed": self.draw.randrange(2**31),
             **self.settings,
         }
-        begun, first, ended = time.perf_counter(), 0.0, b""
+        begun = time.perf_counter()
         url = "/v1/chat/completions"
         with self.client.post(url, json=body, stream=True, catch_response=True) as response:
             if response.status_code != 200:
                 Caller.statuses[str(response.status_code)] += 1
                 gevent.sleep(float((response.headers or {}).get("retry-after", 0.1)))
                 return
+            # A read waits for all that it asks for: the first asks for little.
+            ended = next(response.iter_content(16, decode_content=False), b"")
+            first = time.perf_counter() - begun
             for piece in response.iter_content(4096, decode_content=False):
-                first = first or time.perf_counter() - begun
                 ended = (ended + piece)[-4096:]
         made = [json.loads(line[6:]) for line in ended.split(b"\n") if b'"usage":{' in line]
         if not ended.rstrip().endswith(b"[DONE]") or not made:

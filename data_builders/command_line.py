@@ -252,6 +252,11 @@ def silence_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def names_in(text: str) -> list[str]:
+    """Read names with commas between."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def sentence(error: BaseException) -> str:
     """Say an error on one line: our own words as they are, all that a library says in many."""
     if isinstance(error, UserError):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -139,11 +140,9 @@ def _slack(row: dict[str, Any]) -> _Told:
 
 def _messenger(row: dict[str, Any]) -> _Told:
     text = str(row.get("content") or "")
-    try:
+    with suppress(UnicodeError):
         # UTF-8 written as if each byte were a character.
         text = text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        pass
     return str(row["sender_name"]), text, when(row["timestamp_ms"])
 
 

@@ -79,7 +79,7 @@ class _Reader:
         try:
             while first := self._buffer.peek():
                 if first not in "[{":
-                    self._reject("bad JSON", self._buffer.shown())
+                    self._reject(self._buffer.shown())
                     return
                 self._buffer.pos += 1
                 yield from self._items(None) if first == "[" else self._members()
@@ -87,7 +87,7 @@ class _Reader:
             return  # Rejected as a part of the broken element.
         except _CutOffError:
             shown = self._buffer.shown()
-            self._reject("bad JSON", f"the file ends within an array or object: {shown}")
+            self._reject(f"the file ends within an array or object: {shown}")
 
     def values(self) -> Iterator[JsonRow]:
         """Yield whole values that follow each other, each over several lines."""
@@ -168,8 +168,8 @@ class _Reader:
         if not found:
             raise _LostError
 
-    def _reject(self, rule: str, found: str) -> None:
-        self._report.reject(self._name, self._buffer.line(), RowError(rule, found))
+    def _reject(self, found: str) -> None:
+        self._report.reject(self._name, self._buffer.line(), RowError("bad JSON", found))
 
 
 def json_layout(head: str, suffix: str, whole: bool) -> str | None:

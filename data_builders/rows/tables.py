@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -135,10 +135,8 @@ def _listed(cell: str) -> Any:
     """Give the list or the object that stands in a cell as JSON, or the cell."""
     bare = cell.strip()
     if bare[:1] + bare[-1:] in ("[]", "{}"):
-        try:
+        with suppress(RowError):
             return list_in_text(bare)
-        except RowError:
-            pass
     return cell
 
 

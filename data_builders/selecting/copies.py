@@ -68,7 +68,7 @@ def alike(first: Sequence[str], later: Sequence[str]) -> float:
     """
     if len(first) != len(later):
         return 0.0
-    asked = _difference(*("\n".join(turns[:-1]) for turns in (first, later)))
+    asked = _difference("\n".join(first[:-1]), "\n".join(later[:-1]))
     said = asked and _difference(first[-1], later[-1])
     if asked is None or said is None or asked.content & said.content:
         return 0.0

@@ -12,6 +12,7 @@ A lost pair cuts its dialogue in two there. No row changes its side, whatever da
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,16 +108,7 @@ def find_near_copies(
                 found[side].add(met)
     near: dict[int, list[NearCopy]] = {}
     for side in list(found):
-        owners, asking = found.pop(side).chosen()
-        order = np.argsort(asking, kind="stable")
-        bounds = np.searchsorted(asking[order], shards.first_pairs[shards.first_rows])
-        tasks = (
-            (path, str(folder), owners[here], asking[here] - span.start)
-            for (path, _, span), begin, end in zip(
-                shards.spans(), bounds[:-1], bounds[1:], strict=True
-            )
-            if len(here := np.sort(order[begin:end]))
-        )
+        tasks = _measurings(shards, folder, *found.pop(side).chosen())
         nearest: dict[int, NearCopy] = {}
         for copies in ordered_map(_measure, tasks, workers):
             for copy in copies:
@@ -124,6 +116,18 @@ def find_near_copies(
                     nearest[copy.key] = copy
         near[side] = list(nearest.values())
     return near
+
+
+def _measurings(
+    shards: Shards, folder: Path, owners: np.ndarray, asking: np.ndarray
+) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+    """Yield what is to be measured of each shard: held-out questions and its pairs."""
+    order = np.argsort(asking, kind="stable")
+    bounds = np.searchsorted(asking[order], shards.first_pairs[shards.first_rows])
+    for number, (path, _, span) in enumerate(shards.spans()):
+        here = np.sort(order[bounds[number] : bounds[number + 1]])
+        if len(here):
+            yield path, str(folder), owners[here], asking[here] - span.start
 
 
 def _search_shard(task: tuple[str, str, np.ndarray, np.ndarray, int]) -> dict[int, list[Met]]:

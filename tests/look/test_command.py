@@ -68,7 +68,7 @@ def test_without_a_model_the_quickstart_or_the_one_in_the_package_answers(
     folder, capsys, monkeypatch, tmp_path
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tfchat_hf.look.__main__.SMALL_TALK", folder)
+    monkeypatch.setattr("tfchat_hf.pretrained.SMALL_TALK", folder)
     assert main(["你好", "--language", "en"]) == 0
     assert capsys.readouterr().err.startswith(f"Loading {folder} ...")
 

@@ -35,15 +35,13 @@ from typing import TYPE_CHECKING
 from data_builders.command_line import WRONG, CommandParser, run_command, tell
 from data_builders.translation import _
 
-from ..pretrained import SMALL_TALK
+from ..pretrained import model_at_hand
 from ..settings.places import check_question_files, check_training_questions, find_model
 from ..text.errors import UserError
 
 if TYPE_CHECKING:
     from .session import ChatSession
 
-# Talked to where none is named: the run of `make chat`, else what comes with the package.
-QUICKSTART = Path("runs/quickstart")
 # Command line options that are settings of /set too.
 SETTING_OPTIONS = ("temperature", "top_p", "max_new_tokens", "num_beams", "seed")
 
@@ -161,9 +159,7 @@ def _check_web(parser: argparse.ArgumentParser, args: argparse.Namespace, is_the
 
 def _check_and_run(args: argparse.Namespace, run: Callable[[argparse.Namespace], int]) -> int:
     """Say what is wrong before torch loads, which takes seconds."""
-    if args.model is None:
-        # The quickstart's model once there is one, and until then the one in the package.
-        args.model = str(QUICKSTART if (QUICKSTART / "config.json").is_file() else SMALL_TALK)
+    args.model = args.model or model_at_hand()
     find_model(args.model)
     if args.input:
         check_question_files(args.input, args.output, args.overwrite)

@@ -355,10 +355,8 @@ def _history_path() -> Path:
 def _load_line_history() -> None:
     """Bring back the lines typed earlier; without them the chat works all the same."""
     if readline is not None:
-        try:
+        with suppress(OSError, RuntimeError):
             readline.read_history_file(str(_history_path()))
-        except (OSError, RuntimeError):
-            return
 
 
 def _save_line_history() -> None:

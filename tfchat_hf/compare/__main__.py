@@ -18,7 +18,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_builders.command_line import CommandParser, must_be_at_least, run_command, say, tell
+from data_builders.command_line import (
+    CommandParser,
+    must_be_at_least,
+    names_in,
+    run_command,
+    say,
+    tell,
+)
 from data_builders.translation import _
 
 from ..settings.places import check_run_folder
@@ -79,11 +86,6 @@ def _check(options: Options) -> None:
         )
 
 
-def _names(text: str) -> list[str]:
-    """Read names with commas between."""
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def read_options(argv: Sequence[str] | None = None) -> Options:
     """Read a command line."""
     parser = CommandParser(speaks=True, prog="python -m tfchat_hf.compare", description=__doc__)
@@ -92,7 +94,7 @@ def read_options(argv: Sequence[str] | None = None) -> Options:
     add("--dataset", help="where its data lies now, if not where it lay")
     add("--split", choices=("test", "validation"), help="default: test where there is one")
     add("--questions", type=int, default=500, help="the most to ask, 0 for all (default 500)")
-    add("--presets", type=_names, metavar="A,B", help="only these, and greedy; default all")
+    add("--presets", type=names_in, metavar="A,B", help="only these, and greedy; default all")
     add(
         "--setting",
         dest="settings",

@@ -7,6 +7,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,12 +180,10 @@ def _loss(
         What `exact_loss` and `measure_relevance` find, and the number of `replies`.
     """
     of = [digest, ExampleRows(asked.examples).digest(), options.questions, asked.seed]
-    try:
+    with suppress(OSError, ValueError, KeyError, TypeError):
         known = json.loads((options.output / JSON_FILE).read_text(encoding="utf-8"))["loss"]
         if known["of"] == of:
             return known
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
     collate = DataCollatorForSeq2Seq(asked.tokenizer)
     loader = DataLoader(by_length(asked.examples), options.batch_size, collate_fn=collate)
     batches = (batch.to(model.device) for batch in loader)

@@ -210,28 +210,25 @@ def bleu_of(counts: BleuCounts, times: np.ndarray | None = None) -> float:
     return float(total / max(times.sum(), 1))
 
 
-def bleu_ratio(
-    replies: Sequence[BleuCounts], base: BleuCounts, draws: int = DRAWS, seed: int = 0
-) -> Ratio | None:
+def bleu_ratio(replies: Sequence[BleuCounts], base: BleuCounts) -> Ratio | None:
     """Divide the BLEU of one set of replies by that of another to the same questions.
 
     Args:
         replies: Counts of the same questions, several where they were sampled several times:
             their mean is taken.
         base: Counts of what they are compared with.
-        draws: How often as many questions are drawn, with repetition.
-        seed: Of the draws.
 
     Returns:
-        The ratio and its interval (paired bootstrap; Koehn, 2004); None where `base` scores 0.
+        The ratio and its interval (paired bootstrap of as many questions, `DRAWS` times; Koehn,
+        2004); None where `base` scores 0.
     """
     whole = bleu_of(base)
     if not whole:
         return None
     number = len(base.rows)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     ratios = []
-    for times in rng.multinomial(number, np.full(number, 1 / number), size=draws):
+    for times in rng.multinomial(number, np.full(number, 1 / number), size=DRAWS):
         if below := bleu_of(base, times):
             ratios.append(np.mean([bleu_of(counts, times) for counts in replies]) / below)
     low, high = np.percentile(ratios, [2.5, 97.5]) if ratios else (0.0, np.inf)

@@ -132,15 +132,13 @@ def most_frequent_reply(examples: Dataset) -> tuple[str, int]:
     return _by_frequency(examples, 1)[0]
 
 
-def frequent_replies(examples: Dataset, count: int = 50, least: int = 5) -> list[str]:
-    """Find what a split says most often.
+def frequent_replies(examples: Dataset) -> list[str]:
+    """Find the 50 replies that a split has most often, of those that it has five times or more.
 
     Args:
         examples: at least one row of `prepare_data`.
-        count: at most so many replies, the most frequent first.
-        least: times that each must be said; a small corpus may have none.
     """
-    return [reply for reply, times in _by_frequency(examples, count) if times >= least]
+    return [reply for reply, times in _by_frequency(examples, 50) if times >= 5]
 
 
 def _by_frequency(examples: Dataset, count: int) -> list[tuple[str, int]]:

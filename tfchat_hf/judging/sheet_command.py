@@ -19,7 +19,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_builders.command_line import must_be_at_least, say, tell
+from data_builders.command_line import must_be_at_least, names_in, say, tell
 from data_builders.translation import _, counted_text, listed
 from data_builders.writing import write_whole
 
@@ -66,7 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=SOURCE",
         help="who answers: REPLIES.jsonl, or MODEL or MODEL:preset; as often as there are systems",
     )
-    add("--baselines", type=_names, default=[], metavar="A,B", help=f"{', '.join(BASELINES)}")
+    add("--baselines", type=names_in, default=[], metavar="A,B", help=f"{', '.join(BASELINES)}")
     add("--output", type=Path, required=True, metavar="DIR", help="where the sheet goes")
     add("--seed", type=int, default=1, help="of the order and of what is drawn (default 1)")
     add("--device", default="auto", help="auto (the GPU if there is one), cpu ...")
@@ -178,8 +178,3 @@ def _questions(options: argparse.Namespace) -> Asked:
             )
     asked.train = corpus["train"]
     return asked
-
-
-def _names(text: str) -> list[str]:
-    """Read names with commas between."""
-    return [name.strip() for name in text.split(",") if name.strip()]

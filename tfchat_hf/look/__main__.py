@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from data_builders.command_line import CommandParser, run_command, say, sentence, tell
 from data_builders.translation import _, spoken_language
 
-from ..pretrained import SMALL_TALK
+from ..pretrained import model_at_hand
 from ..settings.places import find_model
 from ..text.errors import UserError
 from ..text.tokenizer_training import SCHEMES
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_SCHEME = "word"
 _DEFAULT_SIZE = 8000
-_QUICKSTART = Path("runs/quickstart")
 # Options that belong to one of the two things to look at.
 _OF_TOKENS = ("tokenizer", "scheme", "vocab_size", "top", "json")
 _OF_MODELS = ("reply", "preset", "compare", "html", "seed")
@@ -123,7 +122,7 @@ def _model_and_text(words: Sequence[str]) -> tuple[str, str]:
             'there must be a sentence beside {model} (got none). Add one: "你好".',
             model=words[0],
         )
-    return str(_QUICKSTART if (_QUICKSTART / "config.json").is_file() else SMALL_TALK), words[0]
+    return model_at_hand(), words[0]
 
 
 def _refuse(options: argparse.Namespace, names: Sequence[str], belongs: str) -> None:

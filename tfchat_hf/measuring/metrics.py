@@ -14,7 +14,7 @@ from sacrebleu import BLEU
 from data_builders.language import guess_language
 
 from ..examples.questions import Question
-from ..text.overlap import metric_tokens, token_f1
+from ..text.overlap import metric_tokens, plain_words, token_f1
 from .stutter import stutter_share
 
 PHRASE_REPEATS = 3
@@ -265,8 +265,8 @@ def dull_share(replies: Sequence[str], frequent: Collection[str] = ()) -> float:
         replies: the texts.
         frequent: what training has most often.
     """
-    dull = _ALWAYS_DULL | {"".join(_words(reply)) for reply in frequent}
-    return sum("".join(_words(reply)) in dull for reply in replies) / max(len(replies), 1)
+    dull = _ALWAYS_DULL | {"".join(plain_words(reply)) for reply in frequent}
+    return sum("".join(plain_words(reply)) in dull for reply in replies) / max(len(replies), 1)
 
 
 def language_mismatch(replies: Sequence[str], questions: Sequence[str]) -> float:
@@ -310,7 +310,7 @@ def echo_share(replies: Sequence[str], contexts: Sequence[Sequence[str]]) -> flo
         contexts: the turns before each of them, the newest last.
     """
     pairs = [
-        (_words(reply), _words(turns[-1]))
+        (plain_words(reply), plain_words(turns[-1]))
         for reply, turns in zip(replies, contexts, strict=True)
         if turns
     ]
@@ -319,17 +319,12 @@ def echo_share(replies: Sequence[str], contexts: Sequence[Sequence[str]]) -> flo
 
 def _copied(reply: str, turns: Sequence[str]) -> list[bool]:
     """Mark the words of a reply that are copied, `(words,)`."""
-    words = _words(reply)
+    words = plain_words(reply)
     marks = [False] * len(words)
-    asked = [_words(turn) for turn in turns]
+    asked = [plain_words(turn) for turn in turns]
     for size in (COPIED_WORDS, COPIED_CHARACTERS):
         known = {run for turn in asked for run in _ngrams(turn, size)}
         for place, run in enumerate(_ngrams(words, size)):
             if run in known and (size == COPIED_CHARACTERS or not all(map(_HAN.fullmatch, run))):
                 marks[place : place + size] = [True] * size
     return marks
-
-
-def _words(text: str) -> list[str]:
-    """List the words and characters of a text, in lower case and without punctuation."""
-    return [token for token in metric_tokens(text.casefold()) if token[0].isalnum()]

@@ -21,6 +21,7 @@ from data_builders.selecting.splits import reply_places
 from data_builders.translation import counted_text
 from data_builders.writing import whole_folder
 
+from ..settings.run_folder import write_json
 from ..text.dialogue import check_turns, encode_context
 from ..text.errors import UserError
 from . import CONFIG_FILE, MEMORY_FOLDER, check_memory
@@ -167,8 +168,7 @@ class Memory:
             for language, index in self.indexes.items():
                 index.save(fresh / language)
             content = {"format": FORMAT, "pairs": len(self), **asdict(self.config)}
-            text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
-            (fresh / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+            write_json(content, fresh / CONFIG_FILE)
         return target
 
     @classmethod

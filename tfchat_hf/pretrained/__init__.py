@@ -10,3 +10,9 @@ from pathlib import Path
 
 # For `chat_hf.py`, `from_pretrained` and whoever takes a model's folder.
 SMALL_TALK = Path(__file__).parent / "small_talk"
+_QUICKSTART = Path("runs/quickstart")
+
+
+def model_at_hand() -> str:
+    """Name whom to talk to where none is named: the run of `make chat` once there is one."""
+    return str(_QUICKSTART if (_QUICKSTART / "config.json").is_file() else SMALL_TALK)

@@ -87,7 +87,7 @@ def plan_space(folder: str | Path, order: PushOrder, model_id: str | None = None
     # The model is called as its folder is, and the programs of its card find it there.
     name, project = order.repo_id.split("/")[1], _project()
     model = plan_model(folder, replace(order, repo_id=name))
-    needs = _needs(project)
+    needs = [*project["dependencies"], *project["optional-dependencies"]["serve"]]
     wheel = f"tfchat_hf-{project['version']}-py3-none-any.whl"
     command = ["python", "-m", "tfchat_hf.serve", model_id or name, "--web", "--no-api-key"]
     # The Hub shows the page within its own.
@@ -134,11 +134,6 @@ def _project() -> dict[str, Any]:
     places = (_PACKAGE / "pyproject.toml", _PACKAGE.parent / "pyproject.toml")
     path = next(path for path in places if path.is_file())
     return tomllib.loads(path.read_text(encoding="utf-8"))["project"]
-
-
-def _needs(project: dict[str, Any]) -> list[str]:
-    """List the packages that the server needs, with the project's own bounds."""
-    return [*project["dependencies"], *project["optional-dependencies"]["serve"]]
 
 
 def _sources(folder: str | Path) -> list[Upload]:

@@ -17,12 +17,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
 import queue
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -39,13 +38,19 @@ from ..fast import FastDecoder
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.errors import UserError
 from .batch_run import BatchRun
-from .request import OnText, ReplyFuture, Request
+from .request import (
+    LENGTHS,
+    OnText,
+    ReplyFuture,
+    Request,
+    batch_key,
+    completed,
+    settings_text,
+)
 from .running_batch import RunningBatch
 
 # How often those that wait are looked through for one whose time is over.
 _SWEEP_SECONDS = 0.02
-# What each reply has of its own, however equal their settings are otherwise.
-_LENGTHS = {"max_new_tokens", "max_length", "presets"}
 
 
 class QueueFullError(RuntimeError):
@@ -149,7 +154,7 @@ class BatchingQueue:
         _check_options(seed, stop, deadline)
         self._check_top(top_logprobs)
         stop = threading.Event() if stop is None else stop
-        whole = _completed(config, self.model.generation_config)
+        whole = completed(config, self.model.generation_config)
         joins = self._fast is not None and self._can_join(whole, options)
         request = Request(
             input_ids=list(input_ids),
@@ -158,8 +163,8 @@ class BatchingQueue:
             future=ReplyFuture(stop),
             stop=stop,
             copies=whole.num_return_sequences or 1,
-            settings=_settings(whole, _LENGTHS),
-            key=None if joins else (*_key(whole, seed, options), top_logprobs is None),
+            settings=settings_text(whole, LENGTHS),
+            key=None if joins else (*batch_key(whole, seed, options), top_logprobs is None),
             on_text=on_text,
             deadline=deadline,
             seed=seed,
@@ -383,29 +388,6 @@ class BatchingQueue:
                 return
             if future.set_running_or_notify_cancel():
                 future.set_exception(QueueClosedError(_("The queue was closed.")))
-
-
-def _completed(config: GenerationConfig, default: GenerationConfig) -> GenerationConfig:
-    """Return settings with the model's own where they leave it to the model."""
-    whole = copy.copy(config)
-    for name, value in vars(default).items():
-        if getattr(whole, name, None) is None:
-            setattr(whole, name, value)
-    return whole
-
-
-def _settings(config: GenerationConfig, but: Container[str] = ()) -> str:
-    """Write settings down, to compare them."""
-    values = {name: value for name, value in vars(config).items() if name not in but}
-    return json.dumps(values, sort_keys=True, default=repr)
-
-
-def _key(config: GenerationConfig, seed: int | None, options: dict[str, Any]) -> tuple:
-    """Return what is equal for requests that may share a batch of their own."""
-    draws = config.do_sample or (getattr(config, "num_candidates", None) or 1) > 1
-    if draws and seed is not None:  # the rows of such a batch share one stream of random numbers
-        return (object(),)
-    return _settings(config), *sorted((name, id(value)) for name, value in options.items())
 
 
 def _seconds_of(act: Callable[..., None], *given: object) -> float:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import json
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -17,6 +19,9 @@ from transformers import GenerationConfig
 from data_builders.translation import _
 
 from ..chat.streaming import GrowingText, PieceTable, interrupts_held, next_item
+
+# What each reply has of its own, however equal their settings are otherwise.
+LENGTHS = {"max_new_tokens", "max_length", "presets"}
 
 
 class TokenScore(NamedTuple):
@@ -275,3 +280,26 @@ class Answer:
             self.request.on_text(number, piece, tokens)
         except BaseException as error:  # whatever the caller's function raises is the caller's
             self.fail(error)
+
+
+def completed(config: GenerationConfig, default: GenerationConfig) -> GenerationConfig:
+    """Return settings with the model's own where they leave it to the model."""
+    whole = copy.copy(config)
+    for name, value in vars(default).items():
+        if getattr(whole, name, None) is None:
+            setattr(whole, name, value)
+    return whole
+
+
+def settings_text(config: GenerationConfig, but: Container[str] = ()) -> str:
+    """Write settings down, to compare them."""
+    values = {name: value for name, value in vars(config).items() if name not in but}
+    return json.dumps(values, sort_keys=True, default=repr)
+
+
+def batch_key(config: GenerationConfig, seed: int | None, options: dict[str, Any]) -> tuple:
+    """Return what is equal for requests that may share a batch of their own."""
+    draws = config.do_sample or (getattr(config, "num_candidates", None) or 1) > 1
+    if draws and seed is not None:  # the rows of such a batch share one stream of random numbers
+        return (object(),)
+    return settings_text(config), *sorted((name, id(value)) for name, value in options.items())

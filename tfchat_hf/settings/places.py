@@ -65,12 +65,17 @@ def check_run_folder(run: Path) -> None:
     Raises:
         UserError: Says what is there instead.
     """
+    check_folder(run)
+    find_model(str(run))
+
+
+def check_folder(run: Path) -> None:
+    """Refuse what is no folder."""
     if not run.is_dir():
         raise UserError(
             "There is no folder {run}. Give the `output_dir` of a finished run, such as runs/mine.",
             run=run,
         )
-    find_model(str(run))
 
 
 def _looks_like_a_path(name: str) -> bool:

@@ -21,6 +21,7 @@ from data_builders.translation import _
 from data_builders.writing import only_writer, write_whole
 
 from ..text.errors import UserError
+from .places import check_folder
 from .reading import write_yaml
 
 METRICS_FILE = "metrics.json"
@@ -232,11 +233,7 @@ def check_not_in_training(folder: Path) -> None:
 
 def check_finished(folder: Path, with_memory: bool) -> None:
     """Refuse a folder that is no finished run, or has no memory where one was asked for."""
-    if not folder.is_dir():
-        raise UserError(
-            "There is no folder {run}. Give the `output_dir` of a finished run, such as runs/mine.",
-            run=folder,
-        )
+    check_folder(folder)
     if not (folder / METRICS_FILE).is_file():
         raise UserError(
             "{folder} holds no finished run (no {file} in it). Finish it with the command that "

@@ -32,16 +32,16 @@ def token_f1(reply: str, references: Sequence[str]) -> float:
     """
     if reply in references:
         return 1.0
-    words = _words(reply)
+    words = Counter(plain_words(reply))
     best = 0.0
     for reference in references:
-        known = _words(reference)
+        known = Counter(plain_words(reference))
         both = (words & known).total()
         if both:
             best = max(best, 2 * both / (words.total() + known.total()))
     return best
 
 
-def _words(text: str) -> Counter[str]:
-    """Count the words and characters of a text, without its punctuation."""
-    return Counter(token for token in metric_tokens(text.casefold()) if token[0].isalnum())
+def plain_words(text: str) -> list[str]:
+    """List the words and characters of a text, in lower case and without punctuation."""
+    return [token for token in metric_tokens(text.casefold()) if token[0].isalnum()]

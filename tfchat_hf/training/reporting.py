@@ -8,7 +8,6 @@ import math
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from data_builders.writing import write_whole
 
 from ..engines.model_folder import save_for_hub
 from ..examples.preparing import SplitCounts, read_dialogues
-from ..examples.questions import Question, frequent_replies
+from ..examples.questions import frequent_replies
 from ..measuring.baselines import baseline_replies, score_baselines
 from ..measuring.evaluation import generate_replies
 from ..measuring.metrics import describe_answers
@@ -37,13 +36,12 @@ from ..settings.full_disk import disk_errors
 from ..settings.init_from import origin_name
 from ..settings.run_folder import SAMPLES_FILE, RunFolder
 from .batch_sampler import UpdatePlan
-from .callbacks import ProgressLine
+from .callbacks import ProgressLine, Report
 from .checkpoints import way_on
+from .samples import sample_rows
 from .set_up import RunData, peak_learning_rate, planned_updates, warmup_updates
 from .throughput import ThroughputCallback
 from .trainer import TFChatTrainer
-
-Report = Callable[[str], None]
 
 
 def announce(data: RunData, trainer: TFChatTrainer, report: Report) -> None:
@@ -214,7 +212,8 @@ def write_finished_run(
         return
     advice = way_on(folder.path, trainer.args.overwrite)
     split = "validation" if data.questions["validation"] else "train"
-    samples = _samples(split, data.questions[split], replies[split])
+    rows = sample_rows(data.questions[split], replies[split])
+    samples = [{"split": split, **row} for row in rows]
     lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in samples]
     # A greeting: a question of the corpus could be anything.
     example = "你好" if {"zh", "mixed"} & set(data.examples.languages()) else "Hello"
@@ -307,21 +306,6 @@ def _validation_losses(data: RunData, trainer: TFChatTrainer) -> dict[str, float
 def finite(value: float | None) -> float | None:
     """Return a number that JSON can hold, or None."""
     return None if value is None or not math.isfinite(value) else float(value)
-
-
-def _samples(
-    split: str, questions: Sequence[Question], replies: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Pair questions and answers for reading."""
-    return [
-        {
-            "split": split,
-            "context": question.context,
-            "reference": question.references[0],
-            "reply": reply,
-        }
-        for question, reply in zip(questions, replies, strict=True)
-    ]
 
 
 def _report_results(metrics: dict[str, Any], report: Report) -> None:

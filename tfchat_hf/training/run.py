@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..settings.arguments import RunArguments, TFChatTrainingArguments, resolved
 from ..settings.resuming import asks_for_more, check_resumable, check_same_data, settings_before
 from ..settings.run_folder import SETTINGS_FILE, RunFolder, process_count
 from ..text.errors import UserError
-from .callbacks import StopRequest, time_spent
+from .callbacks import Report, StopRequest, time_spent
 from .checkpoints import name_best_here, sweep
 from .find_batch_size import find_batch_size
 from .processes import check_process_count, keep_freed_memory, leave
@@ -28,7 +28,6 @@ from .set_up import build_model, build_trainer, planned_updates, read_data
 from .time_budget import check_schedule, epochs_under_budget
 from .trainer import TFChatTrainer
 
-Report = Callable[[str], None]
 INTERRUPTED = 130
 NOT_PUSHED = 3
 

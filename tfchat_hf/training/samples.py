@@ -24,9 +24,9 @@ from data_builders.writing import write_whole
 from ..examples.questions import Question
 from ..measuring.metrics import top_reply_share
 from ..measuring.selection import ReplyAssessor
+from .callbacks import Report
 from .time_budget import TrainingClock
 
-Report = Callable[[str], None]
 SAMPLES_DURING_TRAINING = "samples_during_training.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"
 SAMPLES_WRITTEN = 10
@@ -84,7 +84,7 @@ class SampleTable(WhileTraining):
         """Write and show the replies of one evaluation."""
         if not (self.training and state.is_world_process_zero and self.assessor.replies):
             return
-        rows = sample_rows(self.assessor.questions, self.assessor.replies)
+        rows = first_samples(self.assessor)
         self._careful(self.file.write, state.global_step, rows)
         for line in sample_lines(state.global_step, rows[:SAMPLES_SHOWN]):
             self.report(line)
@@ -99,12 +99,17 @@ class SampleTable(WhileTraining):
 
 
 def sample_rows(questions: Sequence[Question], replies: Sequence[str]) -> list[dict[str, Any]]:
-    """Pair the first questions with a person's reply and the model's."""
-    pairs = zip(questions[:SAMPLES_WRITTEN], replies[:SAMPLES_WRITTEN], strict=True)
+    """Pair questions with a person's reply and the model's."""
     return [
         {"context": question.context, "reference": question.references[0], "reply": reply}
-        for question, reply in pairs
+        for question, reply in zip(questions, replies, strict=True)
     ]
+
+
+def first_samples(assessor: ReplyAssessor) -> list[dict[str, Any]]:
+    """Give the sample rows of the first questions."""
+    few = slice(SAMPLES_WRITTEN)
+    return sample_rows(assessor.questions[few], assessor.replies[few])
 
 
 def sample_lines(step: int, rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -211,7 +216,7 @@ class TensorBoardWithSamples(WhileTraining, TensorBoardCallback):
         """Add the replies of one evaluation as a table."""
         if self.tb_writer is None or self.assessor is None or not self.assessor.replies:
             return
-        rows = sample_rows(self.assessor.questions, self.assessor.replies)
+        rows = first_samples(self.assessor)
         self.tb_writer.add_text("samples", markdown_table(rows), state.global_step)
         self.tb_writer.flush()
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +37,7 @@ from .callbacks import (
     EarlyStopping,
     MemoryCallback,
     ProgressLine,
+    Report,
     StopCallback,
     StopRequest,
     TimeSpent,
@@ -48,7 +48,6 @@ from .throughput import ThroughputCallback
 from .time_budget import TimeBudgetCallback, TrainingClock
 from .trainer import TFChatTrainer
 
-Report = Callable[[str], None]
 # Schedules that transformers makes without a warm-up, whatever `warmup_steps` says.
 _WITHOUT_WARMUP = ("constant", "reduce_lr_on_plateau", "greedy")
 

@@ -64,7 +64,7 @@ def learn_merges(words: Mapping[str, int], characters: list[str], most: int) -> 
         show_progress=False,
     )
     tokenizer.train_from_iterator(_repeated(words, known), trainer)
-    return _merges_of(tokenizer)
+    return [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
 
 
 def _repeated(words: Mapping[str, int], known: set[str]) -> Iterator[list[str]]:
@@ -86,11 +86,6 @@ def known_parts(word: str, known: set[str]) -> list[str]:
     if all(character in known for character in word):
         return [word]
     return "".join(c if c in known else "\0\0" for c in word).split("\0\0")
-
-
-def _merges_of(tokenizer: Tokenizer) -> list[Merge]:
-    """Read the merges of a trained model, in their order."""
-    return [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
 
 
 def tokens_saved(words: Mapping[str, int], merges: list[Merge]) -> Counter[str]:
