@@ -227,17 +227,21 @@ def bound_socket(host: str, port: int) -> socket.socket:
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return server
     except (OSError, OverflowError) as error:
-        if isinstance(error, OSError):
-            if not isinstance(error, socket.gaierror):  # Python adds the address, told below
-                error.strerror = os.strerror(error.errno)
-            error = reason_of(error)
         raise UserError(
             "It cannot listen on {host}, port {port}: {reason}. Choose another with `--port` "
             "(0 takes a free one) or `--host`.",
             host=host,
             port=port,
-            reason=error,
+            reason=_why_not(error),
         ) from None
+
+
+def _why_not(error: OSError | OverflowError) -> str:
+    """Return the reason alone: Python adds the address to what the system says."""
+    if isinstance(error, OSError):
+        says = None if isinstance(error, socket.gaierror) else error.errno
+        return reason_of(error) if says is None else _(os.strerror(says))
+    return str(error)
 
 
 def build_app(args: argparse.Namespace, key: str | None) -> FastAPI:

@@ -84,7 +84,7 @@ def test_what_does_not_go_with_the_page_is_refused_before_anything_is_loaded(opt
 
 
 def test_without_the_packages_of_the_server_the_extra_is_named(monkeypatch, capsys):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "fastapi", None)
     assert command.main([str(SMALL_TALK), "--web", "--language", "en"]) == 2
     assert "tfchat-hf[serve]" in capsys.readouterr().err
 
