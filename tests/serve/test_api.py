@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.serve.small_server import SmallServer, small_service
+from tfchat_hf.serve import service
 
 ASK = {
     "model": "small-talk",
@@ -68,6 +69,21 @@ def test_many_replies_are_streamed_side_by_side(server) -> None:
         whole = client.chat.completions.create(**DRAWN, n=2, seed=3, max_tokens=8)
     assert [texts[0], texts[1]] == said(whole)
     assert whole.choices[0].index == 0 and whole.choices[1].index == 1
+
+
+def test_among_many_replies_tokens_go_out_together_and_none_is_lost(client, monkeypatch) -> None:
+    monkeypatch.setattr(service, "_PIECE_SECONDS", 1e9)
+    many = {**DRAWN, "n": 16, "seed": 3, "max_tokens": 8}
+    ids, pieces = [[] for _ in range(16)], [0] * 16
+    for event in client.chat.completions.create(
+        **with_extra(many, return_token_ids=True), stream=True
+    ):
+        (choice,) = event.choices
+        ids[choice.index] += getattr(choice, "token_ids", [])
+        pieces[choice.index] += 1
+    whole = client.chat.completions.create(**with_extra(many, return_token_ids=True))
+    assert ids == [choice.token_ids for choice in whole.choices]
+    assert set(pieces) == {2} and max(map(len, ids)) == 8  # the first token, and all others
 
 
 def test_a_seed_draws_the_same_and_another_draws_another(client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import threading
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -263,19 +264,20 @@ class Service:
         self.queue.close(drain, timeout)
 
 
-# A person reads no sooner, and what a token costs on its way is more than the network's share of it
-# where models are small and callers many.
-_PIECE_SECONDS = 0.04
+# Where more replies are made, new tokens of each go out together, as often as a person can read: on
+# its way to the caller a token of a small model costs more than in the network.
+_MANY, _PIECE_SECONDS = 8, 0.04
 
 
 class _Maker:
     """One reply in the queue: carries what the queue's thread makes to the loop that waits."""
 
     def __init__(self, service: Service, index: int, ask: Ask, inbox: asyncio.Queue) -> None:
-        self.index, self.inbox = index, inbox
+        self.service, self.index, self.inbox = service, index, inbox
         self.loop = asyncio.get_running_loop()
         self.stops = _StopTexts(ask.stop)
-        self.text, self.tokens, self.taken, self.told_at = "", list[TokenScore](), 0, 0.0
+        self.text, self.tokens, self.taken = "", list[TokenScore](), 0
+        self.told_at = -math.inf
         self.future = service.queue.submit(
             ask.question.ids,
             ask.config,
@@ -297,7 +299,8 @@ class _Maker:
         self.text += self.stops.add(text)
         self.tokens += tokens
         self.taken += len(tokens)
-        if (now := time.monotonic()) - self.told_at >= _PIECE_SECONDS:
+        now, pause = time.monotonic(), _PIECE_SECONDS if self.service.active > _MANY else 0.0
+        if now >= self.told_at + pause:
             self.told_at = now
             self._hand(Piece(self.index, self.text, self.tokens))
             self.text, self.tokens = "", []
