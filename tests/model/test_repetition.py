@@ -154,7 +154,11 @@ def test_what_was_said_costs_as_openai_defines_it() -> None:
     )
 
 
-@pytest.mark.parametrize("way", [{}, {"custom_generate": FastDecoder()}, {"num_beams": 3}], ids=str)
+@pytest.mark.parametrize(
+    "way",
+    [{}, {"custom_generate": FastDecoder()}, {"num_beams": 3}],
+    ids=["plain", "fast", "beams"],
+)
 def test_a_penalty_changes_the_reply_wherever_it_is_made(way) -> None:
     model, given = tiny_model(), {**questions(2), "max_new_tokens": 12}
 

@@ -15,7 +15,7 @@ import sys
 from collections import Counter
 from typing import Any
 
-import httpx
+import httpx2 as httpx
 
 from data_builders.command_line import say
 from tests.serve.small_server import SmallServer, small_service

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-import httpx
+import httpx2 as httpx
 import pytest
 
 from tests.serve.attack import CANARY, Attack

@@ -9,7 +9,7 @@ import re
 import socket
 import threading
 
-import httpx
+import httpx2 as httpx
 import openai
 import pytest
 
@@ -252,7 +252,7 @@ def test_what_is_said_is_in_the_log_only_where_that_was_asked_for(serve, caplog,
     web.post("/chat/completions", json={**ASK, "stream": True})
     web.post("/chat/completions", json={**ASK, "preset": "What do you like to eat?"})
     web.close()
-    ours = [record.getMessage() for record in caplog.records if record.name[:6] != "httpx"]
+    ours = [one.getMessage() for one in caplog.records if one.name.startswith("tfchat_hf")]
     assert any("POST /v1/chat/completions 200" in line for line in ours)
     found = "\n".join(ours)
     for text in (ASK["messages"][0]["content"], said["content"]):

@@ -19,7 +19,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-import httpx
+import httpx2 as httpx
 from fastapi.testclient import TestClient
 
 from tfchat_hf.chat import command as chat
