@@ -123,9 +123,10 @@ def test_too_large_a_body_is_refused_before_it_has_come(serve) -> None:
     server = serve(max_body=1000)
     status, text = answer(raw(server, head("Content-Length: 5000000000")))
     assert status == 413 and b"request_too_large" in text
-    # Without a length, and never at an end: refused while it comes.
+    # Without a length, and never at an end: refused while it comes. Nothing is left unread: what is
+    # would have the connection reset, and the answer lost.
     chunk = b"400\r\n" + b" " * 0x400 + b"\r\n"
-    assert answer(raw(server, head("Transfer-Encoding: chunked"), chunk, chunk))[0] == 413
+    assert answer(raw(server, head("Transfer-Encoding: chunked"), chunk))[0] == 413
     fits = json.dumps(ASK).encode()
     assert httpx.post(f"{server.url}/chat/completions", content=fits, headers=JSON).is_success
 
@@ -252,7 +253,8 @@ def test_what_is_said_is_in_the_log_only_where_that_was_asked_for(serve, caplog,
     web.post("/chat/completions", json={**ASK, "stream": True})
     web.post("/chat/completions", json={**ASK, "preset": "What do you like to eat?"})
     web.close()
-    ours = [one.getMessage() for one in caplog.records if one.name.startswith("tfchat_hf")]
+    client = ("httpx", "httpcore")
+    ours = [one.getMessage() for one in caplog.records if not one.name.startswith(client)]
     assert any("POST /v1/chat/completions 200" in line for line in ours)
     found = "\n".join(ours)
     for text in (ASK["messages"][0]["content"], said["content"]):
