@@ -33,13 +33,14 @@ def hidden(name: str) -> bool:
 
 
 def own_names(trees: list[ast.AST]) -> set[str]:
-    """Return the hidden names that this project gives itself, in classes that inherit none."""
-    return {
-        node.name
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and hidden(node.name)
-    }
+    """Return the hidden names that this project gives itself: what it defines, and what it sets."""
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    defined = {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    attributes = [
+        n for n in nodes if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "self"
+    ]
+    placed = {n.attr for n in attributes if isinstance(n.ctx, ast.Store)}
+    return {name for name in defined | placed if hidden(name)}
 
 
 def parsed(files: list[Path]) -> dict[str, ast.AST]:
