@@ -63,15 +63,16 @@ def load(url: str, process: psutil.Process, callers: int, seconds: float, settin
     """Have callers ask for so many seconds; return what came, and the server's memory."""
     command = [sys.executable, str(_HERE / "serving_callers.py"), url]
     command += ["--callers", str(callers), "--seconds", str(seconds)]
-    running = subprocess.Popen(
-        [*command, "--settings", json.dumps(settings)], stdout=subprocess.PIPE, text=True
-    )
+    command += ["--settings", json.dumps(settings)]
     memory = [process.memory_info().rss / 2**20]
     cpu = sum(process.cpu_times()[:2])
-    while running.poll() is None:
-        time.sleep(seconds / 20)
-        memory.append(process.memory_info().rss / 2**20)
-    found = json.loads(running.stdout.read().splitlines()[-1])
+    with tempfile.TemporaryFile("w+") as said:  # a pipe is too small for what is told at the end
+        running = subprocess.Popen(command, stdout=said)
+        while running.poll() is None:
+            time.sleep(seconds / 20)
+            memory.append(process.memory_info().rss / 2**20)
+        said.seek(0)
+        found = json.loads(said.read().splitlines()[-1])
     cpu = sum(process.cpu_times()[:2]) - cpu
     found["memory"] = [memory[0], memory[len(memory) // 2], memory[-1]]
     return {**found, "rate": found["tokens"] / found["seconds"], "cpu_rate": found["tokens"] / cpu}
