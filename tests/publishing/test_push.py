@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +16,6 @@ import pytest
 from huggingface_hub import ModelCard, constants
 
 from tests.another_writer import another_writer
-from tests.finished_run import finished_run
 from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
 from tfchat_hf.publishing import push
 from tfchat_hf.publishing.__main__ import main
@@ -46,16 +44,6 @@ for block in text.split("```python")[1:]:
         exec(block.split("```")[0])
 print(json.dumps({"module": type(model).__module__, "name": name}))
 """
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return finished_run(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(made, tmp_path / "mine")
 
 
 @pytest.fixture
