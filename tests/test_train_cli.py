@@ -360,5 +360,5 @@ def test_a_run_saves_its_presets_and_answers_with_the_one_it_names(config, tmp_p
     model = AutoModelForSeq2SeqLM.from_pretrained(folder)
     assert model.preset_names() == list(PRESETS)
     assert not model.preset("precise").do_sample and model.config.swap_sides
-    assert model.config.character_runs is not None
+    assert model.config.character_runs is not None and model.config.doubled_tokens is not None
     assert "reverse model" in (Path(folder) / "README.md").read_text(encoding="utf-8")

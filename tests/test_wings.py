@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A wing may import itself and whatever stands before it.
 HOUSES = {
     "data_builders": (
-        "translation widths errors writing command_line placeholders script report dialogue "
-        "language reading rows cleaning selecting building formats sources output datatrove_steps "
-        "commands __main__"
+        "translation widths errors interrupts writing command_line placeholders script report "
+        "dialogue language reading rows cleaning selecting building formats sources output "
+        "datatrove_steps commands __main__"
     ).split(),
     "tfchat_hf": (
         "model text settings examples fast engines convert memory measuring publishing training "

@@ -14,12 +14,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from queue import SimpleQueue
-from types import FrameType
 from typing import TypeVar
 
 from data_builders.errors import UserError
+from data_builders.interrupts import interrupts_held_for_children
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -62,7 +61,7 @@ def ordered_map(
         return
     try:
         with _pool(workers) as pool:
-            with _interrupts_held():
+            with interrupts_held_for_children():
                 pool.submit(int).result()  # Starts the workers.
             yield from _in_flight(
                 pool, function, _chained(first, _chained(second, iterator)), workers
@@ -91,7 +90,7 @@ def _in_flight(
     waiting: deque[tuple[Future[Result], SimpleQueue[Future[Result]]]] = deque()
     try:
         for task in tasks:
-            with _interrupts_held():
+            with interrupts_held_for_children():
                 future = pool.submit(function, task)
                 done: SimpleQueue[Future[Result]] = SimpleQueue()
                 future.add_done_callback(done.put)
@@ -101,7 +100,7 @@ def _in_flight(
         while waiting:
             yield waiting.popleft()[1].get().result()
     finally:
-        with _interrupts_held():
+        with interrupts_held_for_children():
             for future, _ in waiting:
                 future.cancel()
 
@@ -113,43 +112,6 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
     )
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Keep Ctrl-C until the block is done.
-
-    A worker just born would die of it with a traceback, and a pool that is cut off while it
-    takes a task in may wait for that task forever.
-    """
-    came: list[tuple[int, FrameType | None]] = []
-    before = signal.getsignal(signal.SIGINT)
-    # Blocking the signal alone would not do: any other thread may receive it for this one.
-    if not callable(before) or threading.current_thread() is not threading.main_thread():
-        with _signal_blocked():
-            yield
-        return
-    signal.signal(signal.SIGINT, lambda *given: came.append(given))
-    try:
-        with _signal_blocked():
-            yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if came:
-            before(*came[0])
-
-
-@contextmanager
-def _signal_blocked() -> Iterator[None]:
-    """Block SIGINT in this thread and in the processes it starts, where the system can."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with(parent: int) -> None:

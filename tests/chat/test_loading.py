@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
+from data_builders.errors import UserError
 from tests.chat.small_chat import watch_fast_decoding
 from tfchat_hf.chat.session import load_session
 from tfchat_hf.engines.model_folder import choose_device
-from tfchat_hf.text.errors import UserError
 
 
 def test_loading_brings_back_the_same_model(model_dir, session):

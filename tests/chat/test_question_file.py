@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from data_builders.errors import UserError
 from tests.another_writer import another_writer
 from tests.chat.small_chat import SENTENCES, sampled
 from tests.memory.small_memory import TALKS, dialogues
@@ -25,7 +26,6 @@ from tfchat_hf.chat.question_file import (
 from tfchat_hf.chat.recall import Recall
 from tfchat_hf.chat.session import load_session
 from tfchat_hf.memory import Memory
-from tfchat_hf.text.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import chat_hf
+from data_builders.errors import UserError
 from tests.memory.small_memory import TALKS, small_memory
 from tests.tiny import tiny_model
 from tfchat_hf.chat.session import ChatSession, clean_reply, load_session
 from tfchat_hf.chat.terminal import Terminal
 from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.memory import Memory
-from tfchat_hf.text.errors import UserError
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 UNKNOWN = "zzz"

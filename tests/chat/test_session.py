@@ -10,11 +10,11 @@ from contextlib import closing
 import pytest
 import torch
 
+from data_builders.errors import UserError
 from tests.chat.small_chat import SENTENCES, sampled, watch_fast_decoding
 from tfchat_hf.chat.session import ChatSession, clean_reply
 from tfchat_hf.chat.streaming import ReplyTextStreamer
 from tfchat_hf.fast import FastDecoder
-from tfchat_hf.text.errors import UserError
 
 
 def test_streamed_pieces_join_to_what_generate_makes(session):

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
+from data_builders.errors import UserError
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.chat.session import ChatSession
 from tfchat_hf.chat.settings import SETTINGS
-from tfchat_hf.text.errors import UserError
 
 
 @pytest.mark.parametrize(

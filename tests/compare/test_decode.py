@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from data_builders.errors import UserError
 from tests.tiny import tiny_model
 from tests.two_processes import make_model, make_questions, make_tokenizer
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.compare.decode import Decoder, Replies, ReplyStore, Row, plan_rows, read_setting
 from tfchat_hf.fast.decoding import preset_names
 from tfchat_hf.measuring.evaluation import generate_replies
-from tfchat_hf.text.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import torch
 
+from data_builders.errors import UserError
 from tests.convert import checkpoints
 from tfchat_hf.convert import checkpoint
 from tfchat_hf.convert.__main__ import main
-from tfchat_hf.text.errors import UserError
 
 # Left by what a checkpoint runs, if it is run.
 MARK = "executed"

@@ -19,9 +19,9 @@ from .exported import SHAPES, SquaredReLU, questions, saved_run, with_another_fo
 
 pytest.importorskip("ctranslate2")
 
+from data_builders.errors import UserError
 from tfchat_hf.engines.ctranslate2_model import CTranslate2Model  # noqa: E402
 from tfchat_hf.engines.ctranslate2_weights import vocabulary, write_model  # noqa: E402
-from tfchat_hf.text.errors import UserError
 
 Models = tuple[TFChatForConditionalGeneration, CTranslate2Model]
 

@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
+from data_builders.errors import UserError
 from tests.another_writer import another_writer
 from tests.engines.exported import TRACED, questions, saved_run, trace_no_more, traced_run
 from tfchat_hf.chat.session import ChatSession
 from tfchat_hf.engines import dependencies, export, fingerprints, load_engine
 from tfchat_hf.engines.exported_folder import NOTES
-from tfchat_hf.text.errors import UserError
 
 MODULES = {"onnx": "onnxruntime", "ctranslate2": "ctranslate2"}
 both = pytest.mark.parametrize("engine", MODULES)

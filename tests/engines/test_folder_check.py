@@ -12,10 +12,10 @@ import pytest
 import torch
 
 import chat_hf
+from data_builders.errors import UserError
 from tests.tiny import tiny_model
 from tfchat_hf.chat.session import load_session
 from tfchat_hf.engines.model_folder import load_for_chat, load_model, save_for_hub
-from tfchat_hf.text.errors import UserError
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 TEXTS = ["你好，世界！", "今天天气很好。", "Hello, how are you?", "I am fine, thank you."] * 3
@@ -69,6 +69,7 @@ def test_a_whole_folder_is_loaded(folder: Path) -> None:
         ("max_position_embeddings", 10**9, "from 1 to 131,072"),
         ("activation_function", "relux", "relu, gelu or silu .*'relux'"),
         ("character_runs", [["x"]], "`character_runs` must be"),
+        ("doubled_tokens", [5, 9999], "`doubled_tokens` must be .*got 9999"),
         ("first_byte_token_id", 9999, "`first_byte_token_id` must be .*9999"),
         ("eos_token_id", 9999, "`eos_token_id` must be an id"),
         ("pad_token_id", -1, "`pad_token_id` must be an id"),

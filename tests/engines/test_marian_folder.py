@@ -15,6 +15,7 @@ from safetensors import safe_open
 from torch import nn
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, MarianMTModel
 
+from data_builders.errors import UserError
 from tests.engines.exported import lively_model, questions, saved_run, tokenizer
 from tests.strangers import run_elsewhere
 from tests.tiny import VOCAB_SIZE as SPOKEN
@@ -26,7 +27,6 @@ from tfchat_hf.engines.marian_card import lost_settings, marian_generation_confi
 from tfchat_hf.engines.marian_folder import check_same_logits, to_marian
 from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
-from tfchat_hf.text.errors import UserError
 
 TEXTS = ["你好", "今天天气很好。", "Hello, how are you?", "I am fine"]
 # The converter takes one number of heads for both sides.

@@ -13,11 +13,11 @@ import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.generation.streamers import BaseStreamer
 
+from data_builders.errors import UserError
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.engines import load_engine
 from tfchat_hf.engines.export import check_export
 from tfchat_hf.fast import decoding
-from tfchat_hf.text.errors import UserError
 
 from .exported import (
     TRACED_SHAPES,

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from data_builders.errors import UserError
 from tests.browser import WORKER, needs_browser, posted_by
 from tests.engines.exported import lively_model, questions, saved_run, tokenizer
 from tfchat_hf.engines import export, web_folder
@@ -24,7 +25,6 @@ from tfchat_hf.engines.exported_folder import load_engine, open_engine
 from tfchat_hf.engines.web_folder import KNOWN_SETTINGS, PAGE, rounded
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS, PRESETS
 from tfchat_hf.text.dialogue import encode_context
-from tfchat_hf.text.errors import UserError
 
 SCRIPT = Path(__file__).with_name("processors.mjs")
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
@@ -83,6 +83,7 @@ def replies_so_far(drawn: random.Random) -> list[list[int]]:
 def test_scores_are_changed_as_in_torch(tmp_path):
     model = lively_model(encoder_layers=1, decoder_layers=1)
     model.config.first_byte_token_id, model.config.character_runs = BYTES.start, RUNS
+    model.config.doubled_tokens = list(range(280, 290))
     drawn = random.Random(3)
     question = [5, 9, 290, 291, 292, 293, 4, 280, 281, 2]
     cases, expected = [], []

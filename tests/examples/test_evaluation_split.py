@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from data_builders.errors import UserError
 from tests.compare.small_run import TEST, TRAIN, VALIDATION, save_data, small_run
 from tfchat_hf.examples.evaluation_split import load_evaluation_split, run_settings
-from tfchat_hf.text.errors import UserError
 
 NEW = [pair for pair in TEST if pair not in TRAIN]
 

@@ -13,12 +13,12 @@ import pytest
 from datasets import Dataset, DatasetDict, load_from_disk
 from transformers import DataCollatorForSeq2Seq
 
+from data_builders.errors import UserError
 from tfchat_hf.examples import cache
 from tfchat_hf.examples.preparing import load_or_train_tokenizer, prepare_data
 from tfchat_hf.examples.questions import collect_questions
 from tfchat_hf.settings.arguments import DataArguments
 from tfchat_hf.text.dialogue import encode_context, encode_reply, examples_from_dialogue
-from tfchat_hf.text.errors import UserError
 
 TRAIN = [
     ["你好", "嗨", "最近如何?"],

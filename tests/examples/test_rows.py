@@ -121,6 +121,16 @@ def test_digest_tells_different_examples_apart(other: dict[str, list[list[int]]]
     assert digests[0] == digests[1] != digests[2]
 
 
+def test_tokens_that_replies_double_are_found_in_every_layout() -> None:
+    often = [[7, 7, 2], [5, 7, 2], [7, 2], [9, 9, 9, 2]]
+    seldom = [[5, 5, 2], *([[5, 6, 5, 2]] * 200)]
+    data = Dataset.from_dict({"input_ids": [[1]] * 205, "labels": often + seldom}, INT32)
+    chosen = concatenate_datasets([data, data]).select(range(205))  # 5 is doubled once in 403
+    for found in (data, chosen, data.select([*range(100), *range(150, 205)])):
+        assert ExampleRows(found).doubled_tokens(12) == [7, 9]
+    assert ExampleRows(data.select([1, 2, 4])).doubled_tokens(12) == [5]
+
+
 def pairs(*rows: tuple[int, int]) -> np.ndarray:
     return np.array(rows, dtype=np.int64).reshape(-1, 2)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from data_builders.errors import UserError
 from tfchat_hf.judging.sheet import Key, make_key, read_marks, write_sheet
-from tfchat_hf.text.errors import UserError
 
 QUESTIONS = [["你好"], ["hi", "Hello!", "why?"]]
 REPLIES = {

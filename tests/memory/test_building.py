@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from data_builders.errors import UserError
 from tests.finished_run import METRICS, finished_run, tiny_run
 from tests.memory.small_memory import TALKS, small_memory
 from tfchat_hf.memory import Memory
@@ -18,7 +19,6 @@ from tfchat_hf.publishing.card import build_model_card
 from tfchat_hf.publishing.push import PushOrder, publish
 from tfchat_hf.publishing.upload_plan import plan_upload
 from tfchat_hf.settings.run_folder import RunFolder
-from tfchat_hf.text.errors import UserError
 
 REPOSITORY = "someone/tiny"
 

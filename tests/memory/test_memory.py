@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from data_builders.errors import UserError
 from tests.memory.small_memory import TALKS, dialogues, small_memory
 from tests.publishing.fake_hub import Repository, in_place_of_the_hub
 from tfchat_hf.memory import Memory
-from tfchat_hf.text.errors import UserError
 
 
 def test_each_reply_of_a_dialogue_is_remembered_with_what_was_said_before() -> None:

@@ -11,6 +11,7 @@ import torch
 from tests.tiny import questions, tiny_model
 from tfchat_hf.fast import FastDecoder
 from tfchat_hf.model.generation_tfchat import (
+    OWN_SETTINGS,
     CharacterRunLogitsProcessor,
     CopyPenaltyLogitsProcessor,
     DryLogitsProcessor,
@@ -22,6 +23,7 @@ from tfchat_hf.text.tokenization import character_runs
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 VOCAB = 40
+OWN_DEFAULTS = {name: setting.default for name, setting in OWN_SETTINGS.items()}
 
 
 def banned(processor, reply: list[int]) -> set[int]:
@@ -61,6 +63,37 @@ def test_one_repeat_allows_no_immediate_repetition_at_all() -> None:
     processor = PhraseRepeatLogitsProcessor(1)
     assert banned(processor, [7]) == {7}
     assert banned(processor, [5, 6, 5]) == {5, 6}
+
+
+@pytest.mark.parametrize(
+    ("reply", "forbidden"),
+    [
+        ([5], {5}),
+        ([7], set()),
+        ([7, 7], {7}),
+        ([5, 7], set()),
+        ([5, 6, 5, 6, 5], {5, 6}),
+        ([], set()),
+    ],
+)
+def test_a_token_that_people_never_double_stands_alone(reply, forbidden) -> None:
+    assert banned(PhraseRepeatLogitsProcessor(2, doubled=[7]), reply) == forbidden
+
+
+def test_the_bytes_of_a_character_may_be_equal() -> None:
+    doubled = {"doubled_tokens": [7], "first_byte_token_id": 5, "vocab_size": 5 + 128 + 20}
+    model = tiny_model(**doubled)
+    made = model._own_processors({**OWN_DEFAULTS, "max_phrase_repeats": 2}, None, 20)
+    (rule,) = (one for one in made if isinstance(one, PhraseRepeatLogitsProcessor))
+    scores = rule(torch.tensor([[1, 9], [1, 140], [1, 7]]), torch.zeros(3, 153))
+    assert (scores == -torch.inf).nonzero().tolist() == [[1, 140]]
+
+
+def test_no_row_of_a_batch_loses_all_that_is_left() -> None:
+    scores = torch.full((1, VOCAB), -torch.inf)
+    scores[0, 5] = 0.0  # what another rule has left
+    kept = PhraseRepeatLogitsProcessor(2, doubled=[])(torch.tensor([[1, 5]]), scores)
+    assert torch.equal(kept, scores)
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])

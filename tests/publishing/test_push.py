@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 from huggingface_hub import ModelCard, constants
 
+from data_builders.errors import UserError
 from tests.another_writer import another_writer
 from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
 from tfchat_hf.publishing import push
@@ -25,7 +26,6 @@ from tfchat_hf.publishing.push import (
     publish_after_training,
     push_order,
 )
-from tfchat_hf.text.errors import UserError
 
 REPOSITORY = "someone/tiny"
 TOKEN = "a-token-of-the-test"

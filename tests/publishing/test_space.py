@@ -20,6 +20,7 @@ import openai
 import pytest
 from huggingface_hub import SpaceCard
 
+from data_builders.errors import UserError
 from tests.finished_run import finished_run
 from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
 from tests.serve.started import started
@@ -29,7 +30,6 @@ from tfchat_hf.publishing import push
 from tfchat_hf.publishing.__main__ import main
 from tfchat_hf.publishing.push import PushOrder
 from tfchat_hf.publishing.space import plan_space, publish_space
-from tfchat_hf.text.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 SPACE, MODEL, TOKEN = "someone/demo", "someone/tiny", "a-token-of-the-test"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from huggingface_hub import SpaceCard
 
+from data_builders.errors import UserError
 from tests.finished_run import finished_run
 from tfchat_hf.engines.exported_folder import note_files, write_notes
 from tfchat_hf.publishing.__main__ import main
 from tfchat_hf.publishing.push import PushOrder
 from tfchat_hf.publishing.static_space import plan_static_space
-from tfchat_hf.text.errors import UserError
 
 SPACE, MODEL = "someone/demo", "someone/tiny"
 ORDER = PushOrder(SPACE, space_sdk="static")

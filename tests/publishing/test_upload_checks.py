@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from data_builders.errors import UserError
 from tests.training.test_tensorboard import make_trainer
 from tfchat_hf.publishing.push import PushOrder, publish
 from tfchat_hf.publishing.upload_plan import plan_upload
-from tfchat_hf.text.errors import UserError
 
 REPOSITORY = "someone/tiny"
 TOKEN = "a-token-of-the-test"

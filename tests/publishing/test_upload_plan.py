@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from data_builders.errors import UserError
 from tfchat_hf.publishing.upload_plan import plan_upload, readable
-from tfchat_hf.text.errors import UserError
 
 REPOSITORY = "someone/tiny"
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
+from data_builders.errors import UserError
 from tests.serve.small_server import PATIENCE
 from tfchat_hf.pretrained import SMALL_TALK
 from tfchat_hf.serve.command import bound_socket, build_parser, check_settings, main
 from tfchat_hf.serve.service import load_service
-from tfchat_hf.text.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 KEY = "a key that nobody guesses"

@@ -55,6 +55,7 @@ def fussy(model, monkeypatch):  # noqa: F811
     monkeypatch.setattr(model.config, "first_byte_token_id", 40)
     runs = [[token, token % 3, 1 + token % 4] for token in range(90, 130)]
     monkeypatch.setattr(model.config, "character_runs", runs)
+    monkeypatch.setattr(model.config, "doubled_tokens", list(range(60, 120)))
     return model
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from data_builders.errors import UserError
 from tfchat_hf.settings.arguments import (
     DataArguments,
     GenerationArguments,
@@ -21,7 +22,6 @@ from tfchat_hf.settings.arguments import (
 )
 from tfchat_hf.settings.keys import NETWORK, known_keys
 from tfchat_hf.settings.reading import parse_arguments, write_yaml
-from tfchat_hf.text.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

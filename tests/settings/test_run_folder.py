@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from data_builders.errors import UserError
 from tfchat_hf.settings.run_folder import REPLACEMENT, RunFolder
-from tfchat_hf.text.errors import UserError
 
 
 def make_run(folder: Path, text: str, *more: str) -> RunFolder:

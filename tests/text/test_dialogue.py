@@ -9,6 +9,7 @@ import pytest
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast
 
+from data_builders.errors import UserError
 from tfchat_hf.text.dialogue import (
     DialogueExample,
     encode_context,
@@ -17,7 +18,6 @@ from tfchat_hf.text.dialogue import (
     messages_to_turns,
     reads_system,
 )
-from tfchat_hf.text.errors import UserError
 from tfchat_hf.text.tokenization import SPECIAL_TOKENS, chat_template
 from tfchat_hf.text.tokenizer_training import SCHEMES, train_tokenizer
 

@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, TextIteratorStreamer
 
+from data_builders.errors import UserError
 from tests.commands import run_python
 from tfchat_hf.text import tokenization
 from tfchat_hf.text.dialogue import encode_reply
-from tfchat_hf.text.errors import UserError
 from tfchat_hf.text.tokenization import SPECIAL_TOKENS, install_pipeline
 from tfchat_hf.text.tokenizer_training import SCHEMES, main, train_tokenizer
 from tfchat_hf.text.vocabulary.pieces import BASE_PIECES

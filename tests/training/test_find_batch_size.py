@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from data_builders.errors import UserError
 from tests.training.small_training import small_model, small_trainer
-from tfchat_hf.text.errors import UserError
 from tfchat_hf.training import find_batch_size as finding
 from tfchat_hf.training.find_batch_size import (
     double_until_it_fits,

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from data_builders.errors import UserError
 from tests.training.small_training import small_model, small_trainer
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.model import layers_tfchat, modeling_tfchat
-from tfchat_hf.text.errors import UserError
 from tfchat_hf.training.losses import LossOptions
 from tfchat_hf.training.packed_attention import PACKED
 

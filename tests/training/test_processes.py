@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import distributed
 
-from tfchat_hf.text.errors import UserError
+from data_builders.errors import UserError
 from tfchat_hf.training.processes import Agreement, check_process_count
 
 BY_ACCELERATE = {"ACCELERATE_MIXED_PRECISION": "no"}

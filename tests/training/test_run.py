@@ -15,9 +15,9 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 import train_hf
+from data_builders.errors import UserError
 from tests.cli_runs import Fault, run_alone, start, weights, write_settings
 from tfchat_hf.settings.run_folder import check_finished
-from tfchat_hf.text.errors import UserError
 from tfchat_hf.training import callbacks, reporting
 from tfchat_hf.training.trainer import TFChatTrainer
 

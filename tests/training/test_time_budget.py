@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import get_inverse_sqrt_schedule
 
-from tfchat_hf.text.errors import UserError
+from data_builders.errors import UserError
 from tfchat_hf.training.time_budget import (
     ENDLESS_EPOCHS,
     TrainingClock,

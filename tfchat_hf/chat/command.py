@@ -33,11 +33,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_builders.command_line import WRONG, CommandParser, run_command, tell
+from data_builders.errors import UserError
 from data_builders.translation import _
 
 from ..pretrained import model_at_hand
 from ..settings.places import check_question_files, check_training_questions, find_model
-from ..text.errors import UserError
 
 if TYPE_CHECKING:
     from .session import ChatSession

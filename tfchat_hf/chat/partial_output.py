@@ -14,10 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data_builders.errors import UserError
 from data_builders.translation import _, marked
 from data_builders.writing import write_json
-
-from ..text.errors import UserError
 
 
 @dataclass

@@ -13,6 +13,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from data_builders.command_line import must_be_at_least
+from data_builders.errors import UserError
 from data_builders.reading.encodings import guess_encoding
 from data_builders.translation import _, counted_text, joined, listed, marked, reason_of
 from data_builders.writing import only_writer
@@ -20,7 +21,6 @@ from data_builders.writing import only_writer
 from ..engines.fingerprints import answering_code, model_digest, tokenizer_digest
 from ..settings.places import check_question_files
 from ..text.dialogue import check_text, messages_to_turns
-from ..text.errors import UserError
 from .partial_output import PartialOutput, QuestionRow
 from .session import ChatSession
 from .settings import SETTINGS

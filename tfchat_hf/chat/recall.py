@@ -8,12 +8,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from data_builders.errors import UserError
 from data_builders.translation import _, counted_text, marked
 
 from ..memory import Memory, MemoryAnswer, has_memory
 from ..memory.memory import Origin
 from ..memory.ranking import Scorer
-from ..text.errors import UserError
 
 logger = logging.getLogger(__name__)
 

@@ -16,6 +16,8 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import StoppingCriteria, StoppingCriteriaList
 
 from data_builders.command_line import sentence
+from data_builders.errors import UserError
+from data_builders.interrupts import interrupts_held
 from data_builders.translation import _, counted_text
 
 from ..engines.model_folder import choose_device, load_for_chat
@@ -25,11 +27,10 @@ from ..fast.replies import reply_to_questions
 from ..memory.ranking import ModelScorer
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.dialogue import EncodedContext, check_text, check_turns, encode_context
-from ..text.errors import UserError
 from ..text.tokenization import describe_tokens
 from .recall import Recall, load_recall
 from .settings import ChatSettings
-from .streaming import BROKEN, ReplyTextStreamer, interrupts_held, next_item
+from .streaming import BROKEN, ReplyTextStreamer, next_item
 
 logger = logging.getLogger(__name__)
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 
 from transformers import GenerationConfig
 
+from data_builders.errors import UserError
 from data_builders.translation import _, joined, listed
 from data_builders.widths import padded
 
 from ..fast import decoding
 from ..model.generation_tfchat import OWN_SETTINGS, TFChatGenerationMixin
-from ..text.errors import UserError
 
 YES = {"true", "yes", "on", "1", "是", "开"}
 NO = {"false", "no", "off", "0", "否", "关"}

@@ -13,19 +13,15 @@ from __future__ import annotations
 import json
 import queue
 import re
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
 from typing import TypeVar
 
 import torch
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation.streamers import BaseStreamer
 
-from ..text.errors import UserError
+from data_builders.errors import UserError
 
 BROKEN = "\ufffd"  # what bytes decode to that are no character
 Item = TypeVar("Item")
@@ -272,23 +268,6 @@ class ReplyTextStreamer(BatchTextStreamer):
                 rows=rows,
             )
         return super()._begin(rows)
-
-
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Keep Ctrl-C until the block is done: cut off in its locks, `threading` leaves them held."""
-    before = signal.getsignal(signal.SIGINT)
-    if not callable(before) or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda *given: came.append(given))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if came:
-            before(*came[0])
 
 
 def next_item(items: queue.SimpleQueue[Item], timeout: float | None = None) -> Item:

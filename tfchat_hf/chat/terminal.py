@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from data_builders.command_line import WRONG, OutputError, printing, sentence
+from data_builders.errors import UserError
 from data_builders.translation import _, counted_text, listed, marked
 
 from ..fast.decoding import MUTUAL
 from ..settings.run_folder import METRICS_FILE
 from ..text.console import one_line, printable, two_columns
-from ..text.errors import UserError
 from .recall import pairs
 from .session import ChatSession
 from .settings import NO, SETTINGS, YES

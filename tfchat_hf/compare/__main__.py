@@ -26,11 +26,11 @@ from data_builders.command_line import (
     say,
     tell,
 )
+from data_builders.errors import UserError
 from data_builders.translation import _
 
 from ..settings.places import check_run_folder
 from ..text.console import quiet_libraries
-from ..text.errors import UserError
 
 
 class Options(argparse.Namespace):

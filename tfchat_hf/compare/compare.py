@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from transformers import DataCollatorForSeq2Seq, PreTrainedModel, PreTrainedTokenizerBase
 
+from data_builders.errors import UserError
 from data_builders.translation import _, counted_text
 from data_builders.writing import write_whole
 
@@ -32,7 +33,6 @@ from ..measuring.baselines import baseline_replies
 from ..measuring.evaluation import exact_loss
 from ..measuring.relevance import measure_relevance, ranking_tasks
 from ..settings.run_folder import write_json
-from ..text.errors import UserError
 from ..training.trainer import by_length
 from .decode import Decoder, Replies, ReplyStore, Row, plan_rows
 from .figures import RowFigures, describe_baseline, describe_rows

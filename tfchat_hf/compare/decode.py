@@ -15,6 +15,7 @@ import yaml
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from data_builders.command_line import did_you_mean
+from data_builders.errors import UserError
 from data_builders.translation import _, joined, listed
 from data_builders.writing import write_whole
 
@@ -26,7 +27,6 @@ from ..fast.replies import ReplyBatch, batches_by_length, reply_to_questions
 from ..fast.reranking import RERANK_SETTINGS
 from ..measuring.baselines import BASELINES
 from ..model.generation_tfchat import OWN_SETTINGS
-from ..text.errors import UserError
 
 # All others are compared with it.
 BASE_ROW = "greedy"

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.command_line import CommandParser, run_command, say, tell
+from data_builders.errors import UserError
 from data_builders.translation import _
 
 from ..text.console import quiet_libraries
-from ..text.errors import UserError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

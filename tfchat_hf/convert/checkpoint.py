@@ -14,11 +14,12 @@ from typing import Any
 
 import torch
 
+from data_builders.errors import UserError
+
 from ..engines.model_folder import check_finite
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.layers_tfchat import sinusoidal_table
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..text.errors import UserError
 from .unpickling import Holder, SavedFile, StoredTensor
 
 NETWORK = "models.Transformer"

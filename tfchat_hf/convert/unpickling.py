@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from ..text.errors import UserError
+from data_builders.errors import UserError
 
 # What protocol 2, that of torch.save, is written with. No other instruction is carried out.
 _INSTRUCTIONS = frozenset(

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
+from data_builders.errors import UserError
 from data_builders.translation import _
 
 from ..fast.reranking import RERANK_SETTINGS
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import OWN_SETTINGS, TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel
-from ..text.errors import UserError
 from .ctranslate2_weights import ctranslate2_folder
 from .dependencies import cannot_load, engine_package
 

@@ -11,11 +11,11 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from data_builders.errors import UserError
 from data_builders.translation import listed
 
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..text.errors import UserError
 from .dependencies import need_package
 
 # The names of CTranslate2's enumeration for those of transformers.

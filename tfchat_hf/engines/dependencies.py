@@ -8,9 +8,8 @@ from pathlib import Path
 from types import ModuleType
 
 from data_builders.command_line import sentence
+from data_builders.errors import UserError
 from data_builders.translation import _, listed, marked
-
-from ..text.errors import UserError
 
 ENGINES = ("ctranslate2", "onnx")
 # Exported like the engines, and loaded by nothing of this project: a folder for transformers alone,

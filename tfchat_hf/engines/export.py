@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_builders.command_line import CommandParser, must_be_one_of, run_command, say, tell
+from data_builders.errors import UserError
 from data_builders.translation import _, joined
 from data_builders.writing import only_writer
 
 from ..settings.full_disk import disk_errors
 from ..settings.run_folder import check_not_in_training
 from ..text.console import quiet_libraries
-from ..text.errors import UserError
 from .dependencies import EXPORTS, MARIAN, WEB, engine_package
 from .exported_folder import (
     check_output,

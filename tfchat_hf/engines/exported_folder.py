@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data_builders.errors import UserError
 from data_builders.translation import _, listed
 from data_builders.writing import whole_folder
 
 from ..settings.run_folder import write_json
-from ..text.errors import UserError
 from .dependencies import HOW_TO_LOAD, cannot_load, check_engine, engine_package, export_again
 from .fingerprints import code_digests, file_digest, weight_digests
 

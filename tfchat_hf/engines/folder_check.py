@@ -18,11 +18,11 @@ from safetensors import SafetensorError, safe_open
 from transformers.activations import ACT2FN
 
 from data_builders.command_line import sentence
+from data_builders.errors import UserError
 from data_builders.translation import reason_of
 
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import OWN_SETTINGS
-from ..text.errors import UserError
 
 CONFIG, GENERATION = "config.json", "generation_config.json"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
@@ -219,6 +219,15 @@ def _check_bytes(path: Path, config: TFChatConfig) -> None:
             most=most,
             first=first,
         )
+    for token in config.doubled_tokens or ():
+        if type(token) is not int or not 0 <= token < config.vocab_size:
+            raise UserError(
+                "{path}: each entry of `doubled_tokens` must be a token from 0 to {most} (got "
+                "{token}).",
+                path=path,
+                most=config.vocab_size - 1,
+                token=str(token)[:80],
+            )
     for run in config.character_runs or ():
         if not (
             isinstance(run, list)

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from data_builders.command_line import CommandParser, run_command, say, tell
+from data_builders.errors import UserError
 from data_builders.translation import _
 
-from ..text.errors import UserError
 from ..text.tokenization import SPECIAL_TOKENS, UNK_TOKEN, special_added_tokens, wrap_tokenizer
 from ..text.tokenizer_training import check_output, save_tokenizer
 from ..text.vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY

@@ -12,9 +12,9 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForSeq2SeqLM, MarianConfig, MarianMTModel
 
+from data_builders.errors import UserError
 from data_builders.translation import _, listed
 
-from ..text.errors import UserError
 from .exported_folder import TOKENIZER_FILES, copy_run_files
 from .marian_card import marian_generation_config, write_card
 

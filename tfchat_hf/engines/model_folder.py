@@ -13,11 +13,11 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from data_builders.command_line import must_be_one_of, sentence
+from data_builders.errors import UserError
 from data_builders.translation import _, listed
 
 from .. import TFChatForConditionalGeneration, TFChatPreTrainedModel
 from ..settings.places import find_model
-from ..text.errors import UserError
 from ..text.tokenization import fit_tokenizer
 from .dependencies import ENGINES
 from .exported_folder import load_engine

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from data_builders.errors import UserError
+
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..text.errors import UserError
 from .dependencies import need_package
 from .onnx_names import cache_head_dim, cross_names, graph_file, past_names, present_names
 from .onnx_parts import (

@@ -12,11 +12,12 @@ import torch
 from transformers import GenerationConfig
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
+from data_builders.errors import UserError
+
 from ..fast import FastDecoder
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import TFChatGenerationMixin
 from ..model.modeling_tfchat import TFChatPreTrainedModel, shift_tokens_right
-from ..text.errors import UserError
 from .dependencies import cannot_load, engine_package, export_again
 from .onnx_names import (
     BARRED,

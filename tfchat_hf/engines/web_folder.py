@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from data_builders.errors import UserError
 from data_builders.translation import LANGUAGES, _, listed, speaking
 from data_builders.writing import write_json
 
 from ..fast.decoding import ABOUT
 from ..model.generation_tfchat import OWN_SETTINGS
-from ..text.errors import UserError
 from ..text.tokenization import question_end
 from .dependencies import VENDOR, need_package
 from .onnx_names import graph_file
@@ -55,8 +55,8 @@ _WITHOUT_EFFECT = {
     *("rerank_by", "rerank_weight"),
 }
 _OF_CONFIG = """
-    character_runs d_model decoder_attention_heads decoder_start_token_id eos_token_id
-    first_byte_token_id max_context_turns pad_token_id sep_token_id
+    character_runs d_model decoder_attention_heads decoder_start_token_id doubled_tokens
+    eos_token_id first_byte_token_id max_context_turns pad_token_id sep_token_id
 """.split()
 # DequantizeLinear takes a scale for each block of a row from here on.
 _OPSET = 21

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
+from data_builders.errors import UserError
 from data_builders.translation import counted_text, listed
 
 from ..settings.arguments import DataArguments, RunArguments
 from ..settings.reading import COMMAND_LINE, Setting, build_arguments, read_yaml
 from ..settings.run_folder import SETTINGS_FILE
-from ..text.errors import UserError
 from .preparing import load_or_train_tokenizer, prepare_data, read_dialogues
 from .questions import Question, collect_questions, frequent_replies
 from .rows import arrow_column

@@ -20,12 +20,12 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from data_builders import BuildResult, build_dialogues
 from data_builders.cleaning.coarse_words import hold_coarse_words
+from data_builders.errors import UserError
 from data_builders.translation import _, counted_text
 from data_builders.writing import whole_folder
 
 from ..settings.arguments import DataArguments
 from ..text import dialogue, tokenization
-from ..text.errors import UserError
 from . import rows, tokenized
 from .cache import (
     MANIFEST,

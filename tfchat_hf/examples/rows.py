@@ -21,6 +21,8 @@ Pair = tuple[np.ndarray, np.ndarray]
 # Rows of one block of a file. `map` writes blocks of 200; 1 million rows would be 5,000 of them,
 # and opening a file and finding a row in it takes time by the block.
 BLOCK_ROWS = 10_000
+# What people double more seldom is a slip, or two words that met: 早上上班.
+_SELDOM = 200
 
 
 class ListColumn:
@@ -120,6 +122,16 @@ class ExampleRows(Dataset[Pair]):
             for values in self._values(column):
                 content.update(np.ascontiguousarray(values, dtype="<i4").data)
         return content.hexdigest()
+
+    def doubled_tokens(self, vocab_size: int) -> list[int]:
+        """List the tokens that the replies say twice in a row, in 1 of 200 places or more."""
+        said = np.zeros(vocab_size, dtype=np.int64)
+        doubled = np.zeros(vocab_size, dtype=np.int64)
+        for values in self._values(self._targets):  # `</s>` stands between two replies
+            said += np.bincount(values, minlength=vocab_size)
+            twice = values[1:][values[1:] == values[:-1]]
+            doubled += np.bincount(twice, minlength=vocab_size)
+        return np.flatnonzero((doubled > 0) & (doubled * _SELDOM >= said)).tolist()
 
     def _values(self, column: ListColumn) -> Iterator[np.ndarray]:
         """Yield the ids of all rows in their order, many rows at a time."""

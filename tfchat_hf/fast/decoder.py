@@ -21,9 +21,9 @@ from transformers import (
 from transformers.generation import GenerationMode
 from transformers.modeling_outputs import BaseModelOutput
 
+from data_builders.errors import UserError
 from data_builders.translation import _
 
-from ..text.errors import UserError
 from .loops import DecoderStepper, decode
 from .open_stepper import OpenStepper
 from .prepacked_linear import PrepackedLinear, can_be_prepacked, why_no_int8

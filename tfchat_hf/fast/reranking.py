@@ -22,9 +22,9 @@ from transformers import (
 from transformers.utils import ModelOutput
 
 from data_builders.command_line import must_be_one_of
+from data_builders.errors import UserError
 
 from ..model.generation_tfchat import empty_message_states
-from ..text.errors import UserError
 from . import FastDecoder
 from .cross_entropy import reply_nats
 from .loops import Candidates, DecoderStepper, decode_candidates

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.command_line import say, tell
+from data_builders.errors import UserError
 from data_builders.translation import _, marked
 
 from ..settings.places import check_run_folder
 from ..text.console import quiet_libraries
-from ..text.errors import UserError
 
 _TITLES = {
     "question_gain": (marked("gain of the question"), marked("{:.3f} nats a token")),

@@ -24,10 +24,10 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from data_builders.command_line import say
+from data_builders.errors import UserError
 from data_builders.output.markdown import table
 from data_builders.translation import _, listed, marked
 
-from ..text.errors import UserError
 from .sheet import Key, read_marks
 
 # A normal variable lies within so many deviations in 95 of 100 cases.

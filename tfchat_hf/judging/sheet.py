@@ -16,10 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from data_builders.errors import UserError
 from data_builders.translation import _
 from data_builders.writing import write_whole
-
-from ..text.errors import UserError
 
 HEADER = ("mark", "number", "turns", "reply")
 MARKS = ("0", "1", "2")

@@ -20,12 +20,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.command_line import must_be_at_least, names_in, say, tell
+from data_builders.errors import UserError
 from data_builders.translation import _, counted_text, listed
 from data_builders.writing import write_whole
 
 from ..settings.places import find_model
 from ..text.console import quiet_libraries
-from ..text.errors import UserError
 from .sheet import Key, make_key, write_page, write_sheet
 from .systems import (
     BASELINES,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..text.errors import UserError
+from data_builders.errors import UserError
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict

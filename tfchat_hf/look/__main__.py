@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_builders.command_line import CommandParser, run_command, say, sentence, tell
+from data_builders.errors import UserError
 from data_builders.translation import _, spoken_language
 
 from ..pretrained import model_at_hand
 from ..settings.places import find_model
-from ..text.errors import UserError
 from ..text.tokenizer_training import SCHEMES
 from .drawings import add_drawing_options, draw, wants_drawings
 

@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.command_line import say, tell
+from data_builders.errors import UserError
 from data_builders.output.terminal import fit
 from data_builders.translation import _, spoken_language
 from data_builders.writing import write_whole
-
-from ..text.errors import UserError
 
 _TABLE = "-"
 _LONGEST_NAME = 48

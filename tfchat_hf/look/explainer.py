@@ -12,8 +12,9 @@ from importlib.util import find_spec
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from data_builders.errors import UserError
+
 from ..text.dialogue import check_text
-from ..text.errors import UserError
 from ..text.vocabulary.word_cutter import open_word_cutter
 from .search import Lattice, Merge, Path, Symbol, apply_merges, score_of
 

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
+from data_builders.errors import UserError
+
 from ..engines.model_folder import load_for_chat
 from ..model.generation_tfchat import keeping_own_settings
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.dialogue import encode_context, encode_reply
-from ..text.errors import UserError
 from .choices import Branch, Step, processors_of, reply_to, roads_not_taken, weigh
 from .explainer import CutWords, Explainer, Explanation
 from .recording import Recording, longest, record

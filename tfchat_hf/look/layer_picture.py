@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from data_builders.errors import UserError
+
 from ..model.layers_tfchat import rotary_angles
-from ..text.errors import UserError
 from .svg import Drawing, text_width, texts
 
 if TYPE_CHECKING:

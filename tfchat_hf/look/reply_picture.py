@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from ..text.errors import UserError
+from data_builders.errors import UserError
+
 from .report import visible
 from .svg import Drawing, Point, text_width, texts
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from data_builders.errors import UserError
+
 from ..settings.run_folder import MEMORY_FOLDER
-from ..text.errors import UserError
 
 CONFIG_FILE = "config.json"
 _PLACES = {

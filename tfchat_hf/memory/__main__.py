@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.command_line import CommandParser, run_command, say, tell
+from data_builders.errors import UserError
 from data_builders.translation import _
 
 from ..settings.run_folder import SETTINGS_FILE
 from ..text.console import quiet_libraries
-from ..text.errors import UserError
 from . import check_memory
 
 

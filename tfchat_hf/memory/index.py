@@ -18,10 +18,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save
 
+from data_builders.errors import UserError
 from data_builders.selecting.splits import normalize_question
 from data_builders.writing import write_whole
-
-from ..text.errors import UserError
 
 INDEX_FILE = "index.safetensors"
 # N-grams that stand in a larger share of the questions are left out, as words like "the" are:

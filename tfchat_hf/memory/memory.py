@@ -16,6 +16,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 
+from data_builders.errors import UserError
 from data_builders.language import guess_language
 from data_builders.selecting.splits import reply_places
 from data_builders.translation import counted_text
@@ -23,7 +24,6 @@ from data_builders.writing import whole_folder
 
 from ..settings.run_folder import write_json
 from ..text.dialogue import check_turns, encode_context
-from ..text.errors import UserError
 from . import CONFIG_FILE, MEMORY_FOLDER, check_memory
 from .index import QuestionIndex, normalize
 from .ranking import RERANKED, ModelScorer, Remembered, Scorer, rank

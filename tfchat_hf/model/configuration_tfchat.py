@@ -25,6 +25,8 @@ class TFChatConfig(PreTrainedConfig):
             reply ends in half a character; None where the vocabulary has no such tokens.
         character_runs: Tokens that are one character once or several times, `[id, character,
             times]` each: "哈", "哈哈", "哈哈哈"; for the setting `max_character_run`.
+        doubled_tokens: Ids of tokens that the training data says twice in a row; to any other
+            `max_phrase_repeats` allows one. None where nobody has counted.
         normalize_before: Pre-norm instead of post-norm (Xiong et al., 2020).
         gated_activation: Gated feed-forward layer, `act(gate(x)) * fc1(x)` (Shazeer, 2020).
         position_embedding_type: `"sinusoidal"`, or `"rotary"` (Su et al., 2021).
@@ -62,6 +64,7 @@ class TFChatConfig(PreTrainedConfig):
     swap_sides: bool = False
     first_byte_token_id: int | None = None
     character_runs: list | None = None
+    doubled_tokens: list | None = None
     normalize_before: bool = False
     gated_activation: bool = False
     position_embedding_type: str = "sinusoidal"

@@ -10,6 +10,7 @@ anything from one step to the next, so beam search may reorder its rows as it li
 import copy
 import difflib
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -208,14 +209,20 @@ class SaidTokensLogitsProcessor(LogitsProcessor):
 
 
 class PhraseRepeatLogitsProcessor(LogitsProcessor):
-    """Forbids the token that would say a phrase, 1 to 32 tokens, too many times in a row."""
+    """Forbids the token that would say a phrase, 1 to 32 tokens, too many times in a row.
 
-    def __init__(self, max_repeats: int) -> None:
+    With `doubled`, the tokens that people double (bye bye, 慢慢), any other one stands alone: the
+    stutter of a small model is nearly all of single tokens (the the, 从从).
+    """
+
+    def __init__(self, max_repeats: int, doubled: Iterable[int] | None = None) -> None:
         """Keep the limit: 1 forbids any immediate repetition, 2 allows "no, no"."""
         self.max_repeats = max_repeats
+        self.doubled = None if doubled is None else torch.tensor(sorted(doubled), dtype=torch.long)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return `scores` with the forbidden tokens at minus infinity."""
+        scores = self._bar_doubling(input_ids, scores)
         reply = input_ids[:, 1:]
         length, times = reply.shape[1], self.max_repeats
         longest = min((length + 1) // (times + 1), LONGEST_PHRASE)
@@ -236,6 +243,14 @@ class PhraseRepeatLogitsProcessor(LogitsProcessor):
         barred = torch.zeros_like(scores, dtype=torch.int8)
         barred.scatter_reduce_(1, tokens, loops.to(torch.int8), "amax")
         return _unless_nothing_is_left(scores, scores.masked_fill(barred.bool(), -torch.inf))
+
+    def _bar_doubling(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        if self.doubled is None or input_ids.shape[1] < 2:
+            return scores
+        last = input_ids[:, -1:]
+        lone = ~torch.isin(last, self.doubled.to(last.device))
+        barred = torch.where(lone, -torch.inf, scores.gather(1, last))
+        return _unless_nothing_is_left(scores, scores.scatter(1, last, barred))
 
 
 class CharacterRunLogitsProcessor(LogitsProcessor):
@@ -515,7 +530,10 @@ class TFChatGenerationMixin(GenerationMixin):
             costs = (own["presence_penalty"], own["frequency_penalty"])
             made.append(SaidTokensLogitsProcessor(*costs))
         if own["max_phrase_repeats"]:
-            made.append(PhraseRepeatLogitsProcessor(own["max_phrase_repeats"]))
+            doubled, first = self.config.doubled_tokens, self.config.first_byte_token_id
+            if doubled is not None and first is not None:  # a character may hold one byte twice
+                doubled = [*doubled, *range(first, first + 128)]
+            made.append(PhraseRepeatLogitsProcessor(own["max_phrase_repeats"], doubled))
         runs = self.config.character_runs
         if own["max_character_run"] and runs is None:
             logger.warning_once(

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.command_line import CommandParser, run_command, say
+from data_builders.errors import UserError
 from data_builders.translation import _
 from data_builders.writing import whole_folder
 
 from ..settings.run_folder import MEMORY_FOLDER
-from ..text.errors import UserError
 from . import SMALL_TALK
 
 # What loading, answering and knowing what one talks to take; the network's code is the package's.

@@ -12,11 +12,11 @@ from typing import Any
 from huggingface_hub import CommitOperationAdd, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
+from data_builders.errors import UserError
 from data_builders.output.hub import NO_TOKEN, UNREACHABLE, check_repo_id, hub_errors
 from data_builders.translation import _
 
 from ..settings.run_folder import check_not_in_training
-from ..text.errors import UserError
 from .upload_checks import check_privacy, check_whole
 from .upload_plan import PLACEHOLDER, UploadPlan, plan_upload
 

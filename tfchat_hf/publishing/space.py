@@ -22,10 +22,10 @@ from typing import Any
 from huggingface_hub import HfApi, ModelCard, SpaceCardData
 from huggingface_hub.errors import RepositoryNotFoundError
 
+from data_builders.errors import UserError
 from data_builders.output.hub import hub_errors
 from data_builders.translation import LANGUAGES, _, marked, speaking
 
-from ..text.errors import UserError
 from .push import PushOrder, Report, check_order, plan_model, push
 from .upload_checks import check_privacy
 from .upload_plan import CARD_FILE, Upload, UploadPlan

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from huggingface_hub import get_token
 
+from data_builders.errors import UserError
 from data_builders.output.privacy import find_leaks, machine_names, machine_places
 from data_builders.translation import _, joined, listed, marked
 
@@ -25,7 +26,6 @@ from ..engines.folder_check import (
 )
 from ..settings.reading import read_yaml
 from ..settings.run_folder import SETTINGS_FILE, weights_problem
-from ..text.errors import UserError
 from .upload_plan import CARD_FILE, PICKLES, WEIGHTS, Upload, UploadPlan, fits, read_text_file
 
 # Without these nobody can use the model as the card says, or knows what it is.

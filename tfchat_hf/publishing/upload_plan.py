@@ -11,13 +11,13 @@ from pathlib import Path
 
 import yaml
 
+from data_builders.errors import UserError
 from data_builders.output.privacy import without_paths
 from data_builders.output.terminal import GAP, columns
 from data_builders.translation import _, counted_text, marked
 
 from ..settings.reading import read_yaml
 from ..settings.run_folder import MEMORY_FOLDER, METRICS_FILE, SETTINGS_FILE, check_finished
-from ..text.errors import UserError
 
 CARD_FILE = "README.md"
 # Stands in the card for the repository until there is one.

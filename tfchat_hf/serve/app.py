@@ -18,9 +18,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from data_builders.errors import UserError
 from data_builders.translation import _
 
-from ..text.errors import UserError
 from .answers import Answer, ChatAnswer, CompletionAnswer
 from .errors import ApiError, add_error_handlers, as_api_error
 from .gate import Settings, add_gates

@@ -31,12 +31,13 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation import GenerationMode
 
 from data_builders.command_line import must_be_at_least
+from data_builders.errors import UserError
+from data_builders.interrupts import interrupts_held
 from data_builders.translation import _
 
-from ..chat.streaming import PieceTable, interrupts_held, next_item
+from ..chat.streaming import PieceTable, next_item
 from ..fast import FastDecoder
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..text.errors import UserError
 from .batch_run import BatchRun
 from .request import (
     LENGTHS,

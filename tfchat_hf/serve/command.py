@@ -32,11 +32,11 @@ from data_builders.command_line import (
     say,
     tell,
 )
+from data_builders.errors import UserError
 from data_builders.translation import _, reason_of
 
 from ..pretrained import SMALL_TALK
 from ..settings.places import find_model
-from ..text.errors import UserError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -14,10 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from data_builders.errors import shown
+from data_builders.errors import UserError, shown
 from data_builders.translation import _, joined
 
-from ..text.errors import UserError
 from .batching_queue import QueueClosedError, QueueFullError
 
 logger = logging.getLogger(__name__)

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.command_line import CommandParser, must_be_at_least, run_command, say, tell
+from data_builders.errors import UserError
 from data_builders.translation import _
 
-from ..text.errors import UserError
 from .command import build_app, check_settings
 from .command import build_parser as build_server_parser
 

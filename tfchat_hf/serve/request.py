@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 from transformers import GenerationConfig
 
+from data_builders.interrupts import interrupts_held
 from data_builders.translation import _
 
-from ..chat.streaming import GrowingText, PieceTable, interrupts_held, next_item
+from ..chat.streaming import GrowingText, PieceTable, next_item
 
 # What each reply has of its own, however equal their settings are otherwise.
 LENGTHS = {"max_new_tokens", "max_length", "presets"}

@@ -9,12 +9,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from data_builders.command_line import did_you_mean
-from data_builders.errors import shown
+from data_builders.errors import UserError, shown
 from data_builders.translation import _, joined
 
 from ..chat.settings import SETTINGS
 from ..text.dialogue import messages_to_turns
-from ..text.errors import UserError
 from .errors import ApiError
 
 MOST_CHOICES = 16

@@ -16,6 +16,7 @@ from typing import Any
 
 from transformers import GenerationConfig
 
+from data_builders.errors import UserError
 from data_builders.translation import _
 
 from ..chat.session import ChatSession, load_session
@@ -24,7 +25,6 @@ from ..fast.decoding import MUTUAL
 from ..memory.ranking import Remembered
 from ..pretrained import SMALL_TALK
 from ..text.dialogue import check_turns, encode_reply
-from ..text.errors import UserError
 from .batching_queue import BatchingQueue, QueueClosedError, QueueFullError
 from .errors import ApiError, wrong_value
 from .figures import Figures

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, fields
 import torch
 from transformers import GenerationConfig, Seq2SeqTrainingArguments
 
+from data_builders.errors import UserError
 from data_builders.translation import _
 
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.generation_tfchat import DEFAULT_PRESET, with_presets
-from ..text.errors import UserError
 from .keys import NETWORK
 
 # Of the metrics of an evaluation.

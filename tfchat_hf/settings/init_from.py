@@ -17,11 +17,11 @@ import torch
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 from transformers.utils import cached_file
 
+from data_builders.errors import UserError
 from data_builders.translation import _, joined, marked
 
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
-from ..text.errors import UserError
 from .keys import NETWORK
 from .reading import Setting, read_yaml
 from .run_folder import SETTINGS_FILE, RunFolder

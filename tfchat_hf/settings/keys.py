@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.command_line import did_you_mean
+from data_builders.errors import UserError
 from data_builders.translation import _, joined, marked
-
-from ..text.errors import UserError
 
 # The fields of `TFChatConfig` that are settings. Its others follow from data and tokenizer.
 NETWORK = tuple(

@@ -6,9 +6,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from data_builders.errors import UserError
 from data_builders.translation import _
-
-from ..text.errors import UserError
 
 _PACKAGE = Path(__file__).parents[1]
 

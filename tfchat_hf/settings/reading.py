@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from data_builders.command_line import must_be_one_of
+from data_builders.errors import UserError
 from data_builders.translation import _, marked, reason_of, retold
 from data_builders.writing import write_whole
 
-from ..text.errors import UserError
 from .keys import NETWORK, RENAMED_KEYS, convert, key_problem
 from .places import find_settings
 from .ranges import range_problem

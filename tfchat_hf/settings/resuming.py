@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from ..text.errors import UserError
+from data_builders.errors import UserError
+
 from .arguments import DataArguments, TFChatTrainingArguments
 from .keys import NETWORK
 from .reading import read_yaml

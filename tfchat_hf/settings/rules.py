@@ -14,9 +14,9 @@ from transformers.activations import ACT2FN
 from transformers.integrations import get_reporting_integration_callbacks
 
 from data_builders.command_line import must_be_one_of
+from data_builders.errors import UserError
 
 from ..model.generation_tfchat import PRESETS
-from ..text.errors import UserError
 from .arguments import (
     TOKENIZER_SCHEMES,
     DataArguments,

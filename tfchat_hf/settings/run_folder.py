@@ -17,10 +17,10 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from data_builders.errors import UserError
 from data_builders.translation import _
 from data_builders.writing import only_writer, write_whole
 
-from ..text.errors import UserError
 from .places import check_folder
 from .reading import write_yaml
 

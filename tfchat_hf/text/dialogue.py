@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .errors import UserError
+from data_builders.errors import UserError
+
 from .tokenization import question_end
 
 if TYPE_CHECKING:

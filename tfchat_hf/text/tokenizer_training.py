@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer
 
 from data_builders.command_line import CommandParser, must_be_one_of, run_command, tell
+from data_builders.errors import UserError
 from data_builders.translation import _, listed
 from data_builders.writing import whole_folder
 
-from .errors import UserError
 from .tokenization import SPECIAL_TOKENS, wrap_tokenizer
 from .vocabulary.byte_pairs import train_byte_pairs
 from .vocabulary.dictionary_words import train_words

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from data_builders.errors import UserError
 from data_builders.translation import _, joined, listed
 
 from ..settings.run_folder import list_checkpoints
-from ..text.errors import UserError
 
 if TYPE_CHECKING:
     from .trainer import TFChatTrainer

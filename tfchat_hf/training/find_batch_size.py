@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import distributed
 
+from data_builders.errors import UserError
 from data_builders.translation import _, counted_text
 
-from ..text.errors import UserError
 from .processes import Agreement
 
 if TYPE_CHECKING:

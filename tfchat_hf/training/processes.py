@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import distributed
 
-from ..text.errors import UserError
+from data_builders.errors import UserError
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _REUSED_BYTES = 1 << 30

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from transformers import set_seed
 
+from data_builders.errors import UserError
 from data_builders.translation import _
 
 from ..publishing.push import PushOrder, publish_after_training, push_order
 from ..settings.arguments import RunArguments, TFChatTrainingArguments, resolved_settings
 from ..settings.resuming import asks_for_more, check_resumable, check_same_data, settings_before
 from ..settings.run_folder import SETTINGS_FILE, RunFolder, process_count
-from ..text.errors import UserError
 from .callbacks import Report, StopRequest, time_spent
 from .checkpoints import name_best_here, sweep
 from .find_batch_size import find_batch_size

@@ -12,6 +12,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 from transformers.trainer_utils import IntervalStrategy
 
+from data_builders.errors import UserError
 from data_builders.translation import _
 
 from ..examples.preparing import PreparedData, load_or_train_tokenizer, prepare_data, read_dialogues
@@ -30,7 +31,6 @@ from ..settings.init_from import (
     network_without_setting,
 )
 from ..settings.keys import NETWORK
-from ..text.errors import UserError
 from ..text.tokenization import character_runs, first_byte_token_id, fit_tokenizer
 from .batch_sampler import UpdatePlan
 from .callbacks import (
@@ -130,6 +130,7 @@ def build_model(
         swap_sides=data.settings.swap_sides,
         first_byte_token_id=first_byte_token_id(tokenizer),
         character_runs=character_runs(tokenizer),
+        doubled_tokens=ExampleRows(data.examples.train).doubled_tokens(len(tokenizer)),
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

@@ -21,9 +21,8 @@ from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from data_builders.command_line import must_be_one_of
+from data_builders.errors import UserError
 from data_builders.translation import _, joined
-
-from ..text.errors import UserError
 
 COOLDOWN = 0.2  # share of the time over which the learning rate goes down to 0
 LONGEST_WARMUP = 0.1  # share of the updates that fit

@@ -31,6 +31,7 @@ from transformers import (
 )
 from transformers.trainer_utils import TrainOutput, speed_metrics
 
+from data_builders.errors import UserError
 from data_builders.translation import _
 
 from ..examples.rows import ExampleRows
@@ -38,7 +39,6 @@ from ..measuring.evaluation import exact_loss
 from ..measuring.relevance import RankingTask, measure_relevance
 from ..measuring.selection import ReplyAssessor, selection_score
 from ..settings.arguments import TFChatTrainingArguments, fast_dtype
-from ..text.errors import UserError
 from .batch_sampler import EpochCallback, UpdateSampler, update_plan
 from .callbacks import ProgressBar, evaluations_since_best
 from .cheap_dropout import use_cheap_dropout

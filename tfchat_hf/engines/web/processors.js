@@ -21,7 +21,10 @@ export function processorsOf(settings, config, question, nothing) {
   if (s.presence_penalty || s.frequency_penalty) {
     made.push(saidTokens(s.presence_penalty, s.frequency_penalty));
   }
-  if (s.max_phrase_repeats) made.push(phraseRepeats(s.max_phrase_repeats));
+  if (s.max_phrase_repeats) {
+    if (config.doubled_tokens) made.push(loneTokens(config.doubled_tokens, config.first_byte_token_id));
+    made.push(phraseRepeats(s.max_phrase_repeats));
+  }
   if (s.max_character_run && config.character_runs?.length) {
     made.push(characterRun(config.character_runs, s.max_character_run));
   }
@@ -107,6 +110,16 @@ function saidTokens(presence, frequency) {
     const times = new Map();
     for (const id of ids.slice(1)) times.set(id, 1 + (times.get(id) ?? 0));
     for (const [id, said] of times) scores[id] -= presence + frequency * said;
+  };
+}
+
+/** Bar the last token where people never double it; a character may hold one byte twice. */
+function loneTokens(doubled, firstByte) {
+  const twice = new Set(doubled);
+  const isByte = (id) => firstByte !== null && id >= firstByte && id < firstByte + 128;
+  return (ids, scores) => {
+    const last = ids[ids.length - 1];
+    if (ids.length > 1 && !twice.has(last) && !isByte(last)) barUnlessNothingIsLeft(scores, [last]);
   };
 }
 

@@ -12,10 +12,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from data_builders.command_line import say, tell
+from data_builders.errors import UserError
 from data_builders.translation import _
 
 from ...chat import command
-from ...text.errors import UserError
 
 if TYPE_CHECKING:
     from ..server import Server

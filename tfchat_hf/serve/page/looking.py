@@ -17,6 +17,7 @@ from typing import Any
 
 from transformers import GenerationConfig
 
+from data_builders.errors import UserError
 from data_builders.translation import _
 
 from ...chat.session import clean_reply
@@ -26,7 +27,6 @@ from ...look.journey import Request, Traveller, explained, weighed
 from ...look.page import packed_weights, page_of, step_content
 from ...look.recording import record
 from ...model.generation_tfchat import keeping_own_settings
-from ...text.errors import UserError
 from ..batching_queue import QueueFullError
 from ..service import Question
 

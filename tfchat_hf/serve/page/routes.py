@@ -11,12 +11,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
+from data_builders.errors import UserError
 from data_builders.translation import LANGUAGES, _, speaking
 
 from ...chat.settings import SETTINGS, ChatSettings
 from ...engines.model_folder import TORCH
 from ...look.page import texts
-from ...text.errors import UserError
 from ..batching_queue import QueueFullError
 from ..errors import ApiError, as_api_error
 from ..schema import ChatRequest

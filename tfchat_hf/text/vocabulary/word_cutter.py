@@ -12,7 +12,7 @@ from typing import Any
 
 from tokenizers import Regex, pre_tokenizers
 
-from ..errors import UserError
+from data_builders.errors import UserError
 
 # Han characters as the inside of a character class. Written out, and not as \p{Han}, because
 # Python's `re` and the tokenizer's own engine must agree on it.
