@@ -152,19 +152,31 @@ def _candidates(shards: Shards, alive: np.ndarray) -> np.ndarray:
     bounds = np.arange(_MERGED, len(alive), _MERGED, dtype=np.uint64) << _HALF
     found = [np.zeros(0, dtype=np.uint64)] * (len(bounds) + 1)
     for number in range(BANDS):
-        met = [found]
+        met = []
         for one, other in _met(shards, shards.band(number), alive):
             likely = shared_marks(marks, one, marks, other) >= LEAST_SHARED
             strangers[other[~likely]] += 1
-            pairs = np.sort(_packed(one[likely], other[likely]))
-            met.append(np.split(pairs, np.searchsorted(pairs, bounds)))
-        found = [distinct(np.concatenate(part)) for part in zip(*met, strict=True)]
+            met.append(np.sort(_packed(one[likely], other[likely])))
+        _merge(found, met, bounds)
     for part, pairs in enumerate(found):
         one, other = _unpacked(pairs)
         least = least_shared(strangers[other] > _MOST_STRANGERS)
         found[part] = pairs[shared_marks(marks, one, marks, other) >= least]
-    short = [_packed(*met) for met in _met(shards, shards.numbers("skeleton"), alive)]
-    return distinct(np.concatenate([*found, *short]))
+    del marks
+    _merge(
+        found,
+        [np.sort(_packed(*met)) for met in _met(shards, shards.numbers("skeleton"), alive)],
+        bounds,
+    )
+    return np.concatenate(found)
+
+
+def _merge(found: list[np.ndarray], more: Sequence[np.ndarray], bounds: np.ndarray) -> None:
+    """Put sorted pairs to those of each part, one part after the other; each pair stays once."""
+    split = [np.split(pairs, np.searchsorted(pairs, bounds)) for pairs in more]
+    for part in range(len(found)):
+        new = [pairs[part] for pairs in split]
+        found[part] = distinct(np.concatenate([found[part], *new]))
 
 
 def _packed(earlier: np.ndarray, later: np.ndarray) -> np.ndarray:
