@@ -1,8 +1,7 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """The memory of a run, made of the data that its settings name, and how sure it must be to answer.
 
-The threshold is learned from held-out questions: it stands where remembered replies begin to be
-better than chance.
+Held-out questions tell whether remembered replies are better than chance at all.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from ..settings.arguments import DataArguments
 from ..settings.reading import read_yaml
 from ..settings.run_folder import SETTINGS_FILE, RunFolder
 from ..text.overlap import token_f1
-from .memory import Memory, Pair, pairs_of
+from .memory import ENOUGH, ENOUGH_WITH_MODEL, Memory, Pair, pairs_of
 from .ranking import ModelScorer, Scorer
 
 Report = Callable[[str], None]
@@ -34,8 +33,7 @@ FEWEST_QUESTIONS = 100
 # Where remembered replies are no better than any others, only the question itself is answered.
 NEVER_BUT_EQUAL = 0.95
 _RANDOM_REPLIES = 20
-_FEWEST_IN_A_BLOCK = 30
-# One-sided, 95 %.
+_FEWEST_GAINS = 30
 _SURE = 1.645
 
 
@@ -49,7 +47,7 @@ def write_memory(
 
     Args:
         folder: the model's folder.
-        dialogues: by split; where there is a validation side, the threshold is learned from it.
+        dialogues: by split; a validation side tells whether the memory is better than chance.
         report: takes the lines meant for the user.
         scorer: the model (`ModelScorer`), for a threshold of its own; None for the texts alone.
 
@@ -122,12 +120,12 @@ def build_for_run(folder: Path, dataset: str | None, report: Report) -> dict[str
 def calibrate(
     memory: Memory, validation: Dataset, seed: int = 0, scorer: Scorer | None = None
 ) -> dict[str, Any] | None:
-    """Choose the lowest score at which a remembered reply tells more than chance.
+    """Let the memory answer where it is likely to be right, if that is better than chance.
 
     Each held-out question is looked up. The gain of what was found is its likeness to the true
-    reply (F1 of words) minus that of random replies of the same language. As a function of the
-    score the gain is made to rise only (isotonic regression), and the threshold is where it is
-    above 0 with some certainty.
+    reply (F1 of words) minus that of random replies of the same language. Where the gain from
+    `ENOUGH` (or `ENOUGH_WITH_MODEL`) on is not above 0 with some certainty, replies here have
+    little to do with their questions, and only one that is remembered itself is answered.
 
     Args:
         memory: Of the training side; takes the threshold.
@@ -145,9 +143,11 @@ def calibrate(
     scores, gains = _gains(memory, pairs, seed, scorer)
     if len(scores) < FEWEST_QUESTIONS:
         return None
-    threshold = lowest_useful_score(scores, gains)
+    setting, enough = "threshold", ENOUGH
+    if scorer is not None:
+        setting, enough = "threshold_with_model", ENOUGH_WITH_MODEL
+    threshold = enough if better_than_chance(gains[scores >= enough]) else NEVER_BUT_EQUAL
     above = scores >= threshold
-    setting = "threshold" if scorer is None else "threshold_with_model"
     setattr(memory.config, setting, threshold)
     memory.config.calibration = {
         "questions": len(scores),
@@ -158,44 +158,11 @@ def calibrate(
     return memory.config.calibration
 
 
-def lowest_useful_score(scores: np.ndarray, gains: np.ndarray) -> float:
-    """Find where the gain begins to be above 0.
-
-    Args:
-        scores: Of the best thing remembered for each question (questions,).
-        gains: How much better than chance it was, (questions,).
-
-    Returns:
-        The score, rounded down to hundredths; `NEVER_BUT_EQUAL` where there is none.
-    """
-    order = np.argsort(scores, kind="stable")
-    scores, gains = scores[order], gains[order]
-    for first, end in rising_blocks(gains):
-        block = gains[first:end]
-        if len(block) < _FEWEST_IN_A_BLOCK:
-            continue
-        if block.mean() > _SURE * block.std(ddof=1) / np.sqrt(len(block)):
-            return float(np.floor(100 * scores[first]) / 100)
-    return NEVER_BUT_EQUAL
-
-
-def rising_blocks(values: Sequence[float] | np.ndarray) -> list[tuple[int, int]]:
-    """Cut a row of numbers into blocks whose means rise (pool adjacent violators).
-
-    Args:
-        values: The numbers.
-
-    Returns:
-        The first place of each block and the place behind its last.
-    """
-    blocks: list[tuple[int, int, float]] = []
-    for place, value in enumerate(values):
-        first, end, total = place, place + 1, float(value)
-        while blocks and blocks[-1][2] / (blocks[-1][1] - blocks[-1][0]) >= total / (end - first):
-            before = blocks.pop()
-            first, total = before[0], total + before[2]
-        blocks.append((first, end, total))
-    return [(first, end) for first, end, _ in blocks]
+def better_than_chance(gains: np.ndarray) -> bool:
+    """Tell whether the mean of some gains is above 0, with 95 % certainty (one-sided)."""
+    if len(gains) < _FEWEST_GAINS:
+        return False
+    return bool(gains.mean() > _SURE * gains.std(ddof=1) / np.sqrt(len(gains)))
 
 
 def _gains(

@@ -32,8 +32,10 @@ logger = logging.getLogger(__name__)
 
 PAIRS_FOLDER = "pairs"
 FORMAT = 1
-# From here on a memory that was not calibrated answers by itself.
-DEFAULT_THRESHOLD = 0.4
+# A score is about the chance that a reader accepts the reply: of the packaged memory 41 % with
+# scores of 0.5 to 0.6 and 14 % with less; of 80 replies that the network wrote in their place, 1 %.
+# What only the texts tell is less sure of itself, and right as often.
+ENOUGH, ENOUGH_WITH_MODEL = 0.3, 0.5
 # Among so many the ranking chooses, however few are asked for.
 _RANKED = 50
 # Turns before a question that are kept with it.
@@ -87,8 +89,8 @@ class MemoryConfig:
     """
 
     languages: dict[str, tuple[int, int]]
-    threshold: float = DEFAULT_THRESHOLD
-    threshold_with_model: float = DEFAULT_THRESHOLD
+    threshold: float = ENOUGH
+    threshold_with_model: float = ENOUGH_WITH_MODEL
     calibration: dict[str, Any] | None = None
 
 
