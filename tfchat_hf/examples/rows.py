@@ -139,7 +139,7 @@ class ExampleRows(Dataset[Pair]):
             yield from column.items()
             return
         for start in range(0, len(self._chosen), 1000):
-            yield from column.rows(self._chosen[start : start + 1000])
+            yield np.concatenate(column.rows(self._chosen[start : start + 1000]))
 
     def __getstate__(self) -> dict[str, Any]:
         """Send a loader's worker the dataset, which is a file name, and not the arrays."""
