@@ -23,7 +23,7 @@ from ..settings.arguments import DataArguments
 from ..settings.reading import read_yaml
 from ..settings.run_folder import SETTINGS_FILE, RunFolder
 from ..text.overlap import token_f1
-from .memory import ENOUGH, ENOUGH_WITH_MODEL, Memory, Pair, pairs_of
+from .memory import ENOUGH, Memory, Pair, pairs_of
 from .ranking import ModelScorer, Scorer
 
 Report = Callable[[str], None]
@@ -124,8 +124,8 @@ def calibrate(
 
     Each held-out question is looked up. The gain of what was found is its likeness to the true
     reply (F1 of words) minus that of random replies of the same language. Where the gain from
-    `ENOUGH` (or `ENOUGH_WITH_MODEL`) on is not above 0 with some certainty, replies here have
-    little to do with their questions, and only one that is remembered itself is answered.
+    `ENOUGH` on is not above 0 with some certainty, replies here have little to do with their
+    questions, and only one that is remembered itself is answered.
 
     Args:
         memory: Of the training side; takes the threshold.
@@ -143,10 +143,8 @@ def calibrate(
     scores, gains = _gains(memory, pairs, seed, scorer)
     if len(scores) < FEWEST_QUESTIONS:
         return None
-    setting, enough = "threshold", ENOUGH
-    if scorer is not None:
-        setting, enough = "threshold_with_model", ENOUGH_WITH_MODEL
-    threshold = enough if better_than_chance(gains[scores >= enough]) else NEVER_BUT_EQUAL
+    setting = "threshold" if scorer is None else "threshold_with_model"
+    threshold = ENOUGH if better_than_chance(gains[scores >= ENOUGH]) else NEVER_BUT_EQUAL
     above = scores >= threshold
     setattr(memory.config, setting, threshold)
     memory.config.calibration = {

@@ -32,10 +32,9 @@ logger = logging.getLogger(__name__)
 
 PAIRS_FOLDER = "pairs"
 FORMAT = 1
-# A score is about the chance that a reader accepts the reply: of the packaged memory 41 % with
-# scores of 0.5 to 0.6 and 14 % with less; of 80 replies that the network wrote in their place, 1 %.
-# What only the texts tell is less sure of itself, and right as often.
-ENOUGH, ENOUGH_WITH_MODEL = 0.3, 0.5
+# A score is about the chance that a reader accepts the reply. Of what the packaged network said in
+# the place of 80 remembered replies with scores below that, 1 % was accepted.
+ENOUGH = 0.3
 # Among so many the ranking chooses, however few are asked for.
 _RANKED = 50
 # Turns before a question that are kept with it.
@@ -90,7 +89,7 @@ class MemoryConfig:
 
     languages: dict[str, tuple[int, int]]
     threshold: float = ENOUGH
-    threshold_with_model: float = ENOUGH_WITH_MODEL
+    threshold_with_model: float = ENOUGH
     calibration: dict[str, Any] | None = None
 
 
