@@ -1,4 +1,4 @@
-# make chat    train the quickstart model (once, four minutes) and talk to it
+# make chat    train the quickstart model (once, minutes) and talk to it
 # make test    run the tests
 # make style   format, lint and check types
 # make translations   bring the Chinese catalogue up to date with the texts in the code
