@@ -156,8 +156,9 @@ def compare(
     model: Any, questions: list[Any], count: int, arguments: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """Let the contenders take turns; the first round warms up and compares the scores."""
+    from statistics import median
+
     import torch
-    from measured import median
 
     runs = contenders(model, count, arguments)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
@@ -197,7 +198,7 @@ def difference(model: Any, ids: Any, made: Any) -> float:
 
 def ratio(seconds: dict[str, list[float]], other: str, name: str) -> float | str:
     """Say how many times as fast as another one this is."""
-    from measured import median
+    from statistics import median
 
     if other not in seconds or other == name:
         return ""

@@ -24,8 +24,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
-from measured import Measured, measure, median
+from measured import Measured, measure
 
 LENGTH = 256
 WAYS = ("ours", "map", "padded")

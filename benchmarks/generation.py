@@ -236,8 +236,9 @@ def _original(arguments: argparse.Namespace) -> Callable:
 
 def compare(model: Any, batch: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Let the contenders take turns on the same questions."""
+    from statistics import median
+
     import torch
-    from measured import median
 
     runs = contenders(model, batch, arguments)
     clock = time.process_time if arguments.threads == 1 else time.perf_counter
@@ -279,7 +280,7 @@ def _tokens(name: str, arguments: argparse.Namespace) -> int:
 
 def _ratios(name: str, rates: dict[str, list[float]]) -> dict[str, Any]:
     """Compare round by round with the loop, transformers, the original and the like."""
-    from measured import median
+    from statistics import median
 
     found = {}
     others = {
@@ -307,9 +308,9 @@ def _equal(first: dict[str, Any], name: str) -> float | str:
 def _print_flat(model: Any, arguments: argparse.Namespace) -> None:
     """Print milliseconds a token and megabytes along the longest reply there can be."""
     import resource
+    from statistics import median
 
     from generation_peers.clock import StepClock
-    from measured import median
 
     from tfchat_hf.fast import FastDecoder
 

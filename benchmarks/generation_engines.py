@@ -23,9 +23,8 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
-
-from measured import median
 
 Batch = dict[str, Any]
 Contender = Callable[[Batch], list[list[int]]]

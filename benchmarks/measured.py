@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import statistics
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -62,18 +61,6 @@ def measure(command: Sequence[str], env: Mapping[str, str] | None = None) -> Mea
     cpu = after.children_user + after.children_system
     cpu -= before.children_user + before.children_system
     return Measured(seconds, cpu, peak, process.returncode, output)
-
-
-def median(values: Sequence[float]) -> float:
-    """Give the middle value.
-
-    Args:
-        values: At least one.
-
-    Returns:
-        The median.
-    """
-    return statistics.median(values)
 
 
 def _tree_megabytes(root: int) -> float:

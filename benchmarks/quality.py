@@ -66,9 +66,6 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--pairs", type=int, default=20_000, help="the most it loads")
     train.add_argument("--threads", type=int, default=1)
     train.add_argument("--output", type=Path, required=True)
-    convert = actions.add_parser("convert", help="weights.pt of a quick training to safetensors")
-    convert.set_defaults(action=_convert)
-    convert.add_argument("folder", type=Path)
     return parser
 
 
@@ -85,13 +82,6 @@ def _train_original(arguments: argparse.Namespace) -> int:
         arguments.pairs,
         lambda line: print(line, flush=True),
     )
-    return 0
-
-
-def _convert(arguments: argparse.Namespace) -> int:
-    from training_peers.original_chat import convert
-
-    convert(arguments.folder)
     return 0
 
 

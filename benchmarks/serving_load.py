@@ -37,7 +37,6 @@ import torch
 from tfchat_hf.chat.session import ChatSession, load_session
 from tfchat_hf.pretrained import SMALL_TALK
 
-GOAL = 0.8
 BATCH = 32
 _HERE = Path(__file__).parent
 

@@ -4,7 +4,7 @@
     python benchmarks/table_pictures.py
 
 The numbers are read from the tables of the English pages, so a picture cannot say anything else
-than the table above it. What was measured is drawn by the scripts that measured it, as PNG.
+than the table above it.
 """
 
 from __future__ import annotations

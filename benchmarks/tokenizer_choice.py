@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from losses import train
-from tokenizer_choice_table import draw, print_tables
+from tokenizer_choice_table import print_tables
 from training_peers.arithmetic import needed
 from training_peers.job import Shape
 from training_peers.workload import Encoded
@@ -60,7 +60,6 @@ TRAINING = {
     "save_strategy": "no",
     "eval_max_samples": 300,
 }
-_SPELLING = "NAME=FOLDER[@LANGUAGES][:PAIRS]"
 # A vocabulary that the corpus fills so much less than asked for is the smaller one again.
 _FILLED = 0.9
 
@@ -253,8 +252,6 @@ def main() -> None:
         study(arguments)
     results = read_results(arguments.out)
     print_tables(results)
-    if arguments.picture:
-        draw(results, arguments.picture)
 
 
 def _read(arguments: Sequence[str]) -> argparse.Namespace:
@@ -272,7 +269,6 @@ def _read(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", type=lambda text: text.split(","), help="as word-8000,char-4000")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     parser.add_argument("--show", action="store_true", help="train nothing")
-    parser.add_argument("--picture", type=Path, help="draw the result into this file")
     return parser.parse_args(arguments)
 
 

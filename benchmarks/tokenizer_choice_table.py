@@ -1,17 +1,14 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""The results of `tokenizer_choice.py` as tables in Markdown and as a picture."""
+"""The results of `tokenizer_choice.py` as tables in Markdown."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-# A scheme whose bits are so many times the best is named beside the curves, not drawn.
-_FAR = 1.1
 Result = dict[str, Any]
 Runs = list[Result]
 
@@ -121,53 +118,3 @@ def _print_summary(corpora: dict[str, dict[str, Runs]]) -> None:
 def _above(tokenizers: dict[str, Runs], name: str) -> float:
     best = min(map(_mean, tokenizers.values()))
     return 100 * (_mean(tokenizers[name]) / best - 1)
-
-
-def draw(results: Sequence[Result], path: Path) -> None:
-    """Draw bits a character over the size of the vocabulary, a panel for each corpus.
-
-    Args:
-        results: lines of results.jsonl.
-        path: the picture to write.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    corpora = grouped(results)
-    figure, panels = pyplot.subplots(1, len(corpora), figsize=(4.2 * len(corpora), 3.6))
-    for panel, (corpus, tokenizers) in zip(panels, corpora.items(), strict=True):
-        _draw_corpus(panel, tokenizers)
-        panel.set_title(corpus)
-        panel.set_xlabel("tokens in the vocabulary")
-    panels[0].set_ylabel("bits a character, held out")
-    panels[0].legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-
-
-def _draw_corpus(panel: Any, tokenizers: dict[str, Runs]) -> None:
-    """Draw a line through the means of each scheme, and a dot for each run."""
-    lines: dict[str, list[tuple[float, Runs]]] = defaultdict(list)
-    for runs in tokenizers.values():
-        vocabulary = runs[0]["vocabulary"]
-        lines[vocabulary["scheme"]].append((vocabulary["size"], runs))
-    best = min(map(_mean, tokenizers.values()))
-    far = []
-    for number, scheme in enumerate(sorted(lines)):
-        points = sorted(lines[scheme], key=lambda point: point[0])
-        color = f"C{number}"
-        if min(_mean(runs) for _, runs in points) > _FAR * best:
-            far.append(f"{scheme}: {_mean(points[0][1]):.2f}")
-            del lines[scheme]
-            continue
-        panel.plot([x for x, _ in points], [_mean(runs) for _, runs in points], color, label=scheme)
-        for x, runs in points:
-            panel.plot([x] * len(runs), list(map(bits, runs)), "o", color=color, markersize=4)
-    panel.text(0.5, 0.96, "\n".join(far), transform=panel.transAxes, va="top", ha="center")
-    panel.set_xscale("log", base=2)
-    sizes = sorted({x for points in lines.values() for x, _ in points})
-    panel.set_xticks(sizes, [f"{x:,}" for x in sizes], fontsize=7)
-    panel.minorticks_off()
-    panel.grid(alpha=0.3)

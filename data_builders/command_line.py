@@ -163,7 +163,18 @@ def must_be_one_of(option: str, known: Iterable[str], value: object) -> str:
     )
 
 
-def must_be_at_least(option: str, least: int, value: object) -> str:
+def check_at_least(options: object, **least: float) -> None:
+    """Refuse options of a command below the least that they may be; None was not given.
+
+    Raises:
+        UserError: Names the first one.
+    """
+    for name, lowest in least.items():
+        if (value := getattr(options, name)) is not None and value < lowest:
+            raise UserError(must_be_at_least("--" + name.replace("_", "-"), lowest, value))
+
+
+def must_be_at_least(option: str, least: float, value: object) -> str:
     """Return the sentence for an option with too small a value."""
     return _(
         "`{option}` must be at least {least} (got {value}).",

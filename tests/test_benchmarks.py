@@ -336,14 +336,6 @@ def test_the_originals_loss_is_that_of_real_characters(checkout: Path, tmp_path:
     assert bits == pytest.approx((6 * scale - 3) / 5 / 0.6931471805599453)
 
 
-def test_weights_of_a_quick_training_are_converted(tmp_path: Path) -> None:
-    torch.save({"logit.weight": torch.ones(2, 3)}, tmp_path / "weights.pt")
-    (tmp_path / "wordmap.json").write_text('{"<pad>": 0}', encoding="utf-8")
-    assert quality.main(["convert", str(tmp_path)]) == 0
-    assert load_file(tmp_path / "weights.safetensors")["logit.weight"].sum() == 6
-    assert json.loads((tmp_path / "word_map.json").read_text()) == {"<pad>": 0}
-
-
 def test_the_quality_table_leaves_empty_what_a_row_lacks() -> None:
     rows = {
         "ours": {"loss": 2.0, "distinct_2": 0.25, "top_reply_share": 0.5},

@@ -13,6 +13,7 @@ from data_builders.widths import display_width
 COMMANDS = [
     "chat.command",
     "compare.__main__",
+    "convert.__main__",
     "engines.export",
     "engines.javascript_tokenizer",
     "judging.__main__",

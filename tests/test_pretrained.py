@@ -59,10 +59,15 @@ def test_only_a_whole_run_with_a_memory_takes_its_place(
     assert main([str(run)]) == 2
     assert "has no memory. Train it to its end" in capsys.readouterr().err
     small_memory().save_pretrained(run)
+    settings = (run / "run_config.yaml").read_text(encoding="utf-8")
+    elsewhere = settings.replace("output_dir: runs/small_talk", "output_dir: /home/me/secret")
+    (run / "run_config.yaml").write_text(elsewhere, encoding="utf-8")
     (run / "optimizer.pt").write_bytes(b"no part of a model")
     pack(run, target)
     assert {path.name for path in target.iterdir()} == {*FILES, "memory"}
     assert len(Memory.from_pretrained(target)) == len(small_memory())
+    packed = (target / "run_config.yaml").read_text(encoding="utf-8")
+    assert packed == settings.replace("runs/small_talk", "runs/package")
     with (run / "model.safetensors").open("ab") as file:
         file.truncate(MOST_BYTES + 1)
     with pytest.raises(ValueError, match="at most 12,000,000"):

@@ -128,16 +128,6 @@ def save_weights(weights: dict[str, torch.Tensor], folder: Path) -> None:
     os.replace(partial, folder / WEIGHTS)
 
 
-def convert(folder: Path) -> None:
-    """Turns weights.pt and wordmap.json of a quick training into what `load_checkpoint` reads.
-
-    Only tensors are unpickled.
-    """
-    weights = torch.load(folder / "weights.pt", map_location="cpu", weights_only=True)
-    save_weights(weights, folder)
-    (folder / WORDS).write_text((folder / "wordmap.json").read_text(encoding="utf-8"))
-
-
 @dataclass
 class OriginalChat:
     """The original's trained model with its own functions.
@@ -232,7 +222,7 @@ def _padded(rows: list[list[int]]) -> torch.Tensor:
 
 
 def load_checkpoint(checkout: str, folder: Path) -> OriginalChat:
-    """Loads what `train_original` or `convert` wrote."""
+    """Loads what `train_original` wrote."""
     words = json.loads((folder / WORDS).read_text(encoding="utf-8"))
     code = load(str(Path(checkout).resolve()))
     weights = load_file(folder / WEIGHTS)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,9 @@ _STAGING_DAYS = 7
 RESULT_VERSION = "3.0.0"
 Stamps = dict[str, tuple[int, int]]
 
+# Of each type that a setting may have, a value for the message about another one.
+_EXAMPLES = {"bool": True, "int": 2, "float": 0.05, "str": "text"}
+
 
 @dataclass
 class DialogueConfig(datasets.BuilderConfig):
@@ -84,9 +88,12 @@ class DialogueConfig(datasets.BuilderConfig):
     def __post_init__(self) -> None:
         """Check the settings before anything is read."""
         super().__post_init__()
-        check_type("strict", self.strict, False)
-        for name in ("validation_fraction", "test_fraction"):
-            check_type(name, getattr(self, name), 0.05)
+        for known in fields(self):
+            kind, _, optional = str(known.type).partition(" | ")
+            value = getattr(self, known.name)
+            is_there = value is not None or not optional
+            if is_there and kind in _EXAMPLES and not isinstance(value, PathLike):
+                check_type(known.name, value, known.default or _EXAMPLES[kind])
         self.languages = as_tuple(self.languages)
         self.cleaning = settings_of(CleaningSettings, self.cleaning)
         self.selection = settings_of(SelectionSettings, self.selection)
@@ -94,8 +101,6 @@ class DialogueConfig(datasets.BuilderConfig):
         block_list = self.cleaning.block_list
         if block_list is not None and not Path(str(block_list)).is_file():
             raise UserError(f"`block_list`: {block_list} is no file. Give one with a term a line.")
-        check_type("license", self.license or "", "MIT")
-        check_type("workers", self.workers or 1, 2)
         if self.workers is not None and self.workers < 1:
             raise UserError(f"`workers` must be at least 1 (got {self.workers}).")
 

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from data_builders.cleaning.pipeline import Cleaner, CleaningSettings, looks_segmented
 from data_builders.language import guess_language
 from data_builders.reading import Progress
-from data_builders.report import BuildReport, add_counts
+from data_builders.report import BuildReport, add_counts, shorten
 from data_builders.script import guess_script
 from data_builders.selecting.shards import Dialogue, write_shard
 from data_builders.selecting.workers import ordered_map
@@ -81,7 +81,7 @@ class BatchCounts:
         cleaned = cleaner.clean(raw.turns, segmented)
         pieces = tuple(cleaned.pieces(raw.roles))
         if not pieces:
-            self.dropped.append((raw.file, raw.line, cleaned.rule, cleaned.found))
+            self.dropped.append((raw.file, raw.line, cleaned.rule, shorten(cleaned.found)))
         elif cleaned.rule:
             add_counts(self.cut, {cleaned.rule: 1})
             self.pieces += len(pieces) - 1

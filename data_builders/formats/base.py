@@ -16,7 +16,6 @@ from data_builders.language import check_languages
 from data_builders.reading import Progress, Reading, Sample, source_files
 from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, FileReport, RowError, SourceCount
-from data_builders.selecting.settings import check_type
 
 # The name of a file that is shown or played there; no HTML has it between such marks.
 _SHOWN = re.compile(r"<(img|image|audio|video)>[^<>\s]{1,300}</\1>")
@@ -62,7 +61,6 @@ class FilesConfig(DialogueConfig):
         """Check the settings before anything is read."""
         super().__post_init__()
         self.files = as_tuple(self.files)
-        check_type("questions_only", self.questions_only, False)
         check_languages(() if self.language is None else (self.language,), setting="`language`")
         check_languages(self.languages)
 

@@ -35,7 +35,13 @@ from data_builders.report import FileReport, RowError, shorten
 from data_builders.rows import tables
 from data_builders.rows.cells import tree_of
 from data_builders.rows.columns import check_columns, is_weak, known_columns
-from data_builders.rows.description import Description, description_of, known_descriptions, parsed
+from data_builders.rows.description import (
+    Description,
+    check_numbers,
+    description_of,
+    known_descriptions,
+    parsed,
+)
 from data_builders.rows.json_layout import FIRST_ROWS, whole_dialogues
 from data_builders.rows.reader import JsonReaders, RowReader, missing_column, note_cuts, row_reader
 from data_builders.rows.turns import read_turns
@@ -61,7 +67,7 @@ class RowsConfig(FilesConfig):
     """
 
     columns: dict[str, str] = field(default_factory=dict)
-    describe: str | None = None
+    describe: Mapping[str, Any] | str | None = None
     minimum: dict[str, str] = field(default_factory=dict)
     delimiter: str | None = None
     header: bool = True
@@ -74,9 +80,8 @@ class RowsConfig(FilesConfig):
         entry: Any = {} if self.describe is None else description_of(self.describe)
         # What stands in the file decides what is built, and not its name.
         self.describe = entry or None
-        self._described = parsed(
-            entry | {"minimum": {**entry.get("minimum", {}), **self.minimum}}, "`minimum`"
-        )
+        least = {**parsed(entry, "`describe`").minimum, **check_numbers(self.minimum, "`minimum`")}
+        self._described = parsed({**entry, "minimum": least}, "`describe`")
 
     def described_as(self, named: Description | None = None) -> Description:
         """Give what is known of the rows."""

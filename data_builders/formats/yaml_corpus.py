@@ -41,6 +41,8 @@ from data_builders.formats.rows import RowsConfig, RowsCorpus, lines_of, read_ro
 from data_builders.reading import JsonRow, Progress, Reading, Sample, SourceFile, source_files
 from data_builders.reading.sample import MAX_ROWS
 from data_builders.report import BuildReport, RowError
+from data_builders.rows.dialogues import Style
+from data_builders.rows.turns import read_turns
 
 YAML_SUFFIXES = (".yaml", ".yml")
 _CHATTERBOT = re.compile(r"^conversations\s*:", re.MULTILINE)
@@ -206,6 +208,9 @@ def _rows(values: list[Any]) -> list[JsonRow]:
     return [JsonRow(number, None, value) for number, value in enumerate(values, start=1)]
 
 
+_SPOKEN = {"user", "bot", "intent", "action"}
+
+
 class _Assistant:
     """What the files of an assistant say together."""
 
@@ -213,7 +218,7 @@ class _Assistant:
         self.examples: dict[str, list[str]] = {}
         self.texts: dict[str, list[str]] = {}
         self.answers: dict[str, list[str]] = {}
-        self.talks: list[tuple[SourceFile, list[str]]] = []
+        self.talks: list[tuple[SourceFile, list[dict[str, Any]]]] = []
         self.files: dict[str, SourceFile] = {}
 
     def learn(self, content: Any, file: SourceFile) -> None:
@@ -232,9 +237,10 @@ class _Assistant:
             self._follow(list(_objects(entry.get("steps"))), file)
 
     def _follow(self, steps: list[dict[str, Any]], file: SourceFile) -> None:
-        spoken = [step.get("user") or step.get("bot") for step in steps]
+        # An intent or an action alone is a turn whose text is unknown; a slot is no turn.
+        spoken = [step for step in steps if not _SPOKEN.isdisjoint(step)]
         if any("bot" in step for step in steps) and len(spoken) > 1:
-            self.talks.append((file, [text for text in spoken if isinstance(text, str)]))
+            self.talks.append((file, spoken))
             return
         for first, second in zip(steps, steps[1:], strict=False):
             intent, action = first.get("intent"), second.get("action")
@@ -244,8 +250,14 @@ class _Assistant:
 
     def dialogues(self) -> Iterator[RawDialogue]:
         for file, talk in self.talks:
-            if len(turns := tuple(text.strip() for text in talk if text.strip())) > 1:
-                yield RawDialogue(turns, file=file.name, line=1, source=file.source)
+            said = [
+                next(({"role": k, "content": step[k]} for k in ("user", "bot") if step.get(k)), {})
+                for step in talk
+            ]
+            with suppress(RowError):  # nobody answers in it
+                for found in read_turns(said, Style()):
+                    turns, roles = found.turns, found.roles
+                    yield RawDialogue(turns, roles, file=file.name, line=1, source=file.source)
         for intent, examples in self.examples.items():
             # An intent of retrieval, "faq/opening", is answered by the text of its own name.
             actions = self.answers.get(intent) or [f"utter_{intent}"]

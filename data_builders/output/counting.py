@@ -50,10 +50,13 @@ class TextCounts(NamedTuple):
 
 
 def is_whole(split: datasets.Dataset) -> bool:
-    """Say whether a split is just its files: nothing selected, shuffled, joined or in memory."""
+    """Say whether a split is just its files: no row or column of them is left out or moved."""
     known = (split.info.splits or {}).get(str(split.split))
     whole = known is not None and known.num_examples == len(split)
-    return bool(split.cache_files) and split._indices is None and whole
+    if not whole or not split.cache_files or split._indices is not None:
+        return False
+    with pa.OSFile(split.cache_files[0]["filename"]) as source, pa.ipc.open_stream(source) as first:
+        return first.schema.names == split.column_names
 
 
 def tables_of(split: datasets.Dataset, rows: int) -> Iterator[pa.Table]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from data_builders.reading.lines import TextSource
+from data_builders.reading.lines import TextSource, decoded, without_nuls
 from data_builders.report import BuildReport, RowError
 
 # An element must fit into memory as text and as objects.
@@ -179,36 +179,10 @@ def _pieces(source: TextSource, report: BuildReport) -> Iterator[tuple[str, bool
         if not source.sure and not chunk.isascii():
             source.revise(chunk)
             decoder = codecs.getincrementaldecoder(source.codec)()
-        text, broken, decoder = _decoded(decoder, chunk, False, source.codec)
-        yield from _without_nuls(text, broken, report)
-    text, broken, _ = _decoded(decoder, b"", True, source.codec)
-    yield from _without_nuls(text, broken, report)
-
-
-def _decoded(
-    decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool, codec: str
-) -> tuple[str, bool, codecs.IncrementalDecoder]:
-    state = decoder.getstate()
-    try:
-        return decoder.decode(chunk, final), False, decoder
-    except UnicodeDecodeError:
-        pass
-    for errors in ("surrogateescape", "replace"):
-        again = codecs.getincrementaldecoder(codec)(errors)
-        again.setstate(state)
-        try:
-            text = again.decode(chunk, final)
-        except UnicodeDecodeError:
-            continue  # A byte below 128 is wrong, which no surrogate stands for.
-        again.errors = "strict"
-        return text.replace("\ufffd", "\udcff") if errors == "replace" else text, True, again
-    return "", True, decoder
-
-
-def _without_nuls(text: str, broken: bool, report: BuildReport) -> Iterator[tuple[str, bool]]:
-    if "\0" in text:
-        report.note("NUL characters removed", text.count("\0"))
-        text = text.replace("\0", "")
+        text, broken, decoder = decoded(decoder, chunk, False, source.codec)
+        if text := without_nuls(text, report):
+            yield text, broken
+    text, broken, _ = decoded(decoder, b"", True, source.codec)
     if text:
         yield text, broken
 

@@ -101,25 +101,37 @@ def _recoded(chunks: Iterator[bytes], codec: str) -> Iterator[bytes]:
     # Lone surrogates pass and make their line invalid as UTF-8, so it is rejected like any other.
     decoder = codecs.getincrementaldecoder(codec)("surrogatepass")
     for chunk in chunks:
-        text, decoder = _decode(decoder, chunk, False, codec)
+        text, _, decoder = decoded(decoder, chunk, False, codec)
         if text:
             yield text.encode("utf-8", "surrogatepass")
-    text, _ = _decode(decoder, b"", True, codec)
+    text, _, _ = decoded(decoder, b"", True, codec)
     if text:
         yield text.encode("utf-8", "surrogatepass")
 
 
-def _decode(
+def decoded(
     decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool, codec: str
-) -> tuple[str, codecs.IncrementalDecoder]:
+) -> tuple[str, bool, codecs.IncrementalDecoder]:
+    """Decode a chunk, with low surrogates (U+DC80 to U+DCFF) for bytes that are not of the codec.
+
+    Returns:
+        The text, whether there were such bytes, and the decoder of the next chunk.
+    """
     state = decoder.getstate()
     try:
-        return decoder.decode(chunk, final), decoder
+        return decoder.decode(chunk, final), False, decoder
     except UnicodeDecodeError:
-        # Past repair by surrogates: mark what is broken, so that its lines do not pass for good.
-        again = codecs.getincrementaldecoder(codec)("replace")
+        pass
+    for errors in ("surrogateescape", "replace"):
+        again = codecs.getincrementaldecoder(codec)(errors)
         again.setstate(state)
-        return again.decode(chunk, final).replace("\ufffd", "\udcff"), again
+        try:
+            text = again.decode(chunk, final)
+        except UnicodeDecodeError:
+            continue  # A byte below 128 is wrong, which no surrogate stands for.
+        again.errors = decoder.errors
+        return text.replace("\ufffd", "\udcff") if errors == "replace" else text, True, again
+    return "", True, decoder
 
 
 def text_lines(
@@ -155,7 +167,7 @@ def _numbered(source: TextSource, report: BuildReport) -> Iterator[tuple[int, st
         if not lines[-1]:
             lines.pop()  # The block ends with a line end: nothing stands after it.
         if b"\0" in block:
-            lines = [_without_nuls(line, report) for line in lines]
+            lines = [without_nuls(line, report) for line in lines]
         yield from enumerate(lines, number)
         number += len(lines)
 
@@ -169,7 +181,7 @@ def _one_by_one(
         except UnicodeDecodeError:
             report.reject(source.name, number, _wrong_encoding(source.title, raw))
         else:
-            yield number, _without_nuls(line, report)
+            yield number, without_nuls(line, report)
         number += 1
     return number
 
@@ -179,7 +191,8 @@ def _wrong_encoding(title: str, raw: bytes) -> RowError:
     return RowError("wrong encoding", f"not valid {title}: {shown}")
 
 
-def _without_nuls(line: str, report: BuildReport) -> str:
+def without_nuls(line: str, report: BuildReport) -> str:
+    """Take NUL characters out of a text, and note them."""
     count = line.count("\0")
     if count:
         report.note("NUL characters removed", count)

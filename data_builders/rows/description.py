@@ -105,7 +105,7 @@ def description_of(value: Any) -> dict[str, Any]:
         where = str(value)
         try:
             value = yaml.safe_load(Path(value).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a date as 2024-13-45
             reason = " ".join(str(error).split())
             raise UserError(f"{where} is no description in YAML: {reason}.") from None
     if isinstance(value, Mapping) and len(value) == 1 and not set(value) & _KEYS:
@@ -127,16 +127,19 @@ def parsed(entry: Any, where: str) -> Description:
     if entry.get("alternatives", "each") not in ("each", "first"):
         raise UserError(f"{where}: `alternatives` must be each or first.")
     drop_if = entry.get("drop_if")
+    replace = _mapping(entry, "replace", where)
+    _texts({"replace": [*replace, *replace.values()]}, "replace", where)
+    _texts(entry, "lang", where)
     return Description(
         **plain,
         alternatives=entry.get("alternatives", "each"),
-        known_by=tuple(entry.get("known_by", ())),
+        known_by=_texts(entry, "known_by", where),
         columns=check_columns({part: entry[part] for part in PARTS if part in entry}),
         roles=_roles(_mapping(entry, "roles", where), where),
-        replace=_mapping(entry, "replace", where),
-        turn_ends=tuple(_as_list(entry.get("turn_ends") or ())),
+        replace=replace,
+        turn_ends=_texts(entry, "turn_ends", where),
         drop_if=None if drop_if is None else _values(_mapping(entry, "drop_if", where)),
-        minimum=_numbers(_mapping(entry, "minimum", where), where),
+        minimum=check_numbers(_mapping(entry, "minimum", where), where),
     )
 
 
@@ -145,6 +148,14 @@ def _mapping(entry: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any
     if not isinstance(found, Mapping):
         raise UserError(f"{where}: `{key}` must be a mapping (got {found!r}).")
     return found
+
+
+def _texts(entry: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    found = _as_list(entry.get(key) or ())
+    for value in found:
+        if not isinstance(value, str):
+            raise UserError(f"{where}: `{key}` must hold texts (got {value!r}). Quote it.")
+    return tuple(found)
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -163,8 +174,9 @@ def _values(given: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     return {key: frozenset(map(fold, _as_list(values))) for key, values in given.items()}
 
 
-def _numbers(given: Mapping[str, Any], where: str) -> dict[str, float]:
+def check_numbers(given: Any, where: str) -> dict[str, float]:
+    """Refuse a `minimum` that is no mapping of fields to numbers; `where` is for the message."""
     try:
         return {key: float(value) for key, value in given.items()}
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         raise UserError(f"{where}: `minimum` must hold numbers (got {given!r}).") from None

@@ -128,7 +128,8 @@ class RowReader:
         turn = {"text": fields["text"].get(row)}
         if "speaker" in fields:
             turn["role"] = fields["speaker"].get(row)
-        return turn | {key: row[key] for key in _TREE_KEYS if key in row}
+        turn |= {key: row[key] for key in _TREE_KEYS if key in row}
+        return turn | {"deleted": True} if self._labels and self.label(row) else turn
 
     def _read(self, row: Mapping[str, Any], style: Style) -> list[Turns | RowError]:
         found: list[Turns | RowError] = []

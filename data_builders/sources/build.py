@@ -146,7 +146,5 @@ def _outweighed(described: dict[str, Any], settings: Mapping[str, Any]) -> dict[
 def built(builder: DialogueBuilder) -> BuildResult:
     """Build, or take from the cache."""
     builder.download_and_prepare()
-    if builder.report.rejected:
-        logger.info("%s", next(line for line in builder.report.lines() if "rejected" in line))
     dataset = builder.as_dataset()
     return BuildResult(dataset, builder.report, builder.build_id, builder.config.shown())

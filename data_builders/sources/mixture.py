@@ -74,7 +74,6 @@ class MixtureConfig(DialogueConfig):
         self.sources = tuple(
             spec if isinstance(spec, SourceSpec) else SourceSpec(**spec) for spec in self.sources
         )
-        check_type("seed", self.seed or 0, 42)
         if self.seed is not None and self.seed < 0:
             raise UserError(f"`seed` must not be negative (got {self.seed}).")
         if not self.sources:

@@ -31,7 +31,8 @@ def read_saved(
     splits = {name: _checked(split, folder) for name, split in loaded.items()}
     if "validation" not in splits:
         train = splits.pop("train")
-        splits = {**_split(train, validation_fraction, test_fraction), **splits}
+        fresh = _split(train, validation_fraction, 0.0 if "test" in splits else test_fraction)
+        splits = {**fresh, **splits}
     report = BuildReport(origins=[SourceCount(folder.name, "saved dataset")])
     for name, split in splits.items():
         langs = split["lang"][:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -127,12 +128,13 @@ def _advice() -> str:
 
 
 def _refusal(name: str, guess: GuessedFormat | None) -> str:
-    if not Path(name).stat().st_size:
+    file = next(source_files([name]))
+    if not file.head(1):
         return _("{name} is empty. Check where it is from.", name=name)
     if guess is not None and guess.format in _PAIRED:
         two = " and ".join(_PAIRED[guess.format])
         return f"{name}: {guess.format} is two files, {two}, and this is one. Name both."
-    sample = sample_of(next(source_files([name])))
+    sample = sample_of(file)
     if names := row_names(sample):
         return unknown_sentence(name, names)
     if sample.layout is None and sample.suffix in (".csv", ".tsv", ".tab"):
@@ -341,8 +343,9 @@ class _Finder:
         ]
         joined: dict[str, SourceSpec] = {}
         for pair in find_pairs(plain):
-            if len(set(map(self.count_lines, pair))) == 1:
-                joined |= self.joined("parallel", *pair)
+            with suppress(UserError):  # of a damaged file, which says so where it is read
+                if len(set(map(self.count_lines, pair))) == 1:
+                    joined |= self.joined("parallel", *pair)
         return joined
 
     def cornell(self, kinds: Sequence[_Kind]) -> dict[str, SourceSpec]:

@@ -166,7 +166,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(
 def test_a_reverse_model_must_be_one(run: Path, tmp_path: Path, capsys) -> None:
     call = [str(run), "--output", str(tmp_path), "--reverse-model", str(run)]
     assert main(call) == 2
-    assert "not trained with `swap_sides: true`" in capsys.readouterr().err
+    assert "must be trained with `swap_sides: true`" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys) -> None:

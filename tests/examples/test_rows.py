@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,6 +129,8 @@ def test_tokens_that_replies_double_are_found_in_every_layout() -> None:
     chosen = concatenate_datasets([data, data]).select(range(205))  # 5 is doubled once in 403
     for found in (data, chosen, data.select([*range(100), *range(150, 205)])):
         assert ExampleRows(found).doubled_tokens(12) == [7, 9]
+        counts = Counter(token for row in found["labels"] for token in row)
+        assert ExampleRows(found).label_counts(12).tolist() == [counts[i] for i in range(12)]
     assert ExampleRows(data.select([1, 2, 4])).doubled_tokens(12) == [5]
 
 

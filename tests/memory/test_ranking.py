@@ -79,12 +79,14 @@ def test_the_figures_are_those_of_the_network_asked_pair_by_pair() -> None:
     texts = ["你好", "你好呀", "你会下棋吗", "会一点，总是输。", "早"]
     tokenizer = train_tokenizer(texts * 4, scheme="char", vocab_size=400)
     model = tiny_model(vocab_size=len(tokenizer)).eval()
-    pairs = [("你好", "你好呀"), ("你会下棋吗", "会一点，总是输。")]
+    pairs = [("你好", "你好呀"), ("你好", "</s>早"), ("你会下棋吗", "会一点，总是输。" * 9)]
     figures = ModelScorer(model, tokenizer)(["你会下棋吗"], pairs)
-    end = tokenizer.eos_token_id
+    assert tokenizer.backend_tokenizer.truncation is None  # or another thread's text is cut
+    room, end = model.config.max_position_embeddings - 1, tokenizer.eos_token_id
     for (question, reply), of_pair in zip(pairs, figures, strict=True):
         asked = tokenizer("你会下棋吗", return_tensors="pt")
-        labels = torch.tensor([[*tokenizer(reply, add_special_tokens=False).input_ids, end]])
+        ids = tokenizer(reply, add_special_tokens=False, split_special_tokens=True).input_ids
+        labels = torch.tensor([[*ids[:room], end]])
         with torch.no_grad():
             logits = model(**asked, labels=labels).logits.log_softmax(-1)
             encoder = model.get_encoder()

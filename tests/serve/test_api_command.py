@@ -46,8 +46,10 @@ def _without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--drain-seconds", "-1"], "`--drain-seconds` must be at least 0"),
         (["--api-key-file", "BYTES"], "`--api-key-file` must be at least 16"),
         (["--cors", "example.org"], "`--cors` must be an origin"),
+        (["--cors", "https://*.example.org"], "(got 'https://*.example.org')"),
+        (["--frame", "https://example.org"], "Add --web, or leave it out"),
         (["--cors", "https://example.org/"], "(got 'https://example.org/')"),
-        (["--frame", "https://one.example; script-src *"], "`--frame` must be an origin"),
+        (["--web", "--frame", "https://one.example; script-src *"], "`--frame` must be an origin"),
         (["./away"], "There is no model folder ./away"),
     ],
 )

@@ -8,6 +8,7 @@ import logging
 import re
 import socket
 import threading
+from contextlib import suppress
 
 import httpx2 as httpx
 import openai
@@ -69,6 +70,24 @@ def error_of(response: httpx.Response) -> dict:
     error = response.json()["error"]
     assert set(error) == {"message", "type", "param", "code"} and error["message"]
     return error
+
+
+def test_who_does_not_read_is_left(serve, monkeypatch) -> None:
+    monkeypatch.setattr(server_module, "_UNREAD_SECONDS", 0.2)
+    server = serve()
+    body = json.dumps({**ASK, "n": 16, "stream": True, "logprobs": True, "top_logprobs": 20})
+    request = head(f"Content-Length: {len(body)}") + body.encode()
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(request * 60)
+        wait_until(lambda: server.server.server_state.connections)
+        wait_until(lambda: not server.server.server_state.connections)
+        wait_until(lambda: not server.service.active)
+        found = b""
+        with suppress(ConnectionResetError):
+            found = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert found.count(b"HTTP/1.1 200") < 60
 
 
 def test_a_key_is_asked_for_everywhere_but_for_the_health(serve) -> None:

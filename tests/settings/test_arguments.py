@@ -21,7 +21,7 @@ from tfchat_hf.settings.arguments import (
     resolved_settings,
 )
 from tfchat_hf.settings.keys import NETWORK, known_keys
-from tfchat_hf.settings.reading import parse_arguments, write_yaml
+from tfchat_hf.settings.reading import parse_arguments, read_settings, write_yaml
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -53,11 +53,24 @@ def test_reference_names_every_own_key_with_its_default(tmp_path):
     assert explained == defaults
 
 
-def test_the_run_config_of_an_older_run_is_read_and_says_the_new_name(tmp_path, caplog):
-    path = write(tmp_path, "output_dir: a\nhurried_questions: true\n")
-    assert parse_arguments([path]).data.add_lowercase_questions is True
-    assert f"{path}:2: `hurried_questions` is called `add_lowercase_questions` now" in caplog.text
-    assert "`add_lowercase_questions`" in error_of(["--hurried_questions"])
+def test_home_is_found_in_a_file_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = write(tmp_path, "output_dir: ~/run\ndataset: ~/a.tsv\ninit_from: ~/base\n")
+    settings = {key: setting.value for key, setting in read_settings([path]).items()}
+    names = {"output_dir": "run", "dataset": "a.tsv", "init_from": "base"}
+    assert settings == {key: str(tmp_path / name) for key, name in names.items()}
+
+
+@pytest.mark.parametrize("text", ["output_dir: {{ run }}\n", "{a}: b\n", "[a]: b\n"])
+def test_a_template_that_nobody_filled_in_is_no_traceback(tmp_path, text):
+    assert "not valid YAML" in error_of([write(tmp_path, text)])
+
+
+@pytest.mark.parametrize("schedule", ["polynomial", "cosine_with_min_lr"])
+def test_schedules_are_tried_with_the_learning_rate_that_will_be_used(schedule):
+    kwargs = ["--lr_scheduler_kwargs", '{"min_lr": 1e-5}'] if "min" in schedule else []
+    run = parse_arguments(["--output_dir", "a", "--lr_scheduler_type", schedule, *kwargs])
+    assert run.training.learning_rate > 0
 
 
 def test_command_line_overrules_the_file(tmp_path):
@@ -125,6 +138,8 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path):
         (["--plain", "--torch_compile"], ["plain: true", "torch_compile", "Leave one"]),
         (["--learning_rate", "nan"], ["learning_rate"]),
         (["--resume", "--overwrite"], ["resume", "overwrite"]),
+        (["--accelerator_config", '{"even_batches": false}'], ["accelerator_config", "not used"]),
+        (["--deepspeed", "a.json"], ["deepspeed", "fsdp"]),
         (["--eval_strategy", "sometimes"], ["sometimes"]),
         (["--resume_from_checkpoint", "x"], ["resume: true"]),
         (["--report_to", "wandb"], ["wandb"]),

@@ -106,6 +106,7 @@ def test_a_run_takes_the_place_of_another_though_it_is_killed(tmp_path, monkeypa
         make_run(tmp_path / REPLACEMENT, "new", "checkpoint-3/x", "tokenizer.json")
     except KeyboardInterrupt:
         monkeypatch.undo()
+        RunFolder(tmp_path).check_free(overwrite=True)  # the next command asks before it settles
         RunFolder(tmp_path).settle()
     names = ("run_config.yaml", "model.safetensors", "config.json", "README.md")
     made = dict.fromkeys((*names, "checkpoint-3/x", "tokenizer.json"), "new")

@@ -18,7 +18,6 @@ from tfchat_hf.fast import cross_entropy as chunks
 from tfchat_hf.training.losses import (
     LossOptions,
     frequency_weights,
-    label_counts,
     repeated_candidates,
 )
 
@@ -144,12 +143,6 @@ def test_a_repetition_that_is_certain_costs_a_finite_sum() -> None:
     grad = gradient(unlikelihood, logits, torch.tensor([0, 1]), torch.tensor([0, 0]))
     assert unlikelihood(logits, torch.tensor([0, 1]), torch.tensor([0, 0])) < 12
     assert grad.isfinite().all()
-
-
-def test_labels_are_counted_over_many_examples() -> None:
-    targets = (np.array([i % 3, 4], dtype=np.int32) for i in range(2500))
-    assert label_counts(targets, 6).tolist() == [834, 833, 833, 0, 2500, 0]
-    assert label_counts([], 2).tolist() == [0, 0]
 
 
 def test_weights_fall_with_the_frequency_and_have_mean_1_over_the_training_tokens() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import distributed
 
 from data_builders.errors import UserError
-from tfchat_hf.training.processes import Agreement, check_process_count
+from tfchat_hf.training.processes import Agreement, check_processes
 
 BY_ACCELERATE = {"ACCELERATE_MIXED_PRECISION": "no"}
 
@@ -24,14 +24,16 @@ BY_ACCELERATE = {"ACCELERATE_MIXED_PRECISION": "no"}
     ],
 )
 def test_as_many_processes_as_asked_for(running, environment):
-    check_process_count(running, environment)
+    check_processes(running, environment)
 
 
 def test_fewer_processes_are_refused():
     with pytest.raises(UserError, match="asked for several processes and started one"):
-        check_process_count(1, {**BY_ACCELERATE, "MASTER_ADDR": "127.0.0.1"})
+        check_processes(1, {**BY_ACCELERATE, "MASTER_ADDR": "127.0.0.1"})
+    with pytest.raises(UserError, match="DeepSpeed"):
+        check_processes(2, {**BY_ACCELERATE, "ACCELERATE_USE_DEEPSPEED": "true"})
     with pytest.raises(UserError, match="asked for 4 processes .* and 2 runs"):
-        check_process_count(2, {"WORLD_SIZE": "4"})
+        check_processes(2, {"WORLD_SIZE": "4"})
 
 
 def test_one_process_agrees_with_itself():

@@ -24,6 +24,7 @@ from ..engines.model_folder import choose_device, load_for_chat
 from ..fast import FastDecoder
 from ..fast.decoding import generate_options
 from ..fast.replies import reply_to_questions
+from ..fast.reranking import check_reverse_model
 from ..memory.ranking import ModelScorer
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from ..text.dialogue import EncodedContext, check_text, check_turns, encode_context
@@ -364,7 +365,18 @@ def load_session(
             engine=engine,
         )
     model, tokenizer = load_for_chat(name, device, engine, int8)
-    reverse = load_for_chat(reverse_model, device)[0] if reverse_model is not None else None
+    reverse = None
+    if reverse_model is not None:
+        reverse, its_tokenizer = load_for_chat(reverse_model, device)
+        if its_tokenizer.get_vocab() != tokenizer.get_vocab():
+            raise UserError(
+                "`--reverse-model` {reverse} has another vocabulary than {run}. Train it "
+                "with `tokenizer: {run}`.",
+                reverse=reverse_model,
+                run=name,
+            )
+        if engine == "torch":
+            check_reverse_model(model, reverse)
     # An engine's encoder gives no states to compare.
     scorer = ModelScorer(model, tokenizer) if engine == "torch" else None
     recall = load_recall(name, max(1, model.config.max_context_turns), memory, scorer)

@@ -274,6 +274,7 @@ class ChatSettings:
         for name, value in changes.items():
             if name not in ("preset", *KEPT_BY_PRESETS):
                 setattr(config, name, value)
+        config.num_return_sequences = 1
         if config.max_length and not config.max_new_tokens:
             config.max_length = self.reply_length() + 1
         else:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from data_builders.command_line import (
     CommandParser,
-    must_be_at_least,
+    check_at_least,
     names_in,
     run_command,
     say,
@@ -73,9 +73,7 @@ def _run(options: Options) -> None:
 
 def _check(options: Options) -> None:
     """Refuse numbers and folders that cannot be, before anything slow begins."""
-    for name, least in {"questions": 0, "batch_size": 1, "seeds": 1, "samples": 0}.items():
-        if (value := getattr(options, name)) < least:
-            raise UserError(must_be_at_least("--" + name.replace("_", "-"), least, value))
+    check_at_least(options, questions=0, batch_size=1, seeds=1, samples=0)
     for path in (options.run, options.reverse_model):
         if path is not None:
             check_run_folder(path)

@@ -18,7 +18,7 @@ import transformers
 from accelerate import Accelerator
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
-from transformers import DataCollatorForSeq2Seq, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DataCollatorForSeq2Seq, PreTrainedModel
 
 from data_builders.errors import UserError
 from data_builders.translation import _, counted_text
@@ -59,7 +59,9 @@ def compare_presets(options: Options, say: Say) -> list[RowFigures]:
     Raises:
         UserError: A setting, folder or model cannot be used; the message says what to do.
     """
-    model, tokenizer, reverse = load_models(options.run, options.reverse_model, options.device)
+    second = None if options.reverse_model is None else str(options.reverse_model)
+    session = load_session(str(options.run), options.device, reverse_model=second, memory=False)
+    model, tokenizer, reverse = session.model, session.tokenizer, session.reverse_model
     rows, left_out = plan_rows(model, options.presets, options.settings, reverse is not None)
     for name in left_out:
         say(_("{row} is left out: it needs --reverse-model", row=name))
@@ -101,35 +103,6 @@ def compare_presets(options: Options, say: Say) -> list[RowFigures]:
     return described
 
 
-def load_models(
-    run: Path, reverse: Path | None, device: str
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, PreTrainedModel | None]:
-    """Load a model with its tokenizer and, where one is named, a reverse model.
-
-    Raises:
-        UserError: The two do not go together.
-        UserError: A folder holds no TFChat model.
-    """
-    session = load_session(str(run), device, memory=False)
-    if reverse is None:
-        return session.model, session.tokenizer, None
-    second = load_session(str(reverse), device, memory=False)
-    if not getattr(second.model.config, "swap_sides", False):
-        raise UserError(
-            "`--reverse-model` {reverse} was not trained with `swap_sides: true`, so it "
-            "does not say which question a reply belongs to. Train one that was.",
-            reverse=reverse,
-        )
-    if second.tokenizer.get_vocab() != session.tokenizer.get_vocab():
-        raise UserError(
-            "`--reverse-model` {reverse} has another vocabulary than {run}. Train it "
-            "with `tokenizer: {run}`.",
-            reverse=reverse,
-            run=run,
-        )
-    return session.model, session.tokenizer, second.model
-
-
 def _answer_all(
     rows: Sequence[Row], seeds: int, decoder: Decoder, store: ReplyStore, say: Say
 ) -> list[tuple[Row, list[Replies]]]:
@@ -141,7 +114,7 @@ def _answer_all(
             continue
         try:
             decoder.try_out(row)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             kind = "preset" if row.is_preset else "--setting"
             raise UserError(
                 "`{kind}` {name!r} cannot be used: {error}", kind=kind, name=row.name, error=error

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> CommandParser:
     """Describe the command line."""
-    parser = CommandParser(prog="python -m tfchat_hf.convert", description=__doc__)
+    parser = CommandParser(speaks=True, prog="python -m tfchat_hf.convert", description=__doc__)
     parser.add_argument("checkpoint", type=Path, help="what the original's training saved (.pth)")
     parser.add_argument("--words", type=Path, required=True, help="its WORDMAP_corpus.json")
     parser.add_argument("--output", type=Path, required=True, help="the folder to make")

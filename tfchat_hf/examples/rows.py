@@ -125,13 +125,19 @@ class ExampleRows(Dataset[Pair]):
 
     def doubled_tokens(self, vocab_size: int) -> list[int]:
         """List the tokens that the replies say twice in a row, in 1 of 200 places or more."""
-        said = np.zeros(vocab_size, dtype=np.int64)
+        said = self.label_counts(vocab_size)
         doubled = np.zeros(vocab_size, dtype=np.int64)
         for values in self._values(self._targets):  # `</s>` stands between two replies
-            said += np.bincount(values, minlength=vocab_size)
             twice = values[1:][values[1:] == values[:-1]]
             doubled += np.bincount(twice, minlength=vocab_size)
         return np.flatnonzero((doubled > 0) & (doubled * _SELDOM >= said)).tolist()
+
+    def label_counts(self, vocab_size: int) -> np.ndarray:
+        """Count how often each token is a label: `(vocab_size,)` in int64."""
+        counts = np.zeros(vocab_size, dtype=np.int64)
+        for values in self._values(self._targets):
+            counts += np.bincount(values, minlength=vocab_size)
+        return counts
 
     def _values(self, column: ListColumn) -> Iterator[np.ndarray]:
         """Yield the ids of all rows in their order, many rows at a time."""

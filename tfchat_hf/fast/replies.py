@@ -71,7 +71,7 @@ def reply_to_questions(
         rows = {"input_ids": [list(questions[place]) for place in places]}
         batch = tokenizer.pad(rows, return_tensors="pt").to(model.device)
         how: dict[str, Any] = generate_options(config, batch["input_ids"], fast, reverse_model)
-        with _seeded(seed, model.device):
+        with seeded(seed, model.device):
             begun = _now(model.device)
             # Training turns the cache off; without it this is several times slower.
             output = model.generate(**batch, use_cache=True, **how)
@@ -80,7 +80,7 @@ def reply_to_questions(
 
 
 @contextlib.contextmanager
-def _seeded(seed: int | None, device: torch.device) -> Iterator[None]:
+def seeded(seed: int | None, device: torch.device) -> Iterator[None]:
     """Draw from a seed, and leave the caller's random numbers as they are; None draws from them."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices, enabled=seed is not None):

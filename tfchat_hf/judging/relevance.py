@@ -15,8 +15,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from data_builders.command_line import say, tell
-from data_builders.errors import UserError
+from data_builders.command_line import check_at_least, say, tell
 from data_builders.translation import _, marked
 
 from ..settings.places import check_run_folder
@@ -49,11 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measure and print."""
-    if options.questions < 0:
-        raise UserError(
-            "`--questions` must be at least 0 (got {questions}); 0 is all.",
-            questions=options.questions,
-        )
+    check_at_least(options, questions=0)
     check_run_folder(options.run)
     tell(_("Loading {run} ...", run=options.run))
     figures = _measure(options)
@@ -75,7 +70,7 @@ def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     # One question: the replies of the corpus to the others are not needed here.
     asked = load_evaluation_split(options.run, options.dataset, options.split, 1)
     tasks = ranking_tasks(asked.examples, options.questions, asked.seed)
-    scores = score_tasks(load_session(str(options.run), options.device).model, tasks)
+    scores = score_tasks(load_session(str(options.run), options.device, memory=False).model, tasks)
     by_source = relevance_by_source(scores) if options.by_source else {}
     return {f"{asked.dataset}, {asked.split}": relevance_figures(scores), **by_source}
 

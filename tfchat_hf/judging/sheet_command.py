@@ -19,7 +19,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_builders.command_line import must_be_at_least, names_in, say, tell
+from data_builders.command_line import check_at_least, names_in, say, tell
 from data_builders.errors import UserError
 from data_builders.translation import _, counted_text, listed
 from data_builders.writing import write_whole
@@ -97,10 +97,7 @@ def _check(options: argparse.Namespace, systems: Sequence[System]) -> None:
         )
     if options.baselines and options.dataset is None:
         raise UserError("`--baselines` come from a corpus (got none). Add --dataset NAME.")
-    for name in ("questions", "context_turns"):
-        if getattr(options, name) < 1:
-            option = "--" + name.replace("_", "-")
-            raise UserError(must_be_at_least(option, 1, getattr(options, name)))
+    check_at_least(options, questions=1, context_turns=1)
     if (options.output / SHEET).exists() and not options.overwrite:
         raise UserError(
             "{sheet} is there already, perhaps with marks. Give another --output, or add "

@@ -22,7 +22,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_builders.command_line import CommandParser, run_command, say, sentence, tell
+from data_builders.command_line import (
+    CommandParser,
+    check_at_least,
+    run_command,
+    say,
+    sentence,
+    tell,
+)
 from data_builders.errors import UserError
 from data_builders.translation import _, spoken_language
 
@@ -57,6 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     """Do what the options ask for."""
     if wants_drawings(options):
+        others = (*_OF_TOKENS, *_OF_MODELS, "tokens")
+        _refuse(
+            options, others, _("the ways to look without `--structure`, `--layer`, `--animation`")
+        )
         draw(options.text, options)
     elif options.tokens:
         _run_tokens(options)
@@ -167,10 +178,7 @@ def _run_tokens(options: argparse.Namespace) -> None:
 def _check_tokens(options: argparse.Namespace) -> None:
     """Refuse options that contradict each other or name nothing; fill in the others."""
     options.top = 1 if options.top is None else options.top
-    if options.top < 1:
-        raise UserError(
-            "--top must be at least 1 (got {top}). Leave it out for 1.", top=options.top
-        )
+    check_at_least(options, top=1)
     if options.tokenizer is None:
         options.scheme = options.scheme or _DEFAULT_SCHEME
         return

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from data_builders.errors import UserError
 
+from ..text.dialogue import encode_context
+from .choices import reply_to
+from .recording import longest, record
 from .report import visible
 from .svg import Drawing, Point, text_width, texts
 
@@ -59,21 +60,21 @@ def make_reply(model: Any, tokenizer: Any, question: str) -> MadeReply:
         tokenizer: Its tokenizer.
         question: What is asked.
     """
-    given = tokenizer(question, return_tensors="pt")
-    with torch.no_grad():
-        reply = model.generate(**given)
-        made = model(**given, decoder_input_ids=reply[:, :-1], output_attentions=True)
-    looked = made.cross_attentions[-1][0].mean(dim=0)  # (target, source)
-    likely = made.logits[0].softmax(dim=-1).topk(_CANDIDATES)
+    source = encode_context(tokenizer, [question], longest(model)).input_ids
+    reply = reply_to(model, source, model.generation_config)
+    seen = record(model, source, reply)
+    heads = seen.decoder.cross_attention[-1]  # (heads, target, source)
+    looked = heads.mean(dim=0)
+    likely = seen.logits.softmax(dim=-1).topk(_CANDIDATES)
     spell = tokenizer.convert_ids_to_tokens
     steps = [
         Step(spell(int(token)), weights.tolist(), list(zip(spell(ids), found, strict=True)))
         for token, weights, ids, found in zip(
-            reply[0, 1:], looked, likely.indices.tolist(), likely.values.tolist(), strict=True
+            reply, looked, likely.indices.tolist(), likely.values.tolist(), strict=True
         )
     ]
-    names = [visible(name) for name in spell(given["input_ids"][0].tolist())]
-    return MadeReply(names, spell(int(reply[0, 0])), steps, made.cross_attentions[-1].shape[1])
+    names = [visible(name) for name in spell(list(source))]
+    return MadeReply(names, spell(model.config.decoder_start_token_id), steps, len(heads))
 
 
 def draw_reply(reply: MadeReply, name: str, language: str) -> str:

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_builders.command_line import CommandParser, run_command, say, tell
+from data_builders.command_line import CommandParser, check_at_least, run_command, say, tell
 from data_builders.errors import UserError
 from data_builders.translation import _
 
@@ -67,6 +67,7 @@ def _ask(arguments: argparse.Namespace) -> None:
     from .memory import Memory
     from .ranking import ModelScorer
 
+    check_at_least(arguments, count=1)
     memory = Memory.from_pretrained(arguments.run)
     scorer = ModelScorer(*load_for_chat(arguments.run, "cpu"))
     found = memory.look_up([arguments.question], arguments.count, scorer)
@@ -92,7 +93,7 @@ def _parser() -> CommandParser:
     ask = commands.add_parser("ask", help="show what a question finds")
     ask.add_argument("run", help="folder of a model with a memory, or its Hub id")
     ask.add_argument("question")
-    ask.add_argument("--count", type=int, default=5, help="how many to show (default 5)")
+    ask.add_argument("--count", type=int, default=5, help="how many to show, at most 8 (default 5)")
     return parser
 
 

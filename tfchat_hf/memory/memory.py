@@ -41,6 +41,10 @@ _RANKED = 50
 HISTORY_TURNS = 2
 # Nobody asks a page; a page is near to everything.
 LONGEST_QUESTION = 200
+# Of a message of a megabyte the end is asked, or everybody would wait three seconds for it.
+_LONGEST_ASKED = 2000
+# What damaged files lead to, besides safetensors' own error.
+_DAMAGES = (OSError, KeyError, TypeError, ValueError, AttributeError, IndexError)
 PAIR_FEATURES = Features(
     {
         "question": Value("string"),
@@ -200,7 +204,7 @@ class Memory:
             pairs = load_from_disk(str(folder / PAIRS_FOLDER))
         except UserError:
             raise
-        except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        except (*_DAMAGES, SafetensorError) as error:
             raise UserError(
                 "The memory {folder} is damaged ({error}). Build it anew with `python -m "
                 "tfchat_hf.memory build`.",
@@ -226,6 +230,7 @@ class Memory:
             The best first, each reply once; empty where no question shares anything.
         """
         check_turns(turns)
+        turns = [turn[-_LONGEST_ASKED:] for turn in turns]
         candidates = []
         for language in self._languages_for(turns[-1]):
             first = self.config.languages[language][0]

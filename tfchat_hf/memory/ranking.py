@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..text.dialogue import encode_context
+from ..text.dialogue import encode_context, encode_reply
 from .index import normalize
 
 if TYPE_CHECKING:
@@ -190,11 +190,10 @@ class ModelScorer:
         """Tokenize replies; labels (replies, length), -100 behind the end token."""
         import torch
 
-        room = min(_MOST_REPLY_TOKENS, self.room) - 1
-        found = self.tokenizer(
-            list(replies), add_special_tokens=False, truncation=True, max_length=room
-        )["input_ids"]
-        rows = [torch.tensor([*ids, self.tokenizer.eos_token_id]) for ids in found]
+        room, end = min(_MOST_REPLY_TOKENS, self.room) - 1, self.tokenizer.eos_token_id
+        # Cut here: `truncation=True` would change the tokenizer under a server's other threads.
+        found = [encode_reply(self.tokenizer, reply)[:-1] for reply in replies]
+        rows = [torch.tensor([*ids[:room], end]) for ids in found]
         labels = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-100)
         return labels.to(self.model.device)
 

@@ -7,6 +7,7 @@ python -m tfchat_hf.pretrained runs/small_talk
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from data_builders.errors import UserError
 from data_builders.translation import _
 from data_builders.writing import whole_folder
 
-from ..settings.run_folder import MEMORY_FOLDER
+from ..settings.run_folder import MEMORY_FOLDER, SETTINGS_FILE
 from . import SMALL_TALK
 
 # What loading, answering and knowing what one talks to take; the network's code is the package's.
@@ -30,7 +31,7 @@ FILES = (
     "tokenizer_config.json",
     "chat_template.jinja",
     "metrics.json",
-    "run_config.yaml",
+    SETTINGS_FILE,
     "curves.png",
 )
 MOST_BYTES = 12_000_000  # of weights: the package is downloaded by everybody
@@ -67,6 +68,11 @@ def pack(run: Path, target: Path = SMALL_TALK) -> None:
         for name in FILES:
             shutil.copy(run / name, fresh / name)
             (fresh / name).chmod(0o644)
+        settings = fresh / SETTINGS_FILE
+        # Where it was trained is nobody's business.
+        text = settings.read_text(encoding="utf-8")
+        text = re.sub(r"(?m)^output_dir:.*", f"output_dir: runs/{target.name}", text)
+        settings.write_text(text, encoding="utf-8")
         shutil.copytree(run / MEMORY_FOLDER, fresh / MEMORY_FOLDER)
 
 

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from ..chat.streaming import PieceTable
 from ..engines.ctranslate2_model import CTranslate2Model
 from ..fast import FastDecoder
 from ..fast.decoding import generate_options
+from ..fast.replies import seeded
 from .request import Answer, Request, TokenScore
 
 
@@ -57,7 +57,7 @@ class BatchRun(BaseStreamer):
     def run(self) -> None:
         """Generate and hand out; an error goes to the one request that it comes from."""
         try:
-            with _own_random_numbers(self.requests[0].seed, self.model.device):
+            with seeded(self.requests[0].seed, self.model.device):
                 output = self.model.generate(**self._arguments())
             if not self.is_streamed:
                 self._put_whole(output)
@@ -169,17 +169,6 @@ def token_scores(logits: torch.Tensor, tokens: torch.Tensor, top: int) -> list[T
     values, best = (side.tolist() for side in found.topk(top))
     rivals = (tuple(zip(*pair, strict=True)) for pair in zip(best, values, strict=True))
     return list(map(TokenScore, tokens.tolist(), own, rivals))
-
-
-@contextmanager
-def _own_random_numbers(seed: int | None, device: torch.device) -> Iterator[None]:
-    """Draw from a seed within the block, and go on afterwards as if nothing had been drawn."""
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 class _StopRows(StoppingCriteria):

@@ -91,9 +91,10 @@ class BatchingQueue:
         _check_limits(max_batch_size, max_wait_ms, max_waiting)
         self.model = model
         is_torch = isinstance(model, TFChatForConditionalGeneration)
-        self._fast = FastDecoder() if is_torch else None
+        fast = FastDecoder()  # once for both ways, or the weights are packed twice
+        self._fast = fast if is_torch else None
         self._table = None if tokenizer is None else PieceTable(tokenizer)
-        self._running = RunningBatch(model, FastDecoder(), self._table, max_batch_size)
+        self._running = RunningBatch(model, fast, self._table, max_batch_size)
         self.max_batch_size = max_batch_size
         self.max_waiting = max_waiting
         self.batch_sizes: Counter[int] = Counter()

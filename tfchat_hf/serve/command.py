@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from data_builders.command_line import (
     STOPPED,
     CommandParser,
-    must_be_at_least,
+    check_at_least,
     run_command,
     say,
     tell,
@@ -136,9 +136,9 @@ def _check_and_serve(args: argparse.Namespace) -> int:
 
 def check_settings(args: argparse.Namespace) -> str | None:
     """Refuse what cannot be served, and return the key that callers must know, if any."""
-    for option, least in (("max_batch_size", 1), ("max_waiting", 1), ("drain_seconds", 0)):
-        if (value := getattr(args, option)) < least:
-            raise UserError(must_be_at_least("--" + option.replace("_", "-"), least, value))
+    check_at_least(args, max_batch_size=1, max_waiting=1, drain_seconds=0)
+    if args.frame and not args.web:
+        raise UserError("`--frame` says who may show the page. Add --web, or leave it out.")
     for option in ("cors", "frame"):
         for origin in getattr(args, option):
             _check_origin("--" + option, origin)
@@ -168,7 +168,8 @@ def check_packages() -> None:
 
 def _check_origin(option: str, origin: str) -> None:
     """Refuse what no browser would send: every page would be kept out, and nobody told why."""
-    if not _ORIGIN.fullmatch(origin):
+    inexact = option == "--cors" and "*" in origin and origin != "*"
+    if inexact or not _ORIGIN.fullmatch(origin):
         raise UserError(
             "`{option}` must be an origin, such as https://example.org: scheme, host and maybe "
             "port, and no path (got {origin!r}).",
@@ -285,5 +286,5 @@ def _serve(args: argparse.Namespace, key: str | None, sock: socket.socket) -> in
     if args.web:
         say(_("Talk to {name} at {address}", name=service.name, address=address[:-2]))
     server.run(sockets=[sock])
-    service.close(drain=False, timeout=args.drain_seconds)
+    server.close()
     return STOPPED if server.stopped_by == signal.SIGINT else 0

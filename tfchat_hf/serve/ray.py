@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data_builders.command_line import CommandParser, must_be_at_least, run_command, say, tell
+from data_builders.command_line import CommandParser, check_at_least, run_command, say, tell
 from data_builders.errors import UserError
 from data_builders.translation import _
 
@@ -50,9 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check_and_serve(args: argparse.Namespace) -> None:
-    for option, least in (("replicas", 1), ("max_replicas", args.replicas)):
-        if (value := getattr(args, option)) is not None and value < least:
-            raise UserError(must_be_at_least("--" + option.replace("_", "-"), least, value))
+    check_at_least(args, replicas=1, max_replicas=args.replicas)
+    if args.web and (args.max_replicas or args.replicas) > 1:
+        raise UserError(
+            "`--web` needs one replica: the page's pictures lie in the one that made them (got "
+            "{count}). Leave out `--web`, or the replicas.",
+            count=args.max_replicas or args.replicas,
+        )
     key = check_settings(args)
     try:
         from ray import serve

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -15,14 +16,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from .service import Service
 
 _HEADER_SECONDS = 10.0
+# Who takes nothing of a reply for so long is left: every place of the server could be taken so.
+_UNREAD_SECONDS = 30.0
 # After the last reply connections get so long to close.
 _CLOSING_SECONDS = 2
 
 
 class _Protocol(H11Protocol):
-    """Closes a connection whose next request does not begin, or whose headers do not end."""
+    """Closes a connection whose next request or headers do not come, or that reads no reply."""
 
     timer: asyncio.TimerHandle | None = None
+    unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
@@ -33,6 +37,19 @@ class _Protocol(H11Protocol):
         """Wait for nothing more."""
         super().connection_lost(exc)
         self._stop_timer()
+        self._stop_unread()
+
+    def pause_writing(self) -> None:
+        """Wait for who reads slower than replies are made, but not for ever."""
+        super().pause_writing()
+        self._stop_unread()
+        # Not `close`, which would wait for the rest to be read.
+        self.unread = self.loop.call_later(_UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: something was read."""
+        super().resume_writing()
+        self._stop_unread()
 
     def data_received(self, data: bytes) -> None:
         """Take data; the clock runs from the first byte of the headers to the last."""
@@ -47,6 +64,11 @@ class _Protocol(H11Protocol):
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+
+    def _stop_unread(self) -> None:
+        if self.unread is not None:
+            self.unread.cancel()
+            self.unread = None
 
 
 class Server(uvicorn.Server):
@@ -87,6 +109,11 @@ class Server(uvicorn.Server):
         """Take no more requests, and end when those that are here have their replies."""
         self._stop_at = self._stop_at or time.monotonic() + self.drain_seconds
         self.service.is_draining = True
+
+    def close(self) -> None:
+        """End the service; what its thread still makes ends with the process."""
+        with suppress(TimeoutError):
+            self.service.close(drain=False, timeout=_CLOSING_SECONDS)
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve, and look whether it is time to stop."""

@@ -44,6 +44,8 @@ REPLACED_KEYS = {
     ),
     "average_tokens_across_devices": marked("the loss always counts the tokens of all processes"),
     "save_only_model": marked("a run without its optimizer cannot be resumed"),
+    "deepspeed": marked("what it saves cannot be resumed here; with many GPUs use `fsdp`"),
+    "accelerator_config": marked("batches are dealt out without accelerate"),
     "neftune_noise_alpha": marked("noise on embeddings is not made here"),
     "do_train": marked("the script always trains"),
     "do_eval": marked("use `eval_strategy`"),
@@ -55,8 +57,6 @@ REPLACED_KEYS = {
         marked("evaluation is this project's own"),
     ),
 }
-# Old names of settings, which the folders of finished runs still have.
-RENAMED_KEYS = {"hurried_questions": "add_lowercase_questions"}
 _TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True)
 _TRUTH |= dict.fromkeys(("false", "no", "off", "0"), False)
 _WORDING = {
@@ -114,8 +114,6 @@ def key_problem(key: str) -> str | None:
     if key in REPLACED_KEYS:
         reason = _(REPLACED_KEYS[key])
         return _("`{key}` is not used by train_hf.py: {reason}.", key=key, reason=reason)
-    if key in RENAMED_KEYS:
-        return _("`{key}` is called `{name}` now. Write that.", key=key, name=RENAMED_KEYS[key])
     if key in known_keys():
         return None
     usable = known_keys().keys() - REPLACED_KEYS.keys()

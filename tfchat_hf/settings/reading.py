@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ast
-import logging
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields
@@ -18,14 +17,12 @@ from data_builders.errors import UserError
 from data_builders.translation import _, marked, reason_of, retold
 from data_builders.writing import write_whole
 
-from .keys import NETWORK, RENAMED_KEYS, convert, key_problem
+from .keys import NETWORK, convert, key_problem
 from .places import find_settings
 from .ranges import range_problem
 
 if TYPE_CHECKING:
     from .arguments import RunArguments
-
-logger = logging.getLogger(__name__)
 
 COMMAND_LINE = marked("command line")
 # What `TFChatConfig` says, which knows no catalogue.
@@ -73,6 +70,8 @@ class _StrictLoader(yaml.SafeLoader):
         """Build a mapping after looking for keys written twice."""
         seen: set[str] = set()
         for key, _value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # `{{ name }}` of a template that nobody filled in: refused below
             if key.value in seen:
                 where = f"{key.start_mark.name}:{key.start_mark.line + 1}"
                 twice = _("`{key}` is set twice. Keep one of the two lines.", key=key.value)
@@ -143,14 +142,8 @@ def read_yaml(path: str) -> dict[str, Setting]:
         kind = type(content).__name__
         raise _at(path, _("must hold `key: value` lines (got {kind}).", kind=kind))
     lines = [f"{path}:{key.start_mark.line + 1}" for key, _value in node.value]
-    settings = {}
-    for (key, value), line in zip(content.items(), lines, strict=True):
-        name = RENAMED_KEYS.get(key, str(key))
-        if name != key:
-            called = _("`{key}` is called `{name}` now and is read as that.", key=key, name=name)
-            logger.warning("%s", _at(line, called))
-        settings[name] = Setting(value, line)
-    return settings
+    values = zip(content.items(), lines, strict=True)
+    return {str(key): Setting(value, line) for (key, value), line in values}
 
 
 def _read_options(argv: Sequence[str]) -> dict[str, Setting]:
@@ -175,6 +168,10 @@ def _read_options(argv: Sequence[str]) -> dict[str, Setting]:
     }
 
 
+# In a file no shell has put the home folder in the place of "~".
+_PATHS = ("output_dir", "init_from", "dataset", "tokenizer", "dataset_cache_dir")
+
+
 def checked(settings: Mapping[str, Setting]) -> dict[str, Setting]:
     """Refuse unknown keys and numbers out of range, and convert the values of the others."""
     converted = {}
@@ -182,7 +179,10 @@ def checked(settings: Mapping[str, Setting]) -> dict[str, Setting]:
         if problem := key_problem(key):
             raise setting.problem(problem)
         try:
-            converted[key] = Setting(convert(key, setting.value), setting.origin)
+            value = convert(key, setting.value)
+            if key in _PATHS and isinstance(value, str):
+                value = str(Path(value).expanduser()) if value.startswith("~") else value
+            converted[key] = Setting(value, setting.origin)
         except ValueError as error:
             raise setting.problem(str(error)) from error
         if problem := range_problem(key, converted[key].value):

@@ -23,7 +23,7 @@ _FIXED = {*NETWORK, *(item.name for item in fields(DataArguments)), "init_from"}
 # These leave no trace in a model and its card.
 _WITHOUT_TRACE = (
     *("output_dir", "disable_tqdm", "report_to", "run_name", "log", "push", "hub", "dataloader"),
-    *("per_device_eval", "ddp_", "remove_unused_columns", "find_batch_size", *_PLACES),
+    *("per_device_eval", "ddp_", "remove_unused_columns", "find_batch_size"),
 )
 # These change no weight.
 _OF_THE_END = ("memory", "model_license", "generation", "eval_max_samples")
@@ -65,7 +65,7 @@ def changes(before: Settings, now: Settings, free: tuple[str, ...]) -> Changes:
         if key in defaults or key in now:
             default = getattr(defaults.get(key), "value", defaults.get(key))
             was, value = before.get(key, default), now.get(key, default)
-            if was != value and not key.startswith(free):
+            if was != value and key not in _PLACES and not key.startswith(free):
                 found[key] = (was, value)
     return found
 

@@ -53,11 +53,11 @@ def check_settings(run: RunArguments) -> None:
     _check_training(run.training)
     _check_budget(run.training)
     _check_selection(run.training)
+    if run.training.learning_rate == 0:
+        run.training.learning_rate = _noam_peak(run.model.d_model, run.training.warmup_steps)
     _check_optimizer(run.training)
     _check_license(run.training.model_license, run.training.model_license_link)
     _check_reporters(run.training.report_to)
-    if run.training.learning_rate == 0:
-        run.training.learning_rate = _noam_peak(run.model.d_model, run.training.warmup_steps)
 
 
 def require(holds: object, text: str, /, **values: object) -> None:
@@ -209,9 +209,9 @@ def _check_training(training: TFChatTrainingArguments) -> None:
     if training.torch_compile:
         _check_compiler(training)
     require(
-        not training.muon_learning_rate or not (training.fsdp or training.deepspeed),
-        "`muon_learning_rate` needs whole matrices, which `fsdp` and `deepspeed` cut "
-        "(got {rate}). Leave one of the two out.",
+        not training.muon_learning_rate or not training.fsdp,
+        "`muon_learning_rate` needs whole matrices, which `fsdp` cuts (got {rate}). Leave one of "
+        "the two out.",
         rate=training.muon_learning_rate,
     )
 
@@ -277,7 +277,7 @@ def _check_selection(training: TFChatTrainingArguments) -> None:
 
 def _check_optimizer(training: TFChatTrainingArguments) -> None:
     """Make optimizer and schedule once, of one weight: both refuse what does not fit them."""
-    if training.deepspeed or training.optim_target_modules or "lomo" in training.optim:
+    if training.optim_target_modules or "lomo" in training.optim:
         return
     try:
         kind, options = Trainer.get_optimizer_cls_and_kwargs(training)

@@ -131,7 +131,9 @@ class RunFolder:
 
     def _check_own(self, resume: bool) -> None:
         """Refuse to write over files where no run has begun: they are somebody's."""
-        if (self.path / SETTINGS_FILE).is_file() or (resume and self.checkpoints()):
+        # The last two: a process was killed while a whole run took the place of the one before.
+        marks = (SETTINGS_FILE, _ARRIVING, f"{REPLACEMENT}/{METRICS_FILE}")
+        if any((self.path / mark).exists() for mark in marks) or (resume and self.checkpoints()):
             return
         names = [name for name in (*_WRITTEN_FILES, *_MODEL_FILES) if (self.path / name).exists()]
         names += [path.name for path in self.checkpoints()]

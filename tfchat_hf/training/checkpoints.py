@@ -54,7 +54,9 @@ def publish(staged: Path, final: Path) -> None:
 
 def _flush(path: Path) -> None:
     """Wait until a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no folder, and flushes no file that is open for reading alone.
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -210,7 +212,7 @@ class WholeCheckpointTrainer(Seq2SeqTrainer):
         """
         rates = read_rates(self.optimizer)
         super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None and not self.is_deepspeed_enabled:
+        if checkpoint is not None:
             take_rates(self.optimizer, self.lr_scheduler, rates, self.clock is not None)
 
     def load_weights(self, folder: str | Path) -> None:

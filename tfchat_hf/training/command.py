@@ -82,7 +82,7 @@ def _check_folder(settings: Mapping[str, Setting]) -> None:
     given = {key: setting.value for key, setting in settings.items()}
     if given.get("output_dir"):
         overwrite, resume = given.get("overwrite", False), given.get("resume", False)
-        RunFolder(Path(given["output_dir"]).expanduser()).check_free(overwrite, resume)
+        RunFolder(given["output_dir"]).check_free(overwrite, resume)
 
 
 def _train(arguments: Sequence[str]) -> int:

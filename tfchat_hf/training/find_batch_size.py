@@ -125,7 +125,7 @@ def _room(model: torch.nn.Module) -> list[torch.Tensor]:
 
 def _learn(trainer: TFChatTrainer, numbers: np.ndarray) -> None:
     """Go forward and back through examples as training does; the model is not wrapped yet."""
-    batch = trainer.train_collator(trainer.examples.__getitems__(numbers))
+    batch = trainer.train_collator(trainer.visits.__getitems__(numbers))
     inputs = trainer._prepare_inputs(batch)
     with trainer.accelerator.autocast():
         tokens = torch.tensor(1.0, device=trainer.args.device)

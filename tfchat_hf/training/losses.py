@@ -12,8 +12,7 @@ the loss still learns the network that is read.
 from __future__ import annotations
 
 import copy
-import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -132,24 +131,6 @@ class TrainingLoss:
         elif not (options.is_plain and few):
             states, labels = states[self.places], labels[self.places]
         return options.total(states, self.output_layer, labels, self.replies)
-
-
-def label_counts(targets: Iterable[np.ndarray], vocab_size: int) -> np.ndarray:
-    """Count how often each token is a label.
-
-    Args:
-        targets: the labels of the examples, each `(target_len,)`.
-        vocab_size: number of tokens that there are.
-
-    Returns:
-        `(vocab,)` in int64.
-    """
-    counts = np.zeros(vocab_size, dtype=np.int64)
-    remaining = iter(targets)
-    # A count over one short reply costs as much as one over a thousand.
-    while some := list(itertools.islice(remaining, 1000)):
-        counts += np.bincount(np.concatenate(some), minlength=vocab_size)
-    return counts
 
 
 def frequency_weights(counts: np.ndarray, strength: float, neutral: Sequence[int] = ()) -> Tensor:

@@ -16,8 +16,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _REUSED_BYTES = 1 << 30
 
 
-def check_process_count(running: int, environment: Mapping[str, str]) -> None:
-    """Refuse a run with fewer processes than its launcher was asked for.
+def check_processes(running: int, environment: Mapping[str, str]) -> None:
+    """Refuse a run with fewer processes than its launcher was asked for, and one of DeepSpeed.
 
     `accelerate launch --cpu --num_processes 2` starts one process and says nothing. It leaves a
     trace: it sets MASTER_ADDR only for more than one process, but starts a lone one without RANK.
@@ -29,6 +29,11 @@ def check_process_count(running: int, environment: Mapping[str, str]) -> None:
     Raises:
         UserError: says how to start all of them.
     """
+    if environment.get("ACCELERATE_USE_DEEPSPEED") == "true":
+        raise UserError(
+            "the launcher asks for DeepSpeed, whose checkpoints cannot be resumed here. Answer no "
+            "to it in `accelerate config`, or start with `torchrun`."
+        )
     asked = environment.get("WORLD_SIZE", "")
     if asked.isdigit() and int(asked) > running:
         raise UserError(

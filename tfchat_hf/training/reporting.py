@@ -20,7 +20,7 @@ from data_builders.translation import _, counted_text, listed, marked, speaking
 from data_builders.writing import write_whole
 
 from ..engines.model_folder import save_for_hub
-from ..examples.preparing import SplitCounts, read_dialogues
+from ..examples.preparing import SplitCounts
 from ..examples.questions import frequent_replies
 from ..measuring.baselines import baseline_replies, score_baselines
 from ..measuring.evaluation import generate_replies
@@ -220,9 +220,8 @@ def write_finished_run(
     with disk_errors(_("the finished model"), folder.path, advice), folder.adding() as fresh:
         save_for_hub(model, data.tokenizer, str(fresh))
         if trainer.args.memory:
-            dialogues = read_dialogues(data.settings).dataset
             scorer = ModelScorer(model.eval(), data.tokenizer)
-            metrics["memory"] = write_memory(folder.path, dialogues, report, scorer)
+            metrics["memory"] = write_memory(folder.path, data.dialogues, report, scorer)
         write_whole(fresh / SAMPLES_FILE, "".join(lines))
         write_model_card(fresh, run, metrics, example, history, samples)
     folder.note_settings(settings)

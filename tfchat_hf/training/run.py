@@ -22,7 +22,7 @@ from ..settings.run_folder import SETTINGS_FILE, RunFolder, process_count
 from .callbacks import Report, StopRequest, time_spent
 from .checkpoints import name_best_here, sweep
 from .find_batch_size import find_batch_size
-from .processes import check_process_count, keep_freed_memory, leave
+from .processes import check_processes, keep_freed_memory, leave
 from .reporting import announce, finite, write_finished_run
 from .set_up import build_model, build_trainer, planned_updates, read_data
 from .time_budget import check_schedule, epochs_under_budget
@@ -45,7 +45,7 @@ def run_training(run: RunArguments, report: Report, request: StopRequest) -> int
         but could not be pushed.
     """
     args, folder = run.training, RunFolder(run.training.output_dir)
-    check_process_count(args.world_size, os.environ)
+    check_processes(args.world_size, os.environ)
     if args.device.type == "cpu":
         keep_freed_memory()
     order = push_order(args)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 from transformers.trainer_utils import IntervalStrategy
 
@@ -42,7 +42,7 @@ from .callbacks import (
     StopRequest,
     TimeSpent,
 )
-from .losses import LossOptions, frequency_weights, label_counts
+from .losses import LossOptions, frequency_weights
 from .samples import CollapseWarning, SampleTable, add_samples_to_tensorboard
 from .throughput import ThroughputCallback
 from .time_budget import TimeBudgetCallback, TrainingClock
@@ -61,6 +61,7 @@ class RunData:
         examples: of both splits.
         sources: where the dialogues come from, for the model card.
         tokenizer: that made the ids.
+        dialogues: that the examples were made of.
         questions: asked of the model, by split; at first none.
     """
 
@@ -68,6 +69,7 @@ class RunData:
     examples: PreparedData
     sources: list[dict[str, Any]]
     tokenizer: PreTrainedTokenizerBase
+    dialogues: DatasetDict
     questions: dict[str, list[Question]] = field(default_factory=dict)
 
     def collect_questions(self, limit: int, seed: int) -> None:
@@ -93,7 +95,8 @@ def read_data(settings: DataArguments, origin: str | None, report: Report) -> Ru
         report(line)
     tokenizer = _get_tokenizer(settings, origin, built.dataset["train"])
     examples = prepare_data(built.dataset, tokenizer, settings)
-    return RunData(settings, examples, list_sources(built.report, settings.dataset), tokenizer)
+    sources = list_sources(built.report, settings.dataset)
+    return RunData(settings, examples, sources, tokenizer, built.dataset)
 
 
 def _get_tokenizer(
@@ -258,7 +261,7 @@ def _build_assessor(args: TFChatTrainingArguments, data: RunData) -> ReplyAssess
         data.tokenizer,
         args.per_device_eval_batch_size,
         frequent_replies(data.examples.train),
-        split=not (args.fsdp or args.deepspeed),
+        split=not args.fsdp,
     )
 
 
@@ -266,13 +269,7 @@ def _choose_losses(args: TFChatTrainingArguments, data: RunData) -> LossOptions:
     """Return the losses that the settings ask for."""
     tokenizer, weights = data.tokenizer, None
     if args.frequency_weight:
-        rows = ExampleRows(data.examples.train_augmented)
-        targets = (
-            ids
-            for start in range(0, len(rows), 1000)
-            for _, ids in rows.__getitems__(range(start, min(start + 1000, len(rows))))
-        )
-        counts = label_counts(targets, len(tokenizer))
+        counts = ExampleRows(data.examples.train_augmented).label_counts(len(tokenizer))
         weights = frequency_weights(counts, args.frequency_weight, [tokenizer.eos_token_id])
     return LossOptions(
         args.label_smoothing_factor,

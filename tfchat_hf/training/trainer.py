@@ -59,6 +59,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
 
     Attributes:
         examples: What it trains on.
+        visits: The same as they look at each visit: see `NoisyQuestions`.
         sampler: Of the training batches of this process.
         train_collator: Makes the training batches; `data_collator` those of evaluations.
         meter: Counts pairs and tokens of the run.
@@ -102,6 +103,12 @@ class TFChatTrainer(WholeCheckpointTrainer):
         self.meter = ThroughputMeter()
         self.watch = LossWatch(model.config.vocab_size)
         self.examples = ExampleRows(train)
+        self.visits: torch.utils.data.Dataset = self.examples
+        if args.question_dropout or args.random_history:
+            longest = model.config.max_position_embeddings
+            self.visits = NoisyQuestions(
+                self.examples, args.question_dropout, args.random_history, longest, args.seed
+            )
         self.sampler = UpdateSampler(
             update_plan(self.examples, args),
             args.gradient_accumulation_steps,
@@ -144,14 +151,9 @@ class TFChatTrainer(WholeCheckpointTrainer):
         random numbers that dropout needs.
         """
         args = self.args
-        workers, examples = args.dataloader_num_workers, self.examples
-        if args.question_dropout or args.random_history:
-            longest = self.model.config.max_position_embeddings
-            examples = NoisyQuestions(
-                examples, args.question_dropout, args.random_history, longest, args.seed
-            )
+        workers = args.dataloader_num_workers
         return DataLoader(
-            examples,
+            self.visits,
             batch_sampler=self.sampler,
             collate_fn=self.train_collator,
             num_workers=workers,
@@ -317,8 +319,7 @@ class TFChatTrainer(WholeCheckpointTrainer):
                 model, batches, self.accelerator, self.characters
             )
         if self.tasks:
-            alike = not (args.fsdp or args.deepspeed)
-            metrics |= measure_relevance(self.model, self.tasks, split=alike)
+            metrics |= measure_relevance(self.model, self.tasks, split=not args.fsdp)
         if args.predict_with_generate and self.assessor is not None:
             metrics |= self.assessor(self.model)[0]
         metrics["selection_score"] = selection_score(

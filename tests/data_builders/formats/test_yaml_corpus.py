@@ -100,6 +100,14 @@ def test_examples_are_answered_by_what_stands_in_other_files(tmp_path: Path) -> 
     assert report.notes == {"intents that nothing in these files answers": 1}
 
 
+def test_a_turn_of_a_story_without_its_text_cuts_it(tmp_path: Path) -> None:
+    steps = ("user: hello", "action: utter_greet", "user: what time is it", "bot: five")
+    story = "stories:\n- story: a\n  steps:\n" + "".join(f"  - {step}\n" for step in steps)
+    slot = story.replace("  - bot", "  - slot_was_set: [{a: 1}]\n  - bot")
+    for text in (story, slot):
+        assert read(RasaCorpus, written(tmp_path, stories=text))[0] == [("what time is it", "five")]
+
+
 @pytest.mark.parametrize(
     ("text", "format"), [(TALKS, "conversations"), (NLU, "rasa"), (DOMAIN, "rasa")]
 )

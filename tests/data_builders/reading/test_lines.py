@@ -217,6 +217,13 @@ def test_a_lone_surrogate_in_utf16_is_rejected():
     assert [(reject.line, reject.rule) for reject in report.rejects] == [(2, "wrong encoding")]
 
 
+def test_each_broken_line_of_utf32_is_rejected():
+    broken = b"\xff\xff\xff\x7f" + "x\n".encode("utf-32-le")
+    data = "a\n".encode("utf-32-le") + (broken + "b\n".encode("utf-32-le")) * 3
+    lines, report = lines_of(data * 3000, "utf-32-le")
+    assert {line for _, line in lines} == {"a", "b"} and report.rejected == {"wrong encoding": 9000}
+
+
 def test_strict_stops_at_the_line():
     with pytest.raises(UserError, match=r"a\.txt:2: wrong encoding"):
         list(text_lines(file_of("好\n".encode() + b"\xff\n"), BuildReport(strict=True), "utf-8"))

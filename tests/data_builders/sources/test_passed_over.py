@@ -43,6 +43,23 @@ def test_what_only_might_be_a_dialogue_is_taken_when_it_is_named(tmp_path, monke
     assert "a.conv: passed over, it only might be of dialogues" in said[0]
 
 
+def test_a_damaged_file_beside_its_pair_does_not_stop_the_others(tmp_path):
+    folder = tmp_path / "f"
+    write(folder / "a.tsv", TEXTS["separated"])
+    write(folder / "tgt-train.txt", "yes\n" * 900)
+    whole = gzip.compress("".join(f"is it {i}?\n" for i in range(900)).encode())
+    (folder / "src-train.txt.gz").write_bytes(whole[: len(whole) // 2])
+    assert "a.tsv" in formats(find(folder)[0])
+
+
+def test_a_member_of_an_archive_that_is_of_no_format_says_so(tmp_path):
+    packed = pack(tmp_path / "chats.zip", {"notes.txt": "nothing to see", "none.txt": ""})
+    with pytest.raises(UserError, match="notes.txt: no known format of dialogues"):
+        find(f"{packed}/notes.txt")
+    with pytest.raises(UserError, match="none.txt is empty"):
+        find(f"{packed}/none.txt")
+
+
 def test_what_cannot_be_read_is_passed_over_in_a_folder_and_refused_alone(tmp_path):
     folder = tmp_path / "f"
     write(folder / "a.tsv", TEXTS["separated"])

@@ -38,6 +38,29 @@ def test_saved_plain_dataset_is_split_like_a_file(tmp_path):
     assert sorted(tmp_path.joinpath("whole").iterdir()) == before
 
 
+def test_no_row_is_lost_where_test_is_there_and_validation_is_not(tmp_path):
+    result = build(write(tmp_path / "a.jsonl", good(400)), test_fraction=0.1)
+    splits = result.dataset
+    splits["train"] = datasets.concatenate_datasets([splits["train"], splits.pop("validation")])
+    splits.save_to_disk(tmp_path / "whole")
+    again = build_dialogues(str(tmp_path / "whole"))
+    assert again.dataset["test"]["id"][:] == splits["test"]["id"][:]
+    ids = [*again.dataset["train"]["id"], *again.dataset["validation"]["id"]]
+    assert sorted(ids) == sorted(splits["train"]["id"]) and len(again.dataset["validation"])
+
+
+def test_columns_of_ones_own_are_left_out_of_the_copy_too(tmp_path):
+    splits = build(write(tmp_path / "a.jsonl", good(400))).dataset
+    for name in splits:
+        splits[name] = splits[name].add_column("mood", ["fine"] * len(splits[name]))
+    splits.save_to_disk(tmp_path / "mine")
+    result = build_dialogues(str(tmp_path / "mine"))
+    save_result(result, tmp_path / "copy")
+    assert datasets.load_from_disk(str(tmp_path / "copy"))["train"].to_list() == list(
+        result.dataset["train"]
+    )
+
+
 def test_saved_folder_with_a_missing_column_says_which(tmp_path):
     result = build(write(tmp_path / "a.jsonl", good(3)), validation_fraction=0.0)
     result.dataset["train"].remove_columns(["roles", "lang"]).save_to_disk(tmp_path / "bad")

@@ -145,6 +145,26 @@ def test_a_reply_that_is_stopped_keeps_what_was_said_and_frees_its_place(desk):
     assert said(tab)[1] == begun
 
 
+def test_what_is_being_typed_outlives_the_end_of_a_reply(desk):
+    tab = desk.open({"memory": False})
+    desk.is_held = True
+    send(tab, "What do you do on a rainy day?", "document.querySelector('.reply .token')")
+    tab.say("document.querySelector('.asked [aria-label^=Edit]').click()")
+    tab.say("document.querySelector('#editor').value = ''")
+    tab.write("Good night")
+    desk.is_held = False
+    tab.wait("!document.querySelector('#send').hidden")
+    tab.write(", all")
+    assert tab.say("document.querySelector('#editor').value") == "Good night, all"
+    tab.press("Escape")
+    tab.say("document.querySelector('#list [aria-label^=Rename]').click()")
+    tab.write("My talk")
+    tab.say("dispatchEvent(new StorageEvent('storage', {key: null}))")  # another tab wrote
+    tab.press("Enter")
+    tab.wait("document.querySelectorAll('#list .open').length == 1")
+    assert talks(tab) == ["My talk"]
+
+
 def test_two_tabs_do_not_write_over_each_other(desk):
     desk.pieces = [Piece(0, "Fine."), Piece(0, finish_reason="stop")]
     one = desk.open()

@@ -47,7 +47,7 @@ def serve_page(args: argparse.Namespace) -> int:
         if not args.no_browser:
             threading.Thread(target=_open, args=(address,), daemon=True).start()
         server.run(sockets=[door])
-        server.service.close(drain=False, timeout=server.drain_seconds)
+        server.close()
     tell(_("\nThe page has ended; its conversations are in the browser."))
     return 0
 

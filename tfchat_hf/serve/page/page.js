@@ -24,6 +24,7 @@ function goTo(id) {
 }
 
 function drawList() {
+  if (find("#list input")) return; // a title is being typed
   find("#list").replaceChildren(...allTalks().map((talk) => make("li", { class: talk.id === currentId ? "current" : null },
     make("button", { type: "button", class: "open", dir: "auto", "aria-current": talk.id === currentId ? "page" : null, onclick: () => goTo(talk.id) }, untitled(talk)),
     iconButton("edit", `${say("rename")}: ${untitled(talk)}`, (event) => rename(talk, event.currentTarget.closest("li"))),
@@ -37,6 +38,7 @@ function rename(talk, item) {
     if (isOver) return;
     isOver = true;
     if (keep) changeTalk(talk.id, (stored) => { stored.title = name.value.trim(); });
+    name.remove();
     draw();
   };
   name.addEventListener("keydown", (event) => {
@@ -72,6 +74,7 @@ function draw() {
   const talk = currentId && readTalk(currentId);
   if (currentId && !talk) currentId = null;
   const isBottom = thread.scrollHeight - thread.scrollTop - thread.clientHeight < 80;
+  const caret = document.activeElement === find("#editor") ? document.activeElement?.selectionStart : null;
   find("#title").textContent = talk ? untitled(talk) : say("untitled");
   document.title = talk ? `${untitled(talk)} · TFChat` : "TFChat";
   find("#messages").replaceChildren(...(talk?.messages ?? []).map((message, place, all) => (message.role === "user" ? drawQuestion(message) : drawReply(message, place === all.length - 1))));
@@ -82,6 +85,8 @@ function draw() {
   find("#stop").hidden = !running;
   find("#send").hidden = Boolean(running);
   if (isBottom) thread.scrollTop = thread.scrollHeight;
+  // A reply may end while its question is edited.
+  if (caret !== null && find("#editor")) { find("#editor").focus(); find("#editor").setSelectionRange(caret, caret); }
 }
 
 function drawWelcome() {
@@ -90,13 +95,13 @@ function drawWelcome() {
 }
 
 function drawQuestion(message) {
-  if (editing === message.id) return drawEditor(message);
+  if (editing?.id === message.id) return drawEditor(message);
   return make("li", { class: "turn asked" }, make("div", { class: "text", dir: "auto" }, make("span", { class: "hidden" }, say("you")), shown(message.text)),
-    make("div", { class: "actions" }, iconButton("edit", say("edit"), () => { editing = message.id; draw(); find("#editor").focus(); })));
+    make("div", { class: "actions" }, iconButton("edit", say("edit"), () => { editing = { id: message.id, text: message.text }; draw(); find("#editor").focus(); })));
 }
 
 function drawEditor(message) {
-  const area = make("textarea", { id: "editor", rows: 3, dir: "auto", "aria-label": say("edit"), value: message.text });
+  const area = make("textarea", { id: "editor", rows: 3, dir: "auto", "aria-label": say("edit"), value: editing.text });
   const end = () => { editing = null; draw(); field.focus(); };
   const askAgain = () => {
     if (!area.value.trim() || isBusy()) return;
@@ -104,7 +109,7 @@ function drawEditor(message) {
     forgetFrom(message.id);
     send(area.value);
   };
-  area.addEventListener("input", () => keepShort(area));
+  area.addEventListener("input", () => { keepShort(area); editing.text = area.value; });
   area.addEventListener("keydown", (event) => {
     if (isComposing(event)) return;
     if (event.key === "Escape") end();
