@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.util
 import json
@@ -39,10 +40,16 @@ def differing_code(folder: Path) -> list[str]:
 
 def code_digest(path: Path) -> str:
     """Digest what a file does: comments, layout and docstrings may change."""
+    return _digest_of_code(path.read_bytes())
+
+
+@functools.lru_cache(maxsize=256)
+def _digest_of_code(content: bytes) -> str:
+    """Digest a file's content, each once: to parse all that answers takes a noticeable moment."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(content.decode("utf-8"))
     except (SyntaxError, ValueError):
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(content).hexdigest()
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.walk(tree):
         if isinstance(node, documented) and ast.get_docstring(node) is not None:
