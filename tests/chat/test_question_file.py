@@ -24,7 +24,7 @@ from tfchat_hf.chat.question_file import (
     row_turns,
 )
 from tfchat_hf.chat.recall import Recall
-from tfchat_hf.chat.session import load_session
+from tfchat_hf.chat.session import ChatSession, load_session
 from tfchat_hf.memory import Memory
 
 
@@ -52,6 +52,17 @@ def test_the_three_shapes_of_a_row(row, turns):
 def test_bad_rows_are_refused(row):
     with pytest.raises(ValueError):
         row_turns(row)
+
+
+def short(session: ChatSession) -> ChatSession:
+    """Let replies end soon: nobody taught the model to."""
+    session.settings.set("max_new_tokens", "5")
+    return session
+
+
+@pytest.fixture
+def session(session):
+    return short(session)
 
 
 @pytest.fixture
@@ -188,7 +199,7 @@ def test_a_partial_file_made_with_other_settings_is_refused(session, questions, 
     ],
 )
 def test_replies_of_another_model_are_not_mixed_in(model_dir, questions, tmp_path, what, change):
-    session, output = load_session(str(model_dir), "cpu"), tmp_path / "out.jsonl"
+    session, output = short(load_session(str(model_dir), "cpu")), tmp_path / "out.jsonl"
     answer, calls = session.reply_to_many, []
 
     def stops(contexts, offset):
@@ -201,12 +212,12 @@ def test_replies_of_another_model_are_not_mixed_in(model_dir, questions, tmp_pat
     with pytest.raises(KeyboardInterrupt):
         answer_file(session, questions, output, BatchLimits(rows=2))
     partial = (tmp_path / "out.jsonl.partial.ahead").read_bytes()
-    again = load_session(str(model_dir), "cpu")
+    again = short(load_session(str(model_dir), "cpu"))
     change(again)
     with pytest.raises(UserError, match=f"another {what}. .*--overwrite"):
         answer_file(again, questions, output, BatchLimits(rows=2))
     assert (tmp_path / "out.jsonl.partial.ahead").read_bytes() == partial
-    unchanged = load_session(str(model_dir), "cpu")
+    unchanged = short(load_session(str(model_dir), "cpu"))
     assert answer_file(unchanged, questions, output, BatchLimits(rows=2)).resumed == 2
 
 
