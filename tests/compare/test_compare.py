@@ -35,6 +35,11 @@ def done(run: Path) -> Path:
     return run / "compare"
 
 
+def copied(done: Path, folder: Path) -> Path:
+    """Copy what was decoded and measured, without the picture: a call there decodes nothing."""
+    return shutil.copytree(done, folder / "compare", ignore=shutil.ignore_patterns("*.png"))
+
+
 def read(folder: Path) -> dict:
     return json.loads((folder / "presets.json").read_text(encoding="utf-8"))
 
@@ -82,8 +87,9 @@ def test_without_matplotlib_a_sentence_says_so(
     run: Path, done: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert main([str(run), *SOME, "--output", str(tmp_path / "out")]) == 0
-    assert not (tmp_path / "out" / "presets.png").exists()
+    folder = copied(done, tmp_path)
+    assert main([str(run), *SOME, "--output", str(folder)]) == 0
+    assert not (folder / "presets.png").exists()
     assert "matplotlib is missing; pip install" in capsys.readouterr().out
 
 
@@ -92,7 +98,7 @@ def test_a_rerun_measures_only_what_is_new(
 ) -> None:
     monkeypatch.setattr(compare, "exact_loss", None)
     monkeypatch.setattr(compare, "measure_relevance", None)
-    folder = shutil.copytree(done, tmp_path / "compare")
+    folder = copied(done, tmp_path)
     before = {path.name: path.read_bytes() for path in (folder / "replies").iterdir()}
     more = ["--setting", "new: num_beams=2", "--output", str(folder), "--seeds", "2"]
     assert main([str(run), *SOME, *more]) == 0
@@ -127,16 +133,19 @@ def test_a_stopped_call_keeps_whole_rows_and_says_how_to_go_on(
     assert capsys.readouterr().out.count("kept from an earlier call") == 2
 
 
-def test_samples_are_written_only_where_they_are_asked_for(run: Path, tmp_path: Path) -> None:
-    assert main([str(run), *SOME, "--samples", "2", "--output", str(tmp_path)]) == 0
-    lines = (tmp_path / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+def test_samples_are_written_only_where_they_are_asked_for(
+    run: Path, done: Path, tmp_path: Path
+) -> None:
+    folder = copied(done, tmp_path)
+    assert main([str(run), *SOME, "--samples", "2", "--output", str(folder)]) == 0
+    lines = (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     assert len(rows) == 2
     assert set(rows[0]) == {"context", "human", "greedy", "creative", "mine"}
 
 
 def test_fewer_questions_of_another_split(run: Path, tmp_path: Path) -> None:
-    call = [str(run), *SOME, "--split", "validation", "--questions", "1"]
+    call = [str(run), "--presets", "greedy", "--split", "validation", "--questions", "1"]
     assert main([*call, "--output", str(tmp_path)]) == 0
     found = read(tmp_path)["questions"]
     assert (found["split"], found["number"]) == ("validation", 1)
