@@ -25,7 +25,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 # The same examples each time, whoever runs the suite, and no deadline: a busy machine is no fault.
 # For a search by hand: `python -m pytest --hypothesis-profile thorough tests/data_builders`.
-settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=25)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("repeatable")
 
