@@ -64,12 +64,18 @@ def both_replies(ours: nn.Module, marian: nn.Module, way: str) -> list[torch.Ten
     return made
 
 
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "for the converter"])
+def both_models(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Any]:
+    """A run's model and what transformers makes of its export."""
+    run = tmp_path_factory.mktemp("talking")
+    ours = talking_run(run)
+    folder = export_run(run, "marian", for_ct2_converter=request.param)
+    return ours, AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
+
+
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("for_converter", [False, True])
-def test_replies_are_the_runs(tmp_path: Path, way: str, for_converter: bool) -> None:
-    ours = talking_run(tmp_path)
-    folder = export_run(tmp_path, "marian", for_ct2_converter=for_converter)
-    marian = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
+def test_replies_are_the_runs(both_models: tuple[nn.Module, Any], way: str) -> None:
+    ours, marian = both_models
     assert type(marian) is MarianMTModel
     expected, made = both_replies(ours, marian, way)
     assert len({tuple(row) for row in expected.tolist()}) == 4
