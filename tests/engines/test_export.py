@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,30 @@ def run(tmp_path: Path, engine: str, shared: Path, monkeypatch: pytest.MonkeyPat
     return tmp_path / "run"
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Callable[[str], Path]:
+    """Give a run that is exported to an engine, to be copied; each is made once."""
+
+    @functools.cache
+    def made(engine: str) -> Path:
+        folder = tmp_path_factory.mktemp(engine) / "run"
+        with pytest.MonkeyPatch.context() as patch:
+            if engine == "onnx":
+                trace_no_more(traced_run(shared), patch)
+            saved_run(folder, **TRACED)
+            assert command(folder, engine) == 0
+        return folder
+
+    return made
+
+
+@pytest.fixture
+def exported(tmp_path: Path, engine: str, finished: Callable[[str], Path]) -> Path:
+    """Copy a run that is exported to an engine."""
+    pytest.importorskip(MODULES[engine])
+    return shutil.copytree(finished(engine), tmp_path / "run")
+
+
 def command(run: Path, engine: str, *more: str) -> int:
     return export.main([str(run), "--engine", engine, *more])
 
@@ -55,10 +81,9 @@ def test_the_folder_lies_in_the_run_and_works_without_it(
 
 @both
 def test_a_torn_or_changed_export_is_refused_and_settings_may_be_changed(
-    run: Path, engine: str, tmp_path: Path
+    exported: Path, engine: str, tmp_path: Path
 ) -> None:
-    command(run, engine)
-    alone = Path(shutil.move(run / engine, tmp_path / "alone"))
+    alone = Path(shutil.move(exported / engine, tmp_path / "alone"))
     settings = alone / "generation_config.json"
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"max_new_tokens": 3}))
     assert load_engine(alone, engine).generation_config.max_new_tokens == 3
@@ -94,13 +119,12 @@ def test_a_broken_tokenizer_is_not_exported(
 
 @both
 def test_settings_of_the_run_that_were_changed_since_make_an_export_stale(
-    run: Path, engine: str
+    exported: Path, engine: str
 ) -> None:
-    command(run, engine)
-    path = run / "generation_config.json"
+    path = exported / "generation_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"max_new_tokens": 3}))
     with pytest.raises(UserError, match=r"changed: generation_config\.json.*--overwrite"):
-        load_engine(run, engine)
+        load_engine(exported, engine)
 
 
 @both
@@ -186,31 +210,31 @@ def test_a_folder_that_is_no_export_is_never_replaced(
 
 
 @both
-def test_an_export_of_other_weights_is_refused_with_the_command(run: Path, engine: str) -> None:
-    command(run, engine)
-    weights = load_file(run / "model.safetensors")
+def test_an_export_of_other_weights_is_refused_with_the_command(
+    exported: Path, engine: str
+) -> None:
+    weights = load_file(exported / "model.safetensors")
     weights["lm_head.bias"] += 1
-    save_file(weights, run / "model.safetensors", metadata={"format": "pt"})
-    for name in (run, run / engine):
+    save_file(weights, exported / "model.safetensors", metadata={"format": "pt"})
+    for name in (exported, exported / engine):
         with pytest.raises(UserError, match=f"--engine {engine} --overwrite"):
             load_engine(name, engine)
 
 
 @both
 def test_an_export_of_other_code_is_refused_with_the_command(
-    run: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+    exported: Path, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command(run, engine)
-    copy = run / "layers_tfchat.py"
+    copy = exported / "layers_tfchat.py"
     code = copy.read_text()
     copy.write_text("# a remark\n" + code)
-    load_engine(run, engine)
+    load_engine(exported, engine)
     copy.write_text(code.replace("hidden_states + self", "hidden_states - self"))
     with pytest.raises(UserError, match=rf"layers_tfchat.py\).*--engine {engine} --overwrite"):
-        load_engine(run, engine)
+        load_engine(exported, engine)
     copy.write_text(code)
     real = fingerprints._source_of
-    changed = run / "changed.py"
+    changed = exported / "changed.py"
     changed.write_text("FORMULA = 2\n")
     monkeypatch.setattr(
         fingerprints,
@@ -218,8 +242,8 @@ def test_an_export_of_other_code_is_refused_with_the_command(
         lambda name: changed if name.endswith("modeling_tfchat") else real(name),
     )
     with pytest.raises(UserError, match="other code .*modeling_tfchat"):
-        load_engine(run, engine)
-    alone = shutil.copytree(run / engine, run.parent / "alone")
+        load_engine(exported, engine)
+    alone = shutil.copytree(exported / engine, exported.parent / "alone")
     load_engine(alone, engine)  # without the run beside it nothing could be exported again
 
 
@@ -238,9 +262,8 @@ def test_a_run_without_export_is_refused_with_the_command(run: Path, engine: str
 
 
 @both
-def test_an_export_of_another_format_or_engine_is_refused(run: Path, engine: str) -> None:
-    command(run, engine)
-    notes = run / engine / NOTES
+def test_an_export_of_another_format_or_engine_is_refused(exported: Path, engine: str) -> None:
+    notes = exported / engine / NOTES
     content = json.loads(notes.read_text())
     for change, words in (
         ({"format": 99}, "format 99"),
@@ -248,19 +271,18 @@ def test_an_export_of_another_format_or_engine_is_refused(run: Path, engine: str
     ):
         notes.write_text(json.dumps(content | change))
         with pytest.raises(UserError, match=words):
-            load_engine(run, engine)
+            load_engine(exported, engine)
     notes.write_text("{")
     with pytest.raises(UserError, match="cannot be read"):
-        load_engine(run, engine)
+        load_engine(exported, engine)
 
 
 @both
-def test_a_damaged_file_is_refused_with_the_command(run: Path, engine: str) -> None:
-    command(run, engine)
-    for path in (*(run / engine).glob("*.onnx"), *(run / engine).glob("model/model.bin")):
+def test_a_damaged_file_is_refused_with_the_command(exported: Path, engine: str) -> None:
+    for path in (*(exported / engine).glob("*.onnx"), *(exported / engine).glob("model/model.bin")):
         path.write_bytes(b"nothing")
     with pytest.raises(UserError, match="cannot be loaded .* --overwrite"):
-        load_engine(run, engine).generate(**questions())
+        load_engine(exported, engine).generate(**questions())
 
 
 @both
