@@ -18,7 +18,15 @@ import torch
 
 from data_builders.errors import UserError
 from tests.browser import WORKER, needs_browser, posted_by
-from tests.engines.exported import lively_model, questions, saved_run, tokenizer
+from tests.engines.exported import (
+    TRACED,
+    lively_model,
+    questions,
+    saved_run,
+    tokenizer,
+    trace_no_more,
+    traced_run,
+)
 from tfchat_hf.engines import export, web_folder
 from tfchat_hf.engines.dependencies import VENDOR, WEB
 from tfchat_hf.engines.exported_folder import load_engine, open_engine
@@ -181,13 +189,13 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Path:
+def page(tmp_path_factory: pytest.TempPathFactory, packages: Path, shared: Path) -> Path:
     """A page in float32, of a run that is beside it."""
-    for module in ("onnx", "onnxruntime", "onnxscript"):
-        pytest.importorskip(module)
     run = tmp_path_factory.mktemp("web") / "run"
-    saved_run(run, encoder_layers=1, decoder_layers=1)
-    return export.export_run(run, WEB, node_modules=packages)
+    with pytest.MonkeyPatch.context() as patch:
+        trace_no_more(traced_run(shared), patch)
+        saved_run(run, **TRACED)
+        return export.export_run(run, WEB, node_modules=packages)
 
 
 def test_the_folder_is_whole_and_names_nobody_else(page):
@@ -283,7 +291,7 @@ def test_a_browser_says_what_torch_says(page, tmp_path):
         shutil.copyfile(Path(os.environ["TFCHAT_NODE_MODULES"]) / source, folder / target)
     conversations = [["你好，世界！"], ["hi</s><sep>x"], ["Hello", "你好", "How are you? 龘"]]
     found = posted_by(WORKER + DRIVER.replace("TURNS", json.dumps(conversations)), folder)
-    model = lively_model(encoder_layers=1, decoder_layers=1)
+    model = lively_model(**TRACED)
     said = iter(found["replies"])
     for turns in conversations:
         kept = turns[-max(1, model.config.max_context_turns) :]
