@@ -208,7 +208,7 @@ def test_a_caller_who_leaves_frees_the_place_at_once(serve, service, monkeypatch
     connection.close()
     wait_until(lambda: service.active == 0)
     hold.let_go()
-    assert {future.result(PATIENCE).finish_reasons[0] for future in hold.futures} == {"cancelled"}
+    assert {future.result(PATIENCE).finish_reason for future in hold.futures} == {"cancelled"}
 
 
 def test_a_server_that_stops_answers_those_who_wait_and_nobody_else(service, monkeypatch) -> None:
@@ -237,10 +237,10 @@ def test_a_failure_of_the_model_is_told_and_not_what_it_was_about(
     serve, service, monkeypatch, caplog, said
 ) -> None:
     def fails(ids, config, on_text, **options) -> ReplyFuture:
-        future = ReplyFuture(threading.Event())
+        future = ReplyFuture()
         future.set_running_or_notify_cancel()
         if said:
-            on_text(0, "Well", said)
+            on_text("Well", said)
         future.set_exception(RuntimeError("no memory for " + ASK["messages"][0]["content"]))
         return future
 

@@ -121,7 +121,7 @@ def test_greedy_replies_of_a_batch_are_those_of_one_at_a_time(model, gate):
     with gathering(model, 16) as batching:
         futures = [batching.submit(question) for question in QUESTIONS]
         gate.open()  # what came while the first batch was made is the next
-        replies = [future.result(PATIENCE).sequences[0] for future in futures]
+        replies = [future.result(PATIENCE).sequence for future in futures]
     assert replies == [alone(model, question) for question in QUESTIONS]
     assert len({len(reply) for reply in replies}) > 3, "all replies have one length"
     assert batching.batch_sizes[16] and max(batching.batch_sizes) == 16
@@ -130,11 +130,11 @@ def test_greedy_replies_of_a_batch_are_those_of_one_at_a_time(model, gate):
 def test_replies_say_why_they_ended(model):
     with BatchingQueue(model) as batching:
         done = [future.result(PATIENCE) for future in map(batching.submit, QUESTIONS)]
-    reasons = {reply.finish_reasons[0] for reply in done}
+    reasons = {reply.finish_reason for reply in done}
     assert reasons == {"stop", "length"}
     for reply in done:
-        is_whole = reply.sequences[0][-1] in _ends(model)
-        assert reply.finish_reasons == ["stop" if is_whole else "length"]
+        is_whole = reply.sequence[-1] in _ends(model)
+        assert reply.finish_reason == ("stop" if is_whole else "length")
 
 
 def test_requests_of_other_settings_share_a_batch(model):
@@ -142,7 +142,7 @@ def test_requests_of_other_settings_share_a_batch(model):
     with gathering(model, 6) as batching:
         asked = zip(QUESTIONS, settings, strict=False)
         futures = [batching.submit(ids, config_of(model, **one)) for ids, one in asked]
-        replies = [future.result(PATIENCE).sequences[0] for future in futures]
+        replies = [future.result(PATIENCE).sequence for future in futures]
     assert batching.batch_sizes[6] and set(batching.batch_sizes) <= set(range(1, 7))
     for place in (0, 1, 3, 4):
         assert replies[place] == alone(model, QUESTIONS[place], **settings[place])
@@ -150,16 +150,16 @@ def test_requests_of_other_settings_share_a_batch(model):
 
 @pytest.mark.parametrize("settings", [{"num_beams": 3}, {"num_beams": 2, "length_penalty": 0.5}])
 def test_beams_share_batches_too_and_come_whole(model, settings):
-    pieces: list[tuple[int, str]] = []
+    pieces: list[str] = []
     with gathering(model, 3, TOKENIZER) as batching:
         config = config_of(model, **settings)
-        say = [lambda *piece: pieces.append(piece[:2]), None, None]
+        say = [lambda text, new: pieces.append(text), None, None]
         asked = zip(QUESTIONS, say, strict=False)
         futures = [batching.submit(ids, config, on_text=function) for ids, function in asked]
-        replies = [future.result(PATIENCE).sequences[0] for future in futures]
+        replies = [future.result(PATIENCE).sequence for future in futures]
     assert replies == [alone(model, ids, **settings) for ids in QUESTIONS[:3]]
     assert batching.batch_sizes == {3: 1}
-    assert "".join(piece for _, piece in pieces) == text_of(cut_end(model, replies[0]))
+    assert "".join(pieces) == text_of(cut_end(model, replies[0]))
 
 
 def text_of(ids: list[int]) -> str:
@@ -170,11 +170,11 @@ def text_of(ids: list[int]) -> str:
 def test_a_seed_gives_the_same_reply_in_company_as_alone(model):
     config = config_of(model, do_sample=True, temperature=1.5)
     with BatchingQueue(model, max_wait_ms=100) as batching:
-        lonely = batching.submit(QUESTIONS[0], config, seed=7).result(PATIENCE).sequences
+        lonely = batching.submit(QUESTIONS[0], config, seed=7).result(PATIENCE).sequence
         crowd = [batching.submit(ids, config) for ids in QUESTIONS[:5]]
         again = batching.submit(QUESTIONS[0], config, seed=7)
         other = batching.submit(QUESTIONS[0], config, seed=8)
-        assert again.result(PATIENCE).sequences == lonely != other.result(PATIENCE).sequences
+        assert again.result(PATIENCE).sequence == lonely != other.result(PATIENCE).sequence
         assert all(future.result(PATIENCE) for future in crowd)
 
 
@@ -184,25 +184,8 @@ def test_a_seed_does_not_make_the_draws_of_others_predictable(model):
     with BatchingQueue(model) as batching:
         for _ in range(2):
             batching.submit(QUESTIONS[0], config, seed=7).result(PATIENCE)
-            after.append(batching.submit(QUESTIONS[0], config).result(PATIENCE).sequences)
+            after.append(batching.submit(QUESTIONS[0], config).result(PATIENCE).sequence)
     assert after[0] != after[1]
-
-
-def test_several_replies_to_one_request_come_together(model):
-    config = config_of(model, do_sample=True, num_return_sequences=3)
-    said: dict[int, str] = {}
-    with gathering(model, 6, TOKENIZER) as batching:
-        first = batching.submit(
-            QUESTIONS[0],
-            config,
-            on_text=lambda row, piece, _: said.update({row: said.get(row, "") + piece}),
-        )
-        second = batching.submit(QUESTIONS[1], config)
-        reply = first.result(PATIENCE)
-        assert len(reply.sequences) == len(second.result(PATIENCE).finish_reasons) == 3
-    assert batching.batch_sizes[6] and max(batching.batch_sizes) == 6
-    shown = [cut_end(model, ids) for ids in reply.sequences]
-    assert [said.get(row, "") for row in range(3)] == list(map(text_of, shown))
 
 
 def cut_end(model, ids: list[int]) -> list[int]:
@@ -215,7 +198,7 @@ def test_text_comes_while_the_reply_is_made(model, gate):
     first = threading.Event()
     config = config_of(model, eos_token_id=2)
 
-    def take(row: int, piece: str, tokens: list) -> None:
+    def take(piece: str, tokens: list) -> None:
         pieces.append(piece)
         if not first.is_set():
             gate.hold(1)
@@ -227,7 +210,7 @@ def test_text_comes_while_the_reply_is_made(model, gate):
         assert first.wait(PATIENCE) and not future.done() and len(pieces) == 1
         gate.open()
         future.result(PATIENCE)
-    assert "".join(pieces) == text_of(future.result().sequences[0])
+    assert "".join(pieces) == text_of(future.result().sequence)
 
 
 @pytest.mark.parametrize(
@@ -238,14 +221,14 @@ def test_tokens_come_with_the_scores_of_the_network_itself(model, settings):
     config = config_of(model, repetition_penalty=1.5, **settings)
     with BatchingQueue(model, TOKENIZER) as batching:
         future = batching.submit(
-            QUESTIONS[0], config, on_text=lambda row, text, new: told.extend(new), top_logprobs=3
+            QUESTIONS[0], config, on_text=lambda text, new: told.extend(new), top_logprobs=3
         )
-        plain = batching.submit(QUESTIONS[1]).result(PATIENCE).scores[0]
+        plain = batching.submit(QUESTIONS[1]).result(PATIENCE).scores
         reply = future.result(PATIENCE)
-    ids = reply.sequences[0]
+    ids = reply.sequence
     logits = model(torch.tensor([QUESTIONS[0]]), decoder_input_ids=torch.tensor([[1, *ids[:-1]]]))
     expected = logits.logits[0].detach().log_softmax(-1)
-    assert told == reply.scores[0] and [token.id for token in told] == ids
+    assert told == reply.scores and [token.id for token in told] == ids
     assert all(token.logprob is None and token.top == () for token in plain)
     for token, row in zip(told, expected, strict=True):
         assert token.logprob == pytest.approx(float(row[token.id]), abs=1e-4)
@@ -275,9 +258,9 @@ def test_cancelling_ends_a_reply_and_leaves_the_others_alone(model, gate):
         gate.hold(2)
         reply = gone.result(PATIENCE)
         assert not going.done()
-        assert reply.finish_reasons == ["cancelled"] and len(reply.sequences[0]) == 3
+        assert reply.finish_reason == "cancelled" and len(reply.sequence) == 3
         gate.open()
-        assert going.result(PATIENCE).finish_reasons == ["length"]
+        assert going.result(PATIENCE).finish_reason == "length"
 
 
 def test_a_batch_that_nobody_wants_any_more_stops(model, gate):
@@ -294,17 +277,13 @@ def test_a_batch_that_nobody_wants_any_more_stops(model, gate):
 def test_a_request_that_waits_can_be_cancelled(model, gate):
     with BatchingQueue(model, max_batch_size=1, max_wait_ms=0) as batching:
         running = batching.submit(QUESTIONS[0])
-        waiting, stopped = batching.submit(QUESTIONS[1]), threading.Event()
-        by_event = batching.submit(QUESTIONS[2], stop=stopped)
+        waiting = batching.submit(QUESTIONS[1])
         gate.reach()
         assert waiting.cancel() is True
-        stopped.set()
         gate.open()
-        assert running.result(PATIENCE).sequences[0] == alone(model, QUESTIONS[0])
+        assert running.result(PATIENCE).sequence == alone(model, QUESTIONS[0])
         with pytest.raises(CancelledError):
             waiting.result(PATIENCE)
-        with pytest.raises(CancelledError):
-            by_event.result(PATIENCE)
     assert batching.batch_sizes == {1: len(alone(model, QUESTIONS[0]))}
 
 
@@ -318,7 +297,7 @@ def test_a_deadline_ends_a_reply_with_what_there_is(model, gate, monkeypatch):
         monkeypatch.setattr(request, "time", SimpleNamespace(monotonic=lambda: begun + 3601))
         gate.open()
         reply = future.result(PATIENCE)
-    assert reply.finish_reasons == ["deadline"] and len(reply.sequences[0]) == 3
+    assert reply.finish_reason == "deadline" and len(reply.sequence) == 3
 
 
 def test_a_deadline_that_passes_before_the_batch_is_an_error(model):
@@ -329,7 +308,7 @@ def test_a_deadline_that_passes_before_the_batch_is_an_error(model):
 
 
 def test_a_caller_whose_function_fails_loses_its_own_reply_only(model):
-    def gone(row: int, piece: str, tokens: list) -> None:
+    def gone(piece: str, tokens: list) -> None:
         raise BrokenPipeError("the reader has left")
 
     with gathering(model, 2, TOKENIZER) as batching:
@@ -338,7 +317,7 @@ def test_a_caller_whose_function_fails_loses_its_own_reply_only(model):
         sound = batching.submit(QUESTIONS[0], config)
         with pytest.raises(BrokenPipeError):
             broken.result(PATIENCE)
-        assert sound.result(PATIENCE).finish_reasons == ["length"]
+        assert sound.result(PATIENCE).finish_reason == "length"
     assert batching.batch_sizes == {2: 1, 1: 19}
 
 
@@ -350,7 +329,7 @@ def test_an_error_in_generate_reaches_the_callers_of_its_batch_only(model):
         for future in bad:
             with pytest.raises(ValueError, match="max_new_tokens"):
                 future.result(PATIENCE)
-        assert good.result(PATIENCE).sequences[0] == alone(model, QUESTIONS[2])
+        assert good.result(PATIENCE).sequence == alone(model, QUESTIONS[2])
 
 
 @pytest.mark.parametrize(
@@ -383,7 +362,7 @@ def test_too_many_waiting_requests_are_refused_until_there_is_room(model, gate):
         gate.open()
         running.result(PATIENCE)
         waiting[0].result(PATIENCE)
-        assert batching.submit(QUESTIONS[3]).result(PATIENCE).sequences
+        assert batching.submit(QUESTIONS[3]).result(PATIENCE).sequence
 
 
 def test_closing_answers_what_waits(model):
@@ -391,7 +370,7 @@ def test_closing_answers_what_waits(model):
     futures = [batching.submit(ids) for ids in QUESTIONS[:7]]
     batching.close()
     assert all(future.done() for future in futures)
-    assert [f.result().sequences[0] for f in futures] == [alone(model, q) for q in QUESTIONS[:7]]
+    assert [f.result().sequence for f in futures] == [alone(model, q) for q in QUESTIONS[:7]]
     with pytest.raises(QueueClosedError):
         batching.submit(QUESTIONS[0])
     batching.close()
@@ -407,7 +386,7 @@ def test_closing_without_draining_stops_what_runs_and_cancels_what_waits(model, 
     gate.open()
     batching.close()
     assert gate.steps < 4
-    assert running.result(0).finish_reasons == ["cancelled"]
+    assert running.result(0).finish_reason == "cancelled"
     with pytest.raises(CancelledError):
         waiting.result(0)
 
@@ -435,7 +414,7 @@ def test_no_request_is_lost_however_they_come(model):
                 future.cancel()
                 continue
             expected = alone(model, question, max_new_tokens=config.max_new_tokens)
-            answered.append(future.result(PATIENCE).sequences[0] == expected)
+            answered.append(future.result(PATIENCE).sequence == expected)
             time.sleep(draw.choice([0, 0, 0.002]))
 
     with BatchingQueue(model, max_batch_size=4, max_wait_ms=1) as batching:
@@ -465,16 +444,20 @@ def test_ctrl_c_while_waiting_for_a_reply_leaves_the_queue_working(model):
                     time.sleep(0.01)
                 except KeyboardInterrupt:
                     timer.join()
-            assert batching.submit(QUESTIONS[0]).result(PATIENCE).sequences
+            assert batching.submit(QUESTIONS[0]).result(PATIENCE).sequence
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"deadline": "soon"}, {"stop": 1}, {"seed": "x"}, {"top_logprobs": -1}]
-)
+def test_several_replies_to_one_request_are_refused(model):
+    config = config_of(model, do_sample=True, num_return_sequences=3)
+    with BatchingQueue(model) as batching, pytest.raises(ValueError, match="once for each reply"):
+        batching.submit(QUESTIONS[0], config)
+
+
+@pytest.mark.parametrize("wrong", [{"deadline": "soon"}, {"seed": "x"}, {"top_logprobs": -1}])
 def test_a_wrong_argument_is_the_error_of_its_caller_alone(model, wrong):
     with BatchingQueue(model) as batching:
         with pytest.raises(ValueError, match=f"`{next(iter(wrong))}` must be"):
             batching.submit(QUESTIONS[0], **wrong)
-        assert batching.submit(QUESTIONS[0]).result(PATIENCE).sequences
+        assert batching.submit(QUESTIONS[0]).result(PATIENCE).sequence

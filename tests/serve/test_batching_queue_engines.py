@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import copy
-import threading
 
 import pytest
 import torch
@@ -28,16 +27,16 @@ def engine(tmp_path_factory):
 
 
 def test_ctranslate2_answers_callers_in_one_batch_and_token_by_token(engine):
-    config, stop = copy.deepcopy(engine.generation_config), threading.Event()
+    config = copy.deepcopy(engine.generation_config)
     config.max_new_tokens = 9
     with gathering(engine, 4, tokenizer()) as batching:
+        gone = batching.submit(QUESTIONS[0], config, on_text=lambda *said: gone.cancel())
         futures = [batching.submit(ids, config) for ids in QUESTIONS[1:]]
-        gone = batching.submit(QUESTIONS[0], config, stop=stop, on_text=lambda *said: stop.set())
         replies = [future.result(PATIENCE) for future in futures]
         cut = gone.result(PATIENCE)
     assert batching.batch_sizes == {4: 1}
     for ids, reply in zip(QUESTIONS[1:], replies, strict=True):
         made = engine.generate(torch.tensor([ids]), config)[0, 1:].tolist()
-        assert reply.sequences[0] == made
-        assert reply.finish_reasons == ["stop" if made[-1] == 2 else "length"]
-    assert cut.finish_reasons == ["cancelled"] and len(cut.sequences[0]) < 9
+        assert reply.sequence == made
+        assert reply.finish_reason == ("stop" if made[-1] == 2 else "length")
+    assert cut.finish_reason == "cancelled" and len(cut.sequence) < 9

@@ -68,7 +68,7 @@ def test_any_mix_of_requests_gets_the_replies_of_each_alone(fussy, size):
             # What rows are filled up with, in a question: it cannot be filled up then.
             question = [*draw.choice(QUESTIONS), *draw.choice([[], [], [], [start]])]
             settings, told = draw.choice(MIXED), []
-            on_text = draw.choice([None, lambda row, text, new, told=told: told.extend(new)])
+            on_text = draw.choice([None, lambda text, new, told=told: told.extend(new)])
             future = batching.submit(question, config_of(fussy, **settings), on_text=on_text)
             if draw.random() < 0.15:
                 future.cancel()
@@ -76,19 +76,18 @@ def test_any_mix_of_requests_gets_the_replies_of_each_alone(fussy, size):
                 asked.append((question, settings, future, told if on_text else None))
             time.sleep(draw.choice([0, 0, 0, 0.005]))
         for question, settings, future, told in asked:
-            reply = future.result(PATIENCE).sequences[0]
+            reply = future.result(PATIENCE).sequence
             assert reply == alone(fussy, question, **settings), (question, settings)
             assert told is None or [token.id for token in told] == reply
 
 
 def test_draws_with_a_seed_are_the_same_beside_other_requests(fussy):
-    config = config_of(fussy, do_sample=True, num_return_sequences=2, temperature=2.0)
-    with gathering(fussy, 8) as batching:
+    config = config_of(fussy, do_sample=True, temperature=2.0)
+    with gathering(fussy, 4) as batching:
         crowd = [batching.submit(ids, config, seed=3) for ids in QUESTIONS[:3]]
         again = batching.submit(QUESTIONS[0], config, seed=3).result(PATIENCE)
         first = crowd[0].result(PATIENCE)
-    assert again.sequences == first.sequences
-    assert first.sequences[0] != first.sequences[1]
+    assert again.sequence == first.sequence
 
 
 class Failing(LogitsProcessor):
@@ -117,7 +116,7 @@ def test_a_processor_that_fails_is_the_error_of_its_request_alone(fussy, error, 
         with pytest.raises(RuntimeError, match="bad row" if error else "are no numbers"):
             bad.result(PATIENCE)
         for question, future in zip(QUESTIONS, sound, strict=False):
-            assert future.result(PATIENCE).sequences[0] == alone(fussy, question)
+            assert future.result(PATIENCE).sequence == alone(fussy, question)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("bad row"), KeyboardInterrupt("bad row")])
@@ -136,14 +135,13 @@ def test_a_step_that_fails_for_one_row_goes_on_for_the_others(fussy, monkeypatch
     heard: list[str] = []
     config = config_of(fussy, eos_token_id=2)
     with gathering(fussy, 3, TOKENIZER) as batching:
-        hear = lambda row, text, tokens: heard.append(text)  # noqa: E731
-        sound = batching.submit(QUESTIONS[0], config, on_text=hear)
+        sound = batching.submit(QUESTIONS[0], config, on_text=lambda text, new: heard.append(text))
         bad = batching.submit([7] * 31, config)
         batching.submit(QUESTIONS[1])
         with pytest.raises(RuntimeError, match="bad row"):
             bad.result(PATIENCE)
         expected = fussy.generate(torch.tensor(QUESTIONS[:1]), config)[0, 1:].tolist()
-        assert sound.result(PATIENCE).sequences[0] == expected
+        assert sound.result(PATIENCE).sequence == expected
     assert "".join(heard) == text_of(expected)
 
 
@@ -163,7 +161,7 @@ def test_a_question_that_becomes_no_numbers_leaves_none_behind(fussy, monkeypatc
             for future in bad:
                 with pytest.raises(RuntimeError, match="are no numbers"):
                     future.result(PATIENCE)
-            replies = [future.result(PATIENCE).sequences[0] for future in sound]
+            replies = [future.result(PATIENCE).sequence for future in sound]
     finally:
         hook.remove()
     assert replies == [alone(fussy, ids) for ids in QUESTIONS[:4]]
@@ -171,7 +169,7 @@ def test_a_question_that_becomes_no_numbers_leaves_none_behind(fussy, monkeypatc
 
 @pytest.mark.parametrize("error", [BrokenPipeError("gone"), SystemExit("gone")])
 def test_a_listener_that_fails_frees_its_place_and_no_other(fussy, error):
-    def gone(row: int, text: str, tokens: list) -> None:
+    def gone(text: str, tokens: list) -> None:
         raise error
 
     with gathering(fussy, 2, TOKENIZER) as batching:
@@ -179,7 +177,7 @@ def test_a_listener_that_fails_frees_its_place_and_no_other(fussy, error):
         sound = batching.submit(QUESTIONS[0])
         with pytest.raises((BrokenPipeError, RuntimeError), match="gone"):
             broken.result(PATIENCE)
-        assert sound.result(PATIENCE).sequences[0] == alone(fussy, QUESTIONS[0])
+        assert sound.result(PATIENCE).sequence == alone(fussy, QUESTIONS[0])
 
 
 def test_a_cancelled_reply_gives_its_place_to_the_next_at_once(fussy, gate):  # noqa: F811
@@ -191,7 +189,7 @@ def test_a_cancelled_reply_gives_its_place_to_the_next_at_once(fussy, gate):  # 
         waiting = batching.submit(QUESTIONS[2], config_of(fussy, eos_token_id=2, max_new_tokens=2))
         gone.cancel()
         gate.hold(4)
-        assert len(waiting.result(PATIENCE).sequences[0]) == 2
+        assert len(waiting.result(PATIENCE).sequence) == 2
         assert not going.done()
         gate.open()
 
@@ -225,8 +223,8 @@ def test_stop_strings_end_a_reply_in_the_running_batch(fussy):
     assert batching.batch_sizes[3]
     for question, reply in zip(QUESTIONS, replies[:2], strict=False):
         made = fussy.generate(torch.tensor([question]), config, tokenizer=TOKENIZER)
-        assert reply.sequences[0] == made[0, 1:].tolist()
-    assert replies[0].finish_reasons == ["stop"] and stop in text_of(replies[0].sequences[0])
+        assert reply.sequence == made[0, 1:].tolist()
+    assert replies[0].finish_reason == "stop" and stop in text_of(replies[0].sequence)
 
 
 def test_a_network_whose_steps_differ_is_asked_in_batches_of_its_own(fussy, monkeypatch, caplog):
@@ -235,7 +233,7 @@ def test_a_network_whose_steps_differ_is_asked_in_batches_of_its_own(fussy, monk
     with gathering(fussy, 3) as batching:
         replies = [future.result(PATIENCE) for future in list(map(batching.submit, QUESTIONS[:3]))]
     assert batching.batch_sizes == {3: 1}
-    assert [r.sequences[0] for r in replies] == [alone(fussy, ids) for ids in QUESTIONS[:3]]
+    assert [r.sequence for r in replies] == [alone(fussy, ids) for ids in QUESTIONS[:3]]
     assert "other scores than the network" in caplog.text
 
 
@@ -250,7 +248,7 @@ def test_weights_that_change_between_replies_are_used(fussy):
         with BatchingQueue(fussy) as batching:
             batching.submit(QUESTIONS[0]).result(PATIENCE)
             bias.copy_(-before.roll(1))
-            changed = batching.submit(QUESTIONS[0]).result(PATIENCE).sequences[0]
+            changed = batching.submit(QUESTIONS[0]).result(PATIENCE).sequence
             assert changed == alone(fussy, QUESTIONS[0])
     finally:
         bias.copy_(before)

@@ -41,7 +41,6 @@ class BatchRun(BaseStreamer):
         """Make room for the replies."""
         self.model, self.requests, self.table = model, requests, table
         self.abandon, self.fast = abandon, fast
-        self.copies = requests[0].copies
         self.pad = self._setting("pad_token_id") or 0
         ends = self._setting("eos_token_id")
         ends = set(ends if isinstance(ends, list) else [ends])
@@ -63,7 +62,7 @@ class BatchRun(BaseStreamer):
                 self._put_whole(output)
             for answer in self.answers:  # what is left is as long as allowed
                 if not answer.done:
-                    answer.end_all(answer.request.reason_to_stop() or "length")
+                    answer.end(answer.request.reason_to_stop() or "length")
         except BaseException as error:  # handed over: the callers' threads raise it
             self._alone(error)
 
@@ -80,23 +79,22 @@ class BatchRun(BaseStreamer):
             run.run()
 
     def put(self, value: torch.Tensor) -> None:
-        """Take a token of every reply, `(batch * num_return_sequences,)`; start tokens first."""
+        """Take a token of every reply, `(batch,)`; start tokens first."""
         if self.has_begun:
-            for row, token in enumerate(value.tolist()):
-                self.answers[row // self.copies].add(row % self.copies, TokenScore(token))
+            for answer, token in zip(self.answers, value.tolist(), strict=True):
+                answer.add(TokenScore(token))
         self.has_begun = True
 
     def _put_whole(self, replies: torch.Tensor) -> None:
-        """Take whole replies, `(batch * num_return_sequences, length)`."""
-        for row, ids in enumerate(replies):
-            answer, number = self.answers[row // self.copies], row % self.copies
+        """Take whole replies, `(batch, length)`."""
+        for answer, ids in zip(self.answers, replies, strict=True):
             tokens = (
                 self._scored(answer.request, ids)
                 if self.is_scored
                 else map(TokenScore, ids[1:].tolist())
             )
             for token in tokens:
-                answer.add(number, token)
+                answer.add(token)
 
     @torch.no_grad()
     def _scored(self, request: Request, ids: torch.Tensor) -> list[TokenScore]:
@@ -110,13 +108,13 @@ class BatchRun(BaseStreamer):
 
     def take(self, row: int, token: int) -> bool:
         """Take the next token of one reply; tell whether nobody wants more of it."""
-        answer, number = self.answers[row // self.copies], row % self.copies
+        answer = self.answers[row]
         try:
             self.stopped()
-            answer.add(number, TokenScore(token))
+            answer.add(TokenScore(token))
         except BaseException as error:  # it would end the replies of others
             answer.fail(error)
-        return answer.is_over(number)
+        return answer.done
 
     def end(self) -> None:
         """Leave the replies to `run`, which knows why they ended."""
@@ -126,7 +124,7 @@ class BatchRun(BaseStreamer):
         for answer in self.answers:
             reason = "cancelled" if self.abandon.is_set() else answer.request.reason_to_stop()
             if reason is not None and not answer.done:
-                answer.end_all(reason)
+                answer.end(reason)
         return [answer.done for answer in self.answers]
 
     def _setting(self, name: str) -> Any:

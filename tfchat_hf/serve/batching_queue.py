@@ -3,7 +3,7 @@
 
     with BatchingQueue(model, tokenizer) as batching:      # one queue a process, any threads
         future = batching.submit(tokenizer("你好")["input_ids"])
-        print(tokenizer.decode(future.result().sequences[0]))
+        print(tokenizer.decode(future.result().sequence))
 
 Requests join a running batch as places fall free, whatever their settings, and leave it at their
 own end. What cannot join (beams, the best of several candidates, a loop or a rule of the caller's
@@ -22,7 +22,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 from torch import nn
@@ -122,7 +121,6 @@ class BatchingQueue:
         *,
         seed: int | None = None,
         on_text: OnText | None = None,
-        stop: threading.Event | None = None,
         deadline: float | None = None,
         top_logprobs: int | None = None,
         **options: Any,
@@ -133,11 +131,9 @@ class BatchingQueue:
             input_ids: The encoder's input, as `encode_context` makes it.
             generation_config: How to decode; the model's own by default.
             seed: Draw from it, and get the same reply each time.
-            on_text: Called with the number of the reply (0 where one is asked for), the next piece
-                of text ("" while a character is incomplete) and the new tokens, each a
-                `TokenScore`, in the thread that generates: be quick, best put it into a queue.
-                What it raises ends this request.
-            stop: Set it to end the reply; `future.cancel()` does the same.
+            on_text: Called with the next piece of text ("" while a character is incomplete) and the
+                new tokens, each a `TokenScore`, in the thread that generates: be quick, best put it
+                into a queue. What it raises ends this request.
             deadline: `time.monotonic()` at which the reply ends, finished or not; a request that
                 still waits then gets a TimeoutError.
             top_logprobs: Give each token's log-probability, and name so many of the likeliest
@@ -153,18 +149,15 @@ class BatchingQueue:
         """
         config = copy.copy(generation_config or self.model.generation_config)
         self._check(input_ids, on_text)
-        _check_options(seed, stop, deadline)
         self._check_top(top_logprobs)
-        stop = threading.Event() if stop is None else stop
         whole = completed(config, self.model.generation_config)
+        _check_options(seed, deadline, whole.num_return_sequences or 1)
         joins = self._fast is not None and self._can_join(whole, options)
         request = Request(
             input_ids=list(input_ids),
             config=config,
             options=options,
-            future=ReplyFuture(stop),
-            stop=stop,
-            copies=whole.num_return_sequences or 1,
+            future=ReplyFuture(),
             settings=settings_text(whole, LENGTHS),
             key=None if joins else (*batch_key(whole, seed, options), top_logprobs is None),
             on_text=on_text,
@@ -257,12 +250,9 @@ class BatchingQueue:
 
     def _can_join(self, config: GenerationConfig, options: dict[str, Any]) -> bool:
         """Tell whether a request may join the running batch."""
-        copies = config.num_return_sequences or 1
         return (
             config.get_generation_mode() in (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE)
             and (getattr(config, "num_candidates", None) or 1) == 1
-            and (copies == 1 or bool(config.do_sample))
-            and copies <= self.max_batch_size
             and not config.return_dict_in_generate
             and not self.model.generation_config.stop_strings
             and not (config.stop_strings and self._table is None)
@@ -299,7 +289,7 @@ class BatchingQueue:
             self._look_into_inbox(None)
             # Those that come at the same time as the first one get a moment to arrive.
             until = time.monotonic() + self._max_wait
-            while sum(one.copies for one in (*self._waiting, *self._apart)) < self.max_batch_size:
+            while len(self._waiting) + len(self._apart) < self.max_batch_size:
                 left = max(0.0, until - time.monotonic())
                 if self._closing.is_set() or not self._look_into_inbox(left):
                     break
@@ -314,12 +304,11 @@ class BatchingQueue:
             return
         joining: list[Request] = []
         free = self.max_batch_size - len(self._running)
-        while self._waiting and self._waiting[0].copies <= free:
+        while self._waiting and len(joining) < free:
             request = self._waiting.popleft()
             self._places.put(None)
             if not self._is_over(request) and request.future.set_running_or_notify_cancel():
                 joining.append(request)
-                free -= request.copies
         self._running.join(joining)
 
     def _look_into_inbox(self, timeout: float | None = 0.0) -> bool:
@@ -376,7 +365,7 @@ class BatchingQueue:
             error = TimeoutError(_("The deadline passed while the request waited for a batch."))
             request.future.set_exception(error)
         elif reason == "cancelled":
-            Future.cancel(request.future)  # without setting `stop`, whose lock may be lost
+            request.future.cancel()
             request.future.set_running_or_notify_cancel()
         return reason is not None
 
@@ -399,15 +388,19 @@ def _seconds_of(act: Callable[..., None], *given: object) -> float:
     return time.monotonic() - begun
 
 
-def _check_options(seed: object, stop: object, deadline: object) -> None:
+def _check_options(seed: object, deadline: object, replies: int) -> None:
     """Refuse what would stop the thread that all callers wait for."""
     if not (seed is None or (isinstance(seed, int) and -(2**63) <= seed < 2**63)):
         raise UserError("`seed` must be a whole number of 64 bits (got {seed!r}).", seed=seed)
-    if not (stop is None or hasattr(stop, "is_set")):
-        raise UserError("`stop` must be a threading.Event (got {stop!r}).", stop=stop)
     if not (deadline is None or (isinstance(deadline, int | float) and deadline == deadline)):
         raise UserError(
             "`deadline` must be a time of `time.monotonic()` (got {deadline!r}).", deadline=deadline
+        )
+    if replies != 1:
+        raise UserError(
+            "`num_return_sequences` must be 1 (got {replies}). Submit the question once for each "
+            "reply.",
+            replies=replies,
         )
 
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
-"""A request for replies, the promise of them, and the replies while another thread makes them."""
+"""A request for a reply, the promise of it, and the reply while another thread makes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Container
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from transformers import GenerationConfig
@@ -45,19 +45,18 @@ class BatchedReply:
     """What became of a request.
 
     Attributes:
-        sequences: Token ids of each reply, the end token included, the start token and padding
-            not.
-        finish_reasons: Why each ended: `stop` (it was finished), `length` (no more tokens were
+        sequence: Token ids, the end token included, the start token and padding not.
+        finish_reason: Why the reply ended: `stop` (it was finished), `length` (no more tokens were
             allowed), `cancelled`, or `deadline`.
-        scores: Of each token of each reply.
+        scores: Of each token.
     """
 
-    sequences: list[list[int]]
-    finish_reasons: list[str]
-    scores: list[list[TokenScore]]
+    sequence: list[int]
+    finish_reason: str
+    scores: list[TokenScore]
 
 
-OnText = Callable[[int, str, list[TokenScore]], None]
+OnText = Callable[[str, list[TokenScore]], None]
 
 
 def _uninterrupted(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,7 +78,7 @@ class ReplyFuture(Future[BatchedReply]):
     with it. So the lock is taken only while Ctrl-C is held back, and the waiting is done apart.
     A function for `add_done_callback` is called in the thread that makes replies: it must be quick.
 
-    Args:
+    Attributes:
         stop: Set to end a reply that is being made; what there is of it is the result.
     """
 
@@ -88,10 +87,10 @@ class ReplyFuture(Future[BatchedReply]):
     cancelled = _uninterrupted(Future.cancelled)
     add_done_callback = _uninterrupted(Future.add_done_callback)
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self) -> None:
         """Start with no result."""
         super().__init__()
-        self._stop = stop
+        self.stop = threading.Event()
         self._gate: queue.SimpleQueue[None] = queue.SimpleQueue()
         super().add_done_callback(lambda future: self._gate.put(None))
 
@@ -103,7 +102,7 @@ class ReplyFuture(Future[BatchedReply]):
             True if it waited: `result()` raises CancelledError then. False otherwise: the result
             is what was made until then.
         """
-        self._stop.set()
+        self.stop.set()
         return super().cancel()
 
     def result(self, timeout: float | None = None) -> BatchedReply:
@@ -133,12 +132,10 @@ class Request:
         config: How to decode.
         options: More arguments of `generate()`.
         future: Where the reply goes.
-        stop: Set to end the reply.
-        copies: Replies to it.
         settings: What is equal for requests with equal settings, but for the length.
         key: Requests of equal keys may share a batch of their own; None for one that can join the
             running batch.
-        on_text: Called with the number of the reply (0 where one is asked for), text and tokens.
+        on_text: Called with new text and tokens.
         deadline: `time.monotonic()` at which the reply ends, finished or not.
         seed: Where random numbers start.
         top_logprobs: How many of the likeliest tokens to name beside each; None for no scores.
@@ -148,8 +145,6 @@ class Request:
     config: GenerationConfig
     options: dict[str, Any]
     future: ReplyFuture
-    stop: threading.Event
-    copies: int
     settings: str
     key: object
     on_text: OnText | None = None
@@ -159,30 +154,17 @@ class Request:
 
     def reason_to_stop(self) -> str | None:
         """Say why the reply must not go on, if it must not."""
-        if self.stop.is_set():
+        if self.future.stop.is_set():
             return "cancelled"
         if self.deadline is not None and time.monotonic() >= self.deadline:
             return "deadline"
         return None
 
 
-@dataclass
-class _Reply:
-    """One reply to a request: its tokens and text, why it ended; what of both was handed out.
-
-    More may have been handed out than made: where the reply was begun again after an error.
-    """
-
-    text: GrowingText | None
-    scores: list[TokenScore] = field(default_factory=list)
-    reason: str | None = None
-    made: int = 0  # characters
-    said: int = 0
-    told: int = 0  # tokens
-
-
 class Answer:
-    """The replies to one request, handed out when the last of them has ended.
+    """The reply to one request, handed out when it has ended.
+
+    More of it may have been handed out than made: where it was begun again after an error.
 
     Attributes:
         done: Whether the future has its result.
@@ -202,59 +184,45 @@ class Answer:
         self.done = False
         self._ends, self._pad = ends, pad
         self._table = table if request.on_text else None
-        self._replies = [_Reply(self._new_text()) for _ in range(request.copies)]
+        self._said, self._told = 0, 0  # characters and tokens that were handed out
+        self._begin()
 
-    def is_over(self, number: int) -> bool:
-        """Tell whether a reply has ended."""
-        return self.done or self._replies[number].reason is not None
+    def _begin(self) -> None:
+        self._text = None if self._table is None else GrowingText(self._table, trim=True)
+        self._scores: list[TokenScore] = []
+        self._made = 0  # characters
 
-    def add(self, number: int, token: TokenScore) -> None:
-        """Take the next token of a reply; nothing happens to one that has ended."""
-        reply = self._replies[number]
-        if reply.reason is not None:
+    def add(self, token: TokenScore) -> None:
+        """Take the next token; nothing happens to a reply that has ended."""
+        if self.done:
             return
         if token.id == self._pad and token.id not in self._ends:
-            self.end(number, self.request.reason_to_stop() or "stop")
+            self.end(self.request.reason_to_stop() or "stop")
             return
-        reply.scores.append(token)
+        self._scores.append(token)
         if token.id in self._ends:
-            self.end(number, "stop")
-        elif reply.text is not None:
-            self._say(number, reply.text.add(token.id))
+            self.end("stop")
+        elif self._text is not None:
+            self._say(self._text.add(token.id))
 
-    def end(self, number: int, reason: str) -> None:
-        """End a reply; the last one hands all out."""
-        reply = self._replies[number]
-        reply.reason = reason
-        if reply.text is not None:
-            self._say(number, reply.text.close())
-        if not self.done and all(one.reason is not None for one in self._replies):
+    def end(self, reason: str) -> None:
+        """End the reply and hand it out, unless it has ended."""
+        if self._text is not None:
+            self._say(self._text.close())
+        if not self.done:
             self.done = True
-            self.request.future.set_result(
-                BatchedReply(
-                    [[token.id for token in one.scores] for one in self._replies],
-                    [str(one.reason) for one in self._replies],
-                    [one.scores for one in self._replies],
-                )
-            )
-
-    def end_all(self, reason: str) -> None:
-        """End every reply that has not ended."""
-        for number, reply in enumerate(self._replies):
-            if reply.reason is None:
-                self.end(number, reason)
+            ids = [token.id for token in self._scores]
+            self.request.future.set_result(BatchedReply(ids, reason, self._scores))
 
     def begin_again(self) -> bool:
         """Forget the tokens, but not what the caller has heard; False where it would differ."""
-        if self.request.config.do_sample and any(reply.told for reply in self._replies):
+        if self.request.config.do_sample and self._told:
             return False
-        self._replies = [
-            _Reply(self._new_text(), said=one.said, told=one.told) for one in self._replies
-        ]
+        self._begin()
         return True
 
     def fail(self, error: BaseException) -> None:
-        """Give the request an error instead of replies, unless it has them."""
+        """Give the request an error instead of a reply, unless it has one."""
         if not self.done:
             self.done = True
             if not isinstance(error, Exception):  # would end the caller's thread, or its process
@@ -264,21 +232,17 @@ class Answer:
                 )
             self.request.future.set_exception(error)
 
-    def _new_text(self) -> GrowingText | None:
-        return None if self._table is None else GrowingText(self._table, trim=True)
-
-    def _say(self, number: int, piece: str) -> None:
+    def _say(self, piece: str) -> None:
         """Hand out text and tokens; a caller that cannot take them loses its own reply only."""
-        reply = self._replies[number]
-        heard = max(0, reply.said - reply.made)
-        reply.made += len(piece)
-        piece, tokens = piece[heard:], reply.scores[reply.told :]
+        heard = max(0, self._said - self._made)
+        self._made += len(piece)
+        piece, tokens = piece[heard:], self._scores[self._told :]
         if not (piece or tokens) or self.done or self.request.on_text is None:
             return
-        reply.said += len(piece)
-        reply.told += len(tokens)
+        self._said += len(piece)
+        self._told += len(tokens)
         try:
-            self.request.on_text(number, piece, tokens)
+            self.request.on_text(piece, tokens)
         except BaseException as error:  # whatever the caller's function raises is the caller's
             self.fail(error)
 

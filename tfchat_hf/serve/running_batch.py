@@ -36,20 +36,18 @@ class _Reply(Row):
     """A row, and where its tokens go.
 
     Attributes:
-        answer: The replies to its request.
-        number: Of this reply among them.
+        answer: The reply to its request.
         is_second: Whether it is the same reply after an empty message, read beside the first.
     """
 
     answer: Answer
-    number: int
     is_second: bool = False
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more is to come."""
         unread = self.is_second and len(self.ids) > self.rules.anti_lm.tokens
-        return unread or self.answer.is_over(self.number)
+        return unread or self.answer.done
 
 
 class RunningBatch:
@@ -90,11 +88,11 @@ class RunningBatch:
 
     @torch.no_grad()
     def join(self, requests: Sequence[Request]) -> None:
-        """Take requests whose futures are running; there is a place for each of their replies."""
-        joining: list[list[_Reply]] = []
+        """Take requests whose futures are running; there is a place for each."""
+        joining: list[_Reply] = []
         for request in requests:
             try:
-                joining.append(self._new_rows(request))
+                joining.append(self._new_row(request))
             except BaseException as error:  # settings that nobody can decode with
                 Answer(request, set(), None, None).fail(error)
         self._read(joining)
@@ -106,7 +104,7 @@ class RunningBatch:
             with _blaming(row.answer):
                 reason = "cancelled" if is_abandoned else row.answer.request.reason_to_stop()
                 if reason is not None:
-                    row.answer.end_all(reason)
+                    row.answer.end(reason)
         self._let_go()
         if not self.rows:
             return
@@ -124,19 +122,15 @@ class RunningBatch:
             row.answer.fail(error)
         self.rows = []
 
-    def _new_rows(self, request: Request) -> list[_Reply]:
-        """Return the rows of a request, each with random numbers of its own."""
+    def _new_row(self, request: Request) -> _Reply:
+        """Return the row of a request, with random numbers of its own."""
         limit = self.model._longest_reply(copy.copy(request.config), None)
         rules = self._rules_of(request)
-        answer, rows = Answer(request, rules.ends, None, self.table), []
-        for number in range(request.copies):
-            row = _Reply(
-                request.input_ids, [rules.start], limit, rules, answer=answer, number=number
-            )
-            if request.seed is not None:
-                row.generator = torch.Generator().manual_seed(hash((request.seed, number)))
-            rows.append(row)
-        return rows
+        answer = Answer(request, rules.ends, None, self.table)
+        row = _Reply(request.input_ids, [rules.start], limit, rules, answer=answer)
+        if request.seed is not None:
+            row.generator = torch.Generator().manual_seed(hash((request.seed, 0)))
+        return row
 
     def _rules_of(self, request: Request) -> Rules:
         """Return the rules of a request; but for the length those of others, if they will do."""
@@ -153,30 +147,28 @@ class RunningBatch:
                 return rules
         return prepared_rules(self.model, request, self.table)
 
-    def _read(self, joining: list[list[_Reply]]) -> None:
+    def _read(self, joining: list[_Reply]) -> None:
         """Encode questions together, and where that fails one by one; their rows join."""
         if not joining:
             return
-        questions = [torch.tensor(rows[0].question) for rows in joining]
-        device, copies = self.model.device, [len(rows) for rows in joining]
+        questions = [torch.tensor(row.question) for row in joining]
+        device = self.model.device
         try:
             pad = self.model.config.pad_token_id or 0
             ids = pad_sequence(questions, batch_first=True, padding_value=pad).to(device)
             masks = [torch.ones_like(question) for question in questions]
             mask = pad_sequence(masks, batch_first=True).to(device)
             encoded = self.model.get_encoder()(input_ids=ids, attention_mask=mask)
-            of = torch.arange(len(joining), device=device)
-            of = of.repeat_interleave(torch.tensor(copies, device=device))
-            self._stepper.join(encoded.last_hidden_state[of], mask[of])
+            self._stepper.join(encoded.last_hidden_state, mask)
         except BaseException as error:
             if len(joining) == 1:
-                joining[0][0].answer.fail(error)
+                joining[0].answer.fail(error)
                 return
-            for rows in joining:
-                self._read([rows])
+            for row in joining:
+                self._read([row])
             return
-        self.rows += [row for rows in joining for row in rows]
-        for row in (row for rows in joining for row in rows if row.rules.anti_lm):
+        self.rows += joining
+        for row in (row for row in joining if row.rules.anti_lm):
             with _blaming(row.answer):
                 self._stepper.join(row.rules.anti_lm.nothing, torch.ones(1, 1, device=device))
                 self.rows.append(replace(row, is_second=True))
@@ -247,15 +239,15 @@ class RunningBatch:
     def _add(self, row: _Reply, token: TokenScore) -> None:
         """Hand out a token, and end the reply if it is the last one."""
         row.ids.append(token.id)
-        row.answer.add(row.number, token)
+        row.answer.add(token)
         if row.is_over:
             return
         if len(row.ids) >= row.limit:
-            row.answer.end(row.number, "length")
+            row.answer.end("length")
         elif row.rules.criteria:
             ids = torch.tensor([row.ids], device=self.model.device)
             if any(bool(one(ids, None).all()) for one in row.rules.criteria):
-                row.answer.end(row.number, "stop")
+                row.answer.end("stop")
 
     def _let_go(self) -> None:
         """Free the places of replies that are over; the last row takes such a place."""

@@ -292,7 +292,7 @@ class _Maker:
     def _hand(self, piece: Piece | Exception) -> None:
         self.loop.call_soon_threadsafe(self.inbox.put_nowait, piece)
 
-    def _take(self, number: int, text: str, tokens: list[TokenScore]) -> None:
+    def _take(self, text: str, tokens: list[TokenScore]) -> None:
         """Hand on what is new, unless that was just done; called by the queue's thread."""
         if self.stops.found:
             return
@@ -311,9 +311,9 @@ class _Maker:
         """Hand over how it ended; called by whatever thread ends it."""
         try:
             made = future.result()
-            is_long = made.finish_reasons[0] in ("length", "deadline") and not self.stops.found
+            is_long = made.finish_reason in ("length", "deadline") and not self.stops.found
             # What came behind a stop text is nobody's.
-            rest = [] if self.stops.found else made.scores[0][self.taken :]
+            rest = [] if self.stops.found else made.scores[self.taken :]
             reason = "length" if is_long else "stop"
             text = self.text + self.stops.close()
             self._hand(Piece(self.index, text, self.tokens + rest, reason))
