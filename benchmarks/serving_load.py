@@ -116,8 +116,8 @@ def serve_one_at_a_time(model: str, preset: str | None) -> None:
     import uvicorn
     from fastapi import Body, FastAPI
     from fastapi.responses import StreamingResponse
+    from transformers import TextIteratorStreamer
 
-    from tfchat_hf.chat.streaming import ReplyTextStreamer
     from tfchat_hf.serve.command import bound_socket
 
     session, lock, app = load_session(model, "cpu", memory=False), threading.Lock(), FastAPI()
@@ -129,7 +129,7 @@ def serve_one_at_a_time(model: str, preset: str | None) -> None:
         config = session.settings.generation_config()
         config.max_new_tokens = body["max_tokens"]
         ids = torch.tensor([session.encode([body["messages"][0]["content"]])[0]])
-        streamer, made = ReplyTextStreamer(session.tokenizer), []
+        streamer, made = TextIteratorStreamer(session.tokenizer, skip_special_tokens=True), []
 
         def generate() -> None:
             with lock:
@@ -138,7 +138,7 @@ def serve_one_at_a_time(model: str, preset: str | None) -> None:
         def chunks() -> Iterator[str]:
             worker = threading.Thread(target=generate)
             worker.start()
-            for text in streamer:
+            for text in filter(None, streamer):
                 yield f"data: {json.dumps({'choices': [{'delta': {'content': text}}]})}\n\n"
             worker.join()
             yield f'data: {{"usage":{{"completion_tokens":{made[0]}}}}}\n\ndata: [DONE]\n\n'

@@ -363,12 +363,12 @@ import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import chat_hf
 from tfchat_hf.chat import streaming
-put, steps = streaming.ReplyTextStreamer.put, {}
+put, steps = streaming.BatchTextStreamer.put, {}
 def slowly(self, value):
     put(self, value)
     steps[self] = steps.get(self, 0) + 1
     time.sleep(0 if steps[self] < 20 else 1)
-streaming.ReplyTextStreamer.put = slowly
+streaming.BatchTextStreamer.put = slowly
 sys.exit(chat_hf.main(sys.argv[1:]))
 """
 

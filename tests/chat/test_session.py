@@ -13,7 +13,7 @@ import torch
 from data_builders.errors import UserError
 from tests.chat.small_chat import SENTENCES, sampled, watch_fast_decoding
 from tfchat_hf.chat.session import ChatSession, clean_reply
-from tfchat_hf.chat.streaming import ReplyTextStreamer
+from tfchat_hf.chat.streaming import BatchTextStreamer
 from tfchat_hf.fast import FastDecoder
 
 
@@ -79,7 +79,9 @@ def test_the_bytes_of_a_character_are_held_back_until_it_is_whole(session):
     ids = session.tokenizer("好🦆吗", add_special_tokens=False)["input_ids"]
     assert len(ids) > 3, "the duck must be spelled in several tokens for this test"
     pieces: list[str] = []
-    streamer = ReplyTextStreamer(session.tokenizer, pieces.append, trim=True)
+    streamer = BatchTextStreamer(
+        session.tokenizer, lambda row, piece: pieces.append(piece), trim=True
+    )
     for token in [1, *ids, 2, 0]:
         streamer.put(torch.tensor([token]))
     assert pieces == ["好", "🦆吗"]
@@ -137,7 +139,7 @@ def test_reset_forgets(session):
 def test_closing_a_stream_stops_the_model_and_keeps_what_was_said(session, monkeypatch, fast):
     session.fast = fast
     steps = []
-    put = ReplyTextStreamer.put
+    put = BatchTextStreamer.put
 
     def slowly(streamer, value):
         steps.append(1)
@@ -145,7 +147,7 @@ def test_closing_a_stream_stops_the_model_and_keeps_what_was_said(session, monke
         time.sleep(0 if len(steps) < 5 else 1)
         put(streamer, value)
 
-    monkeypatch.setattr(ReplyTextStreamer, "put", slowly)
+    monkeypatch.setattr(BatchTextStreamer, "put", slowly)
     before = threading.active_count()
     with closing(session.stream("你好")) as pieces:
         first = next(pieces)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 
 import pytest
 import torch
@@ -13,8 +12,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
-from tests.tiny import speaking_model, tiny_model
-from tfchat_hf.chat.streaming import BatchTextStreamer, GrowingText, PieceTable, ReplyTextStreamer
+from tests.tiny import speaking_model
+from tfchat_hf.chat.streaming import BatchTextStreamer, GrowingText, PieceTable
 from tfchat_hf.engines.javascript_tokenizer import javascript_tokenizer
 from tfchat_hf.text.dialogue import encode_reply
 from tfchat_hf.text.tokenizer_training import SCHEMES, train_tokenizer
@@ -40,7 +39,7 @@ ALL = [*SCHEMES, "javascript subword-unigram"]
 def streamed(tokenizer: PreTrainedTokenizerFast, ids: list[int], trim: bool = False) -> list[str]:
     """Return the pieces of a reply as `generate()` would hand its tokens over."""
     pieces: list[str] = []
-    streamer = ReplyTextStreamer(tokenizer, pieces.append, trim=trim)
+    streamer = BatchTextStreamer(tokenizer, lambda row, piece: pieces.append(piece), trim=trim)
     streamer.put(torch.tensor([[1]]))
     for token in ids:
         streamer.put(torch.tensor([token]))
@@ -142,43 +141,9 @@ def test_a_batch_of_several_replies_each_streams_like_decoding():
 def test_a_streamer_serves_one_batch_after_the_other():
     tokenizer = tokenizer_of("char")
     pieces: list[str] = []
-    streamer = ReplyTextStreamer(tokenizer, pieces.append)
+    streamer = BatchTextStreamer(tokenizer, lambda row, piece: pieces.append(piece))
     for _ in range(2):
         streamer.put(torch.tensor([[1]]))
         streamer.put(torch.tensor(encode_reply(tokenizer, "好")[:1]))
         streamer.end()
     assert pieces == ["好", "好"]
-
-
-def test_pieces_can_be_read_in_another_thread_while_they_are_made():
-    model, tokenizer = tiny_model(), tokenizer_of("char")
-    streamer = BatchTextStreamer(tokenizer)
-    ids = torch.randint(5, 90, (2, 5))
-    settings = {"max_new_tokens": 9, "eos_token_id": None, "streamer": streamer}
-    worker = threading.Thread(target=model.generate, args=(ids,), kwargs=settings)
-    worker.start()
-    rows = {0: "", 1: ""}
-    for row, piece in streamer:
-        rows[row] += piece
-    worker.join()
-    output = model.generate(ids, max_new_tokens=9, eos_token_id=None)
-    whole = [tokenizer.decode(row[1:], skip_special_tokens=True) for row in output.tolist()]
-    assert list(rows.values()) == whole
-
-
-def test_an_error_is_raised_where_the_pieces_are_read():
-    streamer = ReplyTextStreamer(tokenizer_of("char"))
-    streamer.fail(RuntimeError("out of memory"))
-    with pytest.raises(RuntimeError, match="out of memory"):
-        next(iter(streamer))
-
-
-def test_the_streamer_of_one_reply_refuses_a_batch():
-    streamer = ReplyTextStreamer(tokenizer_of("char"), print)
-    with pytest.raises(ValueError, match="batch of 2.*BatchTextStreamer"):
-        streamer.put(torch.tensor([[1], [1]]))
-
-
-def test_pieces_that_go_to_a_function_cannot_be_iterated_over_too():
-    with pytest.raises(ValueError, match="without `on_text`"):
-        next(iter(BatchTextStreamer(tokenizer_of("char"), print)))

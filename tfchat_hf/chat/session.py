@@ -31,7 +31,7 @@ from ..text.dialogue import EncodedContext, check_text, check_turns, encode_cont
 from ..text.tokenization import describe_tokens
 from .recall import Recall, load_recall
 from .settings import ChatSettings
-from .streaming import BROKEN, ReplyTextStreamer, next_item
+from .streaming import BROKEN, BatchTextStreamer, next_item
 
 logger = logging.getLogger(__name__)
 
@@ -309,7 +309,11 @@ class ChatSession:
     def _work(self, ids: list[int], pieces: queue.SimpleQueue, stop: threading.Event) -> None:
         """Generate one reply into `pieces`; None ends it, an exception is handed over."""
         whole = self.settings.comes_whole
-        streamer = None if whole else ReplyTextStreamer(self.tokenizer, pieces.put, trim=True)
+        streamer = None
+        if not whole:
+            streamer = BatchTextStreamer(
+                self.tokenizer, lambda row, piece: pieces.put(piece), trim=True
+            )
         try:
             if self.settings.seed is not None:
                 torch.manual_seed(self.settings.seed)

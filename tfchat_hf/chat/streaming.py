@@ -14,14 +14,12 @@ import json
 import queue
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.generation.streamers import BaseStreamer
-
-from data_builders.errors import UserError
 
 BROKEN = "\ufffd"  # what bytes decode to that are no character
 Item = TypeVar("Item")
@@ -144,33 +142,21 @@ class _Trimmer:
 class BatchTextStreamer(BaseStreamer):
     """Streams the replies of a batch: `on_text(row, piece)` for each piece of whole characters.
 
-    Rows count `batch * num_return_sequences`. Without `on_text` the streamer is an iterator for
-    another thread than the one that generates:
-
-        for row, piece in streamer: ...
-
-    It ends with `generate()`. If that fails, call `fail(error)`, which raises the error there.
+    Rows count `batch * num_return_sequences`.
 
     Args:
         tokenizer: The model's.
         on_text: Called in the thread that generates; what it raises ends `generate()`.
         trim: As `GrowingText` takes it.
-        end_token_ids: What ends a row; the tokenizer's end token by default.
     """
 
     def __init__(
-        self,
-        tokenizer: Tokenizer,
-        on_text: Callable[[int, str], None] | None = None,
-        *,
-        trim: bool = False,
-        end_token_ids: Sequence[int] | None = None,
+        self, tokenizer: Tokenizer, on_text: Callable[[int, str], None], *, trim: bool = False
     ) -> None:
         """Wait for the first tokens, which say how many rows there are."""
         self._table = PieceTable(tokenizer)
         self._trim = trim
-        self._ends = set([tokenizer.eos_token_id] if end_token_ids is None else end_token_ids)
-        self._pieces: queue.SimpleQueue[tuple[int, str] | Exception | None] = queue.SimpleQueue()
+        self._end = tokenizer.eos_token_id
         self._on_text = on_text
         self._rows: list[GrowingText | None] = []  # None: the row has ended
 
@@ -178,7 +164,7 @@ class BatchTextStreamer(BaseStreamer):
         """Take the next tokens, `(rows,)` or `(rows, length)`; the first bring the start token."""
         tokens = value.reshape(value.shape[0], -1).tolist()
         if not self._rows:
-            self._rows = self._begin(len(tokens))
+            self._rows = [GrowingText(self._table, self._trim) for _ in tokens]
             tokens = [row[1:] for row in tokens]
         for row, new in enumerate(tokens):
             for token in new:
@@ -190,84 +176,21 @@ class BatchTextStreamer(BaseStreamer):
             if text is not None:
                 self._deliver(row, text.close())
         self._rows = []
-        self._pieces.put(None)
-
-    def fail(self, error: Exception) -> None:
-        """Raise `error` in the thread that iterates: `generate()` will not come to its end."""
-        self._rows = []
-        self._pieces.put(error)
-
-    def __iter__(self) -> Iterator[tuple[int, str]]:
-        """Yield `(row, piece)` as they are made, in a way that Ctrl-C can interrupt."""
-        if self._on_text is not None:
-            raise UserError(
-                "A streamer with `on_text` cannot be iterated over: its pieces go there. Make it "
-                "without `on_text`."
-            )
-        while (item := next_item(self._pieces)) is not None:
-            if isinstance(item, Exception):
-                raise item
-            yield item
-
-    def _begin(self, rows: int) -> list[GrowingText | None]:
-        """Make a text for each row."""
-        return [GrowingText(self._table, self._trim) for _ in range(rows)]
 
     def _take(self, row: int, token: int) -> None:
         """Add one token to a row that has not ended."""
         text = self._rows[row]
         if text is None:
             return
-        if token in self._ends:
+        if token == self._end:
             self._rows[row] = None
             self._deliver(row, text.close())
         else:
             self._deliver(row, text.add(token))
 
     def _deliver(self, row: int, piece: str) -> None:
-        if not piece:
-            return
-        if self._on_text is None:
-            self._pieces.put((row, piece))
-        else:
+        if piece:
             self._on_text(row, piece)
-
-
-class ReplyTextStreamer(BatchTextStreamer):
-    """Streams one reply: `on_text(piece)`, or `for piece in streamer` from another thread.
-
-    Args:
-        tokenizer: The model's.
-        on_text: Called with each piece of whole characters.
-        trim: As `GrowingText` takes it.
-        end_token_ids: What ends the reply; the tokenizer's end token by default.
-    """
-
-    def __init__(
-        self,
-        tokenizer: Tokenizer,
-        on_text: Callable[[str], None] | None = None,
-        *,
-        trim: bool = False,
-        end_token_ids: Sequence[int] | None = None,
-    ) -> None:
-        """Wait for the start token."""
-        by_row = None if on_text is None else lambda row, piece: on_text(piece)
-        super().__init__(tokenizer, by_row, trim=trim, end_token_ids=end_token_ids)
-
-    def __iter__(self) -> Iterator[str]:  # type: ignore[override]  # one row needs no number
-        """Yield pieces as they are made."""
-        return (piece for _, piece in super().__iter__())
-
-    def _begin(self, rows: int) -> list[GrowingText | None]:
-        """Refuse a batch."""
-        if rows != 1:
-            raise UserError(
-                "`ReplyTextStreamer` streams one reply (got a batch of {rows}). Use "
-                "`BatchTextStreamer`.",
-                rows=rows,
-            )
-        return super()._begin(rows)
 
 
 def next_item(items: queue.SimpleQueue[Item], timeout: float | None = None) -> Item:
