@@ -211,12 +211,12 @@ def test_replies_of_another_model_are_not_mixed_in(model_dir, questions, tmp_pat
     session.reply_to_many = stops
     with pytest.raises(KeyboardInterrupt):
         answer_file(session, questions, output, BatchLimits(rows=2))
-    partial = (tmp_path / "out.jsonl.partial.ahead").read_bytes()
+    partial = (tmp_path / "out.jsonl.partial").read_bytes()
     again = short(load_session(str(model_dir), "cpu"))
     change(again)
     with pytest.raises(UserError, match=f"another {what}. .*--overwrite"):
         answer_file(again, questions, output, BatchLimits(rows=2))
-    assert (tmp_path / "out.jsonl.partial.ahead").read_bytes() == partial
+    assert (tmp_path / "out.jsonl.partial").read_bytes() == partial
     unchanged = short(load_session(str(model_dir), "cpu"))
     assert answer_file(unchanged, questions, output, BatchLimits(rows=2)).resumed == 2
 
@@ -244,7 +244,7 @@ def test_a_full_disk_keeps_what_was_answered(session, questions, tmp_path, monke
 
     def full(partial, replies):
         add(partial, replies)
-        if partial.done > 3:
+        if len(partial.replies) > 3:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(PartialOutput, "add", full)

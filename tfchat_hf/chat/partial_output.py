@@ -1,13 +1,12 @@
 # Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0
 """A file of replies while it is made: what was answered is kept, whatever stops the run.
 
-Rows are written in the input's order to `OUTPUT.partial`. Batches are not answered in that order,
-so replies that wait for an earlier row are noted in `OUTPUT.partial.ahead`, a batch a line.
+`OUTPUT.partial` has a batch a line, as they are answered; the rows are put in the input's order
+when the last one is.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from data_builders.errors import UserError
 from data_builders.translation import _, marked
-from data_builders.writing import write_json
+from data_builders.writing import whole_file, write_json
 
 
 @dataclass
@@ -49,8 +48,7 @@ class PartialOutput:
     """The output while it is made: nothing that was answered is lost.
 
     Attributes:
-        done: Rows written, in order.
-        replies: What is added to rows that wait for an earlier one, by row number.
+        replies: What is added to the rows that were answered, by row number.
 
     Args:
         output: The file to be.
@@ -58,17 +56,15 @@ class PartialOutput:
     """
 
     def __init__(self, output: Path, rows: Sequence[QuestionRow]) -> None:
-        """Name the files; `begin` opens them."""
+        """Name the files."""
         self.output = output
         self.rows = rows
         self.path = output.with_name(output.name + ".partial")
-        self.ahead_path = self.path.with_name(self.path.name + ".ahead")
         self.note_path = self.path.with_name(self.path.name + ".settings")
-        self.done = 0
         self.replies: dict[int, dict[str, str]] = {}
 
     def begin(self, job: Mapping[str, object], overwrite: bool) -> None:
-        """Open the files, and take up what an earlier run of the same job left.
+        """Take up what an earlier run of the same job left.
 
         Args:
             job: Everything that the replies depend on.
@@ -103,56 +99,36 @@ class PartialOutput:
     def __enter__(self) -> PartialOutput:
         """Open for writing."""
         self._sink = self.path.open("ab")
-        self._ahead = self.ahead_path.open("ab")
-        self._write_ready()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Close the files; they stay for the next run."""
+        """Close; the file stays for the next run."""
         self._sink.close()
-        self._ahead.close()
 
     def has(self, row: int) -> bool:
         """Tell whether a row needs no answer any more."""
-        return row < self.done or row in self.replies
+        return row in self.replies
 
     def add(self, replies: Mapping[int, dict[str, str]]) -> None:
-        """Note the replies of a batch, and write the rows whose turn has come."""
-        self._ahead.write((json.dumps(replies) + "\n").encode("ascii"))
-        self._ahead.flush()
+        """Note the replies of a batch."""
+        self._sink.write((json.dumps(replies) + "\n").encode("ascii"))
+        self._sink.flush()
         self.replies.update(replies)
-        self._write_ready()
 
     def finish(self) -> None:
-        """Give the file its name."""
-        os.replace(self.path, self.output)
+        """Write the output; every row has been answered."""
+        with whole_file(self.output) as fresh, fresh.open("wb") as sink:
+            for number, row in enumerate(self.rows):
+                sink.write(output_line(row, self.replies[number]))
         self._remove()
 
-    def _write_ready(self) -> None:
-        """Write the rows that wait for nothing; when none waits, nothing needs to be noted."""
-        while self.done in self.replies:
-            self._sink.write(output_line(self.rows[self.done], self.replies.pop(self.done)))
-            self.done += 1
-        self._sink.flush()
-        if not self.replies:
-            self._ahead.truncate(0)
-
     def _take_up(self) -> None:
-        """Read what was done; what follows a file's last newline is torn and cut off."""
-        self.done = len(_whole_lines(self.path))
-        for line in _whole_lines(self.ahead_path):
-            replies = {int(row): reply for row, reply in json.loads(line).items()}
-            self.replies.update((row, reply) for row, reply in replies.items() if row >= self.done)
+        """Read what was answered; what follows the last newline is torn and cut off."""
+        lines = self.path.read_bytes().split(b"\n")[:-1]
+        os.truncate(self.path, sum(len(line) + 1 for line in lines))
+        for line in lines:
+            self.replies.update((int(row), reply) for row, reply in json.loads(line).items())
 
     def _remove(self) -> None:
-        for path in (self.path, self.ahead_path, self.note_path):
+        for path in (self.path, self.note_path):
             path.unlink(missing_ok=True)
-
-
-def _whole_lines(path: Path) -> list[bytes]:
-    """Return the lines of a file that end with a newline; cut off what follows."""
-    with contextlib.suppress(FileNotFoundError):
-        lines = path.read_bytes().split(b"\n")[:-1]
-        os.truncate(path, sum(len(line) + 1 for line in lines))
-        return lines
-    return []

@@ -139,7 +139,7 @@ def _answer_file(
     partial.begin(_job(session, source, limits), overwrite)
     try:
         with partial:
-            resumed = partial.done + len(partial.replies)
+            resumed = len(partial.replies)
             report = BatchReport(len(rows), resumed, [row.line for row in rows if row.error])
             # A bar is for people: None is no bar where nobody looks.
             with tqdm(total=len(rows), initial=resumed, unit="row", disable=None) as bar:
