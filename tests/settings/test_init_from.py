@@ -160,7 +160,7 @@ def test_two_processes_begin_with_the_same_weights_as_one(first, tmp_path):
         (["--normalize_before", "false"], ["`normalize_before`", "got False, there True"]),
         (["--tokenizer_scheme", "word"], ["`tokenizer_scheme`", "got 'word', there 'char'"]),
         (["--vocab_size", "400"], ["`vocab_size`", "got 400, there 300"]),
-        (["--init_from", "runs/nowhere/at/all"], ["is no folder and no id of the Hub"]),
+        (["--init_from", "runs/nowhere/at/all"], ["`init_from`: There is no model folder"]),
         (["--max_source_length", "100"], ["`max_position_embeddings`"]),
     ],
 )

@@ -23,6 +23,7 @@ from data_builders.translation import _, joined, marked
 from ..model.configuration_tfchat import TFChatConfig
 from ..model.modeling_tfchat import TFChatForConditionalGeneration
 from .keys import NETWORK
+from .places import find_model
 from .reading import Setting, read_yaml
 from .run_folder import SETTINGS_FILE, RunFolder
 
@@ -57,8 +58,13 @@ def with_settings_of_origin(
     origin, output_dir = given.get("init_from"), given.get("output_dir")
     if origin is None:
         return settings, None
-    source = (given.get("resume") and _own_checkpoint(output_dir)) or origin
-    _check_source(source, output_dir if source == origin else None)
+    own = _own_checkpoint(output_dir) if given.get("resume") else None
+    try:
+        source = find_model(own or origin)
+    except UserError as error:
+        raise settings["init_from"].problem(f"`init_from`: {error}") from error
+    if own is None and output_dir is not None:
+        _check_apart(source, output_dir)
     config = _read_config(source)
     network = {name: getattr(config, name) for name in NETWORK}
     # Where only the size of the tokenizer is known: more tokens may have been asked for.
@@ -93,33 +99,19 @@ def _own_checkpoint(output_dir: str | None) -> str | None:
     return str(checkpoint) if checkpoint else None
 
 
-def _check_source(source: str, output_dir: str | None) -> None:
-    """Refuse a folder without a model, a path that leads nowhere, and the run's own folder."""
-    folder = Path(source)
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            newest = next(iter(RunFolder(folder).checkpoints()), None)
-            what = _(
-                "`init_from` {source} has no config.json, so no finished model.", source=source
-            )
-            advice = _("Its newest checkpoint is {newest}.", newest=newest) if newest else None
-            raise UserError(joined(what, advice or _(_ADVICE)))
-        if output_dir is not None and Path(output_dir).resolve() in (
-            folder.resolve(),
-            *folder.resolve().parents,
-        ):
-            raise UserError(
-                "`init_from` {source} must not lie in `output_dir` {output_dir}, which the run "
-                "writes to. Choose another --output_dir, or --resume to go on with that run.",
-                source=source,
-                output_dir=output_dir,
-            )
-    elif folder.exists() or not is_hub_id(source):
-        what = _("`init_from` {source} is no folder and no id of the Hub.", source=source)
-        raise UserError(joined(what, _(_ADVICE)))
+def _check_apart(source: str, output_dir: str) -> None:
+    """Refuse a folder that the run itself writes to."""
+    folder = Path(source).resolve()
+    if folder.is_dir() and Path(output_dir).resolve() in (folder, *folder.parents):
+        raise UserError(
+            "`init_from` {source} must not lie in `output_dir` {output_dir}, which the run "
+            "writes to. Choose another --output_dir, or --resume to go on with that run.",
+            source=source,
+            output_dir=output_dir,
+        )
 
 
-def is_hub_id(name: str) -> bool:
+def _is_hub_id(name: str) -> bool:
     """Tell whether a name that is no folder here can be an id of the Hub, `owner/name`."""
     parts = re.fullmatch(r"([\w-][\w.-]*)/([\w-][\w.-]*)", name)
     return parts is not None and not Path(parts[1]).is_dir()
@@ -130,7 +122,7 @@ def origin_name(init_from: str) -> str:
 
     Only an id of the Hub has a slash.
     """
-    if is_hub_id(init_from) and not Path(init_from).is_dir():
+    if _is_hub_id(init_from) and not Path(init_from).is_dir():
         return init_from
     folder = Path(init_from).absolute()
     within = f" of {folder.parent.name}" if folder.name.startswith("checkpoint-") else ""
