@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 import train_hf
 from data_builders.errors import UserError
 from tests.cli_runs import Fault, run_alone, start, weights, write_settings
-from tfchat_hf.settings.run_folder import check_finished
+from tfchat_hf.publishing.upload_checks import check_whole
+from tfchat_hf.publishing.upload_plan import plan_upload
 from tfchat_hf.training import callbacks, reporting
 from tfchat_hf.training.trainer import TFChatTrainer
 
@@ -157,7 +158,7 @@ def test_a_model_whose_weights_are_no_numbers_is_not_published_nor_begun_with(
 ):
     spoil(run)
     with pytest.raises(UserError, match="holds weights that are no numbers"):
-        check_finished(run, with_memory=False)
+        check_whole(plan_upload(run, "somebody/model"), run)
     assert train(made, tmp_path / "next", "--init_from", str(run)) == 2
     assert "weights that are no numbers" in capsys.readouterr().err
 

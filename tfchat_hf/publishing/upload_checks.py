@@ -119,7 +119,8 @@ def _check_content(path: Path) -> None:
     elif path.suffix == ".safetensors":
         if problem := weights_problem(path):
             raise UserError(
-                "{folder} cannot be published: {problem}. Write it again.",
+                "{folder} cannot be published: {problem}. Write it again, or train anew with "
+                "--overwrite.",
                 folder=path.parent,
                 problem=problem,
             )

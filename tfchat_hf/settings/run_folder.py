@@ -243,13 +243,6 @@ def check_finished(folder: Path, with_memory: bool) -> None:
             folder=folder,
             file=METRICS_FILE,
         )
-    weights = folder / _WEIGHTS_FILE
-    if weights.is_file() and (problem := weights_problem(weights)):
-        raise UserError(
-            "{folder} cannot be published: {problem}. Train it anew with --overwrite.",
-            folder=folder,
-            problem=problem,
-        )
     if with_memory and not (folder / MEMORY_FOLDER).is_dir():
         raise UserError(
             "{folder} has no memory to push. Write it with `python -m tfchat_hf.memory build "
