@@ -13,7 +13,7 @@ import re
 import tomllib
 import zipfile
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -92,7 +92,7 @@ def plan_space(folder: str | Path, order: PushOrder, model_id: str | None = None
     command = ["python", "-m", "tfchat_hf.serve", model_id or name, "--web", "--no-api-key"]
     # The Hub shows the page within its own.
     command += ["--frame", "https://huggingface.co", "--host", "0.0.0.0", "--port", str(PORT)]
-    card = space_card(folder, order.repo_id, model_id, _explained, sdk=SDK, app_port=PORT)
+    card = space_card(folder, order.repo_id, model_id, static=False, sdk=SDK, app_port=PORT)
     made = [
         (CARD_FILE, marked("the Space's card"), card),
         (
@@ -177,11 +177,7 @@ def _recorded(name: str, content: bytes) -> str:
 
 
 def space_card(
-    folder: str | Path,
-    space: str,
-    model_id: str | None,
-    explained: Callable[[str, str | None], Iterable[str]],
-    **how: Any,
+    folder: str | Path, space: str, model_id: str | None, static: bool, **how: Any
 ) -> str:
     """Write README.md of a Space, for the Hub in its header and for people below.
 
@@ -189,7 +185,7 @@ def space_card(
         folder: The run folder.
         space: The Space, `owner/name`.
         model_id: The model on the Hub that the Space names, if any.
-        explained: Gives the paragraphs for people, in the language spoken.
+        static: Whether the model runs in the browser.
         how: What runs it.
     """
     name = space.split("/")[1]
@@ -208,31 +204,38 @@ def space_card(
     told = [f"---\n{header.to_yaml()}\n---", f"# {name}"]
     for language in LANGUAGES:
         with speaking(language):
-            told += explained(space, model_id)
+            told += _explained(space, model_id, static)
     return "\n\n".join(told) + "\n"
 
 
-def _explained(space: str, model_id: str | None) -> Iterator[str]:
+def _explained(space: str, model_id: str | None, static: bool) -> Iterator[str]:
     """Say to strangers what they talk to, and how to have it at home."""
-    address = re.sub(r"[^a-z0-9]+", "-", space.lower())
     name = space.split("/")[1]
     card = model_id or f"spaces/{space}/blob/main/{name}/{CARD_FILE}"
-    yield _(
-        "A small chat model, trained with TFChat-HF, on the processor of this Space. What it "
-        "learned from, how well, and its limits: [its card]({card}).",
-        card=f"https://huggingface.co/{card}",
+    what = (
+        marked(
+            "A small chat model, trained with TFChat-HF, that runs in your own browser: what you "
+            "write stays there. What it learned from, how well, and its limits: [its card]({card})."
+        )
+        if static
+        else marked(
+            "A small chat model, trained with TFChat-HF, on the processor of this Space. What it "
+            "learned from, how well, and its limits: [its card]({card})."
+        )
     )
+    yield _(what, card=f"https://huggingface.co/{card}")
     yield _(
         "It knows nothing beyond its training pairs and states wrong things with confidence. "
         "Do not use it for advice."
     )
-    yield _(
-        "What you write is answered by this Space, and neither kept nor logged there. Programs "
-        "ask it as they ask OpenAI, at {address}.",
-        address=f"`https://{address}.hf.space/v1`",
-    )
+    if not static:
+        address = re.sub(r"[^a-z0-9]+", "-", space.lower())
+        yield _(
+            "What you write is answered by this Space, and neither kept nor logged there. Programs "
+            "ask it as they ask OpenAI, at {address}.",
+            address=f"`https://{address}.hf.space/v1`",
+        )
     yield _("To have it at home, clone this Space, and in its folder:")
-    yield (
-        "```bash\npip install -r requirements.txt\n"
-        f"python -m tfchat_hf.serve {model_id or name} --web\n```"
-    )
+    served = f"python -m tfchat_hf.serve {model_id or name} --web"
+    commands = "python -m http.server" if static else f"pip install -r requirements.txt\n{served}"
+    yield f"```bash\n{commands}\n```"

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from data_builders.translation import _, marked
+from data_builders.translation import marked
 
 from ..engines.dependencies import WEB
 from ..engines.exported_folder import NOTES, find_export
@@ -31,7 +30,7 @@ def plan_static_space(
     model = plan_model(folder, replace(order, repo_id=name))
     page = find_export(folder, WEB)
     how = {"sdk": order.space_sdk, "app_file": "index.html"}
-    text = space_card(folder, order.repo_id, model_id, _explained, **how)
+    text = space_card(folder, order.repo_id, model_id, static=True, **how)
     plan = UploadPlan(
         [Upload(CARD_FILE, marked("the Space's card"), Path(CARD_FILE), text.encode())]
     )
@@ -43,20 +42,3 @@ def plan_static_space(
         kept = [upload for upload in model.uploads if upload.name in _CARD]
         plan.uploads += [replace(upload, name=f"{name}/{upload.name}") for upload in kept]
     return plan
-
-
-def _explained(space: str, model_id: str | None) -> Iterator[str]:
-    """Say to strangers what they talk to, and how to have it at home."""
-    name = space.split("/")[1]
-    card = model_id or f"spaces/{space}/blob/main/{name}/{CARD_FILE}"
-    yield _(
-        "A small chat model, trained with TFChat-HF, that runs in your own browser: what you write "
-        "stays there. What it learned from, how well, and its limits: [its card]({card}).",
-        card=f"https://huggingface.co/{card}",
-    )
-    yield _(
-        "It knows nothing beyond its training pairs and states wrong things with confidence. "
-        "Do not use it for advice."
-    )
-    yield _("To have it at home, clone this Space, and in its folder:")
-    yield "```bash\npython -m http.server\n```"
