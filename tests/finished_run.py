@@ -38,7 +38,16 @@ METRICS: dict[str, Any] = {
         "steps": 9,
         "epochs": 1.5,
         "update_size": "4 pairs",
+        "warmup_updates": 2,
+        "peak_learning_rate": 1e-3,
+        "init_from": None,
+        "device": "cpu (2 threads)",
+        "dtype": "float32",
+        "speed": None,
+        "train_seconds": 5.0,
+        **dict.fromkeys(("python", "torch", "transformers", "datasets"), "1.0"),
     },
+    "selection": {"rule": "last", "step": 9},
 }
 LOG = [
     {"step": 4, "loss": 3.0},

@@ -270,20 +270,9 @@ def test_the_picture_is_shown_only_when_it_is_there(
     assert "curves.png" not in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "metrics",
-    [
-        {},
-        {"run": {}, "data": {}, "train": {}, "validation": {}, "baselines": {}},
-        {"validation": {"perplexity": 5.0}, "baselines": None, "data": None},
-        {key: METRICS[key] for key in ("train", "data", "run")},
-    ],
-)
-def test_an_older_metrics_file_makes_a_card_too(tmp_path: Path, metrics: dict[str, Any]) -> None:
-    text = card_text(tmp_path, metrics)
-    assert "## Limits" in text and "None" not in text
-    # What nobody counted is not nothing.
-    assert not re.search(r"\b0 (\(context|held|dialogues)", text)
+def test_a_run_without_held_out_questions_makes_a_card_too(tmp_path: Path) -> None:
+    text = card_text(tmp_path, METRICS | {"validation": {}, "baselines": {}})
+    assert "Nothing is known of how it answers" in section(text, "Limits") and "None" not in text
 
 
 def test_the_human_row_says_what_it_was_compared_with(tmp_path: Path) -> None:
@@ -348,7 +337,7 @@ def test_the_rule_that_chose_the_checkpoint_is_told(tmp_path: Path) -> None:
         greater_is_better=False,
         selection_relevance_weight=2.5,
     )
-    state = trained(best_model_checkpoint="/x/checkpoint-30", best_metric=3.25)
+    state = trained(best_model_checkpoint="/x", best_global_step=30, best_metric=3.25)
     metrics = changed()
     metrics["selection"] = describe_selection(state, args)
     assert metrics["selection"]["step"] == 30
@@ -394,7 +383,8 @@ def test_samples_are_taken_at_even_distances_and_cannot_break_the_table(tmp_path
         f"回答 {i}" for i in (0, 5, 10, 15)
     ]
     assert len(choose_samples(SAMPLES[:3], 4)) == 3
-    nasty = {"context": ["a | b\n\n# c", "<b>`x`"], "reply": "r" * 500, "reference": "|"}
+    nasty = {"split": "train", "context": ["a | b\n\n# c", "<b>`x`"], "reference": "|"}
+    nasty["reply"] = "r" * 500
     text = str(build_model_card(tiny_run(tmp_path), METRICS, "你好", samples=[nasty]))
     (row,) = cells(section(text, "Sample replies"))[2:]
     assert len(row) == 3 and "<b>" not in row[0] and len(row[1]) == 60

@@ -75,7 +75,7 @@ def write_model_card(
         samples: Rows of samples.jsonl; a few are shown.
     """
     folder, curves = Path(folder), read_curves(log_history)
-    chosen = (metrics.get("selection") or {}).get("step")
+    chosen = metrics["selection"]["step"]
     people = ((metrics.get("baselines") or {}).get("human") or {}).get("distinct_2")
     picture = draw_curves(curves, folder / CURVES_PICTURE, chosen, people)
     card = build_model_card(run, metrics, example, curves, choose_samples(samples), picture)
@@ -94,7 +94,7 @@ def build_model_card(
 
     Args:
         run: The settings.
-        metrics: The content of metrics.json; what an older one lacks is left out of the card.
+        metrics: The content of metrics.json.
         example: A message for the code block.
         curves: Of `read_curves`.
         samples: The rows to show, of `context`, `reference` and `reply`.
@@ -109,7 +109,7 @@ def build_model_card(
         _("How to use"): usage(run, known, example),
         _("Training data"): _data(run, known),
         _("Training"): _joined(_settings(run, known["run"]), _speed(known["run"])),
-        _("Curves"): curves_part(curves or {}, known["selection"].get("step"), picture),
+        _("Curves"): curves_part(curves or {}, known["selection"]["step"], picture),
         _("Evaluation"): _joined(evaluation(known), selection(known["selection"])),
         _("Sample replies"): sample_table(samples),
         _("Limits"): _limits(run, known),
@@ -312,26 +312,24 @@ def _settings(run: RunArguments, told: Mapping[str, Any]) -> str:
         switches.append(_("{kind} positions", kind=model.position_embedding_type))
     tokenizer = [_("a given one") if data.tokenizer and not began else data.tokenizer_scheme]
     tokenizer += [_("that of the model it began with")] if began else []
-    entries = _("{number:,} entries", number=told.get("vocabulary", data.vocab_size))
+    entries = _("{number:,} entries", number=told["vocabulary"])
     tokens, muon, minutes = args.tokens_per_update, args.muon_learning_rate, args.max_minutes
-    size = retold(told.get("update_size") or "", _SIZES)
+    size = retold(told["update_size"], _SIZES)
     if tokens:
         size = _("about {tokens:,} tokens, questions and replies together", tokens=tokens)
-    updates = "" if told.get("steps") is None else f"{told['steps']:,}"
-    if updates and told.get("epochs"):
-        epochs = _("{epochs:.1f} epochs", epochs=told["epochs"])
-        updates = _("{what} ({more})", what=updates, more=epochs)
+    epochs = _("{epochs:.1f} epochs", epochs=told["epochs"])
+    updates = _("{what} ({more})", what=f"{told['steps']:,}", more=epochs)
     schedule = getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)
     # As it came out: a clock shortens the warm-up, and a short run ends within it.
-    peak = told.get("peak_learning_rate", args.learning_rate)
-    warmup, share = told.get("warmup_updates", args.warmup_steps), peak / args.learning_rate
+    peak, warmup = told["peak_learning_rate"], told["warmup_updates"]
+    share = peak / args.learning_rate
     losses = [f"{_(text)} {getattr(args, k):g}" for k, text in _LOSSES.items() if getattr(args, k)]
     dropouts = (model.dropout, model.attention_dropout, model.activation_dropout)
     rows = {
         _("layers (encoder+decoder)"): f"{model.encoder_layers}+{model.decoder_layers}",
         _("width, heads, feed-forward"): f"{model.d_model}, {heads}, {ffn}",
         _("switches"): ", ".join(switches),
-        _("parameters"): told.get("parameters"),
+        _("parameters"): told["parameters"],
         _("tokenizer"): listed([*tokenizer, entries]),
         _("longest context, in tokens"): data.max_source_length,
         _("longest reply, in tokens"): data.max_target_length,
@@ -355,8 +353,8 @@ def _settings(run: RunArguments, told: Mapping[str, Any]) -> str:
         _("dropout (all, attention, activation)"): ", ".join(f"{rate:g}" for rate in dropouts),
         _("time budget"): _("{minutes:g} minutes", minutes=minutes) if minutes else "",
         _("seed"): args.seed,
-        _("precision"): told.get("dtype"),
-        _("software"): ", ".join(f"{name} {told[name]}" for name in _SOFTWARE if told.get(name)),
+        _("precision"): told["dtype"],
+        _("software"): ", ".join(f"{name} {told[name]}" for name in _SOFTWARE),
     }
     known = [[name, value] for name, value in rows.items() if value not in (None, "")]
     return _joined(
@@ -372,14 +370,10 @@ def _optimizer(args: TFChatTrainingArguments) -> str:
 
 
 def _speed(told: Mapping[str, Any]) -> str:
-    """Say how fast training was and on what; empty where nothing is known."""
-    speed, words = {**told, **(told.get("speed") or {})}, []
-    device = retold(str(told.get("device") or ""), _DEVICES)
-    if told.get("train_seconds"):
-        time = _duration(told["train_seconds"])
-        words.append(_("{time} of training on {device}", time=time, device=device))
-    elif device:
-        words.append(_("Trained on {device}", device=device))
+    """Say how long training took and on what, and how fast it was where that was measured."""
+    speed, device = told["speed"] or {}, retold(told["device"], _DEVICES)
+    time = _duration(told["train_seconds"])
+    words = [_("{time} of training on {device}", time=time, device=device)]
     for name, text in (
         ("tokens_per_second", marked("{number:,.0f} real tokens/s")),
         ("pairs_per_second", marked("{number:,.0f} pairs/s")),
@@ -388,7 +382,7 @@ def _speed(told: Mapping[str, Any]) -> str:
             words.append(_(text, number=speed[name]))
     if speed.get("padding") is not None:
         words.append(_("{share:.1f} % padding", share=100 * speed["padding"]))
-    return _("{sentence}.", sentence=escape(listed(words))) if words else ""
+    return _("{sentence}.", sentence=escape(listed(words)))
 
 
 def _duration(seconds: float) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_builders.output.markdown import one_line, table
 from data_builders.translation import _, joined, listed, marked
 
 if TYPE_CHECKING:
-    from transformers import TrainerState, TrainingArguments
+    from transformers import TrainerState
+
+    from ..settings.arguments import TFChatTrainingArguments
 
 # The figures of one set of replies, or none.
 Row = Mapping[str, Any]
-# The content of metrics.json; a part that an older file lacks is empty.
+# The content of metrics.json; a part that it lacks is empty.
 Metrics = Mapping[str, Mapping[str, Any]]
 # Each metric: its heading, how it is written, and what it says.
 _METRICS = {
@@ -163,7 +164,7 @@ def _relevance(row: Row) -> str:
     return joined(heard, found)
 
 
-def describe_selection(state: TrainerState, args: TrainingArguments) -> dict[str, Any]:
+def describe_selection(state: TrainerState, args: TFChatTrainingArguments) -> dict[str, Any]:
     """Say which checkpoint the finished model is and by which rule, for `metrics["selection"]`.
 
     Args:
@@ -174,48 +175,42 @@ def describe_selection(state: TrainerState, args: TrainingArguments) -> dict[str
         `rule` ("last" or the name of the metric), `step`, and for a metric its `value`,
         `greater_is_better` and `relevance_weight`.
     """
-    best = state.best_model_checkpoint
-    if not args.load_best_model_at_end or not best:
+    if not args.load_best_model_at_end or not state.best_model_checkpoint:
         return {"rule": "last", "step": state.global_step}
-    named = Path(best).name.rpartition("-")[2]
     value = state.best_metric
     return {
         "rule": f"eval_{(args.metric_for_best_model or 'loss').removeprefix('eval_')}",
-        "step": state.best_global_step or (int(named) if named.isdigit() else None),
+        "step": state.best_global_step,
         "value": value if value is not None and math.isfinite(value) else None,
         "greater_is_better": bool(args.greater_is_better),
-        "relevance_weight": getattr(args, "selection_relevance_weight", None),
+        "relevance_weight": args.selection_relevance_weight,
     }
 
 
 def selection(chosen: Mapping[str, Any]) -> str:
-    """Tell what `describe_selection` found; empty where a run did not note it."""
-    if not chosen.get("rule"):
-        return ""
-    at, value = chosen.get("step"), chosen.get("value")
-    step = _("a checkpoint") if at is None else _("update {step:,}", step=at)
+    """Tell what `describe_selection` found."""
+    step = _("update {step:,}", step=chosen["step"])
     if chosen["rule"] == "last":
         return _("These are the weights of the last update ({step}); none was selected.", step=step)
-    rule = str(chosen["rule"]).removeprefix("eval_")
+    rule, value = chosen["rule"].removeprefix("eval_"), chosen["value"]
     named = {"loss": _("validation loss"), "selection_score": _("selection score")}
     best = {
         "step": step,
         "metric": named.get(rule, f"`{rule}`"),
-        "number": _(" ({what})", what=f"{value:.3f}") if isinstance(value, (int, float)) else "",
+        "number": "" if value is None else _(" ({what})", what=f"{value:.3f}"),
     }
     told = (
         _("These are the weights of {step}, with the highest {metric}{number}.", **best)
-        if chosen.get("greater_is_better")
+        if chosen["greater_is_better"]
         else _("These are the weights of {step}, with the lowest {metric}{number}.", **best)
     )
     if rule != "selection_score":
         return told
-    weight = chosen.get("relevance_weight")
     score = _(
         "The score is validation loss − {times} × MRR, where MRR says at which rank the model "
         "finds the true reply among others, so that a model which says what fits anything does "
         "not win.",
-        times=_("weight") if weight is None else f"{weight:g}",
+        times=f"{chosen['relevance_weight']:g}",
     )
     return joined(told, score)
 
@@ -233,22 +228,20 @@ def sample_table(samples: Sequence[Row]) -> str:
     """Table questions with what the model and a human said; empty without any."""
     if not samples:
         return ""
-    contexts = [row.get("context") or [""] for row in samples]
-    turns = [[context] if isinstance(context, str) else context for context in contexts]
     rows = [
         [
-            one_line(str(text or ""), _TEXT_WIDTH)
-            for text in (turn[-1], row.get("reply"), row.get("reference"))
+            one_line(text, _TEXT_WIDTH)
+            for text in (row["context"][-1], row["reply"], row["reference"])
         ]
-        for turn, row in zip(turns, samples, strict=True)
+        for row in samples
     ]
-    held_out = all(row.get("split", "validation") == "validation" for row in samples)
+    held_out = all(row["split"] == "validation" for row in samples)
     said = [
         _("Held-out questions, taken at even distances and not picked.")
         if held_out
         else _("Questions of the training data, taken at even distances and not picked.")
     ]
-    if any(len(turn) > 1 for turn in turns):
+    if any(len(row["context"]) > 1 for row in samples):
         said.append(_("Only the last turn of the context is shown."))
     head = [_("question"), _("this model"), _("the corpus")]
     return f"{joined(*said)}\n\n{table(head, rows)}"
