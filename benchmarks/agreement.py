@@ -31,7 +31,7 @@ from tfchat_hf.text.vocabulary.byte_pairs import train_byte_pairs
 from tfchat_hf.text.vocabulary.dictionary_words import train_words
 from tfchat_hf.text.vocabulary.pieces import BASE_PIECES, SMALLEST_VOCABULARY, count_words
 from tfchat_hf.text.vocabulary.unigram import train_unigram
-from tfchat_hf.text.vocabulary.word_cutter import HAN, WordCutter, open_word_cutter
+from tfchat_hf.text.vocabulary.word_cutter import HAN, WordCutter, load_word_cutter
 
 WHOLE = "word, whole dictionary"
 SIZES = (64_000, 32_000, 16_000, 8_000, 4_000)
@@ -350,13 +350,13 @@ def main() -> None:
     arguments = parser.parse_args()
     texts = split(read_groups(arguments.data, arguments.cache_dir), arguments.each, arguments.seed)
     samples = draw_samples(texts.held_out)
-    with open_word_cutter() as cutter:
-        counts = {
-            name: count_words(take(training, arguments.most_mb * 1e6), cutter.cut)
-            for name, training in texts.by_group.items()
-        }
-        print_agreement(samples, counts, cutter)
-        print_own(samples, counts, cutter)
+    cutter = load_word_cutter()
+    counts = {
+        name: count_words(take(training, arguments.most_mb * 1e6), cutter.cut)
+        for name, training in texts.by_group.items()
+    }
+    print_agreement(samples, counts, cutter)
+    print_own(samples, counts, cutter)
 
 
 def print_agreement(

@@ -18,7 +18,7 @@ from tfchat_hf.text.vocabulary.byte_pairs import train_byte_pairs
 from tfchat_hf.text.vocabulary.dictionary_words import train_words
 from tfchat_hf.text.vocabulary.pieces import BASE_PIECES, count_words, train_characters
 from tfchat_hf.text.vocabulary.unigram import train_unigram
-from tfchat_hf.text.vocabulary.word_cutter import HAN_CHARACTERS, open_word_cutter
+from tfchat_hf.text.vocabulary.word_cutter import HAN_CHARACTERS, load_word_cutter
 
 SIZE = 16_000
 _SYMBOLS = bytes_to_unicode()
@@ -39,15 +39,15 @@ def prepare(texts: list[str], folder: Path) -> None:
         texts: none of them is timed.
         folder: where the tokenizers go.
     """
-    with open_word_cutter() as cutter:
-        words = count_words(texts, cutter.cut)
-        backends = {
-            "word": train_words(words, SIZE, cutter),
-            WHOLE: train_words(words, SIZE, cutter, whole_dictionary=True),
-            "subword-bpe": train_byte_pairs(words, SIZE),
-            "subword-unigram": train_unigram(words, SIZE),
-            "char": train_characters(texts, SIZE),
-        }
+    cutter = load_word_cutter()
+    words = count_words(texts, cutter.cut)
+    backends = {
+        "word": train_words(words, SIZE, cutter),
+        WHOLE: train_words(words, SIZE, cutter, whole_dictionary=True),
+        "subword-bpe": train_byte_pairs(words, SIZE),
+        "subword-unigram": train_unigram(words, SIZE),
+        "char": train_characters(texts, SIZE),
+    }
     for name, backend in backends.items():
         # A warning about long texts would be printed in the middle of the table.
         wrap_tokenizer(backend, model_max_length=1_000_000).save_pretrained(folder / name)

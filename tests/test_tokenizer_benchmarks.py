@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tfchat_hf.text.vocabulary.dictionary_words import train_words
-from tfchat_hf.text.vocabulary.word_cutter import open_word_cutter
+from tfchat_hf.text.vocabulary.word_cutter import load_word_cutter
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -28,8 +28,7 @@ TEXTS = ["我们今天学习中文", "他们明天学习 Python 吗？", "I don'
 
 @pytest.fixture(scope="module")
 def cutter():
-    with open_word_cutter() as opened:
-        yield opened
+    return load_word_cutter()
 
 
 @pytest.fixture(scope="module")

@@ -99,14 +99,14 @@ def numbers(axes: Any, values: Any, dark: float = 0.6) -> None:
 
 def tokens(sheet: Sheet) -> None:
     """Draw all words of jieba's dictionary in a sentence as arcs, those of the best cut in blue."""
-    from tfchat_hf.text.vocabulary.word_cutter import open_word_cutter
+    from tfchat_hf.text.vocabulary.word_cutter import load_word_cutter
 
     text = "研究生命的起源"
-    with open_word_cutter() as cutter:
-        spans = [(a, b) for a in range(len(text)) for b in range(a + 1, len(text) + 1)]
-        words = [(a, b) for a, b in spans if b - a == 1 or cutter.frequencies.get(text[a:b])]
-        known = {(a, b): cutter.log_probability(text[a:b]) for a, b in words}
-        ends = np.cumsum([len(word) for word in cutter.jieba_words(text)]).tolist()
+    cutter = load_word_cutter()
+    spans = [(a, b) for a in range(len(text)) for b in range(a + 1, len(text) + 1)]
+    words = [(a, b) for a, b in spans if b - a == 1 or cutter.frequencies.get(text[a:b])]
+    known = {(a, b): cutter.log_probability(text[a:b]) for a, b in words}
+    ends = np.cumsum([len(word) for word in cutter.jieba_words(text)]).tolist()
     best = set(zip([0, *ends], ends, strict=False))
     axes = sheet.figure.subplots()
     for (begin, end), score in known.items():

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from data_builders import build_dialogues
 from tests.commands import run_python
 from tfchat_hf.look.__main__ import main
-from tfchat_hf.look.explainer import LONGEST_TEXT, Explainer, open_jieba
+from tfchat_hf.look.explainer import LONGEST_TEXT, Explainer, load_jieba
 from tfchat_hf.look.report import render, visible
 from tfchat_hf.look.search import Lattice, score_of
 from tfchat_hf.text.tokenization import install_pipeline, wrap_tokenizer
@@ -66,8 +66,7 @@ def tokenizers(turns):
 
 @pytest.fixture(scope="module")
 def cut_words():
-    with open_jieba() as cut:
-        yield cut
+    return load_jieba()
 
 
 @pytest.fixture(scope="module")
@@ -207,8 +206,7 @@ def test_jieba_stands_beside_and_differences_have_causes(cut_words):
 
 def test_without_jieba_the_rest_is_shown(monkeypatch):
     monkeypatch.setitem(sys.modules, "jieba", None)
-    with open_jieba() as cut:
-        assert cut is None
+    assert load_jieba() is None
     assert "jieba is not installed" in render(explain_with(SCORES, text="研究"))
 
 

@@ -17,7 +17,7 @@ from tests.browser import needs_browser, said_by
 from tests.finished_run import finished_run
 from tfchat_hf.look import terminal as terminal_of
 from tfchat_hf.look.comparison import compare
-from tfchat_hf.look.explainer import open_jieba
+from tfchat_hf.look.explainer import load_jieba
 from tfchat_hf.look.journey import Request, Traveller, follow
 from tfchat_hf.look.page import content_of, texts, write_page
 
@@ -53,8 +53,7 @@ def traveller(folder):
 
 @pytest.fixture(scope="module")
 def cut_words():
-    with open_jieba() as cut:
-        yield cut
+    return load_jieba()
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from tfchat_hf.text.dialogue import encode_reply
 from tfchat_hf.text.tokenization import SPECIAL_TOKENS, install_pipeline
 from tfchat_hf.text.tokenizer_training import SCHEMES, main, train_tokenizer
 from tfchat_hf.text.vocabulary.pieces import BASE_PIECES
-from tfchat_hf.text.vocabulary.word_cutter import open_word_cutter
+from tfchat_hf.text.vocabulary.word_cutter import load_word_cutter
 
 # Whole sentences come back again and again, so that words stand beside the same neighbours:
 # without word boundaries BPE would join them.
@@ -261,8 +261,8 @@ def test_char_scheme_keeps_the_most_frequent_characters() -> None:
 
 @functools.cache
 def words_of_the_corpus() -> set[str]:
-    with open_word_cutter() as cutter:
-        return {word for text in CORPUS for word in cutter.cut(text)}
+    cutter = load_word_cutter()
+    return {word for text in CORPUS for word in cutter.cut(text)}
 
 
 def pieces_across_words(tokenizer: Tokenizer) -> list[str]:

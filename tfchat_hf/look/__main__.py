@@ -95,7 +95,7 @@ def _run_model(options: argparse.Namespace) -> None:
     from transformers.utils import logging
 
     from .comparison import compare
-    from .explainer import check_sentence, open_jieba
+    from .explainer import check_sentence, load_jieba
     from .journey import Request, Traveller, follow
     from .page import write_page
     from .terminal import render, render_comparison
@@ -106,8 +106,8 @@ def _run_model(options: argparse.Namespace) -> None:
         check_sentence(given)
     language = spoken_language()
     request = Request(text, options.reply, options.preset, options.seed or 0)
-    with open_jieba() as cut_words:
-        journeys = [follow(Traveller(one), request, cut_words) for one in names]
+    cut_words = load_jieba()
+    journeys = [follow(Traveller(one), request, cut_words) for one in names]
     comparison = compare(*journeys) if len(journeys) == 2 else None
     for journey in journeys:
         say(render(journey, language))
@@ -156,23 +156,22 @@ def _run_tokens(options: argparse.Namespace) -> None:
     texts = iter(options.text) if options.text else _lines_of_standard_input()
     name = options.tokenizer
     tell(_("Loading {name} ...", name=name) if name else _("Training a tokenizer ..."))
-    from .explainer import Explainer, open_jieba
+    from .explainer import Explainer, load_jieba
     from .report import render
 
     tokenizer = _load(options.tokenizer) if options.tokenizer else _train(options)
-    with open_jieba() as cut_words:
-        explainer = Explainer(tokenizer, cut_words)
-        if not options.json:
-            name = name or _("scheme {scheme}, trained on small_talk", scheme=options.scheme)
-            size = len(tokenizer)
-            said = _("Tokenizer: {name}, {size:,} tokens.", name=name, size=size)
-            sys.stdout.write(said + "\n")
-        for text in texts:
-            explanation = explainer.explain(text, options.top)
-            if options.json:
-                sys.stdout.write(json.dumps(asdict(explanation), ensure_ascii=False) + "\n")
-            else:
-                sys.stdout.write("\n" + render(explanation))
+    explainer = Explainer(tokenizer, load_jieba())
+    if not options.json:
+        name = name or _("scheme {scheme}, trained on small_talk", scheme=options.scheme)
+        size = len(tokenizer)
+        said = _("Tokenizer: {name}, {size:,} tokens.", name=name, size=size)
+        sys.stdout.write(said + "\n")
+    for text in texts:
+        explanation = explainer.explain(text, options.top)
+        if options.json:
+            sys.stdout.write(json.dumps(asdict(explanation), ensure_ascii=False) + "\n")
+        else:
+            sys.stdout.write("\n" + render(explanation))
 
 
 def _check_tokens(options: argparse.Namespace) -> None:

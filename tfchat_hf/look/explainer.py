@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import pairwise
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from data_builders.errors import UserError
 
 from ..text.dialogue import check_text
-from ..text.vocabulary.word_cutter import open_word_cutter
+from ..text.vocabulary.word_cutter import load_word_cutter
 from .search import Lattice, Merge, Path, Symbol, apply_merges, score_of
 
 if TYPE_CHECKING:
@@ -261,14 +260,9 @@ def _scored(text: str, path: Path) -> ScoredPath:
     return ScoredPath(pieces, [edge.score for edge in path], score_of(path))
 
 
-@contextmanager
-def open_jieba() -> Iterator[CutWords | None]:
-    """Lend ``jieba.cut(HMM=False)``, or None where jieba is not installed."""
-    if find_spec("jieba") is None:
-        yield None
-        return
-    with open_word_cutter() as cutter:
-        yield cutter.jieba_words
+def load_jieba() -> CutWords | None:
+    """Return ``jieba.cut(HMM=False)``, or None where jieba is not installed."""
+    return None if find_spec("jieba") is None else load_word_cutter().jieba_words
 
 
 def spans_of(words: Sequence[str]) -> list[Span]:

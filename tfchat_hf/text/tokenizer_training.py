@@ -30,7 +30,7 @@ from .vocabulary.byte_pairs import train_byte_pairs
 from .vocabulary.dictionary_words import train_words
 from .vocabulary.pieces import SMALLEST_VOCABULARY, count_words, train_characters
 from .vocabulary.unigram import train_unigram
-from .vocabulary.word_cutter import open_word_cutter
+from .vocabulary.word_cutter import load_word_cutter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -125,11 +125,11 @@ def _train_on_words(
     whole_dictionary: bool,
 ) -> Tokenizer:
     """Count the words of the corpus and choose the vocabulary from them."""
-    with open_word_cutter(user_dictionaries) as cutter:
-        words = count_words(texts, cutter.cut)
-        logger.info("Counted %d different words; choosing %d tokens.", len(words), vocab_size)
-        if scheme == "word":
-            return train_words(words, vocab_size, cutter, whole_dictionary)
+    cutter = load_word_cutter(user_dictionaries)
+    words = count_words(texts, cutter.cut)
+    logger.info("Counted %d different words; choosing %d tokens.", len(words), vocab_size)
+    if scheme == "word":
+        return train_words(words, vocab_size, cutter, whole_dictionary)
     if scheme == "subword-bpe":
         return train_byte_pairs(words, vocab_size)
     return train_unigram(words, vocab_size)

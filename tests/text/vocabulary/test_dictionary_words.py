@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 from tfchat_hf.text.vocabulary.dictionary_words import train_words
 from tfchat_hf.text.vocabulary.pieces import SMALLEST_VOCABULARY, count_words
-from tfchat_hf.text.vocabulary.word_cutter import open_word_cutter
+from tfchat_hf.text.vocabulary.word_cutter import load_word_cutter
 
 TEXTS = [
     "今天天气很好，我们去公园散步。",
@@ -30,8 +30,8 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def whole() -> Tokenizer:
-    with open_word_cutter() as cutter:
-        return train_words(count_words(TEXTS * 2, cutter.cut), 2000, cutter, whole_dictionary=True)
+    cutter = load_word_cutter()
+    return train_words(count_words(TEXTS * 2, cutter.cut), 2000, cutter, whole_dictionary=True)
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -82,7 +82,7 @@ def test_a_users_word_of_one_letter_has_its_token_already(tmp_path: Path) -> Non
 
 
 def test_pieces_of_letters_share_the_vocabulary() -> None:
-    with open_word_cutter() as cutter:
-        words = Counter({" the": 50, " then": 20, "我们": 40, "我": 9})
-        tokenizer = train_words(words, SMALLEST_VOCABULARY + 8, cutter)
+    cutter = load_word_cutter()
+    words = Counter({" the": 50, " then": 20, "我们": 40, "我": 9})
+    tokenizer = train_words(words, SMALLEST_VOCABULARY + 8, cutter)
     assert tokenizer.encode(" then我们 the").tokens == [" then", "我们", " the"]

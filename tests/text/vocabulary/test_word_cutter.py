@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import jieba
@@ -11,13 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tfchat_hf.text.vocabulary.word_cutter import WordCutter, open_word_cutter
+from tfchat_hf.text.vocabulary.word_cutter import WordCutter, load_word_cutter
 
 
 @pytest.fixture(scope="module")
-def cutter() -> Iterator[WordCutter]:
-    with open_word_cutter() as opened:
-        yield opened
+def cutter() -> WordCutter:
+    return load_word_cutter()
 
 
 MIXED_TEXT = st.text() | st.text(st.sampled_from("T恤AA制我们穿唱 1a,。'tA股"), max_size=30)
@@ -57,10 +55,10 @@ def test_the_users_words_are_cut_as_words(cutter: WordCutter, tmp_path: Path) ->
     assert "云原生" not in cutter.cut(text)
     dictionary = tmp_path / "mine.txt"
     dictionary.write_text("\ufeff云原生 9000 n\n\n数据湖\n", encoding="utf-8")
-    with open_word_cutter([dictionary]) as mine:
-        assert mine.cut(text) == ["云原生", "数据湖", "很", "好"]
-        assert mine.user_words == ["云原生", "数据湖"]
-        assert mine.frequencies["云原生"] == 9000
+    mine = load_word_cutter([dictionary])
+    assert mine.cut(text) == ["云原生", "数据湖", "很", "好"]
+    assert mine.user_words == ["云原生", "数据湖"]
+    assert mine.frequencies["云原生"] == 9000
     assert "云原生" not in cutter.cut(text), "another cutter must not learn them"
 
 
@@ -76,5 +74,5 @@ def test_bad_dictionaries_are_named(tmp_path: Path, content: bytes | None, says:
     path = tmp_path / "missing.txt"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ValueError, match=says), open_word_cutter([path]):
-        pass
+    with pytest.raises(ValueError, match=says):
+        load_word_cutter([path])

@@ -22,7 +22,7 @@ from data_builders.translation import _
 
 from ...chat.session import clean_reply
 from ...look.choices import processors_of, weigh
-from ...look.explainer import Explanation, open_jieba
+from ...look.explainer import Explanation, load_jieba
 from ...look.journey import Request, Traveller, explained, weighed
 from ...look.page import packed_weights, page_of, step_content
 from ...look.recording import record
@@ -150,8 +150,7 @@ def _explanation(traveller: Traveller, question: Question) -> Explanation | None
     text = question.turns[-1]
     if traveller.read_question(text) != (question.ids, 0):
         return None
-    with open_jieba() as cut_words:
-        return explained(traveller.tokenizer, text, cut_words)
+    return explained(traveller.tokenizer, text, load_jieba())
 
 
 def _checked(ids: Sequence[int], traveller: Traveller) -> list[int]:

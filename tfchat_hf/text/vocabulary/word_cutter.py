@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +103,8 @@ class WordCutter:
         return words
 
 
-@contextmanager
-def open_word_cutter(user_dictionaries: Sequence[str | Path] = ()) -> Iterator[WordCutter]:
-    """Lend a cutter; loading jieba's dictionary takes about a second.
+def load_word_cutter(user_dictionaries: Sequence[str | Path] = ()) -> WordCutter:
+    """Make a cutter; loading jieba's dictionary takes about a second.
 
     Args:
         user_dictionaries: files in jieba's format: word, frequency and tag on each line, the
@@ -127,7 +125,7 @@ def open_word_cutter(user_dictionaries: Sequence[str | Path] = ()) -> Iterator[W
     user_words = [
         word for path in user_dictionaries for word in _read_dictionary(segmenter, Path(path))
     ]
-    yield WordCutter(segmenter, user_words)
+    return WordCutter(segmenter, user_words)
 
 
 def _read_dictionary(segmenter: Any, path: Path) -> list[str]:
