@@ -24,7 +24,7 @@ import pytest
 import chat_hf
 import train_hf
 from tests.engines.exported import trace_no_more, traced_run
-from tests.finished_run import finished_run
+from tests.finished_run import blank_curves, finished_run
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program, tables
 from tests.tiny import tiny_model
 from tfchat_hf.compare.__main__ import read_options
@@ -33,6 +33,7 @@ from tfchat_hf.engines import export
 from tfchat_hf.fast import decoding
 from tfchat_hf.fast.reranking import RERANK_SETTINGS
 from tfchat_hf.model.generation_tfchat import OWN_SETTINGS
+from tfchat_hf.publishing import card
 from tfchat_hf.serve.command import build_parser
 
 ROOT = Path(__file__).parents[1]
@@ -96,6 +97,7 @@ def run(block: Block, names: dict[str, Any], capsys: pytest.CaptureFixture[str])
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Stand in an empty folder with a cache of its own, and nobody at the keyboard."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(card, "draw_curves", blank_curves)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / ".cache")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     yield tmp_path

@@ -27,11 +27,13 @@ import torch
 import chat_hf
 import train_hf
 from data_builders.__main__ import main as build_data
+from tests.finished_run import blank_curves
 from tests.test_docs import SUFFIXES, Block, blocks, check_output, run_program
 from tfchat_hf.examples.questions import Question
 from tfchat_hf.judging import __main__ as measuring
 from tfchat_hf.measuring.metrics import describe_answers
 from tfchat_hf.measuring.relevance import RELEVANCE_FIGURES
+from tfchat_hf.publishing import card
 from tfchat_hf.settings.arguments import own_keys
 from tfchat_hf.settings.reading import parse_arguments
 from tfchat_hf.training.run import INTERRUPTED, NOT_PUSHED
@@ -111,6 +113,7 @@ def place(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("training")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
+        monkeypatch.setattr(card, "draw_curves", blank_curves)
         monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", folder / "cache")
         yield folder
     datasets.enable_progress_bars()

@@ -3,16 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import data_builders.output.folder as output
 from data_builders.dialogue import RawDialogue
 from data_builders.formats.base import FileCorpus
 from data_builders.report import BuildReport
 
 SHARED_DATA = Path(__file__).parents[2].parent / "shared" / "data"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_pictures() -> Iterator[None]:
+    """Leave the drawing, most of the time of a small build, to the tests that look at it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(output, "draw_pictures", lambda *given: [])
+        yield
 
 
 @pytest.fixture()

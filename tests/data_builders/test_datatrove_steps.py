@@ -30,11 +30,6 @@ from tests.commands import ROOT
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data_builders.output.folder.draw_pictures", lambda *given: [])
-
-
 @pytest.fixture()
 def chats(tmp_path: Path) -> Path:
     """Four files of three formats, with rejects, and copies across files."""

@@ -79,7 +79,6 @@ def rows_of(out: Path) -> dict[str, list[str]]:
 @pytest.fixture()
 def place(tmp_path, monkeypatch) -> Place:
     monkeypatch.setattr(staging, "SHARD_DIALOGUES", SHARD)
-    monkeypatch.setattr(output, "draw_pictures", lambda *given: [])  # The slowest part by far.
     return Place(tmp_path, corpus(tmp_path))
 
 

@@ -25,11 +25,6 @@ def result(tmp_path_factory) -> BuildResult:
     return build_dialogues(source, cache_dir=cache, test_fraction=0.2, validation_fraction=0.2)
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch) -> None:
-    monkeypatch.setattr(output, "draw_pictures", lambda *given: [])
-
-
 def marked(folder: Path) -> Path:
     folder.mkdir()
     (folder / "old").write_text("old")
@@ -50,6 +45,17 @@ def test_the_folder_holds_dataset_report_statistics_and_card(result, tmp_path):
     assert (out / "README.md").read_text(encoding="utf-8").startswith("---\n")
     assert (out / "rejects.jsonl").exists()
     assert {path.name for path in out.parent.iterdir()} == {"out"}
+
+
+def test_the_card_shows_the_pictures_that_were_drawn_into_the_folder(result, tmp_path, monkeypatch):
+    def draw(statistics: object, folder: Path) -> list[Path]:
+        (folder / "turns.png").write_bytes(b"a picture")
+        return [folder / "turns.png"]
+
+    monkeypatch.setattr(output, "draw_pictures", draw)
+    assert save_result(result, tmp_path / "out") == []
+    assert (tmp_path / "out" / "turns.png").read_bytes() == b"a picture"
+    assert "](turns.png)" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
 
 
 def test_without_pictures_the_rest_is_written_and_it_is_said(result, tmp_path, monkeypatch):
