@@ -313,7 +313,7 @@ def test_whatever_bytes_change_it_loads_or_ends_in_a_sentence(good, tmp_path):
     entries, content = entries_of(good[0]), good[0].read_bytes()
     program, table = f"{good[0].stem}/data.pkl", content.rindex(b"PK\x01\x02") - 4000
     refusals = 0
-    for number in range(100):
+    for number in range(60):
         if number % 2:
             write(path, [*{**entries, program: changed(entries[program], rng)}.items()])
         else:
@@ -322,4 +322,4 @@ def test_whatever_bytes_change_it_loads_or_ends_in_a_sentence(good, tmp_path):
             checkpoint.load_original(path, words)
         except UserError:
             refusals += 1
-    assert 75 < refusals < 100
+    assert 40 < refusals < 60

@@ -59,15 +59,17 @@ def fussy(model, monkeypatch):  # noqa: F811
     return model
 
 
-@pytest.mark.parametrize("size", [1, 3, 8])
-def test_any_mix_of_requests_gets_the_replies_of_each_alone(fussy, size):
+@pytest.mark.parametrize(("size", "requests"), [(1, 20), (3, 30), (8, 30)])
+def test_any_mix_of_requests_gets_the_replies_of_each_alone(fussy, size, requests):
     draw, asked = random.Random(size), []
+    # Each at least once.
+    mix = draw.sample(MIXED, len(MIXED)) + draw.choices(MIXED, k=requests - len(MIXED))
     start = fussy.config.decoder_start_token_id
     with BatchingQueue(fussy, TOKENIZER, max_batch_size=size) as batching:
-        for _ in range(50):
+        for settings in mix:
             # What rows are filled up with, in a question: it cannot be filled up then.
             question = [*draw.choice(QUESTIONS), *draw.choice([[], [], [], [start]])]
-            settings, told = draw.choice(MIXED), []
+            told: list = []
             on_text = draw.choice([None, lambda text, new, told=told: told.extend(new)])
             future = batching.submit(question, config_of(fussy, **settings), on_text=on_text)
             if draw.random() < 0.15:
