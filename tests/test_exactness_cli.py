@@ -59,10 +59,13 @@ def test_an_update_is_the_same_however_it_is_cut(config, tmp_path, look, tokens)
     assert run_alone(arguments("padded", 2, 4), log, Padded()) == 0, log.read_text()
     assert "padding 0.0 %" not in log.read_text()
     assert run_together(arguments("together", 4, 1), log) == [0, 0], log.read_text()
-    readable = [*arguments("readable", 2, 2), "--plain"]
-    assert run_together(readable, log) == [0, 0], log.read_text()
+    cuts = ["pieces", "padded", "together"]
+    if look != "plain":  # one look is enough: that both ways agree, test_plain_training.py says too
+        readable = [*arguments("readable", 2, 2), "--plain"]
+        assert run_together(readable, log) == [0, 0], log.read_text()
+        cuts.append("readable")
     whole = tmp_path / "whole"
     assert len(set(losses(whole))) == 6  # the run learns: equal is not idle
-    for name in ("pieces", "padded", "together", "readable"):
+    for name in cuts:
         assert losses(tmp_path / name) == pytest.approx(losses(whole), abs=LOSSES_APART), name
         assert largest_difference(whole, tmp_path / name) < WEIGHTS_APART, name

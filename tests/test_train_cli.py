@@ -210,7 +210,10 @@ def test_the_model_card_is_true_and_private(config, tmp_path, capsys):
     assert capsys.readouterr().out.endswith("\n")
 
 
-@pytest.mark.parametrize("step", [3, 5, pytest.param(6, marks=pytest.mark.slow)])
+# Within an epoch tests/test_faults_cli.py resumes too.
+@pytest.mark.parametrize(
+    "step", [5, *(pytest.param(step, marks=pytest.mark.slow) for step in (3, 6))]
+)
 def test_resumed_is_uninterrupted_to_the_bit(config, tmp_path, step, capsys):
     # 17 pairs, 4 an update: 5 updates an epoch. Steps 3 and 6 stand within one, 12 in the third.
     command = [str(config), "--save_steps", str(step), "--dropout", "0.2", "--eval_strategy"]
@@ -230,21 +233,6 @@ def test_resumed_is_uninterrupted_to_the_bit(config, tmp_path, step, capsys):
     assert train_hf.main([*command, *options, "--resume"]) == 0
     assert f"resuming from checkpoint-{step}" in capsys.readouterr().out
     assert weights(part) == weights(whole)
-
-
-def test_a_torn_checkpoint_is_passed_over(config, run, capsys):
-    (run / "metrics.json").unlink()
-    reference = weights(run)
-    (run / "checkpoint-12" / "optimizer.pt").unlink()
-    with open(run / "checkpoint-8" / "model.safetensors", "r+b") as file:
-        file.truncate(2000)
-    assert "cut off" in checkpoint_problem(run / "checkpoint-8")
-    capsys.readouterr()
-    assert train_hf.main([str(config), "--resume"]) == 0
-    said = capsys.readouterr().out
-    assert "skipping checkpoint-12" in said and "skipping checkpoint-8" in said
-    assert "resuming from checkpoint-4" in said
-    assert weights(run) == reference
 
 
 def test_resume_of_a_run_that_had_only_to_be_evaluated(config, run, capsys):

@@ -161,12 +161,12 @@ def test_leftovers_under_the_own_process_number_are_swept(place, undisturbed):
     assert not list(place.out.rglob("half.arrow"))
 
 
-@pytest.mark.parametrize("damage", [b"", b"{}", b'{"path": '])
-def test_damaged_counts_of_a_shard_are_not_believed(place, undisturbed, monkeypatch, damage):
+# More of their damages: building/test_staging.py.
+def test_damaged_counts_of_a_shard_are_not_believed(place, undisturbed, monkeypatch):
     with monkeypatch.context() as during:
         stop(during, base, "select", KeyboardInterrupt())
         assert main(place.arguments) == 130
-    next((place.folder / "cache").rglob("00001.json")).write_bytes(damage)
+    next((place.folder / "cache").rglob("00001.json")).write_bytes(b'{"path": ')
     assert main(place.arguments) == 0
     assert rows_of(place.out) == undisturbed
 
