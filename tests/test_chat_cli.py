@@ -438,10 +438,17 @@ def interrupt_the_wait(moment: int) -> None:
     sys.settrace(called)
 
 
-@pytest.mark.parametrize("moment", range(0, 60, 3))
-def test_ctrl_c_at_any_moment_of_the_wait_stops_the_reply(model_dir, moment):
+@pytest.fixture(scope="module")
+def slow_session(model_dir):
+    """A session of long replies."""
     session = chat_sessions.load_session(model_dir, "cpu")
     session.settings.set("max_new_tokens", "127")
+    return session
+
+
+@pytest.mark.parametrize("moment", range(0, 60, 3))
+def test_ctrl_c_at_any_moment_of_the_wait_stops_the_reply(slow_session, moment):
+    slow_session.reset()
     out = io.StringIO()
 
     def hangs(*given: object) -> None:
@@ -451,7 +458,7 @@ def test_ctrl_c_at_any_moment_of_the_wait_stops_the_reply(model_dir, moment):
     signal.alarm(PATIENCE)
     try:
         interrupt_the_wait(moment)
-        chat_terminal.Terminal(session, out, out).answer("你是谁")
+        chat_terminal.Terminal(slow_session, out, out).answer("你是谁")
     finally:
         sys.settrace(before[1])
         signal.alarm(0)
