@@ -26,7 +26,7 @@ from tests.publishing.fake_hub import FakeHub, Repository, in_place_of_the_hub
 from tests.serve.started import started
 from tests.test_docs import blocks
 from tests.test_wheel import environment
-from tfchat_hf.publishing import push
+from tfchat_hf.publishing import push, space
 from tfchat_hf.publishing.__main__ import main
 from tfchat_hf.publishing.push import PushOrder
 from tfchat_hf.publishing.space import plan_space, publish_space
@@ -48,7 +48,11 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+def hub(monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]) -> Iterator[FakeHub]:
+    """A Hub; the package is not read again, its wheel is the one of `files`."""
+    [wheel] = [content for name, content in files.items() if name.endswith(".whl")]
+    monkeypatch.setattr(space, "_sources", lambda folder: [])
+    monkeypatch.setattr(space, "_pack", lambda *given: wheel)
     monkeypatch.setattr(push, "WAITS", ())
     with in_place_of_the_hub(monkeypatch, TOKEN) as hub:
         yield hub
