@@ -106,7 +106,9 @@ def test_the_drawing_in_the_docs_is_of_the_quickstart_model(page: str, language:
 
 
 def test_files_are_listed_in_the_order_in_which_a_message_meets_them(tmp_path) -> None:
-    session = load_session(str(finished_run(tmp_path)), "cpu")
+    run = finished_run(tmp_path, encoder_layers=1, decoder_layers=1)
+    session = load_session(str(run), "cpu")
+    session.settings.set("max_new_tokens", "4")
     met: list[str] = []
 
     def note(frame: Any, event: str, argument: Any) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 
 import pytest
@@ -224,13 +223,6 @@ def test_a_changed_layer_is_learnt_by_packed_training_too(tmp_path, monkeypatch)
     trainer.check_against_network(pytest.fail)
     packed = update_of(trainer, 1)[0]
     assert packed == pytest.approx(plain, rel=1e-5) and packed != pytest.approx(before, rel=1e-3)
-
-
-def test_the_network_knows_nothing_of_packing():
-    for module in (layers_tfchat, modeling_tfchat):
-        assert "packing" not in inspect.getsource(module)
-    for part in small_model().modules():
-        assert "packing" not in inspect.signature(part.forward).parameters
 
 
 @pytest.mark.parametrize("plain", [False, True])
