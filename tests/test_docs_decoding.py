@@ -121,6 +121,7 @@ def test_the_chapter_on_engines_can_be_followed_from_top_to_bottom(
     pytest.importorskip("ctranslate2")
     trace_no_more(run := traced_run(shared), monkeypatch)
     shutil.copytree(run, "runs/quickstart", ignore=shutil.ignore_patterns("onnx"))
+    shutil.copytree("runs/quickstart", "runs/toy")
     follow("engines", capsys)
     assert len(Path("replies.jsonl").read_text(encoding="utf-8").splitlines()) == 3
 

@@ -3,7 +3,7 @@
 
 python -m tfchat_hf.engines.export runs/quickstart --engine ctranslate2
 python -m tfchat_hf.engines.export runs/quickstart --engine onnx --int8
-python -m tfchat_hf.engines.export runs/quickstart --engine marian
+python -m tfchat_hf.engines.export runs/toy --engine marian
 python -m tfchat_hf.engines.export runs/quickstart --engine web --int8
 python -m tfchat_hf.engines.export runs/quickstart --engine onnx --plain  # to look at in Netron
 """
