@@ -6,8 +6,8 @@ r"""A model in a headless browser beside torch and onnxruntime: same tokens, siz
     python benchmarks/browser_model.py --run runs/mine --questions questions.jsonl ...
 
 Exports the run as a page (`--engine web`), in float32 and with weights in 8 bits, and has the
-page's own worker answer questions in Chromium: those of the embedded corpus, half of them Chinese.
-Compared are the ids that the encoder reads and the tokens of greedy search and of presets, one
+page's own worker answer questions in Chromium: those of the ChatterBot corpus, half of them
+Chinese. Compared are the ids that the encoder reads and the tokens of greedy search and of presets, one
 question at a time, with those of torch and of onnxruntime running the same files. Speed is the
 median over the questions of tokens a second, browser and onnxruntime (one thread) in turns.
 """
@@ -109,7 +109,7 @@ def rate(replies: list[dict[str, Any]]) -> float:
 
 
 def questions_of(path: Path | None, count: int) -> list[str]:
-    """Read questions, or draw them from the embedded corpus, as many in each language.
+    """Read questions, or draw them from the ChatterBot corpus, as many in each language.
 
     Args:
         path: A file of questions, as the chat's `--input` takes it.

@@ -47,7 +47,7 @@ MEASURING = "python -m tfchat_hf.judging"
 # Of transformers, schedules by their names, and what says that code may be run.
 MORE_SETTINGS = (
     "torch_compile", "inverse_sqrt", "constant_with_warmup", "trust_remote_code",
-    "auto_find_batch_size",
+    "auto_find_batch_size", "eval_steps", "save_steps",
 )  # fmt: skip
 OF_HOURS = "configs/chat.yaml"
 BASELINES = ("human", "nearest_question", "random_training_reply", "most_frequent_reply")
