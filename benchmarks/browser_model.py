@@ -7,9 +7,10 @@ r"""A model in a headless browser beside torch and onnxruntime: same tokens, siz
 
 Exports the run as a page (`--engine web`), in float32 and with weights in 8 bits, and has the
 page's own worker answer questions in Chromium: those of the ChatterBot corpus, half of them
-Chinese. Compared are the ids that the encoder reads and the tokens of greedy search and of presets, one
-question at a time, with those of torch and of onnxruntime running the same files. Speed is the
-median over the questions of tokens a second, browser and onnxruntime (one thread) in turns.
+Chinese. Compared are the ids that the encoder reads and the tokens of greedy search and of
+presets, one question at a time, with those of torch and of onnxruntime running the same files.
+Speed is the median over the questions of tokens a second, browser and onnxruntime (one thread)
+in turns.
 """
 
 from __future__ import annotations
