@@ -112,7 +112,7 @@ def only_writer(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         with suppress(OSError):  # Windows lets nobody write to what is locked
             began = datetime.now().isoformat(" ", "seconds")
-            Path(lock.lock_file).write_text(f"{os.getpid()} {began}")
+            Path(lock.lock_file).write_text(f"{os.getpid()} {began}", encoding="utf-8")
         yield
     finally:
         if lock.lock_counter == 1:

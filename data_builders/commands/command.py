@@ -74,6 +74,8 @@ def run_weighing(arguments: argparse.Namespace) -> None:
     from tfchat_hf.text.console import quiet_libraries
 
     check_run_folder(Path(arguments.model))
+    if Path(arguments.path, "run_config.yaml").is_file():
+        raise UserError(f"{arguments.path} is a run. Give the dataset that it was trained on.")
     tell(f"Loading PyTorch and {arguments.model} ...")
     logging.getLogger("data_builders").setLevel(logging.ERROR)
     quiet_libraries()

@@ -44,6 +44,7 @@ from data_builders.errors import UserError
 from data_builders.formats.base import FileCorpus, FilesConfig, Guess
 from data_builders.formats.parity import Line, ParityReader, Stretch
 from data_builders.formats.plain_text import MAX_MEAN_CHARS, gather, talk_lines_of, text_lines_of
+from data_builders.formats.separated import bare_separator
 from data_builders.formats.speakers import share
 from data_builders.reading import Reading, Sample
 from data_builders.report import FileReport
@@ -83,7 +84,7 @@ class AlternatingCorpus(FileCorpus):
     def resembles(cls, sample: Sample) -> Guess | None:
         """Say whether a sample is plain lines without any mark: at most 0.4."""
         lines = talk_lines_of(sample)
-        if len(lines) < 2 or len(lines) < 0.9 * len(sample.lines):
+        if len(lines) < 2 or len(lines) < 0.9 * len(sample.lines) or bare_separator(lines):
             return None
         prose = sum(map(len, lines)) > MAX_MEAN_CHARS * len(lines)
         return Guess(0.2 if prose else 0.4, why="plain lines without a separator", alone=True)

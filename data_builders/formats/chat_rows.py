@@ -37,10 +37,11 @@ _ALL_CHATS = re.compile(r'"chats":\s*\{[^\[\]]{0,2000}"list":\s*\[')
 _COLUMNS = [
     frozenset(names.split())
     for names in (
-        "time timestamp date datetime date_time sent_at created_at sent 时间 日期 发送时间",
+        "time timestamp date datetime date_time sent_at created_at sent 时间 日期 发送时间 "
+        "時間 發送時間",
         "name sender user author from speaker nickname username sender_name user_name from_name "
-        "talker 发送人 发送者 昵称 姓名 用户 发言人",
-        "message text content body msg 内容 消息 消息内容 文本",
+        "talker 发送人 发送者 昵称 姓名 用户 发言人 發送人 發送者 暱稱 用戶",
+        "message text content body msg 内容 消息 消息内容 文本 內容 訊息",
     )
 ]
 _WHEN = re.compile(r"(\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}[日.]?)\D{1,4}(.{0,4}\d{1,2}[:.]\d{2}.*)")

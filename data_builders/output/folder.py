@@ -44,7 +44,8 @@ def _write(result: BuildResult, folder: Path, name: str) -> list[str]:
     (folder / "dataset_dict.json").write_text(json.dumps(splits), encoding="utf-8")
     result.report.save(folder)
     statistics = describe(result.dataset)
-    (folder / STATISTICS_FILE).write_text(json.dumps(statistics.to_dict(), ensure_ascii=False))
+    counted = json.dumps(statistics.to_dict(), ensure_ascii=False)
+    (folder / STATISTICS_FILE).write_text(counted, encoding="utf-8")
     pictures, notes = [], []
     try:
         pictures = draw_pictures(statistics, folder)
@@ -53,7 +54,7 @@ def _write(result: BuildResult, folder: Path, name: str) -> list[str]:
     if statistics.coarse:
         notes.append(coarse_words(statistics))
     write_card(folder, result.report, statistics, {"name": name, **result.settings}, pictures)
-    (folder / BUILD_FILE).write_text(json.dumps({"build_id": result.build_id}))
+    (folder / BUILD_FILE).write_text(json.dumps({"build_id": result.build_id}), encoding="utf-8")
     return notes
 
 

@@ -216,6 +216,10 @@ def _checked(
     return found
 
 
+# What a dataset that was built and a run have in their folders.
+_OWN_OUTPUT = ({"dataset_dict.json", "build.json"}, {"metrics.json", "run_config.yaml"})
+
+
 def _folder(folder: str) -> list[tuple[Found, os.stat_result | None]]:
     base = os.path.basename(os.path.abspath(folder))
     found: list[tuple[Found, os.stat_result | None]] = []
@@ -226,6 +230,11 @@ def _folder(folder: str) -> list[tuple[Found, os.stat_result | None]]:
             listed = list(os.scandir(where))
         except OSError:
             found.append((Found(where, label, unread="a folder that may not be read"), None))
+            continue
+        names = {entry.name for entry in listed}
+        if where != folder and any(marks <= names for marks in _OWN_OUTPUT):
+            # Or what was deleted from the corpus would come back out of the build before.
+            found.append((Found(where, label, unread="a dataset or run of this program"), None))
             continue
         for entry in listed:
             relative = f"{label}/{entry.name}"

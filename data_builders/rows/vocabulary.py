@@ -15,17 +15,18 @@ QUESTIONS = (
     *("question", "query", "ask", "instruction", "prompt", "q", "input", "post", "source", "src"),
     *("问题", "提问", "问句", "问", "用户", "desc", "description", "human", "user", "user_input"),
     *("title", "标题", "textbox_question", "utterance", "客户", "user_message"),
+    *("問題", "提問", "問句", "問", "用戶", "標題", "客戶"),
 )
 REPLIES = (
     *("reply", "chosen", "response_chosen", "answer", "response", "output", "completion", "target"),
     *("a", "tgt", "answers", "回答", "答案", "回复", "答", "答复", "best_answer", "replies"),
     *("responses", "textbox_answer", "assistant", "bot", "gpt", "model_output", "助手", "客服"),
-    *("客服回复", "bot_message", "ai"),
+    *("客服回复", "bot_message", "ai", "回覆", "回復", "答覆", "客服回覆"),
 )
 # A number is a question or a reply only under one of these: "replies: 5" counts them.
 NUMBERED = frozenset(
     "question query prompt instruction input q answer a reply response output completion "
-    "问题 提问 问 回答 答案 回复 答".split()
+    "问题 提问 问 回答 答案 回复 答 問題 提問 問 回覆 回復".split()
 )
 # A column of these beside one of these might as well be a translation, or a number beside a text.
 WEAK_QUESTIONS = frozenset(("source", "src", "input", "title", "标题", "desc", "description"))
@@ -34,7 +35,7 @@ WEAK_REPLIES = frozenset(("target", "tgt", "output"))
 # A list under one of these is the dialogue, whatever stands beside it.
 DIALOGUES = (
     *("messages", "conversations", "conversation", "dialogue", "dialog", "dialogs", "utterances"),
-    *("turns", "chat", "对话", "mapping", "contents", "dialogue_turns", "utts"),
+    *("turns", "chat", "对话", "對話", "mapping", "contents", "dialogue_turns", "utts"),
 )
 # These only where there is no question with its reply: they are names of anything.
 WEAK_DIALOGUES = ("log", "items", "content", "data", "thread", "session")

@@ -210,6 +210,8 @@ def _read_yaml(path: Path) -> tuple[Any, list[int]]:
         raise UserError("{path} does not exist. Check the path.", path=path) from None
     except UserError:
         raise
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8 text. Save it as UTF-8.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
     keys = node.value if isinstance(node, yaml.MappingNode) else []
@@ -281,6 +283,8 @@ def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
     options = {key: value for key, value in entry.items() if key not in _OWN_KEYS}
     for key in _PATH_KEYS:
         if key in entry:
+            if not as_tuple(entry[key]):
+                raise UserError(f"{where}: `{key}` names no file (got {entry[key]!r}).")
             options[key] = _beside(entry[key], reading.root)
     if isinstance(options.get("describe"), str):
         options["describe"] = _beside(options["describe"], reading.root)

@@ -23,6 +23,7 @@ from data_builders.formats.registry import (
     guess_format,
 )
 from data_builders.formats.rows import JSON_SUFFIXES
+from data_builders.formats.separated import bare_separator
 from data_builders.reading import SourceFile, sample_of, source_files, text_lines
 from data_builders.reading.files import Found, files_on_disk
 from data_builders.report import BuildReport
@@ -145,6 +146,12 @@ def _refusal(name: str, guess: GuessedFormat | None) -> str:
         return (
             f"{name}: most of its beginning is no JSON. Write one whole object a line, or one "
             "array; with --format json what can be read is read, and the rest is listed."
+        )
+    if sample.layout is None and (mark := bare_separator(sample.lines)):
+        return (
+            f"{name}: `{mark}` stands once in nearly every line. If it parts question and reply: "
+            f"`separated FILE --separator '{mark}'` instead of `build FILE`; if question and "
+            "reply are two lines: `alternating FILE`."
         )
     return joined(_("{name}: no known format of dialogues.", name=name), _advice())
 

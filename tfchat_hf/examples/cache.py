@@ -98,7 +98,7 @@ def train_tokenizer_once(
         with whole_folder(folder, shared=True) as fresh:
             trained = train_tokenizer(turns_of(dialogues), *asked)
             trained.save_pretrained(fresh)
-            (fresh / MANIFEST).write_text(json.dumps({"tokens": len(trained)}))
+            (fresh / MANIFEST).write_text(json.dumps({"tokens": len(trained)}), encoding="utf-8")
         # Loaded again, so that a first start and a later one work with the very same thing.
         tokenizer = _load(folder)
     if tokenizer is None:

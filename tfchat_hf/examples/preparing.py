@@ -262,7 +262,7 @@ def _write_entry(
         write_augmented_questions(train, tokenizer, settings, folder / "augmented.arrow")
     sizes = {path.name: path.stat().st_size for path in sorted(folder.glob("*.arrow"))}
     manifest = {"train": asdict(train_counts), "validation": asdict(counts), "bytes": sizes}
-    (folder / MANIFEST).write_text(json.dumps(manifest))
+    (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
 
 
 def _write_split(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -229,7 +230,7 @@ def write_finished_run(
     _report_results(metrics, report)
     report(_("finished: {folder}", folder=folder.place))
     chat = "tfchat-chat" if Path(sys.argv[0]).stem == "tfchat-train" else "python chat_hf.py"
-    report(_("Talk to it: {command}", command=f"{chat} {folder.place}"))
+    report(_("Talk to it: {command}", command=f"{chat} {shlex.quote(str(folder.place))}"))
 
 
 def _describe_run(data: RunData, trainer: TFChatTrainer) -> dict[str, Any]:

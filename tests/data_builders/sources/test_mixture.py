@@ -372,3 +372,16 @@ def test_a_block_list_lies_beside_the_file(folder):
     text = THREE + "cleaning: {block_list: terms.txt}\n"
     report = build(folder, write(folder / "blocked.yaml", text)).report
     assert report.dropped["block list"] == 120
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"sources:\n- files:\n", "source 1.*: `files` names no file"),
+        ("# 我的\nsources:\n- files: a.tsv\n".encode("gbk"), "is not UTF-8 text. Save it as UTF-8"),
+    ],
+)
+def test_a_mixture_that_says_nothing_is_told_so(tmp_path, content, sentence):
+    (tmp_path / "mix.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=sentence):
+        read_mixture(tmp_path / "mix.yaml")

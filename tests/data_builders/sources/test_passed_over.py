@@ -43,6 +43,40 @@ def test_what_only_might_be_a_dialogue_is_taken_when_it_is_named(tmp_path, monke
     assert "a.conv: passed over, it only might be of dialogues" in said[0]
 
 
+@pytest.mark.parametrize("mark", [",", ";", "  ", "    "])
+def test_a_mark_of_prose_that_parts_the_lines_is_asked_about(tmp_path, mark):
+    rows = [
+        ("你会做饭吗？", "会一点"),
+        ("去爬山吗？", "好啊"),
+        ("今天真冷", "多穿点"),
+        ("走吧", "好"),
+    ]
+    path = write(tmp_path / "a.txt", "".join(f"{q}{mark}{a}\n" for q, a in rows))
+    with pytest.raises(UserError, match=f"separated FILE --separator '{mark[:2]}'"):
+        find(path)
+
+
+def test_lines_with_a_comma_here_and_there_still_alternate(tmp_path):
+    lines = ["Well, how are you?", "Fine, thanks", "Where is he", "Gone,I think", "Oh no", "Yes"]
+    path = write(tmp_path / "a.txt", "\n".join(lines) + "\n")
+    assert [spec.format for spec in find(path)[0]] == ["alternating"]
+
+
+def test_what_was_built_into_the_folder_is_not_read_again(tmp_path, capsys):
+    folder = tmp_path / "f"
+    write(folder / "a.tsv", TEXTS["separated"])
+    command = ["build", str(folder), "--output", str(folder / "out")]
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main(command) == 0  # nothing has changed, so nothing is built
+    assert "out: passed over, a dataset or run of this program" in capsys.readouterr().out
+    write(folder / "a.tsv", "".join(TEXTS["separated"].splitlines(keepends=True)[1:]))
+    assert main([*command, "--overwrite"]) == 0
+    first = TEXTS["separated"].split("\t")[0]
+    splits = build_dialogues(str(folder / "out")).dataset
+    assert not any(first in turns for split in splits.values() for turns in split["turns"])
+
+
 def test_a_damaged_file_beside_its_pair_does_not_stop_the_others(tmp_path):
     folder = tmp_path / "f"
     write(folder / "a.tsv", TEXTS["separated"])
