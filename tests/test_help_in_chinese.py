@@ -23,7 +23,6 @@ COMMANDS = [
     "memory.__main__",
     "memory.__main__ ask",
     "memory.__main__ build",
-    "memory.__main__ teach",
     "pretrained.__main__",
 ]
 

@@ -106,13 +106,12 @@ def test_reverse_scores_are_those_of_the_formula(longest: int, model, reverse) -
                 assert output.candidate_scores[row, place].item() == pytest.approx(score, abs=1e-3)
 
 
-def test_without_a_mask_the_question_is_read_as_transformers_reads_it(model) -> None:
-    ids = ended_questions()["input_ids"]
-    output = scored(model, {"input_ids": ids}, Reranking(2, "unconditional"))
+def test_without_a_mask_padding_is_not_read(model) -> None:
+    inputs = ended_questions()
+    output = scored(model, {"input_ids": inputs["input_ids"]}, Reranking(2, "unconditional"))
     for row, candidates in enumerate(output.candidates.tolist()):
         for place, candidate in enumerate(candidates):
-            # Without a mask transformers reads padding like any other token.
-            forward = log_p(model, ids[row].tolist(), real(candidate[1:]))
+            forward = log_p(model, sources(inputs)[row], real(candidate[1:]))
             assert output.forward_scores[row, place].item() == pytest.approx(forward, abs=1e-3)
 
 

@@ -67,6 +67,9 @@ def test_messages_are_answered(pipe, replies) -> None:
 def test_settings_go_to_generate(pipe) -> None:
     drawn = pipe(TEXTS[0], do_sample=True, num_return_sequences=3, max_new_tokens=5)
     assert len(said(drawn)) == 3
+    beams = {"preset": "beam", "num_return_sequences": 2}
+    alone = [said(pipe(text, **beams)) for text in TEXTS]
+    assert [said(answer) for answer in pipe(TEXTS, batch_size=3, **beams)] == alone
     assert said(pipe(TEXTS[0], preset="greedy")) == said(pipe(TEXTS[0]))
     short = pipe(TEXTS[0], max_new_tokens=2)
     assert len(said(short)[0]) == 2
@@ -77,7 +80,11 @@ def test_settings_go_to_generate(pipe) -> None:
 def test_a_question_beyond_the_longest_is_cut() -> None:
     tokenizer = make_tokenizer()
     pipe = TFChatPipeline(model=tiny_model(vocab_size=len(tokenizer)), tokenizer=tokenizer)
-    assert len(pipe("ab " * 100, max_new_tokens=2)) == 1
+    tokenizer.model_max_length = 9  # shorter than the positions, as it was trained
+    asked = tokenizer("ab " * 100 + "b", truncation=True, return_tensors="pt")
+    expected = pipe.model.generate(**asked, preset="greedy", max_new_tokens=6)
+    answer = pipe("ab " * 100 + "b", preset="greedy", max_new_tokens=6)
+    assert answer[0]["generated_text"] == tokenizer.decode(expected[0], skip_special_tokens=True)
 
 
 def test_a_stranger_gets_the_same_from_the_folder_and_from_a_copy(

@@ -4,12 +4,10 @@ r"""The memory of a model: the questions and replies of its corpus, found again 
     python -m tfchat_hf.memory build runs/mine
     python -m tfchat_hf.memory build runs/mine --dataset data/mine
     python -m tfchat_hf.memory ask runs/mine "你好"
-    python -m tfchat_hf.memory teach runs/mine --questions data/zh --output taught.jsonl
 
 `build` remembers the training side of the data that the run names, or of --dataset, and writes it
-to RUN/memory. `ask` shows what a question finds, with scores. `teach` answers the questions of
-another corpus and writes those with a good reply, for a network to be trained on (docs/memory.md).
-Exit code: 0 when done, 2 when something about the command or its files is wrong, 130 on Ctrl-C.
+to RUN/memory. `ask` shows what a question finds, with scores. Exit code: 0 when done, 2 when
+something about the command or its files is wrong, 130 on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program's name; None takes the real one.
     """
     arguments = _parser().parse_args(argv)
-    work = {"build": _build, "ask": _ask, "teach": _teach}[arguments.command]
+    work = _build if arguments.command == "build" else _ask
     return run_command(lambda: work(arguments), stopped=_("Stopped. Nothing was changed."))
 
 
@@ -85,27 +83,6 @@ def _ask(arguments: argparse.Namespace) -> None:
         say(_("left to the model (below {score:.2f})", score=score))
 
 
-def _teach(arguments: argparse.Namespace) -> None:
-    """Write what the memory answers to the questions of a corpus."""
-    check_at_least(arguments, least=0)
-    if arguments.output.exists():
-        raise UserError(
-            "`--output` {output} is there already. Give a name that is free.",
-            output=arguments.output,
-        )
-    tell(_("reading {dataset} ...", dataset=arguments.questions))
-    quiet_libraries()
-    from ..examples.preparing import read_dialogues
-    from ..settings.arguments import DataArguments
-    from .memory import Memory
-    from .teaching import write_taught
-
-    memory = Memory.from_pretrained(arguments.run)
-    dialogues = read_dialogues(DataArguments(dataset=arguments.questions)).dataset["train"]
-    count = write_taught(memory, dialogues, arguments.least, arguments.output)
-    say(_("{file}: {count:,} questions with a reply", file=arguments.output, count=count))
-
-
 def _parser() -> CommandParser:
     """Describe the command line."""
     parser = CommandParser(speaks=True, prog="python -m tfchat_hf.memory", description=__doc__)
@@ -117,11 +94,6 @@ def _parser() -> CommandParser:
     ask.add_argument("run", help="folder of a model with a memory, or its Hub id")
     ask.add_argument("question")
     ask.add_argument("--count", type=int, default=5, help="how many to show, at most 8 (default 5)")
-    teach = commands.add_parser("teach", help="answer a corpus's questions, to train on")
-    teach.add_argument("run", help="folder of a model with a memory, or its Hub id")
-    teach.add_argument("--questions", required=True, help="the corpus that asks, as `dataset`")
-    teach.add_argument("--output", type=Path, required=True, help="JSON lines to write")
-    teach.add_argument("--least", type=float, default=0.4, help="least score of a reply (0.4)")
     return parser
 
 

@@ -486,6 +486,9 @@ class TFChatGenerationMixin(GenerationMixin):
             guided = f"`guidance_scale={config.guidance_scale}`"
             raise ValueError(f"{guided} is for decoders alone. Take `anti_lm_weight`.")
         question = inputs if inputs is not None else kwargs.get("input_ids")
+        if question is not None and not kwargs.keys() & {"attention_mask", "encoder_outputs"}:
+            # transformers leaves it out for encoder-decoders: padding would be read as text.
+            kwargs["attention_mask"] = (question != self.config.pad_token_id).long()
         made = self._own_processors(own, question, longest)
         processors = LogitsProcessorList([*(logits_processor or ()), *made])
         return super().generate(inputs, config, processors, *args, **kwargs)
@@ -566,7 +569,8 @@ class TFChatPipeline(Pipeline):
 
     def preprocess(self, text: Any) -> dict[str, Tensor]:
         """Encode a question, or a conversation as `[{"role": ..., "content": ...}]`."""
-        longest = self.model.config.max_position_embeddings
+        # Trained with contexts as long as the tokenizer cuts them to.
+        longest = min(self.model.config.max_position_embeddings, self.tokenizer.model_max_length)
         options: dict[str, Any] = {
             "return_tensors": "pt",
             "truncation": True,
@@ -578,12 +582,13 @@ class TFChatPipeline(Pipeline):
         return self.tokenizer.apply_chat_template(text, return_dict=True, **options)
 
     def _forward(self, encoded: dict[str, Tensor], **settings: Any) -> Tensor:
-        """Generate replies, `(batch * num_return_sequences, length)`."""
-        return self.model.generate(**encoded, **settings)
+        """Generate replies, `(batch, num_return_sequences, length)`: batches are taken apart."""
+        replies = self.model.generate(**encoded, **settings)
+        return replies.unflatten(0, (len(encoded["input_ids"]), -1))
 
     def postprocess(self, replies: Tensor) -> list[dict[str, str]]:
         """Decode replies."""
-        texts = self.tokenizer.batch_decode(replies, skip_special_tokens=True)
+        texts = self.tokenizer.batch_decode(replies.flatten(0, 1), skip_special_tokens=True)
         return [{"generated_text": text} for text in texts]
 
 

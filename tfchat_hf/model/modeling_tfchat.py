@@ -133,6 +133,8 @@ class TFChatStack(TFChatPreTrainedModel):
                 f"{'neither' if input_ids is None else 'both'})."
             )
         embeds = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
+        if embeds.dim() != 3:
+            raise ValueError(f"`{side}input_ids` must be `(batch, tokens)`, as `input_ids[None]`.")
         if position_ids is not None:
             return embeds, position_ids
         length, limit = embeds.shape[1], self.config.max_position_embeddings
@@ -323,7 +325,8 @@ class TFChatModel(TFChatPreTrainedModel):
         if decoder_input_ids is None and decoder_inputs_embeds is None:
             raise ValueError(
                 "The decoder needs `decoder_input_ids` or `decoder_inputs_embeds` (got neither). "
-                "To train give `labels` to TFChatForConditionalGeneration; to chat, `generate()`."
+                "To train give `labels` to TFChatForConditionalGeneration; to chat, `generate()`; "
+                "with `label_smoothing_factor`, `DataCollatorForSeq2Seq(tokenizer, model=model)`."
             )
         if encoder_outputs is None:
             question = (input_ids, attention_mask, inputs_embeds, position_ids)

@@ -43,10 +43,12 @@ _CHAT_TEMPLATE = """\
         ~ "Leave this message out.") -}}
   {%- elif message["content"] is string -%}
     {%- set chat.text = message["content"] -%}
+  {%- elif message["content"] is not iterable or message["content"] is mapping -%}
+    {{- raise_exception(place ~ ".content must be a text or a list of text parts.") -}}
   {%- else -%}
     {%- set chat.text = "" -%}
     {%- for part in message["content"] -%}
-      {%- if part["type"] != "text" -%}
+      {%- if part is not mapping or part["type"] != "text" or part["text"] is not string -%}
         {{- raise_exception(place ~ ".content has another part. Only text parts can be read.") -}}
       {%- endif -%}
       {%- set chat.text = chat.text + part["text"] -%}
