@@ -87,7 +87,7 @@ def test_the_samples_stand_below_each_other_in_chinese(tmp_path):
         ("--max_source_length 128", "请把它降到 64"),
         ("--bf16 maybe", "`bf16` 必须是 true 或 false（现在是 'maybe'）"),
         ("--dataset none.jsonl", "none.jsonl 不存在。请检查路径。"),
-        ("--init_from a/b/c", "既不是文件夹，也不是 Hub 上的名称。请给出"),
+        ("--init_from a/b/c", "`init_from`: 没有模型文件夹 a/b/c。"),
         ("--max_minutes 1 --lr_scheduler_type polynomial", "用 `max_minutes` 时请用 inverse_sqrt"),
         ("--gradient_accumulation_steps 99", "`gradient_accumulation_steps` 不能超过 22"),
         ("--max_target_length 2", "没有得到任何训练用的问答对：22 段对话，22 个回复超过"),
