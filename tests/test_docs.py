@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import datasets
 import pytest
+from fsspec.implementations.dirfs import DirFileSystem
 from huggingface_hub import constants
 
 import data_builders.output.folder as output
@@ -120,6 +121,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Builds draw no pictures, which no page shows.
     """
     monkeypatch.chdir(tmp_path)
+    for kind in DirFileSystem.__subclasses__():  # or datatrove's is that of the folder before
+        kind.clear_instance_cache()
     monkeypatch.setattr(output, "draw_pictures", lambda *given: [])
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / ".cache")
     monkeypatch.setenv("COLUMNS", "80")
