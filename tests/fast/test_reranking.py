@@ -106,9 +106,11 @@ def test_reverse_scores_are_those_of_the_formula(longest: int, model, reverse) -
                 assert output.candidate_scores[row, place].item() == pytest.approx(score, abs=1e-3)
 
 
-def test_without_a_mask_padding_is_not_read(model) -> None:
+@pytest.mark.parametrize("mask", [{}, {"attention_mask": None}], ids=str)
+def test_without_a_mask_padding_is_not_read(mask, model) -> None:
     inputs = ended_questions()
-    output = scored(model, {"input_ids": inputs["input_ids"]}, Reranking(2, "unconditional"))
+    given = {"input_ids": inputs["input_ids"], **mask}
+    output = scored(model, given, Reranking(2, "unconditional"))
     for row, candidates in enumerate(output.candidates.tolist()):
         for place, candidate in enumerate(candidates):
             forward = log_p(model, sources(inputs)[row], real(candidate[1:]))

@@ -486,7 +486,8 @@ class TFChatGenerationMixin(GenerationMixin):
             guided = f"`guidance_scale={config.guidance_scale}`"
             raise ValueError(f"{guided} is for decoders alone. Take `anti_lm_weight`.")
         question = inputs if inputs is not None else kwargs.get("input_ids")
-        if question is not None and not kwargs.keys() & {"attention_mask", "encoder_outputs"}:
+        masked = kwargs.get("attention_mask") is not None or "encoder_outputs" in kwargs
+        if question is not None and not masked:
             # transformers leaves it out for encoder-decoders: padding would be read as text.
             kwargs["attention_mask"] = (question != self.config.pad_token_id).long()
         made = self._own_processors(own, question, longest)
