@@ -12,7 +12,7 @@ from tests.memory.small_memory import dialogues, small_memory
 from tests.tiny import tiny_model
 from tfchat_hf.memory import Memory, Remembered
 from tfchat_hf.memory.index import QuestionIndex
-from tfchat_hf.memory.ranking import RERANKED, ModelScorer, foreign_history, rank
+from tfchat_hf.memory.ranking import RERANKED, ModelScorer, foreign_history, rank, rerank
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 
@@ -53,7 +53,9 @@ def test_each_reply_stands_once_and_few_are_left() -> None:
 def test_what_the_model_prefers_comes_first_among_equals() -> None:
     pairs = [found("A", 0.5), found("B", 0.5), found("C", 0.5)]
     figures = {"A": (0.1, -5.0), "B": (0.9, -1.0), "C": (0.2, -4.0)}
-    order = rank(["q"], pairs, nothing_carried, lambda turns, asked: [figures[r] for _, r in asked])
+    order = rerank(
+        ["q"], pairs, nothing_carried, lambda turns, asked: [figures[r] for _, r in asked]
+    )
     assert [one.reply for one in order] == ["B", "C", "A"]
     assert all(one.by_model for one in order)
 

@@ -12,6 +12,7 @@ from tests.memory.small_memory import dialogues, small_memory
 from tfchat_hf.memory import Memory, calibrate
 from tfchat_hf.memory.building import NEVER_BUT_EQUAL, better_than_chance
 from tfchat_hf.memory.memory import ENOUGH
+from tfchat_hf.memory.ranking import PairFigures
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,20 @@ def test_where_they_have_much_to_do_with_them_what_is_likely_is_said() -> None:
     assert memory.config.threshold == ENOUGH
     assert noted == memory.config.calibration
     assert noted["questions"] == 150 and noted["gain_above"] > 0.3
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_model_that_is_asked_gets_a_threshold_of_its_own(asked: bool) -> None:
+    names = [chr(0x5000 + n) for n in range(150)]
+    talks = [(f"{name}在哪里", f"{name}在{name}山上。") for name in names]
+    memory = Memory.from_dataset(dialogues(*talks))
+    memory.config.threshold = memory.config.threshold_with_model = 0.123
+
+    def scorer(turns: list[str], pairs: list[tuple[str, str]]) -> list[PairFigures]:
+        # It likes what lies far from the question, and says so with all its weight.
+        return [PairFigures(-like, -50 * like) for like in (q[0] in turns[-1] for q, _ in pairs)]
+
+    validation = dialogues(*((f"请问{name}在哪里呢", f"{name}在{name}山上。") for name in names))
+    calibrate(memory, validation, scorer=scorer if asked else None)
+    assert memory.config.threshold == ENOUGH
+    assert memory.config.threshold_with_model == (ENOUGH if asked else 0.123)

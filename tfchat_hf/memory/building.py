@@ -57,9 +57,7 @@ def write_memory(
     memory = Memory.from_dataset(dialogues["train"])
     validation = dialogues["validation"] if "validation" in dialogues else ()
     if len(validation):
-        calibrate(memory, validation)
-        if scorer is not None:
-            calibrate(memory, validation, scorer=scorer)
+        calibrate(memory, validation, scorer=scorer)
     target = memory.save_pretrained(folder)
     threshold = memory.config.threshold if scorer is None else memory.config.threshold_with_model
     words = _threshold_words(threshold, memory.config.calibration)
@@ -131,28 +129,30 @@ def calibrate(
         memory: Of the training side; takes the threshold.
         validation: Held-out dialogues.
         seed: Of the random replies, and of the choice where there are many questions.
-        scorer: The model, where it will be asked later on too (`ModelScorer`).
+        scorer: The model (`ModelScorer`), for the threshold where it is asked too.
 
     Returns:
-        What is noted beside the threshold, or None where there are too few questions: then the
-        threshold stays.
+        What is noted beside the thresholds, of the last one, or None where there are too few
+        questions: then the thresholds stay.
     """
     pairs = list(pairs_of(validation))
     if len(pairs) > MOST_QUESTIONS:
         pairs = random.Random(seed).sample(pairs, MOST_QUESTIONS)
-    scores, gains = _gains(memory, pairs, seed, scorer)
-    if len(scores) < FEWEST_QUESTIONS:
+    rows = _scores_and_gains(memory, pairs, seed, scorer)
+    if len(rows) < FEWEST_QUESTIONS:
         return None
-    setting = "threshold" if scorer is None else "threshold_with_model"
-    threshold = ENOUGH if better_than_chance(gains[scores >= ENOUGH]) else NEVER_BUT_EQUAL
-    above = scores >= threshold
-    setattr(memory.config, setting, threshold)
-    memory.config.calibration = {
-        "questions": len(scores),
-        "answered": round(float(above.mean()), 4),
-        "gain_above": round(float(gains[above].mean()), 4) if above.any() else None,
-        "gain_below": round(float(gains[~above].mean()), 4) if not above.all() else None,
-    }
+    settings = ("threshold", "threshold_with_model")[: len(rows[0])]
+    for setting, found in zip(settings, zip(*rows, strict=True), strict=True):
+        scores, gains = np.array(found).T
+        threshold = ENOUGH if better_than_chance(gains[scores >= ENOUGH]) else NEVER_BUT_EQUAL
+        above = scores >= threshold
+        setattr(memory.config, setting, threshold)
+        memory.config.calibration = {
+            "questions": len(scores),
+            "answered": round(float(above.mean()), 4),
+            "gain_above": round(float(gains[above].mean()), 4) if above.any() else None,
+            "gain_below": round(float(gains[~above].mean()), 4) if not above.all() else None,
+        }
     return memory.config.calibration
 
 
@@ -163,28 +163,32 @@ def better_than_chance(gains: np.ndarray) -> bool:
     return bool(gains.mean() > _SURE * gains.std(ddof=1) / np.sqrt(len(gains)))
 
 
-def _gains(
+def _scores_and_gains(
     memory: Memory, pairs: Sequence[Pair], seed: int, scorer: Scorer | None
-) -> tuple[np.ndarray, np.ndarray]:
+) -> list[list[tuple[float, float]]]:
     """Look up held-out questions; those that share nothing with the memory are left out.
 
     Returns:
-        The scores and the gains, (questions,) each.
+        For each question the score and the gain of what the texts alone find and, with a scorer,
+        of what it prefers.
     """
     draw = random.Random(seed)
     replies = memory.pairs["reply"][:]
-    scores, gains = [], []
+    rows = []
     for pair in pairs:
-        found = memory.look_up([*pair.history, pair.question], 1, scorer)
+        turns = [*pair.history, pair.question]
+        found = memory.look_up(turns)
         if not found:
             continue
         first, end = next(
             ends for ends in memory.config.languages.values() if ends[0] <= found[0].place < ends[1]
         )
-        by_chance = [
-            token_f1(replies[draw.randrange(first, end)], [pair.reply])
-            for _ in range(_RANDOM_REPLIES)
-        ]
-        scores.append(found[0].score)
-        gains.append(token_f1(found[0].reply, [pair.reply]) - float(np.mean(by_chance)))
-    return np.array(scores), np.array(gains)
+        by_chance = np.mean(
+            [
+                token_f1(replies[draw.randrange(first, end)], [pair.reply])
+                for _ in range(_RANDOM_REPLIES)
+            ]
+        )
+        best = [found[0], *(memory.rerank(turns, found, scorer)[:1] if scorer else ())]
+        rows.append([(one.score, token_f1(one.reply, [pair.reply]) - by_chance) for one in best])
+    return rows

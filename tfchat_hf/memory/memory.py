@@ -26,7 +26,7 @@ from ..settings.run_folder import write_json
 from ..text.dialogue import check_turns, encode_context
 from . import CONFIG_FILE, MEMORY_FOLDER, check_memory
 from .index import QuestionIndex, normalize
-from .ranking import RERANKED, ModelScorer, Remembered, Scorer, rank
+from .ranking import RERANKED, ModelScorer, Remembered, Scorer, rank, rerank
 
 logger = logging.getLogger(__name__)
 
@@ -243,7 +243,21 @@ class Memory:
                 candidates, *(rows.get(name, ()) for name in self.pairs.features), strict=True
             )
         ]
-        return rank(turns, found, self._carried, scorer)[:k]
+        ranked = rank(turns, found, self._carried)
+        return (self.rerank(turns, ranked, scorer) if scorer else ranked)[:k]
+
+    def rerank(
+        self, turns: Sequence[str], ranked: Sequence[Remembered], scorer: Scorer
+    ) -> list[Remembered]:
+        """Order what `look_up` found by the texts alone again, by what a model makes of it too.
+
+        Args:
+            turns: The conversation, the turn to answer last.
+            ranked: What `look_up` returned.
+            scorer: The model (`ModelScorer`).
+        """
+        turns = [turn[-_LONGEST_ASKED:] for turn in turns]
+        return rerank(turns, ranked, self._carried, scorer)
 
     def answers(self, remembered: Sequence[Remembered]) -> bool:
         """Return whether the first of what was found is good enough to be the answer."""

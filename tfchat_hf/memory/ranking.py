@@ -82,25 +82,59 @@ class PairFigures(NamedTuple):
 Scorer = Callable[[Sequence[str], Sequence[tuple[str, str]]], Sequence[PairFigures]]
 
 
+# Takes the question asked, the remembered one and its reply.
+Carried = Callable[[str, str, str], float]
+
+
 def rank(
-    turns: Sequence[str],
-    candidates: Sequence[Remembered],
-    carried: Callable[[str, str, str], float],
-    scorer: Scorer | None = None,
+    turns: Sequence[str], candidates: Sequence[Remembered], carried: Carried
 ) -> list[Remembered]:
     """Order what was found by the chance that it is an answer, each reply once.
 
     Args:
         turns: The conversation, the turn to answer last.
         candidates: What resembles it.
-        carried: Weighs what a reply takes from its own question and the one asked lacks; it is
-            given the question asked, the remembered one and the reply.
-        scorer: A model that is asked too (`ModelScorer`); None to rank by the texts alone.
+        carried: As `QuestionIndex.carried`.
 
     Returns:
         At most `RERANKED`, the best first.
     """
-    figures = [
+    found = _scored(candidates, _figures(turns, candidates, carried), _ALONE)
+    first: dict[str, Remembered] = {}
+    for one in sorted(found, key=lambda one: -one.score):
+        first.setdefault(one.reply, one)
+    return list(first.values())[:RERANKED]
+
+
+def rerank(
+    turns: Sequence[str], ranked: Sequence[Remembered], carried: Carried, scorer: Scorer
+) -> list[Remembered]:
+    """Order what `rank` returned again, by what a model makes of it too.
+
+    Args:
+        turns: The conversation, the turn to answer last.
+        ranked: What `rank` returned.
+        carried: As `QuestionIndex.carried`.
+        scorer: The model (`ModelScorer`).
+
+    Returns:
+        The same, the best first.
+    """
+    if not ranked:
+        return []
+    figures = _figures(turns, ranked, carried)
+    of_model = scorer(turns, [(one.question, one.reply) for one in ranked])
+    columns = [_standardised(values) for values in zip(*of_model, strict=True)]
+    for row, values in zip(figures, zip(*columns, strict=True), strict=True):
+        row |= PairFigures(*values)._asdict()
+    again = _scored(ranked, figures, _WITH_MODEL)
+    return sorted((replace(one, by_model=True) for one in again), key=lambda one: -one.score)
+
+
+def _figures(
+    turns: Sequence[str], candidates: Sequence[Remembered], carried: Carried
+) -> list[dict[str, float]]:
+    return [
         {
             "bias": 1.0,
             "similarity": one.similarity,
@@ -109,16 +143,6 @@ def rank(
         }
         for one in candidates
     ]
-    found = _scored(candidates, figures, _ALONE)
-    best = _first_of_each_reply(sorted(range(len(found)), key=lambda i: -found[i].score), found)
-    if scorer is None or not best:
-        return [found[i] for i in best]
-    of_model = scorer(turns, [(found[i].question, found[i].reply) for i in best])
-    columns = [_standardised(values) for values in zip(*of_model, strict=True)]
-    for i, values in zip(best, zip(*columns, strict=True), strict=True):
-        figures[i] |= PairFigures(*values)._asdict()
-    again = _scored([found[i] for i in best], [figures[i] for i in best], _WITH_MODEL)
-    return sorted((replace(one, by_model=True) for one in again), key=lambda one: -one.score)
 
 
 def foreign_history(asked: Sequence[str], remembered: Sequence[str]) -> float:
@@ -206,13 +230,6 @@ def _scored(
     sums = [sum(weight * row[name] for name, weight in weights.items()) for row in figures]
     chances = [1 / (1 + math.exp(-total)) for total in sums]
     return [replace(one, score=chance) for one, chance in zip(candidates, chances, strict=True)]
-
-
-def _first_of_each_reply(order: Sequence[int], found: Sequence[Remembered]) -> list[int]:
-    seen: dict[str, int] = {}
-    for i in order:
-        seen.setdefault(found[i].reply, i)
-    return list(seen.values())[:RERANKED]
 
 
 def _standardised(values: Sequence[float]) -> list[float]:
