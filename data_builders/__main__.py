@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from data_builders.command_line import run_command, say
 from data_builders.commands.declared import declared_formats
 from data_builders.commands.options import check_early, make_parser
+from data_builders.translation import _
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = make_parser().parse_args(argv)
     return run_command(
         lambda: _check_and_run(arguments),
-        "stopped. Run the same command again: it goes on where it stopped.",
+        stopped="stopped. Run the same command again: it goes on where it stopped.",
     )
 
 
@@ -35,7 +36,7 @@ def _check_and_run(arguments: argparse.Namespace) -> None:
     check_early(arguments)
     if arguments.command == "formats":
         for name, family in declared_formats().items():
-            say(f"{name:18} {family.title}")
+            say(f"{name:18} {_(family.title)}")
         return
     from data_builders.commands.command import run
 

@@ -44,6 +44,7 @@ from data_builders.selecting.shards import Dialogue, write_shard
 from data_builders.sources.build import built, is_mixture
 from data_builders.sources.mixture import MixtureConfig, MixtureCorpus, read_mixture
 from data_builders.sources.sources import find_sources
+from data_builders.translation import _
 from data_builders.writing import whole_folder
 
 try:
@@ -254,12 +255,25 @@ def _finished(folder: Path) -> list[Path]:
     folders = sorted(folder.glob("[0-9]*-of-[0-9]*"))
     tasks = sorted({int(path.name.rpartition("-")[2]) for path in folders})
     if len(tasks) > 1:
-        told = " and ".join(map(str, tasks))
-        raise UserError(f"{folder} holds shards of runs of {told} tasks. Delete the older ones.")
-    if not folders or len(folders) < tasks[0]:
+        told = _(" and ").join(map(str, tasks))
         raise UserError(
-            f"{folder} holds the shards of {len(folders)} of {tasks[0] if tasks else 'no'} tasks. "
-            "Run the pipeline that writes them to its end."
+            "{folder} holds shards of runs of {told} tasks. Delete the older ones.",
+            folder=folder,
+            told=told,
+        )
+    if not folders:
+        raise UserError(
+            "{folder} holds the shards of 0 of no tasks. Run the pipeline that writes them to its "
+            "end.",
+            folder=folder,
+        )
+    if len(folders) < tasks[0]:
+        raise UserError(
+            "{folder} holds the shards of {number} of {tasks} tasks. Run the pipeline that writes "
+            "them to its end.",
+            folder=folder,
+            number=len(folders),
+            tasks=tasks[0],
         )
     return folders
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 
 from data_builders.errors import UserError
+from data_builders.translation import listed
 
 LANGUAGES = ("zh", "en", "mixed", "other")
 
@@ -113,7 +114,12 @@ def check_languages(
     """Refuse what is none of the languages known."""
     for language in languages:
         if language not in known:
-            raise UserError(f"{setting} must be of {', '.join(known)} (got {language!r}).")
+            raise UserError(
+                "{setting} must be of {known} (got {given!r}).",
+                setting=setting,
+                known=listed(known),
+                given=language,
+            )
 
 
 def guess_language(turns: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TextIO
 
 from data_builders.errors import UserError
 from data_builders.script import MIXED, SCRIPTS, script_of
-from data_builders.translation import _, counted_text, joined, listed, marked
+from data_builders.translation import _, counted_text, joined, listed, marked, retold
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +72,16 @@ RULES = {
     "line too long": "Split it: a line or a JSON element may take 64 MB.",
 }
 
+# Notes that name something outside of brackets.
+_NAMING = (
+    marked("{file} lines {first} to {last} were out of step and are paired anew, pairs"),
+    marked("{file} lines {first} to {last} may be out of step and are left, pairs"),
+    marked("{file}: {number} more places like these: pairs"),
+    marked("files read as {encoding}, a guess"),
+    marked("rows of the split {name} of a file, split anew"),
+    marked("dialogues cut after {number} utterances"),
+)
+
 
 class RowError(Exception):
     """One row breaks one rule, a key of `RULES`; carries which, and the value found."""
@@ -94,11 +104,6 @@ class Reject(NamedTuple):
     def json_line(self) -> str:
         """Write it as one line of `rejects.jsonl`."""
         return json.dumps(self._asdict(), ensure_ascii=False) + "\n"
-
-
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """Write a number with its noun: "1 row", "1,200 rows"; `plural` where an s is not enough."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def shorten(found: object) -> str:
@@ -476,6 +481,8 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def said_note(what: str) -> str:
-    """Say a note in the language of the user; what it names in brackets stays as it is."""
+    """Say a note in the language of the user; what it names stays as it is."""
     head, bracket, named = what.partition(" (")
-    return _(what) if _(head) == head else _(head) + bracket + named
+    if _(head) != head:
+        return _(head) + bracket + named
+    return retold(_(what), _NAMING)

@@ -4,6 +4,7 @@
 A text of the code is the first one given to `_`, `marked`, `require` and `UserError`, both of
 `counted_text`, each `help`, `description` and `epilog` of a command line, `about` of a setting and
 what a command says when it is `stopped`, and the docstring of a module whose command shows it. The
+commands that build data show the titles of their formats and what their settings are about. The
 report of a build has names for what it counts too: `RULES`, the rules of selection, and what `note`
 is told, until a bracket.
 """
@@ -23,6 +24,7 @@ from babel.messages import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from data_builders.commands import declared
 from data_builders.report import EXACT_DUPLICATE
 from data_builders.script import MIXED, SCRIPTS
 from data_builders.selecting import pair_texts, selection
@@ -31,20 +33,7 @@ from data_builders.selecting.splits import SPLITS
 ROOT = Path(__file__).parents[1]
 PO = ROOT / "data_builders/translation/zh.po"
 MO = PO.with_suffix(".mo")
-# Who speaks Chinese. The commands that build data speak English, but for what training shows.
-SPEAKING = (
-    ROOT / "data_builders/command_line.py",
-    ROOT / "data_builders/translation/__init__.py",
-    ROOT / "data_builders/writing.py",
-    ROOT / "data_builders/report.py",
-    ROOT / "data_builders/output",
-    ROOT / "data_builders/cleaning/coarse_words.py",
-    ROOT / "data_builders/reading/files.py",
-    ROOT / "data_builders/sources/mixture.py",
-    ROOT / "data_builders/sources/saved.py",
-    ROOT / "data_builders/sources/sources.py",
-    ROOT / "tfchat_hf",
-)
+SPEAKING = (ROOT / "data_builders", ROOT / "tfchat_hf")
 LICENCE = "# Copyright 2026 The TFChat-HF authors. SPDX-License-Identifier: Apache-2.0"
 # One day for ever: the file changes with its texts alone.
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -118,17 +107,30 @@ def texts_of_the_code() -> Catalog:
         catalog.add(text, auto_comments=["of the system"])
     for text in (*CORPUS, *noted()):
         catalog.add(text, auto_comments=["what the report of a build counts"])
+    for text in said_of_settings():
+        catalog.add(text, auto_comments=["of a format or a setting of the data builders"])
     for root in SPEAKING:
-        for path in sorted([root] if root.is_file() else root.rglob("*.py")):
+        for path in sorted(root.rglob("*.py")):
             for _line, text in messages(path):
                 catalog.add(text, locations=[(path.relative_to(ROOT).as_posix(), 0)])
     return catalog
+
+
+def said_of_settings() -> Iterator[str]:
+    """Find what the help of the data builders says of formats and settings."""
+    for family in declared.declared_formats().values():
+        yield family.title
+        yield from (field.about for field in family.fields)
+    for kind in (declared.BUILD, declared.ROWS, declared.CLEANING, declared.SELECTION):
+        yield from (field.about for field in declared.declared_fields(kind).values())
 
 
 def noted() -> Iterator[str]:
     """Find what the builders note in the report of a build."""
     for path in sorted((ROOT / "data_builders").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "style.counts":
+                yield ast.literal_eval(node.slice)
             called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
             if not called or node.func.attr != "note":
                 continue

@@ -38,6 +38,7 @@ from data_builders.selecting.shards import Shards, open_shard
 from data_builders.selecting.shuffling import shuffled
 from data_builders.selecting.splits import check_fractions
 from data_builders.selecting.workers import default_workers
+from data_builders.translation import _, listed
 
 logger = logging.getLogger(__name__)
 
@@ -100,9 +101,17 @@ class DialogueConfig(datasets.BuilderConfig):
         check_fractions(self.validation_fraction, self.test_fraction)
         block_list = self.cleaning.block_list
         if block_list is not None and not Path(str(block_list)).is_file():
-            raise UserError(f"`block_list`: {block_list} is no file. Give one with a term a line.")
+            raise UserError(
+                "`block_list`: {block_list} is no file. Give one with a term a line.",
+                block_list=block_list,
+            )
         if self.workers is not None and self.workers < 1:
-            raise UserError(f"`workers` must be at least 1 (got {self.workers}).")
+            raise UserError(
+                "`{option}` must be at least {least} (got {value}).",
+                option="workers",
+                least=1,
+                value=self.workers,
+            )
 
     def languages_to_keep(self) -> tuple[str, ...]:
         """Say which languages dialogues must have; empty keeps all."""
@@ -198,8 +207,9 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
             raise
         if not Path(self._output_dir, REPORT_FILE).exists():
             raise UserError(
-                f"{self._output_dir} has no {REPORT_FILE}: the cache is damaged. "
-                "Delete that folder and build again."
+                "{folder} has no {file}: the cache is damaged. Delete that folder and build again.",
+                folder=self._output_dir,
+                file=REPORT_FILE,
             )
         self.report = BuildReport.load(self._output_dir)
 
@@ -210,7 +220,7 @@ class DialogueBuilder(datasets.GeneratorBasedBuilder):
             with lock:
                 return
         except Timeout:
-            logger.warning("Another process is building the same dataset: waiting for it.")
+            logger.warning(_("Another process is building the same dataset: waiting for it."))
         except OSError:  # the build itself will say what is wrong there
             return
 
@@ -315,14 +325,19 @@ def _sweep_staging(folder: Path) -> None:
 def check_not_empty(report: BuildReport, validation_fraction: float) -> None:
     """Refuse a dataset without rows to train on."""
     if not report.kept:
-        found = "; ".join(list(report.lines())[2:-1]) or "no rows in it"
+        found = listed(list(report.lines())[2:-1], are_long=True) or _("no rows in it")
         raise UserError(
-            f"No usable dialogue in {', '.join(report.sources)}: {found}. {_next_step(report)}"
+            "No usable dialogue in {sources}: {found}. {advice}",
+            sources=listed(report.sources),
+            found=found,
+            advice=_next_step(report),
         )
     if not report.splits.get("train"):
         raise UserError(
-            f"All {report.kept} dialogues fell outside the train split "
-            f"(`validation_fraction` is {validation_fraction}). Add data or lower it."
+            "All {number} dialogues fell outside the train split (`validation_fraction` is "
+            "{validation_fraction}). Add data or lower it.",
+            number=report.kept,
+            validation_fraction=validation_fraction,
         )
 
 
@@ -331,10 +346,12 @@ def _next_step(report: BuildReport) -> str:
     taken = {**report.rejected, **report.dropped, "": report.filtered}
     worst = max(taken, key=lambda rule: taken[rule])
     if not taken[worst]:
-        return "Check that it is the right file."
+        return _("Check that it is the right file.")
     if not worst:
-        return "Leave `languages` out, or name the languages that are in it."
-    return RULES.get(worst, f"Change the setting of cleaning or selection that does this: {worst}.")
+        return _("Leave `languages` out, or name the languages that are in it.")
+    if worst in RULES:
+        return _(RULES[worst])
+    return _("Change the setting of cleaning or selection that does this: {rule}.", rule=_(worst))
 
 
 def file_digest(path: Path) -> str:
@@ -357,10 +374,12 @@ def check_unchanged(before: Mapping[str, tuple[int, int]], after: Stamps) -> Non
     for path in {**before, **after}:
         if path in before and path not in after:
             raise UserError(
-                f"{path} is not there any more. Put it back and run the same command again."
+                "{file} is not there any more. Put it back and run the same command again.",
+                file=path,
             )
         if before.get(path) != after[path]:
             raise UserError(
-                f"{path} was changed while it was being read, so nothing is kept of it. "
-                "Run the same command again when it is complete."
+                "{path} was changed while it was being read, so nothing is kept of it. Run the "
+                "same command again when it is complete.",
+                path=path,
             )

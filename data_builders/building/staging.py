@@ -27,6 +27,7 @@ from data_builders.report import BuildReport, add_counts, shorten
 from data_builders.script import guess_script
 from data_builders.selecting.shards import Dialogue, write_shard
 from data_builders.selecting.workers import ordered_map
+from data_builders.translation import _
 from data_builders.writing import write_json
 
 # One shard: enough work to be worth handing over, small enough to lie in memory several times.
@@ -119,7 +120,7 @@ def stage(
     """Clean a whole corpus into shards in a folder, and give these in the order of the corpus."""
     paths = []
     total = sum(path.stat().st_size for path in config.content_files())
-    with bytes_bar(total, "Reading and cleaning") as progress:
+    with bytes_bar(total, _("Reading and cleaning")) as progress:
         batches = _batches(with_segmentation(read(progress)), folder, config.cleaning)
         for counts in ordered_map(clean_batch, batches, workers):
             counts.add_to(report)

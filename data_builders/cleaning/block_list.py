@@ -9,6 +9,7 @@ from operator import add
 from pathlib import Path
 
 from data_builders.errors import UserError
+from data_builders.translation import reason_of
 
 _LATIN = r"a-z0-9\u00df-\u00f6\u00f8-\u024f"
 _WORD = re.compile(f"[{_LATIN}]+")
@@ -94,16 +95,22 @@ def load_block_list(path: str | Path, steps: Sequence[Callable[[str], str]] = ()
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UserError(
-            f"`block_list`: {path} cannot be read ({error.strerror}). Give the path of a text file "
-            "with one term a line."
+            "`block_list`: {path} cannot be read ({reason}). Give the path of a text file with "
+            "one term a line.",
+            path=path,
+            reason=reason_of(error),
         ) from None
     except UnicodeDecodeError as error:
         raise UserError(
-            f"`block_list`: {path} is not UTF-8 (byte {error.start}). Save it as UTF-8."
+            "`block_list`: {path} is not UTF-8 (byte {number}). Save it as UTF-8.",
+            path=path,
+            number=error.start,
         ) from None
     block_list = BlockList(read_terms(text, steps))
     if not block_list.size:
-        raise UserError(f"`block_list`: {path} has no term. Write one a line, or leave it out.")
+        raise UserError(
+            "`block_list`: {path} has no term. Write one a line, or leave it out.", path=path
+        )
     return block_list
 
 

@@ -45,6 +45,7 @@ from data_builders.placeholders import (
     is_missing_turn,
     placeholder_filler,
 )
+from data_builders.translation import listed
 
 __all__ = ["CleanedDialogue", "Cleaner", "CleaningSettings", "looks_segmented"]
 
@@ -320,20 +321,30 @@ def _block_list(settings: CleaningSettings, steps: Sequence[_Step]) -> BlockList
 def _check(settings: CleaningSettings) -> None:
     if settings.join_segmented not in JOIN_SEGMENTED:
         raise UserError(
-            f"`join_segmented` must be one of {', '.join(JOIN_SEGMENTED)} "
-            f"(got {settings.join_segmented!r})."
+            "`{option}` must be one of {choices} (got {value!r}).",
+            option="join_segmented",
+            choices=listed(JOIN_SEGMENTED),
+            value=settings.join_segmented,
         )
     for field in fields(settings):
         value = getattr(settings, field.name)
         if isinstance(field.default, bool) and not isinstance(value, bool):
-            raise UserError(f"`{field.name}` must be true or false (got {value!r}).")
+            raise UserError(
+                "`{name}` must be true or false (got {value!r}).", name=field.name, value=value
+            )
         if type(field.default) is int and (type(value) is not int or value < 0):
-            raise UserError(f"`{field.name}` must be a whole number from 0 (got {value!r}).")
+            raise UserError(
+                "`{name}` must be a whole number from 0 (got {value!r}).",
+                name=field.name,
+                value=value,
+            )
     _check_placeholders(settings.placeholders)
     if 0 < settings.maximum_chars < settings.minimum_chars:
         raise UserError(
-            f"`maximum_chars` ({settings.maximum_chars}) is below `minimum_chars` "
-            f"({settings.minimum_chars}): nothing could be kept. Raise it, or 0 for no bound."
+            "`maximum_chars` ({maximum}) is below `minimum_chars` ({minimum}): nothing could be "
+            "kept. Raise it, or 0 for no bound.",
+            maximum=settings.maximum_chars,
+            minimum=settings.minimum_chars,
         )
 
 
@@ -344,12 +355,16 @@ def _check_placeholders(words: Mapping[str, str] | None) -> None:
         isinstance(text, str) and text for pair in words.items() for text in pair
     ):
         raise UserError(
-            "`placeholders` must be words by what they stand for, such as "
-            f'{{"%name%": "我"}} (got {words!r}). To leave such rows out: `drop_placeholders`.'
+            '`placeholders` must be words by what they stand for, such as {{"%name%": "我"}} (got '
+            "{words!r}). To leave such rows out: `drop_placeholders`.",
+            words=words,
         )
     for placeholder, word in words.items():
         if held := next((other for other in words if other in word), None):
             raise UserError(
-                f"`placeholders`: {word!r}, put for {placeholder!r}, holds {held!r}, which would "
-                "be replaced again. Choose another word."
+                "`placeholders`: {word!r}, put for {placeholder!r}, holds {held!r}, which would "
+                "be replaced again. Choose another word.",
+                word=word,
+                placeholder=placeholder,
+                held=held,
             )

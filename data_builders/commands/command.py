@@ -23,8 +23,9 @@ from data_builders.output.folder import check_output, is_up_to_date, save_result
 from data_builders.output.inspection import inspect_lines, load_dialogues
 from data_builders.output.publish import push_dataset
 from data_builders.output.references import group_references, write_references
-from data_builders.report import REJECTS_FILE, REPORT_FILE, BuildReport, counted
+from data_builders.report import REJECTS_FILE, REPORT_FILE, BuildReport
 from data_builders.sources.build import built, is_mixture, make_builder
+from data_builders.translation import _, counted_text, listed
 from data_builders.writing import only_writer, sweep
 
 
@@ -57,14 +58,21 @@ def run_references(arguments: argparse.Namespace) -> None:
     splits = load_dialogues(Path(arguments.path))
     if arguments.split not in splits:
         raise UserError(
-            f"{arguments.path} has no split {arguments.split!r}. Choose from {', '.join(splits)}."
+            "{path} has no split {split!r}. Choose from {known}.",
+            path=arguments.path,
+            split=arguments.split,
+            known=listed(splits),
         )
     found = group_references(splits[arguments.split], arguments.max_context_turns)
     write_references(found, Path(arguments.output))
     replies = sum(map(len, found["references"]))
     say(
-        f"{counted(len(found), 'question')} with "
-        f"{counted(replies, 'reply', 'replies')}, written to {shown(arguments.output)}"
+        _(
+            "{questions} with {replies}, written to {path}",
+            questions=counted_text("{number:,} question", "{number:,} questions", len(found)),
+            replies=counted_text("{number:,} reply", "{number:,} replies", replies),
+            path=shown(arguments.output),
+        )
     )
 
 
@@ -75,8 +83,10 @@ def run_weighing(arguments: argparse.Namespace) -> None:
 
     check_run_folder(Path(arguments.model))
     if Path(arguments.path, "run_config.yaml").is_file():
-        raise UserError(f"{arguments.path} is a run. Give the dataset that it was trained on.")
-    tell(f"Loading PyTorch and {arguments.model} ...")
+        raise UserError(
+            "{path} is a run. Give the dataset that it was trained on.", path=arguments.path
+        )
+    tell(_("Loading PyTorch and {model} ...", model=arguments.model))
     logging.getLogger("data_builders").setLevel(logging.ERROR)
     quiet_libraries()
     figures = weigh(
@@ -103,11 +113,11 @@ def run_build(arguments: argparse.Namespace) -> None:
 def _build_into(output: str, builder: DialogueBuilder, overwrite: bool) -> None:
     sweep(output)
     if is_up_to_date(output, builder.build_id):
-        say(f"{shown(output)} is up to date: same content, same settings")
+        say(_("{output} is up to date: same content, same settings", output=shown(output)))
         return
     check_output(output, overwrite)
     if Path(builder.cache_dir, REPORT_FILE).is_file():
-        say("this build is in the cache already: only the output is written")
+        say(_("this build is in the cache already: only the output is written"))
     result = built(builder)
     _say_result(result.report, save_result(result, output, overwrite), output)
 
@@ -116,8 +126,9 @@ def _builder_of(arguments: argparse.Namespace) -> DialogueBuilder:
     name, paths = arguments.command, getattr(arguments, "paths", [])
     if name == "mix" and not is_mixture(paths):
         raise UserError(
-            f"{paths[0]} is no mixture, whose .yaml file must have a list `sources`. "
-            "For files of dialogues use `build`."
+            "{path} is no mixture, whose .yaml file must have a list `sources`. For files of "
+            "dialogues use `build`.",
+            path=paths[0],
         )
     return make_builder(
         paths if name not in FAMILIES or name in FILE_FAMILIES else [],
@@ -135,8 +146,14 @@ def _say_result(report: BuildReport, notes: Sequence[str], output: str) -> None:
     for line in [*report.lines(), *notes]:
         say(shown(line))
     if report.rejects:
-        say(f"rows rejected by their format or by cleaning are listed in {place}/{REJECTS_FILE}")
-    say(f"written to {place}")
+        say(
+            _(
+                "rows rejected by their format or by cleaning are listed in {place}/{file}",
+                place=place,
+                file=REJECTS_FILE,
+            )
+        )
+    say(_("written to {place}", place=place))
 
 
 def explain(error: OSError) -> str:
@@ -145,14 +162,19 @@ def explain(error: OSError) -> str:
     short = error.errno is None and "requested and" in str(error)
     number = errno.ENOSPC if short else error.errno
     if number in NO_SPACE:
-        return (
-            f"{NO_SPACE[number]}. Make room, or name another place with --cache-dir and "
-            "--output, and run the same command again: finished parts are taken over."
+        return _(
+            "{reason}. Make room, or name another place with --cache-dir and --output, and "
+            "run the same command again: finished parts are taken over.",
+            reason=_(NO_SPACE[number]),
         )
     if isinstance(error, FileNotFoundError) and error.filename:
-        return (
-            f"{error.filename} is not there any more. Put it back and run the same command again."
+        return _(
+            "{file} is not there any more. Put it back and run the same command again.",
+            file=error.filename,
         )
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        return f"{error.filename or 'a folder'} may not be read or written. Change its rights."
+        return _(
+            "{file} may not be read or written. Change its rights.",
+            file=error.filename or _("a folder"),
+        )
     return " ".join(str(error).split())

@@ -25,10 +25,11 @@ from data_builders.commands.declared import (
     declared_formats,
 )
 from data_builders.errors import UserError
+from data_builders.translation import _, marked
 
 BUILDERS = {
-    "build": "any files: the format is guessed, and said",
-    "mix": "several sources described in a YAML file",
+    "build": marked("any files: the format is guessed, and said"),
+    "mix": marked("several sources described in a YAML file"),
 }
 # Fields that have an option of their own, or none.
 _BUILD_FIELDS = (
@@ -82,13 +83,14 @@ def check_early(arguments: argparse.Namespace) -> None:
         place = Path(os.path.expanduser(path))
         in_archive = any(parent.is_file() for parent in place.parents)
         if not glob.has_magic(path) and not os.path.lexists(place) and not in_archive:
-            raise UserError(f"{path} does not exist. Check the path.")
+            raise UserError("{path} does not exist. Check the path.", path=path)
     if hasattr(arguments, "overwrite") and not arguments.overwrite:
         output = Path(arguments.output)
         # Of its own the build decides.
         if output.exists() and not (output / "build.json").is_file():
             raise UserError(
-                f"{output} already exists. Choose another --output, or add --overwrite."
+                "{output} already exists. Choose another --output, or add --overwrite.",
+                output=output,
             )
 
 
@@ -132,7 +134,7 @@ def _shared_options() -> argparse.ArgumentParser:
 def _build_command(
     commands: Any, shared: argparse.ArgumentParser, name: str, title: str
 ) -> argparse.ArgumentParser:
-    return commands.add_parser(name, parents=[shared], help=title.replace("%", "%%"))
+    return commands.add_parser(name, parents=[shared], help=_(title).replace("%", "%%"))
 
 
 def _add_fields(group: Any, declared: Mapping[str, DeclaredField], names: Iterable[str]) -> None:
@@ -158,18 +160,22 @@ def _kind_of(hint: str) -> dict[str, Any]:
 
 
 def _help(field: DeclaredField) -> str:
-    said = "" if field.default in (None, "") else f" (default: {_shown(field.default)})"
-    return (field.about + said).replace("%", "%%")
+    about = _(field.about)
+    if field.default not in (None, ""):
+        about += _(" (default: {value})", value=_shown(field.default))
+    return about.replace("%", "%%")
 
 
 def _shown(default: Any) -> str:
-    return {True: "yes", False: "no"}[default] if isinstance(default, bool) else str(default)
+    if isinstance(default, bool):
+        return _("yes") if default else _("no")
+    return str(default)
 
 
 def _key_value(text: str) -> tuple[str, str]:
     key, mark, value = text.partition("=")
     if not mark or not key or not value:
-        raise argparse.ArgumentTypeError(f"must be KEY=VALUE (got {text!r})")
+        raise argparse.ArgumentTypeError(_("must be KEY=VALUE (got {found!r})", found=text))
     return key, value
 
 

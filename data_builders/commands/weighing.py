@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from data_builders.errors import UserError
 from data_builders.output.terminal import columns
+from data_builders.translation import _, marked
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -34,15 +35,15 @@ FEWEST_QUESTIONS = 20
 _RESAMPLES = 2_000
 _LEVELS = (0.025, 0.975)
 _COLUMNS = (
-    "source",
-    "pairs",
-    "characters",
-    "repeated",
-    "questions",
-    "loss",
-    "wrong",
-    "gain (95 %)",
-    "suggestion",
+    marked("source"),
+    marked("pairs"),
+    marked("characters"),
+    marked("repeated"),
+    marked("questions"),
+    marked("loss"),
+    marked("wrong"),
+    marked("gain (95 %)"),
+    marked("suggestion"),
 )
 
 
@@ -76,10 +77,10 @@ class SourceFigures:
 
     @property
     def suggestion(self) -> str:
-        """Say what to do with the source, in a few words."""
+        """Say what to do with the source, in a few words: English, looked up when shown."""
         if self.questions < FEWEST_QUESTIONS:
-            return "too few questions to tell"
-        return "keep" if self.low > 0 else "leave out"
+            return marked("too few questions to tell")
+        return marked("keep") if self.low > 0 else marked("leave out")
 
 
 def weigh(
@@ -91,7 +92,9 @@ def weigh(
 ) -> list[SourceFigures]:
     """Measure the sources of a dataset with a model."""
     if questions < 0:
-        raise UserError(f"`--questions` must be at least 0 (got {questions}); 0 is all.")
+        raise UserError(
+            "`--questions` must be at least 0 (got {questions}); 0 is all.", questions=questions
+        )
     # Only here: torch takes seconds to load, and all other commands do without.
     from tfchat_hf.chat.session import load_session
     from tfchat_hf.examples.evaluation_split import load_evaluation_split
@@ -168,16 +171,16 @@ def gain_interval(gained: np.ndarray, tokens: np.ndarray) -> tuple[float, float]
 
 def weighing_lines(figures: Sequence[SourceFigures]) -> Iterator[str]:
     """Say the figures as a table, and what they mean."""
-    rows = [_COLUMNS, *map(_row, figures)]
+    rows = [tuple(map(_, _COLUMNS)), *map(_row, figures)]
     yield from columns(rows, right=range(1, len(_COLUMNS) - 1))
     told = [one for one in figures if one.questions >= FEWEST_QUESTIONS]
     if told and all(one.suggestion != "keep" for one in told):
-        yield (
+        yield _(
             "No source has a gain above 0: the model has not learned to listen to its questions "
             "yet. Train it longer before you leave anything out."
         )
     elif any(one.suggestion == "leave out" for one in told):
-        yield (
+        yield _(
             "leave out: after the right question the replies are no likelier than after a wrong "
             "one, so they teach nothing about answering."
         )
@@ -186,7 +189,7 @@ def weighing_lines(figures: Sequence[SourceFigures]) -> Iterator[str]:
 def _row(one: SourceFigures) -> tuple[str, ...]:
     measured = ("", "", "")
     if one.questions:
-        gain = f"{one.gain:.3f} ({one.low:.3f} to {one.high:.3f})"
+        gain = _("{gain:.3f} ({low:.3f} to {high:.3f})", gain=one.gain, low=one.low, high=one.high)
         measured = (f"{one.loss:.3f}", f"{one.loss_after_wrong:.3f}", gain)
     return (
         one.source,
@@ -195,7 +198,7 @@ def _row(one: SourceFigures) -> tuple[str, ...]:
         f"{one.repeated:.0%}",
         f"{one.questions:,}",
         *measured,
-        one.suggestion,
+        _(one.suggestion),
     )
 
 

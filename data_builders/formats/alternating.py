@@ -48,6 +48,7 @@ from data_builders.formats.separated import bare_separator
 from data_builders.formats.speakers import share
 from data_builders.reading import Reading, Sample
 from data_builders.report import FileReport
+from data_builders.translation import _, listed
 
 LOOKAHEAD = 100
 # A damaged file may change step many times; the report names so many places of each file.
@@ -70,7 +71,12 @@ class AlternatingConfig(FilesConfig):
         """Check the settings before anything is read."""
         super().__post_init__()
         if self.parity not in PARITIES:
-            raise UserError(f"`parity` must be of {', '.join(PARITIES)} (got {self.parity!r}).")
+            raise UserError(
+                "{setting} must be of {known} (got {given!r}).",
+                setting="`parity`",
+                known=listed(PARITIES),
+                given=self.parity,
+            )
 
 
 class AlternatingCorpus(FileCorpus):
@@ -87,7 +93,7 @@ class AlternatingCorpus(FileCorpus):
         if len(lines) < 2 or len(lines) < 0.9 * len(sample.lines) or bare_separator(lines):
             return None
         prose = sum(map(len, lines)) > MAX_MEAN_CHARS * len(lines)
-        return Guess(0.2 if prose else 0.4, why="plain lines without a separator", alone=True)
+        return Guess(0.2 if prose else 0.4, why=_("plain lines without a separator"), alone=True)
 
     @classmethod
     def read_file(cls, file: Reading, config: AlternatingConfig) -> Iterator[RawDialogue]:
@@ -175,7 +181,7 @@ def _look_ahead(source: Iterator[Line], held: deque[Line]) -> None:
 
 
 def _is_empty_question(following: deque[Line]) -> bool:
-    for place, (_, text) in enumerate(following):
+    for place, (_number, text) in enumerate(following):
         if text == "":
             return place % 2 == 1
     return len(following) >= LOOKAHEAD or len(following) % 2 == 1
@@ -224,7 +230,7 @@ class ConvCorpus(FileCorpus):
         markers = {_marker(line) for line in lines}
         if "M" not in markers:
             return None
-        return Guess(0.97 if "E" in markers else 0.6, why="lines begin with E and M")
+        return Guess(0.97 if "E" in markers else 0.6, why=_("lines begin with E and M"))
 
     @classmethod
     def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:

@@ -46,6 +46,7 @@ from data_builders.formats.speakers import share
 from data_builders.reading import Reading, Sample
 from data_builders.reading.sample import MAX_LINES
 from data_builders.report import FileReport, shorten
+from data_builders.translation import _
 
 _DATE = r"(?P<date>\d{1,4}(?:\. ?|[/年-])\d{1,2}(?:\. ?|[/月-])\d{1,4}[日.]?)"
 _TIME = (
@@ -108,7 +109,11 @@ class ChatExportConfig(FilesConfig):
         for name in ("pause", "speakers"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-                raise UserError(f"`{name}` must be a number of at least 0 (got {value!r}).")
+                raise UserError(
+                    "`{name}` must be a number of at least 0 (got {value!r}).",
+                    name=name,
+                    value=value,
+                )
         if self.speakers == 1:
             raise UserError(
                 "`speakers` must be 0 or at least 2: one alone has no dialogue (got 1)."
@@ -129,9 +134,11 @@ class ChatExportCorpus(FileCorpus):
         """Say whether messages have a stamp of a known layout, or the keys of an app."""
         if is_json(sample):
             app = app_of_sample(sample)
-            return Guess(0.97, why=f"messages of {app}") if app else None
+            return Guess(0.97, why=_("messages of {app}", app=app)) if app else None
         if table := chat_table(sample):
-            return Guess(0.96, why=f"a table of messages: {table.said}", alone=True)
+            return Guess(
+                0.96, why=_("a table of messages: {columns}", columns=table.said), alone=True
+            )
         lines = [line for line in sample.lines if line.strip()]
         if layout := _layout_of(lines):
             found = [layout.match(line[:500]) for line in lines]
@@ -140,11 +147,11 @@ class ChatExportCorpus(FileCorpus):
                 return None
             # A time of day and a word with a colon may be of a log too.
             doubt = one or layout is _LAYOUTS[-1]
-            return Guess(0.95, why="lines with a time and a name", alone=doubt)
+            return Guess(0.95, why=_("lines with a time and a name"), alone=doubt)
         is_table = sample.suffix in (".csv", ".tsv")  # Whose columns may be told.
         if is_table or not is_stamped(lines) or "-->" in sample.text[:5_000]:
             return None
-        return Guess(0.36, why="lines with times of no known layout", alone=True)
+        return Guess(0.36, why=_("lines with times of no known layout"), alone=True)
 
     @classmethod
     def read_file(cls, file: Reading, config: ChatExportConfig) -> Iterator[RawDialogue]:
@@ -163,8 +170,10 @@ class ChatExportCorpus(FileCorpus):
             if layout is None:
                 shown = shorten(lines[0])
                 raise UserError(
-                    f"{file.name}: the times in its lines are of no known layout of a chat (found "
-                    f"{shown!r}). Write them as `[2024-05-03 09:00] Ann: text`."
+                    "{file}: the times in its lines are of no known layout of a chat (found "
+                    "{found!r}). Write them as `[2024-05-03 09:00] Ann: text`.",
+                    file=file.name,
+                    found=shown,
                 )
             messages = _text_messages(file, layout)
         yield from gather(speeches(_said(messages, config, file), file, config.speakers), file)

@@ -22,6 +22,7 @@ from data_builders.formats.yaml_corpus import conversations_of, parsed_yaml, tur
 from data_builders.language import check_languages
 from data_builders.reading import Progress
 from data_builders.report import BuildReport, RowError, SourceCount
+from data_builders.translation import _, listed
 
 FOLDERS = {"zh": "chinese", "en": "english", "zh-Hant": "traditionalchinese"}
 # Replies in `coding` are whole program listings of up to 1,088 characters.
@@ -47,15 +48,17 @@ class ChatterbotConfig(DialogueConfig):
         """Check the settings before anything is read."""
         super().__post_init__()
         self.exclude_categories = as_tuple(self.exclude_categories)
-        check_languages(self.languages, FOLDERS, "`languages` of chatterbot")
+        check_languages(self.languages, FOLDERS, _("`languages` of {format}", format="chatterbot"))
         if not self.languages:
             raise UserError("`languages` of chatterbot is empty. Try zh en.")
         known = {path.stem for folder in FOLDERS.values() for path in _category_files(folder)}
         for category in self.exclude_categories:
             if category not in known | set(DEFAULT_EXCLUDED):
                 raise UserError(
-                    f"`exclude_categories` has no such category (got {category!r}). "
-                    f"Choose from {', '.join(sorted(known))}."
+                    "`exclude_categories` has no such category (got {category!r}). Choose from "
+                    "{known}.",
+                    category=category,
+                    known=listed(sorted(known)),
                 )
 
     def languages_to_keep(self) -> tuple[str, ...]:

@@ -34,8 +34,10 @@ class ChitchatPackageConfig(RowsConfig):
         # Equal when a copy of these settings is made.
         if self.files not in ((), (path,)):
             raise UserError(
-                f"`files` of {PACKAGE} must be empty (got {self.files[0]!r}): the installed "
-                "package is read. For a file of your own choose the format `chitchat`."
+                "`files` of {package} must be empty (got {file!r}): the installed package is "
+                "read. For a file of your own choose the format `chitchat`.",
+                package=PACKAGE,
+                file=self.files[0],
             )
         self.files = (path,)
 
@@ -68,6 +70,14 @@ def package_file() -> Path:
     spec = importlib.util.find_spec("chitchat_dataset")
     path = Path(spec.origin).parent / "dataset.json" if spec and spec.origin else None
     if path is None or not path.is_file():
-        what = "is not installed" if path is None else f"has no file {path.name}"
-        raise UserError(f"The package {PACKAGE} {what}. Run `pip install {PACKAGE}`.")
+        if path is None:
+            raise UserError(
+                "The package {package} is not installed. Run `pip install {package}`.",
+                package=PACKAGE,
+            )
+        raise UserError(
+            "The package {package} has no file {file}. Run `pip install {package}`.",
+            package=PACKAGE,
+            file=path.name,
+        )
     return path

@@ -29,6 +29,7 @@ from data_builders.formats.plain_text import CORNELL_MARK, read_rows, text_lines
 from data_builders.formats.speakers import share
 from data_builders.reading import Progress, Reading, Sample, source_files
 from data_builders.report import BuildReport
+from data_builders.translation import _, listed
 
 LINES, CONVERSATIONS, METADATA = "lines", "conversations", "metadata"
 _ID = re.compile(r"[^\s,'\"\[\]]+")
@@ -65,8 +66,10 @@ class CornellConfig(FilesConfig):
             sides[role] = (str(own),) if own else self.files
             if not sides[role]:
                 raise UserError(
-                    f"`{role}` is not set: this format is two files. "
-                    f"Set `{role}` to the one like {_EXAMPLES[role]}."
+                    "`{role}` is not set: this format is two files. Set `{role}` to the one like "
+                    "{example}.",
+                    role=role,
+                    example=_EXAMPLES[role],
                 )
         return sides
 
@@ -85,8 +88,10 @@ class CornellCorpus(FileCorpus):
         if role is None:
             return None
         if role not in _EXAMPLES:
-            return Guess(0.9, why="columns split by +++$+++, but neither lines nor conversations")
-        return Guess(0.97, {role: sample.name}, f"columns split by +++$+++: {role}")
+            return Guess(
+                0.9, why=_("columns split by +++$+++, but neither lines nor conversations")
+            )
+        return Guess(0.97, {role: sample.name}, _("columns split by +++$+++: {role}", role=role))
 
     @classmethod
     def read_sources(
@@ -122,19 +127,25 @@ def _files_of(
             found = True
             yield reading, sample
             continue
-        others.append(f"{file.label} ({is_role or 'no +++$+++'})")
+        others.append(f"{file.label} ({is_role or _('no +++$+++')})")
         if role == LINES and is_role != CONVERSATIONS:
             report.note("files that are neither lines nor conversations left out")
     if not found:
-        where = f"`{role}` ({own})" if own else f"`files` ({', '.join(config.files)})"
+        where = f"`{role}` ({own})" if own else f"`files` ({listed(config.files)})"
         raise UserError(
-            f"The file of {role} is missing: {where} holds {_listed(others) or 'no file'}. "
-            f"Name the one like {_EXAMPLES[role]} in `{role}`."
+            "The file of {role} is missing: {where} holds {others}. Name the one like {example} in "
+            "`{role}`.",
+            role=role,
+            where=where,
+            others=_listed(others) or _("no file"),
+            example=_EXAMPLES[role],
         )
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    if len(names) <= 5:
+        return listed(names)
+    return _("{names} and {number} more", names=listed(names[:5]), number=len(names) - 5)
 
 
 def _halved(progress: Progress) -> Progress:

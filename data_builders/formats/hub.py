@@ -43,6 +43,7 @@ from data_builders.reading import Progress, Sample
 from data_builders.report import BuildReport, FileReport, SourceCount
 from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
 from data_builders.rows.reader import RowReader
+from data_builders.translation import _
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,10 @@ class HubConfig(RowsConfig):
         with hub_errors(self.dataset_id, self.revision):
             found = HfApi().dataset_info(self.dataset_id, revision=self.revision).sha
         if found is None:
-            raise UserError(f"The Hub names no commit of {self.dataset_id}. Set `revision` to one.")
+            raise UserError(
+                "The Hub names no commit of {dataset_id}. Set `revision` to one.",
+                dataset_id=self.dataset_id,
+            )
         self.revision = found
         return found
 
@@ -156,19 +160,23 @@ def hub_errors(dataset_id: str, revision: str | None = None) -> Iterator[None]:
         raise UserError(_not_found(dataset_id, revision, error)) from None
     except HFValidationError:
         raise UserError(
-            f"{dataset_id!r} is neither a folder nor the id of a dataset. "
-            'An id is "owner/name"; check `dataset_id`.'
+            '{dataset_id!r} is neither a folder nor the id of a dataset. An id is "owner/name"; '
+            "check `dataset_id`.",
+            dataset_id=dataset_id,
         ) from None
     except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else "an error"
+        status = error.response.status_code if error.response is not None else _("an error")
         raise UserError(
-            f"The Hub answers {status} when asked for {dataset_id}. Try again later; for a "
-            "private dataset run `hf auth login` first."
+            "The Hub answers {status} when asked for {dataset_id}. Try again later; for a private "
+            "dataset run `hf auth login` first.",
+            status=status,
+            dataset_id=dataset_id,
         ) from None
     except (OfflineModeIsEnabled, HTTPError, ConnectionError, TimeoutError):
         raise UserError(
-            f"The Hub cannot be reached for {dataset_id}. Check the network and that "
-            "HF_HUB_OFFLINE is not set, or give a local folder of its files as `dataset_id`."
+            "The Hub cannot be reached for {dataset_id}. Check the network and that "
+            "HF_HUB_OFFLINE is not set, or give a local folder of its files as `dataset_id`.",
+            dataset_id=dataset_id,
         ) from None
     except (DatasetsError, ValueError, RuntimeError, OSError) as error:
         if isinstance(error, UserError):
@@ -178,15 +186,22 @@ def hub_errors(dataset_id: str, revision: str | None = None) -> Iterator[None]:
 
 def _not_found(dataset_id: str, revision: str | None, error: Exception) -> str:
     if isinstance(error, GatedRepoError):
-        return (
-            f"{dataset_id} is gated: its owners let in whom they know. Ask on "
-            f"{_HUB}/datasets/{dataset_id}, run `hf auth login`, and build again."
+        return _(
+            "{dataset_id} is gated: its owners let in whom they know. Ask on "
+            "{hub}/datasets/{dataset_id}, run `hf auth login`, and build again.",
+            dataset_id=dataset_id,
+            hub=_HUB,
         )
     if isinstance(error, RevisionNotFoundError):
-        return f"{dataset_id} has no revision {revision!r}. Check `revision`, or leave it out."
-    return (
-        f"There is no dataset {dataset_id} on the Hub, or it is private. Check `dataset_id`; "
-        "for a private one run `hf auth login` first."
+        return _(
+            "{dataset_id} has no revision {revision!r}. Check `revision`, or leave it out.",
+            dataset_id=dataset_id,
+            revision=revision,
+        )
+    return _(
+        "There is no dataset {dataset_id} on the Hub, or it is private. Check `dataset_id`; "
+        "for a private one run `hf auth login` first.",
+        dataset_id=dataset_id,
     )
 
 
@@ -194,17 +209,23 @@ def _not_loaded(dataset_id: str, said: str) -> str:
     if "gated" in said:
         return _not_found(dataset_id, None, GatedRepoError.__new__(GatedRepoError))
     if "scripts are no longer" in said:
-        return (
-            f"{dataset_id} comes as a program, which is never run. "
-            'Try `revision` "refs/convert/parquet", or another copy of it.'
+        return _(
+            "{dataset_id} comes as a program, which is never run. Try `revision` "
+            '"refs/convert/parquet", or another copy of it.',
+            dataset_id=dataset_id,
         )
-    step = "Check `dataset_id`."
+    step = _("Check `dataset_id`.")
     if "onfig" in said:
-        step = "Set `subset` to one of its configurations."
+        step = _("Set `subset` to one of its configurations.")
     elif "split" in said:
-        step = "Set `hub_split` to one of its splits, or leave it out."
+        step = _("Set `hub_split` to one of its splits, or leave it out.")
     first = " ".join(said.split())
-    return f"{dataset_id} cannot be read: {first[:300].rstrip('. ')}. {step}"
+    return _(
+        "{dataset_id} cannot be read: {reason}. {step}",
+        dataset_id=dataset_id,
+        reason=first[:300].rstrip(". "),
+        step=step,
+    )
 
 
 def _splits(

@@ -28,6 +28,7 @@ from data_builders.formats.base import FileCorpus, FilesConfig, Guess, without_i
 from data_builders.formats.plain_text import unmarked_lines_of
 from data_builders.reading import Progress, Reading, Sample, source_files
 from data_builders.report import BuildReport
+from data_builders.translation import _, listed
 
 logger = logging.getLogger(__name__)
 
@@ -76,13 +77,14 @@ class ParallelConfig(FilesConfig):
         if bool(self.questions) != bool(self.replies):
             missing = "replies" if self.questions else "questions"
             raise UserError(
-                f"`{missing}` is not set: parallel text needs a file of questions and a file of "
-                f"replies. Set `{missing}`."
+                "`{missing}` is not set: parallel text needs a file of questions and a file of "
+                "replies. Set `{missing}`.",
+                missing=missing,
             )
         if self.questions and self.files:
             raise UserError(
-                "Set either `files` or `questions` and `replies`, not both "
-                f"(got {', '.join(self.files)} too)."
+                "Set either `files` or `questions` and `replies`, not both (got {files} too).",
+                files=listed(self.files),
             )
 
     def paths(self) -> tuple[str, str]:
@@ -91,8 +93,9 @@ class ParallelConfig(FilesConfig):
             return str(self.questions), str(self.replies)
         if len(self.files) != 2:
             raise UserError(
-                f"Parallel text needs two files, questions and replies (got {len(self.files)}). "
-                "Set `questions` and `replies`, or name both in `files`."
+                "Parallel text needs two files, questions and replies (got {number}). Set "
+                "`questions` and `replies`, or name both in `files`.",
+                number=len(self.files),
             )
         first, second = self.files
         if find_pairs(self.files) == [(second, first)]:
@@ -119,7 +122,9 @@ class ParallelCorpus(FileCorpus):
         if partner is None or not unmarked_lines_of(sample):
             return None
         score = 0.6 if is_well_named(sample.name) else 0.3
-        return Guess(score, why=f"named like one of two files (the other one: {partner})")
+        return Guess(
+            score, why=_("named like one of two files (the other one: {partner})", partner=partner)
+        )
 
     @classmethod
     def read_sources(
@@ -132,8 +137,11 @@ class ParallelCorpus(FileCorpus):
             if questions is None or replies is None:
                 extra = (questions or replies).name
                 raise UserError(
-                    f"{extra} has no partner: {sides[0]} and {sides[1]} must name equally many "
-                    "files, in the same order. Name two single files."
+                    "{extra} has no partner: {questions} and {replies} must name equally many "
+                    "files, in the same order. Name two single files.",
+                    extra=extra,
+                    questions=sides[0],
+                    replies=sides[1],
                 )
             two = [Reading(file, report, config.encoding) for file in (questions, replies)]
             for raw in without_images(_read_two(*two), two[0]):

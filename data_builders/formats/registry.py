@@ -24,6 +24,7 @@ from data_builders.formats.subtitles import SubtitlesCorpus
 from data_builders.formats.toy import ToyCorpus
 from data_builders.formats.yaml_corpus import ConversationsCorpus, RasaCorpus, YamlRowsCorpus
 from data_builders.reading import Sample
+from data_builders.translation import _, listed
 
 # Where two fit equally well, the first is taken.
 FILE_FAMILIES: dict[str, type[FileCorpus]] = {
@@ -80,9 +81,9 @@ class GuessedFormat(NamedTuple):
 
     def sentence(self, name: str) -> str:
         """Say the guess."""
-        options = "".join(f", {key} {value!r}" for key, value in self.guess.options.items())
-        why = f" ({self.guess.why})" if self.guess.why else ""
-        return f"{name}: format {self.format}{options}{why}"
+        options = [f"{key} {value!r}" for key, value in self.guess.options.items()]
+        said = _("{name}: format {format}", name=name, format=listed([self.format, *options]))
+        return said + (_(" ({what})", what=self.guess.why) if self.guess.why else "")
 
 
 def guess_format(sample: Sample, options: Mapping[str, Any] = {}) -> GuessedFormat | None:
@@ -99,7 +100,7 @@ def guess_format(sample: Sample, options: Mapping[str, Any] = {}) -> GuessedForm
 
 def _rows_as_told(sample: Sample) -> GuessedFormat | None:
     """Say in which container rows are of which the user tells the names."""
-    why = "its names are told"
+    why = _("its names are told")
     for family in TABLE_FAMILIES:
         if family.is_marked(sample):
             return GuessedFormat(family.FORMAT, Guess(1.0, why=why))

@@ -15,6 +15,7 @@ from data_builders.rows.json_layout import column_of, is_tree
 from data_builders.rows.reader import JsonReaders, RowReader
 from data_builders.rows.values import as_list, shown
 from data_builders.rows.vocabulary import ROLES, SPLIT_NAMES, WEAK_QUESTIONS, fold
+from data_builders.translation import _
 
 # A row that breaks one of these is still a row of its kind.
 _STILL_OURS = ("no reply", "empty text", "tool message", "fewer than two turns", "image")
@@ -68,7 +69,7 @@ def guess_of(read: Sequence[JsonRow], rows: int, readers: JsonReaders, sure: flo
         fields, reader = understood(first.value, readers)
     except RowError:
         return Guess(sure * share)
-    said = "lists of turns" if isinstance(first.value, list) else reader.said
+    said = _("lists of turns") if isinstance(first.value, list) else reader.said
     score = sure * share if share > 0.5 else 0.4 + 0.2 * share
     strings = isinstance(first.value, list) and first.key is not None
     strings = strings and isinstance(first.value[0], str) and first.key not in SPLIT_NAMES

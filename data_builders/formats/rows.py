@@ -47,6 +47,7 @@ from data_builders.rows.reader import JsonReaders, RowReader, missing_column, no
 from data_builders.rows.turns import read_turns
 from data_builders.rows.values import MAX_MESSAGES
 from data_builders.rows.vocabulary import SPLIT_NAMES
+from data_builders.translation import _
 
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
@@ -112,7 +113,7 @@ class RowsCorpus(FileCorpus):
         if not rows or is_export(rows):
             return None
         if cls.NAMED is None and len(sample.rows) == MAX_ROWS and is_column(rows):
-            why = "one column of texts, perhaps with another behind it"
+            why = _("one column of texts, perhaps with another behind it")
             return Guess(0.36, why=why, alone=True)
         named = cls.NAMED or Description()
         fitting = [row for row in rows if cls.NAMED is None or named.fits(row.value)]
@@ -157,18 +158,18 @@ class CsvCorpus(RowsCorpus):
             mark = delimiter or ","
             if marked := tables.marked_column(sample.lines, mark):
                 options: dict[str, Any] = {"delimiter": mark, "columns": {"dialogue": marked}}
-                return Guess(0.96, options, "its texts have marks of who speaks")
+                return Guess(0.96, options, _("its texts have marks of who speaks"))
         if delimiter is None:
             return None
         options = {"delimiter": delimiter}
         if (named := _named_table(header, kinds)) and named.columns and share > 0.5:
             reader = row_reader(header, {}, sample.label, kinds, named)
-            return Guess(0.98, options, f"a header with {reader.said}")
+            return Guess(0.98, options, _("a header with {columns}", columns=reader.said))
         if said and share > 0.5:
             weak = is_weak(row_reader(header, {}, sample.label, kinds).parts)
-            return Guess(0.95, options, f"a header with {said}", alone=weak)
+            return Guess(0.95, options, _("a header with {columns}", columns=said), alone=weak)
         if sample.suffix == ".csv" and share > 0.9 and delimiter != "|":
-            return Guess(0.3, options, f"rows of {len(header)} cells")
+            return Guess(0.3, options, _("rows of {number} cells", number=len(header)))
         return None
 
     @classmethod
@@ -193,13 +194,15 @@ class ParquetCorpus(RowsCorpus):
         if not cls.is_marked(sample):
             return None
         if sample.path is None:
-            return Guess(0.95, {}, "a table in another file, not looked into", alone=True)
+            return Guess(0.95, {}, _("a table in another file, not looked into"), alone=True)
         with open(sample.path, "rb") as stream:
             file = SourceFile(sample.name, sample.label, stream, sample.suffix, path=sample.path)
             with tables.ArrowTable(file) as table:
                 named = _named_table(table.names, table.kinds)
                 reader = row_reader(table.names, {}, sample.name, table.kinds, named)
-        return Guess(1.0, {}, f"columns {reader.said}", alone=is_weak(reader.parts))
+        return Guess(
+            1.0, {}, _("columns {columns}", columns=reader.said), alone=is_weak(reader.parts)
+        )
 
     @classmethod
     def is_marked(cls, sample: Sample) -> bool:

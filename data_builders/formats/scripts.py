@@ -56,6 +56,7 @@ from data_builders.formats.speakers import (
 )
 from data_builders.reading import Reading, Sample
 from data_builders.report import FileReport
+from data_builders.translation import _, listed
 
 _RULE = re.compile(
     rf"(?!#+ (?:[^:：]{{1,30}}[:：]|(?i:{ROLE})$))"
@@ -100,8 +101,12 @@ class ScriptCorpus(FileCorpus):
         if share([text for text in said if text], is_talk) < 0.4:
             return None
         lower = set(map(role_of, names.counted))
-        shown = ", ".join(name for name, _ in names.counted.most_common(2))
-        why = f"{'names above lines' if above else 'lines begin with who speaks'}: {shown}"
+        shown = listed(name for name, _number in names.counted.most_common(2))
+        why = (
+            _("names above lines: {names}", names=shown)
+            if above
+            else _("lines begin with who speaks: {names}", names=shown)
+        )
         # A few names above lines may be headings, as of recipes and songs.
         doubt = above and len(lower) < _CAST and not lower <= ASKS | ANSWERS | ROLES
         score = 0.9 if lower <= ASKS | ANSWERS else 0.8
@@ -138,7 +143,7 @@ class ParlaiCorpus(FileCorpus):
         """Say whether lines have the fields of ParlAI, or begin with numbers that start again."""
         lines = text_lines_of(sample)
         if share(lines, lambda line: line.startswith("text:") and "\t" in line) > 0.8:
-            return Guess(0.97, why="fields text: and labels:")
+            return Guess(0.97, why=_("fields text: and labels:"))
         numbered = [_NUMBERED.fullmatch(line) for line in lines]
         numbers = [int(found[1]) for found in numbered if found]
         steps = zip(numbers, numbers[1:], strict=False)
@@ -147,7 +152,7 @@ class ParlaiCorpus(FileCorpus):
         in_order = share(list(steps), lambda step: step[1] in (1, step[0] + 1))
         if in_order < 0.9 or share(lines, _has_tab) < 0.3:
             return None
-        return Guess(0.96, why="numbered lines with a tab before the reply")
+        return Guess(0.96, why=_("numbered lines with a tab before the reply"))
 
     @classmethod
     def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:

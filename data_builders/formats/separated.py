@@ -43,11 +43,11 @@ from data_builders.formats.plain_text import (
 from data_builders.formats.speakers import are_labels, share
 from data_builders.reading import Reading, Sample
 from data_builders.report import FileReport
+from data_builders.translation import _
 
 # Tried in this order; of two that do equally well the first counts, so ` | ` is before `|`.
 SEPARATORS = ("\t", " +++$+++ ", "|||", "||", " | ", "|", "::", "=>", "->", "＝", "｜", "=")
 SEARCHED_LINES = 2_000
-_NAMES = {"\t": "a tab"}
 _ESCAPES = {"\\t": "\t", "tab": "\t", "TAB": "\t"}
 # Below this share of lines that it cuts in two, a separator is a character of the text.
 _LEAST_SHARE = 0.8
@@ -87,13 +87,14 @@ class SeparatedConfig(FilesConfig):
             self.separator = _ESCAPES.get(self.separator, self.separator)
             if not self.separator or "\n" in self.separator:
                 raise UserError(
-                    "`separator` must be at least one character and no line end "
-                    f"(got {self.separator!r}). Leave it out to have it found."
+                    "`separator` must be at least one character and no line end (got {given!r}). "
+                    "Leave it out to have it found.",
+                    given=self.separator,
                 )
         if self.maximum_columns is not None and self.maximum_columns < 2:
             raise UserError(
-                "`maximum_columns` must be at least 2, for a question and a reply "
-                f"(got {self.maximum_columns})."
+                "`maximum_columns` must be at least 2, for a question and a reply (got {given}).",
+                given=self.maximum_columns,
             )
 
     @property
@@ -126,12 +127,13 @@ class SeparatedCorpus(FileCorpus):
                 return None
             sure = 0.8 if found == "\t" else 0.7
             fit = sure * share(lines, lambda line: _is_pair(line, found))
-            why = f"{_NAMES.get(found, f'`{found}`')} cuts the lines in two"
+            mark = _("a tab") if found == "\t" else f"`{found}`"
+            why = _("{mark} cuts the lines in two", mark=mark)
             return Guess(fit, {"separator": found}, why, alone=said < _LEAST_TALK)
         if share(lines, lambda line: "\t" in line.strip()) < 0.95 or _said_in(lines, "\t") is None:
             return None
         options = {"separator": "\t", "columns_are_turns": True}
-        return Guess(0.4, options, "several columns with tabs, perhaps turns", alone=True)
+        return Guess(0.4, options, _("several columns with tabs, perhaps turns"), alone=True)
 
     @classmethod
     def read_file(cls, file: Reading, config: SeparatedConfig) -> Iterator[RawDialogue]:
@@ -164,7 +166,9 @@ class DailyDialogCorpus(FileCorpus):
         ubuntu = share(lines, lambda line: "__eot__" in line) > 0.2
         if marked < 0.5 or sample.suffix == ".csv" or ubuntu:
             return None
-        return Guess(0.97 if marked > 0.9 else 0.9, why=f"turns end with {TURN_END_MARK}")
+        return Guess(
+            0.97 if marked > 0.9 else 0.9, why=_("turns end with {mark}", mark=TURN_END_MARK)
+        )
 
     @classmethod
     def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:

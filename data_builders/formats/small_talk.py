@@ -29,6 +29,7 @@ from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.rows.description import Description
 from data_builders.rows.reader import JsonReaders
 from data_builders.selecting.splits import SPLITS
+from data_builders.translation import _
 
 FOLDER = Path(__file__).parents[1] / "corpora" / "small_talk"
 SMALL_TALK_LANGUAGES = ("zh", "en")
@@ -48,7 +49,9 @@ class SmallTalkConfig(DialogueConfig):
         """Check the settings before anything is read."""
         super().__post_init__()
         self.languages = self.languages or SMALL_TALK_LANGUAGES
-        check_languages(self.languages, SMALL_TALK_LANGUAGES, "`languages` of small_talk")
+        check_languages(
+            self.languages, SMALL_TALK_LANGUAGES, _("`languages` of {format}", format="small_talk")
+        )
 
     def content_files(self) -> list[Path]:
         """List the files to read, in a stable order."""

@@ -26,6 +26,7 @@ from data_builders.reading import Reading, Sample
 from data_builders.reading.streams import DAMAGE, damaged, missing_extra
 from data_builders.report import FileReport, shorten
 from data_builders.rows.columns import known_columns
+from data_builders.translation import _
 
 SQLITE, ZIP = "SQLite format 3", "PK\x03\x04"
 # What sqlite3 and openpyxl raise for damage: the latter anything that comes.
@@ -56,12 +57,16 @@ class TablesCorpus(RowsCorpus):
         if not cls.is_marked(sample):
             return None
         if sample.path is None:
-            return Guess(0.95, {}, "tables in another file, not looked into", alone=True)
+            return Guess(0.95, {}, _("tables in another file, not looked into"), alone=True)
         with ExitStack() as stack:
             for table in _tables(sample.path, sample.name, stack):
                 if said := known_columns(table.names):
-                    return Guess(1.0, {}, f"table {shown(table.title)}: {said}")
-        return Guess(0.95, {}, "no table has columns that are known", alone=True)
+                    return Guess(
+                        1.0,
+                        {},
+                        _("table {table}: {columns}", table=shown(table.title), columns=said),
+                    )
+        return Guess(0.95, {}, _("no table has columns that are known"), alone=True)
 
     @classmethod
     def is_marked(cls, sample: Sample) -> bool:
@@ -86,7 +91,7 @@ class TablesCorpus(RowsCorpus):
                 lines = ((line, reader, row) for line, row in _named(table, report))
                 yield from read_rows(lines, report)
         if not seen:
-            none = UserError(f"{file.name} holds no table. Check where it is from.")
+            none = UserError("{file} holds no table. Check where it is from.", file=file.name)
             raise errors[0] if errors else none
 
 
@@ -112,7 +117,7 @@ def _tables(path: str, name: str, stack: ExitStack) -> Iterator[Table]:
     try:
         yield from _of_database(path, stack) if is_database else _of_workbook(path, name, stack)
     except _DAMAGE as error:
-        kind = "database" if is_database else "spreadsheet"
+        kind = _("database") if is_database else _("spreadsheet")
         raise damaged(name, kind, error) from None
 
 
@@ -152,7 +157,7 @@ def _of_workbook(path: str, name: str, stack: ExitStack) -> Iterator[Table]:
     try:
         import openpyxl
     except ImportError:
-        raise missing_extra(name, "spreadsheet", "xlsx") from None
+        raise missing_extra(name, _("spreadsheet"), "xlsx") from None
     file = stack.enter_context(open(path, "rb"))
     # What a formula gives, and not the formula: `data_only`.
     book = openpyxl.load_workbook(file, read_only=True, data_only=True)
@@ -161,5 +166,5 @@ def _of_workbook(path: str, name: str, stack: ExitStack) -> Iterator[Table]:
         sheet.reset_dimensions()  # Some programs write wrong ones.
         rows = enumerate(sheet.iter_rows(values_only=True), 1)
         filled = ((line, cells) for line, cells in rows if any(c is not None for c in cells))
-        _, header = next(filled, (0, ()))
+        _line, header = next(filled, (0, ()))
         yield Table(sheet.title, ["" if cell is None else str(cell) for cell in header], filled)

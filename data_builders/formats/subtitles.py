@@ -38,6 +38,7 @@ from data_builders.formats.plain_text import gather
 from data_builders.formats.speakers import Take, speakers_of
 from data_builders.reading import Reading, Sample
 from data_builders.report import BuildReport, FileReport
+from data_builders.translation import _
 
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})(?:[.,:](\d{1,3}))?"
 _TIMES = re.compile(rf"\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?$")
@@ -93,7 +94,9 @@ class SubtitlesConfig(FilesConfig):
         super().__post_init__()
         number = isinstance(self.pause, int | float) and not isinstance(self.pause, bool)
         if not number or not self.pause > 0:
-            raise UserError(f"`pause` must be a number of seconds above 0 (got {self.pause!r}).")
+            raise UserError(
+                "`pause` must be a number of seconds above 0 (got {given!r}).", given=self.pause
+            )
 
 
 class SubtitlesCorpus(FileCorpus):
@@ -109,7 +112,7 @@ class SubtitlesCorpus(FileCorpus):
         cues = sum(bool(_TIMES.match(line) or _EVENT.match(line)) for line in sample.lines)
         if not cues or 12 * cues < len([line for line in sample.lines if line.strip()]) - 60:
             return None
-        return Guess(0.98 if cues > 1 else 0.8, why="cues with the times they are shown")
+        return Guess(0.98 if cues > 1 else 0.8, why=_("cues with the times they are shown"))
 
     @classmethod
     def read_file(cls, file: Reading, config: SubtitlesConfig) -> Iterator[RawDialogue]:
@@ -140,8 +143,9 @@ def _counted(cues: Iterable[_Cue], name: str) -> Iterator[_Cue]:
         yield cue
     if cue is None:
         raise UserError(
-            f"{name}: no cue such as `00:00:03,200 --> 00:00:05,000` with its text below it. "
-            "Check that these are subtitles in SRT, WebVTT or ASS."
+            "{name}: no cue such as `00:00:03,200 --> 00:00:05,000` with its text below it. Check "
+            "that these are subtitles in SRT, WebVTT or ASS.",
+            name=name,
         )
 
 

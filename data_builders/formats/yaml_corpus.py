@@ -43,6 +43,7 @@ from data_builders.reading.sample import MAX_ROWS
 from data_builders.report import BuildReport, RowError
 from data_builders.rows.dialogues import Style
 from data_builders.rows.turns import read_turns
+from data_builders.translation import _
 
 YAML_SUFFIXES = (".yaml", ".yml")
 _CHATTERBOT = re.compile(r"^conversations\s*:", re.MULTILINE)
@@ -73,14 +74,20 @@ def is_corpus(path: Path) -> bool:
 def parsed_yaml(content: bytes, name: str) -> Any:
     """Read YAML with the safe loader."""
     if len(content) > _MAX_BYTES:
-        raise UserError(f"{name} is longer than {_MAX_BYTES >> 20} MB. Split it, or write JSON.")
+        raise UserError(
+            "{name} is longer than {most} MB. Split it, or write JSON.",
+            name=name,
+            most=_MAX_BYTES >> 20,
+        )
     try:
         text = content.decode("utf-8-sig")
         _check_shape(text, name)
         return yaml.load(text, Loader=_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{name} is no YAML in UTF-8: {reason}. Correct it there.") from None
+        raise UserError(
+            "{name} is no YAML in UTF-8: {reason}. Correct it there.", name=name, reason=reason
+        ) from None
 
 
 def _content_of(file: SourceFile) -> Any:
@@ -100,8 +107,10 @@ def _check_shape(text: str, name: str) -> None:
         aliases += is_alias
         if len(anchors) > _MAX_DEPTH or aliases > _MAX_ALIASES or (is_alias and any(anchors)):
             raise UserError(
-                f"{name}: its YAML is nested deeper than {_MAX_DEPTH} levels, or its aliases "
-                "(*name) stand in each other. Write it out plainly."
+                "{name}: its YAML is nested deeper than {most} levels, or its aliases (*name) "
+                "stand in each other. Write it out plainly.",
+                name=name,
+                most=_MAX_DEPTH,
             )
 
 
@@ -109,7 +118,9 @@ def conversations_of(content: Any, name: str) -> Iterator[tuple[int, Any]]:
     """Give the entries of a file of ChatterBot, with their numbers."""
     entries = content.get("conversations") if isinstance(content, dict) else None
     if not isinstance(entries, list):
-        raise UserError(f"{name} has no list `conversations`. Choose another format or file.")
+        raise UserError(
+            "{name} has no list `conversations`. Choose another format or file.", name=name
+        )
     yield from enumerate(entries, start=1)
 
 
@@ -134,7 +145,7 @@ class ConversationsCorpus(FileCorpus):
         """Say how well the beginning of a file fits this family."""
         if sample.suffix not in YAML_SUFFIXES or not _CHATTERBOT.search(sample.text):
             return None
-        return Guess(0.98, why="a list `conversations`")
+        return Guess(0.98, why=_("a list `conversations`"))
 
     @classmethod
     def read_file(cls, file: Reading, config: FilesConfig) -> Iterator[RawDialogue]:
@@ -158,7 +169,7 @@ class RasaCorpus(FileCorpus):
         """Say how well the beginning of a file fits this family."""
         if sample.suffix not in YAML_SUFFIXES or not _RASA.search(sample.text):
             return None
-        return Guess(0.98, why="the keys of Rasa")
+        return Guess(0.98, why=_("the keys of Rasa"))
 
     @classmethod
     def read_sources(
@@ -200,7 +211,7 @@ class YamlRowsCorpus(RowsCorpus):
         """Yield the dialogues of one file; `line` is the number of the row."""
         content = _content_of(file.file)
         if not isinstance(content, list):
-            raise UserError(f"{file.name} is no list of rows. Choose another format.")
+            raise UserError("{file} is no list of rows. Choose another format.", file=file.name)
         yield from read_rows(lines_of(_rows(content), True, config, None, file), file)
 
 

@@ -105,11 +105,15 @@ def check_output(output: str | Path, overwrite: bool = False) -> None:
         _check_place(output.absolute())
         return
     if not overwrite:
-        raise UserError(f"{output} already exists. Choose another --output, or add --overwrite.")
+        raise UserError(
+            "{output} already exists. Choose another --output, or add --overwrite.", output=output
+        )
     if not output.is_dir() or (any(output.iterdir()) and not (output / REPORT_FILE).is_file()):
         raise UserError(
-            f"{output} was not made by this command (no {REPORT_FILE} in it), so --overwrite "
-            "leaves it alone. Choose another --output."
+            "{output} was not made by this command (no {file} in it), so --overwrite leaves it "
+            "alone. Choose another --output.",
+            output=output,
+            file=REPORT_FILE,
         )
 
 
@@ -117,6 +121,10 @@ def _check_place(output: Path) -> None:
     """Refuse a place where nothing can be written, before the work instead of after it."""
     place = next(parent for parent in output.parents if parent.exists())
     if not place.is_dir():
-        raise UserError(f"{place} is a file, so {output} cannot be made. Choose another --output.")
+        raise UserError(
+            "{place} is a file, so {output} cannot be made. Choose another --output.",
+            place=place,
+            output=output,
+        )
     if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f"{place} may not be written to. Choose another --output.")
+        raise UserError("{place} may not be written to. Choose another --output.", place=place)

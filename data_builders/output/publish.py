@@ -15,6 +15,7 @@ from data_builders.output.card import CARD_FILE, PLACEHOLDER
 from data_builders.output.hub import check_repo_id, hub_errors
 from data_builders.output.privacy import find_leaks, machine_names, machine_places
 from data_builders.sources.saved import open_saved
+from data_builders.translation import _
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def push_dataset(
     Returns:
         The address of the dataset.
     """
-    check_repo_id(repo_id, "the name of the dataset", PLACEHOLDER)
+    check_repo_id(repo_id, _("the name of the dataset"), PLACEHOLDER)
     folder = Path(folder)
     splits = _loaded(folder)
     _check_card(folder / CARD_FILE, token)
@@ -46,8 +47,9 @@ def push_dataset(
     with hub_errors(repo_id):
         if private and _is_public(api, repo_id):
             raise UserError(
-                f"{repo_id} is public already, so what is pushed would be too. "
-                "Push with `private=False`, or to another name."
+                "{repo_id} is public already, so what is pushed would be too. Push with "
+                "`private=False`, or to another name.",
+                repo_id=repo_id,
             )
         splits.push_to_hub(repo_id, private=private, token=token)
         extras = [*_card(api, folder, repo_id), *_pictures(folder)]
@@ -63,7 +65,9 @@ def _loaded(folder: Path) -> datasets.DatasetDict:
     # datasets 5.2 pushes a split without rows, and then can load none of the dataset.
     kept = {name: split for name, split in splits.items() if len(split)}
     if not kept:
-        raise UserError(f"{folder} holds no rows in any split, so there is nothing to push.")
+        raise UserError(
+            "{folder} holds no rows in any split, so there is nothing to push.", folder=folder
+        )
     if len(kept) < len(splits):
         logger.info("splits without rows are not pushed: %s", ", ".join(splits.keys() - kept))
     return datasets.DatasetDict(kept)
@@ -75,7 +79,10 @@ def _check_card(path: Path, token: str | None) -> None:
     secrets = [token or "", get_token() or ""]
     for leak in find_leaks(text, machine_places(path.parent), secrets, machine_names()):
         raise UserError(
-            f"{path}:{leak.line}: {leak.kind}, which would be public. Take it out of the card."
+            "{path}:{line}: {what}, which would be public. Take it out of the card.",
+            path=path,
+            line=leak.line,
+            what=_(leak.kind),
         )
 
 

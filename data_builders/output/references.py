@@ -39,7 +39,12 @@ def group_references(split: datasets.Dataset, max_context_turns: int = 1) -> dat
         One row per context, in the order of first occurrence; no reference stands twice in it.
     """
     if max_context_turns < 1:
-        raise UserError(f"`max_context_turns` must be at least 1 (got {max_context_turns}).")
+        raise UserError(
+            "`{option}` must be at least {least} (got {value}).",
+            option="max_context_turns",
+            least=1,
+            value=max_context_turns,
+        )
     groups: dict[tuple[str, ...], tuple[list[str], dict[str, None], str]] = {}
     for row in split:
         for context, reply in _pairs(row["turns"], row["roles"], max_context_turns):
@@ -56,7 +61,11 @@ def group_references(split: datasets.Dataset, max_context_turns: int = 1) -> dat
 def write_references(references: datasets.Dataset, path: Path) -> None:
     """Write references as JSON lines; the file appears whole or not at all."""
     if path.is_dir():
-        raise UserError(f"{path} is a folder. Name a file, such as {path / 'references.jsonl'}.")
+        raise UserError(
+            "{path} is a folder. Name a file, such as {example}.",
+            path=path,
+            example=path / "references.jsonl",
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as fresh, open(fresh, "w", encoding="utf-8", newline="\n") as file:
         for row in references:

@@ -26,6 +26,7 @@ from data_builders.reading.streams import (
     damaged,
     missing_extra,
 )
+from data_builders.translation import _, marked
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +40,15 @@ COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".tgz", ".tbz2", ".txz", ".
 SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 UNSUPPORTED = {
-    b"Rar!\x1a\x07": "RAR files cannot be read. Unpack it by hand.",
-    b"\x1f\x9d": "compress (.Z) files cannot be read. Unpack it by hand.",
-    b"\x04\x22\x4d\x18": "LZ4 files cannot be read. Unpack it by hand.",
-    b"\xd0\xcf\x11\xe0": "old Office files (.xls, .doc) cannot be read. Save it as .xlsx or text.",
-    SEVEN_ZIP: "7-Zip inside another archive cannot be read. Unpack it by hand.",
-    ZIP_MAGIC[0]: "a zip inside another archive cannot be read. Unpack it by hand.",
-    ZIP_MAGIC[1]: "a zip inside another archive cannot be read. Unpack it by hand.",
+    b"Rar!\x1a\x07": marked("RAR files cannot be read. Unpack it by hand."),
+    b"\x1f\x9d": marked("compress (.Z) files cannot be read. Unpack it by hand."),
+    b"\x04\x22\x4d\x18": marked("LZ4 files cannot be read. Unpack it by hand."),
+    b"\xd0\xcf\x11\xe0": marked(
+        "old Office files (.xls, .doc) cannot be read. Save it as .xlsx or text."
+    ),
+    SEVEN_ZIP: marked("7-Zip inside another archive cannot be read. Unpack it by hand."),
+    ZIP_MAGIC[0]: marked("a zip inside another archive cannot be read. Unpack it by hand."),
+    ZIP_MAGIC[1]: marked("a zip inside another archive cannot be read. Unpack it by hand."),
 }
 WORKBOOK = "xl/workbook.xml"
 MAX_DEPTH = 4
@@ -82,8 +85,9 @@ class _Archive(NamedTuple):
         name = f"{self.name}/{path}"
         if not regular:
             raise UserError(
-                f"{name}: a link, device or sparse file, not a plain file. "
-                "Pack the archive again without it."
+                "{name}: a link, device or sparse file, not a plain file. Pack the archive again "
+                "without it.",
+                name=name,
             )
         if is_left_out(str(path)):
             logger.info("%s left out", name)
@@ -93,7 +97,7 @@ class _Archive(NamedTuple):
 
     def empty(self) -> UserError:
         """Make the error for an archive without any file."""
-        return UserError(f"{self.name}: the archive holds no file.")
+        return UserError("{name}: the archive holds no file.", name=self.name)
 
 
 def is_left_out(path: str) -> bool:
@@ -136,12 +140,14 @@ def _unpack(entry: Entry, budget: Budget, depth: int) -> Iterator[Entry]:
                 (what for magic, what in UNSUPPORTED.items() if head.startswith(magic)), ""
             )
             if unread:
-                raise UserError(f"{entry.name}: {unread}")
+                raise UserError("{file}: {reason}", file=entry.name, reason=_(unread))
             yield entry
             return
         if depth == MAX_DEPTH:
             raise UserError(
-                f"{entry.name}: compressed more than {MAX_DEPTH} times. Unpack it by hand."
+                "{name}: compressed more than {most} times. Unpack it by hand.",
+                name=entry.name,
+                most=MAX_DEPTH,
             )
         pull = Unpacked(entry.stream.read_once, kind, entry.name, budget) if kind else None
     except UserError as error:
@@ -202,7 +208,7 @@ def _tar_entries(entry: Entry, archive: _Archive) -> Iterator[Entry]:
         if stream.error is not None:
             raise stream.error
     except DAMAGE as error:
-        raise stream.error or damaged(archive.name, "tar archive", error) from None
+        raise stream.error or damaged(archive.name, _("tar archive"), error) from None
     if not found:
         raise archive.empty()
 
@@ -223,7 +229,7 @@ def _reader(
             data: bytes = content.read1(size)
         except DAMAGE as error:
             cause = stream.error if stream is not None else None
-            raise cause or damaged(name, "archive", error) from None
+            raise cause or damaged(name, _("archive"), error) from None
         if budget is not None:
             budget.spend(len(data), name)
         return data
@@ -235,7 +241,7 @@ def _opened_zip(file: CountedFile, archive: _Archive) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)  # all that it needs of a file
     except DAMAGE as error:
-        raise damaged(archive.name, "zip archive", error) from None
+        raise damaged(archive.name, _("zip archive"), error) from None
 
 
 def _zip_entries(contents: zipfile.ZipFile, archive: _Archive) -> Iterator[Entry]:
@@ -252,7 +258,7 @@ def _zip_entries(contents: zipfile.ZipFile, archive: _Archive) -> Iterator[Entry
 
 def _zip_member(contents: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Any:
     if member.flag_bits & 1:
-        raise UserError(f"{name}: encrypted. Unpack the archive with its password.")
+        raise UserError("{name}: encrypted. Unpack the archive with its password.", name=name)
     return contents.open(member)
 
 
@@ -318,14 +324,14 @@ def _seven_zip_entries(file: CountedFile, archive: _Archive) -> Iterator[Entry]:
     try:
         contents = py7zr.SevenZipFile(file)
         if contents.needs_password():
-            raise UserError(f"{archive.name}: encrypted. Unpack it with its password.")
+            raise UserError("{name}: encrypted. Unpack it with its password.", name=archive.name)
         for member in contents.list():
             path = _member_path(member.filename, archive.name)
             if not member.is_directory:
                 paths.append((path, member.is_file and not member.is_symlink))
         contents.extractall(factory=spool)
     except (*DAMAGE, ArchiveError, py7zr.exceptions.PasswordRequired) as error:
-        failed = damaged(archive.name, "7-Zip archive", error)
+        failed = damaged(archive.name, _("7-Zip archive"), error)
     # The last member of a damaged archive is not whole.
     sizes = spool.sizes[:-1] if failed else spool.sizes
     spool.file.seek(0)
@@ -352,7 +358,9 @@ def _member_path(name: str, archive: str) -> PurePosixPath:
     path = PurePosixPath(shown(name.replace("\\", "/")))
     if path.is_absolute() or ".." in path.parts or path.parts[:1] and path.parts[0][1:2] == ":":
         raise UserError(
-            f"{archive}: the member {name!r} would lie outside the archive. "
-            "Do not use this archive, or pack it again without such paths."
+            "{archive}: the member {name!r} would lie outside the archive. Do not use this "
+            "archive, or pack it again without such paths.",
+            archive=archive,
+            name=name,
         )
     return path

@@ -131,8 +131,9 @@ def named_encoding(name: str, head: bytes) -> Encoding:
         codecs.getincrementaldecoder(codec)
     except (LookupError, UnicodeError, ValueError, TypeError):
         raise UserError(
-            f"`encoding` must be an encoding known to Python (got {name!r}). "
-            "Try utf-8, gb18030, utf-16 or latin-1, or leave it out."
+            "`encoding` must be an encoding known to Python (got {name!r}). Try utf-8, gb18030, "
+            "utf-16 or latin-1, or leave it out.",
+            name=name,
         ) from None
     codec = SUPERSETS.get(codec, codec)
     for bom, marked in BOMS:

@@ -17,6 +17,7 @@ from typing import BinaryIO, NamedTuple
 from data_builders.errors import UserError, shown
 from data_builders.reading.archives import entries, is_left_out
 from data_builders.reading.streams import CountedFile, Progress, Stream, buffered
+from data_builders.translation import _
 
 HEAD_SIZE = 1 << 18
 
@@ -132,7 +133,9 @@ def files_on_disk(paths: Sequence[str]) -> list[Found]:
             elif found.members and first.members:
                 files[key] = first._replace(members=first.members | found.members)
             elif found.path != first.path:
-                files[found.path] = found._replace(unread=f"the same file as {shown(first.label)}")
+                files[found.path] = found._replace(
+                    unread=_("the same file as {file}", file=shown(first.label))
+                )
             else:
                 files[key] = first._replace(members=frozenset())
     return list(files.values())
@@ -229,12 +232,12 @@ def _folder(folder: str) -> list[tuple[Found, os.stat_result | None]]:
         try:
             listed = list(os.scandir(where))
         except OSError:
-            found.append((Found(where, label, unread="a folder that may not be read"), None))
+            found.append((Found(where, label, unread=_("a folder that may not be read")), None))
             continue
         names = {entry.name for entry in listed}
         if where != folder and any(marks <= names for marks in _OWN_OUTPUT):
             # Or what was deleted from the corpus would come back out of the build before.
-            found.append((Found(where, label, unread="a dataset or run of this program"), None))
+            found.append((Found(where, label, unread=_("a dataset or run of this program")), None))
             continue
         for entry in listed:
             relative = f"{label}/{entry.name}"
@@ -252,9 +255,9 @@ def _unread(entry: os.DirEntry[str]) -> tuple[str, os.stat_result | None]:
     try:
         status = entry.stat()
     except OSError:
-        return "a link that leads nowhere", None
+        return _("a link that leads nowhere"), None
     if stat.S_ISDIR(status.st_mode):
-        return "a link to a folder, not followed", None
+        return _("a link to a folder, not followed"), None
     if not stat.S_ISREG(status.st_mode):
-        return "a device or a pipe", None
-    return "" if os.access(entry.path, os.R_OK) else "it may not be read", status
+        return _("a device or a pipe"), None
+    return "" if os.access(entry.path, os.R_OK) else _("it may not be read"), status

@@ -10,6 +10,7 @@ from data_builders.errors import UserError
 from data_builders.reading.encodings import guess_encoding, named_encoding
 from data_builders.reading.files import HEAD_SIZE, SourceFile
 from data_builders.report import BuildReport, RowError
+from data_builders.translation import _
 
 CHUNK = 1 << 20
 MAX_LINE = 64 << 20
@@ -47,7 +48,7 @@ class TextSource:
     def opened(self, report: BuildReport) -> TextSource:
         """Begin to read the text, and note a guessed encoding or refuse it."""
         if doubt := self.doubt():
-            raise UserError(f"{self.name}: {doubt}")
+            raise UserError("{file}: {reason}", file=self.name, reason=doubt)
         self._report = report
         self._note(self.found.guessed)
         return self
@@ -56,9 +57,10 @@ class TextSource:
         """Say that the encoding cannot be told; "" if it can."""
         if self.found.plausible:
             return ""
-        return (
-            f"its encoding cannot be told ({self.title} gives no language known here). "
-            "Name it with --encoding, such as --encoding gb18030."
+        return _(
+            "its encoding cannot be told ({encoding} gives no language known here). Name it "
+            "with --encoding, such as --encoding gb18030.",
+            encoding=self.title,
         )
 
     def head_text(self) -> str:

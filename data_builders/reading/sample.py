@@ -12,6 +12,7 @@ from data_builders.reading.files import SourceFile
 from data_builders.reading.json_rows import is_json, json_layout, json_rows
 from data_builders.reading.lines import TextSource
 from data_builders.report import BuildReport
+from data_builders.translation import _
 
 MAX_LINES = 400
 MAX_ROWS = 50
@@ -63,7 +64,9 @@ def sample_of(file: SourceFile, encoding: str | None = None) -> Sample:
     layout = "lines" if layout == "values" else layout
     lines = _whole_lines(text, source.whole)
     plain = source.found.codec == "utf-8" and not source.found.bom
-    said = "" if plain or not text else source.title + ", a guess" * source.found.guessed
+    said = "" if plain or not text else source.title
+    if said and source.found.guessed:
+        said = _("{encoding}, a guess", encoding=said)
     doubt = source.doubt()
     if b"\0" in file.head(4096) and not source.found.codec.startswith("utf-"):
         said = doubt = ""  # Bytes that are no text have no encoding.

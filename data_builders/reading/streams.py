@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from data_builders.errors import UserError
+from data_builders.translation import _
 
 # Packed bytes fed to a decompressor at once.
 PACKED_CHUNK = 1 << 17
@@ -55,10 +56,13 @@ class Budget:
         self.unpacked += count
         if self.unpacked > max(BOMB_FLOOR, MAX_RATIO * self.compressed_size):
             raise UserError(
-                f"{name}: unpacks to more than {MAX_RATIO} times its "
-                f"{self.compressed_size:,} bytes ({self.unpacked:,} so far), like a "
-                "compression bomb. If it is a real corpus, unpack it by hand and name the "
-                "unpacked file."
+                "{name}: unpacks to more than {times} times its {packed:,} bytes ({unpacked:,} so "
+                "far), like a compression bomb. If it is a real corpus, unpack it by hand and "
+                "name the unpacked file.",
+                name=name,
+                times=MAX_RATIO,
+                packed=self.compressed_size,
+                unpacked=self.unpacked,
             )
 
 
@@ -193,15 +197,17 @@ class Unpacked:
             self._input = self._packed(PACKED_CHUNK)
             if not self._input:
                 raise UserError(
-                    f"{self._name}: the {self._kind} file is cut short. "
-                    "Download or copy it again; the rows before the end can be read."
+                    "{name}: the {kind} file is cut short. Download or copy it again; the rows "
+                    "before the end can be read.",
+                    name=self._name,
+                    kind=self._kind,
                 )
         try:
             data = decompressor.decompress(self._input, size)
         except Exception as error:
             if not isinstance(error, DAMAGE) and type(error).__name__ != "ZstdError":
                 raise
-            raise damaged(self._name, f"{self._kind} file", error) from None
+            raise damaged(self._name, _("{kind} file", kind=self._kind), error) from None
         # zlib hands back what it did not use; the others keep it.
         self._input = getattr(decompressor, "unconsumed_tail", b"")
         if decompressor.eof:
@@ -224,16 +230,21 @@ def damaged(name: str, kind: str, error: Exception) -> Exception:
     if isinstance(error, UserError) or (isinstance(error, OSError) and error.errno is not None):
         return error
     return UserError(
-        f"{name}: the {kind} is damaged ({str(error) or type(error).__name__}). "
-        "Download or copy it again."
+        "{name}: the {kind} is damaged ({reason}). Download or copy it again.",
+        name=name,
+        kind=kind,
+        reason=str(error) or type(error).__name__,
     )
 
 
 def missing_extra(name: str, kind: str, extra: str) -> UserError:
     """Make the error for a kind of file whose library an extra of this package brings."""
     return UserError(
-        f"{name}: {kind} files need a library more. Install it with "
-        f"`pip install 'tfchat-hf[{extra}]'`, or unpack the file by hand."
+        "{name}: {kind} files need a library more. Install it with `pip install "
+        "'tfchat-hf[{extra}]'`, or unpack the file by hand.",
+        name=name,
+        kind=kind,
+        extra=extra,
     )
 
 

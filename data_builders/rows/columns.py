@@ -27,6 +27,7 @@ from data_builders.report import RowError
 from data_builders.rows import vocabulary as known
 from data_builders.rows.values import no_text, number_as_text
 from data_builders.rows.vocabulary import fold, snake
+from data_builders.translation import _, listed
 
 PARTS = (
     *("question", "context", "reply", "history", "system", "messages", "dialogue", "speakers"),
@@ -114,23 +115,33 @@ def check_columns(columns: Any) -> dict[str, str]:
     """Check the setting before anything is read."""
     if not isinstance(columns, Mapping):
         raise UserError(
-            f"`columns` must name columns by part (got {columns!r}). "
-            'Write {"question": "...", "reply": "..."}.'
+            '`columns` must name columns by part (got {columns!r}). Write {{"question": "...", '
+            '"reply": "..."}}.',
+            columns=columns,
         )
     for part, name in columns.items():
         if part not in PARTS:
-            raise UserError(f"`columns` has no part {part!r}. Choose from {', '.join(PARTS)}.")
+            raise UserError(
+                "`columns` has no part {part!r}. Choose from {known}.",
+                part=part,
+                known=listed(PARTS),
+            )
         if not isinstance(name, str) or not name:
-            raise UserError(f"`columns` needs the name of a column for {part} (got {name!r}).")
+            raise UserError(
+                "`columns` needs the name of a column for {part} (got {name!r}).",
+                part=part,
+                name=name,
+            )
     given = set(columns)
     pair = "reply" in given and given & {"question", "history"} and given <= _PAIR
-    listed = len(given & {"messages", "dialogue"}) == 1 and given <= _LIST
+    a_list = len(given & {"messages", "dialogue"}) == 1 and given <= _LIST
     group = {"group", "text"} <= given <= _GROUP
-    if columns and not (pair or listed or group):
+    if columns and not (pair or a_list or group):
         raise UserError(
-            "`columns` must give question and reply (with context, history, system as needed), "
-            "or messages or dialogue (with speakers, chosen, system), or group and text (with "
-            f"speaker): got {', '.join(columns)}."
+            "`columns` must give question and reply (with context, history, system as needed), or "
+            "messages or dialogue (with speakers, chosen, system), or group and text (with "
+            "speaker): got {given}.",
+            given=listed(columns),
         )
     return dict(columns)
 
@@ -289,15 +300,21 @@ def said_of(sides: Iterable[Side]) -> str:
 
 def unknown_sentence(where: str, names: Sequence[str], most: int = 20) -> str:
     """Say that the names of fields tell nothing, and what to do."""
-    listed = ", ".join(map(str, names[:most])) or "no names"
-    more = f" and {len(names) - most} more" if len(names) > most else ""
+    keys = listed(map(str, names[:most])) or _("no names")
+    if len(names) > most:
+        keys = _("{names} and {number} more", names=keys, number=len(names) - most)
     nearest = _nearest(names)
     guess = dict.fromkeys(("question", "reply"), "...") | nearest
-    said = f" (nearest: {', '.join(f'{n} = {p}' for p, n in nearest.items())})" if nearest else ""
+    pairs = listed(f"{name} = {part}" for part, name in nearest.items())
+    said = _(" (nearest: {pairs})", pairs=pairs) if nearest else ""
     written = " ".join(f"{part}={name}" for part, name in guess.items())
-    return (
-        f"{where}: no known format; its rows have the keys {listed}{more}{said}. "
-        f"Say which are question and reply: --columns {written}; or messages=NAME, dialogue=NAME."
+    return _(
+        "{where}: no known format; its rows have the keys {keys}{nearest}. Say which are question "
+        "and reply: --columns {written}; or messages=NAME, dialogue=NAME.",
+        where=where,
+        keys=keys,
+        nearest=said,
+        written=written,
     )
 
 

@@ -26,6 +26,7 @@ import yaml
 from data_builders.errors import UserError
 from data_builders.rows.columns import PARTS, check_columns, value_at
 from data_builders.rows.vocabulary import BAD_IF_NO, BAD_IF_YES, NO, ROLE_ORDER, ROLES, YES, fold
+from data_builders.translation import listed
 
 KNOWN = Path(__file__).parents[1] / "formats" / "known.yaml"
 
@@ -107,7 +108,9 @@ def description_of(value: Any) -> dict[str, Any]:
             value = yaml.safe_load(Path(value).read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a date as 2024-13-45
             reason = " ".join(str(error).split())
-            raise UserError(f"{where} is no description in YAML: {reason}.") from None
+            raise UserError(
+                "{where} is no description in YAML: {reason}.", where=where, reason=reason
+            ) from None
     if isinstance(value, Mapping) and len(value) == 1 and not set(value) & _KEYS:
         (inner,) = value.values()
         # The description of one format may stand under its name.
@@ -119,13 +122,22 @@ def description_of(value: Any) -> dict[str, Any]:
 def parsed(entry: Any, where: str) -> Description:
     """Make a description of what stands in YAML."""
     if not isinstance(entry, Mapping):
-        raise UserError(f"{where} must hold keys such as `question` and `reply` (got {entry!r}).")
+        raise UserError(
+            "{where} must hold keys such as `question` and `reply` (got {entry!r}).",
+            where=where,
+            entry=entry,
+        )
     for key in entry:
         if key not in _KEYS:
-            raise UserError(f"{where} has no key `{key}`. Choose from {', '.join(sorted(_KEYS))}.")
+            raise UserError(
+                "{where} has no key `{key}`. Choose from {known}.",
+                where=where,
+                key=key,
+                known=listed(sorted(_KEYS)),
+            )
     plain = {key: entry[key] for key in ("title", "speakers_in_text", "lang") if key in entry}
     if entry.get("alternatives", "each") not in ("each", "first"):
-        raise UserError(f"{where}: `alternatives` must be each or first.")
+        raise UserError("{where}: `alternatives` must be each or first.", where=where)
     drop_if = entry.get("drop_if")
     replace = _mapping(entry, "replace", where)
     _texts({"replace": [*replace, *replace.values()]}, "replace", where)
@@ -146,7 +158,9 @@ def parsed(entry: Any, where: str) -> Description:
 def _mapping(entry: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
     found = entry.get(key) or {}
     if not isinstance(found, Mapping):
-        raise UserError(f"{where}: `{key}` must be a mapping (got {found!r}).")
+        raise UserError(
+            "{where}: `{key}` must be a mapping (got {found!r}).", where=where, key=key, found=found
+        )
     return found
 
 
@@ -154,7 +168,12 @@ def _texts(entry: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     found = _as_list(entry.get(key) or ())
     for value in found:
         if not isinstance(value, str):
-            raise UserError(f"{where}: `{key}` must hold texts (got {value!r}). Quote it.")
+            raise UserError(
+                "{where}: `{key}` must hold texts (got {value!r}). Quote it.",
+                where=where,
+                key=key,
+                value=value,
+            )
     return tuple(found)
 
 
@@ -165,7 +184,12 @@ def _as_list(value: Any) -> list[Any]:
 def _roles(given: Mapping[str, Any], where: str) -> Mapping[str, str]:
     for role in given:
         if role not in ROLE_ORDER:
-            raise UserError(f"{where}: `roles` are {', '.join(ROLE_ORDER)} (got {role!r}).")
+            raise UserError(
+                "{where}: `roles` are {known} (got {role!r}).",
+                where=where,
+                known=listed(ROLE_ORDER),
+                role=role,
+            )
     own = {fold(name): role for role, names in given.items() for name in _as_list(names)}
     return {**ROLES, **own}
 
@@ -179,4 +203,6 @@ def check_numbers(given: Any, where: str) -> dict[str, float]:
     try:
         return {key: float(value) for key, value in given.items()}
     except (AttributeError, TypeError, ValueError):
-        raise UserError(f"{where}: `minimum` must hold numbers (got {given!r}).") from None
+        raise UserError(
+            "{where}: `minimum` must hold numbers (got {given!r}).", where=where, given=given
+        ) from None

@@ -24,6 +24,7 @@ from data_builders.rows.dialogues import Style, Turns
 from data_builders.rows.sides import option_text, options_among, read_side
 from data_builders.rows.values import as_list, is_filled, number_as_text, shown
 from data_builders.rows.vocabulary import fold, snake
+from data_builders.translation import _, listed
 
 
 class RowReader:
@@ -203,10 +204,13 @@ def row_reader(
 
 def missing_column(where: str, part: str, name: str, names: Sequence[str]) -> str:
     """Say that a column named is not there."""
-    listed = ", ".join(map(str, names[:20])) or "no columns"
-    return (
-        f"{where} has no column {name!r}, which `columns` names as {part} (it has {listed}). "
-        "Correct the name."
+    return _(
+        "{where} has no column {name!r}, which `columns` names as {part} (it has {columns}). "
+        "Correct the name.",
+        where=where,
+        name=name,
+        part=part,
+        columns=listed(map(str, names[:20])) or _("no columns"),
     )
 
 

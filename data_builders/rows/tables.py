@@ -22,6 +22,7 @@ from data_builders.rows.arrow_rows import BATCH, kind_of, rows_of
 from data_builders.rows.cells import list_in_text, marked_turns
 from data_builders.rows.columns import kind_of_value, known_columns, known_sides
 from data_builders.rows.csv_records import CsvRecords, Record
+from data_builders.translation import listed
 
 DELIMITERS = ",\t;|"
 PARQUET, ARROW, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
@@ -42,8 +43,9 @@ def check_delimiter(delimiter: str | None) -> None:
     """Refuse a delimiter that cannot be one."""
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise UserError(
-            f"`delimiter` must be one character other than a quotation mark (got {delimiter!r}). "
-            "Use a comma, or leave it out to have it found."
+            "`delimiter` must be one character other than a quotation mark (got {delimiter!r}). "
+            "Use a comma, or leave it out to have it found.",
+            delimiter=delimiter,
         )
 
 
@@ -166,8 +168,11 @@ def _delimiter(sample: Sample, name: str) -> str:
     if sample.lines and known_sides((_bare(sample.lines[0]),)):
         return ","  # a single column needs none
     raise UserError(
-        f"{name}: no delimiter out of {', '.join(map(repr, DELIMITERS))} gives rows as wide as "
-        f"the first one ({shorten(sample.lines[0] if sample.lines else '')!r}). Set `delimiter`."
+        "{name}: no delimiter out of {known} gives rows as wide as the first one ({found!r}). Set "
+        "`delimiter`.",
+        name=name,
+        known=listed(map(repr, DELIMITERS)),
+        found=shorten(sample.lines[0] if sample.lines else ""),
     )
 
 
@@ -265,12 +270,18 @@ def _opened(file: SourceFile, stack: ExitStack) -> tuple[pa.Schema, Batches]:
             return _arrow_stream(_seekable(file, stack))
     except (pa.ArrowException, OSError) as error:
         raise UserError(
-            f"{file.name} cannot be read as a table of Arrow ({_first_line(error)}). "
-            "Fetch or write it again, or leave it out."
+            "{file} cannot be read as a table of Arrow ({reason}). Fetch or write it again, or "
+            "leave it out.",
+            file=file.name,
+            reason=_first_line(error),
         ) from None
     raise UserError(
-        f"{file.name} is no table of Arrow: it begins with {mark[:6]!r}, where Parquet has "
-        f"{PARQUET!r} and Feather {ARROW!r}. Choose another format, or leave the file out."
+        "{file} is no table of Arrow: it begins with {found!r}, where Parquet has {parquet!r} and "
+        "Feather {feather!r}. Choose another format, or leave the file out.",
+        file=file.name,
+        found=mark[:6],
+        parquet=PARQUET,
+        feather=ARROW,
     )
 
 

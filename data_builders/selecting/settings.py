@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from data_builders.errors import UserError
 from data_builders.selecting.entropy import SIDES
+from data_builders.translation import listed
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -68,11 +69,18 @@ class SelectionSettings:
         """
         if self.entropy_filter not in SIDES:
             raise UserError(
-                f"`entropy_filter` must be of {', '.join(SIDES)} (got {self.entropy_filter!r})."
+                "{setting} must be of {known} (got {given!r}).",
+                setting="`entropy_filter`",
+                known=listed(SIDES),
+                given=self.entropy_filter,
             )
         for name in _FROM_ZERO:
             if getattr(self, name) < 0:
-                raise UserError(f"`{name}` must not be negative (got {getattr(self, name)}).")
+                raise UserError(
+                    "`{name}` must not be negative (got {given}).",
+                    name=name,
+                    given=getattr(self, name),
+                )
 
 
 def settings_of(kind: type[Settings], given: Settings | Mapping[str, Any] | None) -> Settings:
@@ -94,10 +102,17 @@ def settings_of(kind: type[Settings], given: Settings | Mapping[str, Any] | None
     if given is not None and not isinstance(given, Mapping):
         name = kind.__name__.removesuffix("Settings").lower()
         first = next(iter(known))
-        raise UserError(f"`{name}` must be settings by name, such as `{first}` (got {given!r}).")
+        raise UserError(
+            "`{name}` must be settings by name, such as `{first}` (got {given!r}).",
+            name=name,
+            first=first,
+            given=given,
+        )
     for key, value in (given or {}).items():
         if key not in known:
-            raise UserError(f"There is no setting `{key}`. Choose from {', '.join(known)}.")
+            raise UserError(
+                "There is no setting `{key}`. Choose from {known}.", key=key, known=listed(known)
+            )
         check_type(key, value, known[key])
     return kind(**dict(given or {}))
 
@@ -136,5 +151,9 @@ def check_type(key: str, value: Any, default: Any) -> None:
     if isinstance(value, allowed) and isinstance(value, bool) == isinstance(default, bool):
         return
     raise UserError(
-        f"`{key}` must be a {type(default).__name__} such as {default!r} (got {value!r})."
+        "`{key}` must be a {kind} such as {default!r} (got {value!r}).",
+        key=key,
+        kind=type(default).__name__,
+        default=default,
+        value=value,
     )

@@ -170,11 +170,17 @@ def check_fractions(validation_fraction: float, test_fraction: float = 0.0) -> N
     settings = {"validation_fraction": validation_fraction, "test_fraction": test_fraction}
     for name, value in settings.items():
         if not 0.0 <= value < 1.0:
-            raise UserError(f"`{name}` must be at least 0 and below 1 (got {value}). Try 0.05.")
+            raise UserError(
+                "`{name}` must be at least 0 and below 1 (got {value}). Try 0.05.",
+                name=name,
+                value=value,
+            )
     if validation_fraction + test_fraction >= 1.0:
         raise UserError(
-            "`validation_fraction` and `test_fraction` together must stay below 1 "
-            f"(got {validation_fraction} + {test_fraction}). Try 0.05 and 0.05."
+            "`validation_fraction` and `test_fraction` together must stay below 1 (got "
+            "{validation_fraction} + {test_fraction}). Try 0.05 and 0.05.",
+            validation_fraction=validation_fraction,
+            test_fraction=test_fraction,
         )
 
 

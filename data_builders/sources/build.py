@@ -21,6 +21,7 @@ from data_builders.report import BuildReport
 from data_builders.sources.mixture import MixtureCorpus, read_mixture
 from data_builders.sources.saved import is_saved, read_saved
 from data_builders.sources.sources import check_options, find_sources
+from data_builders.translation import listed
 
 logger = logging.getLogger(__name__)
 
@@ -107,11 +108,17 @@ def make_builder(
         files = {"files": tuple(sources)} if format is not None and sources else {}
         return FAMILIES[name](cache_dir=cache_dir, **files, **(options or {}), **settings)
     if format is not None:
-        raise UserError(f"There is no format {format!r}. Choose from {', '.join(FAMILIES)}.")
+        raise UserError(
+            "There is no format {format!r}. Choose from {known}.",
+            format=format,
+            known=listed(FAMILIES),
+        )
     if is_mixture(sources):
         if options:
             given = ", ".join(f"`{key}`" for key in options)
-            raise UserError(f"{given} cannot be set for a whole mixture. Set it for each source.")
+            raise UserError(
+                "{given} cannot be set for a whole mixture. Set it for each source.", given=given
+            )
         described = read_mixture(sources[0], say, root)
         return MixtureCorpus(cache_dir=cache_dir, **_outweighed(described, settings))
     if root is not None:

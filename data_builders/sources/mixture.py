@@ -43,6 +43,7 @@ from data_builders.reading.files import disk_files
 from data_builders.report import BuildReport, RowError, SourceCount
 from data_builders.selecting.settings import check_type
 from data_builders.sources.sources import SourceSpec, find_sources
+from data_builders.translation import _, listed
 
 # Keys of a source that are not settings of its family.
 _OWN_KEYS = ("format", "files", "name", "license", "weight")
@@ -75,7 +76,9 @@ class MixtureConfig(DialogueConfig):
             spec if isinstance(spec, SourceSpec) else SourceSpec(**spec) for spec in self.sources
         )
         if self.seed is not None and self.seed < 0:
-            raise UserError(f"`seed` must not be negative (got {self.seed}).")
+            raise UserError(
+                "`{name}` must not be negative (got {given}).", name="seed", given=self.seed
+            )
         if not self.sources:
             raise UserError("`sources` is empty. Name at least one.")
         for spec in self.sources:
@@ -172,29 +175,39 @@ def read_mixture(
     known |= {"root", "skip_missing"}
     for key in content:
         if key not in known:
-            raise UserError(f"{path}: there is no setting `{key}`. Choose from {_listed(known)}.")
+            raise UserError(
+                "{path}: there is no setting `{key}`. Choose from {known}.",
+                path=path,
+                key=key,
+                known=listed(sorted(known)),
+            )
     cleaning = content.get("cleaning")
     if isinstance(cleaning, dict) and cleaning.get("block_list"):
         block_list = _beside(cleaning["block_list"], path.parent)
         content["cleaning"] = cleaning | {"block_list": block_list}
     reading = _reading_of(content, path, say, root)
-    places = [f"{path}:{line}: source {n}" for n, line in enumerate(lines, start=1)]
+    places = [
+        _("{file}:{line}: source {number}", file=path, line=line, number=number)
+        for number, line in enumerate(lines, start=1)
+    ]
     found = [
         (place, _specs_of(entry, place, reading))
         for place, entry in zip(places, content["sources"], strict=True)
     ]
     _check_files_once(found)
-    specs = [spec for _, some in found for spec in some]
+    specs = [spec for _place, some in found for spec in some]
     if content["sources"] and not specs:
         raise UserError(
-            f"{path}: none of its sources is in {reading.root}. Name the folder of your corpora "
-            "with --root, and see the comments of the file for where they are from."
+            "{path}: none of its sources is in {root}. Name the folder of your corpora with "
+            "--root, and see the comments of the file for where they are from.",
+            path=path,
+            root=reading.root,
         )
     described = {**content, "sources": tuple(specs)}
     try:
         MixtureConfig(**described)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError("{file}: {reason}", file=path, reason=error) from None
     return described
 
 
@@ -211,13 +224,15 @@ def _read_yaml(path: Path) -> tuple[Any, list[int]]:
     except UserError:
         raise
     except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8 text. Save it as UTF-8.") from None
+        raise UserError("{path} is not UTF-8 text. Save it as UTF-8.", path=path) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
+        raise UserError(
+            "{path} is not YAML: {reason}.", path=path, reason=" ".join(str(error).split())
+        ) from None
     keys = node.value if isinstance(node, yaml.MappingNode) else []
     sources = next((value for key, value in keys if key.value == "sources"), None)
-    listed = sources.value if isinstance(sources, yaml.SequenceNode) else []
-    return content, [one.start_mark.line + 1 for one in listed]
+    entries = sources.value if isinstance(sources, yaml.SequenceNode) else []
+    return content, [one.start_mark.line + 1 for one in entries]
 
 
 def _check_nodes(node: Any, path: Path, sizes: dict[int, int]) -> int:
@@ -226,29 +241,41 @@ def _check_nodes(node: Any, path: Path, sizes: dict[int, int]) -> int:
         sizes[id(node)] = 1  # an alias may stand inside what it means
         pairs = node.value if isinstance(node, yaml.MappingNode) else []
         known: set[str] = set()
-        for key in (key for key, _ in pairs if isinstance(key, yaml.ScalarNode)):
+        for key in (key for key, _value in pairs if isinstance(key, yaml.ScalarNode)):
             if key.value in known:
                 line = key.start_mark.line + 1
-                raise UserError(f"{path}:{line}: `{key.value}` is given twice. Keep one of them.")
+                raise UserError(
+                    "{path}:{line}: `{key}` is given twice. Keep one of them.",
+                    path=path,
+                    line=line,
+                    key=key.value,
+                )
             known.add(key.value)
-        below = [value for _, value in pairs]
+        below = [value for _key, value in pairs]
         below += node.value if isinstance(node, yaml.SequenceNode) else []
         sizes[id(node)] += sum(_check_nodes(one, path, sizes) for one in below)
         if sizes[id(node)] > MAXIMUM_VALUES:
-            raise UserError(f"{path} stands for more than {MAXIMUM_VALUES:,} values. Write it out.")
+            raise UserError(
+                "{path} stands for more than {most:,} values. Write it out.",
+                path=path,
+                most=MAXIMUM_VALUES,
+            )
     return sizes[id(node)]
 
 
 def _check_files_once(found: list[tuple[str, list[SourceSpec]]]) -> None:
     """Refuse a file that two sources name: its dialogues would be weighed and counted twice."""
-    known: dict[str, str] = {}
-    for place, specs in found:
+    known: dict[str, int] = {}
+    for number, (place, specs) in enumerate(found, start=1):
         paths = {path for spec in specs for key in _PATH_KEYS for path in _files(spec, key)}
         for file in sorted(paths):
-            if (other := known.setdefault(os.path.realpath(file), place)) != place:
+            if (other := known.setdefault(os.path.realpath(file), number)) != number:
                 raise UserError(
-                    f"{place} names {Path(file).name}, which {other.rpartition(': ')[2]} names "
-                    "too. Name it once; `weight` says how often its dialogues are written."
+                    "{place} names {file}, which source {number} names too. Name it once; `weight` "
+                    "says how often its dialogues are written.",
+                    place=place,
+                    file=Path(file).name,
+                    number=other,
                 )
 
 
@@ -276,7 +303,9 @@ def _missing(options: Mapping[str, Any]) -> str:
 def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
     if not isinstance(entry, Mapping):
         raise UserError(
-            f"{where} must be a mapping with `files` or a `format` (got {reprlib.repr(entry)})."
+            "{where} must be a mapping with `files` or a `format` (got {given}).",
+            where=where,
+            given=reprlib.repr(entry),
         )
     weight = entry.get("weight", 1.0)
     _check_weight(weight, where)
@@ -284,12 +313,23 @@ def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
     for key in _PATH_KEYS:
         if key in entry:
             if not as_tuple(entry[key]):
-                raise UserError(f"{where}: `{key}` names no file (got {entry[key]!r}).")
+                raise UserError(
+                    "{where}: `{key}` names no file (got {given!r}).",
+                    where=where,
+                    key=key,
+                    given=entry[key],
+                )
             options[key] = _beside(entry[key], reading.root)
     if isinstance(options.get("describe"), str):
         options["describe"] = _beside(options["describe"], reading.root)
     if reading.skip_missing and (missing := _missing(options)):
-        reading.say(f"{entry.get('name') or where}: left out, {missing} is not there")
+        reading.say(
+            _(
+                "{source}: left out, {path} is not there",
+                source=entry.get("name") or where,
+                path=missing,
+            )
+        )
         return []
     files = as_tuple(options.pop("files", ()))
     shared: dict[str, Any] = {key: entry.get(key) for key in ("name", "license")} | {
@@ -300,7 +340,7 @@ def _specs_of(entry: Any, where: str, reading: _Reading) -> list[SourceSpec]:
             options["files"] = files
         return [SourceSpec(entry["format"], options, **shared)]
     if not files:
-        raise UserError(f"{where} has neither `files` nor a `format`. Give one.")
+        raise UserError("{where} has neither `files` nor a `format`. Give one.", where=where)
     found = find_sources(files, options=options, say=reading.say)
     given = {key: value for key, value in shared.items() if value is not None}
     return [replace(spec, **given) for spec in found]
@@ -310,8 +350,11 @@ def _check_weight(weight: Any, where: str) -> None:
     number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
     if not number or not 0 < weight <= MAXIMUM_WEIGHT:
         raise UserError(
-            f"{where}: `weight` must be a number above 0 and at most {MAXIMUM_WEIGHT} (got "
-            f"{reprlib.repr(weight)}). To leave a source out, delete it."
+            "{where}: `weight` must be a number above 0 and at most {most} (got {given}). To "
+            "leave a source out, delete it.",
+            where=where,
+            most=MAXIMUM_WEIGHT,
+            given=reprlib.repr(weight),
         )
 
 
@@ -319,7 +362,3 @@ def _beside(value: Any, folder: Path) -> Any:
     if isinstance(value, list):
         return tuple(str(folder / str(item)) for item in value)
     return str(folder / str(value))
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(sorted(names))

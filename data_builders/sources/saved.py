@@ -14,6 +14,7 @@ from data_builders.errors import UserError
 from data_builders.language import check_languages
 from data_builders.report import BuildReport, SourceCount, shorten
 from data_builders.selecting.splits import check_fractions, first_question, split_of
+from data_builders.translation import listed
 
 
 def read_saved(
@@ -27,7 +28,11 @@ def read_saved(
     check_languages(as_tuple(languages))
     loaded = open_saved(folder)
     if "train" not in loaded:
-        raise UserError(f"{folder} has no split `train` (it has {', '.join(loaded)}). Rename one.")
+        raise UserError(
+            "{folder} has no split `train` (it has {splits}). Rename one.",
+            folder=folder,
+            splits=listed(loaded),
+        )
     splits = {name: _checked(split, folder) for name, split in loaded.items()}
     if "validation" not in splits:
         train = splits.pop("train")
@@ -55,17 +60,27 @@ def is_saved(path: Path) -> bool:
 def open_saved(folder: Path) -> dict[str, datasets.Dataset]:
     """Open what `save_to_disk` has written; what has no splits is all "train"."""
     if not folder.is_dir():
-        kind = "is a file" if folder.exists() else "does not exist"
-        raise UserError(f"{folder} {kind}. Name a dataset folder that `data_builders` wrote.")
+        if folder.exists():
+            raise UserError(
+                "{path} is a file. Name a dataset folder that `data_builders` wrote.", path=folder
+            )
+        raise UserError(
+            "{path} does not exist. Name a dataset folder that `data_builders` wrote.", path=folder
+        )
     if not is_saved(folder):
         raise UserError(
-            f"{folder} is not a dataset saved by `save_to_disk`. Build one with "
-            "`python -m data_builders`, or name a file instead."
+            "{folder} is not a dataset saved by `save_to_disk`. Build one with `python -m "
+            "data_builders`, or name a file instead.",
+            folder=folder,
         )
     try:
         loaded = datasets.load_from_disk(str(folder))
     except Exception as error:  # pyarrow and datasets have no common error for a broken file
-        raise UserError(f"{folder} cannot be read ({shorten(error)}). Build it again.") from error
+        raise UserError(
+            "{folder} cannot be read ({reason}). Build it again.",
+            folder=folder,
+            reason=shorten(error),
+        ) from error
     return {"train": loaded} if isinstance(loaded, datasets.Dataset) else dict(loaded)
 
 
@@ -74,8 +89,11 @@ def check_columns(split: datasets.Dataset, folder: Path) -> None:
     missing = [name for name in DIALOGUE_FEATURES if name not in split.features]
     if missing:
         raise UserError(
-            f"{folder} has no column {', '.join(f'`{name}`' for name in missing)} "
-            f"(it has {', '.join(split.column_names)}). Add it, or rename the column that holds it."
+            "{folder} has no column {names} (it has {columns}). Add it, or rename the column that "
+            "holds it.",
+            folder=folder,
+            names=listed(f"`{name}`" for name in missing),
+            columns=listed(split.column_names),
         )
 
 
@@ -87,8 +105,12 @@ def _checked(split: datasets.Dataset, folder: Path) -> datasets.Dataset:
     for name, feature in DIALOGUE_FEATURES.items():
         if not _same_kind(split.features[name], feature):
             raise UserError(
-                f"{folder}: the column `{name}` must be {feature} (got {split.features[name]}). "
-                "Convert it and save the dataset again."
+                "{folder}: the column `{name}` must be {feature} (got {found}). Convert it and "
+                "save the dataset again.",
+                folder=folder,
+                name=name,
+                feature=feature,
+                found=split.features[name],
             )
     # In memory: `datasets` would otherwise write its copy into the user's folder.
     return split.cast(DIALOGUE_FEATURES, keep_in_memory=True)

@@ -32,7 +32,7 @@ from data_builders.rows.json_layout import row_names
 from data_builders.rows.tables import look
 from data_builders.selecting.settings import check_type
 from data_builders.sources.saved import is_saved
-from data_builders.translation import _, joined, listed
+from data_builders.translation import _, joined, listed, marked
 
 # So many files of one kind in a folder are one corpus (SmileChat: 55,165 of one dialogue each).
 MANY_FILES = 50
@@ -68,8 +68,11 @@ class SourceSpec:
     def config(self, strict: bool = False) -> DialogueConfig:
         """Make the settings of the family, and check them."""
         if str(self.format) not in FAMILIES:
-            known = ", ".join(FAMILIES)
-            raise UserError(f"There is no format {self.format!r}. Choose from {known}.")
+            raise UserError(
+                "There is no format {format!r}. Choose from {known}.",
+                format=self.format,
+                known=listed(FAMILIES),
+            )
         check_type("name", self.name or "", "my chat")
         check_options(self.format, self.options)
         kind = FAMILIES[self.format].BUILDER_CONFIG_CLASS
@@ -78,8 +81,9 @@ class SourceSpec:
             own = key == "languages" and not issubclass(kind, FilesConfig)
             if key in DialogueConfig.__dataclass_fields__ and not own:
                 raise UserError(
-                    f"`{key}` is a setting of the whole build and not of one source. "
-                    "Put it beside `sources`."
+                    "`{key}` is a setting of the whole build and not of one source. Put it beside "
+                    "`sources`.",
+                    key=key,
                 )
         config = kind(strict=strict, license=self.license, **self.options)
         if isinstance(config, FilesConfig):
@@ -97,7 +101,7 @@ def check_options(format: str, options: Iterable[str]) -> None:
     """Refuse settings that a family does not have."""
     for key in options:
         if key not in FAMILIES[format].BUILDER_CONFIG_CLASS.__dataclass_fields__:
-            raise UserError(f"The format {format} has no setting `{key}`.")
+            raise UserError("The format {format} has no setting `{key}`.", format=format, key=key)
 
 
 def find_sources(
@@ -133,8 +137,13 @@ def _refusal(name: str, guess: GuessedFormat | None) -> str:
     if not file.head(1):
         return _("{name} is empty. Check where it is from.", name=name)
     if guess is not None and guess.format in _PAIRED:
-        two = " and ".join(_PAIRED[guess.format])
-        return f"{name}: {guess.format} is two files, {two}, and this is one. Name both."
+        two = _("{one} and {other}", one=_PAIRED[guess.format][0], other=_PAIRED[guess.format][1])
+        return _(
+            "{name}: {format} is two files, {two}, and this is one. Name both.",
+            name=name,
+            format=guess.format,
+            two=two,
+        )
     sample = sample_of(file)
     if names := row_names(sample):
         return unknown_sentence(name, names)
@@ -143,15 +152,18 @@ def _refusal(name: str, guess: GuessedFormat | None) -> str:
         if delimiter is not None and share > _TABLE:
             return _table_refusal(name, header)
     if sample.layout is None and sample.suffix in JSON_SUFFIXES:
-        return (
-            f"{name}: most of its beginning is no JSON. Write one whole object a line, or one "
-            "array; with --format json what can be read is read, and the rest is listed."
+        return _(
+            "{name}: most of its beginning is no JSON. Write one whole object a line, or one "
+            "array; with --format json what can be read is read, and the rest is listed.",
+            name=name,
         )
     if sample.layout is None and (mark := bare_separator(sample.lines)):
-        return (
-            f"{name}: `{mark}` stands once in nearly every line. If it parts question and reply: "
-            f"`separated FILE --separator '{mark}'` instead of `build FILE`; if question and "
-            "reply are two lines: `alternating FILE`."
+        return _(
+            "{name}: `{mark}` stands once in nearly every line. If it parts question and "
+            "reply: `separated FILE --separator '{mark}'` instead of `build FILE`; if "
+            "question and reply are two lines: `alternating FILE`.",
+            name=name,
+            mark=mark,
         )
     return joined(_("{name}: no known format of dialogues.", name=name), _advice())
 
@@ -160,10 +172,11 @@ def _table_refusal(name: str, header: Sequence[str]) -> str:
     """Say what to do about a table whose first row is a row, or names that are not known."""
     if all(len(cell.split()) == 1 and cell.isascii() for cell in header):
         return unknown_sentence(name, header)
-    return (
-        f"{name}: a table whose first row names no columns that are known. If it has no names, "
-        "number the columns from 1: `csv FILE --no-header --columns question=1 reply=2` instead "
-        "of `build FILE`. Else name them: --columns question=NAME reply=NAME."
+    return _(
+        "{name}: a table whose first row names no columns that are known. If it has no names, "
+        "number the columns from 1: `csv FILE --no-header --columns question=1 reply=2` "
+        "instead of `build FILE`. Else name them: --columns question=NAME reply=NAME.",
+        name=name,
     )
 
 
@@ -192,7 +205,9 @@ class _Kind(NamedTuple):
         """Name it as the user sees it in a folder."""
         folder = str(Path(self.archive or self.names[0]).parent)
         name = self.names[0][len(folder) + 1 if folder != "." else 0 :]
-        return shown(name) + (f" and {len(self.names) - 1} more" if len(self.names) > 1 else "")
+        if len(self.names) == 1:
+            return shown(name)
+        return _("{names} and {number} more", names=shown(name), number=len(self.names) - 1)
 
 
 class _Finder:
@@ -210,39 +225,36 @@ class _Finder:
         for path in paths:
             if is_saved(Path(path)):
                 raise UserError(
-                    f"{path} is a dataset that was built already: train on it as it is. To mix it "
-                    "with others, name the corpora it was built from."
+                    "{path} is a dataset that was built already: train on it as it is. To mix it "
+                    "with others, name the corpora it was built from.",
+                    path=path,
                 )
-        listed = files_on_disk(paths)
-        for one in listed:
+        files = files_on_disk(paths)
+        for one in files:
             if one.unread:
-                self.say(f"{shown(Path(one.path).name)}: passed over, {one.unread}")
-        kinds = [kind for group in _groups(listed) for kind in self.kinds(group)]
-        joined = {**self.parallel(kinds), **self.cornell(kinds)}
+                self.say(_passed_over(shown(Path(one.path).name), one.unread))
+        kinds = [kind for group in _groups(files) for kind in self.kinds(group)]
+        both = {**self.parallel(kinds), **self.cornell(kinds)}
         found: dict[Any, SourceSpec] = {}
-        for kind in self.merged([kind for kind in kinds if kind.names[0] not in joined]):
+        for kind in self.merged([kind for kind in kinds if kind.names[0] not in both]):
             if _is_together(kind) and not _has_dialogues(kind):
-                kind = kind._replace(error=UserError(f"{kind.names[0]}: {_UNANSWERED}"))
+                kind = kind._replace(error=_unread(kind.names[0], _(_UNANSWERED)))
             if kind.error or kind.guess is None or kind.guess.format in _PAIRED:
                 self.pass_over(kind, paths)
             elif kind.guess.guess.alone and (kind.is_archive() or kind.names[0] not in paths):
-                why = f"it only might be of dialogues ({kind.guess.guess.why or 'few marks'})"
-                way = f"--format {kind.guess.format} takes it"
-                if len(kind.names) == 1 and not kind.is_archive():
-                    way = f"Name it by itself to take it: {shown(kind.names[0])}"
-                self.say(f"{kind.title()}: passed over, {why}. {way}")
+                self.say(_only_perhaps(kind))
             else:
                 found[kind.names[0]] = self.single(kind)
-                said = f", read as {kind.encoding}" if kind.encoding else ""
+                said = _(", read as {encoding}", encoding=kind.encoding) if kind.encoding else ""
                 self.say(kind.guess.sentence(kind.title()) + said)
-        for spec in {id(spec): spec for spec in joined.values()}.values():
+        for spec in {id(spec): spec for spec in both.values()}.values():
             names = [str(spec.options[key]) for key in _PAIRED[spec.format]]
             titles = " + ".join(shown(Path(name).name) for name in names)
-            self.say(f"{titles}: format {spec.format}")
+            self.say(_("{name}: format {format}", name=titles, format=spec.format))
         order = {kind.names[0]: place for place, kind in enumerate(kinds)}
-        both = {**found, **joined}
-        names = sorted(both, key=lambda name: order.get(name, -1))
-        return list({id(both[name]): both[name] for name in names}.values())
+        found |= both
+        names = sorted(found, key=lambda name: order.get(name, -1))
+        return list({id(found[name]): found[name] for name in names}.values())
 
     def kinds(self, group: list[str]) -> list[_Kind]:
         """Look at files of one folder and suffix: at each, or of many at a few."""
@@ -290,7 +302,7 @@ class _Finder:
                 guess = guess_format(sample, self.options)
         except (UserError, OSError) as error:
             return _Kind([], error=error)
-        doubt = UserError(f"{file.name}: {sample.doubt}") if sample.doubt else None
+        doubt = _unread(file.name, sample.doubt) if sample.doubt else None
         return _Kind([], guess, sample.encoding, doubt)
 
     def merged(self, kinds: list[_Kind]) -> list[_Kind]:
@@ -319,8 +331,9 @@ class _Finder:
         name = kind.names[0]
         if name in paths:
             raise kind.error or UserError(_refusal(name, kind.guess))
-        why = str(kind.error).removeprefix(f"{shown(name)}: ").rstrip(".") if kind.error else ""
-        self.say(f"{kind.title()}: passed over, {why or 'no known format of dialogues'}")
+        before = str(_unread(shown(name), ""))
+        why = str(kind.error).removeprefix(before).rstrip(_(".")) if kind.error else ""
+        self.say(_passed_over(kind.title(), why or _("no known format of dialogues")))
 
     def single(self, kind: _Kind) -> SourceSpec:
         assert kind.guess is not None
@@ -382,7 +395,26 @@ def _is_together(kind: _Kind) -> bool:
     return bool(kind.guess and not kind.error and FILE_FAMILIES[kind.guess.format].TOGETHER)
 
 
-_UNANSWERED = "no question in it is answered. Name the files of the assistant together."
+_UNANSWERED = marked("no question in it is answered. Name the files of the assistant together.")
+
+
+def _unread(name: str, why: str) -> UserError:
+    return UserError("{file}: {reason}", file=name, reason=why)
+
+
+def _passed_over(title: str, why: str) -> str:
+    return _("{name}: passed over, {why}", name=title, why=why)
+
+
+def _only_perhaps(kind: _Kind) -> str:
+    """Say of a file that it may hold dialogues, and how it is taken all the same."""
+    assert kind.guess is not None
+    why = _("it only might be of dialogues ({why}).", why=kind.guess.guess.why or _("few marks"))
+    if len(kind.names) == 1 and not kind.is_archive():
+        way = _("Name it by itself to take it: {name}", name=shown(kind.names[0]))
+    else:
+        way = _("--format {format} takes it", format=kind.guess.format)
+    return _passed_over(kind.title(), joined(why, way))
 
 
 def _has_dialogues(kind: _Kind) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import gettext
 import os
@@ -12,7 +13,9 @@ from string import Formatter
 import pytest
 
 from data_builders import command_line, translation
+from data_builders.__main__ import main
 from data_builders.errors import UserError
+from data_builders.report import said_note
 
 catalogue = pytest.importorskip("tests.catalogue", reason="needs the extra dev")
 
@@ -50,6 +53,52 @@ def test_the_chinese_has_the_same_values_in_it():
         if places(text) - {"number"} != places(chinese) - {"number"}
     ]
     assert different == []
+
+
+def calls():
+    """All calls in both packages: the file, the name of the function, and the call."""
+    for path in sorted(path for root in catalogue.SPEAKING for path in root.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args:
+                yield path, ast.unparse(node.func).rpartition(".")[2], node
+
+
+def is_put_together(text):
+    """Whether a text is no literal: it cannot be in the catalogue."""
+    parts = list(ast.walk(text))
+    formatted = any(isinstance(one, ast.Attribute) and one.attr == "format" for one in parts)
+    in_pieces = isinstance(text, ast.BinOp) or any(isinstance(one, ast.JoinedStr) for one in parts)
+    return formatted or in_pieces
+
+
+def test_what_is_looked_up_is_a_literal():
+    takes = catalogue.TAKING | {"counted_text"}
+    lines = [
+        f"{path.name}:{call.lineno}"
+        for path, name, call in calls()
+        if name in takes and is_put_together(call.args[0])
+    ]
+    assert lines == []
+
+
+def test_what_is_said_at_once_is_looked_up():
+    lines = [
+        f"{path.name}:{call.lineno}"
+        for path, name, call in calls()
+        if name in ("say", "tell") and isinstance(call.func, ast.Name)
+        for part in getattr(call.args[0], "values", [call.args[0]])
+        if isinstance(part, ast.Constant) and re.search(r"[A-Za-z]{2} |[A-Za-z]{4}", part.value)
+    ]
+    assert lines == []
+
+
+def test_every_note_that_names_something_has_its_chinese():
+    translation.use_language("zh")
+    for _path, name, call in calls():
+        if name == "note" and isinstance(call.args[0], ast.JoinedStr):
+            parts = call.args[0].values
+            told = [p.value if isinstance(p, ast.Constant) else "a lines 1 to 2" for p in parts]
+            assert said_note("".join(told)) != "".join(told)
 
 
 def test_what_is_read_is_what_is_written():
@@ -141,3 +190,57 @@ def test_a_language_is_spoken_for_a_while():
         assert translation.listed(["一", "二"]) == "一，二"
         raise RuntimeError
     assert translation.listed(["1", "2"]) == "1, 2"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "build chat.tsv --encoding klingon",
+            "错误：`encoding` 必须是 Python 认得的编码（现在是 'klingon'）。"
+            "可以写 utf-8、gb18030、utf-16 或 latin-1，也可以去掉它。",
+        ),
+        (
+            "csv chat.csv --delimiter ;;",
+            "错误：`delimiter` 必须是引号以外的一个字符（现在是 ';;'）。"
+            "请用逗号，或去掉它让程序判断。",
+        ),
+        (
+            "build chat.rar",
+            "错误：chat.rar：不能读 RAR 文件。请先解压。",
+        ),
+        (
+            "mix twice.yaml",
+            "错误：twice.yaml:3：第 2 个来源写了 chat.csv，而第 1 个来源也写了它。"
+            "请只写一次；它的对话写几遍由 `weight` 决定。",
+        ),
+    ],
+)
+def test_the_data_builders_say_in_chinese_what_is_wrong(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "chat.tsv").write_text("你好吗？\t我很好。\n" * 9, encoding="utf-8")
+    (tmp_path / "chat.csv").write_text("question,reply\n你好,嗯\n", encoding="utf-8")
+    (tmp_path / "chat.rar").write_bytes(b"Rar!\x1a\x07")
+    one = "  - {format: csv, files: chat.csv}\n"
+    (tmp_path / "twice.yaml").write_text("sources:\n" + 2 * one, encoding="utf-8")
+    translation.use_language("zh")
+    assert main([*words.split(), "--output", "out", "--cache-dir", "cache"]) == 2
+    assert capsys.readouterr().err == said + "\n"
+
+
+def test_a_build_and_what_it_passes_over_are_told_in_chinese(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "chats").mkdir()
+    lines = [f"你好吗，第{n}位？\t我很好，第{n}位。\n" for n in range(60)]
+    (tmp_path / "chats/chat.tsv").write_text("".join(lines), encoding="gb18030")
+    (tmp_path / "chats/old.rar").write_bytes(b"Rar!\x1a\x07")
+    translation.use_language("zh")
+    options = ["--output", "out", "--cache-dir", "cache", "--workers", "1"]
+    assert main(["build", "chats", *options]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[:2] == [
+        "chat.tsv：格式 separated，separator '\\t'（制表符把行分成两半），按 gb18030 读取",
+        "old.rar：跳过，不能读 RAR 文件。请先解压",
+    ]
+    assert told[-1] == "已写入 out"
+    assert not any(re.search("[a-z]{3} [a-z]{3}", line) for line in told)

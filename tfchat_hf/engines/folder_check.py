@@ -193,7 +193,9 @@ def check_config(path: Path, content: Mapping[str, Any]) -> TFChatConfig:
     try:
         config = TFChatConfig.from_dict(dict(content))
     except Exception as error:  # many kinds, of huggingface_hub and of transformers
-        raise UserError(f"{path}: {sentence(error.__cause__ or error)}") from error
+        raise UserError(
+            "{file}: {reason}", file=path, reason=sentence(error.__cause__ or error)
+        ) from error
     if config.activation_function not in ACT2FN:
         raise UserError(
             "{path}: `activation_function` must be one that transformers has, such as "

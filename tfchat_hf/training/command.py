@@ -108,7 +108,7 @@ def _train(arguments: Sequence[str]) -> int:
             sys.stdout.flush()
         except OSError:  # `| head` has ended, the terminal is gone, a disk is full
             silence_output()
-            tell("note: nobody takes what is printed any more; training goes on.")
+            tell(_("note: nobody takes what is printed any more; training goes on."))
 
     request = StopRequest()
     with request.listening():
