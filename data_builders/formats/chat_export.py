@@ -77,7 +77,7 @@ _LEVEL = re.compile(
 )
 _SYSTEM = frozenset(["系统消息", "系統消息", "System", "system"])
 _NO_WORDS = re.compile(
-    rf"[{_MARKS}].*|<[^<>]{{2,60}}>|.*\.\w{{3,4}} \([^()]+\)|null|"
+    rf"[{_MARKS}].*|<[^<>]{{2,60}}>|.*\.\w{{3,4}} \([^()]+\)|null|<(?:\?xml|msg)\b.*|"
     r"(?i:(?:image|video|audio|sticker|gif|document|contact card|media)s? omitted)|"
     r"(?i:(?:this message was|you) deleted(?: this message)?\.?|missed (?:voice|video) call.*)|"
     r"\[(?:图片|视频|语音|表情|动画表情|文件|链接|位置|名片|红包|转账|通话|圖片|照片|貼圖|影片|사진|"
@@ -131,7 +131,8 @@ class ChatExportCorpus(FileCorpus):
             app = app_of_sample(sample)
             return Guess(0.97, why=f"messages of {app}") if app else None
         if table := chat_table(sample):
-            return Guess(0.96, why=f"a table of messages: {table.said}", alone=True)
+            alone = table.kind is None
+            return Guess(0.96, why=f"a table of messages: {table.said}", alone=alone)
         lines = [line for line in sample.lines if line.strip()]
         if layout := _layout_of(lines):
             found = [layout.match(line[:500]) for line in lines]
