@@ -184,6 +184,47 @@ def test_the_header_of_qq_is_left_out():
     assert turns_of(head + body + body + system)[0] == [("到了吗", "快了", "到了吗", "快了")]
 
 
+RULE = "=" * 62 + "\n"
+GUILD = f"{RULE}Guild: Sheds\nChannel: Text / dry\nTopic: Tools: all of them\n{RULE}\n"
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["03/05/2024 9:0{}\u202fAM", "2024-05-03 09:0{}", "2024/5/3 上午9:0{}", "03.05.2024 9:0{}"],
+)
+def test_the_text_of_discord(stamp):
+    said = [
+        ("Ann: the 1st", "Is it dry?\n"),
+        ("Ann: the 1st (pinned)", "[x] 9:00\n\nthe shed\n"),
+        ("bob", "\n{Attachments}\nhttps://a.example/door.png\nhttps://a.example/b.png\n"),
+        ("bob", "Yes\n\n{Embed}\nA door\n\nof wood\n\n{Reactions}\n👍 (2)\n"),
+        ("cat", "Joined the server.\n\n{Reactions}\n👋\n"),
+        ("Ann: the 1st", "那就好\n"),
+        ("bob", "See you\n"),
+    ]
+    text = GUILD + "".join(
+        f"[{stamp.format(n)}] {who}\n{one}\n" for n, (who, one) in enumerate(said)
+    )
+    text += f"{RULE}Exported 7 message(s)\n{RULE}"
+    found, report = turns_of(text)
+    assert found == [("Is it dry?\n[x] 9:00\n\nthe shed", "Yes", "那就好", "See you")]
+    assert not report.rejected
+    assert report.notes == {
+        "messages without words (pictures, voice, deleted) left out": 1,
+        "messages of the app itself left out": 1,
+        "lines outside messages left out": 8,
+    }
+    guess = guess_format(sample_of(source_of(text)))
+    assert guess.format == "chat_export" and not guess.guess.alone
+
+
+def test_stamps_over_lines_are_of_discord_only_below_its_head():
+    text = "".join(f"[2024-05-03 09:00:{n:02}] started {n % 2}\nall is well\n\n" for n in range(20))
+    assert guess_format(sample_of(source_of(text))).guess.alone
+    with pytest.raises(UserError, match="no known layout"):
+        turns_of(text)
+
+
 @pytest.mark.parametrize(
     "line",
     [
