@@ -68,7 +68,7 @@ RULES = {
     "too few letters": "Lower `minimum_letters` to keep such replies.",
     "placeholder": "Name a word for it under `placeholders`, or switch `drop_placeholders` off.",
     "block list": "Take the term off the block list to keep such dialogues.",
-    "wrong encoding": "Save the file as UTF-8, or name its encoding with `encoding`.",
+    "wrong encoding": "Save the file, or each part of a joined one, as UTF-8, or name `encoding`.",
     "line too long": "Split it: a line or a JSON element may take 64 MB.",
 }
 

@@ -8,6 +8,7 @@
     [小明] [오후 3:12] 到了吗                     KakaoTalk
     15:12<TAB>小明<TAB>到了吗                     LINE
     [15:12] 小明: 到了吗                          transcripts
+    [03/05/2024 9:00 AM] ann                      DiscordChatExporter: the text in the lines below
     JSON of Telegram, Discord, Slack and Messenger, and tables (`chat_rows`)
 
 Names, numbers and times are taken off, mentions (`@Ann`) are taken out of the texts. A line without
@@ -72,13 +73,15 @@ _LAYOUTS = [
         rf"[\[(]?{_TIME}[\])]?\s{{1,8}}(?![<*]){_SAID}(?P<text>.*)",
     )
 ]
+# Elsewhere the app itself speaks so: this layout is taken only below the head of such a file.
+_DISCORD = re.compile(rf"\[{_STAMP}\] (?P<name>\S.{{0,79}}?)(?: \(pinned\))?(?P<text>)\s*$")
 _DAY = re.compile(rf"\W*(?:\w+,? )?{_DATE}\W*.{{0,12}}$")
 _LEVEL = re.compile(
     r"(?i).*\b(?:info|debug|warn|warning|error|trace|fatal|notice|critical|date|time)\b"
 )
 _SYSTEM = frozenset(["系统消息", "系統消息", "System", "system"])
 _NO_WORDS = re.compile(
-    rf"[{_MARKS}].*|<[^<>]{{2,60}}>|.*\.\w{{3,4}} \([^()]+\)|null|"
+    rf"[{_MARKS}].*|<[^<>]{{2,60}}>|.*\.\w{{3,4}} \([^()]+\)|null|<(?:\?xml|msg)\b.*|"
     r"(?i:(?:image|video|audio|sticker|gif|document|contact card|media)s? omitted)|"
     r"(?i:(?:this message was|you) deleted(?: this message)?\.?|missed (?:voice|video) call.*)|"
     r"\[(?:图片|视频|语音|表情|动画表情|文件|链接|位置|名片|红包|转账|通话|圖片|照片|貼圖|影片|사진|"
@@ -87,6 +90,13 @@ _NO_WORDS = re.compile(
 )
 _PARTS = re.compile(
     rf"\[(?:图片|表情|动画表情|语音|视频)\]|[{_MARKS}]?<[^<>]{{0,60}}\b(?:edited|bearbeitet|已编辑)[^<>]{{0,60}}>$"
+    r"|(?:^|\n)\{(?:Attachments|Embed|Stickers|Reactions)\}\n(?s:.*)"
+)
+# What Discord itself says stands in its text under the name of who did it.
+_DONE = re.compile(
+    r"Joined the server\.|Left the group\.|Pinned a message\.|Started a thread\.|"
+    r"Started a call that lasted .+ minutes\.|Changed the channel (?:icon\.|name: .+)|"
+    r"Added .+ to the group\.|Removed .+ from the group\."
 )
 _RULE = re.compile(r"={5,}|-{5,}")
 
@@ -137,7 +147,9 @@ class ChatExportCorpus(FileCorpus):
             return Guess(0.97, why=_("messages of {app}", app=app)) if app else None
         if table := chat_table(sample):
             return Guess(
-                0.96, why=_("a table of messages: {columns}", columns=table.said), alone=True
+                0.96,
+                why=_("a table of messages: {columns}", columns=table.said),
+                alone=table.kind is None,
             )
         lines = [line for line in sample.lines if line.strip()]
         if layout := _layout_of(lines):
@@ -191,11 +203,13 @@ def _said(
         if last and message.moments and _hours(last, message.moments) > config.pause:
             yield None
         last = message.moments or last
-        text = message.text.strip()
+        text = _PARTS.sub("", message.text.strip()).strip()
+        if _DONE.fullmatch(text):
+            report.note("messages of the app itself left out")
+            continue
         if not text or _NO_WORDS.fullmatch(text):
             report.note("messages without words (pictures, voice, deleted) left out")
             text = ""
-        text = _PARTS.sub("", text)
         if "@" in text:
             text, count = MENTION.subn("", text)
             report.note("mentions of people taken out", count) if count else None
@@ -210,6 +224,8 @@ def _hours(before: Moments, after: Moments) -> float:
 
 def _layout_of(lines: list[str]) -> re.Pattern[str] | None:
     """Find the layout that most lines have, if there are names in it."""
+    if len(lines) > 1 and _RULE.match(lines[0]) and lines[1].startswith("Guild: "):
+        return _DISCORD
     others = [line for line in lines if not _LAYOUTS[4].match(line)]
     if share(others, lambda line: line[:1] == "\t") > 0.6:
         return None  # The list of changes of a program.

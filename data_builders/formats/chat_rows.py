@@ -6,10 +6,12 @@
 {"type": "message", "user": ..., "ts": ..., "text": ...}    Slack, a file a day
 {"sender_name": ..., "timestamp_ms": ..., "content": ...}   Messenger
 date,name,message                                   any app
+Type,IsSender,CreateTime,StrContent,Sender,...      WeChat (MemoTrace, PyWxDump, WeFlow)
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -37,13 +39,19 @@ _ALL_CHATS = re.compile(r'"chats":\s*\{[^\[\]]{0,2000}"list":\s*\[')
 _COLUMNS = [
     frozenset(names.split())
     for names in (
-        "time timestamp date datetime date_time sent_at created_at sent 时间 日期 发送时间 "
-        "時間 發送時間",
+        "time timestamp date datetime date_time sent_at created_at sent createtime strtime "
+        "时间 日期 发送时间 時間 發送時間",
         "name sender user author from speaker nickname username sender_name user_name from_name "
         "talker 发送人 发送者 昵称 姓名 用户 发言人 發送人 發送者 暱稱 用戶",
-        "message text content body msg 内容 消息 消息内容 文本 內容 訊息",
+        "message text content body msg strcontent 内容 消息 消息内容 文本 內容 訊息",
     )
 ]
+# Whether the owner of the account wrote it; in which chat; and what: text, a picture, a call.
+_OWNER = frozenset("issender is_sender issend is_send is_self".split())
+_CHAT = frozenset("talkerid talker_id room_name".split())
+_KIND = frozenset("类型 type type_name".split())
+_TEXT_KINDS = frozenset("1 text 文本 文字 文本消息".split())
+_APP_KIND = re.compile("1000[0-9]|system.*|.*(?:系统|撤回|拍一拍).*", re.IGNORECASE)
 _WHEN = re.compile(r"(\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}[日.]?)\D{1,4}(.{0,4}\d{1,2}[:.]\d{2}.*)")
 
 _SINCE_1970 = re.compile(r"\d{9,}(?:\.\d+)?")
@@ -255,32 +263,61 @@ class ChatTable(NamedTuple):
 
     Attributes:
         delimiter: What stands between its cells.
-        places: Where time, name and text stand.
+        time: Where the time stands.
+        names: Where stands what tells one speaker from the other.
+        text: Where the text stands.
         said: The names of these columns.
+        chat: Where the chat stands, if there may be several.
+        kind: Where stands whether it is text at all.
     """
 
     delimiter: str
-    places: tuple[int, ...]
+    time: int
+    names: tuple[int, ...]
+    text: int
     said: str
+    chat: int | None = None
+    kind: int | None = None
 
-    def messages(self, lines: Iterable[tuple[int, str]], report: FileReport) -> Iterator[Message]:
-        """Yield the messages below the header."""
+    def messages(
+        self, lines: Iterable[tuple[int, str]], report: FileReport
+    ) -> Iterator[Message | None]:
+        """Yield the messages below the header; None where a chat ends."""
         records = CsvRecords(iter(lines), self.delimiter)
+        used = {self.time, *self.names, self.text, self.chat, self.kind} - {None}
+        chat = None
         for place, record in enumerate(records):
             if not place:
                 records.width = len(record.cells)
-                if others := records.width - len(self.places):
+                if others := records.width - len(used):
                     report.note("columns beside time, name and text left out", others)
             elif len(record.cells) != records.width:
                 shown = record.broken or self.delimiter.join(record.cells)
                 report.reject(record.line, "wrong number of columns", shown)
             else:
-                time, name, text = (record.cells[cell] for cell in self.places)
-                yield Message(record.line, name.strip(), text, when(time))
+                cells = record.cells
+                before, chat = chat, chat if self.chat is None else cells[self.chat]
+                if before is not None and chat != before:
+                    yield None
+                kind = "text" if self.kind is None else cells[self.kind].strip()
+                if _APP_KIND.fullmatch(kind):
+                    report.note("messages of the app itself left out")
+                    continue
+                name = " ".join(cells[place].strip() for place in self.names).strip()
+                text = _words(cells[self.text]) if kind.lower() in _TEXT_KINDS else ""
+                yield Message(record.line, name, text, when(cells[self.time]))
+
+
+def _words(text: str) -> str:
+    """Take the words out of the JSON that older versions of PyWxDump write."""
+    if text.startswith("{") and '"msg"' in text:
+        with suppress(ValueError, RecursionError):
+            return str(json.loads(text)["msg"])
+    return text
 
 
 def chat_table(sample: Sample) -> ChatTable | None:
-    """Say where the columns of a chat are: one each of time, name and text; names come again."""
+    """Say where the columns of a chat are: time, name and text; names come again."""
     first = sample.lines[0].casefold() if sample.lines else ""
     if not all(any(name in first for name in known) for known in _COLUMNS):
         return None
@@ -288,13 +325,26 @@ def chat_table(sample: Sample) -> ChatTable | None:
     if delimiter is None:
         return None
     names = [fold(name) for name in header]
-    found = [[place for place, name in enumerate(names) if name in known] for known in _COLUMNS]
-    if any(len(places) != 1 for places in found):
+    times, people, texts, owner, chats, kinds = (
+        [place for place, name in enumerate(names) if name in known]
+        for known in (*_COLUMNS, _OWNER, _CHAT, _KIND)
+    )
+    if not times or not people + owner or len(texts) != 1 or (len(times) > 1 and not owner):
         return None
-    table = ChatTable(delimiter, tuple(places[0] for places in found), "")
-    table = table._replace(said=", ".join(header[place].strip() for place in table.places))
-    lines = enumerate(sample.lines[:-1] or sample.lines, 1)
-    rows = list(table.messages(lines, FileReport("", BuildReport())))
+    said = ", ".join(header[place].strip() for place in (times[0], *owner, *people, *texts))
+    table = ChatTable(delimiter, times[0], (*owner, *people), texts[0], said)
+    # A column `type` of another app may hold numbers that mean something else.
+    kinds = [place for place in kinds if owner or names[place] == "类型"]
+    table = table._replace(chat=next(iter(chats), None), kind=next(iter(kinds), None))
+    rows = _beginning(table, sample)
+    if not any(row.text for row in rows):
+        table = table._replace(kind=None)  # Its kinds are not known here.
+        rows = _beginning(table, sample)
     speakers = [row.speaker for row in rows if row.speaker]
     again = 1 < len(set(speakers)) <= 0.7 * len(speakers) + 1
     return table if again and share(rows, lambda row: row.moments) > 0.8 else None
+
+
+def _beginning(table: ChatTable, sample: Sample) -> list[Message]:
+    lines = enumerate(sample.lines[:-1] or sample.lines, 1)
+    return [row for row in table.messages(lines, FileReport("", BuildReport())) if row]

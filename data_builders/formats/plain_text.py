@@ -30,7 +30,7 @@ MAX_TURNS = 1_000
 MAX_MEAN_CHARS = 150
 # Files that are text but no plain lines of talk, whatever they look like at the beginning.
 _OTHER_SUFFIXES = frozenset(
-    ".json .jsonl .ndjson .yml .yaml .xml .html .htm .aiml .md .rst .py .js .ts .c .h .cpp .java "
+    ".json .jsonl .ndjson .yml .yaml .xml .html .htm .aiml .rst .py .js .ts .c .h .cpp .java "
     ".go .rs .rb .php .pl .lua .r .sh .bash .bat .ps1 .sql .ini .cfg .conf .toml .env .properties "
     ".css .tex .bib .po .lrc .diff .patch .ipynb .lock".split()
 )
@@ -82,7 +82,8 @@ def unmarked_lines_of(sample: Sample) -> list[str]:
 
     Those are JSON, CSV, code, logs, chats with their times, plays with their names, and marks.
     """
-    lines = text_lines_of(sample)
+    # A page of Markdown is lines and blocks too, and few are of talk.
+    lines = [] if sample.suffix == ".md" else text_lines_of(sample)
     other = share(lines, _has_mark) > 0.1 or _is_csv(sample, lines) or is_log(lines)
     named = speakers_of(lines).counted or names_above(sample.lines) or begin_alike(lines)
     return [] if other or is_code(lines) or named else lines

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from data_builders.reading.encodings import CHINESE, is_east_asian_utf8
 from data_builders.reading.lines import TextSource, decoded, without_nuls
 from data_builders.report import BuildReport, RowError
 
@@ -163,6 +164,11 @@ class TextBuffer:
         if self._undecoded and _UNDECODED.search(self.text, start, end):
             shown = f"not valid {self._source.title}: {self.text[start : start + _SHOWN]}"
             raise BrokenError(RowError("wrong encoding", shown), behind=True)
+        if (codec := self._source.codec) in CHINESE:
+            raw = self.text[start:end].encode(codec, "replace")
+            if is_east_asian_utf8(raw):
+                shown = f"utf-8 in a file of {codec}: {raw.decode()[:_SHOWN]}"
+                raise BrokenError(RowError("wrong encoding", shown), behind=True)
         return value
 
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 
 from data_builders.errors import UserError
-from data_builders.reading.encodings import guess_encoding, named_encoding
+from data_builders.reading.encodings import (
+    CHINESE,
+    guess_encoding,
+    is_chinese,
+    is_east_asian_utf8,
+    is_utf8,
+    named_encoding,
+)
 from data_builders.reading.files import HEAD_SIZE, SourceFile
 from data_builders.report import BuildReport, RowError
 from data_builders.translation import _
@@ -25,6 +33,7 @@ class TextSource:
         name: The file, for rejects.
         head: The beginning of the text as bytes.
         codec: How to decode the chunks; `utf-8` if they were turned into it.
+        part: How to decode the line at hand, where files of two encodings were joined to one.
         title: The encoding of the file itself, for messages.
         found: How the encoding was told.
         whole: Whether the head is all there is.
@@ -39,7 +48,7 @@ class TextSource:
         self._file, self._bom = file, found.bom
         self._report = BuildReport()
         self._recode = not _keeps_ascii(found.codec)
-        self.codec = "utf-8" if self._recode else found.codec
+        self.codec = self.part = "utf-8" if self._recode else found.codec
         self.whole = len(head) < HEAD_SIZE
         self.head = head[found.bom :]
         if self._recode:
@@ -66,7 +75,14 @@ class TextSource:
     def head_text(self) -> str:
         """Give the beginning as text, as far as it can be decoded."""
         decoder = codecs.getincrementaldecoder(self.codec)("replace")
-        return decoder.decode(self.head, self.whole).replace("\0", "")
+        text = decoder.decode(self.head, self.whole)
+        if self.codec in CHINESE or "\ufffd" in text:
+            lines, part = [], self.codec
+            for line in self.head.split(b"\n"):
+                part = self._codec_of(line, part)
+                lines.append(line.decode(part, "replace"))
+            text = "\n".join(lines)
+        return text.replace("\0", "")
 
     def chunks(self) -> Iterator[bytes]:
         """Yield all bytes after the byte order mark, at most about a megabyte at once."""
@@ -76,9 +92,28 @@ class TextSource:
         """Settle on an encoding by the first bytes that are not ASCII."""
         found = guess_encoding(block)
         if found.sure and found.plausible and not found.bom and _keeps_ascii(found.codec):
-            self.codec = self.title = found.codec
+            self.codec = self.part = self.title = found.codec
             self._note(found.guessed)
         self.sure = True
+
+    def decode(self, line: bytes) -> str:
+        """Decode a line, and go on in another encoding where a part in that begins."""
+        part = self._codec_of(line, self.part)
+        text = line.decode(part)
+        self.part = part
+        if part != self.codec and not line.isascii():
+            which = f"{part} in {self.title}"
+            self._report.note(f"lines in another encoding than their file, read as such ({which})")
+        return text
+
+    def _codec_of(self, line: bytes, part: str) -> str:
+        """Say how to decode a line, by how the one above it was: UTF-8, or a Chinese encoding."""
+        if part in CHINESE:
+            return "utf-8" if is_east_asian_utf8(line) else part
+        if part != "utf-8" or self._recode or is_utf8(line):
+            return part
+        chinese = self.codec if self.codec in CHINESE else "gb18030"
+        return chinese if is_chinese(line, chinese) else part
 
     def _note(self, guessed: bool) -> None:
         if guessed:
@@ -161,9 +196,12 @@ def _numbered(source: TextSource, report: BuildReport) -> Iterator[tuple[int, st
             block = block.replace(b"\r", b"\n") if old_mac else block
         if not source.sure and not block.isascii():
             source.revise(block)
-        try:
-            lines = block.decode(source.codec).split("\n")
-        except UnicodeDecodeError:
+        lines: list[str] = []
+        # What is UTF-8 may decode as Chinese too, into nonsense.
+        if source.part == source.codec and source.codec not in CHINESE:
+            with suppress(UnicodeDecodeError):
+                lines = block.decode(source.codec).split("\n")
+        if not lines:
             number = yield from _one_by_one(source, report, block, number)
             continue
         if not lines[-1]:
@@ -179,7 +217,7 @@ def _one_by_one(
 ) -> Generator[tuple[int, str], None, int]:
     for raw in block.removesuffix(b"\n").split(b"\n"):
         try:
-            line = raw.decode(source.codec)
+            line = source.decode(raw)
         except UnicodeDecodeError:
             report.reject(source.name, number, _wrong_encoding(source.title, raw))
         else:

@@ -165,6 +165,13 @@ def _refusal(name: str, guess: GuessedFormat | None) -> str:
             name=name,
             mark=mark,
         )
+    if sample.suffix == ".md":
+        return _(
+            "{name}: Markdown in which neither names nor marks tell the turns. If each line is a "
+            "turn: `alternating FILE`, or `blocks FILE` where blank lines end a dialogue, instead "
+            "of `build FILE`.",
+            name=name,
+        )
     return joined(_("{name}: no known format of dialogues.", name=name), _advice())
 
 

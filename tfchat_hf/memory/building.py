@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -183,11 +184,9 @@ def _scores_and_gains(
         first, end = next(
             ends for ends in memory.config.languages.values() if ends[0] <= found[0].place < ends[1]
         )
-        by_chance = np.mean(
-            [
-                token_f1(replies[draw.randrange(first, end)], [pair.reply])
-                for _ in range(_RANDOM_REPLIES)
-            ]
+        by_chance = fmean(
+            token_f1(replies[draw.randrange(first, end)], [pair.reply])
+            for _ in range(_RANDOM_REPLIES)
         )
         best = [found[0], *(memory.rerank(turns, found, scorer)[:1] if scorer else ())]
         rows.append([(one.score, token_f1(one.reply, [pair.reply]) - by_chance) for one in best])

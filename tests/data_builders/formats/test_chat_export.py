@@ -184,6 +184,47 @@ def test_the_header_of_qq_is_left_out():
     assert turns_of(head + body + body + system)[0] == [("到了吗", "快了", "到了吗", "快了")]
 
 
+RULE = "=" * 62 + "\n"
+GUILD = f"{RULE}Guild: Sheds\nChannel: Text / dry\nTopic: Tools: all of them\n{RULE}\n"
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["03/05/2024 9:0{}\u202fAM", "2024-05-03 09:0{}", "2024/5/3 上午9:0{}", "03.05.2024 9:0{}"],
+)
+def test_the_text_of_discord(stamp):
+    said = [
+        ("Ann: the 1st", "Is it dry?\n"),
+        ("Ann: the 1st (pinned)", "[x] 9:00\n\nthe shed\n"),
+        ("bob", "\n{Attachments}\nhttps://a.example/door.png\nhttps://a.example/b.png\n"),
+        ("bob", "Yes\n\n{Embed}\nA door\n\nof wood\n\n{Reactions}\n👍 (2)\n"),
+        ("cat", "Joined the server.\n\n{Reactions}\n👋\n"),
+        ("Ann: the 1st", "那就好\n"),
+        ("bob", "See you\n"),
+    ]
+    text = GUILD + "".join(
+        f"[{stamp.format(n)}] {who}\n{one}\n" for n, (who, one) in enumerate(said)
+    )
+    text += f"{RULE}Exported 7 message(s)\n{RULE}"
+    found, report = turns_of(text)
+    assert found == [("Is it dry?\n[x] 9:00\n\nthe shed", "Yes", "那就好", "See you")]
+    assert not report.rejected
+    assert report.notes == {
+        "messages without words (pictures, voice, deleted) left out": 1,
+        "messages of the app itself left out": 1,
+        "lines outside messages left out": 8,
+    }
+    guess = guess_format(sample_of(source_of(text)))
+    assert guess.format == "chat_export" and not guess.guess.alone
+
+
+def test_stamps_over_lines_are_of_discord_only_below_its_head():
+    text = "".join(f"[2024-05-03 09:00:{n:02}] started {n % 2}\nall is well\n\n" for n in range(20))
+    assert guess_format(sample_of(source_of(text))).guess.alone
+    with pytest.raises(UserError, match="no known layout"):
+        turns_of(text)
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -304,6 +345,90 @@ def test_a_pause_cuts_the_messages_of_a_table():
     assert found == [("it is 1", "it is 2"), ("it is 9", "it is 10")]
     assert rejected(report) == [(6, "wrong number of columns")]
     assert report.notes == {"columns beside time, name and text left out": 1}
+
+
+# What each exporter of WeChat writes: the kinds of text, picture and app, and a row.
+MEMOTRACE = (
+    "localId,TalkerId,Type,SubType,IsSender,CreateTime,Status,StrContent,StrTime,Remark,NickName,"
+    "Sender"
+)
+WECHAT = {
+    MEMOTRACE: (
+        ("1", "3", "10000"),
+        "{n},7,{kind},0,{mine},168317280{n},2,{text},2023-05-04 12:00:0{n},阿花,小花,wxid_flower",
+    ),
+    "id,MsgSvrID,type_name,is_sender,talker,room_name,msg,src,CreateTime": (
+        ("文本", "图片", "系统通知"),
+        "{n},1{n},{kind},{mine},wxid_flower,wxid_flower,{text},,2023-05-04 12:00:0{n}",
+    ),
+    "id,MsgSvrID,type_name,is_sender,talker,room_name,content,CreateTime": (
+        ("文本", "动画表情", "消息撤回1"),
+        '{n},1{n},{kind},{mine},wxid_flower,,"{{""src"": """", ""msg"": ""{text}""}}",168317280{n}',
+    ),
+    "id,MsgSvrID,type_name,is_sender,talker,msg,src,CreateTime": (
+        ("text", "image", "system"),
+        "{n},1{n},{kind},{mine},小花,{text},,2023-05-04T12:00:0{n}.000Z",
+    ),
+    "消息ID,类型,发送人,时间,内容,备注,昵称,更多信息": (
+        ("文本", "图片", "系统消息"),
+        "{n},{kind},{who},2023-05-04 12:00:0{n},{text},{who},{who},更多",
+    ),
+}
+
+
+@pytest.mark.parametrize(("header", "written"), WECHAT.items())
+def test_tables_of_wechat(header, written):
+    (words, picture, app), row = written
+    said = [(app, 0, "以上是打招呼的消息"), (words, 0, "周末去爬山吗"), (words, 1, "好啊")]
+    said += [(words, 1, "几点出发"), (picture, 0, "x.jpg"), (words, 0, "七点"), (words, 1, "行")]
+    text = (
+        header
+        + "\n"
+        + "".join(
+            row.format(n=n, kind=kind, mine=mine, who="我" if mine else "小花", text=one) + "\n"
+            for n, (kind, mine, one) in enumerate(said)
+        )
+    )
+    found, report = read_text(ChatExportCorpus, text.encode("utf-8-sig"))
+    assert [raw.turns for raw in found] == [("周末去爬山吗", "好啊\n几点出发", "七点", "行")]
+    assert not report.rejected
+    assert report.notes["messages of the app itself left out"] == 1
+    assert report.notes["messages without words (pictures, voice, deleted) left out"] == 1
+    guessed = guess_format(sample_of(source_of(text.encode("utf-8-sig"), "a.csv")))
+    assert guessed.format == "chat_export" and not guessed.guess.alone
+
+
+def memotrace(*rows):
+    row = WECHAT[MEMOTRACE][1]
+    return (
+        MEMOTRACE
+        + "\n"
+        + "".join(
+            row.format(n=n, kind=kind, mine=mine, text=text).replace(",7,", f",{chat},", 1) + "\n"
+            for n, (kind, mine, text, chat) in enumerate(rows)
+        )
+    )
+
+
+def test_xml_of_wechat_has_no_words_over_however_many_lines():
+    picture = '"<?xml version=""1.0""?>\n<msg>\n\t<img md5=""1,2"" />\n</msg>"'
+    rows = [(1, 0, "在吗", 7), (1, 1, "在", 7), (49, 0, picture, 7), (1, 1, "收到", 7)]
+    found, report = turns_of(memotrace(*rows, (1, 0, picture, 7), (1, 1, "好", 7), (1, 0, "嗯", 7)))
+    assert found == [("在吗", "在"), ("好", "嗯")]
+    assert report.rejected == {"fewer than two turns": 1}
+    assert report.notes["messages without words (pictures, voice, deleted) left out"] == 2
+
+
+def test_chats_of_one_table_are_never_answers_to_each_other():
+    rows = [(1, 0, "谁的猫", 7), (1, 1, "几点到", 8), (1, 0, "八点", 8), (1, 1, "邻居的", 7)]
+    assert turns_of(memotrace(*rows))[0] == [("几点到", "八点")]
+
+
+def test_kinds_that_are_not_known_leave_nothing_out():
+    rows = [(20, 0, "谁的猫", 7), (20, 1, "邻居的", 7), (21, 0, "真好看", 7), (21, 1, "是的", 7)]
+    found, report = turns_of(memotrace(*rows))
+    assert found == [("谁的猫", "邻居的", "真好看", "是的")]
+    assert guess_of(ChatExportCorpus, memotrace(*rows), "a.csv").alone
 
 
 @pytest.mark.parametrize("stamp", ["[09:0{}]", "00:09:0{}", "(09:0{})"])

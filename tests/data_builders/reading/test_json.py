@@ -357,3 +357,17 @@ def test_the_rows_of_real_files(shared_data, path, count):
     files = source_files([str(shared_data / path)])
     assert sum(1 for file in files for _ in json_rows(file, report)) == count
     assert not report.rejected
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("codecs", [("gb18030", "utf-8"), ("utf-8", "gb18030")])
+def test_an_array_in_another_encoding_is_rejected_and_never_nonsense(indent, codecs):
+    asked = [
+        {"ask": ask, "say": "三点。"} for ask in ("几点了？", "好", "你们几点来", "今天", "明天见")
+    ]
+    text = json.dumps(asked, ensure_ascii=False, indent=indent)
+    data = (text * 9).encode(codecs[0]) + text.encode(codecs[1])
+    rows, report = read(data)
+    assert [row.value for row in rows[: 9 * len(asked)]] == asked * 9
+    assert [row.value for row in rows[9 * len(asked) :] if row.value not in asked] == []
+    assert set(report.rejected) <= {"wrong encoding", "bad JSON"} and report.rejected

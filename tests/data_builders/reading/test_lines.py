@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from data_builders.errors import UserError
 from data_builders.reading import SourceFile, sample_of, source_files, text_lines
 from data_builders.reading import lines as lines_module
-from data_builders.reading.encodings import guess_encoding
+from data_builders.reading.encodings import guess_encoding, is_east_asian_utf8
 from data_builders.report import BuildReport
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
@@ -141,6 +142,79 @@ def test_traditional_chinese_in_big5_is_told_by_its_content(lines):
 def test_european_text_is_told_by_its_content(encoding, lines):
     data = "".join(line + "\n" for line in lines).encode(encoding)
     assert texts_of(data) == lines
+
+
+JOINED = "lines in another encoding than their file, read as such ({} in {})"
+
+
+@given(
+    parts=st.lists(
+        st.tuples(
+            st.sampled_from(["utf-8", "gb18030"]),
+            st.lists(st.sampled_from(CHINESE + ("plain words", "")), max_size=20),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    size=st.integers(1, 400),
+    encoding=st.sampled_from([None, "utf-8", "gb18030"]),
+)
+def test_parts_in_utf8_and_gb18030_are_both_read(parts, size, encoding):
+    lines = [line for _, part in parts for line in part]
+    data = b"".join((line + "\n").encode(codec) for codec, part in parts for line in part)
+    read, report = lines_of(data, encoding, size)
+    assert read == list(enumerate(lines, 1)) and not report.rejected
+    told = encoding or guess_encoding(data).codec
+    counts = {
+        codec: sum(not x.isascii() for one, part in parts for x in part if one == codec)
+        for codec in ("utf-8", "gb18030")
+    }
+    other = "gb18030" if told == "utf-8" else "utf-8"
+    assert report.notes == ({JOINED.format(other, told): counts[other]} if counts[other] else {})
+
+
+@pytest.mark.parametrize("size", [4 << 10, 1 << 18])
+def test_a_part_in_another_encoding_may_come_after_the_head(size):
+    lines = list(CHINESE) * (size // 40)
+    for first, second in (("utf-8", "gb18030"), ("gb18030", "utf-8"), ("big5", "utf-8")):
+        these = list(TRADITIONAL) * (size // 40) if first == "big5" else lines
+        data = "".join(line + "\n" for line in these).encode(first)
+        data += "".join(line + "\n" for line in lines[:9]).encode(second)
+        read, report = lines_of(data)
+        assert [line for _, line in read] == these + lines[:9]
+        assert report.notes == {JOINED.format(second, first): 9}
+
+
+def test_what_could_be_both_is_as_the_line_above_it():
+    # In GB18030 these bytes are thanks, in UTF-8 two Cyrillic letters.
+    thanks = "谢谢"
+    assert thanks.encode("gb18030").decode() == "лл"
+    before, after = "今天天气很好\n", "我们去公园走走吧\n"
+    data = (before + "лл\n").encode() + (after + thanks + "\n茉莉\n").encode("gb18030")
+    assert texts_of(data) == [before[:-1], "лл", after[:-1], thanks, "茉莉"]
+
+
+@given(line=st.sampled_from(CHINESE), place=st.integers(0, 60))
+def test_a_line_of_utf8_that_lost_a_byte_is_no_part_in_gb18030(line, place):
+    raw = line.encode()
+    raw = raw[: place % len(raw)] + raw[place % len(raw) + 1 :]
+    lines, report = lines_of("你好\n早上好\n".encode() + raw + "\n再见\n".encode())
+    assert [text for _, text in lines] == ["你好", "早上好", "再见"]
+    assert report.rejected == {"wrong encoding": 1} and not report.notes
+
+
+def test_chinese_lines_are_not_taken_for_utf8():
+    folder = Path(lines_module.__file__).parents[1] / "corpora" / "small_talk" / "zh"
+    texts = [
+        text
+        for path in folder.glob("*.jsonl")
+        for row in map(json.loads, path.open(encoding="utf-8"))
+        for text in row.get("dialogue") or (row["question"], row["reply"])
+    ]
+    assert len(texts) > 10_000
+    assert not any(is_east_asian_utf8(text.encode("gb18030")) for text in texts)
+    others = [x for x in texts if not x.isascii() and not is_east_asian_utf8(x.encode())]
+    assert others == ["3×4=?"]
 
 
 @given(english=st.integers(1, 300), chinese=st.sampled_from(CHINESE))

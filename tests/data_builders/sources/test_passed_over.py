@@ -43,6 +43,20 @@ def test_what_only_might_be_a_dialogue_is_taken_when_it_is_named(tmp_path, monke
     assert "a.conv: passed over, it only might be of dialogues" in said[0]
 
 
+def test_markdown_is_read_where_it_is_named_and_marks_tell_the_turns(tmp_path):
+    talk = "# Talk\n\n**User:** Is it far?\n\n**Assistant:** Ten minutes.\n\n" * 3
+    for name, text in (("talk.md", talk), ("a.md", TEXTS["separated"])):
+        path = write(tmp_path / "f" / name, text)
+        assert formats(find(path)[0]) == {name: "script" if text == talk else "separated"}
+    with pytest.raises(UserError, match=r"\*\.md, .* are left out"):
+        find(tmp_path / "f")
+    lines = "".join(f"Where is number {n}?\nIt is over there.\n" for n in NUMBERS)
+    for text in (BLOCKS, lines):
+        assert find(write(tmp_path / "notes.txt", text))[0]
+        with pytest.raises(UserError, match=r"notes.md: Markdown in which .* `alternating FILE`"):
+            find(write(tmp_path / "notes.md", text))
+
+
 @pytest.mark.parametrize("mark", [",", ";", "  ", "    "])
 def test_a_mark_of_prose_that_parts_the_lines_is_asked_about(tmp_path, mark):
     rows = [
