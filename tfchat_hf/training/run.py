@@ -129,7 +129,7 @@ def _train(trainer: TFChatTrainer, checkpoint: Path | None, request: StopRequest
     """
     loss = None
     if checkpoint is None or not trainer.restore_if_trained(checkpoint, planned_updates(trainer)):
-        with request.training(), _memory_errors():
+        with request.training(), _memory_errors(trainer.args):
             result = trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
         loss = result.training_loss
     seconds, cpu_seconds = time_spent(trainer.state)
@@ -142,14 +142,20 @@ def _train(trainer: TFChatTrainer, checkpoint: Path | None, request: StopRequest
 
 
 @contextlib.contextmanager
-def _memory_errors() -> Iterator[None]:
+def _memory_errors(args: TFChatTrainingArguments) -> Iterator[None]:
     """Say what to do when the memory of a GPU is full."""
     try:
         yield
     except torch.OutOfMemoryError as error:
+        if not args.find_batch_size:
+            raise UserError(
+                "the memory of the device is full. Add --find_batch_size, which cuts updates into "
+                "smaller batches: the training stays the same."
+            ) from error
         raise UserError(
-            "the memory of the device is full. Add --find_batch_size, or raise "
-            "`gradient_accumulation_steps`: the training stays the same."
+            "the memory of the device is full: this batch is larger than those that were tried. "
+            "Set `gradient_accumulation_steps` to {number} and add --resume.",
+            number=2 * args.gradient_accumulation_steps,
         ) from error
 
 
