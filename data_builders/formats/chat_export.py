@@ -81,7 +81,7 @@ _LEVEL = re.compile(
 )
 _SYSTEM = frozenset(["系统消息", "系統消息", "System", "system"])
 _NO_WORDS = re.compile(
-    rf"[{_MARKS}].*|<[^<>]{{2,60}}>|.*\.\w{{3,4}} \([^()]+\)|null|<(?:\?xml|msg)\b.*|"
+    rf"[{_MARKS}].*|<[^<>]{{2,60}}>|.*\.\w{{3,4}} \([^()]+\)|null|<(?:\?xml|msg)\b(?s:.*)|"
     r"(?i:(?:image|video|audio|sticker|gif|document|contact card|media)s? omitted)|"
     r"(?i:(?:this message was|you) deleted(?: this message)?\.?|missed (?:voice|video) call.*)|"
     r"\[(?:图片|视频|语音|表情|动画表情|文件|链接|位置|名片|红包|转账|通话|圖片|照片|貼圖|影片|사진|"
@@ -188,6 +188,8 @@ class ChatExportCorpus(FileCorpus):
                     found=shown,
                 )
             messages = _text_messages(file, layout)
+            if layout is _DISCORD:
+                messages = _of_people(messages, file)
         yield from gather(speeches(_said(messages, config, file), file, config.speakers), file)
 
 
@@ -204,9 +206,6 @@ def _said(
             yield None
         last = message.moments or last
         text = _PARTS.sub("", message.text.strip()).strip()
-        if _DONE.fullmatch(text):
-            report.note("messages of the app itself left out")
-            continue
         if not text or _NO_WORDS.fullmatch(text):
             report.note("messages without words (pictures, voice, deleted) left out")
             text = ""
@@ -263,6 +262,15 @@ def _text_messages(file: Reading, layout: re.Pattern[str]) -> Iterator[Message |
             file.note("lines outside messages left out")
     if message:
         yield message
+
+
+def _of_people(messages: Iterable[Message | None], report: FileReport) -> Iterator[Message | None]:
+    """Leave out what Discord itself says under the name of who did it."""
+    for message in messages:
+        if message and _DONE.fullmatch(_PARTS.sub("", message.text.strip()).strip()):
+            report.note("messages of the app itself left out")
+        else:
+            yield message
 
 
 def _is_day(line: str, layout: re.Pattern[str]) -> bool:

@@ -50,8 +50,12 @@ _COLUMNS = [
 _OWNER = frozenset("issender is_sender issend is_send is_self".split())
 _CHAT = frozenset("talkerid talker_id room_name".split())
 _KIND = frozenset("类型 type type_name".split())
-_TEXT_KINDS = frozenset("1 text 文本 文字 文本消息".split())
 _APP_KIND = re.compile("1000[0-9]|system.*|.*(?:系统|撤回|拍一拍).*", re.IGNORECASE)
+_WORDLESS_KIND = re.compile(
+    "3|34|4[2378]|50|image|picture|photo|voice|audio|video|sticker|emoji|location|contact|card|file|link|call|"
+    ".*(?:图片|语音|视频|表情|位置|名片|通话|文件|链接|红包|转账|音乐|小程序|聊天记录).*",
+    re.IGNORECASE,
+)
 _WHEN = re.compile(r"(\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}[日.]?)\D{1,4}(.{0,4}\d{1,2}[:.]\d{2}.*)")
 
 _SINCE_1970 = re.compile(r"\d{9,}(?:\.\d+)?")
@@ -285,7 +289,7 @@ class ChatTable(NamedTuple):
         """Yield the messages below the header; None where a chat ends."""
         records = CsvRecords(iter(lines), self.delimiter)
         used = {self.time, *self.names, self.text, self.chat, self.kind} - {None}
-        chat = None
+        chats = defaultdict[str, list[Message]](list)  # They may alternate.
         for place, record in enumerate(records):
             if not place:
                 records.width = len(record.cells)
@@ -296,30 +300,36 @@ class ChatTable(NamedTuple):
                 report.reject(record.line, "wrong number of columns", shown)
             else:
                 cells = record.cells
-                before, chat = chat, chat if self.chat is None else cells[self.chat]
-                if before is not None and chat != before:
-                    yield None
-                kind = "text" if self.kind is None else cells[self.kind].strip()
+                kind = "" if self.kind is None else cells[self.kind].strip()
                 if _APP_KIND.fullmatch(kind):
                     report.note("messages of the app itself left out")
                     continue
                 name = " ".join(cells[place].strip() for place in self.names).strip()
-                text = _words(cells[self.text]) if kind.lower() in _TEXT_KINDS else ""
-                yield Message(record.line, name, text, when(cells[self.time]))
+                text = "" if _WORDLESS_KIND.fullmatch(kind) else _words(cells[self.text])
+                message = Message(record.line, name, text, when(cells[self.time]))
+                if self.chat is None:
+                    yield message
+                else:
+                    chats[cells[self.chat]].append(message)
+        for messages in chats.values():
+            yield from messages
+            yield None
 
 
 def _words(text: str) -> str:
     """Take the words out of the JSON that older versions of PyWxDump write."""
     if text.startswith("{") and '"msg"' in text:
         with suppress(ValueError, RecursionError):
-            return str(json.loads(text)["msg"])
+            found = json.loads(text).get("msg")
+            return found if isinstance(found, str) else text
     return text
 
 
 def chat_table(sample: Sample) -> ChatTable | None:
     """Say where the columns of a chat are: time, name and text; names come again."""
     first = sample.lines[0].casefold() if sample.lines else ""
-    if not all(any(name in first for name in known) for known in _COLUMNS):
+    needed = (_COLUMNS[0], _COLUMNS[1] | _OWNER, _COLUMNS[2])
+    if not all(any(name in first for name in known) for known in needed):
         return None
     delimiter, header, _ = tables.look(sample.lines)
     if delimiter is None:
@@ -332,19 +342,12 @@ def chat_table(sample: Sample) -> ChatTable | None:
     if not times or not people + owner or len(texts) != 1 or (len(times) > 1 and not owner):
         return None
     said = ", ".join(header[place].strip() for place in (times[0], *owner, *people, *texts))
-    table = ChatTable(delimiter, times[0], (*owner, *people), texts[0], said)
     # A column `type` of another app may hold numbers that mean something else.
-    kinds = [place for place in kinds if owner or names[place] == "类型"]
-    table = table._replace(chat=next(iter(chats), None), kind=next(iter(kinds), None))
-    rows = _beginning(table, sample)
-    if not any(row.text for row in rows):
-        table = table._replace(kind=None)  # Its kinds are not known here.
-        rows = _beginning(table, sample)
+    kinds = [place for place in kinds if names[place] != "type" or "strcontent" in names]
+    chat, kind = (next(iter(places), None) for places in (chats, kinds))
+    table = ChatTable(delimiter, times[0], (*owner, *people), texts[0], said, chat, kind)
+    lines = enumerate(sample.lines[:-1] or sample.lines, 1)
+    rows = [row for row in table.messages(lines, FileReport("", BuildReport())) if row]
     speakers = [row.speaker for row in rows if row.speaker]
     again = 1 < len(set(speakers)) <= 0.7 * len(speakers) + 1
     return table if again and share(rows, lambda row: row.moments) > 0.8 else None
-
-
-def _beginning(table: ChatTable, sample: Sample) -> list[Message]:
-    lines = enumerate(sample.lines[:-1] or sample.lines, 1)
-    return [row for row in table.messages(lines, FileReport("", BuildReport())) if row]

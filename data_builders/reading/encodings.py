@@ -48,7 +48,8 @@ _COMMON = frozenset(
     "師結誰愛張離該認場講業體麗數讓請謝"
 )
 _WITHIN_WORD = re.compile(r"[a-z][\u4e00-\u9fff][ ,.]?[a-z]")
-CHINESE = ("gb18030", "big5", "cp950", "big5hkscs")
+_GB = "gb18030"
+CHINESE = (_GB, "big5", "cp950", "big5hkscs")
 # Share of common characters: Chinese 0.4 to 0.8; Korean, Japanese, Russian read as it below 0.2.
 _SURE_COMMON, _MIN_COMMON = 0.25, 0.15
 # What a language writes besides a to z: each line of a text has the letters of one of them.
@@ -106,6 +107,12 @@ _LOOK, _FEW = 1 << 16, 60
 # What takes three bytes in UTF-8, and emoji. In GBK such bytes are characters that never stand
 # together: of 21,593 lines of small talk none is read as UTF-8, of 349,046 words two.
 _THREE_BYTES = re.compile("[\u0800-\uffff\U0001f000-\U0001ffff]")
+_ONE, _TWO = rb"[^\n\x80-\xff]", rb"[\xc2-\xdf][\x80-\xbf]"
+_THREE, _FOUR = rb"[\xe0-\xef][\x80-\xbf]{2}", rb"[\xf0-\xf4][\x80-\xbf]{3}"
+_UTF8_LINE = re.compile(
+    rb"(?m)^(?:%b|%b)*+(?:%b|%b)(?:%b|%b|%b|%b)*+$"
+    % (_ONE, _TWO, _THREE, _FOUR, _ONE, _TWO, _THREE, _FOUR)
+)
 
 
 class Encoding(NamedTuple):
@@ -184,7 +191,11 @@ def guess_encoding(head: bytes) -> Encoding:
 
 def is_utf8(line: bytes) -> bool:
     """Say whether a whole line is UTF-8."""
-    return not _breaks(line + b"\n", "utf-8")
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_east_asian_utf8(line: bytes) -> bool:
@@ -195,10 +206,31 @@ def is_east_asian_utf8(line: bytes) -> bool:
     return 2 * len(_THREE_BYTES.findall(text)) > sum(char > "\x7f" for char in text)
 
 
-def is_chinese(line: bytes, codec: str) -> bool:
-    """Say whether a line that is no UTF-8 is Chinese in another encoding, and not damaged UTF-8."""
-    share, as_utf8 = (_common_share(line[:_LOOK].decode(c, "replace")) for c in (codec, "utf-8"))
+def is_chinese(lines: bytes, codec: str) -> bool:
+    """Say whether what is no UTF-8 is Chinese in another encoding, and not damaged UTF-8."""
+    share, as_utf8 = (_common_share(lines[:_LOOK].decode(c, "replace")) for c in (codec, "utf-8"))
     return share > max(_SURE_COMMON, as_utf8)
+
+
+def other_encoding(block: bytes, codec: str) -> str | None:
+    """Say how those lines of a block are written that are not written as their file is.
+
+    Args:
+        block: Whole lines.
+        codec: How the file is written.
+
+    Returns:
+        UTF-8 in a file of a Chinese encoding, GB18030 in one of UTF-8; None where there are none,
+        or they are something else.
+    """
+    if codec in CHINESE:
+        found = map(re.Match.group, _UTF8_LINE.finditer(block))
+        return "utf-8" if any(map(is_east_asian_utf8, found)) else None
+    if codec != "utf-8":
+        return None
+    # All together: of another language a short line may look like Chinese.
+    broken = b"\n".join(line for line in block.split(b"\n") if not is_utf8(line))
+    return _GB if broken and is_chinese(broken, _GB) else None
 
 
 def _of_one_script(lines: bytes) -> Encoding | None:
@@ -318,7 +350,8 @@ def _common_share(text: str) -> float:
     counts = Counter(char for char in text if char > "\x7f" and char not in _WIDE_MARKS)
     # Two letters of another language that make one character stand within a word of it.
     bad = counts["\ufffd"] + len(_WITHIN_WORD.findall(text))
-    return sum(counts[char] for char in _COMMON) / max(1, counts.total() + 3 * bad)
+    common = sum(count for char, count in counts.items() if char in _COMMON)
+    return common / max(1, counts.total() + 3 * bad)
 
 
 def _fit(text: str) -> float:

@@ -12,9 +12,9 @@ from data_builders.reading.encodings import (
     CHINESE,
     guess_encoding,
     is_chinese,
-    is_east_asian_utf8,
     is_utf8,
     named_encoding,
+    other_encoding,
 )
 from data_builders.reading.files import HEAD_SIZE, SourceFile
 from data_builders.report import BuildReport, RowError
@@ -33,7 +33,8 @@ class TextSource:
         name: The file, for rejects.
         head: The beginning of the text as bytes.
         codec: How to decode the chunks; `utf-8` if they were turned into it.
-        part: How to decode the line at hand, where files of two encodings were joined to one.
+        other: How the lines are written that are not written as the file is, where files of two
+            encodings were joined to one.
         title: The encoding of the file itself, for messages.
         found: How the encoding was told.
         whole: Whether the head is all there is.
@@ -48,7 +49,8 @@ class TextSource:
         self._file, self._bom = file, found.bom
         self._report = BuildReport()
         self._recode = not _keeps_ascii(found.codec)
-        self.codec = self.part = "utf-8" if self._recode else found.codec
+        self.codec = self._above = "utf-8" if self._recode else found.codec
+        self.other: str | None = None
         self.whole = len(head) < HEAD_SIZE
         self.head = head[found.bom :]
         if self._recode:
@@ -76,11 +78,11 @@ class TextSource:
         """Give the beginning as text, as far as it can be decoded."""
         decoder = codecs.getincrementaldecoder(self.codec)("replace")
         text = decoder.decode(self.head, self.whole)
-        if self.codec in CHINESE or "\ufffd" in text:
-            lines, part = [], self.codec
+        if other := self._other_of(self.head):
+            lines, above = [], self.codec
             for line in self.head.split(b"\n"):
-                part = self._codec_of(line, part)
-                lines.append(line.decode(part, "replace"))
+                above = _codec_of(line, above, self.codec, other)
+                lines.append(line.decode(above, "replace"))
             text = "\n".join(lines)
         return text.replace("\0", "")
 
@@ -92,28 +94,36 @@ class TextSource:
         """Settle on an encoding by the first bytes that are not ASCII."""
         found = guess_encoding(block)
         if found.sure and found.plausible and not found.bom and _keeps_ascii(found.codec):
-            self.codec = self.part = self.title = found.codec
+            self.codec = self._above = self.title = found.codec
             self._note(found.guessed)
         self.sure = True
 
+    def decode_whole(self, block: bytes) -> str | None:
+        """Decode lines at once; None where they are not all written as the file is."""
+        # What is UTF-8 may decode as Chinese too, into nonsense.
+        self.other = self._other_of(block) if self.codec in CHINESE else None
+        if self.other is None:
+            with suppress(UnicodeDecodeError):
+                text = block.decode(self.codec)
+                self._above = self.codec
+                return text
+            self.other = self._other_of(block)
+        return None
+
     def decode(self, line: bytes) -> str:
-        """Decode a line, and go on in another encoding where a part in that begins."""
-        part = self._codec_of(line, self.part)
-        text = line.decode(part)
-        self.part = part
-        if part != self.codec and not line.isascii():
-            which = f"{part} in {self.title}"
+        """Decode one line of a block that `decode_whole` did not decode."""
+        if self.other is None:
+            return line.decode(self.codec)
+        codec = _codec_of(line, self._above, self.codec, self.other)
+        text = line.decode(codec)
+        self._above = codec
+        if codec != self.codec and not line.isascii():
+            which = f"{codec} in {self.title}"
             self._report.note(f"lines in another encoding than their file, read as such ({which})")
         return text
 
-    def _codec_of(self, line: bytes, part: str) -> str:
-        """Say how to decode a line, by how the one above it was: UTF-8, or a Chinese encoding."""
-        if part in CHINESE:
-            return "utf-8" if is_east_asian_utf8(line) else part
-        if part != "utf-8" or self._recode or is_utf8(line):
-            return part
-        chinese = self.codec if self.codec in CHINESE else "gb18030"
-        return chinese if is_chinese(line, chinese) else part
+    def _other_of(self, block: bytes) -> str | None:
+        return None if self._recode else other_encoding(block, self.codec)
 
     def _note(self, guessed: bool) -> None:
         if guessed:
@@ -196,14 +206,11 @@ def _numbered(source: TextSource, report: BuildReport) -> Iterator[tuple[int, st
             block = block.replace(b"\r", b"\n") if old_mac else block
         if not source.sure and not block.isascii():
             source.revise(block)
-        lines: list[str] = []
-        # What is UTF-8 may decode as Chinese too, into nonsense.
-        if source.part == source.codec and source.codec not in CHINESE:
-            with suppress(UnicodeDecodeError):
-                lines = block.decode(source.codec).split("\n")
-        if not lines:
+        text = source.decode_whole(block)
+        if text is None:
             number = yield from _one_by_one(source, report, block, number)
             continue
+        lines = text.split("\n")
         if not lines[-1]:
             lines.pop()  # The block ends with a line end: nothing stands after it.
         if b"\0" in block:
@@ -224,6 +231,23 @@ def _one_by_one(
             yield number, without_nuls(line, report)
         number += 1
     return number
+
+
+def _codec_of(line: bytes, above: str, codec: str, other: str) -> str:
+    """Say how a line is written: as its file, or as a file that was joined to it.
+
+    Args:
+        line: The line.
+        above: How the line above it is written: what could be both is written so too.
+        codec: How the file is written.
+        other: How the other one is written; one of the two is UTF-8.
+    """
+    if line.isascii():
+        return above
+    chinese = codec if codec in CHINESE else other
+    if is_utf8(line):
+        return chinese if above == chinese and is_chinese(line, chinese) else "utf-8"
+    return chinese if codec == chinese or is_chinese(line, chinese) else codec
 
 
 def _wrong_encoding(title: str, raw: bytes) -> RowError:

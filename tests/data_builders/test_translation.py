@@ -15,7 +15,7 @@ import pytest
 from data_builders import command_line, translation
 from data_builders.__main__ import main
 from data_builders.errors import UserError
-from data_builders.report import said_note
+from data_builders.report import RULES, said_note
 
 catalogue = pytest.importorskip("tests.catalogue", reason="needs the extra dev")
 
@@ -99,6 +99,12 @@ def test_every_note_that_names_something_has_its_chinese():
             parts = call.args[0].values
             told = [p.value if isinstance(p, ast.Constant) else "a lines 1 to 2" for p in parts]
             assert said_note("".join(told)) != "".join(told)
+
+
+def test_no_two_rules_have_one_name_in_chinese():
+    with translation.speaking("zh"):
+        names = [translation._(rule) for rule in RULES]
+    assert len(set(names)) == len(RULES)
 
 
 def test_what_is_read_is_what_is_written():

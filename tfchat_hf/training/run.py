@@ -152,10 +152,18 @@ def _memory_errors(args: TFChatTrainingArguments) -> Iterator[None]:
                 "the memory of the device is full. Add --find_batch_size, which cuts updates into "
                 "smaller batches: the training stays the same."
             ) from error
+        number = 2 * args.gradient_accumulation_steps
+        if args.tokens_per_update:
+            raise UserError(
+                "the memory of the device is full: this batch is larger than those that were "
+                "tried. Set `gradient_accumulation_steps` to {number} and add --resume.",
+                number=number,
+            ) from error
         raise UserError(
             "the memory of the device is full: this batch is larger than those that were tried. "
-            "Set `gradient_accumulation_steps` to {number} and add --resume.",
-            number=2 * args.gradient_accumulation_steps,
+            "Set `gradient_accumulation_steps` to {number} and `per_device_train_batch_size` so "
+            "that their product is the one in your settings, and add --resume.",
+            number=number,
         ) from error
 
 

@@ -421,14 +421,44 @@ def test_xml_of_wechat_has_no_words_over_however_many_lines():
 
 def test_chats_of_one_table_are_never_answers_to_each_other():
     rows = [(1, 0, "谁的猫", 7), (1, 1, "几点到", 8), (1, 0, "八点", 8), (1, 1, "邻居的", 7)]
-    assert turns_of(memotrace(*rows))[0] == [("几点到", "八点")]
+    assert turns_of(memotrace(*rows))[0] == [("谁的猫", "邻居的"), ("几点到", "八点")]
 
 
 def test_kinds_that_are_not_known_leave_nothing_out():
     rows = [(20, 0, "谁的猫", 7), (20, 1, "邻居的", 7), (21, 0, "真好看", 7), (21, 1, "是的", 7)]
     found, report = turns_of(memotrace(*rows))
     assert found == [("谁的猫", "邻居的", "真好看", "是的")]
-    assert guess_of(ChatExportCorpus, memotrace(*rows), "a.csv").alone
+
+
+@pytest.mark.parametrize(
+    ("header", "kinds"),
+    [
+        ("timestamp,user,is_sender,type,text", ("1", "3")),
+        ("时间,发送者,备注,类型,内容", ("文本消息", "引用消息")),
+    ],
+)
+def test_kinds_with_words_keep_them(header, kinds):
+    rows = [
+        f"2024-05-03 09:0{n},{'Ann' if n % 2 else 'Bob'},{n % 2},{kinds[n % 2]},it is {n}\n"
+        for n in range(6)
+    ]
+    found, report = turns_of(header + "\n" + "".join(rows))
+    assert found == [tuple(f"it is {n}" for n in range(6))] and not report.rejected
+
+
+@pytest.mark.parametrize(
+    "cell", ['{""data"": {""msg"": ""hi""}}', '{""msg"": null}', '{""msg"": 1}']
+)
+def test_a_text_that_looks_like_json_stays_as_it_is(cell):
+    rows = f'2024-05-03 09:00,Ann,"{cell}"\n2024-05-03 09:01,Bob,"{cell}"\n' * 2
+    found, _ = turns_of("time,user,text\n" + rows)
+    assert found == [(cell.replace('""', '"'),) * 4]
+
+
+def test_the_words_of_discord_are_anybodys_elsewhere():
+    said = "Added milk and eggs to the group."
+    rows = f"2024-05-03 09:00,Ann,{said}\n2024-05-03 09:01,Bob,Yes\n" * 2
+    assert turns_of("time,user,text\n" + rows)[0] == [(said, "Yes") * 2]
 
 
 @pytest.mark.parametrize("stamp", ["[09:0{}]", "00:09:0{}", "(09:0{})"])

@@ -185,6 +185,30 @@ def test_a_part_in_another_encoding_may_come_after_the_head(size):
         assert report.notes == {JOINED.format(second, first): 9}
 
 
+@pytest.mark.parametrize(
+    "line", ["Привет, как дела", "déjà vu à la café", "今天28°C", "28°C", "ñandú"]
+)
+def test_utf8_goes_on_below_a_line_in_gb18030(line):
+    data = f"{line}\n{CHINESE[0]}\n".encode() + f"{CHINESE[0]}\n".encode("gb18030")
+    data += f"{line}\n".encode() * 3
+    assert texts_of(data) == [line, CHINESE[0], CHINESE[0], *[line] * 3]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line"),
+    [
+        ("cp949", "내일 뭐 해"),
+        ("koi8-r", "ты где"),
+        ("shift_jis", "こんにちは"),
+        ("latin-1", "déjà vu"),
+    ],
+)
+def test_a_part_in_another_language_is_rejected_and_never_read_as_chinese(encoding, line):
+    data = f"{CHINESE[0]}\n".encode() * 9 + f"{line}\n".encode(encoding) * 9
+    lines, report = lines_of(data)
+    assert len(lines) == 9 and report.rejected == {"wrong encoding": 9} and not report.notes
+
+
 def test_what_could_be_both_is_as_the_line_above_it():
     # In GB18030 these bytes are thanks, in UTF-8 two Cyrillic letters.
     thanks = "谢谢"
