@@ -111,3 +111,19 @@ def test_of_a_model_on_the_hub_the_memory_alone_is_loaded(
         assert not [line for line in hub.requests if "model.safetensors" in line]
         with pytest.raises(UserError, match="cannot be had from the Hub"):
             Memory.from_pretrained("someone/else")
+
+
+def test_a_pair_is_kept_once_with_how_often_the_data_has_it(tmp_path: Path) -> None:
+    talks = [("你好", "你好呀"), ("再见", "明天见"), ("你好！", "你好呀"), ("你好", "你好呀")]
+    memory = Memory.from_dataset(dialogues(*talks))
+    assert len(memory) == 2
+    memory.save_pretrained(tmp_path)
+    for one in (memory, Memory.from_pretrained(tmp_path)):
+        assert [one.look_up([q])[0].times for q in ("你好", "再见")] == [3, 1]
+
+
+def test_a_memory_that_does_not_say_how_often_is_read(tmp_path: Path) -> None:
+    memory = small_memory()
+    memory.pairs = memory.pairs.remove_columns("times")
+    memory.save_pretrained(tmp_path)
+    assert Memory.from_pretrained(tmp_path).look_up(["你好"])[0].times == 1

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -42,6 +43,15 @@ def test_the_same_talk_before_speaks_for_a_reply() -> None:
     assert foreign_history([], []) == 0
     assert foreign_history([], ["how are you"]) == 1
     assert foreign_history(["How are you?"], ["how are you"]) == -1
+
+
+def test_what_the_data_has_more_often_is_trusted_more_but_not_without_end() -> None:
+    pairs = [found("once", 0.5), replace(found("four times", 0.5), times=4)]
+    pairs.append(replace(found("a hundred times", 0.5), times=100))
+    best = {one.reply: one.score for one in rank(["q"], pairs, nothing_carried)}
+    odds = {reply: math.log(score / (1 - score)) for reply, score in best.items()}
+    assert odds["four times"] - odds["once"] == pytest.approx(0.7 * math.log(4))
+    assert best["a hundred times"] == best["four times"]
 
 
 def test_each_reply_stands_once_and_few_are_left() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -51,18 +52,20 @@ PAIR_FEATURES = Features(
         "reply": Value("string"),
         "history": List(Value("string")),
         "source": Value("string"),
+        "times": Value("int32"),
     }
 )
 Origin = Literal["memory", "model"]
 
 
 class Pair(NamedTuple):
-    """One thing to remember."""
+    """One thing to remember, and how often the data has it: the weight of its source."""
 
     question: str
     reply: str
     history: tuple[str, ...]
     source: str
+    times: int = 1
 
 
 @dataclass(frozen=True)
@@ -236,11 +239,12 @@ class Memory:
             first = self.config.languages[language][0]
             nearest = self.indexes[language].nearest(turns[-1], _RANKED)
             candidates += [(first + place, score) for place, score in nearest]
-        rows = self.pairs[[place for place, _ in candidates]] if candidates else {}
+        columns = self.pairs[[place for place, _ in candidates]] if candidates else {}
+        columns.setdefault("times", [1] * len(candidates))  # Older memories do not say it.
         found = [
-            Remembered(question, reply, tuple(history), source, score, place)
-            for (place, score), question, reply, history, source in zip(
-                candidates, *(rows.get(name, ()) for name in self.pairs.features), strict=True
+            Remembered(question, reply, tuple(history), source, score, place, times)
+            for (place, score), question, reply, history, source, times in zip(
+                candidates, *(columns.get(name, ()) for name in PAIR_FEATURES), strict=True
             )
         ]
         ranked = rank(turns, found, self._carried)
@@ -324,19 +328,22 @@ def pairs_by_language(dialogues: Dataset) -> tuple[dict[str, list[Pair]], int]:
         The pairs of each language, and how many were left out: the same question with the same
         reply once more, replies without a letter, questions of a page.
     """
-    found: dict[str, list[Pair]] = {}
-    seen: set[tuple[str, str]] = set()
+    first: dict[tuple[str, str], Pair] = {}
+    times: Counter[tuple[str, str]] = Counter()
     left_out = 0
     for pair in pairs_of(dialogues):
         key = (normalize(pair.question), pair.reply)
         says_something = any(character.isalnum() for character in pair.reply)
-        if not says_something or key in seen or not 0 < len(key[0]) <= LONGEST_QUESTION:
+        if not says_something or not 0 < len(key[0]) <= LONGEST_QUESTION:
             left_out += 1
             continue
-        seen.add(key)
+        first.setdefault(key, pair)
+        times[key] += 1
+    found: dict[str, list[Pair]] = {}
+    for key, pair in first.items():
         language = guess_language([pair.question, pair.reply])
-        found.setdefault(language, []).append(pair)
-    return dict(sorted(found.items())), left_out
+        found.setdefault(language, []).append(pair._replace(times=times[key]))
+    return dict(sorted(found.items())), left_out + times.total() - len(first)
 
 
 def _as_dataset(pairs: dict[str, list[Pair]]) -> Dataset:

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 # Bias and weights: of the texts alone, and where a model was asked as well.
-_ALONE = {"bias": -1.29, "similarity": 2.83, "foreign_history": -0.80, "carried": -0.38}
+_ALONE = {
+    "bias": -1.29,
+    "similarity": 2.83,
+    "foreign_history": -0.80,
+    "carried": -0.38,
+    "trust": 0.7,
+}
 _WITH_MODEL = {
     "bias": -1.59,
     "similarity": 2.74,
@@ -33,7 +39,11 @@ _WITH_MODEL = {
     "carried": -0.50,
     "encoder_similarity": 0.44,
     "likelihood": 0.21,
+    "trust": 0.7,
 }
+# A source of weight 4 is trusted as much as one can be; nor do a hundred people who gave the same
+# reply make it better.
+_MOST_TIMES = 4
 # So many distinct replies are left after the first ranking, and shown to the model.
 RERANKED = 8
 # The model scores a longer reply by its beginning.
@@ -51,6 +61,7 @@ class Remembered:
         source: Where the corpus has it from.
         similarity: Cosine of the two questions, 0 to 1.
         place: Its row among the pairs of the memory.
+        times: How often the training data has the pair: the weight of its source in a mixture.
         score: The chance that a reader accepts the reply, 0 to 1.
         by_model: Whether a model's figures are part of the score.
     """
@@ -61,6 +72,7 @@ class Remembered:
     source: str
     similarity: float
     place: int
+    times: int = 1
     score: float = 0.0
     by_model: bool = False
 
@@ -140,6 +152,7 @@ def _figures(
             "similarity": one.similarity,
             "foreign_history": foreign_history(turns[:-1], one.history),
             "carried": carried(turns[-1], one.question, one.reply),
+            "trust": math.log(min(one.times, _MOST_TIMES)),
         }
         for one in candidates
     ]
