@@ -1,5 +1,6 @@
 # make chat    train the quickstart model (once, minutes) and talk to it
 # make test    run the tests
+# make test-slow   the tests that take long: pages of docs/ that train, exports, larger numbers
 # make style   format, lint and check types
 # make translations   bring the Chinese catalogue up to date with the texts in the code
 # make smoke   what `make chat` does, in seconds and without a keyboard
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 MODEL := runs/quickstart
 STAMP := $(VENV)/.installed
 
-.PHONY: chat train test test-oldest test-newest style translations smoke pictures notebooks clean
+.PHONY: chat train test test-slow test-oldest test-newest style translations smoke pictures notebooks clean
 
 chat: $(STAMP)
 	@test -f $(MODEL)/metrics.json || $(BIN)/python train_hf.py configs/quickstart.yaml --resume
@@ -27,6 +28,9 @@ train: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
 
 # $(call environment,FOLDER) makes a virtual environment, unless one is there that has its pip.
 define environment

@@ -128,7 +128,7 @@ def trace_update(package: Path, folder: Path, *options: str) -> Trace:
     from transformers import TrainerCallback
 
     import tfchat_hf.training.run as training
-    from tfchat_hf.settings.reading import parse_arguments
+    from tfchat_hf.settings.parsing import parse_arguments
     from tfchat_hf.training.callbacks import StopRequest
 
     trace = Trace(package)

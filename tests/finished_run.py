@@ -14,7 +14,8 @@ from tests.tiny import tiny_model
 from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.publishing import card
 from tfchat_hf.settings.arguments import RunArguments, resolved_settings
-from tfchat_hf.settings.reading import parse_arguments, write_yaml
+from tfchat_hf.settings.parsing import parse_arguments
+from tfchat_hf.settings.reading import write_yaml
 from tfchat_hf.settings.run_folder import write_json
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 

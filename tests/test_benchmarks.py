@@ -389,6 +389,7 @@ def test_every_part_for_the_gpu_runs_to_its_end(checkout: Path, tmp_path: Path) 
     assert "| ours-bf16 |" in (tmp_path / "gpu.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_part_that_fails_does_not_stop_the_next(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(

@@ -19,7 +19,7 @@ from accelerate.utils import FullyShardedDataParallelPlugin, patch_environment
 from accelerate.utils.launch import prepare_multi_gpu_env
 from torch.distributed.run import get_args_parser
 
-from tfchat_hf.settings.reading import parse_arguments
+from tfchat_hf.settings.parsing import parse_arguments
 
 from . import cli_runs
 from .cli_runs import Fault, largest_difference, logged, losses, run_alone, run_together, weights

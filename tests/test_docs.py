@@ -43,10 +43,10 @@ CHAPTERS = ("data", "cleaning", "splits", "small_talk", "mixtures", "large", "lo
 SUFFIXES = (".md", ".zh-CN.md")
 TRANSLATED = [f"docs/{name}.zh-CN.md" for name in CHAPTERS]
 PAGES = [f"docs/{name}{suffix}" for name in ("README", *CHAPTERS) for suffix in SUFFIXES]
-# Both languages of a chapter show the same (a test says so): one is followed, both by hand.
-FOLLOWED = [
-    pytest.param(page, marks=[pytest.mark.slow] if page in TRANSLATED else []) for page in PAGES
-]
+# Both languages of a chapter show the same (a test says so): one is always followed, and of those
+# that train or ask a model for long none.
+OFTEN = [page for page in PAGES if page not in (*TRANSLATED, "docs/memory.md")]
+FOLLOWED = [pytest.param(page, marks=[] if page in OFTEN else [pytest.mark.slow]) for page in PAGES]
 # The others have tests of their own, or commands that need several processes or hours.
 ALL_PAGES = sorted(f"docs/{page.name}" for page in DOCS.glob("*.md"))
 COMMANDS = (("python", "-m", "data_builders"), ("tfchat-data",))

@@ -23,7 +23,7 @@ from tfchat_hf.chat.terminal import Terminal
 from tfchat_hf.look.__main__ import main
 from tfchat_hf.look.network_picture import draw_network
 from tfchat_hf.look.structure import Structure
-from tfchat_hf.settings.reading import parse_arguments
+from tfchat_hf.settings.parsing import parse_arguments
 
 TEXTS = [page.read_text(encoding="utf-8") for page in PAGES]
 # A file may grow a little before the page is wrong.

@@ -104,6 +104,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     datasets.enable_progress_bars()
 
 
+@pytest.mark.slow
 def test_the_chapter_on_decoding_can_be_followed_from_top_to_bottom(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,6 +113,7 @@ def test_the_chapter_on_decoding_can_be_followed_from_top_to_bottom(
     assert (place / "runs/tiny_reverse/model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_the_chapter_on_engines_can_be_followed_from_top_to_bottom(
     place: Path,
     shared: Path,

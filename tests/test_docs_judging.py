@@ -20,6 +20,7 @@ COMMAND = ["python", "-m", "tfchat_hf.judging"]
 MARKS = ("mark", "分")
 
 
+@pytest.mark.slow
 def test_the_chapter_can_be_followed_from_top_to_bottom(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

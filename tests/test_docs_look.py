@@ -29,6 +29,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     use_language(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_the_page_can_be_followed_from_top_to_bottom(
     page: str, place: Path, capsys: pytest.CaptureFixture[str]

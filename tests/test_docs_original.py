@@ -25,7 +25,7 @@ from tfchat_hf.convert import __main__ as convert
 from tfchat_hf.engines import export
 from tfchat_hf.publishing import __main__ as publishing
 from tfchat_hf.settings.keys import NETWORK
-from tfchat_hf.settings.reading import parse_arguments
+from tfchat_hf.settings.parsing import parse_arguments
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -78,6 +78,7 @@ def place(tmp_path, monkeypatch):
     datasets.enable_progress_bars()
 
 
+@pytest.mark.slow
 def test_the_chapter_can_be_followed_from_top_to_bottom(place, capsys):
     pytest.importorskip("ctranslate2")
     for block in blocks(PAGES[0]):

@@ -52,6 +52,7 @@ def without_sizes(text: str) -> list[str]:
     return [" ".join(SIZE.sub("SIZE", line).split()) for line in text.splitlines()]
 
 
+@pytest.mark.slow
 def test_the_chapter_can_be_followed_from_top_to_bottom(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

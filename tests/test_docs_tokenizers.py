@@ -54,8 +54,8 @@ def run(block: Block, names: dict[str, Any], capsys: pytest.CaptureFixture[str])
     return capsys.readouterr().out
 
 
-# Both languages show the same, which a test of its own says: the second is followed by hand.
-@pytest.mark.parametrize("page", [PAGES[0], pytest.param(PAGES[1], marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
 def test_the_page_can_be_followed_from_top_to_bottom(
     page: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,7 +35,7 @@ from tfchat_hf.measuring.metrics import describe_answers
 from tfchat_hf.measuring.relevance import RELEVANCE_FIGURES
 from tfchat_hf.publishing import card
 from tfchat_hf.settings.arguments import own_keys
-from tfchat_hf.settings.reading import parse_arguments
+from tfchat_hf.settings.parsing import parse_arguments
 from tfchat_hf.training.run import INTERRUPTED, NOT_PUSHED
 from tfchat_hf.training.trainer import TFChatTrainer
 
@@ -119,6 +119,7 @@ def place(tmp_path_factory: pytest.TempPathFactory):
     datasets.enable_progress_bars()
 
 
+@pytest.mark.slow
 def test_the_chapter_can_be_followed_from_top_to_bottom(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -78,10 +78,15 @@ def assert_same(folder: Path, whole: Path) -> None:
     ("variant", "number", "update", "batch"),
     [
         ("float32", signal.SIGINT, 4, 1),
-        ("float32", signal.SIGTERM, 6, 1),
         ("bfloat16", signal.SIGTERM, 9, 2),
-        ("one loader worker", signal.SIGINT, 9, 1),
-        ("evaluation and replies between", signal.SIGTERM, 4, 2),
+        *(
+            pytest.param(*fault, marks=pytest.mark.slow)
+            for fault in (
+                ("float32", signal.SIGTERM, 6, 1),
+                ("one loader worker", signal.SIGINT, 9, 1),
+                ("evaluation and replies between", signal.SIGTERM, 4, 2),
+            )
+        ),
     ],
 )
 def test_a_stopped_run_goes_on_to_the_bit(

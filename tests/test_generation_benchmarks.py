@@ -51,6 +51,7 @@ def test_every_contender_makes_full_replies_and_equal_ones_are_said_to_be_so(cap
     assert "| ours |" in text and "x loop" in text
 
 
+@pytest.mark.slow
 def test_candidates_cost_what_is_said_and_have_the_scores_of_the_network(tmp_path, capsys) -> None:
     config = tmp_path / "small.yaml"
     config.write_text("vocab_size: 60\nd_model: 16\nmax_minutes: 60\nmax_position_embeddings: 32\n")
@@ -118,6 +119,7 @@ def test_a_trace_counts_functions_and_the_moves_between_files(tmp_path: Path) ->
     assert trace.row("here") == "| here | 2 | 2 | 1 | 3 |"
 
 
+@pytest.mark.slow
 def test_what_one_message_and_one_update_go_through_is_printed(capsys) -> None:
     assert message_trace.main([]) == 0
     said = capsys.readouterr().out.splitlines()

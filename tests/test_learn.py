@@ -227,6 +227,7 @@ def test_the_line_that_an_exercise_changes_is_there_once(chapter: str, tmp_path:
     changed_copy(tmp_path, tmp_path, change)
 
 
+@pytest.mark.slow
 def test_some_exercises_end_as_their_pages_foretell(
     quick: tuple[Path, str], tmp_path: Path
 ) -> None:

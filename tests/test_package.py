@@ -42,10 +42,14 @@ def test_importing_both_packages_loads_nothing_heavy() -> None:
     assert subprocess.check_output([sys.executable, "-c", program]).strip() == b""
 
 
-def test_the_auto_classes_know_the_model_whatever_is_imported_first() -> None:
-    for imports in ORDERS:
-        done = run_elsewhere(imports + LOAD, environment={**os.environ, "PYTHONPATH": str(ROOT)})
-        assert done.stdout == "known\n", f"{imports}\n{done.stdout}\n{done.stderr}"
+# Each takes two seconds.
+@pytest.mark.parametrize(
+    "imports",
+    [*ORDERS[:2], *(pytest.param(imports, marks=pytest.mark.slow) for imports in ORDERS[2:])],
+)
+def test_the_auto_classes_know_the_model_whatever_is_imported_first(imports: str) -> None:
+    done = run_elsewhere(imports + LOAD, environment={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.stdout == "known\n", f"{done.stdout}\n{done.stderr}"
 
 
 def test_a_name_that_is_not_there_is_refused_as_python_does() -> None:

@@ -70,6 +70,7 @@ def test_the_table_adds_stages_and_averages_seeds(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_variants_are_trained_once_and_a_stage_begins_with_the_one_before(
     tmp_path, capsys, monkeypatch
 ):

@@ -108,6 +108,7 @@ def test_slices_have_their_size_and_share_no_text() -> None:
     assert len({text for texts in slices for text in texts}) == 40
 
 
+@pytest.mark.slow
 def test_a_contender_answers_with_its_time(tmp_path: Path) -> None:
     file = tmp_path / "slices.json"
     file.write_text(json.dumps([TEXTS]), "utf-8")

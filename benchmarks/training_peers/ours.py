@@ -11,7 +11,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 import tfchat_hf.training.run as training
-from tfchat_hf.settings.reading import parse_arguments
+from tfchat_hf.settings.parsing import parse_arguments
 from tfchat_hf.training.callbacks import StopRequest
 
 from .gate import Gate

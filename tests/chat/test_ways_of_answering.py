@@ -281,12 +281,7 @@ TWINS = {
     "AdamW",
 }
 # One of each kind is followed through every way, those between the doors and the user too.
-THROUGHOUT = {
-    "squared relu",
-    "decoder.forward of one model",
-    "LoRA written out",
-    "fused AdamW",
-}
+THROUGHOUT = {"squared relu", "fused AdamW"}
 
 
 def by_hand(names: Iterable[str], always: Collection[str]) -> list[Any]:

@@ -14,7 +14,8 @@ from tests.tiny import tiny_model
 from tfchat_hf import TFChatForConditionalGeneration
 from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.settings.arguments import resolved_settings
-from tfchat_hf.settings.reading import parse_arguments, write_yaml
+from tfchat_hf.settings.parsing import parse_arguments
+from tfchat_hf.settings.reading import write_yaml
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 _KNOWN = [(f"question {i} " + "ab" * (i % 5), f"here is reply number {i}") for i in range(11)]

@@ -66,7 +66,9 @@ def assert_same(out: Path, result) -> None:
     assert report.rejects == result.report.rejects
 
 
-@pytest.mark.parametrize("tasks", [1, 3, 9])
+@pytest.mark.parametrize(
+    "tasks", [3, *(pytest.param(tasks, marks=pytest.mark.slow) for tasks in (1, 9))]
+)
 def test_a_pipeline_gives_what_a_build_gives(chats, tmp_path, tasks):
     settings = {"test_fraction": 0.1, "cleaning": {"maximum_chars": 100}}
     result = build_dialogues(chats, cache_dir=str(tmp_path / "cache0"), **settings)

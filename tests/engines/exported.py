@@ -116,6 +116,10 @@ def questions(rows: int = 4, padding: str = "right") -> dict[str, torch.Tensor]:
 TRACED: dict[str, Any] = {"encoder_layers": 1, "decoder_layers": 2}
 
 
+# Of each test for which a network is traced: that takes eight seconds, loading its packages too.
+traces = pytest.mark.slow
+
+
 def traced_run(shared: Path) -> Path:
     """Return a run with its export to onnx, in int8 and plain too: to read, and to be copied.
 

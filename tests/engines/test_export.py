@@ -17,13 +17,14 @@ from transformers import AutoTokenizer
 
 from data_builders.errors import UserError
 from tests.another_writer import another_writer
-from tests.engines.exported import TRACED, questions, saved_run, trace_no_more, traced_run
+from tests.engines.exported import TRACED, questions, saved_run, trace_no_more, traced_run, traces
 from tfchat_hf.chat.session import ChatSession
 from tfchat_hf.engines import dependencies, export, fingerprints, load_engine
 from tfchat_hf.engines.exported_folder import NOTES
 
 MODULES = {"onnx": "onnxruntime", "ctranslate2": "ctranslate2"}
-both = pytest.mark.parametrize("engine", MODULES)
+ENGINES = [pytest.param("onnx", marks=traces), "ctranslate2"]
+both = pytest.mark.parametrize("engine", ENGINES)
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_a_torn_or_changed_export_is_refused_and_settings_may_be_changed(
             load_engine(alone, engine)
 
 
-@pytest.mark.parametrize("engine", ["marian", *MODULES])
+@pytest.mark.parametrize("engine", ["marian", *ENGINES])
 @pytest.mark.parametrize(
     ("name", "content"),
     [("tokenizer.json", "{"), ("tokenizer.json", "{}"), ("tokenizer_config.json", "[]")],

@@ -189,6 +189,7 @@ print(inputs["input_ids"].tolist(), [rows.tolist() for rows in made], strange)
 """
 
 
+@pytest.mark.slow
 def test_the_folder_works_in_a_process_without_this_package_and_says_nothing_of_it(
     tmp_path: Path,
 ) -> None:

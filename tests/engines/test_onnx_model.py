@@ -25,6 +25,7 @@ from .exported import (
     lively_model,
     questions,
     traced_run,
+    traces,
     with_another_formula,
 )
 
@@ -34,6 +35,8 @@ pytest.importorskip("onnxscript")
 
 from tfchat_hf.engines.onnx_export import write_graphs  # noqa: E402
 from tfchat_hf.engines.onnx_model import OnnxModel  # noqa: E402
+
+pytestmark = traces
 
 Models = tuple[TFChatForConditionalGeneration, OnnxModel]
 
@@ -49,11 +52,7 @@ def models(run: Path) -> Models:
     return torch_model, load_engine(run, "onnx", threads=1)
 
 
-# The run's shape always; each of the others is traced anew, which takes eight seconds.
-@pytest.fixture(
-    scope="module",
-    params=["run", *(pytest.param(shape, marks=pytest.mark.slow) for shape in TRACED_SHAPES)],
-)
+@pytest.fixture(scope="module", params=["run", *TRACED_SHAPES])
 def shaped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Models:
     if request.param == "run":
         return request.getfixturevalue("models")

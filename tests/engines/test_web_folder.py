@@ -26,6 +26,7 @@ from tests.engines.exported import (
     tokenizer,
     trace_no_more,
     traced_run,
+    traces,
 )
 from tfchat_hf.engines import export, web_folder
 from tfchat_hf.engines.dependencies import VENDOR, WEB
@@ -198,6 +199,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, packages: Path, shared: Path)
         return export.export_run(run, WEB, node_modules=packages)
 
 
+@traces
 def test_the_folder_is_whole_and_names_nobody_else(page):
     about = json.loads((page / "page.json").read_text("utf-8"))
     assert about["name"] == "run" and about["max_source_length"] == 32
@@ -214,6 +216,7 @@ def test_the_folder_is_whole_and_names_nobody_else(page):
         load_engine(page, "onnx")
 
 
+@traces
 def test_weights_in_8_bits_are_a_quarter_and_say_nearly_the_same(page, tmp_path):
     run = open_engine(page, "onnx", threads=1)
     folder = shutil.copytree(page, tmp_path / "int8")
@@ -239,6 +242,7 @@ def test_rounding_is_within_half_a_step_of_each_block():
         assert np.all(np.abs(numbers * steps - given) <= 0.5001 * steps)
 
 
+@traces
 def test_what_the_page_cannot_do_is_refused_by_name(page, packages, tmp_path, capsys):
     run = page.parent
     command = [str(run), "--engine", WEB, "--overwrite"]

@@ -27,7 +27,7 @@ def last_logits(model: Any, rows: list[tuple[torch.Tensor, list[int]]]) -> torch
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("attention", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("changes", ARCHITECTURES, ids=str)
 def test_rows_that_come_and_go_get_the_logits_of_the_network(changes, attention):
     model, draw = tiny_model(**changes, attn_implementation=attention), random.Random(0)

@@ -29,7 +29,7 @@ class Recorded(FastDecoder):
         return RecordedStepper(network, self.graphs, capture=False)
 
 
-@pytest.mark.parametrize("padding", ["left", "right"])
+@pytest.mark.parametrize("padding", ["left", pytest.param("right", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("changes", SWITCHES, ids=str)
 def test_the_recorded_step_gives_the_tokens_of_the_network(changes: dict, padding: str) -> None:
     model, inputs, decoder = tiny_model(**changes), questions(5, padding, source=9), Recorded()

@@ -273,6 +273,7 @@ def test_the_whole_graph_compiles_without_a_break() -> None:
         assert torch.allclose(compiled(**inputs).logits, model(**inputs).logits, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_exported_program_equals_the_model_on_other_shapes() -> None:
     model = tiny_model(encoder_layers=1, decoder_layers=1)
     rows, source, target = (torch.export.Dim(n, min=2, max=60) for n in ("b", "s", "t"))

@@ -31,7 +31,7 @@ from tfchat_hf.publishing.card import (
 from tfchat_hf.publishing.curves import read_curves
 from tfchat_hf.publishing.results import choose_samples, describe_selection
 from tfchat_hf.publishing.upload_plan import PLACEHOLDER
-from tfchat_hf.settings.reading import parse_arguments
+from tfchat_hf.settings.parsing import parse_arguments
 
 GOLDEN = Path(__file__).with_name("golden_card.md")
 HEADINGS = [

@@ -21,7 +21,8 @@ from tfchat_hf.settings.arguments import (
     resolved_settings,
 )
 from tfchat_hf.settings.keys import NETWORK, known_keys
-from tfchat_hf.settings.reading import parse_arguments, read_settings, write_yaml
+from tfchat_hf.settings.parsing import parse_arguments
+from tfchat_hf.settings.reading import read_settings, write_yaml
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

@@ -143,6 +143,7 @@ def test_resume_refuses_another_beginning(first, tmp_path, capsys):
     assert "`init_from` was" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_two_processes_begin_with_the_same_weights_as_one(first, tmp_path):
     settings = second(tmp_path, first)
     assert run_alone([settings], tmp_path / "one.log") == 0

@@ -7,8 +7,8 @@ import pytest
 
 from tests.settings.test_arguments import error_of
 from tfchat_hf.settings.keys import REPLACED_KEYS, known_keys
+from tfchat_hf.settings.parsing import parse_arguments
 from tfchat_hf.settings.ranges import range_problem
-from tfchat_hf.settings.reading import parse_arguments
 
 NUMBERS = sorted(
     key

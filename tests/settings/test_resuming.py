@@ -9,7 +9,7 @@ import pytest
 
 from data_builders.errors import UserError
 from tfchat_hf.settings.arguments import resolved_settings
-from tfchat_hf.settings.reading import parse_arguments
+from tfchat_hf.settings.parsing import parse_arguments
 from tfchat_hf.settings.resuming import check_resumable
 
 

@@ -18,7 +18,8 @@ from data_builders.errors import UserError
 from data_builders.translation import counted_text, listed
 
 from ..settings.arguments import DataArguments, RunArguments
-from ..settings.reading import COMMAND_LINE, Setting, build_arguments, read_yaml
+from ..settings.parsing import build_arguments
+from ..settings.reading import COMMAND_LINE, Setting, read_yaml
 from ..settings.run_folder import SETTINGS_FILE
 from .preparing import load_or_train_tokenizer, prepare_data, read_dialogues
 from .questions import Question, collect_questions, frequent_replies

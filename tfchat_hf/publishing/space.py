@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import tomllib
 import zipfile
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, ModelCard, SpaceCardData
+from huggingface_hub import HfApi
 from huggingface_hub.errors import RepositoryNotFoundError
 
 from data_builders.errors import UserError
 from data_builders.output.hub import hub_errors
-from data_builders.translation import LANGUAGES, _, marked, speaking
+from data_builders.translation import marked
 
 from .push import PushOrder, Report, check_order, plan_model, push
+from .space_card import space_card
+from .static_space import plan_static_space
 from .upload_checks import check_privacy
 from .upload_plan import CARD_FILE, Upload, UploadPlan
 
@@ -68,7 +69,7 @@ def publish_space(
     """
     check_order(order)
     if order.space_sdk != SDK:
-        from .static_space import plan_static_space as plan
+        plan = plan_static_space
     else:
         plan = plan_space
         if model_id and not order.dry_run:
@@ -174,68 +175,3 @@ def _recorded(name: str, content: bytes) -> str:
     """Give the line of a wheel's file in its RECORD."""
     digest = urlsafe_b64encode(sha256(content).digest()).decode().rstrip("=")
     return f"{name},sha256={digest},{len(content)}\n"
-
-
-def space_card(
-    folder: str | Path, space: str, model_id: str | None, static: bool, **how: Any
-) -> str:
-    """Write README.md of a Space, for the Hub in its header and for people below.
-
-    Args:
-        folder: The run folder.
-        space: The Space, `owner/name`.
-        model_id: The model on the Hub that the Space names, if any.
-        static: Whether the model runs in the browser.
-        how: What runs it.
-    """
-    name = space.split("/")[1]
-    header = SpaceCardData(
-        title=name,
-        **how,
-        license=ModelCard.load(Path(folder, CARD_FILE)).data.get("license"),
-        models=[model_id] if model_id else None,
-        tags=["tfchat", "chatbot"],
-        emoji="💬",
-        colorFrom="blue",
-        colorTo="green",
-        pinned=False,
-        short_description="A small chat model to talk to",
-    )
-    told = [f"---\n{header.to_yaml()}\n---", f"# {name}"]
-    for language in LANGUAGES:
-        with speaking(language):
-            told += _explained(space, model_id, static)
-    return "\n\n".join(told) + "\n"
-
-
-def _explained(space: str, model_id: str | None, static: bool) -> Iterator[str]:
-    """Say to strangers what they talk to, and how to have it at home."""
-    name = space.split("/")[1]
-    card = model_id or f"spaces/{space}/blob/main/{name}/{CARD_FILE}"
-    what = (
-        marked(
-            "A small chat model, trained with TFChat-HF, that runs in your own browser: what you "
-            "write stays there. What it learned from, how well, and its limits: [its card]({card})."
-        )
-        if static
-        else marked(
-            "A small chat model, trained with TFChat-HF, on the processor of this Space. What it "
-            "learned from, how well, and its limits: [its card]({card})."
-        )
-    )
-    yield _(what, card=f"https://huggingface.co/{card}")
-    yield _(
-        "It knows nothing beyond its training pairs and states wrong things with confidence. "
-        "Do not use it for advice."
-    )
-    if not static:
-        address = re.sub(r"[^a-z0-9]+", "-", space.lower())
-        yield _(
-            "What you write is answered by this Space, and neither kept nor logged there. Programs "
-            "ask it as they ask OpenAI, at {address}.",
-            address=f"`https://{address}.hf.space/v1`",
-        )
-    yield _("To have it at home, clone this Space, and in its folder:")
-    served = f"python -m tfchat_hf.serve {model_id or name} --web"
-    commands = "python -m http.server" if static else f"pip install -r requirements.txt\n{served}"
-    yield f"```bash\n{commands}\n```"

@@ -11,7 +11,7 @@ from data_builders.translation import marked
 from ..engines.dependencies import WEB
 from ..engines.exported_folder import NOTES, find_export
 from .push import PushOrder, plan_model
-from .space import space_card
+from .space_card import space_card
 from .upload_plan import CARD_FILE, Upload, UploadPlan
 
 # Of the run itself: what the card is, and its picture.

@@ -92,7 +92,7 @@ def _train(arguments: Sequence[str]) -> int:
     from tqdm import tqdm
     from transformers.utils import logging as transformers_logging
 
-    from ..settings.reading import parse_arguments
+    from ..settings.parsing import parse_arguments
     from .callbacks import StopRequest
     from .run import run_training
 

@@ -21,7 +21,8 @@ from data_builders.commands.weighing import SourceFigures, as_records, gain_inte
 from tests.tiny import tiny_model
 from tfchat_hf.engines.model_folder import save_for_hub
 from tfchat_hf.settings.arguments import resolved_settings
-from tfchat_hf.settings.reading import parse_arguments, write_yaml
+from tfchat_hf.settings.parsing import parse_arguments
+from tfchat_hf.settings.reading import write_yaml
 from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 LETTERS = "abcdefghijklmnopqrstuvwx"

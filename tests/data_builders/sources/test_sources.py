@@ -198,6 +198,7 @@ def test_shown_names_are_never_paths(folder):
         assert os.sep not in spec.shown_name()
 
 
+@pytest.mark.slow
 def test_real_folders_are_found_whole(shared_data):
     specs, said = find(shared_data)
     named = {str(path) for spec in specs for path in _paths(spec)}
