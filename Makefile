@@ -17,6 +17,9 @@ BIN := $(VENV)/bin
 MODEL := runs/quickstart
 STAMP := $(VENV)/.installed
 
+# Some images set it; then each of the many processes that tests start compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: chat train test test-slow test-oldest test-newest style translations smoke pictures notebooks clean
 
 chat: $(STAMP)

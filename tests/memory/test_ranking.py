@@ -19,7 +19,7 @@ from tfchat_hf.text.tokenizer_training import train_tokenizer
 
 def found(reply: str, similarity: float, history: tuple[str, ...] = ()) -> Remembered:
     """Return one remembered pair."""
-    return Remembered(f"Q {reply}", reply, history, "here", similarity, 0)
+    return Remembered(f"Q {reply}", reply, history, "here", similarity, 0.5, place=0)
 
 
 def nothing_carried(asked: str, remembered: str, reply: str) -> float:
@@ -29,7 +29,7 @@ def nothing_carried(asked: str, remembered: str, reply: str) -> float:
 def test_the_score_is_the_logistic_function_of_the_documented_weights() -> None:
     carried = {"A": 0.5}.get
     best = rank(["q"], [found("A", 0.8)], lambda asked, question, reply: carried(reply))[0]
-    total = -1.29 + 2.83 * 0.8 - 0.38 * 0.5
+    total = -3.45 + 2.83 * 0.8 + 4.32 * 0.5 - 0.38 * 0.5
     assert best.score == pytest.approx(1 / (1 + math.exp(-total)))
     assert not best.by_model
 

@@ -14,15 +14,18 @@ from data_builders.errors import UserError
 from ..settings.run_folder import MEMORY_FOLDER
 
 CONFIG_FILE = "config.json"
+# What `python -m tfchat_hf.memory learn` wrote.
+WORDINGS_FILE = Path(__file__).with_name("wordings.safetensors")
 _PLACES = {
     "Memory": "memory",
     "MemoryAnswer": "memory",
     "Remembered": "ranking",
     "QuestionIndex": "index",
+    "WordingEncoder": "wordings",
     "calibrate": "building",
 }
 
-__all__ = ["CONFIG_FILE", "MEMORY_FOLDER", "check_memory", "has_memory", *_PLACES]
+__all__ = ["CONFIG_FILE", "MEMORY_FOLDER", "WORDINGS_FILE", "check_memory", "has_memory", *_PLACES]
 
 
 def __getattr__(name: str) -> Any:

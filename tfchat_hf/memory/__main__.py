@@ -4,10 +4,12 @@ r"""The memory of a model: the questions and replies of its corpus, found again 
     python -m tfchat_hf.memory build runs/mine
     python -m tfchat_hf.memory build runs/mine --dataset data/mine
     python -m tfchat_hf.memory ask runs/mine "你好"
+    python -m tfchat_hf.memory learn
 
 `build` remembers the training side of the data that the run names, or of --dataset, and writes it
-to RUN/memory. `ask` shows what a question finds, with scores. Exit code: 0 when done, 2 when
-something about the command or its files is wrong, 130 on Ctrl-C.
+to RUN/memory. `ask` shows what a question finds, with scores. `learn` learns anew from the small
+talk which wordings ask the same, into the file of this package that all memories use. Exit code: 0
+when done, 2 when something about the command or its files is wrong, 130 on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from data_builders.translation import _
 
 from ..settings.run_folder import SETTINGS_FILE
 from ..text.console import quiet_libraries
-from . import check_memory
+from . import WORDINGS_FILE, check_memory
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program's name; None takes the real one.
     """
     arguments = _parser().parse_args(argv)
-    work = _build if arguments.command == "build" else _ask
+    work = {"build": _build, "ask": _ask, "learn": _learn}[arguments.command]
     return run_command(lambda: work(arguments), stopped=_("Stopped. Nothing was changed."))
 
 
@@ -83,6 +85,22 @@ def _ask(arguments: argparse.Namespace) -> None:
         say(_("left to the model (below {score:.2f})", score=score))
 
 
+def _learn(arguments: argparse.Namespace) -> None:
+    """Write the vectors of wordings."""
+    tell(_("learning from the small talk which wordings ask the same, half a minute ..."))
+    from .wordings import LANGUAGES, train_wordings, wordings_of_small_talk
+
+    encoder = train_wordings([wordings_of_small_talk(language) for language in LANGUAGES])
+    encoder.save(arguments.output)
+    say(
+        _(
+            "{parts:,} parts of questions in {output}",
+            parts=len(encoder.parts),
+            output=arguments.output,
+        )
+    )
+
+
 def _parser() -> CommandParser:
     """Describe the command line."""
     parser = CommandParser(speaks=True, prog="python -m tfchat_hf.memory", description=__doc__)
@@ -94,6 +112,10 @@ def _parser() -> CommandParser:
     ask.add_argument("run", help="folder of a model with a memory, or its Hub id")
     ask.add_argument("question")
     ask.add_argument("--count", type=int, default=5, help="how many to show, at most 8 (default 5)")
+    learn = commands.add_parser("learn", help="learn anew which wordings ask the same")
+    learn.add_argument(
+        "--output", type=Path, default=WORDINGS_FILE, help="where to (default: in this package)"
+    )
     return parser
 
 

@@ -28,14 +28,15 @@ from ..text.dialogue import check_turns, encode_context
 from . import CONFIG_FILE, MEMORY_FOLDER, check_memory
 from .index import QuestionIndex, normalize
 from .ranking import RERANKED, ModelScorer, Remembered, Scorer, rank, rerank
+from .wordings import wording_encoder
 
 logger = logging.getLogger(__name__)
 
 PAIRS_FOLDER = "pairs"
 FORMAT = 1
-# A score is about the chance that a reader accepts the reply. Of what the packaged network said in
-# the place of 80 remembered replies with scores below that, 1 % was accepted.
-ENOUGH = 0.3
+# A score is about the chance that a reader accepts the reply; of a network this small one reply in
+# five is accepted at best.
+ENOUGH = 0.2
 # Among so many the ranking chooses, however few are asked for.
 _RANKED = 50
 # Turns before a question that are kept with it.
@@ -239,15 +240,7 @@ class Memory:
             first = self.config.languages[language][0]
             nearest = self.indexes[language].nearest(turns[-1], _RANKED)
             candidates += [(first + place, score) for place, score in nearest]
-        columns = self.pairs[[place for place, _ in candidates]] if candidates else {}
-        columns.setdefault("times", [1] * len(candidates))  # Older memories do not say it.
-        found = [
-            Remembered(question, reply, tuple(history), source, score, place, times)
-            for (place, score), question, reply, history, source, times in zip(
-                candidates, *(columns.get(name, ()) for name in PAIR_FEATURES), strict=True
-            )
-        ]
-        ranked = rank(turns, found, self._carried)
+        ranked = rank(turns, self._remembered(turns[-1], candidates), self._carried)
         return (self.rerank(turns, ranked, scorer) if scorer else ranked)[:k]
 
     def rerank(
@@ -286,6 +279,29 @@ class Memory:
             return MemoryAnswer(remembered[0].reply, "memory", remembered)
         reply = _generated_reply(model, tokenizer, turns, **generation)
         return MemoryAnswer(reply, "model", remembered)
+
+    def _remembered(self, asked: str, candidates: Sequence[tuple[int, float]]) -> list[Remembered]:
+        """Fetch what stands at places of the memory, each with the cosine of its question."""
+        if not candidates:
+            return []
+        columns = self.pairs[[place for place, _ in candidates]]
+        columns.setdefault("times", [1] * len(candidates))  # Older memories do not say it.
+        alike = wording_encoder().similarities(asked, columns["question"])
+        return [
+            Remembered(
+                question,
+                reply,
+                tuple(history),
+                source,
+                similarity=by_letters,
+                wording_similarity=by_letters if by_wording is None else by_wording,
+                place=place,
+                times=times,
+            )
+            for (place, by_letters), by_wording, question, reply, history, source, times in zip(
+                candidates, alike, *(columns[name] for name in PAIR_FEATURES), strict=True
+            )
+        ]
 
     def _carried(self, asked: str, remembered: str, reply: str) -> float:
         language = guess_language([remembered, reply])

@@ -4,7 +4,9 @@
 The chance that a reader accepts a remembered reply is a logistic function of a few figures. Their
 weights were fitted to the marks of two readers on 1,566 remembered replies to 880 questions, in
 Chinese and English, out of the small talk and, with equal weight, out of films and students' chats.
-That of `trust` was chosen by hand later on, by the marks on 280 Chinese questions to a mixture.
+Two came later: that of `trust` was chosen by hand, by the marks on 280 Chinese questions to a
+mixture; that of `wording_similarity` and the biases were fitted to the same marks, with the others
+as they were.
 What the network itself makes of a reply is among them where there is one: it has read the whole
 corpus.
 """
@@ -27,15 +29,17 @@ if TYPE_CHECKING:
 
 # Bias and weights: of the texts alone, and where a model was asked as well.
 _ALONE = {
-    "bias": -1.29,
+    "bias": -3.45,
     "similarity": 2.83,
+    "wording_similarity": 4.32,
     "foreign_history": -0.80,
     "carried": -0.38,
     "trust": 0.7,
 }
 _WITH_MODEL = {
-    "bias": -1.59,
+    "bias": -3.56,
     "similarity": 2.74,
+    "wording_similarity": 3.96,
     "foreign_history": -0.57,
     "carried": -0.50,
     "encoder_similarity": 0.44,
@@ -60,7 +64,9 @@ class Remembered:
         reply: What was answered.
         history: The turns before the question, oldest first.
         source: Where the corpus has it from.
-        similarity: Cosine of the two questions, 0 to 1.
+        similarity: Cosine of the two questions by their letters, 0 to 1.
+        wording_similarity: The same by what they ask (`WordingEncoder`), -1 to 1; by their letters
+            where nothing of one of them is known.
         place: Its row among the pairs of the memory.
         times: How often the training data has the pair: the weight of its source in a mixture.
         score: The chance that a reader accepts the reply, 0 to 1.
@@ -72,6 +78,7 @@ class Remembered:
     history: tuple[str, ...]
     source: str
     similarity: float
+    wording_similarity: float
     place: int
     times: int = 1
     score: float = 0.0
@@ -151,6 +158,7 @@ def _figures(
         {
             "bias": 1.0,
             "similarity": one.similarity,
+            "wording_similarity": one.wording_similarity,
             "foreign_history": foreign_history(turns[:-1], one.history),
             "carried": carried(turns[-1], one.question, one.reply),
             "trust": math.log(min(one.times, _MOST_TIMES)),
