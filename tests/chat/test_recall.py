@@ -81,7 +81,7 @@ def test_the_memory_reads_as_many_turns_as_the_model(session: ChatSession) -> No
 def test_why_says_what_was_remembered_and_how_near_it_is(session: ChatSession) -> None:
     screen = said(session, "你叫什么名字？", "/why")
     assert "model> 我叫小豆。  (remembered)" in screen
-    assert re.search(r"Remembered, score 0\.\d\d \(from 0\.30 on\)", screen)
+    assert re.search(r"Remembered, score 0\.\d\d \(from 0\.20 on\)", screen)
     assert "你叫什么名字 -> 我叫小豆。  (source 1)" in screen
 
 
