@@ -5,8 +5,8 @@ The chance that a reader accepts a remembered reply is a logistic function of a 
 weights were fitted to the marks of two readers on 1,566 remembered replies to 880 questions, in
 Chinese and English, out of the small talk and, with equal weight, out of films and students' chats.
 Two came later: that of `trust` was chosen by hand, by the marks on 280 Chinese questions to a
-mixture; that of `wording_similarity` and the biases were fitted to the same marks, with the others
-as they were.
+mixture; that of `wording_similarity` and the biases were fitted to those 1,566, with the others as
+they were.
 What the network itself makes of a reply is among them where there is one: it has read the whole
 corpus.
 """
